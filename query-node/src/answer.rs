@@ -1,0 +1,86 @@
+//! What a researcher asks and gets: the question, and beside the rows the account of how the answer came about.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
+
+use crate::fragment::ReleaseReport;
+use crate::refusal::Refusal;
+
+/// A researcher's question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    /// One SELECT statement; or `EXPLAIN` or `EXPLAIN POLICY` before one.
+    pub sql: String,
+    /// The research project it belongs to. Not needed where only public tables are read.
+    #[serde(default)]
+    pub project: Option<ResourceName>,
+    /// Why it is asked. Not needed where only public tables are read.
+    #[serde(default)]
+    pub purpose: Option<Purpose>,
+    /// Answer even if a jurisdiction is missing, and say which.
+    #[serde(default)]
+    pub partial: bool,
+    /// Add a boolean column that marks rows which may lack an owner's part.
+    #[serde(default)]
+    pub mark_incomplete: bool,
+}
+
+/// The name of the column that `markIncomplete` adds.
+pub const INCOMPLETE_COLUMN: &str = "may_lack_a_part";
+
+/// How one jurisdiction took part in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JurisdictionOutcome {
+    /// Whose part.
+    pub jurisdiction: JurisdictionId,
+    /// The releases it made, one for each fragment.
+    pub releases: Vec<ReleaseReport>,
+    /// Rows received from it.
+    pub rows: u64,
+    /// Bytes received from it over the exchange, as encoded on the wire. 0 for the home node's own part.
+    pub bytes: u64,
+    /// From sending the first fragment to the end of the last release, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Why it is missing; `None` if it answered.
+    pub missing: Option<Refusal>,
+}
+
+/// The account of an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// The query's id, the same in every node's log.
+    pub query_id: Uuid,
+    /// Rows of the answer.
+    pub rows: u64,
+    /// How many of them may lack an owner's part, because an owner that was asked released no such cell;
+    /// `None` where the question's form does not let it be counted by row.
+    pub rows_lacking: Option<u64>,
+    /// Whether any part may be lacking, even where it cannot be counted.
+    pub may_lack: bool,
+    /// One for each jurisdiction that was asked.
+    pub outcomes: Vec<JurisdictionOutcome>,
+}
+
+/// How far a running query is. Sent while the researcher waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "event")]
+pub enum Progress {
+    /// The query was planned and so many fragments were sent.
+    Planned {
+        /// The query's id.
+        query_id: Uuid,
+        /// Fragments in all.
+        fragments: u32,
+    },
+    /// One owner's release has arrived in full.
+    Released {
+        /// Whose.
+        jurisdiction: JurisdictionId,
+        /// Rows in it.
+        rows: u64,
+    },
+}

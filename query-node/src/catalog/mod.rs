@@ -1,0 +1,153 @@
+//! The catalog: which tables a SQL text can name, with their columns, classes and owners. No data, no I/O.
+//!
+//! There are two views of one bundle. The **federated** catalog is the home node's: `gba.health.visits` stands for the
+//! slices of every member that serves it. An **owner's** catalog is what a fragment is planned against:
+//! `gba.health.visits` is the owner's own slice, and besides its own tables it holds only the public ones of others,
+//! each slice of a public common table under its own name `"gba@HK".health.codes`, which the owner fetches itself.
+//!
+//! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
+
+mod sql;
+mod types;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::logical_expr::{LogicalPlan, TableScan, TableSource};
+use wanqu_crds::bundle::{CommonTableInfo, NodeBundle, Slice};
+use wanqu_crds::columns::ColumnClass;
+use wanqu_crds::names::{COMMON_CATALOG, JurisdictionId, TableRef};
+
+pub use sql::{parse_query, planning_state};
+pub use types::arrow_type;
+
+/// One table as SQL can name it.
+#[derive(Debug)]
+pub struct CatalogTable {
+    /// The three-part name in SQL.
+    pub name: TableReference,
+    /// The parts it is the union of: one for a jurisdiction's own table, one for each member for a common table.
+    pub slices: Vec<Arc<Slice>>,
+    /// For a common table, what the planner must know of it.
+    pub common: Option<CommonTableInfo>,
+    /// The columns that SQL sees.
+    pub schema: SchemaRef,
+}
+
+impl CatalogTable {
+    /// Whether every column of every slice is public.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.slices.iter().all(|slice| slice.is_public())
+    }
+
+    /// The class of a column: the strictest of its slices. A name that is not declared is sealed.
+    #[must_use]
+    pub fn class_of(&self, column: &str) -> ColumnClass {
+        self.slices
+            .iter()
+            .map(|slice| {
+                slice.columns.iter().find(|c| c.name.as_str() == column).map_or(ColumnClass::Sealed, |c| c.class)
+            })
+            .max()
+            .unwrap_or(ColumnClass::Sealed)
+    }
+}
+
+/// All tables that one SQL text can name.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    tables: BTreeMap<(String, String, String), Arc<CatalogTable>>,
+}
+
+impl Catalog {
+    /// The home node's view: every table of every member.
+    #[must_use]
+    pub fn federated(bundle: &NodeBundle) -> Self {
+        let mut catalog = Self::default();
+        let mut grouped: BTreeMap<&TableRef, Vec<Arc<Slice>>> = BTreeMap::new();
+        for slice in &bundle.slices {
+            grouped.entry(&slice.table).or_default().push(Arc::new(slice.clone()));
+        }
+        for (table, slices) in grouped {
+            catalog.add(bundle, table.catalog.as_str(), table, slices);
+        }
+        catalog
+    }
+
+    /// An owner's view: its own slices, and the public slices of others.
+    #[must_use]
+    pub fn owner(bundle: &NodeBundle, owner: &JurisdictionId) -> Self {
+        let mut catalog = Self::default();
+        for slice in &bundle.slices {
+            let own = slice.jurisdiction == *owner;
+            if !own && !slice.is_public() {
+                continue;
+            }
+            let slices = vec![Arc::new(slice.clone())];
+            if own || !slice.table.is_common() {
+                catalog.add(bundle, slice.table.catalog.as_str(), &slice.table, slices.clone());
+            }
+            if slice.table.is_common() {
+                catalog.add(bundle, &slice_catalog(&slice.jurisdiction), &slice.table, slices);
+            }
+        }
+        catalog
+    }
+
+    fn add(&mut self, bundle: &NodeBundle, catalog: &str, table: &TableRef, slices: Vec<Arc<Slice>>) {
+        let Some(first) = slices.first() else { return };
+        let fields: Vec<Field> = first
+            .columns
+            .iter()
+            .map(|column| Field::new(column.name.as_str(), arrow_type(&column.data_type), true))
+            .collect();
+        let name = TableReference::full(catalog, table.domain.as_str(), table.table.as_str());
+        let key = (catalog.to_owned(), table.domain.to_string(), table.table.to_string());
+        let common = bundle.common_tables.iter().find(|info| info.table == *table).cloned();
+        let schema = Arc::new(Schema::new(fields));
+        self.tables.insert(key, Arc::new(CatalogTable { name, slices, common, schema }));
+    }
+
+    /// The table of a full name.
+    #[must_use]
+    pub fn table(&self, catalog: &str, domain: &str, table: &str) -> Option<Arc<CatalogTable>> {
+        self.tables.get(&(catalog.to_owned(), domain.to_owned(), table.to_owned())).cloned()
+    }
+
+    /// Every table, by name.
+    pub fn tables(&self) -> impl Iterator<Item = &Arc<CatalogTable>> {
+        self.tables.values()
+    }
+}
+
+/// The catalog name under which one jurisdiction's slice of a public common table is found: `gba@HK`.
+#[must_use]
+pub fn slice_catalog(jurisdiction: &JurisdictionId) -> String {
+    format!("{COMMON_CATALOG}@{jurisdiction}")
+}
+
+/// A table in a plan, without its data.
+#[derive(Debug)]
+pub struct StubSource(pub Arc<CatalogTable>);
+
+impl TableSource for StubSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0.schema)
+    }
+}
+
+/// The catalog table behind a scan; `None` for a scan that this catalog did not make.
+#[must_use]
+pub fn table_of(scan: &TableScan) -> Option<&Arc<CatalogTable>> {
+    scan.source.downcast_ref::<StubSource>().map(|stub| &stub.0)
+}
+
+/// The plan's output schema, as Arrow sees it.
+#[must_use]
+pub fn arrow_schema(plan: &LogicalPlan) -> SchemaRef {
+    let schema: &DFSchema = plan.schema();
+    Arc::new(schema.as_arrow().clone())
+}

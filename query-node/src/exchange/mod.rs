@@ -1,0 +1,3 @@
+//! Fragments out, releases back, over mutual TLS.
+
+pub mod envelope;

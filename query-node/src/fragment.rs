@@ -1,0 +1,75 @@
+//! What travels between a home node and an owner, as values: the fragment on the way out, the release on the way back.
+
+use std::pin::Pin;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::Stream;
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use wanqu_crds::names::{JurisdictionId, ResourceName};
+
+use crate::refusal::Refusal;
+
+/// The SQL text that one owner is asked to run, with the shape that its release must have.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// Its number within the query, from 0.
+    pub id: u32,
+    /// Which leaf of the merge plan its release feeds. Fragments of one group have one schema, one for each owner asked.
+    pub group: u32,
+    /// Who is asked.
+    pub owner: JurisdictionId,
+    /// One SELECT statement over the owner's catalog.
+    pub sql: String,
+    /// The columns that the release must have: names and types, in order.
+    pub schema: SchemaRef,
+    /// Whether it reads public tables only, as far as the home node knows. The owner decides for itself.
+    pub public: bool,
+}
+
+/// A stream of batches, each item either data or the refusal that ends it.
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, Refusal>> + Send>>;
+
+/// A release as the home node receives it.
+pub struct Release {
+    /// The columns, as checked against the fragment's.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: BatchStream,
+    /// What the owner says of the release; ready once `batches` has ended.
+    pub report: BoxFuture<'static, Result<ReleaseReport, Refusal>>,
+}
+
+/// What an owner says of one release, beside its rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReleaseReport {
+    /// The owner.
+    pub owner: JurisdictionId,
+    /// Rows released.
+    pub rows: u64,
+    /// Cells that the gate kept back, rounded down to a multiple of five; 0 also where fewer units than the rule's
+    /// minimum stand behind them all. `None` where no gate applied.
+    pub suppressed_cells: Option<u64>,
+    /// The least number of units of a released cell; `None` where no gate applied.
+    pub min_units: Option<u32>,
+    /// The base that counts were rounded to; 1 for none.
+    pub rounding: u32,
+    /// Whether a cell about nobody is released as zero.
+    pub publish_zeros: bool,
+    /// The policies that the rule came from.
+    pub policies: Vec<ResourceName>,
+    /// The number of the entry in the owner's audit log.
+    pub audit_sequence: u64,
+    /// The digest of that entry, SHA-256, hexadecimal.
+    pub audit_digest: String,
+}
+
+impl ReleaseReport {
+    /// Whether a cell that is missing from this release may exist at the owner.
+    #[must_use]
+    pub fn may_hide_cells(&self) -> bool {
+        self.min_units.is_some_and(|k| k > 1)
+    }
+}

@@ -1,0 +1,13 @@
+//! The Wanqu query node. One room per step of a query, in the order in which a query passes them:
+//!
+//! ```text
+//! gateway → planner → exchange ══ border ══ admission → engine → gate → audit → exchange ══ border ══ merge
+//! ```
+//!
+//! The rooms that decide (`planner`, `admission`, the rules of `gate`) do no I/O.
+
+pub mod answer;
+pub mod catalog;
+pub mod exchange;
+pub mod fragment;
+pub mod refusal;
