@@ -11,4 +11,5 @@ pub mod answer;
 pub mod catalog;
 pub mod exchange;
 pub mod fragment;
+pub mod gate;
 pub mod refusal;
