@@ -12,4 +12,5 @@ pub mod catalog;
 pub mod exchange;
 pub mod fragment;
 pub mod gate;
+pub mod identity;
 pub mod refusal;

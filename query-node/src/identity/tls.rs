@@ -1,0 +1,71 @@
+//! TLS configurations for the exchange (mutual) and the gateway (server side). TLS 1.3 only, HTTP/2 only.
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::server::NoServerSessionStorage;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use wanqu_crds::names::JurisdictionId;
+
+use super::trust::{AnyMember, ExactMember, provider};
+use super::{GatewayIdentity, IdentityError, NodeIdentity, Trust, keys};
+
+/// The application protocol: gRPC runs over HTTP/2.
+const ALPN: &[u8] = b"h2";
+
+/// For an owner's exchange: a client must show a certificate that its own jurisdiction's CA signed.
+pub fn server_config(identity: &NodeIdentity, trust: &Trust) -> Result<Arc<ServerConfig>, IdentityError> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(Arc::new(AnyMember(trust.clone())))
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key().into())?;
+    Ok(Arc::new(hardened(config)))
+}
+
+/// For a home node that calls `expected`: the server must be that jurisdiction's node, by that jurisdiction's own CA.
+pub fn client_config(
+    identity: &NodeIdentity,
+    trust: &Trust,
+    expected: JurisdictionId,
+) -> Result<Arc<ClientConfig>, IdentityError> {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ExactMember { trust: trust.clone(), expected }))
+        .with_client_auth_cert(identity.chain.clone(), identity.key.clone_key().into())?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// For a gateway: researchers have tokens, not certificates.
+pub fn gateway_server_config(identity: &GatewayIdentity) -> Result<Arc<ServerConfig>, IdentityError> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_no_client_auth()
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key().into())?;
+    Ok(Arc::new(hardened(config)))
+}
+
+/// For a researcher's client: trusts the CA certificate(s) in `ca`, PEM, and no other.
+pub fn gateway_client_config(ca: &str) -> Result<Arc<ClientConfig>, IdentityError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in keys::certificates(ca)? {
+        roots.add(certificate)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// A resumed session would skip the verifier: an expired certificate would live on. So there are no tickets.
+fn hardened(mut config: ServerConfig) -> ServerConfig {
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config
+}
