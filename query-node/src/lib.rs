@@ -13,4 +13,6 @@ pub mod exchange;
 pub mod fragment;
 pub mod gate;
 pub mod identity;
+pub mod merge;
+pub mod planner;
 pub mod refusal;

@@ -9,6 +9,8 @@ use datafusion::common::{DataFusionError, Result as DfResult, TableReference, pl
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
+use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
 use datafusion::sql::planner::SqlToRel;
@@ -63,14 +65,23 @@ pub fn planning_state() -> &'static SessionState {
 }
 
 impl Catalog {
-    /// Plans one query against this catalog: names resolved, types coerced, nothing optimised.
+    /// Plans one query against this catalog: names resolved, types coerced, constants folded, nothing else optimised.
     pub fn plan(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
         let statement = parse_query(sql, max_bytes)?;
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
         let state = names.state;
-        state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(planning_error)
+        let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+        analysed.and_then(fold_constants).map_err(planning_error)
     }
+}
+
+/// Computes what does not depend on data, so that the rules see `CAST('0.05' AS DECIMAL(15,2))` and `1 + 1` as what
+/// they are.
+fn fold_constants(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let options = Arc::clone(planning_state().config_options());
+    let context = OptimizerContext::new_with_config_options(options);
+    Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]).optimize(plan, &context, |_, _| {})
 }
 
 /// An error of planning. It speaks of the text and the catalog alone: no data has been read.

@@ -1,0 +1,62 @@
+//! An average made of a merged sum and a merged count, exactly as the engine makes one over rows.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, Decimal128Array};
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, i256};
+use datafusion::common::cast::{as_decimal128_array, as_int64_array};
+use datafusion::common::{Result, exec_err, plan_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+/// `decimal_average(sum, count, template)`: the sum divided by the count at the scale of an average of `target`,
+/// rounded towards zero. NULL where the count is 0 or NULL.
+#[must_use]
+pub fn decimal_average(precision: u8, scale: i8) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(DecimalAverage {
+        name: format!("decimal_average_{precision}_{scale}"),
+        precision,
+        scale,
+        signature: Signature::any(2, Volatility::Immutable),
+    }))
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct DecimalAverage {
+    name: String,
+    precision: u8,
+    scale: i8,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for DecimalAverage {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Decimal128(self.precision.min(DECIMAL128_MAX_PRECISION), self.scale))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let [sum, count] = &arrays[..] else { return plan_err!("an average is made of a sum and a count") };
+        let DataType::Decimal128(_, sum_scale) = sum.data_type() else {
+            return plan_err!("the sum of an exact average is a decimal");
+        };
+        let (sum, count) = (as_decimal128_array(sum)?, as_int64_array(count)?);
+        let up = i256::from_i128(10).wrapping_pow(u32::try_from(self.scale - sum_scale).unwrap_or(0));
+        let averages = sum.iter().zip(count.iter()).map(|(sum, count)| match (sum, count) {
+            (Some(sum), Some(count)) if count != 0 => {
+                let average = (i256::from_i128(sum) * up).wrapping_div(i256::from_i128(count.into()));
+                average.to_i128().map_or_else(|| exec_err!("an average is too large for its type"), |v| Ok(Some(v)))
+            }
+            _ => Ok(None),
+        });
+        let averages = averages.collect::<Result<Decimal128Array>>()?;
+        Ok(ColumnarValue::Array(Arc::new(averages.with_precision_and_scale(self.precision, self.scale)?)))
+    }
+}

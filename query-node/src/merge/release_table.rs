@@ -1,0 +1,127 @@
+//! A leaf of the merge plan: the releases of one fragment, one partition for each owner, read as they arrive.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{DataFusionError, Result, exec_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt;
+use parking_lot::Mutex;
+
+use crate::fragment::BatchStream;
+
+/// The column that says which owner released a cell; NULL for owners whose rule hides no cell.
+pub const OWNER_COLUMN: &str = "__owner";
+
+/// One owner's part: its rows, and the name to write into [`OWNER_COLUMN`].
+pub struct Part {
+    /// The owner's name if its rule may hide cells.
+    pub hiding: Option<String>,
+    /// The rows, in the fragment's schema.
+    pub batches: BatchStream,
+}
+
+/// A table that is read once, from releases.
+pub struct ReleaseTable {
+    schema: SchemaRef,
+    parts: Mutex<Option<Vec<Part>>>,
+}
+
+impl fmt::Debug for ReleaseTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReleaseTable").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl ReleaseTable {
+    /// A table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
+    #[must_use]
+    pub fn new(fragment: &Schema) -> Arc<Self> {
+        let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Utf8, true));
+        let fields: Vec<_> = fragment.fields().iter().cloned().chain([owner]).collect();
+        Arc::new(Self { schema: Arc::new(Schema::new(fields)), parts: Mutex::new(None) })
+    }
+
+    /// Hands over the releases. Done once, before the merge plan runs.
+    pub fn fill(&self, parts: Vec<Part>) {
+        *self.parts.lock() = Some(parts);
+    }
+}
+
+#[async_trait]
+impl TableProvider for ReleaseTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(parts) = self.parts.lock().take() else {
+            return exec_err!("a release is read once, and only after it was asked for");
+        };
+        let partition = |part: Part| {
+            Arc::new(PartPartition { schema: Arc::clone(&self.schema), part: Mutex::new(Some(part)) }) as _
+        };
+        let partitions = parts.into_iter().map(partition).collect();
+        let exec = StreamingTableExec::try_new(Arc::clone(&self.schema), partitions, projection, [], false, limit)?;
+        Ok(Arc::new(exec))
+    }
+}
+
+struct PartPartition {
+    schema: SchemaRef,
+    part: Mutex<Option<Part>>,
+}
+
+impl fmt::Debug for PartPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PartPartition")
+    }
+}
+
+impl PartitionStream for PartPartition {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = Arc::clone(&self.schema);
+        let Some(part) = self.part.lock().take() else {
+            let error = futures::stream::iter([exec_err!("a release is read once")]);
+            return Box::pin(RecordBatchStreamAdapter::new(schema, error));
+        };
+        let target = Arc::clone(&schema);
+        let rows = part.batches.map(move |batch| {
+            let batch = batch.map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
+            with_owner(&batch, part.hiding.as_deref(), &target)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}
+
+fn with_owner(batch: &RecordBatch, owner: Option<&str>, schema: &SchemaRef) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let owner: ArrayRef = match owner {
+        Some(name) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, rows))),
+        None => new_null_array(&DataType::Utf8, rows),
+    };
+    let columns = batch.columns().iter().cloned().chain([owner]).collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}

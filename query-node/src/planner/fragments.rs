@@ -1,0 +1,171 @@
+//! Fragments in the making: a region that ends becomes SQL text for each of its owners, checked against each owner's
+//! rules before anything is sent, and a leaf of the merge plan that reads what they release.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use wanqu_crds::names::JurisdictionId;
+
+use super::place::Placer;
+use super::spread::Region;
+use super::text::{Text, fragment_text};
+use super::{Context, invalid};
+use crate::admission::{self, PolicyFinding};
+use crate::catalog;
+use crate::merge::{OWNER_COLUMN, ReleaseTable};
+use crate::refusal::{Code, Refusal};
+
+/// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
+#[derive(Debug, Clone)]
+pub struct FragmentGroup {
+    /// What each owner is asked.
+    pub texts: Vec<(JurisdictionId, String)>,
+    /// The columns of every release of this group.
+    pub schema: SchemaRef,
+    /// The leaf that reads them.
+    pub table: Arc<ReleaseTable>,
+    /// Whether only public tables are read.
+    pub public: bool,
+}
+
+/// The fragments of one plan.
+pub(super) struct Fragments<'a> {
+    context: &'a Context<'a>,
+    pub groups: Vec<FragmentGroup>,
+    pub findings: Vec<PolicyFinding>,
+}
+
+impl<'a> Fragments<'a> {
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Self { context, groups: vec![], findings: vec![] }
+    }
+
+    /// Plans a text as its owner will, and asks the owner's rules about it.
+    fn judge(&mut self, owner: &JurisdictionId, sql: &str) -> Result<SchemaRef, Refusal> {
+        let Some(catalog) = self.context.owners.get(owner) else {
+            return Err(Refusal::new(Code::Internal, "an owner is not a member").with_owner(owner.clone()));
+        };
+        let plan = catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
+            // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
+            tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
+            Refusal::new(Code::NotSplittable, "this query has no form that the owner can run")
+                .with_owner(owner.clone())
+                .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
+        })?;
+        let schema = catalog::arrow_schema(&plan);
+        let judgement = admission::judge(plan, owner);
+        self.findings.extend(judgement.findings);
+        judgement.verdict.map(|_| schema)
+    }
+}
+
+impl Placer<'_> {
+    /// Ends a region; the leaf has the region's own columns.
+    pub(super) fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, None)
+    }
+
+    /// Ends a region; behind its columns the leaf has [`OWNER_COLUMN`], if its releases may hide cells.
+    pub(super) fn cut_with_owner(&mut self, region: Region, hides: bool) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, hides.then(|| Expr::Column(Column::new_unqualified(OWNER_COLUMN))))
+    }
+
+    fn leaf(&mut self, mut region: Region, owner: Option<Expr>) -> Result<LogicalPlan, Refusal> {
+        if region.replicated {
+            let home = region.owners.iter().position(|o| *o == self.context.home).unwrap_or(0);
+            region.owners = vec![region.owners.swap_remove(home)];
+        }
+        let (texts, schema) = self.texts(&region)?;
+        let table = ReleaseTable::new(&schema);
+        let name = TableReference::bare(format!("__release_{}", self.fragments.groups.len()));
+        let scan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(Arc::clone(&table) as _), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(invalid)?;
+        let mut columns = Vec::new();
+        for ((qualifier, field), released) in region.plan.schema().iter().zip(schema.fields()) {
+            let column = Expr::Column(Column::new(Some(name.clone()), released.name()));
+            let value = if released.data_type() == field.data_type() {
+                column
+            } else {
+                Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
+            };
+            columns.push(value.alias_qualified(qualifier.cloned(), field.name()));
+        }
+        if let Some(owner) = owner {
+            let Expr::Column(column) = owner else { return Err(Refusal::new(Code::Internal, "no owner column")) };
+            let qualified = Expr::Column(Column::new(Some(name), &column.name));
+            columns.push(qualified.alias(column.name));
+        }
+        self.fragments.groups.push(FragmentGroup { texts, schema, table, public: region.public });
+        Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
+    }
+
+    fn texts(&mut self, region: &Region) -> Result<(Vec<(JurisdictionId, String)>, SchemaRef), Refusal> {
+        let mut texts = Vec::new();
+        let mut common: Option<SchemaRef> = None;
+        for owner in &region.owners {
+            let Text { sql, columns } = fragment_text(&region.plan, owner).map_err(|error| {
+                Refusal::new(Code::NotSplittable, "this part of the query cannot be sent to its owners")
+                    .with_subject(error.strip_backtrace())
+                    .with_remedy("simplify the query, or aggregate earlier")
+            })?;
+            let planned = self.fragments.judge(owner, &sql)?;
+            let schema = release_schema(&columns, &planned);
+            if let Some(first) = &common
+                && *first != schema
+            {
+                return Err(Refusal::new(Code::ReleaseShape, "owners would release different types for one column")
+                    .with_owner(owner.clone())
+                    .with_rule("a common table has the same types everywhere"));
+            }
+            common = Some(schema);
+            texts.push((owner.clone(), sql));
+        }
+        match common {
+            Some(schema) => Ok((texts, schema)),
+            None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")),
+        }
+    }
+
+    /// The refusal of an owner's rules for a region that may not leave it; a general one if its rules have none.
+    pub(super) fn explain_refusal(&mut self, region: &Region) -> Refusal {
+        let general = || {
+            Refusal::new(Code::NotSplittable, "this cannot be put together from what owners may release")
+                .with_rule("owners release finished aggregates that can be merged")
+                .with_remedy("use count, sum, avg, var, stddev, covar, corr or regr_*, or ask one jurisdiction alone")
+        };
+        let Some(owner) = region.owners.first() else { return general() };
+        let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
+        self.fragments.judge(owner, &text.sql).err().unwrap_or_else(general)
+    }
+
+    /// Whether a cell that is missing from a release may exist: whether a rule of more than one unit applies.
+    pub(super) fn may_hide(&self, region: &Region) -> bool {
+        let mut hides = false;
+        let walked = region.plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) = catalog::table_of(scan)
+            {
+                let asked = table.slices.iter().filter(|s| region.owners.contains(&s.jurisdiction));
+                hides |= asked.filter(|s| !s.is_public()).any(|s| s.policy.min_units > 1);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        hides || walked.is_err()
+    }
+}
+
+/// The schema of a release: the names of the text, the types that the owner's plan gives them.
+fn release_schema(names: &[String], planned: &SchemaRef) -> SchemaRef {
+    if names.is_empty() {
+        return Arc::new(Schema::new(vec![Field::new("one", DataType::Int64, true)]));
+    }
+    let fields = names.iter().zip(planned.fields());
+    let fields: Vec<Field> = fields.map(|(n, f)| Field::new(n, f.data_type().clone(), true)).collect();
+    Arc::new(Schema::new(fields))
+}

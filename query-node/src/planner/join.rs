@@ -1,0 +1,169 @@
+//! Where a join runs. It stays with the owners where no matching pair of rows can lie at two of them.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, JoinType};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
+
+use super::aggregate::column_at;
+use super::invalid;
+use super::place::{HomePart, Placed, Placer};
+use super::spread::{Region, broadcast};
+use crate::refusal::{Code, Refusal};
+
+/// Which side of a join every owner must hold in full, if the other side is split.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Placer<'_> {
+    /// Places a join after its inputs.
+    pub(super) fn join(&mut self, join: &Join) -> Result<Placed, Refusal> {
+        let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
+        match (left, right) {
+            (Placed::Owners(left), Placed::Owners(right)) if has_text(join) => {
+                if let Some(region) = together(join, &left, &right)? {
+                    return Ok(Placed::Owners(region));
+                }
+                if !left.public && !right.public {
+                    return Err(not_together(join));
+                }
+                self.join_at_home(join, Placed::Owners(left), Placed::Owners(right))
+            }
+            (left, right) => self.join_at_home(join, left, right),
+        }
+    }
+
+    fn join_at_home(&mut self, join: &Join, left: Placed, right: Placed) -> Result<Placed, Refusal> {
+        let (left, right) = (self.home(left)?, self.home(right)?);
+        let lost = left.lost || right.lost || !right.lacks.is_empty() && !keeps_right(join.join_type);
+        let mut lacks = Vec::new();
+        if keeps_left(join.join_type) {
+            lacks.extend(left.lacks.clone());
+        }
+        if keeps_right(join.join_type) {
+            lacks.extend(right.lacks.clone());
+        }
+        let node = LogicalPlan::Join(join.clone());
+        let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
+        let joined = joined.recompute_schema().map_err(invalid)?;
+        if lacks.is_empty() {
+            return Ok(Placed::Home(HomePart { plan: joined, lacks, lost }));
+        }
+        let all = (0..joined.schema().fields().len()).map(|i| column_at(joined.schema(), i));
+        let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
+        let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
+        let order = own.into_iter().chain(marks).collect();
+        let plan = Projection::try_new(order, Arc::new(joined)).map_err(invalid)?;
+        Ok(Placed::Home(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost }))
+    }
+}
+
+/// The join as a region, if every owner can join what it holds.
+fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>, Refusal> {
+    let public = left.public && right.public;
+    let joined = |owners: &Region, l: &LogicalPlan, r: &LogicalPlan, replicated: bool| {
+        let node = LogicalPlan::Join(join.clone());
+        let plan = node.with_new_exprs(node.expressions(), vec![l.clone(), r.clone()]).map_err(invalid)?;
+        let keys = keys_after(join, left, right);
+        Ok(Some(Region { plan, owners: owners.owners.clone(), replicated, keys, public }))
+    };
+    let holds = |all: &Region, some: &Region| some.owners.iter().all(|o| all.owners.contains(o));
+    if left.replicated && right.replicated && left.owners == right.owners {
+        return joined(left, &left.plan, &right.plan, true);
+    }
+    if right.replicated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
+        return joined(left, &left.plan, &right.plan, left.replicated);
+    }
+    if left.replicated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
+        return joined(right, &left.plan, &right.plan, right.replicated);
+    }
+    let one_owner = left.owners.len() == 1 && left.owners == right.owners;
+    if one_owner || left.owners == right.owners && left.colocated_with(right, &join.on) {
+        return joined(left, &left.plan, &right.plan, false);
+    }
+    let selective = matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
+    if selective && left.colocated_with(right, &join.on) {
+        let owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
+        if !owners.is_empty() {
+            let common = Region { owners, ..left.clone() };
+            return joined(&common, &left.plan, &right.plan, false);
+        }
+    }
+    // A public table is sent to the owners of what may not leave them.
+    if !left.public && right.public && (left.is_single() || split_side_allowed(join.join_type, Side::Left)) {
+        let whole = broadcast(right.plan.clone()).map_err(invalid)?;
+        return joined(left, &left.plan, &whole, left.replicated);
+    }
+    if left.public && !right.public && (right.is_single() || split_side_allowed(join.join_type, Side::Right)) {
+        let whole = broadcast(left.plan.clone()).map_err(invalid)?;
+        return joined(right, &whole, &right.plan, right.replicated);
+    }
+    Ok(None)
+}
+
+/// Whether the union over owners of (share of the split side ⋈ the whole other side) is the join.
+fn split_side_allowed(join: JoinType, split: Side) -> bool {
+    match split {
+        Side::Left => {
+            matches!(join, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti)
+        }
+        Side::Right => {
+            matches!(join, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti)
+        }
+    }
+}
+
+/// Co-location keys of the result: a column that an outer join fills with NULL is none.
+fn keys_after(join: &Join, left: &Region, right: &Region) -> std::collections::HashMap<Column, String> {
+    let mut keys = std::collections::HashMap::new();
+    let (from_left, from_right) = match join.join_type {
+        JoinType::Inner => (true, true),
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => (true, false),
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => (false, true),
+        _ => (false, false),
+    };
+    if from_left {
+        keys.extend(left.keys.clone());
+    }
+    if from_right {
+        keys.extend(right.keys.clone());
+    }
+    if join.join_type == JoinType::Inner {
+        for (l, r) in &join.on {
+            if let (Expr::Column(l), Expr::Column(r)) = (l, r) {
+                if let Some(key) = left.keys.get(l) {
+                    keys.entry(r.clone()).or_insert_with(|| key.clone());
+                }
+                if let Some(key) = right.keys.get(r) {
+                    keys.entry(l.clone()).or_insert_with(|| key.clone());
+                }
+            }
+        }
+    }
+    keys
+}
+
+/// Whether a fragment's text has a form for this join.
+fn has_text(join: &Join) -> bool {
+    !join.null_aware && !matches!(join.join_type, JoinType::LeftMark | JoinType::RightMark)
+}
+
+fn keeps_left(join: JoinType) -> bool {
+    !matches!(join, JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark)
+}
+
+fn keeps_right(join: JoinType) -> bool {
+    !matches!(join, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark)
+}
+
+fn not_together(join: &Join) -> Refusal {
+    let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+    let subject = if on.is_empty() { "a join without an equality".to_owned() } else { on.join(" AND ") };
+    Refusal::new(Code::NotSplittable, "matching rows may lie in different jurisdictions")
+        .with_subject(subject)
+        .with_rule("non-public tables are joined inside one jurisdiction, on a declared co-location key, or on jurisdiction and a key")
+        .with_remedy("add an equality of the two tables' `jurisdiction` columns to the join, or aggregate each table first and join the results")
+}
