@@ -1,6 +1,8 @@
 //! What travels between a home node and an owner, as values: the fragment on the way out, the release on the way back.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -37,6 +39,8 @@ pub struct Release {
     pub schema: SchemaRef,
     /// The rows.
     pub batches: BatchStream,
+    /// Bytes received so far, as encoded on the wire; stays 0 for a part that did not cross.
+    pub bytes: Arc<AtomicU64>,
     /// What the owner says of the release; ready once `batches` has ended.
     pub report: BoxFuture<'static, Result<ReleaseReport, Refusal>>,
 }
