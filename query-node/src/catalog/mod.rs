@@ -2,8 +2,8 @@
 //!
 //! There are two views of one bundle. The **federated** catalog is the home node's: `gba.health.visits` stands for the
 //! slices of every member that serves it. An **owner's** catalog is what a fragment is planned against:
-//! `gba.health.visits` is the owner's own slice, and besides its own tables it holds only the public ones of others,
-//! each slice of a public common table under its own name `"gba@HK".health.codes`, which the owner fetches itself.
+//! `gba.health.visits` is the owner's own slice, and besides its own tables it holds only the public ones of others.
+//! The whole of a public common table, which the owner fetches itself from those who hold it, is `whole.health.codes`.
 //!
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
@@ -18,10 +18,13 @@ use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::{LogicalPlan, TableScan, TableSource};
 use wanqu_crds::bundle::{CommonTableInfo, NodeBundle, Slice};
 use wanqu_crds::columns::ColumnClass;
-use wanqu_crds::names::{COMMON_CATALOG, JurisdictionId, TableRef};
+use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use sql::{parse_query, planning_state};
 pub use types::arrow_type;
+
+/// In an owner's catalog, where the whole of a public common table is found, every member's slice of it.
+pub const WHOLE_CATALOG: &str = "whole";
 
 /// One table as SQL can name it.
 #[derive(Debug)]
@@ -81,18 +84,19 @@ impl Catalog {
     #[must_use]
     pub fn owner(bundle: &NodeBundle, owner: &JurisdictionId) -> Self {
         let mut catalog = Self::default();
+        let mut whole: BTreeMap<&TableRef, Vec<Arc<Slice>>> = BTreeMap::new();
         for slice in &bundle.slices {
             let own = slice.jurisdiction == *owner;
-            if !own && !slice.is_public() {
-                continue;
+            let shared = Arc::new(slice.clone());
+            if own || (slice.is_public() && !slice.table.is_common()) {
+                catalog.add(bundle, slice.table.catalog.as_str(), &slice.table, vec![Arc::clone(&shared)]);
             }
-            let slices = vec![Arc::new(slice.clone())];
-            if own || !slice.table.is_common() {
-                catalog.add(bundle, slice.table.catalog.as_str(), &slice.table, slices.clone());
+            if slice.is_public() && slice.table.is_common() {
+                whole.entry(&slice.table).or_default().push(shared);
             }
-            if slice.table.is_common() {
-                catalog.add(bundle, &slice_catalog(&slice.jurisdiction), &slice.table, slices);
-            }
+        }
+        for (table, slices) in whole {
+            catalog.add(bundle, WHOLE_CATALOG, table, slices);
         }
         catalog
     }
@@ -121,12 +125,6 @@ impl Catalog {
     pub fn tables(&self) -> impl Iterator<Item = &Arc<CatalogTable>> {
         self.tables.values()
     }
-}
-
-/// The catalog name under which one jurisdiction's slice of a public common table is found: `gba@HK`.
-#[must_use]
-pub fn slice_catalog(jurisdiction: &JurisdictionId) -> String {
-    format!("{COMMON_CATALOG}@{jurisdiction}")
 }
 
 /// A table in a plan, without its data.

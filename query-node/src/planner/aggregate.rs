@@ -42,7 +42,10 @@ impl Placer<'_> {
             };
             return self.at_home(&LogicalPlan::Aggregate(aggregate.clone()), vec![input]).map(Placed::Home);
         }
-        Ok(Placed::Owners(at_owner(aggregate, region)?))
+        // The one owner gives the whole of it; nothing more may be done to it there.
+        let lost = self.may_hide(&region);
+        let plan = self.cut(at_owner(aggregate, region)?)?;
+        Ok(Placed::Home(HomePart { plan, lacks: vec![], lost }))
     }
 
     fn splits(&self, aggregate: &Aggregate, region: &Region) -> Vec<(AggregateFunction, Split)> {

@@ -15,7 +15,7 @@ use wanqu_crds::names::JurisdictionId;
 
 use super::literal::spell_out;
 use super::spread::whole_table;
-use crate::catalog::{self, CatalogTable};
+use crate::catalog::{self, CatalogTable, WHOLE_CATALOG};
 
 /// The text of a fragment and the names of its columns, in the order of the plan's schema.
 pub(super) struct Text {
@@ -159,7 +159,7 @@ impl Writer<'_> {
                 None => return plan_err!("a fragment reads tables of the catalog alone"),
             },
         };
-        let from = if whole { whole_text(&table, self.owner)? } else { name_text(&table.name) };
+        let from = if whole { whole_text(&table, self.owner) } else { name_text(&table.name) };
         let column = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
         let columns = scan.projected_schema.iter();
         let columns = columns.map(|(q, f)| (q.cloned(), f.name().clone(), column(f.name()))).collect();
@@ -323,30 +323,14 @@ fn column_names(schema: &DFSchema) -> Vec<String> {
     names.collect()
 }
 
-/// The whole of a public table, as any owner can name it: its own slice by the common name, others' under theirs.
-fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> DfResult<String> {
-    let own = table.slices.iter().find(|s| s.jurisdiction == *owner);
-    let slices = match (own, &table.common) {
-        (Some(own), Some(info)) if info.replicated => std::slice::from_ref(own),
-        (None, Some(info)) if info.replicated => &table.slices[..1],
-        _ => &table.slices[..],
-    };
-    let names = slices.iter().map(|slice| {
-        let own = slice.jurisdiction == *owner;
-        let catalog = match &table.common {
-            Some(_) if !own => catalog::slice_catalog(&slice.jurisdiction),
-            _ => slice.table.catalog.to_string(),
-        };
-        name_text(&TableReference::full(catalog, slice.table.domain.as_str(), slice.table.table.as_str()))
-    });
-    let names: Vec<String> = names.collect();
-    match &names[..] {
-        [] => plan_err!("a table without a holder"),
-        [one] => Ok(one.clone()),
-        many => {
-            let selects: Vec<String> = many.iter().map(|name| format!("SELECT * FROM {name}")).collect();
-            Ok(format!("({})", selects.join(" UNION ALL ")))
+/// The name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
+fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
+    let own = table.slices.iter().any(|slice| slice.jurisdiction == *owner);
+    match &table.common {
+        Some(info) if !(info.replicated && own) && !(own && table.slices.len() == 1) => {
+            name_text(&TableReference::full(WHOLE_CATALOG, info.table.domain.as_str(), info.table.table.as_str()))
         }
+        _ => name_text(&table.name),
     }
 }
 
