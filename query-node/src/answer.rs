@@ -1,5 +1,10 @@
 //! What a researcher asks and gets: the question, and beside the rows the account of how the answer came about.
 
+use std::pin::Pin;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::Stream;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
@@ -84,3 +89,20 @@ pub enum Progress {
         rows: u64,
     },
 }
+
+/// One thing that happens while a question is answered, in this order: progress, the columns, rows between more
+/// progress, and at the end the account. A refusal ends it early.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// How far it is.
+    Progress(Progress),
+    /// The columns of the answer. Comes once, before any rows.
+    Schema(SchemaRef),
+    /// Rows.
+    Batch(RecordBatch),
+    /// The account. Comes last: an answer without it is not whole.
+    Summary(Summary),
+}
+
+/// An answer as it comes about. Dropping it cancels the query, at the owners too.
+pub type Answer = Pin<Box<dyn Stream<Item = Result<Event, Refusal>> + Send>>;
