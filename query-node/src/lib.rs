@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod answer;
 pub mod catalog;
+pub mod cli;
 pub mod exchange;
 pub mod fragment;
 pub mod gate;
