@@ -132,7 +132,7 @@ pub struct CommonTableInfo {
 }
 
 /// One column that takes part in a co-location key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ColocationKey {
     /// The key's name, shared by the tables that agree on it: `order`.

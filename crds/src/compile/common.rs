@@ -1,0 +1,282 @@
+//! Common tables: what each dataset serves of them, and what the planner must know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::index::{Index, known_names, unknown};
+use super::mapping::{self, Reads};
+use super::{datasets, policies, types};
+use crate::bundle::{ColumnSpec, CommonTableInfo, Slice};
+use crate::columns::{ColumnClass, ColumnType};
+use crate::finding::Findings;
+use crate::kinds::{ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable};
+use crate::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
+use crate::resources::Sourced;
+
+/// The catalog of the common tables, as a name.
+pub(super) fn catalog() -> SqlName {
+    COMMON_CATALOG.parse().expect("the catalog of the common tables is a well-formed name")
+}
+
+/// Each dataset's part of each common table that it serves.
+pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
+    let mut slices = Vec::new();
+    let mut served: BTreeMap<(&JurisdictionId, &ResourceName), &ResourceName> = BTreeMap::new();
+    for (name, dataset) in &index.datasets {
+        let spec = &dataset.resource.spec;
+        for (position, serves) in spec.serves.iter().enumerate() {
+            let at = format!("spec.serves[{position}]");
+            let Some(table) = index.common_tables.get(&serves.common_table) else {
+                let path = format!("{at}.commonTable");
+                unknown(dataset, &path, "CommonTable", &serves.common_table, &index.common_tables, findings);
+                continue;
+            };
+            if let Some(first) = served.insert((&spec.jurisdiction, &serves.common_table), name) {
+                let problem =
+                    format!("Dataset {first} of {} serves {} already", spec.jurisdiction, serves.common_table);
+                let remedy = "in one jurisdiction, one dataset serves a common table, once";
+                findings.add(dataset, format!("{at}.commonTable"), problem, remedy);
+                continue;
+            }
+            let slice = Slice {
+                table: table.resource.spec.table.under(&catalog()),
+                jurisdiction: spec.jurisdiction.clone(),
+                dataset: name.clone(),
+                custodian: spec.custodian.clone(),
+                description: table.resource.spec.description.clone(),
+                columns: columns(dataset, serves, &table.resource.spec, &at, findings),
+                privacy_unit: spec.privacy_unit.clone(),
+                policy: policies::rule(index, name, dataset),
+            };
+            check_classes(dataset, &slice, &table.resource.spec, &at, findings);
+            slices.push(slice);
+        }
+    }
+    slices
+}
+
+/// The columns of one slice: `jurisdiction`, then those of the common table in its order.
+fn columns(
+    dataset: &Sourced<Dataset>,
+    serves: &ServedTable,
+    table: &CommonTableSpec,
+    at: &str,
+    findings: &mut Findings,
+) -> Vec<ColumnSpec> {
+    let mut mapped: BTreeMap<&SqlName, &ColumnMapping> = BTreeMap::new();
+    for (position, mapping) in serves.mapping.iter().enumerate() {
+        let path = format!("{at}.mapping[{position}]");
+        let column = table.columns.iter().find(|c| c.name == mapping.column);
+        match column {
+            None => unknown_column(dataset, &path, mapping, serves, table, findings),
+            Some(column) => {
+                if mapped.insert(&mapping.column, mapping).is_some() {
+                    let problem = format!("column {} is mapped twice", mapping.column);
+                    findings.add(dataset, format!("{path}.column"), problem, "map it once");
+                }
+                check_expression(dataset, mapping, column, &path, findings);
+            }
+        }
+    }
+    let own = table.columns.iter().map(|column| {
+        let mapping = mapped.get(&column.name);
+        ColumnSpec {
+            name: column.name.clone(),
+            data_type: column.data_type.clone(),
+            class: effective_class(column, mapping.copied()),
+            unit: column.unit.clone(),
+            description: column.description.clone(),
+            expression: Some(mapping.map_or_else(|| "NULL".to_owned(), |m| m.expression.trim().to_owned())),
+        }
+    });
+    std::iter::once(jurisdiction_column(&dataset.resource.spec.jurisdiction)).chain(own).collect()
+}
+
+/// The stricter of what all agreed on and what this owner wants.
+fn effective_class(column: &CommonColumn, mapping: Option<&ColumnMapping>) -> ColumnClass {
+    mapping.and_then(|m| m.class).map_or(column.class, |class| class.max(column.class))
+}
+
+fn jurisdiction_column(id: &JurisdictionId) -> ColumnSpec {
+    ColumnSpec {
+        name: JURISDICTION_COLUMN.parse().expect("the jurisdiction column is a well-formed name"),
+        data_type: ColumnType::String,
+        class: ColumnClass::Public,
+        unit: None,
+        description: "Whose rows these are.".to_owned(),
+        // A jurisdiction id has no character that SQL would have to escape.
+        expression: Some(format!("'{id}'")),
+    }
+}
+
+fn unknown_column(
+    dataset: &Sourced<Dataset>,
+    path: &str,
+    mapping: &ColumnMapping,
+    serves: &ServedTable,
+    table: &CommonTableSpec,
+    findings: &mut Findings,
+) {
+    let path = format!("{path}.column");
+    if mapping.column.as_str() == JURISDICTION_COLUMN {
+        let problem = format!("the column {JURISDICTION_COLUMN} is filled in by itself");
+        findings.add(dataset, path, problem, "leave it out");
+        return;
+    }
+    let problem = format!("CommonTable {} has no column {}", serves.common_table, mapping.column);
+    let names = table.columns.iter().map(|c| c.name.to_string()).collect();
+    findings.add(dataset, path, problem, known_names(names, "column"));
+}
+
+/// The expression is SQL, reads only columns that may be read, and, where it is one column, fits in type and class.
+fn check_expression(
+    dataset: &Sourced<Dataset>,
+    mapping: &ColumnMapping,
+    column: &CommonColumn,
+    path: &str,
+    findings: &mut Findings,
+) {
+    let path = format!("{path}.expression");
+    let spec = &dataset.resource.spec;
+    let reads = match mapping::read(&mapping.expression) {
+        Ok(reads) => reads,
+        Err((problem, remedy)) => return findings.add(dataset, path, problem, remedy),
+    };
+    for name in &reads.columns {
+        match spec.columns.iter().find(|c| c.name.as_str() == name) {
+            None => {
+                let names = spec.columns.iter().map(|c| c.name.to_string()).collect();
+                findings.add(dataset, &path, format!("there is no column {name}"), known_names(names, "column"));
+            }
+            Some(source) if source.class == ColumnClass::Sealed => {
+                let remedy = "class it as something else if its values may be used";
+                findings.add(dataset, &path, format!("column {name} is sealed"), remedy);
+            }
+            Some(_) => {}
+        }
+    }
+    check_bare(dataset, mapping, column, &path, &reads, findings);
+}
+
+/// A column that is passed on as it is keeps all its values and is not declassed on the way.
+fn check_bare(
+    dataset: &Sourced<Dataset>,
+    mapping: &ColumnMapping,
+    column: &CommonColumn,
+    path: &str,
+    reads: &Reads,
+    findings: &mut Findings,
+) {
+    let name: Option<SqlName> = reads.bare.as_ref().and_then(|name| name.parse().ok());
+    let Some(source) = name.and_then(|name| datasets::find(&dataset.resource.spec, &name)) else { return };
+    if !types::fits(&source.data_type, &column.data_type) {
+        let problem = format!("{} is {}, which does not fit {}", source.name, source.data_type, column.data_type);
+        let remedy = "convert it in the expression, so that it is plain what becomes of values that do not fit";
+        findings.add(dataset, path, problem, remedy);
+    }
+    let class = effective_class(column, Some(mapping));
+    if source.class != ColumnClass::Sealed && source.class > class {
+        let problem = format!("{} is {}, but would be {class} in the common table", source.name, source.class);
+        let remedy = format!("add class: {} to the mapping, or derive something less from it", source.class);
+        findings.add(dataset, path, problem, remedy);
+    }
+}
+
+/// A slice is public exactly if its dataset is, so that no row of protected data can leave by another name, and no
+/// protected column stands there with nobody to protect.
+fn check_classes(
+    dataset: &Sourced<Dataset>,
+    slice: &Slice,
+    table: &CommonTableSpec,
+    at: &str,
+    findings: &mut Findings,
+) {
+    let spec: &DatasetSpec = &dataset.resource.spec;
+    let public = datasets::is_public(spec);
+    if !public && slice.is_public() {
+        let problem = "every column would be public, though the dataset is not";
+        let remedy = "give at least one mapping a stricter class, or serve it from a public dataset";
+        findings.add(dataset, at, problem, remedy);
+    }
+    if public && let Some(column) = slice.columns.iter().find(|c| c.class != ColumnClass::Public) {
+        let problem = format!("column {} is {}, though the dataset is public", column.name, column.class);
+        let remedy = "name the dataset's privacyUnit and class its columns, or serve a public common table";
+        findings.add(dataset, at, problem, remedy);
+    }
+    if !public && table.replicated {
+        let problem = "a replicated common table is public, but the dataset is not";
+        let remedy = "copies of protected data have no place in it: serve only public datasets";
+        findings.add(dataset, at, problem, remedy);
+    }
+}
+
+/// What the planner must know of each common table, and what is wrong with it by itself.
+pub(super) fn infos(index: &Index<'_>, findings: &mut Findings) -> Vec<CommonTableInfo> {
+    let mut infos: Vec<CommonTableInfo> = Vec::new();
+    for table in index.common_tables.values() {
+        check_table(table, findings);
+        let spec = &table.resource.spec;
+        infos.push(CommonTableInfo {
+            table: spec.table.under(&catalog()),
+            replicated: spec.replicated,
+            colocation: spec.colocation.clone(),
+            disjoint_units: spec.disjoint_units,
+        });
+    }
+    check_key_types(index, findings);
+    infos.sort_by(|a, b| a.table.cmp(&b.table));
+    infos
+}
+
+fn check_table(table: &Sourced<CommonTable>, findings: &mut Findings) {
+    let spec = &table.resource.spec;
+    if spec.columns.is_empty() {
+        findings.add(table, "spec.columns", "it has no column", "declare at least one");
+    }
+    let mut names = BTreeSet::new();
+    for (position, column) in spec.columns.iter().enumerate() {
+        let path = format!("spec.columns[{position}].name");
+        if column.name.as_str() == JURISDICTION_COLUMN {
+            let problem = format!("the column {JURISDICTION_COLUMN} is added by itself");
+            findings.add(table, path, problem, "leave it out");
+        } else if !names.insert(&column.name) {
+            findings.add(table, path, format!("column {} is declared twice", column.name), "declare it once");
+        }
+        let mut codes = BTreeSet::new();
+        for (number, code) in column.codes.iter().enumerate() {
+            if !codes.insert(&code.code) {
+                let path = format!("spec.columns[{position}].codes[{number}].code");
+                findings.add(table, path, format!("code {:?} is listed twice", code.code), "list it once");
+            }
+        }
+    }
+    let mut keys = BTreeSet::new();
+    for (position, key) in spec.colocation.iter().enumerate() {
+        let at = format!("spec.colocation[{position}]");
+        if !spec.columns.iter().any(|c| c.name == key.column) {
+            let names = spec.columns.iter().map(|c| c.name.to_string()).collect();
+            let problem = format!("there is no column {}", key.column);
+            findings.add(table, format!("{at}.column"), problem, known_names(names, "column"));
+        }
+        if !keys.insert(&key.key) {
+            findings.add(table, format!("{at}.key"), format!("key {} is named twice", key.key), "name it once");
+        }
+    }
+}
+
+/// The columns of one co-location key have one type, or their values could not be compared.
+fn check_key_types(index: &Index<'_>, findings: &mut Findings) {
+    let mut first: BTreeMap<&SqlName, (&ResourceName, &ColumnType)> = BTreeMap::new();
+    for (name, table) in &index.common_tables {
+        let spec = &table.resource.spec;
+        for (position, key) in spec.colocation.iter().enumerate() {
+            let Some(column) = spec.columns.iter().find(|c| c.name == key.column) else { continue };
+            let (other, expected) = *first.entry(&key.key).or_insert((name, &column.data_type));
+            if *expected != column.data_type {
+                let problem =
+                    format!("{} is {}, but key {} is {expected} in {other}", key.column, column.data_type, key.key);
+                let path = format!("spec.colocation[{position}].column");
+                findings.add(table, path, problem, "give the columns of a key one type");
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Datasets: their slices under their own names, and where they lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
+
+use super::index::{Index, unknown};
+use super::policies;
+use crate::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
+use crate::columns::ColumnClass;
+use crate::finding::Findings;
+use crate::kinds::{Dataset, DatasetColumn, DatasetSpec};
+use crate::names::{JurisdictionId, SqlName};
+use crate::placements::Placements;
+use crate::resources::Sourced;
+
+/// Each dataset under its own name, and everything that is wrong with it by itself.
+pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
+    let mut slices = Vec::new();
+    for (name, dataset) in &index.datasets {
+        check(index, dataset, findings);
+        let spec = &dataset.resource.spec;
+        let Some(catalog) = index.catalog(&spec.jurisdiction) else { continue };
+        slices.push(Slice {
+            table: spec.table.under(catalog),
+            jurisdiction: spec.jurisdiction.clone(),
+            dataset: name.clone(),
+            custodian: spec.custodian.clone(),
+            description: spec.description.clone(),
+            columns: spec.columns.iter().map(column).collect(),
+            privacy_unit: spec.privacy_unit.clone(),
+            policy: policies::rule(index, name, dataset),
+        });
+    }
+    slices
+}
+
+fn column(column: &DatasetColumn) -> ColumnSpec {
+    ColumnSpec {
+        name: column.name.clone(),
+        data_type: column.data_type.clone(),
+        class: column.class,
+        unit: column.unit.clone(),
+        description: column.description.clone(),
+        expression: None,
+    }
+}
+
+/// Whether every column of a dataset is public.
+pub(super) fn is_public(spec: &DatasetSpec) -> bool {
+    spec.columns.iter().all(|c| c.class == ColumnClass::Public)
+}
+
+fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings) {
+    let spec = &dataset.resource.spec;
+    if spec.custodian.trim().is_empty() {
+        findings.add(dataset, "spec.custodian", "nobody answers for it", "name the department or body that does");
+    }
+    if spec.columns.is_empty() {
+        findings.add(dataset, "spec.columns", "it has no column", "declare at least one");
+    }
+    let mut names = BTreeSet::new();
+    let mut source_names = BTreeMap::new();
+    for (position, column) in spec.columns.iter().enumerate() {
+        if !names.insert(&column.name) {
+            let path = format!("spec.columns[{position}].name");
+            findings.add(dataset, path, format!("column {} is declared twice", column.name), "declare it once");
+        } else if let Some(first) = source_names.insert(source_name(column), &column.name) {
+            let problem = format!("column {first} is read from {:?} already", source_name(column));
+            let remedy = "read each column from its own, and derive others in a mapping";
+            findings.add(dataset, format!("spec.columns[{position}].sourceName"), problem, remedy);
+        }
+    }
+    check_privacy_unit(dataset, findings);
+    check_path(dataset, findings);
+    for (position, policy) in spec.policies.iter().enumerate() {
+        if !index.policies.contains_key(policy) {
+            let path = format!("spec.policies[{position}]");
+            unknown(dataset, &path, "DisclosurePolicy", policy, &index.policies, findings);
+        }
+    }
+}
+
+/// Non-public data says whom to protect, by a column that is an identifier; public data has nobody to protect.
+fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
+    const PATH: &str = "spec.privacyUnit";
+    let spec = &dataset.resource.spec;
+    let Some(unit) = &spec.privacy_unit else {
+        if let Some(column) = spec.columns.iter().find(|c| c.class != ColumnClass::Public) {
+            let problem = format!("it says nobody to protect, though column {} is {}", column.name, column.class);
+            findings.add(dataset, PATH, problem, "name the identifier column of the person, household or firm");
+        }
+        if spec.max_rows_per_unit.is_some() {
+            let remedy = "leave it out, or name a privacyUnit";
+            findings.add(dataset, "spec.maxRowsPerUnit", "there is no privacyUnit that it could speak of", remedy);
+        }
+        return;
+    };
+    if !spec.columns.is_empty() && is_public(spec) {
+        let problem = "every column is public, so there is nobody to protect";
+        findings.add(dataset, PATH, problem, "leave privacyUnit out, or class the columns that are not public");
+        return;
+    }
+    match spec.columns.iter().find(|c| c.name == *unit) {
+        Some(column) if column.class == ColumnClass::Identifier => {}
+        Some(column) => {
+            let problem = format!("column {unit} is {}", column.class);
+            findings.add(dataset, PATH, problem, "class the privacy unit as identifier");
+        }
+        None => {
+            let problem = format!("there is no column {unit}");
+            findings.add(dataset, PATH, problem, "declare it among the columns, as an identifier");
+        }
+    }
+}
+
+fn check_path(dataset: &Sourced<Dataset>, findings: &mut Findings) {
+    let path = &dataset.resource.spec.source.files.path;
+    let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
+    if path.is_empty() || !Path::new(path).components().all(inside) {
+        let problem = format!("{path:?} leads out of the dataRoot");
+        findings.add(dataset, "spec.source.files.path", problem, "use a relative path without '..'");
+    }
+}
+
+fn source_name(column: &DatasetColumn) -> &str {
+    column.source_name.as_deref().unwrap_or(column.name.as_str())
+}
+
+/// Where each jurisdiction's datasets lie.
+pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<JurisdictionId, Vec<SourceSpec>> {
+    let mut sources: BTreeMap<JurisdictionId, Vec<SourceSpec>> = BTreeMap::new();
+    for dataset in index.datasets.values() {
+        let spec = &dataset.resource.spec;
+        let Some(catalog) = index.catalog(&spec.jurisdiction) else { continue };
+        sources.entry(spec.jurisdiction.clone()).or_default().push(SourceSpec {
+            table: spec.table.under(catalog),
+            root: root(index, placements, &spec.jurisdiction),
+            path: spec.source.files.path.clone(),
+            format: spec.source.files.format,
+            bad_records: spec.source.files.bad_records,
+            columns: source_columns(spec),
+            max_rows_per_unit: spec.max_rows_per_unit,
+        });
+    }
+    for list in sources.values_mut() {
+        list.sort_by(|a, b| a.table.cmp(&b.table));
+    }
+    sources
+}
+
+/// The placement's folder, or else the manifest's, taken from the base; or else the base itself.
+fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> String {
+    if let Some(root) = placements.members.get(id).and_then(|p| p.data_root.clone()) {
+        return root;
+    }
+    let base = Path::new(placements.base.as_deref().unwrap_or("."));
+    let declared = index.jurisdictions.get(id).and_then(|j| j.resource.spec.data_root.as_deref());
+    declared.map_or_else(|| base.to_path_buf(), |root| base.join(root)).to_string_lossy().into_owned()
+}
+
+/// What the owner's engine may read: everything declared but sealed columns, which are not even loaded. The privacy unit
+/// is among them, since it must be an identifier.
+fn source_columns(spec: &DatasetSpec) -> Vec<SourceColumn> {
+    let readable = spec.columns.iter().filter(|c| c.class != ColumnClass::Sealed);
+    readable
+        .map(|c| SourceColumn {
+            name: c.name.clone(),
+            source_name: source_name(c).to_owned(),
+            data_type: c.data_type.clone(),
+        })
+        .collect()
+}
+
+/// A dataset's column by name.
+pub(super) fn find<'a>(spec: &'a DatasetSpec, name: &SqlName) -> Option<&'a DatasetColumn> {
+    spec.columns.iter().find(|c| c.name == *name)
+}

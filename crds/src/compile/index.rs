@@ -1,0 +1,256 @@
+//! Everything by its name, and what is wrong with the names.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Findings;
+use crate::kinds::{
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
+};
+use crate::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName};
+use crate::resources::{Resources, Sourced};
+
+/// The resources of one kind by name.
+pub(super) type ByName<'a, T> = BTreeMap<ResourceName, &'a Sourced<T>>;
+
+/// The resources, found by the names by which they refer to each other.
+pub(super) struct Index<'a> {
+    /// The one federation.
+    pub(super) federation: Option<(ResourceName, &'a Sourced<Federation>)>,
+    /// Members, by id.
+    pub(super) jurisdictions: BTreeMap<&'a JurisdictionId, &'a Sourced<Jurisdiction>>,
+    /// Datasets whose jurisdiction is a member.
+    pub(super) datasets: ByName<'a, Dataset>,
+    pub(super) common_tables: ByName<'a, CommonTable>,
+    pub(super) policies: ByName<'a, DisclosurePolicy>,
+    pub(super) agreements: ByName<'a, DataSharingAgreement>,
+    pub(super) projects: ByName<'a, ResearchProject>,
+    /// Dataset names that exist but are not in `datasets` because of something already reported.
+    broken: Vec<ResourceName>,
+}
+
+impl<'a> Index<'a> {
+    pub(super) fn new(resources: &'a Resources, findings: &mut Findings) -> Self {
+        let federation = federation(&resources.federations, findings);
+        let jurisdictions = jurisdictions(&resources.jurisdictions, findings);
+        if let Some((_, federation)) = &federation {
+            check_members(federation, &jurisdictions, findings);
+        }
+        let mut datasets = by_name(&resources.datasets, findings);
+        let mut broken = Vec::new();
+        datasets.retain(|name, dataset| {
+            let id = &dataset.resource.spec.jurisdiction;
+            let known = jurisdictions.contains_key(id);
+            if !known {
+                unknown_jurisdiction(dataset, "spec.jurisdiction", id, &jurisdictions, findings);
+                broken.push(name.clone());
+            }
+            known
+        });
+        let common_tables = by_name(&resources.common_tables, findings);
+        check_one_table_each(&datasets, &common_tables, findings);
+        Self {
+            federation,
+            jurisdictions,
+            datasets,
+            common_tables,
+            policies: by_name(&resources.policies, findings),
+            agreements: by_name(&resources.agreements, findings),
+            projects: by_name(&resources.projects, findings),
+            broken,
+        }
+    }
+
+    /// The SQL name of a member.
+    pub(super) fn catalog(&self, id: &JurisdictionId) -> Option<&'a SqlName> {
+        self.jurisdictions.get(id).map(|j| &j.resource.spec.sql_name)
+    }
+
+    /// Whether a dataset of this name was declared, in order or not.
+    pub(super) fn dataset_declared(&self, name: &ResourceName) -> bool {
+        self.datasets.contains_key(name) || self.broken.contains(name)
+    }
+
+    /// Notes a jurisdiction that is no member, if it is none.
+    pub(super) fn check_jurisdiction<T: kube::Resource<DynamicType = ()>>(
+        &self,
+        at: &Sourced<T>,
+        path: &str,
+        id: &JurisdictionId,
+        findings: &mut Findings,
+    ) -> bool {
+        let known = self.jurisdictions.contains_key(id);
+        if !known {
+            unknown_jurisdiction(at, path, id, &self.jurisdictions, findings);
+        }
+        known
+    }
+}
+
+/// Notes a reference to a resource that is not there.
+pub(super) fn unknown<T: kube::Resource<DynamicType = ()>, U>(
+    at: &Sourced<T>,
+    path: &str,
+    kind: &str,
+    name: &ResourceName,
+    known: &ByName<'_, U>,
+    findings: &mut Findings,
+) {
+    let remedy = known_names(known.keys().map(ToString::to_string).collect(), kind);
+    findings.add(at, path, format!("there is no {kind} {name}"), remedy);
+}
+
+fn unknown_jurisdiction<T: kube::Resource<DynamicType = ()>>(
+    at: &Sourced<T>,
+    path: &str,
+    id: &JurisdictionId,
+    known: &BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>>,
+    findings: &mut Findings,
+) {
+    let remedy = known_names(known.keys().map(ToString::to_string).collect(), "Jurisdiction");
+    findings.add(at, path, format!("there is no jurisdiction {id}"), remedy);
+}
+
+/// "use one of a, b, c", or what to do where there is nothing to choose from.
+pub(super) fn known_names(names: Vec<String>, kind: &str) -> String {
+    const MOST: usize = 12;
+    if names.is_empty() {
+        return format!("add a {kind}");
+    }
+    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
+    let shown: Vec<String> = names.into_iter().take(MOST).collect();
+    format!("there is {}{more}", shown.join(", "))
+}
+
+/// The resources of a kind by name; a name that is missing, malformed or used twice is noted.
+fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
+    resources: &'a [Sourced<T>],
+    findings: &mut Findings,
+) -> ByName<'a, T> {
+    let mut named: ByName<'a, T> = BTreeMap::new();
+    for resource in resources {
+        let Some(name) = checked_name(resource, findings) else { continue };
+        if let Some(first) = named.get(&name) {
+            let problem = format!("a {} of this name exists already{}", T::kind(&()), seen_at(first, ""));
+            findings.add(resource, "metadata.name", problem, "give each its own name");
+        } else {
+            named.insert(name, resource);
+        }
+    }
+    named
+}
+
+/// " (file:line)", where it is known.
+fn seen_at<T>(resource: &Sourced<T>, path: &str) -> String {
+    resource.origin(path).map_or_else(String::new, |origin| format!(" ({origin})"))
+}
+
+fn checked_name<T: kube::Resource<DynamicType = ()>>(
+    resource: &Sourced<T>,
+    findings: &mut Findings,
+) -> Option<ResourceName> {
+    match resource.name().parse() {
+        Ok(name) => Some(name),
+        Err(_) if resource.name().is_empty() => {
+            findings.add(resource, "metadata.name", "it has no name", "give it a metadata.name");
+            None
+        }
+        Err(error) => {
+            findings.add(resource, "metadata.name", error.to_string(), "");
+            None
+        }
+    }
+}
+
+fn federation<'a>(
+    federations: &'a [Sourced<Federation>],
+    findings: &mut Findings,
+) -> Option<(ResourceName, &'a Sourced<Federation>)> {
+    let Some((first, others)) = federations.split_first() else {
+        findings.0.push(crate::finding::Finding {
+            origin: None,
+            kind: "Federation".to_owned(),
+            name: String::new(),
+            path: String::new(),
+            problem: "there is none".to_owned(),
+            remedy: "add a Federation with its trustDomain and members".to_owned(),
+        });
+        return None;
+    };
+    for other in others {
+        let problem = format!("there is a Federation already, {}{}", first.name(), seen_at(first, ""));
+        findings.add(other, "", problem, "keep one; another federation has its own folder or namespace");
+    }
+    Some((checked_name(first, findings)?, first))
+}
+
+fn jurisdictions<'a>(
+    resources: &'a [Sourced<Jurisdiction>],
+    findings: &mut Findings,
+) -> BTreeMap<&'a JurisdictionId, &'a Sourced<Jurisdiction>> {
+    let mut by_id: BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>> = BTreeMap::new();
+    let mut by_sql_name: BTreeMap<&SqlName, &Sourced<Jurisdiction>> = BTreeMap::new();
+    for jurisdiction in by_name(resources, findings).into_values() {
+        let spec = &jurisdiction.resource.spec;
+        if spec.sql_name.as_str() == COMMON_CATALOG {
+            let problem = format!("{COMMON_CATALOG} is the catalog of the common tables");
+            findings.add(jurisdiction, "spec.sqlName", problem, "choose another name");
+        } else if let Some(first) = by_sql_name.insert(&spec.sql_name, jurisdiction) {
+            let problem = format!("Jurisdiction {} is called {} already", first.name(), spec.sql_name);
+            findings.add(jurisdiction, "spec.sqlName", problem, "give each its own name in SQL");
+        }
+        if let Some(first) = by_id.get(&spec.id) {
+            let problem = format!("Jurisdiction {} is {} already", first.name(), spec.id);
+            findings.add(jurisdiction, "spec.id", problem, "keep one of the two");
+        } else {
+            by_id.insert(&spec.id, jurisdiction);
+        }
+    }
+    by_id
+}
+
+/// Every member has its Jurisdiction, and every Jurisdiction is a member.
+fn check_members(
+    federation: &Sourced<Federation>,
+    jurisdictions: &BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>>,
+    findings: &mut Findings,
+) {
+    let members = &federation.resource.spec.members;
+    for (position, member) in members.iter().enumerate() {
+        let path = format!("spec.members[{position}]");
+        if members[..position].contains(member) {
+            findings.add(federation, &path, format!("{member} is listed twice"), "list each member once");
+        } else if !jurisdictions.contains_key(member) {
+            let remedy = format!("add a Jurisdiction with the id {member}, or take it off the list");
+            findings.add(federation, &path, format!("there is no Jurisdiction with the id {member}"), remedy);
+        }
+    }
+    for (id, jurisdiction) in jurisdictions {
+        if !members.contains(id) {
+            let problem = format!("{id} is not a member of Federation {}", federation.name());
+            findings.add(jurisdiction, "spec.id", problem, format!("add {id} to the Federation's spec.members"));
+        }
+    }
+}
+
+/// No two datasets of a jurisdiction, and no two common tables, share a name in SQL.
+fn check_one_table_each(
+    datasets: &ByName<'_, Dataset>,
+    common_tables: &ByName<'_, CommonTable>,
+    findings: &mut Findings,
+) {
+    let mut own: BTreeMap<(&JurisdictionId, &LocalTable), &ResourceName> = BTreeMap::new();
+    for (name, dataset) in datasets {
+        let spec = &dataset.resource.spec;
+        if let Some(first) = own.insert((&spec.jurisdiction, &spec.table), name) {
+            let problem = format!("Dataset {first} of {} is called {} already", spec.jurisdiction, spec.table);
+            findings.add(dataset, "spec.table", problem, "give each dataset of a jurisdiction its own table name");
+        }
+    }
+    let mut common: BTreeMap<&LocalTable, &ResourceName> = BTreeMap::new();
+    for (name, table) in common_tables {
+        if let Some(first) = common.insert(&table.resource.spec.table, name) {
+            let problem = format!("CommonTable {first} is called {} already", table.resource.spec.table);
+            findings.add(table, "spec.table", problem, "give each common table its own table name");
+        }
+    }
+}

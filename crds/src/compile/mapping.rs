@@ -1,0 +1,238 @@
+//! What a mapping's SQL expression reads, and whether it is one that may stand there.
+//!
+//! A mapping is written by the owner and trusted to be what the owner wants to share; it is not trusted to be well made. It
+//! is evaluated row by row and always the same way, so it has no aggregate, window, subquery or clock in it.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Expr, Function, Ident, Query, Value, ValueWithSpan, Visit, Visitor};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::Token;
+
+/// What a mapping expression reads.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reads {
+    /// Every column that it names.
+    pub(super) columns: BTreeSet<String>,
+    /// The column, where the whole expression is one column and nothing else.
+    pub(super) bare: Option<String>,
+}
+
+/// Functions that look at more than one row. The engine knows them too and refuses them where they cannot stand; named here,
+/// they are refused before a node starts.
+const AGGREGATES: &[&str] = &[
+    "approx_distinct",
+    "approx_median",
+    "approx_percentile_cont",
+    "approx_percentile_cont_with_weight",
+    "array_agg",
+    "avg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar",
+    "covar_pop",
+    "covar_samp",
+    "cume_dist",
+    "dense_rank",
+    "first_value",
+    "grouping",
+    "lag",
+    "last_value",
+    "lead",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "nth_value",
+    "ntile",
+    "percent_rank",
+    "percentile_cont",
+    "quantile_cont",
+    "rank",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
+    "row_number",
+    "stddev",
+    "stddev_pop",
+    "stddev_samp",
+    "string_agg",
+    "sum",
+    "var",
+    "var_pop",
+    "var_population",
+    "var_samp",
+    "var_sample",
+];
+
+/// Functions that do not give the same value for the same row every time.
+const VOLATILE: &[&str] = &[
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "rand",
+    "random",
+    "today",
+    "uuid",
+    "gen_random_uuid",
+    "version",
+];
+
+/// Reads an expression.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
+    let not_sql = |error: &dyn std::fmt::Display| (format!("not an SQL expression: {error}"), "");
+    let mut parser = Parser::new(&GenericDialect {})
+        .with_recursion_limit(64)
+        .try_with_sql(expression)
+        .map_err(|error| not_sql(&error))?;
+    let parsed = parser.parse_expr().map_err(|error| not_sql(&error))?;
+    if parser.peek_token().token != Token::EOF {
+        return Err((format!("not an SQL expression: there is more after {parsed}"), "write one expression"));
+    }
+    let mut reader = Reader { columns: BTreeSet::new() };
+    match parsed.visit(&mut reader) {
+        ControlFlow::Break(problem) => Err(problem),
+        ControlFlow::Continue(()) => {
+            let bare = match &parsed {
+                Expr::Identifier(name) => Some(normal(name)),
+                _ => None,
+            };
+            Ok(Reads { columns: reader.columns, bare })
+        }
+    }
+}
+
+/// A name as the engine compares it: lower case, unless it is quoted.
+fn normal(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+}
+
+struct Reader {
+    columns: BTreeSet<String>,
+}
+
+type Step = ControlFlow<(String, &'static str)>;
+
+fn refuse(problem: impl Into<String>, remedy: &'static str) -> Step {
+    ControlFlow::Break((problem.into(), remedy))
+}
+
+impl Visitor for Reader {
+    type Break = (String, &'static str);
+
+    fn pre_visit_query(&mut self, _: &Query) -> Step {
+        refuse("it has a subquery", "use only the columns of the row")
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> Step {
+        match expr {
+            Expr::Identifier(name) => {
+                self.columns.insert(normal(name));
+                Step::Continue(())
+            }
+            Expr::CompoundIdentifier(_) | Expr::CompoundFieldAccess { .. } => {
+                refuse(format!("{expr} is a name of several parts"), "name a column of the dataset by itself")
+            }
+            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => refuse("it has a wildcard", "name the columns"),
+            Expr::Lambda(_) => refuse("it has a function of its own", "use only functions that the engine has"),
+            Expr::Function(function) => check_function(function),
+            _ => Step::Continue(()),
+        }
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> Step {
+        if matches!(value.value, Value::Placeholder(_)) {
+            return refuse("it has a placeholder", "write the value itself");
+        }
+        Step::Continue(())
+    }
+}
+
+fn check_function(function: &Function) -> Step {
+    const ROWWISE: &str = "a mapping is evaluated row by row";
+    let name = function.name.to_string().to_lowercase();
+    if function.over.is_some() {
+        return refuse(format!("{name} is a window function here"), ROWWISE);
+    }
+    if AGGREGATES.contains(&name.as_str()) || function.filter.is_some() || !function.within_group.is_empty() {
+        return refuse(format!("{name} is an aggregate"), ROWWISE);
+    }
+    if VOLATILE.contains(&name.as_str()) {
+        return refuse(format!("{name} gives another value every time"), "use only what is in the row");
+    }
+    Step::Continue(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(expression: &str) -> Vec<String> {
+        read(expression).unwrap().columns.into_iter().collect()
+    }
+
+    #[test]
+    fn it_finds_every_column() {
+        assert_eq!(columns("Cost * 1.1 + COALESCE(extra, 0)"), ["cost", "extra"]);
+        assert_eq!(columns("CASE WHEN sex = 'M' THEN 'male' ELSE other END"), ["other", "sex"]);
+        assert_eq!(columns("\"Cost\""), ["Cost"]);
+        assert_eq!(columns("extract(year from seen_on)"), ["seen_on"]);
+        assert_eq!(columns("CAST(a AS DATE) BETWEEN b AND c"), ["a", "b", "c"]);
+        assert_eq!(columns("position(a IN b) + substring(c FROM d FOR e)"), ["a", "b", "c", "d", "e"]);
+        assert_eq!(columns("x IN (y, z)"), ["x", "y", "z"]);
+        assert_eq!(columns("NULL"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn only_a_column_alone_is_bare() {
+        assert_eq!(read("Cost").unwrap().bare.as_deref(), Some("cost"));
+        assert_eq!(read("cost + 0").unwrap().bare, None);
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_mapping_is_refused() {
+        let cases = [
+            ("sum(cost)", "sum is an aggregate"),
+            ("cost - AVG(cost)", "avg is an aggregate"),
+            ("row_number() OVER (ORDER BY cost)", "row_number is a window function here"),
+            ("first_value(cost) OVER ()", "first_value is a window function here"),
+            ("(SELECT max(cost) FROM t)", "it has a subquery"),
+            ("cost IN (SELECT 1)", "it has a subquery"),
+            ("EXISTS (SELECT 1)", "it has a subquery"),
+            ("now()", "now gives another value every time"),
+            ("current_date", "current_date gives another value every time"),
+            ("CASE WHEN random() < 0.5 THEN 1 END", "random gives another value every time"),
+            ("v.cost", "v.cost is a name of several parts"),
+            ("count(*)", "count is an aggregate"),
+            ("$1", "it has a placeholder"),
+            ("cost, sex", "not an SQL expression: there is more after cost"),
+            ("cost; DROP TABLE t", "not an SQL expression: there is more after cost"),
+        ];
+        for (expression, problem) in cases {
+            assert_eq!(read(expression).unwrap_err().0, problem, "{expression}");
+        }
+        for bad in ["", "cost +", "'open", "(((("] {
+            assert!(read(bad).unwrap_err().0.starts_with("not an SQL expression"), "{bad}");
+        }
+        assert!(read(&"(".repeat(100_000)).is_err());
+    }
+}

@@ -1,0 +1,58 @@
+//! The members, as every node knows them.
+
+use std::collections::BTreeSet;
+
+use super::index::Index;
+use crate::bundle::{Issuer, Member};
+use crate::finding::Findings;
+use crate::kinds::{IssuerSpec, Jurisdiction};
+use crate::placements::{Placement, Placements};
+use crate::resources::Sourced;
+
+/// Every member, ordered by id.
+pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut Findings) -> Vec<Member> {
+    let nowhere = Placement::default();
+    let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
+        check(jurisdiction, findings);
+        let spec = &jurisdiction.resource.spec;
+        let placement = placements.members.get(id).unwrap_or(&nowhere);
+        let external = spec.placement.external.as_ref();
+        Member {
+            jurisdiction: id.clone(),
+            sql_name: spec.sql_name.clone(),
+            display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
+            endpoint: placement.endpoint.clone().or_else(|| external.map(|e| e.endpoint.clone())),
+            ca: placement.ca.clone().or_else(|| external.map(|e| e.ca.clone())),
+            issuers: spec.issuers.iter().map(|issuer| with_keys(issuer, placement)).collect(),
+        }
+    };
+    index.jurisdictions.iter().map(member).collect()
+}
+
+/// An issuer with the keys of the manifest and of the placement, each once.
+fn with_keys(spec: &IssuerSpec, placement: &Placement) -> Issuer {
+    let mut public_keys = spec.public_keys.clone();
+    for key in placement.issuer_keys.get(&spec.issuer).into_iter().flatten() {
+        if !public_keys.contains(key) {
+            public_keys.push(key.clone());
+        }
+    }
+    Issuer { issuer: spec.issuer.clone(), audience: spec.audience.clone(), public_keys }
+}
+
+fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
+    let spec = &jurisdiction.resource.spec;
+    let placement = &spec.placement;
+    let places = [placement.namespace.is_some(), placement.kubeconfig_secret.is_some(), placement.external.is_some()];
+    if places.into_iter().filter(|&said| said).count() > 1 {
+        let remedy = "keep at most one of namespace, kubeconfigSecret and external";
+        findings.add(jurisdiction, "spec.placement", "it is placed in more than one way", remedy);
+    }
+    let mut seen = BTreeSet::new();
+    for (position, issuer) in spec.issuers.iter().enumerate() {
+        if !seen.insert(&issuer.issuer) {
+            let path = format!("spec.issuers[{position}].issuer");
+            findings.add(jurisdiction, path, format!("issuer {} is listed twice", issuer.issuer), "list it once");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! From resources to node bundles.
+//!
+//! Pure, and complete in what it reports: a step that meets a problem notes it and goes on with what it can, so that one
+//! run names all of them. What depends on a broken part is left out quietly rather than reported a second time.
+
+mod agreements;
+mod common;
+mod datasets;
+mod index;
+mod mapping;
+mod members;
+mod policies;
+mod projects;
+mod types;
+
+use std::collections::BTreeMap;
+
+use crate::bundle::{Agreement, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
+use crate::finding::{Finding, Findings};
+use crate::kinds::LimitsSpec;
+use crate::names::{JurisdictionId, ResourceName};
+use crate::placements::Placements;
+use crate::resources::Resources;
+use index::Index;
+
+/// Compiles the resources of one federation into one bundle per member.
+///
+/// Whether the type of an expression in a mapping fits its common table is checked here only where no engine is needed:
+/// for a plain column. For any other expression the node checks it when it loads the bundle.
+///
+/// # Errors
+/// Every problem of every resource, in the order of files and lines.
+pub fn compile(
+    resources: &Resources,
+    placements: &Placements,
+) -> Result<BTreeMap<JurisdictionId, NodeBundle>, Vec<Finding>> {
+    let mut findings = Findings::default();
+    let index = Index::new(resources, &mut findings);
+    let members = members::members(&index, placements, &mut findings);
+    let mut slices = datasets::slices(&index, &mut findings);
+    slices.extend(common::slices(&index, &mut findings));
+    slices.sort_by(|a, b| (&a.table, &a.jurisdiction).cmp(&(&b.table, &b.jurisdiction)));
+    let common_tables = common::infos(&index, &mut findings);
+    let agreements = agreements::agreements(&index, &mut findings);
+    let projects = projects::projects(&index, &mut findings);
+
+    let Some((name, federation)) = index.federation.as_ref().filter(|_| findings.0.is_empty()) else {
+        return Err(findings.into_sorted());
+    };
+    let whole = Whole {
+        name: name.clone(),
+        trust_domain: federation.resource.spec.trust_domain.clone(),
+        members,
+        slices,
+        common_tables,
+        agreements,
+        projects,
+        limits: limits(&federation.resource.spec.defaults.limits),
+    };
+    let mut sources = datasets::sources(&index, placements);
+    let ids = index.jurisdictions.keys();
+    Ok(ids.map(|&id| (id.clone(), whole.seen_by(id, sources.remove(id).unwrap_or_default()))).collect())
+}
+
+/// The federation as nobody sees it: with everything that anybody knows.
+struct Whole {
+    name: ResourceName,
+    trust_domain: String,
+    members: Vec<Member>,
+    slices: Vec<Slice>,
+    common_tables: Vec<CommonTableInfo>,
+    agreements: Vec<Agreement>,
+    projects: Vec<Project>,
+    limits: Limits,
+}
+
+impl Whole {
+    /// What one member's node is told.
+    fn seen_by(&self, id: &JurisdictionId, sources: Vec<SourceSpec>) -> NodeBundle {
+        let mut slices = self.slices.clone();
+        // How another owner gets its columns is nobody's business: it would tell the names of its own columns.
+        for slice in slices.iter_mut().filter(|slice| slice.jurisdiction != *id) {
+            slice.columns.iter_mut().for_each(|column| column.expression = None);
+        }
+        NodeBundle {
+            federation: self.name.clone(),
+            trust_domain: self.trust_domain.clone(),
+            jurisdiction: id.clone(),
+            members: self.members.clone(),
+            slices,
+            common_tables: self.common_tables.clone(),
+            sources,
+            agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
+            projects: self.projects.clone(),
+            limits: self.limits.clone(),
+        }
+    }
+}
+
+/// What the federation says of limits, over the usual ones.
+fn limits(spec: &LimitsSpec) -> Limits {
+    let usual = Limits::default();
+    Limits {
+        deadline_seconds: spec.deadline_seconds.unwrap_or(usual.deadline_seconds),
+        memory_mib: spec.memory_mib.unwrap_or(usual.memory_mib),
+        sql_bytes: spec.sql_bytes.unwrap_or(usual.sql_bytes),
+        release_rows: spec.release_rows.unwrap_or(usual.release_rows),
+        concurrent_queries: spec.concurrent_queries.unwrap_or(usual.concurrent_queries),
+    }
+}

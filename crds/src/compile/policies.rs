@@ -1,0 +1,42 @@
+//! Which release rule holds for a dataset.
+
+use super::index::Index;
+use crate::bundle::ReleaseRule;
+use crate::kinds::{Dataset, DisclosurePolicySpec};
+use crate::names::ResourceName;
+use crate::resources::Sourced;
+
+/// The strictest of the federation's own rule and of all policies that apply: the federation's always does.
+///
+/// Of two rounding bases the greater holds, not their least common multiple: each base says how coarse an answer must be at
+/// the least, and the greater one is at least as coarse as either asks, while 3 and 5 together would make it 15.
+pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dataset>) -> ReleaseRule {
+    let mut rule = ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true };
+    if let Some((federation, resource)) = &index.federation {
+        let release = &resource.resource.spec.defaults.release;
+        tighten(&mut rule, federation, release.min_units, release.rounding, release.publish_zeros);
+    }
+    for (policy, resource) in &index.policies {
+        let spec = &resource.resource.spec;
+        if dataset.resource.spec.policies.contains(policy) || applies(spec, name, dataset) {
+            tighten(&mut rule, policy, spec.min_units, spec.rounding, spec.publish_zeros);
+        }
+    }
+    rule
+}
+
+fn tighten(rule: &mut ReleaseRule, policy: &ResourceName, min_units: u32, rounding: u32, publish_zeros: bool) {
+    rule.policies.push(policy.clone());
+    rule.min_units = rule.min_units.max(min_units);
+    rule.rounding = rule.rounding.max(rounding);
+    rule.publish_zeros &= publish_zeros;
+}
+
+/// Whether a policy applies by what it says itself: everything that it names must hold.
+fn applies(policy: &DisclosurePolicySpec, name: &ResourceName, dataset: &Sourced<Dataset>) -> bool {
+    let to = &policy.applies_to;
+    let spec = &dataset.resource.spec;
+    to.jurisdiction.as_ref().is_none_or(|id| *id == spec.jurisdiction)
+        && (to.datasets.is_empty() || to.datasets.contains(name))
+        && (to.grades.is_empty() || to.grades.contains(&spec.grade))
+}

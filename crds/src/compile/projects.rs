@@ -1,0 +1,55 @@
+//! Research projects, and the references of policies.
+
+use std::collections::BTreeSet;
+
+use super::index::{Index, known_names, unknown};
+use crate::bundle::Project;
+use crate::finding::Findings;
+use crate::kinds::ResearchProject;
+use crate::names::ResourceName;
+use crate::resources::Sourced;
+
+/// Every project, ordered by name.
+pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Project> {
+    let issuers: BTreeSet<&str> = index
+        .jurisdictions
+        .values()
+        .flat_map(|j| &j.resource.spec.issuers)
+        .map(|issuer| issuer.issuer.as_str())
+        .collect();
+    let project = |(name, resource): (&ResourceName, &&Sourced<ResearchProject>)| {
+        check(index, resource, &issuers, findings);
+        let spec = &resource.resource.spec;
+        Project {
+            name: name.clone(),
+            subjects: spec.subjects.clone(),
+            purposes: spec.purposes.clone(),
+            agreements: spec.agreements.clone(),
+            queries_per_day: spec.queries_per_day,
+        }
+    };
+    index.projects.iter().map(project).collect()
+}
+
+fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeSet<&str>, findings: &mut Findings) {
+    let spec = &project.resource.spec;
+    if spec.subjects.is_empty() {
+        findings.add(project, "spec.subjects", "nobody takes part", "name at least one researcher");
+    }
+    if spec.purposes.is_empty() {
+        findings.add(project, "spec.purposes", "it has no purpose", "name at least one");
+    }
+    for (position, subject) in spec.subjects.iter().enumerate() {
+        if !issuers.contains(subject.issuer.as_str()) {
+            let problem = format!("no jurisdiction accepts the issuer {}", subject.issuer);
+            let remedy = known_names(issuers.iter().map(ToString::to_string).collect(), "issuer to a Jurisdiction");
+            findings.add(project, format!("spec.subjects[{position}].issuer"), problem, remedy);
+        }
+    }
+    for (position, agreement) in spec.agreements.iter().enumerate() {
+        if !index.agreements.contains_key(agreement) {
+            let path = format!("spec.agreements[{position}]");
+            unknown(project, &path, "DataSharingAgreement", agreement, &index.agreements, findings);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The custom resources, `wanqu.dev/v1alpha1`: one file per kind.
+//!
+//! All are namespaced: a federation and everything in it lives in one namespace. On a laptop the namespace is ignored.
+//! References between resources go by `metadata.name`.
+
+mod common_table;
+mod data_sharing_agreement;
+mod dataset;
+mod disclosure_policy;
+mod federation;
+mod jurisdiction;
+mod local_table;
+mod research_project;
+mod status;
+
+pub use common_table::{Code, CommonColumn, CommonTable, CommonTableSpec};
+pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
+pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
+pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
+pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};
+pub use jurisdiction::{
+    ExternalPlacement, IssuerSpec, Jurisdiction, JurisdictionSpec, KubeconfigSecret, NodeResources, NodeStorage,
+    PlacementSpec,
+};
+pub use local_table::LocalTable;
+pub use research_project::{ResearchProject, ResearchProjectSpec};
+pub use status::Status;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// The API group of every kind.
+pub const GROUP: &str = "wanqu.dev";
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// The definitions of all kinds, in the order in which a newcomer meets them.
+#[must_use]
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![
+        Federation::crd(),
+        Jurisdiction::crd(),
+        CommonTable::crd(),
+        Dataset::crd(),
+        DisclosurePolicy::crd(),
+        DataSharingAgreement::crd(),
+        ResearchProject::crd(),
+    ]
+}

@@ -1,0 +1,203 @@
+//! Manifests: resources as files of YAML or JSON.
+//!
+//! [`parse`] is pure; [`read_dir`] and [`read`] put thin I/O around it. Nothing in a file makes them panic or use much
+//! memory: the parser has a budget for nodes, depth and aliases, and a file has a greatest size.
+
+mod node;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::finding::{Finding, Origin};
+use crate::kinds::{GROUP, VERSION};
+use crate::resources::{Resources, Sourced};
+use node::Node;
+
+/// The largest manifest file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Reads one text of YAML documents (or of JSON). `source_name` is how findings call it.
+///
+/// # Errors
+/// Every problem of syntax, kind and field that could be found.
+///
+/// ```
+/// let resources = wanqu_crds::manifests::parse(
+///     "apiVersion: wanqu.dev/v1alpha1
+/// kind: Federation
+/// metadata: {name: gba}
+/// spec: {trustDomain: gba.example, members: [CN-SZ, HK, MO]}
+/// ",
+///     "federation.yaml",
+/// )
+/// .unwrap();
+/// assert_eq!(resources.federations[0].name(), "gba");
+///
+/// let findings = wanqu_crds::manifests::parse("kind: Fedration\napiVersion: wanqu.dev/v1alpha1", "f.yaml").unwrap_err();
+/// assert!(findings[0].to_string().starts_with("f.yaml:1: Fedration"));
+/// ```
+pub fn parse(text: &str, source_name: &str) -> Result<Resources, Vec<Finding>> {
+    let mut reader = Reader { file: source_name, resources: Resources::default(), findings: Vec::new() };
+    match serde_saphyr::from_multiple_with_options::<Node>(text, options()) {
+        Ok(documents) => documents.into_iter().for_each(|document| reader.document(document)),
+        Err(error) => {
+            let line = error.location().map_or(1, |location| location.line().max(1));
+            reader.findings.push(Finding {
+                origin: Some(Origin { file: source_name.to_owned(), line }),
+                kind: String::new(),
+                name: String::new(),
+                path: String::new(),
+                problem: format!("not valid YAML: {}", first_line(&error.without_snippet().to_string())),
+                remedy: String::new(),
+            });
+        }
+    }
+    if reader.findings.is_empty() { Ok(reader.resources) } else { Err(reader.findings) }
+}
+
+/// Reads every `.yaml`, `.yml` and `.json` file that lies directly in a folder, in the order of their names.
+///
+/// # Errors
+/// Every problem of every file; a folder without manifests is one.
+pub fn read_dir(folder: &Path) -> Result<Resources, Vec<Finding>> {
+    let entries = fs::read_dir(folder).map_err(|error| vec![io_finding(folder, &error)])?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        let problem = "there is no manifest in this folder";
+        return Err(vec![file_finding(folder, problem, "put the resources there as .yaml, .yml or .json files")]);
+    }
+    read(&files)
+}
+
+/// Reads files, and folders as [`read_dir`] does.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn read(paths: &[PathBuf]) -> Result<Resources, Vec<Finding>> {
+    let mut resources = Resources::default();
+    let mut findings = Vec::new();
+    for path in paths {
+        match if path.is_dir() { read_dir(path) } else { read_file(path) } {
+            Ok(read) => resources.extend(read),
+            Err(found) => findings.extend(found),
+        }
+    }
+    if findings.is_empty() { Ok(resources) } else { Err(findings) }
+}
+
+fn read_file(path: &Path) -> Result<Resources, Vec<Finding>> {
+    let size = fs::metadata(path).map_err(|error| vec![io_finding(path, &error)])?.len();
+    if size > MAX_FILE_BYTES {
+        let problem = format!("the file has {size} bytes; at most {MAX_FILE_BYTES} are read");
+        return Err(vec![file_finding(path, &problem, "split it into several files")]);
+    }
+    let text = fs::read_to_string(path).map_err(|error| vec![io_finding(path, &error)])?;
+    parse(&text, &path.display().to_string())
+}
+
+fn io_finding(path: &Path, error: &std::io::Error) -> Finding {
+    file_finding(path, &format!("cannot be read: {error}"), "")
+}
+
+fn file_finding(path: &Path, problem: &str, remedy: &str) -> Finding {
+    Finding {
+        origin: None,
+        kind: String::new(),
+        name: path.display().to_string(),
+        path: String::new(),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    }
+}
+
+/// Limits that no honest manifest meets: an alias bomb or endless nesting is a finding like any other.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_documents: 20_000,
+            max_nodes: 2_000_000,
+            max_events: 5_000_000,
+            max_depth: 32,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+        },
+        // `NO` is a country, not a negation.
+        strict_booleans: true,
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+/// Sorts documents into kinds.
+struct Reader<'a> {
+    file: &'a str,
+    resources: Resources,
+    findings: Vec<Finding>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: Node) {
+        let line = document.line();
+        let (value, lines) = document.into_value();
+        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        let expected = format!("{GROUP}/{VERSION}");
+        if version != expected {
+            let problem = if version.is_empty() {
+                "apiVersion is missing".to_owned()
+            } else {
+                format!("apiVersion {version:?} is not known")
+            };
+            self.find(line, &kind, &value, "apiVersion", problem, format!("use {expected}"));
+            return;
+        }
+        let r = &mut self.resources;
+        let result = match kind.as_str() {
+            "Federation" => sort(&mut r.federations, value.clone(), self.file, lines),
+            "Jurisdiction" => sort(&mut r.jurisdictions, value.clone(), self.file, lines),
+            "Dataset" => sort(&mut r.datasets, value.clone(), self.file, lines),
+            "CommonTable" => sort(&mut r.common_tables, value.clone(), self.file, lines),
+            "DisclosurePolicy" => sort(&mut r.policies, value.clone(), self.file, lines),
+            "DataSharingAgreement" => sort(&mut r.agreements, value.clone(), self.file, lines),
+            "ResearchProject" => sort(&mut r.projects, value.clone(), self.file, lines),
+            _ => Err("this kind is not known".to_owned()),
+        };
+        if let Err(problem) = result {
+            self.find(line, &kind, &value, "", problem, String::new());
+        }
+    }
+
+    fn find(&mut self, line: u64, kind: &str, value: &Value, path: &str, problem: String, remedy: String) {
+        let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        self.findings.push(Finding {
+            origin: Some(Origin { file: self.file.to_owned(), line }),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            path: path.to_owned(),
+            problem,
+            remedy,
+        });
+    }
+}
+
+/// Reads one document as its kind.
+fn sort<T: DeserializeOwned>(
+    into: &mut Vec<Sourced<T>>,
+    value: Value,
+    file: &str,
+    lines: BTreeMap<String, u64>,
+) -> Result<(), String> {
+    let resource = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    into.push(Sourced { resource, file: file.to_owned(), lines });
+    Ok(())
+}

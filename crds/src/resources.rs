@@ -1,0 +1,101 @@
+//! The resources of one federation, each with where it came from.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Origin;
+use crate::kinds::{
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
+};
+
+/// A resource, and where its fields stand, so that a finding can name the line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sourced<T> {
+    /// The resource.
+    pub resource: T,
+    /// The file; empty for a resource that came from a cluster.
+    pub file: String,
+    /// The lines of its fields by their paths; the resource itself has the empty path.
+    pub lines: BTreeMap<String, u64>,
+}
+
+impl<T> From<T> for Sourced<T> {
+    /// A resource without a file, as it comes from a cluster.
+    fn from(resource: T) -> Self {
+        Self { resource, file: String::new(), lines: BTreeMap::new() }
+    }
+}
+
+impl<T> Sourced<T> {
+    /// Where a field stands, or else the nearest thing around it that is written.
+    #[must_use]
+    pub fn origin(&self, path: &str) -> Option<Origin> {
+        let mut path = path;
+        loop {
+            if let Some(&line) = self.lines.get(path) {
+                return Some(Origin { file: self.file.clone(), line });
+            }
+            path = &path[..path.rfind(['.', '[']).unwrap_or(0)];
+            if path.is_empty() {
+                return self.lines.get("").map(|&line| Origin { file: self.file.clone(), line });
+            }
+        }
+    }
+}
+
+impl<T: kube::Resource> Sourced<T> {
+    /// The resource's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.resource.meta().name.as_deref().unwrap_or_default()
+    }
+}
+
+/// Everything that describes one federation, in no particular order and not yet checked against each other.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Resources {
+    /// There must be exactly one.
+    pub federations: Vec<Sourced<Federation>>,
+    /// Its members.
+    pub jurisdictions: Vec<Sourced<Jurisdiction>>,
+    /// What they hold.
+    pub datasets: Vec<Sourced<Dataset>>,
+    /// What they agreed to call alike.
+    pub common_tables: Vec<Sourced<CommonTable>>,
+    /// What may be released.
+    pub policies: Vec<Sourced<DisclosurePolicy>>,
+    /// Who may ask whom.
+    pub agreements: Vec<Sourced<DataSharingAgreement>>,
+    /// Who asks, and what for.
+    pub projects: Vec<Sourced<ResearchProject>>,
+}
+
+impl Resources {
+    /// Puts two collections together.
+    pub fn extend(&mut self, other: Self) {
+        self.federations.extend(other.federations);
+        self.jurisdictions.extend(other.jurisdictions);
+        self.datasets.extend(other.datasets);
+        self.common_tables.extend(other.common_tables);
+        self.policies.extend(other.policies);
+        self.agreements.extend(other.agreements);
+        self.projects.extend(other.projects);
+    }
+
+    /// How many resources there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.federations.len()
+            + self.jurisdictions.len()
+            + self.datasets.len()
+            + self.common_tables.len()
+            + self.policies.len()
+            + self.agreements.len()
+            + self.projects.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
