@@ -1,3 +1,36 @@
 //! Fragments out, releases back, over mutual TLS.
+//!
+//! ```text
+//! home                                     owner
+//! Exchange::send ── signed envelope ─────▶ ExchangeServer: open, once, in time, from the certificate's jurisdiction
+//!                                            OwnerService: admit → run → gate → record
+//! Release        ◀─ schema, rows, report ── only the visible values of an AuditedRelease
+//! ```
+//!
+//! The protocol is Arrow Flight's `DoGet`: the ticket is the envelope, the last message carries no rows but the report.
+//! A release that ends without its report was cut short. A refusal is a status with the refusal as JSON in its details;
+//! of any other status only the kind is believed, never the text. Either end's going away cancels the other's work.
 
+mod clear;
+mod client;
+pub(crate) mod connect;
 pub mod envelope;
+pub(crate) mod flight;
+pub(crate) mod listener;
+mod receive;
+mod replay;
+mod server;
+mod signing;
+mod status;
+mod tap;
+pub(crate) mod wire;
+
+pub use client::{Exchange, endpoints_of};
+pub use replay::ReplayGuard;
+pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
+pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
+pub use status::{from_status, to_status};
+pub use tap::{Tap, WireTap};
+
+#[cfg(test)]
+mod tests;

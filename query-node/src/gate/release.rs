@@ -176,3 +176,13 @@ impl Stream for Counted {
         Poll::Ready(item)
     }
 }
+
+#[cfg(test)]
+impl AuditedRelease {
+    /// A release that never saw a gate, for tests of what carries it.
+    pub(crate) fn untouched(schema: SchemaRef, batches: BatchStream, owner: JurisdictionId) -> Self {
+        let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
+        GatedRelease::new(schema, batches, GateAccount::public())
+            .audited(owner, |_| async move { Ok(reference) }.boxed())
+    }
+}

@@ -61,6 +61,12 @@ impl Trust {
         self.members().trust_domain.clone()
     }
 
+    /// Whether a jurisdiction is a member with a CA of its own, now.
+    #[must_use]
+    pub fn knows(&self, jurisdiction: &JurisdictionId) -> bool {
+        self.members().anchors.contains_key(jurisdiction)
+    }
+
     fn members(&self) -> Arc<Members> {
         Arc::clone(&self.0.read())
     }

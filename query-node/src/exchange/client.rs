@@ -1,0 +1,154 @@
+//! The home node's end of the exchange: sends fragments, and takes releases only as they were asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_flight::Ticket;
+use arrow_flight::flight_service_client::FlightServiceClient;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use rustls::pki_types::ServerName;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::transport::Channel;
+use wanqu_crds::bundle::NodeBundle;
+use wanqu_crds::names::JurisdictionId;
+
+use super::connect::{ConnectError, channel};
+use super::envelope::Envelope;
+use super::receive::{Expected, receive};
+use super::signing::sign;
+use super::status::from_status;
+use super::wire::MAX_MESSAGE;
+use crate::fragment::{Fragment, Release};
+use crate::identity::{NodeIdentity, Trust, client_config, node_dns};
+use crate::refusal::{Code, Refusal};
+
+/// The home node's end of the exchange. One connection to each owner, made when it is first needed, carries all
+/// fragments that go there.
+pub struct Exchange {
+    identity: Arc<NodeIdentity>,
+    trust: Trust,
+    peers: Mutex<BTreeMap<JurisdictionId, Peer>>,
+}
+
+struct Peer {
+    endpoint: String,
+    channel: Option<Channel>,
+}
+
+impl Exchange {
+    /// Takes the endpoints (`host:port`) of the members.
+    #[must_use]
+    pub fn new(
+        identity: Arc<NodeIdentity>,
+        trust: Trust,
+        endpoints: impl IntoIterator<Item = (JurisdictionId, String)>,
+    ) -> Self {
+        let exchange = Self { identity, trust, peers: Mutex::default() };
+        exchange.set_endpoints(endpoints);
+        exchange
+    }
+
+    /// Takes the endpoints of a bundle's members.
+    #[must_use]
+    pub fn from_bundle(identity: Arc<NodeIdentity>, trust: Trust, bundle: &NodeBundle) -> Self {
+        Self::new(identity, trust, endpoints_of(bundle))
+    }
+
+    /// Takes new endpoints; connections to those that did not move stay.
+    pub fn set_endpoints(&self, endpoints: impl IntoIterator<Item = (JurisdictionId, String)>) {
+        let mut peers = self.peers.lock();
+        let mut old = std::mem::take(&mut *peers);
+        for (jurisdiction, endpoint) in endpoints {
+            let channel = old.remove(&jurisdiction).filter(|peer| peer.endpoint == endpoint).and_then(|p| p.channel);
+            peers.insert(jurisdiction, Peer { endpoint, channel });
+        }
+    }
+
+    /// Signs the envelope, sends it to the owner it names, and returns the release once its schema has been checked.
+    /// The rows are checked as they are taken; the release's report comes after the last of them. Dropping the release
+    /// cancels the query at the owner.
+    ///
+    /// # Errors
+    /// The owner's refusal; [`Code::OwnerUnavailable`] if it cannot be reached or breaks off; [`Code::Identity`] if who
+    /// is there did not prove to be the owner; [`Code::ReleaseShape`] if the release is not what was asked for;
+    /// [`Code::Limit`] when the envelope's deadline passes.
+    pub async fn send(&self, envelope: &Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
+        if envelope.to != fragment.owner || envelope.sql != fragment.sql {
+            return Err(Refusal::new(Code::Internal, "the envelope is not this fragment's"));
+        }
+        let owner = &fragment.owner;
+        let ticket = sign(envelope, &self.identity)?;
+        let left = envelope.deadline.duration_since(Timestamp::now());
+        let deadline = Instant::now() + left.try_into().unwrap_or_default();
+        let mut client = FlightServiceClient::new(self.channel(owner)?).max_decoding_message_size(MAX_MESSAGE);
+        let expected = Expected {
+            owner: owner.clone(),
+            schema: Arc::clone(&fragment.schema),
+            max_rows: envelope.max_rows,
+            deadline,
+        };
+        let answer = async {
+            let call = client.do_get(Ticket { ticket: ticket.into() });
+            let stream = call.await.map_err(|status| explain(&status, owner))?.into_inner();
+            receive(stream, expected).await
+        };
+        tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(owner)))
+    }
+
+    fn channel(&self, owner: &JurisdictionId) -> Result<Channel, Refusal> {
+        let mut peers = self.peers.lock();
+        let peer = peers.get_mut(owner).ok_or_else(|| {
+            Refusal::new(Code::OwnerUnavailable, "the bundle has no endpoint for this jurisdiction")
+                .with_owner(owner.clone())
+        })?;
+        if let Some(channel) = &peer.channel {
+            return Ok(channel.clone());
+        }
+        let config = client_config(&self.identity, &self.trust, owner.clone());
+        let name = ServerName::try_from(node_dns(&self.trust.trust_domain(), owner));
+        let (Ok(config), Ok(name)) = (config, name) else {
+            return Err(Refusal::new(Code::Identity, "this node's identity cannot be used").with_owner(owner.clone()));
+        };
+        let channel = channel(peer.endpoint.clone(), name, config).map_err(|error| unconnected(&error, owner))?;
+        peer.channel = Some(channel.clone());
+        Ok(channel)
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// Where each member's exchange is, as far as it is placed.
+pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId, String)> {
+    bundle.members.iter().filter_map(|member| Some((member.jurisdiction.clone(), member.endpoint.clone()?)))
+}
+
+/// The refusal in a status, or the connection that was never made.
+pub(super) fn explain(status: &Status, owner: &JurisdictionId) -> Refusal {
+    match ConnectError::beneath(status) {
+        Some(error) => unconnected(&error, owner),
+        None => from_status(status, Some(owner)),
+    }
+}
+
+fn unconnected(error: &ConnectError, owner: &JurisdictionId) -> Refusal {
+    let refusal = match error {
+        ConnectError::Unreachable(_) => {
+            Refusal::new(Code::OwnerUnavailable, format!("the node of {owner} cannot be reached"))
+        }
+        ConnectError::Unproven(_) => {
+            Refusal::new(Code::Identity, format!("the node at {owner}'s endpoint did not prove to be {owner}'s"))
+                .with_rule("a jurisdiction's own CA, and no other, vouches for its node")
+        }
+    };
+    refusal.with_owner(owner.clone())
+}
+
+pub(super) fn too_late(owner: &JurisdictionId) -> Refusal {
+    Refusal::new(Code::Limit, "the deadline passed before the answer was complete").with_owner(owner.clone())
+}

@@ -1,0 +1,145 @@
+//! Arrow Flight with all methods but those that a server has: the rest answers "unimplemented".
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::{
+    Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo, HandshakeRequest, HandshakeResponse,
+    PollInfo, PutResult, SchemaResult, Ticket,
+};
+use async_trait::async_trait;
+use futures::Stream;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::listener::{Accepting, Caller, accept};
+
+/// A stream of one kind of message.
+pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// What came with a call.
+pub(crate) struct Call {
+    /// Who calls.
+    pub caller: Caller,
+    /// The bearer token, if there was one.
+    pub token: Option<String>,
+}
+
+/// The part of Flight that the exchange and the gateway use.
+#[async_trait]
+pub(crate) trait Door: Send + Sync + 'static {
+    /// Answers a ticket with rows.
+    async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status>;
+
+    /// Does something else that has a name; nothing by default.
+    async fn action(&self, _call: Call, _action: Action) -> Result<Vec<u8>, Status> {
+        Err(unimplemented())
+    }
+}
+
+/// Bounds on what a client may send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// The longest message, in bytes.
+    pub message: usize,
+    /// The most calls at once on one connection.
+    pub streams: u32,
+}
+
+/// Serves until `stop`, then lets what runs come to its end for a few seconds.
+pub(crate) async fn serve(
+    door: impl Door,
+    listener: TcpListener,
+    how: Accepting,
+    bounds: Bounds,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let service = FlightServiceServer::new(Adapter(Arc::new(door))).max_decoding_message_size(bounds.message);
+    let server = Server::builder()
+        .max_concurrent_streams(bounds.streams)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_max_header_list_size(16 * 1024)
+        // A connection does not outlive its certificate by much.
+        .max_connection_age(Duration::from_secs(3600))
+        .serve_with_incoming_shutdown(service, accept(listener, how), stop.clone().cancelled_owned());
+    tokio::select! {
+        outcome = server => outcome,
+        () = async { stop.cancelled().await; tokio::time::sleep(Duration::from_secs(3)).await } => Ok(()),
+    }
+}
+
+struct Adapter<D>(Arc<D>);
+
+fn call<T>(request: &Request<T>) -> Call {
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller { peer: None });
+    let token = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+    let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+    Call { caller, token }
+}
+
+fn unimplemented() -> Status {
+    Status::unimplemented("this node answers tickets only")
+}
+
+#[async_trait]
+impl<D: Door> FlightService for Adapter<D> {
+    type HandshakeStream = Messages<HandshakeResponse>;
+    type ListFlightsStream = Messages<FlightInfo>;
+    type DoGetStream = Messages<FlightData>;
+    type DoPutStream = Messages<PutResult>;
+    type DoExchangeStream = Messages<FlightData>;
+    type DoActionStream = Messages<arrow_flight::Result>;
+    type ListActionsStream = Messages<ActionType>;
+
+    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+        let call = call(&request);
+        self.0.get(call, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
+        let call = call(&request);
+        let body = self.0.action(call, request.into_inner()).await?;
+        let result = arrow_flight::Result { body: body.into() };
+        Ok(Response::new(Box::pin(futures::stream::iter([Ok(result)]))))
+    }
+
+    async fn handshake(
+        &self,
+        _: Request<Streaming<HandshakeRequest>>,
+    ) -> Result<Response<Self::HandshakeStream>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {
+        Err(unimplemented())
+    }
+
+    async fn list_actions(&self, _: Request<Empty>) -> Result<Response<Self::ListActionsStream>, Status> {
+        Err(unimplemented())
+    }
+}

@@ -1,0 +1,84 @@
+//! Batches as Flight messages, the same at the border and at the gateway.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow_flight::FlightData;
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use futures::{Stream, StreamExt, stream};
+use serde::Serialize;
+use tonic::Status;
+
+use super::clear::{bare_schema, cleared};
+use super::status::{internal, to_status};
+use crate::refusal::Refusal;
+
+/// About how large one message is made, in bytes.
+const TARGET_MESSAGE: usize = 2 * 1024 * 1024;
+
+/// The largest message that is taken, in bytes: a single row may be larger than the target.
+pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// The schema and the rows as messages; nothing but the visible values is in them.
+pub(crate) fn encode<S>(
+    schema: &SchemaRef,
+    batches: S,
+) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static + use<S>
+where
+    S: Stream<Item = Result<RecordBatch, Refusal>> + Send + 'static,
+{
+    let schema = bare_schema(schema);
+    let bare = Arc::clone(&schema);
+    let clean = batches.flat_map(move |batch| {
+        let pieces = batch.and_then(|batch| pieces(&batch, &bare)).map_or_else(
+            |refusal| vec![Err(FlightError::from(to_status(refusal)))],
+            |pieces| pieces.into_iter().map(Ok).collect(),
+        );
+        stream::iter(pieces)
+    });
+    FlightDataEncoderBuilder::new()
+        .with_schema(schema)
+        // The pieces are small already; splitting them again would send a view array's buffers with every part.
+        .with_max_flight_data_size(MAX_MESSAGE)
+        .build(clean)
+        .map(|message| {
+            message.map_err(|error| match error {
+                FlightError::Tonic(status) => *status,
+                error => {
+                    tracing::error!(%error, "a batch could not be encoded");
+                    to_status(internal())
+                }
+            })
+        })
+}
+
+/// Splits a batch into pieces of about the target size, each rebuilt from its visible values.
+fn pieces(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<RecordBatch>, Refusal> {
+    let clear = |batch: &RecordBatch| {
+        cleared(batch, schema).map_err(|error| {
+            tracing::error!(%error, "a batch could not be rebuilt");
+            internal()
+        })
+    };
+    let whole = clear(batch)?;
+    let size: usize = whole.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
+    let parts = size.div_ceil(TARGET_MESSAGE);
+    if parts <= 1 || whole.num_rows() <= 1 {
+        return Ok(vec![whole]);
+    }
+    let step = whole.num_rows().div_ceil(parts);
+    (0..whole.num_rows()).step_by(step).map(|at| clear(&whole.slice(at, step.min(whole.num_rows() - at)))).collect()
+}
+
+/// A message that carries no rows, only a value as JSON beside them.
+pub(crate) fn note(value: &impl Serialize) -> Result<FlightData, Status> {
+    let json = serde_json::to_vec(value).map_err(|_| to_status(internal()))?;
+    Ok(FlightData { app_metadata: json.into(), ..FlightData::default() })
+}
+
+/// Whether a message is a [`note`].
+pub(crate) fn is_note(data: &FlightData) -> bool {
+    data.data_header.is_empty() && data.data_body.is_empty()
+}
