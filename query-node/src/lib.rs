@@ -8,6 +8,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod exchange;
