@@ -11,6 +11,7 @@ pub mod answer;
 pub mod audit;
 pub mod catalog;
 pub mod cli;
+pub mod clock;
 pub mod exchange;
 pub mod fragment;
 pub mod gate;

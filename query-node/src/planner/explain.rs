@@ -20,7 +20,7 @@ pub fn explain(plan: &FederatedPlan) -> String {
 }
 
 /// Owners that are asked the same stand together.
-fn by_text(texts: &[(wanqu_crds::names::JurisdictionId, String)]) -> Vec<(&str, Vec<String>)> {
+pub(super) fn by_text(texts: &[(wanqu_crds::names::JurisdictionId, String)]) -> Vec<(&str, Vec<String>)> {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for (owner, sql) in texts {
         match groups.iter_mut().find(|(text, _)| text == sql) {

@@ -23,6 +23,8 @@ mod literal;
 mod optimise;
 mod place;
 mod spread;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;
@@ -111,7 +113,7 @@ impl Planner {
     fn split(&self, sql: &str, placer: &mut place::Placer<'_>) -> Result<FederatedPlan, Refusal> {
         let analysed = self.federated.plan(sql, self.sql_bytes)?;
         let names: Vec<String> = analysed.schema().fields().iter().map(|f| f.name().clone()).collect();
-        let optimised = colocate::reorder(optimise::optimise(analysed)?)?;
+        let optimised = optimise::optimise(colocate::reorder(optimise::optimise(analysed)?)?)?;
         let part = placer.place_at_home(&optimised)?;
         let marked = !part.lacks.is_empty();
         let mut output: Vec<_> = (names.iter().enumerate())

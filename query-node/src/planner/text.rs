@@ -11,7 +11,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result as DfResult, TableReference, plan_err};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 use datafusion::sql::unparser::Unparser;
-use wanqu_crds::names::JurisdictionId;
+use datafusion::sql::unparser::dialect::Dialect;
+use wanqu_crds::names::{JurisdictionId, SqlName};
 
 use super::literal::spell_out;
 use super::spread::whole_table;
@@ -308,7 +309,7 @@ fn named(schema: &DFSchema, exprs: Vec<Expr>) -> Vec<(Option<TableReference>, St
 /// Names for the columns of a release: the plan's own where they are plain and unique, `c3` where they are not.
 fn column_names(schema: &DFSchema) -> Vec<String> {
     let mut taken = HashSet::new();
-    let plain = |name: &str| name.parse::<wanqu_crds::names::SqlName>().is_ok();
+    let plain = |name: &str| name.parse::<SqlName>().is_ok();
     let names = schema.fields().iter().enumerate().map(|(i, field)| {
         let name = field.name();
         if plain(name) && taken.insert(name.clone()) {
@@ -338,16 +339,24 @@ fn name_text(name: &TableReference) -> String {
     name.to_vec().iter().map(|part| ident_text(part)).collect::<Vec<_>>().join(".")
 }
 
-/// A name, quoted unless it is certain to be read back without quotes.
+/// A name, quoted unless it is certain to be read back without quotes: in a fragment every name follows a point, `AS`
+/// or `FROM`, where keywords are names too.
 fn ident_text(name: &str) -> String {
-    let unparser = Unparser::default();
-    let column = Column::new_unqualified(name);
-    unparser.col_to_sql(&column).map_or_else(|_| format!("\"{}\"", name.replace('"', "\"\"")), |ast| ast.to_string())
+    if name.parse::<SqlName>().is_ok() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// DataFusion's own dialect, with quotes only where they are needed.
+struct FragmentDialect;
+
+impl Dialect for FragmentDialect {
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        identifier.parse::<SqlName>().is_err().then_some('"')
+    }
 }
 
 fn text(expr: &Expr) -> DfResult<String> {
     let spelled = spell_out(expr)?;
-    let sql = Unparser::default().expr_to_sql(&spelled)?.to_string();
+    let sql = Unparser::new(&FragmentDialect).expr_to_sql(&spelled)?.to_string();
     // AND and OR are joined as text by the caller.
     let compound = matches!(&spelled, Expr::BinaryExpr(_)) && !sql.starts_with('(');
     Ok(if compound { format!("({sql})") } else { sql })
