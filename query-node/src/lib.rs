@@ -15,6 +15,7 @@ pub mod clock;
 pub mod exchange;
 pub mod fragment;
 pub mod gate;
+pub mod gateway;
 pub mod identity;
 pub mod merge;
 pub mod planner;

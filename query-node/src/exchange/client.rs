@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow_flight::Ticket;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
@@ -20,6 +19,7 @@ use super::receive::{Expected, receive};
 use super::signing::sign;
 use super::status::from_status;
 use super::wire::MAX_MESSAGE;
+use crate::clock::{Clock, SystemClock};
 use crate::fragment::{Fragment, Release};
 use crate::identity::{NodeIdentity, Trust, client_config, node_dns};
 use crate::refusal::{Code, Refusal};
@@ -30,6 +30,7 @@ pub struct Exchange {
     identity: Arc<NodeIdentity>,
     trust: Trust,
     peers: Mutex<BTreeMap<JurisdictionId, Peer>>,
+    clock: Arc<dyn Clock>,
 }
 
 struct Peer {
@@ -45,7 +46,7 @@ impl Exchange {
         trust: Trust,
         endpoints: impl IntoIterator<Item = (JurisdictionId, String)>,
     ) -> Self {
-        let exchange = Self { identity, trust, peers: Mutex::default() };
+        let exchange = Self { identity, trust, peers: Mutex::default(), clock: Arc::new(SystemClock) };
         exchange.set_endpoints(endpoints);
         exchange
     }
@@ -54,6 +55,13 @@ impl Exchange {
     #[must_use]
     pub fn from_bundle(identity: Arc<NodeIdentity>, trust: Trust, bundle: &NodeBundle) -> Self {
         Self::new(identity, trust, endpoints_of(bundle))
+    }
+
+    /// Tells the time by another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Takes new endpoints; connections to those that did not move stay.
@@ -80,7 +88,7 @@ impl Exchange {
         }
         let owner = &fragment.owner;
         let ticket = sign(envelope, &self.identity)?;
-        let left = envelope.deadline.duration_since(Timestamp::now());
+        let left = envelope.deadline.duration_since(self.clock.now());
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let mut client = FlightServiceClient::new(self.channel(owner)?).max_decoding_message_size(MAX_MESSAGE);
         let expected = Expected {

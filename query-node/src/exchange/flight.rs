@@ -1,5 +1,6 @@
 //! Arrow Flight with all methods but those that a server has: the rest answers "unimplemented".
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,16 @@ use arrow_flight::{
     PollInfo, PutResult, SchemaResult, Ticket,
 };
 use async_trait::async_trait;
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::listener::{Accepting, Caller, accept};
+use super::status::{internal, to_status};
+use crate::refusal::{Code, Refusal};
 
 /// A stream of one kind of message.
 pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -73,6 +77,33 @@ pub(crate) async fn serve(
     }
 }
 
+/// The refusal that ends what took too long.
+pub(crate) fn deadline_passed() -> Refusal {
+    Refusal::new(Code::Limit, "the deadline passed before the answer was complete")
+}
+
+/// Messages up to the first failure, which a panic and the deadline also are. `kept` lives as long as the stream: a
+/// guard in it acts when the client goes away.
+pub(crate) fn bounded<K: Send + 'static>(
+    messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
+    deadline: Instant,
+    kept: K,
+) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+    let messages = AssertUnwindSafe(messages)
+        .catch_unwind()
+        .map(|message| message.unwrap_or_else(|_| Err(to_status(internal()))))
+        .boxed();
+    stream::unfold(Some((messages, kept)), move |state| async move {
+        let (mut messages, kept) = state?;
+        match tokio::time::timeout_at(deadline, messages.next()).await {
+            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, kept)))),
+            Ok(Some(Err(status))) => Some((Err(status), None)),
+            Ok(None) => None,
+            Err(_) => Some((Err(to_status(deadline_passed())), None)),
+        }
+    })
+}
+
 struct Adapter<D>(Arc<D>);
 
 fn call<T>(request: &Request<T>) -> Call {
@@ -105,7 +136,7 @@ impl<D: Door> FlightService for Adapter<D> {
         let call = call(&request);
         let body = self.0.action(call, request.into_inner()).await?;
         let result = arrow_flight::Result { body: body.into() };
-        Ok(Response::new(Box::pin(futures::stream::iter([Ok(result)]))))
+        Ok(Response::new(Box::pin(stream::iter([Ok(result)]))))
     }
 
     async fn handshake(

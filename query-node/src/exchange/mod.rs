@@ -29,6 +29,7 @@ pub use client::{Exchange, endpoints_of};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
+pub(crate) use status::internal;
 pub use status::{from_status, to_status};
 pub use tap::{Tap, WireTap};
 

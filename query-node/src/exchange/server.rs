@@ -7,7 +7,6 @@ use std::sync::Arc;
 use arrow_flight::{FlightData, Ticket};
 use async_trait::async_trait;
 use futures::{FutureExt, Stream, StreamExt, stream};
-use jiff::Timestamp;
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,13 +17,14 @@ use wanqu_crds::bundle::Limits;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
-use super::flight::{Bounds, Call, Door, Messages, serve};
+use super::flight::{Bounds, Call, Door, Messages, bounded, deadline_passed, serve};
 use super::listener::Accepting;
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::status::{internal, to_status};
 use super::tap::Tap;
 use super::wire::{encode, note};
+use crate::clock::{Clock, SystemClock};
 use crate::gate::AuditedRelease;
 use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Trust, server_config};
 use crate::refusal::{Code, Refusal};
@@ -84,6 +84,7 @@ pub struct ExchangeServer {
     running: Arc<Semaphore>,
     replays: ReplayGuard,
     tap: Tap,
+    clock: Arc<dyn Clock>,
 }
 
 impl ExchangeServer {
@@ -104,6 +105,7 @@ impl ExchangeServer {
             running: Arc::new(Semaphore::new(limits.concurrent_queries as usize)),
             replays: ReplayGuard::default(),
             tap: None,
+            clock: Arc::new(SystemClock),
         })
     }
 
@@ -111,6 +113,13 @@ impl ExchangeServer {
     #[must_use]
     pub fn with_tap(mut self, tap: Tap) -> Self {
         self.tap = tap;
+        self
+    }
+
+    /// Tells the time by another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -133,7 +142,7 @@ impl ExchangeServer {
         if !self.trust.knows(&peer.jurisdiction) {
             return Err(Refusal::new(Code::Identity, "the peer is no longer a member of the federation"));
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         let envelope = open(bytes, peer, &self.own, self.max_envelope, &self.replays, now)?;
         let running = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
             Refusal::new(Code::Limit, "the node answers as many questions as it may").with_remedy("ask again later")
@@ -153,10 +162,6 @@ impl ExchangeServer {
     }
 }
 
-fn deadline_passed() -> Refusal {
-    Refusal::new(Code::Limit, "the deadline passed before the answer was complete")
-}
-
 /// A release that is being sent, with what lasts as long as the sending.
 struct Sending {
     release: AuditedRelease,
@@ -173,16 +178,7 @@ impl Sending {
         let (batches, report) = release.into_parts();
         let report = async move { report.await.map_err(to_status).and_then(|report| note(&report)) };
         let all = encode(&schema, batches).chain(stream::once(report));
-        let all = AssertUnwindSafe(all).catch_unwind().map(|item| item.unwrap_or_else(|_| Err(to_status(internal()))));
-        stream::unfold(Some((Box::pin(all), guard, running)), move |state| async move {
-            let (mut all, guard, running) = state?;
-            match tokio::time::timeout_at(deadline, all.next()).await {
-                Ok(Some(Ok(message))) => Some((Ok(message), Some((all, guard, running)))),
-                Ok(Some(Err(status))) => Some((Err(status), None)),
-                Ok(None) => None,
-                Err(_) => Some((Err(to_status(deadline_passed())), None)),
-            }
-        })
+        bounded(all, deadline, (guard, running))
     }
 }
 

@@ -4,10 +4,12 @@
 //! counts only for the issuer that it belongs to.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use parking_lot::RwLock;
 use rcgen::{KeyPair, PKCS_ED25519};
 use serde::{Deserialize, Serialize};
 use wanqu_crds::bundle::{Issuer, Subject};
@@ -79,27 +81,25 @@ impl TokenIssuer {
     }
 }
 
-/// Verifies tokens against the issuers that a gateway accepts.
-pub struct TokenVerifier {
-    keys: Vec<(Validation, DecodingKey)>,
-}
+/// Verifies tokens against the issuers that a gateway accepts. Clones share one state, which
+/// [`replace`](TokenVerifier::replace) changes for every token that comes from then on.
+#[derive(Clone)]
+pub struct TokenVerifier(Arc<RwLock<Keys>>);
+
+/// Each key with what must hold of a token that it signed.
+type Keys = Vec<(Validation, DecodingKey)>;
 
 impl TokenVerifier {
     /// Takes the issuers of the gateway's own member in the bundle.
     pub fn new(issuers: &[Issuer]) -> Result<Self, IdentityError> {
-        let mut keys = Vec::new();
-        for issuer in issuers {
-            let mut validation = Validation::new(Algorithm::EdDSA);
-            validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
-            validation.set_issuer(&[&issuer.issuer]);
-            validation.set_audience(&[&issuer.audience]);
-            validation.validate_nbf = true;
-            validation.leeway = LEEWAY;
-            for pem in &issuer.public_keys {
-                keys.push((validation.clone(), DecodingKey::from_ed_der(&keys::ed25519_of_pem(pem)?)));
-            }
-        }
-        Ok(Self { keys })
+        Ok(Self(Arc::new(RwLock::new(keys_of(issuers)?))))
+    }
+
+    /// Takes other issuers from here on; on an error the old ones stay.
+    pub fn replace(&self, issuers: &[Issuer]) -> Result<(), IdentityError> {
+        let keys = keys_of(issuers)?;
+        *self.0.write() = keys;
+        Ok(())
     }
 
     /// Who the token's bearer is.
@@ -108,7 +108,8 @@ impl TokenVerifier {
             return Err(IdentityError::Token("is too long"));
         }
         let claims = self
-            .keys
+            .0
+            .read()
             .iter()
             .find_map(|(validation, key)| {
                 let data = decode::<Claims>(token, key, validation).ok()?;
@@ -125,9 +126,25 @@ impl TokenVerifier {
     }
 }
 
+fn keys_of(issuers: &[Issuer]) -> Result<Keys, IdentityError> {
+    let mut keys = Vec::new();
+    for issuer in issuers {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
+        validation.set_issuer(&[&issuer.issuer]);
+        validation.set_audience(&[&issuer.audience]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        for pem in &issuer.public_keys {
+            keys.push((validation.clone(), DecodingKey::from_ed_der(&keys::ed25519_of_pem(pem)?)));
+        }
+    }
+    Ok(keys)
+}
+
 impl std::fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenVerifier").field("keys", &self.keys.len()).finish()
+        f.debug_struct("TokenVerifier").field("keys", &self.0.read().len()).finish()
     }
 }
 

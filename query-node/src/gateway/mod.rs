@@ -1,0 +1,22 @@
+//! The front door of a home node: researchers ask, with a token, over server-side TLS.
+//!
+//! ```text
+//! Client ── DoGet: the question as JSON, Bearer token ──▶ Gateway: who, in whose name ──▶ HomeService
+//!        ◀── progress, schema, rows, progress, …, account ────────────────────────────────
+//! ```
+//!
+//! The protocol is Arrow Flight. Progress and the account travel as messages without rows, as JSON in `app_metadata`, as
+//! they come: a client that knows nothing of them sees a plain Flight stream. A refusal is a status with the refusal as
+//! JSON in its details. An answer that ends without its account is not whole. Hanging up cancels the query everywhere.
+
+mod client;
+mod listing;
+mod note;
+mod server;
+
+pub use client::Client;
+pub use listing::{ColumnListing, TableListing, list};
+pub use server::{Gateway, HomeService};
+
+#[cfg(test)]
+mod tests;

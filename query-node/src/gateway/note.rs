@@ -1,0 +1,15 @@
+//! What travels beside the rows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Progress, Summary};
+
+/// A message without rows.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Note {
+    /// How far it is.
+    Progress(Progress),
+    /// The account; the last message.
+    Summary(Summary),
+}

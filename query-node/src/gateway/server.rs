@@ -1,0 +1,164 @@
+//! The gateway itself: who asks, and what is sent back.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use arrow_flight::{Action, FlightData, Ticket};
+use async_trait::async_trait;
+use futures::{FutureExt, Stream, StreamExt, stream};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use wanqu_crds::bundle::{Limits, Subject};
+
+use super::listing::list;
+use super::note::Note;
+use crate::answer::{Answer, Event, Question};
+use crate::catalog::Catalog;
+use crate::exchange::flight::{Bounds, Call, Door, Messages, bounded, serve};
+use crate::exchange::listener::Accepting;
+use crate::exchange::to_status;
+use crate::exchange::wire::{encode, note};
+use crate::identity::{GatewayIdentity, IdentityError, TokenVerifier, gateway_server_config};
+use crate::refusal::{Code, Refusal};
+
+/// What a question takes beside its SQL text, in bytes.
+const QUESTION_SLACK: usize = 16 * 1024;
+
+/// What a home node does with a question.
+#[async_trait]
+pub trait HomeService: Send + Sync + 'static {
+    /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
+    /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
+    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
+
+    /// What a question can name here.
+    fn catalog(&self) -> Arc<Catalog>;
+}
+
+/// The front door of a home node.
+pub struct Gateway {
+    tls: Arc<rustls::ServerConfig>,
+    tokens: TokenVerifier,
+    service: Arc<dyn HomeService>,
+    max_question: usize,
+    longest: Duration,
+    running: Arc<Semaphore>,
+}
+
+impl Gateway {
+    /// Puts it together; `limits` are those of the node's bundle.
+    pub fn new(
+        identity: &GatewayIdentity,
+        tokens: TokenVerifier,
+        service: Arc<dyn HomeService>,
+        limits: &Limits,
+    ) -> Result<Self, IdentityError> {
+        Ok(Self {
+            tls: gateway_server_config(identity)?,
+            tokens,
+            service,
+            max_question: limits.sql_bytes as usize * 2 + QUESTION_SLACK,
+            longest: Duration::from_secs(limits.deadline_seconds.into()),
+            running: Arc::new(Semaphore::new(limits.concurrent_queries as usize)),
+        })
+    }
+
+    /// Serves on a listener until `stop`.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), tonic::transport::Error> {
+        tracing::info!(address = ?listener.local_addr().ok(), "the gateway is open");
+        let how = Accepting { tls: Arc::clone(&self.tls), members: None, tap: None };
+        let bounds = Bounds { message: self.max_question + 1024, streams: 64 };
+        serve(self, listener, how, bounds, stop).await
+    }
+
+    fn requester(&self, call: &Call) -> Result<Subject, Refusal> {
+        let token = call.token.as_deref().ok_or_else(|| {
+            Refusal::new(Code::Identity, "there is no token")
+                .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
+                .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
+        })?;
+        self.tokens.verify(token).map_err(|error| {
+            Refusal::new(Code::Identity, error.to_string())
+                .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
+        })
+    }
+
+    fn question(&self, ticket: &[u8]) -> Result<Question, Refusal> {
+        if ticket.len() > self.max_question {
+            return Err(Refusal::new(Code::Limit, "the question is too long")
+                .with_rule(format!("a question is at most {} bytes long", self.max_question)));
+        }
+        serde_json::from_slice(ticket).map_err(|_| {
+            Refusal::new(Code::Envelope, "the question cannot be read")
+                .with_rule("a ticket is a question as a JSON object, with no fields but those of one")
+                .with_remedy(r#"{"sql": "SELECT …", "project": "…", "purpose": "…"}"#)
+        })
+    }
+
+    async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
+        let requester = self.requester(call)?;
+        let question = self.question(ticket)?;
+        let running = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
+            Refusal::new(Code::Limit, "the node answers as many questions as it may").with_remedy("ask again later")
+        })?;
+        let deadline = Instant::now() + self.longest;
+        let cancel = CancellationToken::new();
+        let guard = cancel.clone().drop_guard();
+        // A panic may have a value in its text; it goes to this node's own error stream, and no further.
+        let answer = AssertUnwindSafe(self.service.ask(requester, question, cancel)).catch_unwind();
+        let answer = tokio::time::timeout_at(deadline, answer)
+            .await
+            .map_err(|_| crate::exchange::flight::deadline_passed())?
+            .unwrap_or_else(|_| Err(crate::exchange::internal()))?;
+        Ok(Box::pin(bounded(messages(answer), deadline, (guard, running))))
+    }
+}
+
+/// Each event as the messages that carry it, in order.
+fn messages(answer: Answer) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+    let mut schema: Option<SchemaRef> = None;
+    answer.flat_map(move |event| match event {
+        Ok(Event::Progress(progress)) => single(note(&Note::Progress(progress))),
+        Ok(Event::Summary(summary)) => single(note(&Note::Summary(summary))),
+        Ok(Event::Schema(columns)) => {
+            let head = encode(&columns, stream::empty()).boxed();
+            schema = Some(columns);
+            head
+        }
+        Ok(Event::Batch(batch)) => match &schema {
+            // Each batch is encoded for itself, so that progress can go between; its schema went ahead already.
+            Some(schema) => encode(schema, stream::iter([Ok(batch)])).skip(1).boxed(),
+            None => single(Err(to_status(crate::exchange::internal()))),
+        },
+        Err(refusal) => single(Err(to_status(refusal))),
+    })
+}
+
+fn single(message: Result<FlightData, Status>) -> stream::BoxStream<'static, Result<FlightData, Status>> {
+    stream::iter([message]).boxed()
+}
+
+#[async_trait]
+impl Door for Gateway {
+    async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
+        self.answer(&call, &ticket.ticket).await.map_err(|refusal| {
+            tracing::info!(code = %refusal.code, "a question was refused");
+            to_status(refusal)
+        })
+    }
+
+    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
+        self.requester(&call).map_err(to_status)?;
+        if action.r#type != "catalog" {
+            return Err(to_status(
+                Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),
+            ));
+        }
+        serde_json::to_vec(&list(&self.service.catalog())).map_err(|_| to_status(crate::exchange::internal()))
+    }
+}

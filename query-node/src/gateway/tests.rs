@@ -1,0 +1,281 @@
+//! A gateway on loopback, its researchers and its intruders.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_flight::Ticket;
+use async_trait::async_trait;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wanqu_crds::bundle::{Limits, Subject};
+
+use super::*;
+use crate::answer::{Answer, Event, Progress, Question, Summary};
+use crate::catalog::Catalog;
+use crate::exchange::from_status;
+use crate::identity::testing::{TRUST_DOMAIN, authority, jid, validity};
+use crate::identity::{Authority, TokenIssuer, TokenVerifier, gateway_dns};
+use crate::refusal::{Code, Refusal};
+
+const ISSUER: &str = "https://issuer.example";
+
+type Behaviour = dyn Fn() -> Result<Answer, Refusal> + Send + Sync;
+
+/// A home node that answers as it is told.
+struct Home {
+    behaviour: Box<Behaviour>,
+    asked: mpsc::UnboundedSender<(Subject, Question, CancellationToken)>,
+}
+
+#[async_trait]
+impl HomeService for Home {
+    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
+        self.asked.send((requester, question, cancel)).unwrap();
+        (self.behaviour)()
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::new(Catalog::default())
+    }
+}
+
+struct House {
+    hk: Authority,
+    issuer: TokenIssuer,
+    endpoint: String,
+    questions: mpsc::UnboundedReceiver<(Subject, Question, CancellationToken)>,
+    stop: CancellationToken,
+}
+
+impl House {
+    async fn new(behaviour: impl Fn() -> Result<Answer, Refusal> + Send + Sync + 'static) -> Self {
+        Self::with_limits(behaviour, &Limits::default()).await
+    }
+
+    async fn with_limits(
+        behaviour: impl Fn() -> Result<Answer, Refusal> + Send + Sync + 'static,
+        limits: &Limits,
+    ) -> Self {
+        let (hk, issuer) = (authority("HK"), TokenIssuer::new(ISSUER, "wanqu:gba").unwrap());
+        let (asked, questions) = mpsc::unbounded_channel();
+        let home = Arc::new(Home { behaviour: Box::new(behaviour), asked });
+        let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
+        let gateway = Gateway::new(&hk.issue_gateway(validity()).unwrap(), tokens, home, limits).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("https://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(gateway.serve(listener, stop.clone()));
+        Self { hk, issuer, endpoint, questions, stop }
+    }
+
+    fn token(&self) -> String {
+        self.issuer.issue("wei", Timestamp::now(), Duration::from_secs(60)).unwrap()
+    }
+
+    fn client(&self) -> Client {
+        Client::connect(&self.endpoint, self.hk.certificate_pem(), &self.token(), None).unwrap()
+    }
+
+    async fn ask(&self) -> Result<Vec<Event>, Refusal> {
+        self.client().ask(&question()).await?.try_collect().await
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn question() -> Question {
+    Question { sql: "SELECT 1 AS n".to_owned(), project: None, purpose: None, partial: false, mark_incomplete: false }
+}
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]))
+}
+
+fn batch(n: i64) -> Event {
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![n]));
+    Event::Batch(RecordBatch::try_new(schema(), vec![column]).unwrap())
+}
+
+fn released(rows: u64) -> Event {
+    Event::Progress(Progress::Released { jurisdiction: jid("MO"), rows })
+}
+
+fn summary() -> Event {
+    Event::Summary(Summary { query_id: Uuid::nil(), rows: 2, rows_lacking: None, may_lack: false, outcomes: vec![] })
+}
+
+fn answer() -> Vec<Event> {
+    vec![released(1), Event::Schema(schema()), batch(1), released(2), batch(2), summary()]
+}
+
+fn of(events: Vec<Event>) -> Result<Answer, Refusal> {
+    Ok(stream::iter(events.into_iter().map(Ok)).boxed())
+}
+
+#[tokio::test]
+async fn an_answer_arrives_in_its_order() {
+    let mut house = House::new(|| of(answer())).await;
+    let events = house.ask().await.unwrap();
+    assert_eq!(format!("{events:?}"), format!("{:?}", answer()));
+    let (requester, asked, _) = house.questions.recv().await.unwrap();
+    assert_eq!(requester, Subject { issuer: ISSUER.to_owned(), subject: "wei".to_owned() });
+    assert_eq!(asked, question());
+    assert_eq!(house.client().catalog().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn progress_does_not_wait_for_rows() {
+    let go = Arc::new(Notify::new());
+    let wait = Arc::clone(&go);
+    let house = House::new(move || {
+        let wait = Arc::clone(&wait);
+        let rest = async move { wait.notified().await }.map(|()| stream::iter(answer().into_iter().skip(1).map(Ok)));
+        Ok(stream::iter([Ok(released(1))]).chain(rest.flatten_stream()).boxed())
+    })
+    .await;
+    let mut events = house.client().ask(&question()).await.unwrap();
+    assert!(matches!(events.next().await, Some(Ok(Event::Progress(_)))));
+    assert!(events.next().now_or_never().is_none(), "the query is still running");
+    go.notify_one();
+    assert_eq!(events.try_collect::<Vec<_>>().await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn refusals_come_whole_at_any_time() {
+    let refusal = Refusal::new(Code::ColumnClass, "“name” is sealed").with_owner(jid("MO")).with_remedy("leave it out");
+    let said = refusal.clone();
+    assert_eq!(House::new(move || Err(said.clone())).await.ask().await.unwrap_err(), refusal);
+    let said = refusal.clone();
+    let late = move || Ok(stream::iter([Ok(Event::Schema(schema())), Ok(batch(1)), Err(said.clone())]).boxed());
+    assert_eq!(House::new(late).await.ask().await.unwrap_err(), refusal);
+}
+
+#[tokio::test]
+async fn an_answer_without_its_account_is_not_whole() {
+    for events in [vec![], vec![Event::Schema(schema())], answer()[..5].to_vec()] {
+        let house = House::new(move || of(events.clone())).await;
+        assert_eq!(house.ask().await.unwrap_err().code, Code::OwnerUnavailable);
+    }
+    for events in [vec![batch(1), summary()], [answer(), vec![batch(3)]].concat()] {
+        let house = House::new(move || of(events.clone())).await;
+        assert_eq!(house.ask().await.unwrap_err().code, Code::Internal);
+    }
+    let house = House::new(|| Ok(stream::poll_fn(|_| panic!("CANARY")).boxed())).await;
+    let failure = house.ask().await.unwrap_err();
+    assert!(failure.code == Code::Internal && !failure.to_string().contains("CANARY"));
+}
+
+#[tokio::test]
+async fn hanging_up_cancels_and_so_does_time() {
+    let endless = || Ok(stream::iter([Ok(released(1))]).chain(stream::pending()).boxed());
+    let mut house = House::new(endless).await;
+    let mut events = house.client().ask(&question()).await.unwrap();
+    assert!(events.next().await.unwrap().is_ok());
+    let (_, _, cancel) = house.questions.recv().await.unwrap();
+    assert!(!cancel.is_cancelled());
+    drop(events);
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled");
+
+    let mut house = House::with_limits(endless, &Limits { deadline_seconds: 1, ..Limits::default() }).await;
+    assert_eq!(house.ask().await.unwrap_err().code, Code::Limit);
+    let (_, _, cancel) = house.questions.recv().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled");
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_questions_at_once() {
+    let endless = || Ok(stream::pending().boxed());
+    let house = House::with_limits(endless, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
+    let _first = house.client().ask(&question()).await.unwrap();
+    assert_eq!(house.client().ask(&question()).await.err().unwrap().code, Code::Limit);
+}
+
+#[tokio::test]
+async fn without_a_good_token_nobody_asks() {
+    let mut house = House::new(|| of(answer())).await;
+    let now = Timestamp::now();
+    let stranger = TokenIssuer::new(ISSUER, "wanqu:gba").unwrap();
+    for token in [
+        String::new(),
+        "garbage".to_owned(),
+        stranger.issue("wei", now, Duration::from_secs(60)).unwrap(),
+        house.issuer.issue("wei", now - jiff::SignedDuration::from_hours(1), Duration::from_secs(60)).unwrap(),
+    ] {
+        let client = Client::connect(&house.endpoint, house.hk.certificate_pem(), &token, None).unwrap();
+        assert_eq!(client.ask(&question()).await.err().unwrap().code, Code::Identity, "{token:?}");
+        assert_eq!(client.catalog().await.unwrap_err().code, Code::Identity, "{token:?}");
+    }
+    let ticket = Ticket { ticket: serde_json::to_vec(&question()).unwrap().into() };
+    let missing = house.client().flight.do_get(ticket).await.unwrap_err();
+    let refusal = from_status(&missing, None);
+    assert!(refusal.code == Code::Identity && refusal.remedy.unwrap().contains("Bearer"));
+    assert!(house.questions.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn bad_tickets_are_refused_and_explained() {
+    let mut house = House::new(|| of(answer())).await;
+    let client = house.client();
+    let cases: Vec<(Vec<u8>, Code)> = vec![
+        (vec![], Code::Envelope),
+        (vec![0xff; 300], Code::Envelope),
+        (b"SELECT 1".to_vec(), Code::Envelope),
+        (b"{\"sql\": 1}".to_vec(), Code::Envelope),
+        (b"{\"sql\": \"SELECT 1\", \"admin\": true}".to_vec(), Code::Envelope),
+        (b"{\"sql\": \"SELECT 1\", \"purpose\": \"Not A Purpose\"}".to_vec(), Code::Envelope),
+        (b"[".repeat(200_000), Code::Envelope),
+        (vec![b' '; 541_000], Code::Limit),
+        (vec![b'x'; 8 << 20], Code::Limit),
+    ];
+    for (ticket, code) in cases {
+        let (start, length) = (ticket.iter().take(12).copied().collect::<Vec<_>>(), ticket.len());
+        let request = client.authorized(Ticket { ticket: ticket.into() });
+        let status = client.flight.clone().do_get(request).await.unwrap_err();
+        assert_eq!(from_status(&status, None).code, code, "{length} bytes, {start:?}");
+    }
+    let request = client.authorized(arrow_flight::Action { r#type: "shutdown".to_owned(), body: vec![].into() });
+    let status = client.flight.clone().do_action(request).await.unwrap_err();
+    assert_eq!(from_status(&status, None).code, Code::UnknownName);
+    assert!(house.questions.try_recv().is_err());
+    assert!(house.ask().await.is_ok(), "and the gateway still answers");
+}
+
+#[tokio::test]
+async fn the_gateway_proves_who_it_is() {
+    let mut house = House::new(|| of(answer())).await;
+    let (ca, token) = (house.hk.certificate_pem(), house.token());
+    let name = gateway_dns(TRUST_DOMAIN, &jid("HK"));
+    for server_name in [None, Some(name.as_str()), Some("localhost")] {
+        let client = Client::connect(&house.endpoint, ca, &token, server_name).unwrap();
+        assert!(client.catalog().await.is_ok(), "{server_name:?}");
+    }
+    let other = authority("HK");
+    let another_name = gateway_dns(TRUST_DOMAIN, &jid("MO"));
+    for (ca, server_name) in [(other.certificate_pem(), None), (ca, Some(another_name.as_str()))] {
+        let client = Client::connect(&house.endpoint, ca, &token, server_name).unwrap();
+        assert_eq!(client.ask(&question()).await.err().unwrap().code, Code::Identity);
+    }
+    let nowhere = Client::connect("127.0.0.1:1", ca, &token, None).unwrap();
+    assert_eq!(nowhere.ask(&question()).await.err().unwrap().code, Code::OwnerUnavailable);
+    assert!(Client::connect(&house.endpoint, "not PEM", &token, None).is_err());
+    assert!(Client::connect(&house.endpoint, ca, "line\nbreak", None).is_err());
+
+    let mut plain = TcpStream::connect(house.endpoint.trim_start_matches("https://")).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    // The gateway may close the connection before or after its last words.
+    let _ = plain.read_to_end(&mut rest).await;
+    assert!(!rest.starts_with(b"HTTP"));
+    assert!(house.questions.try_recv().is_err());
+}
