@@ -18,7 +18,7 @@ mod placements;
 mod resources;
 mod schema;
 
-pub use compile::compile;
+pub use compile::{advise, compile};
 pub use finding::{Finding, Origin};
 pub use placements::{Placement, Placements};
 pub use resources::{Resources, Sourced};

@@ -29,16 +29,21 @@ impl<T> Sourced<T> {
     /// Where a field stands, or else the nearest thing around it that is written.
     #[must_use]
     pub fn origin(&self, path: &str) -> Option<Origin> {
-        let mut path = path;
-        loop {
-            if let Some(&line) = self.lines.get(path) {
-                return Some(Origin { file: self.file.clone(), line });
-            }
-            path = &path[..path.rfind(['.', '[']).unwrap_or(0)];
-            if path.is_empty() {
-                return self.lines.get("").map(|&line| Origin { file: self.file.clone(), line });
-            }
+        line_of(&self.lines, path).map(|line| Origin { file: self.file.clone(), line })
+    }
+}
+
+/// The line of a field, or else of the nearest thing around it that is written.
+pub(crate) fn line_of(lines: &BTreeMap<String, u64>, path: &str) -> Option<u64> {
+    let mut path = path;
+    loop {
+        if let Some(&line) = lines.get(path) {
+            return Some(line);
         }
+        if path.is_empty() {
+            return None;
+        }
+        path = &path[..path.rfind(['.', '[']).unwrap_or(0)];
     }
 }
 

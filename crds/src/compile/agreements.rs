@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::common;
-use super::index::{Index, known_names, unknown};
+use super::index::{Index, unknown};
 use crate::bundle::{Agreement, AgreementState};
-use crate::finding::Findings;
+use crate::finding::{Findings, instead};
 use crate::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
 use crate::names::{ResourceName, TableRef};
 use crate::resources::Sourced;
@@ -55,7 +55,7 @@ fn check(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings:
         findings.add(agreement, "spec", "it covers nothing", remedy);
     }
     for (position, by) in spec.agreed_by.iter().enumerate() {
-        if *by != spec.from && *by != spec.to {
+        if *by != spec.from && *by != spec.to && spec.from != spec.to {
             let problem = format!("{by} is neither end of it");
             let remedy = format!("only {} and {} can agree to it", spec.from, spec.to);
             findings.add(agreement, format!("spec.agreedBy[{position}]"), problem, remedy);
@@ -95,7 +95,7 @@ fn tables(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings
         let path = format!("spec.commonTables[{position}]");
         match index.common_tables.get(name) {
             Some(table) => {
-                if !served.contains(name) {
+                if !served.contains(name) && index.catalog(&spec.from).is_some() {
                     let problem = format!("{} serves nothing of {name}", spec.from);
                     let remedy = "let one of its Datasets serve it, or take it off the list";
                     findings.add(agreement, path, problem, remedy);
@@ -138,9 +138,9 @@ fn tables_of_domains(
         if let Some(found) = by_domain.get(domain) {
             tables.extend(found.iter().cloned());
         } else if index.catalog(&spec.from).is_some() {
-            let names = by_domain.keys().map(ToString::to_string).collect();
+            let remedy = instead(domain.as_str(), by_domain.keys().map(|domain| domain.as_str()));
             let problem = format!("{} has nothing in the domain {domain}", spec.from);
-            findings.add(agreement, format!("spec.domains[{position}]"), problem, known_names(names, "Dataset"));
+            findings.add(agreement, format!("spec.domains[{position}]"), problem, remedy);
         }
     }
     tables

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::index::{Index, known_names, unknown};
+use super::index::{Index, unknown};
 use super::mapping::{self, Reads};
 use super::{datasets, policies, types};
 use crate::bundle::{ColumnSpec, CommonTableInfo, Slice};
 use crate::columns::{ColumnClass, ColumnType};
-use crate::finding::Findings;
+use crate::finding::{Findings, instead};
 use crate::kinds::{ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable};
 use crate::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
 use crate::resources::Sourced;
@@ -123,8 +123,8 @@ fn unknown_column(
         return;
     }
     let problem = format!("CommonTable {} has no column {}", serves.common_table, mapping.column);
-    let names = table.columns.iter().map(|c| c.name.to_string()).collect();
-    findings.add(dataset, path, problem, known_names(names, "column"));
+    let names = table.columns.iter().map(|c| c.name.as_str());
+    findings.add(dataset, path, problem, instead(mapping.column.as_str(), names));
 }
 
 /// The expression is SQL, reads only columns that may be read, and, where it is one column, fits in type and class.
@@ -144,8 +144,8 @@ fn check_expression(
     for name in &reads.columns {
         match spec.columns.iter().find(|c| c.name.as_str() == name) {
             None => {
-                let names = spec.columns.iter().map(|c| c.name.to_string()).collect();
-                findings.add(dataset, &path, format!("there is no column {name}"), known_names(names, "column"));
+                let names = spec.columns.iter().map(|c| c.name.as_str());
+                findings.add(dataset, &path, format!("there is no column {name}"), instead(name, names));
             }
             Some(source) if source.class == ColumnClass::Sealed => {
                 let remedy = "class it as something else if its values may be used";
@@ -168,13 +168,16 @@ fn check_bare(
 ) {
     let name: Option<SqlName> = reads.bare.as_ref().and_then(|name| name.parse().ok());
     let Some(source) = name.and_then(|name| datasets::find(&dataset.resource.spec, &name)) else { return };
+    if source.class == ColumnClass::Sealed {
+        return;
+    }
     if !types::fits(&source.data_type, &column.data_type) {
         let problem = format!("{} is {}, which does not fit {}", source.name, source.data_type, column.data_type);
         let remedy = "convert it in the expression, so that it is plain what becomes of values that do not fit";
         findings.add(dataset, path, problem, remedy);
     }
     let class = effective_class(column, Some(mapping));
-    if source.class != ColumnClass::Sealed && source.class > class {
+    if source.class > class {
         let problem = format!("{} is {}, but would be {class} in the common table", source.name, source.class);
         let remedy = format!("add class: {} to the mapping, or derive something less from it", source.class);
         findings.add(dataset, path, problem, remedy);
@@ -253,9 +256,9 @@ fn check_table(table: &Sourced<CommonTable>, findings: &mut Findings) {
     for (position, key) in spec.colocation.iter().enumerate() {
         let at = format!("spec.colocation[{position}]");
         if !spec.columns.iter().any(|c| c.name == key.column) {
-            let names = spec.columns.iter().map(|c| c.name.to_string()).collect();
+            let names = spec.columns.iter().map(|c| c.name.as_str());
             let problem = format!("there is no column {}", key.column);
-            findings.add(table, format!("{at}.column"), problem, known_names(names, "column"));
+            findings.add(table, format!("{at}.column"), problem, instead(key.column.as_str(), names));
         }
         if !keys.insert(&key.key) {
             findings.add(table, format!("{at}.key"), format!("key {} is named twice", key.key), "name it once");

@@ -86,7 +86,7 @@ fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
     let spec = &dataset.resource.spec;
     let Some(unit) = &spec.privacy_unit else {
         if let Some(column) = spec.columns.iter().find(|c| c.class != ColumnClass::Public) {
-            let problem = format!("it says nobody to protect, though column {} is {}", column.name, column.class);
+            let problem = format!("it names nobody to protect, though column {} is {}", column.name, column.class);
             findings.add(dataset, PATH, problem, "name the identifier column of the person, household or firm");
         }
         if spec.max_rows_per_unit.is_some() {

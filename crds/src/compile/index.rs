@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::Findings;
+use crate::finding::{Finding, Findings, instead};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
 };
@@ -95,7 +95,11 @@ pub(super) fn unknown<T: kube::Resource<DynamicType = ()>, U>(
     known: &ByName<'_, U>,
     findings: &mut Findings,
 ) {
-    let remedy = known_names(known.keys().map(ToString::to_string).collect(), kind);
+    let remedy = if known.is_empty() {
+        format!("add a {kind} of this name")
+    } else {
+        instead(name.as_str(), known.keys().map(ResourceName::as_str))
+    };
     findings.add(at, path, format!("there is no {kind} {name}"), remedy);
 }
 
@@ -106,19 +110,8 @@ fn unknown_jurisdiction<T: kube::Resource<DynamicType = ()>>(
     known: &BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>>,
     findings: &mut Findings,
 ) {
-    let remedy = known_names(known.keys().map(ToString::to_string).collect(), "Jurisdiction");
+    let remedy = instead(id.as_str(), known.keys().map(|id| id.as_str()));
     findings.add(at, path, format!("there is no jurisdiction {id}"), remedy);
-}
-
-/// "use one of a, b, c", or what to do where there is nothing to choose from.
-pub(super) fn known_names(names: Vec<String>, kind: &str) -> String {
-    const MOST: usize = 12;
-    if names.is_empty() {
-        return format!("add a {kind}");
-    }
-    let more = if names.len() > MOST { format!(" and {} more", names.len() - MOST) } else { String::new() };
-    let shown: Vec<String> = names.into_iter().take(MOST).collect();
-    format!("there is {}{more}", shown.join(", "))
 }
 
 /// The resources of a kind by name; a name that is missing, malformed or used twice is noted.
@@ -139,7 +132,7 @@ fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
     named
 }
 
-/// " (file:line)", where it is known.
+/// Where something stands, in brackets, if that is known.
 fn seen_at<T>(resource: &Sourced<T>, path: &str) -> String {
     resource.origin(path).map_or_else(String::new, |origin| format!(" ({origin})"))
 }
@@ -166,7 +159,7 @@ fn federation<'a>(
     findings: &mut Findings,
 ) -> Option<(ResourceName, &'a Sourced<Federation>)> {
     let Some((first, others)) = federations.split_first() else {
-        findings.0.push(crate::finding::Finding {
+        findings.0.push(Finding {
             origin: None,
             kind: "Federation".to_owned(),
             name: String::new(),

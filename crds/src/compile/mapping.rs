@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Function, Ident, Query, Value, ValueWithSpan, Visit, Visitor};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 /// What a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,10 +100,16 @@ const VOLATILE: &[&str] = &[
 /// What is wrong with it, and what would be right.
 pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
     let not_sql = |error: &dyn std::fmt::Display| (format!("not an SQL expression: {error}"), "");
-    let mut parser = Parser::new(&GenericDialect {})
-        .with_recursion_limit(64)
-        .try_with_sql(expression)
-        .map_err(|error| not_sql(&error))?;
+    let dialect = GenericDialect {};
+    let tokens = Tokenizer::new(&dialect, expression).tokenize().map_err(|error| not_sql(&error))?;
+    // The node puts the text into a statement of its own; a comment could swallow what stands behind it.
+    let comment = |token: &Token| {
+        matches!(token, Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)))
+    };
+    if tokens.iter().any(comment) {
+        return Err(("it has a comment".to_owned(), "say it in a comment of the manifest"));
+    }
+    let mut parser = Parser::new(&dialect).with_recursion_limit(64).with_tokens(tokens);
     let parsed = parser.parse_expr().map_err(|error| not_sql(&error))?;
     if parser.peek_token().token != Token::EOF {
         return Err((format!("not an SQL expression: there is more after {parsed}"), "write one expression"));
@@ -224,6 +230,8 @@ mod tests {
             ("v.cost", "v.cost is a name of several parts"),
             ("count(*)", "count is an aggregate"),
             ("$1", "it has a placeholder"),
+            ("cost -- in yuan", "it has a comment"),
+            ("cost /* in yuan */", "it has a comment"),
             ("cost, sex", "not an SQL expression: there is more after cost"),
             ("cost; DROP TABLE t", "not an SQL expression: there is more after cost"),
         ];

@@ -48,11 +48,24 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         let remedy = "keep at most one of namespace, kubeconfigSecret and external";
         findings.add(jurisdiction, "spec.placement", "it is placed in more than one way", remedy);
     }
+    if let Some(external) = &placement.external
+        && !external.ca.contains("-----BEGIN CERTIFICATE-----")
+    {
+        let remedy = "give the certificates of its own authority, as text from -----BEGIN CERTIFICATE----- on";
+        findings.add(jurisdiction, "spec.placement.external.ca", "it holds no PEM certificate", remedy);
+    }
     let mut seen = BTreeSet::new();
     for (position, issuer) in spec.issuers.iter().enumerate() {
         if !seen.insert(&issuer.issuer) {
             let path = format!("spec.issuers[{position}].issuer");
             findings.add(jurisdiction, path, format!("issuer {} is listed twice", issuer.issuer), "list it once");
+        }
+        for (number, key) in issuer.public_keys.iter().enumerate() {
+            if !key.contains("-----BEGIN PUBLIC KEY-----") {
+                let path = format!("spec.issuers[{position}].publicKeys[{number}]");
+                let remedy = "give an Ed25519 key as text from -----BEGIN PUBLIC KEY----- on";
+                findings.add(jurisdiction, path, "it is no PEM public key", remedy);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Pure, and complete in what it reports: a step that meets a problem notes it and goes on with what it can, so that one
 //! run names all of them. What depends on a broken part is left out quietly rather than reported a second time.
 
+mod advice;
 mod agreements;
 mod common;
 mod datasets;
@@ -21,6 +22,7 @@ use crate::kinds::LimitsSpec;
 use crate::names::{JurisdictionId, ResourceName};
 use crate::placements::Placements;
 use crate::resources::Resources;
+pub use advice::advise;
 use index::Index;
 
 /// Compiles the resources of one federation into one bundle per member.
@@ -37,6 +39,7 @@ pub fn compile(
     let mut findings = Findings::default();
     let index = Index::new(resources, &mut findings);
     let members = members::members(&index, placements, &mut findings);
+    policies::check(&index, &mut findings);
     let mut slices = datasets::slices(&index, &mut findings);
     slices.extend(common::slices(&index, &mut findings));
     slices.sort_by(|a, b| (&a.table, &a.jurisdiction).cmp(&(&b.table, &b.jurisdiction)));

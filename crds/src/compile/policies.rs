@@ -1,7 +1,8 @@
 //! Which release rule holds for a dataset.
 
-use super::index::Index;
+use super::index::{Index, unknown};
 use crate::bundle::ReleaseRule;
+use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicySpec};
 use crate::names::ResourceName;
 use crate::resources::Sourced;
@@ -39,4 +40,47 @@ fn applies(policy: &DisclosurePolicySpec, name: &ResourceName, dataset: &Sourced
     to.jurisdiction.as_ref().is_none_or(|id| *id == spec.jurisdiction)
         && (to.datasets.is_empty() || to.datasets.contains(name))
         && (to.grades.is_empty() || to.grades.contains(&spec.grade))
+}
+
+/// What is wrong with the policies themselves: a policy that names what is not there would protect nothing, silently.
+pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
+    if let Some((_, federation)) = &index.federation {
+        let release = &federation.resource.spec.defaults.release;
+        check_numbers(federation, "spec.defaults.release", release.min_units, release.rounding, findings);
+    }
+    for policy in index.policies.values() {
+        let spec = &policy.resource.spec;
+        check_numbers(policy, "spec", spec.min_units, spec.rounding, findings);
+        let to = &spec.applies_to;
+        if let Some(id) = &to.jurisdiction {
+            index.check_jurisdiction(policy, "spec.appliesTo.jurisdiction", id, findings);
+        }
+        for (position, name) in to.datasets.iter().enumerate() {
+            let path = format!("spec.appliesTo.datasets[{position}]");
+            let dataset = index.datasets.get(name).map(|dataset| &dataset.resource.spec);
+            match (dataset, &to.jurisdiction) {
+                (None, _) if index.dataset_declared(name) => {}
+                (None, _) => unknown(policy, &path, "Dataset", name, &index.datasets, findings),
+                (Some(dataset), Some(id)) if dataset.jurisdiction != *id => {
+                    let problem = format!("Dataset {name} belongs to {}, so this never applies", dataset.jurisdiction);
+                    findings.add(policy, path, problem, "leave the jurisdiction out, or the dataset");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn check_numbers<T: kube::Resource<DynamicType = ()>>(
+    at: &Sourced<T>,
+    path: &str,
+    min_units: u32,
+    rounding: u32,
+    findings: &mut Findings,
+) {
+    for (field, number) in [("minUnits", min_units), ("rounding", rounding)] {
+        if number == 0 {
+            findings.add(at, format!("{path}.{field}"), format!("{field} is 0"), "use 1 or more");
+        }
+    }
 }

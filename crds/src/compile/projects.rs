@@ -1,10 +1,10 @@
-//! Research projects, and the references of policies.
+//! Research projects.
 
 use std::collections::BTreeSet;
 
-use super::index::{Index, known_names, unknown};
+use super::index::{Index, unknown};
 use crate::bundle::Project;
-use crate::finding::Findings;
+use crate::finding::{Findings, instead};
 use crate::kinds::ResearchProject;
 use crate::names::ResourceName;
 use crate::resources::Sourced;
@@ -42,7 +42,11 @@ fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeS
     for (position, subject) in spec.subjects.iter().enumerate() {
         if !issuers.contains(subject.issuer.as_str()) {
             let problem = format!("no jurisdiction accepts the issuer {}", subject.issuer);
-            let remedy = known_names(issuers.iter().map(ToString::to_string).collect(), "issuer to a Jurisdiction");
+            let remedy = if issuers.is_empty() {
+                "add it to the issuers of a Jurisdiction".to_owned()
+            } else {
+                instead(&subject.issuer, issuers.iter().copied())
+            };
             findings.add(project, format!("spec.subjects[{position}].issuer"), problem, remedy);
         }
     }

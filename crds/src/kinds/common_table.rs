@@ -38,6 +38,7 @@ pub struct CommonTableSpec {
     pub description: String,
     /// Its columns. A first column, jurisdiction, is added by itself and says whose rows these are.
     #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub columns: Vec<CommonColumn>,
     /// Every jurisdiction that serves it holds the same full copy; any one of them answers for all.
     #[serde(default)]
@@ -45,6 +46,7 @@ pub struct CommonTableSpec {
     /// Columns whose equal values lie in the same jurisdiction, in every common table with a column for the same key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["key".to_owned()]))]
     pub colocation: Vec<ColocationKey>,
     /// Whether no privacy unit has rows in two jurisdictions, so that distinct units of the jurisdictions add up.
     #[serde(default)]
@@ -75,6 +77,7 @@ pub struct CommonColumn {
     /// The codes that it uses, where it uses codes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["code".to_owned()]))]
     pub codes: Vec<Code>,
 }
 

@@ -75,5 +75,6 @@ pub struct DataSharingAgreementSpec {
     /// Which ends have agreed to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub agreed_by: Vec<JurisdictionId>,
 }

@@ -55,6 +55,7 @@ pub struct DatasetSpec {
     pub source: DatasetSource,
     /// Its columns. What is not declared here is never read.
     #[schemars(length(min = 1, max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub columns: Vec<DatasetColumn>,
     /// The column that says whom to protect: a person, a household, a firm. A dataset of public columns needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,11 +70,12 @@ pub struct DatasetSpec {
     /// Names of DisclosurePolicies that hold for it, besides those that apply by what they say themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub policies: Vec<ResourceName>,
     /// The common tables that it is a part of, and how.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.commonTable == a.commonTable))").message("a dataset serves a common table once"))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["commonTable".to_owned()]))]
     pub serves: Vec<ServedTable>,
 }
 
@@ -147,6 +149,7 @@ pub struct ServedTable {
     pub common_table: ResourceName,
     /// How its columns come from this dataset's. A column of the common table that is not mapped is NULL.
     #[schemars(length(max = 1000))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["column".to_owned()]))]
     pub mapping: Vec<ColumnMapping>,
 }
 

@@ -31,7 +31,7 @@ pub struct FederationSpec {
     pub trust_domain: String,
     /// The identifiers of the jurisdictions that take part. Each has its own Jurisdiction.
     #[schemars(length(min = 1, max = 64))]
-    #[x_kube(validation = Rule::new("self.all(m, self.exists_one(n, n == m))").message("a member is listed once"))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
     pub members: Vec<JurisdictionId>,
     /// What holds where nothing stricter is said.
     #[serde(default)]

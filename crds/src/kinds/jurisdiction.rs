@@ -56,7 +56,7 @@ pub struct JurisdictionSpec {
     /// Who may vouch for a researcher that asks at this jurisdiction's node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
-    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.issuer == a.issuer))").message("an issuer is listed once"))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["issuer".to_owned()]))]
     pub issuers: Vec<IssuerSpec>,
 }
 
@@ -68,7 +68,7 @@ fn one_replica() -> u32 {
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = Rule::new(
-    "[has(self.namespace), has(self.kubeconfigSecret), has(self.external)].filter(x, x).size() <= 1"
+    "[has(self.__namespace__), has(self.kubeconfigSecret), has(self.external)].filter(x, x).size() <= 1"
 ).message("at most one of namespace, kubeconfigSecret and external"))]
 pub struct PlacementSpec {
     /// In this namespace of the same cluster.

@@ -3,9 +3,13 @@
 //! All are namespaced: a federation and everything in it lives in one namespace. On a laptop the namespace is ignored.
 //! References between resources go by `metadata.name`.
 
+#![expect(clippy::duplicated_attributes, reason = "two printer columns may well have one type")]
+#![expect(clippy::doc_markdown, reason = "`kubectl explain` shows these comments as they stand")]
+
 mod common_table;
 mod data_sharing_agreement;
 mod dataset;
+mod definition;
 mod disclosure_policy;
 mod federation;
 mod jurisdiction;
@@ -16,6 +20,7 @@ mod status;
 pub use common_table::{Code, CommonColumn, CommonTable, CommonTableSpec};
 pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
+pub use definition::{Definition, definitions};
 pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
 pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};
 pub use jurisdiction::{
@@ -26,24 +31,7 @@ pub use local_table::LocalTable;
 pub use research_project::{ResearchProject, ResearchProjectSpec};
 pub use status::Status;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
-
 /// The API group of every kind.
 pub const GROUP: &str = "wanqu.dev";
 /// The version of every kind.
 pub const VERSION: &str = "v1alpha1";
-
-/// The definitions of all kinds, in the order in which a newcomer meets them.
-#[must_use]
-pub fn definitions() -> Vec<CustomResourceDefinition> {
-    vec![
-        Federation::crd(),
-        Jurisdiction::crd(),
-        CommonTable::crd(),
-        Dataset::crd(),
-        DisclosurePolicy::crd(),
-        DataSharingAgreement::crd(),
-        ResearchProject::crd(),
-    ]
-}

@@ -4,18 +4,21 @@
 //! memory: the parser has a budget for nodes, depth and aliases, and a file has a greatest size.
 
 mod node;
+mod schema;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::finding::{Finding, Origin};
-use crate::kinds::{GROUP, VERSION};
-use crate::resources::{Resources, Sourced};
+use crate::finding::{Finding, Origin, instead};
+use crate::kinds::{Definition, GROUP, VERSION, definitions};
+use crate::resources::{Resources, Sourced, line_of};
 use node::Node;
+use schema::Checker;
 
 /// The largest manifest file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
@@ -41,7 +44,7 @@ pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// assert!(findings[0].to_string().starts_with("f.yaml:1: Fedration"));
 /// ```
 pub fn parse(text: &str, source_name: &str) -> Result<Resources, Vec<Finding>> {
-    let mut reader = Reader { file: source_name, resources: Resources::default(), findings: Vec::new() };
+    let mut reader = Reader::new(source_name);
     match serde_saphyr::from_multiple_with_options::<Node>(text, options()) {
         Ok(documents) => documents.into_iter().for_each(|document| reader.document(document)),
         Err(error) => {
@@ -56,6 +59,7 @@ pub fn parse(text: &str, source_name: &str) -> Result<Resources, Vec<Finding>> {
             });
         }
     }
+    reader.findings.sort();
     if reader.findings.is_empty() { Ok(reader.resources) } else { Err(reader.findings) }
 }
 
@@ -128,6 +132,7 @@ fn options() -> serde_saphyr::Options {
             max_depth: 32,
             max_aliases: 1_000,
             max_anchors: 1_000,
+            max_recorded_anchor_events: 100_000,
         },
         // `NO` is a country, not a negation.
         strict_booleans: true,
@@ -138,51 +143,78 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
+/// The kinds, with the schemas that documents are checked against.
+static KINDS: LazyLock<Vec<Definition>> = LazyLock::new(definitions);
+
 /// Sorts documents into kinds.
 struct Reader<'a> {
     file: &'a str,
+    checker: Checker,
     resources: Resources,
     findings: Vec<Finding>,
 }
 
-impl Reader<'_> {
-    fn document(&mut self, document: Node) {
-        let line = document.line();
-        let (value, lines) = document.into_value();
-        let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (kind, version) = (text("kind"), text("apiVersion"));
+/// One document on its way to becoming a resource.
+struct Document {
+    kind: String,
+    name: String,
+    value: Value,
+    lines: BTreeMap<String, u64>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a str) -> Self {
+        Self { file, checker: Checker::default(), resources: Resources::default(), findings: Vec::new() }
+    }
+
+    fn document(&mut self, node: Node) {
+        let (value, lines) = node.into_value();
+        let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
+        let document = Document { kind, name, value, lines };
         let expected = format!("{GROUP}/{VERSION}");
         if version != expected {
-            let problem = if version.is_empty() {
-                "apiVersion is missing".to_owned()
-            } else {
-                format!("apiVersion {version:?} is not known")
+            let problem = match version.as_str() {
+                "" => "it is missing".to_owned(),
+                other => format!("{other:?} is not known here"),
             };
-            self.find(line, &kind, &value, "apiVersion", problem, format!("use {expected}"));
-            return;
+            return self.find(&document, "apiVersion", problem, format!("use {expected}"));
         }
-        let r = &mut self.resources;
-        let result = match kind.as_str() {
-            "Federation" => sort(&mut r.federations, value.clone(), self.file, lines),
-            "Jurisdiction" => sort(&mut r.jurisdictions, value.clone(), self.file, lines),
-            "Dataset" => sort(&mut r.datasets, value.clone(), self.file, lines),
-            "CommonTable" => sort(&mut r.common_tables, value.clone(), self.file, lines),
-            "DisclosurePolicy" => sort(&mut r.policies, value.clone(), self.file, lines),
-            "DataSharingAgreement" => sort(&mut r.agreements, value.clone(), self.file, lines),
-            "ResearchProject" => sort(&mut r.projects, value.clone(), self.file, lines),
-            _ => Err("this kind is not known".to_owned()),
+        let Some(definition) = KINDS.iter().find(|definition| definition.kind() == document.kind) else {
+            let remedy = instead(&document.kind, KINDS.iter().map(Definition::kind));
+            return self.find(&document, "kind", "this kind is not known".to_owned(), remedy);
         };
-        if let Err(problem) = result {
-            self.find(line, &kind, &value, "", problem, String::new());
+        let faults = definition.schema().map(|schema| self.checker.check(schema, &document.value)).unwrap_or_default();
+        if faults.is_empty() {
+            return self.sort(&document);
+        }
+        for fault in faults {
+            self.find(&document, &fault.path, fault.problem, fault.remedy);
         }
     }
 
-    fn find(&mut self, line: u64, kind: &str, value: &Value, path: &str, problem: String, remedy: String) {
-        let name = value.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    fn sort(&mut self, document: &Document) {
+        let r = &mut self.resources;
+        let result = match document.kind.as_str() {
+            "Federation" => take(&mut r.federations, document, self.file),
+            "Jurisdiction" => take(&mut r.jurisdictions, document, self.file),
+            "Dataset" => take(&mut r.datasets, document, self.file),
+            "CommonTable" => take(&mut r.common_tables, document, self.file),
+            "DisclosurePolicy" => take(&mut r.policies, document, self.file),
+            "DataSharingAgreement" => take(&mut r.agreements, document, self.file),
+            "ResearchProject" => take(&mut r.projects, document, self.file),
+            _ => Err("this kind is not known".to_owned()),
+        };
+        if let Err(problem) = result {
+            self.find(document, "", problem, String::new());
+        }
+    }
+
+    fn find(&mut self, document: &Document, path: &str, problem: String, remedy: String) {
         self.findings.push(Finding {
-            origin: Some(Origin { file: self.file.to_owned(), line }),
-            kind: kind.to_owned(),
-            name: name.to_owned(),
+            origin: line_of(&document.lines, path).map(|line| Origin { file: self.file.to_owned(), line }),
+            kind: document.kind.clone(),
+            name: document.name.clone(),
             path: path.to_owned(),
             problem,
             remedy,
@@ -190,14 +222,9 @@ impl Reader<'_> {
     }
 }
 
-/// Reads one document as its kind.
-fn sort<T: DeserializeOwned>(
-    into: &mut Vec<Sourced<T>>,
-    value: Value,
-    file: &str,
-    lines: BTreeMap<String, u64>,
-) -> Result<(), String> {
-    let resource = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    into.push(Sourced { resource, file: file.to_owned(), lines });
+/// Takes a document that keeps the schema of its kind.
+fn take<T: DeserializeOwned>(into: &mut Vec<Sourced<T>>, document: &Document, file: &str) -> Result<(), String> {
+    let resource = T::deserialize(&document.value).map_err(|error| error.to_string())?;
+    into.push(Sourced { resource, file: file.to_owned(), lines: document.lines.clone() });
     Ok(())
 }

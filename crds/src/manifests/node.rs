@@ -83,11 +83,6 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 }
 
 impl Node {
-    /// The line of the document's first value.
-    pub(super) fn line(&self) -> u64 {
-        self.line
-    }
-
     /// The plain value, and the line of every path in it.
     pub(super) fn into_value(self) -> (Value, BTreeMap<String, u64>) {
         let mut lines = BTreeMap::from([(String::new(), self.line)]);

@@ -1,0 +1,82 @@
+//! What is allowed but is seldom meant.
+
+use std::collections::BTreeSet;
+
+use super::index::Index;
+use super::policies;
+use crate::finding::{Finding, Findings};
+use crate::kinds::{DataSharingAgreement, Grade, ResearchProject};
+use crate::names::{Purpose, ResourceName};
+use crate::resources::{Resources, Sourced};
+
+/// Things that compile but are seldom meant, in the order of files and lines. They stop nothing.
+///
+/// Of resources that do not compile, what can be said is said.
+#[must_use]
+pub fn advise(resources: &Resources) -> Vec<Finding> {
+    // What is wrong is for `compile` to say.
+    let index = Index::new(resources, &mut Findings::default());
+    let mut advice = Findings::default();
+    unserved_tables(&index, &mut advice);
+    idle_policies(&index, &mut advice);
+    for agreement in index.agreements.values() {
+        graded_data(&index, agreement, &mut advice);
+    }
+    for project in index.projects.values() {
+        unfounded_purposes(&index, project, &mut advice);
+    }
+    advice.into_sorted()
+}
+
+fn unserved_tables(index: &Index<'_>, advice: &mut Findings) {
+    let served: BTreeSet<&ResourceName> =
+        index.datasets.values().flat_map(|d| &d.resource.spec.serves).map(|s| &s.common_table).collect();
+    for (name, table) in index.common_tables.iter().filter(|(name, _)| !served.contains(name)) {
+        let remedy = format!("let a Dataset list {name} under serves");
+        advice.add(table, "", "no dataset serves it, so a query finds it empty", remedy);
+    }
+}
+
+fn idle_policies(index: &Index<'_>, advice: &mut Findings) {
+    let mut used = BTreeSet::new();
+    for (name, dataset) in &index.datasets {
+        used.extend(policies::rule(index, name, dataset).policies);
+    }
+    for (_, policy) in index.policies.iter().filter(|(name, _)| !used.contains(*name)) {
+        let remedy = "mend appliesTo, or list the policy in a Dataset";
+        advice.add(policy, "spec.appliesTo", "it applies to no dataset", remedy);
+    }
+}
+
+/// The standard contracts of the Greater Bay Area leave important data out.
+fn graded_data(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, advice: &mut Findings) {
+    let spec = &agreement.resource.spec;
+    for (name, dataset) in index.datasets.iter().filter(|(_, d)| d.resource.spec.jurisdiction == spec.from) {
+        let data = &dataset.resource.spec;
+        let by_common_table = data.serves.iter().any(|s| spec.common_tables.contains(&s.common_table));
+        let covered = spec.datasets.contains(name) || spec.domains.contains(&data.table.domain) || by_common_table;
+        if covered && data.grade > Grade::General {
+            let grade = if data.grade == Grade::Core { "core" } else { "important" };
+            let problem = format!("it covers Dataset {name}, which is {grade} data");
+            let remedy = "the standard contracts for personal data leave such data out: make sure it may be asked for";
+            advice.add(agreement, "spec", problem, remedy);
+        }
+    }
+}
+
+fn unfounded_purposes(index: &Index<'_>, project: &Sourced<ResearchProject>, advice: &mut Findings) {
+    let spec = &project.resource.spec;
+    let allowed: BTreeSet<&Purpose> = spec
+        .agreements
+        .iter()
+        .filter_map(|name| index.agreements.get(name))
+        .flat_map(|agreement| &agreement.resource.spec.purposes)
+        .collect();
+    for (position, purpose) in spec.purposes.iter().enumerate() {
+        if !spec.agreements.is_empty() && !allowed.contains(purpose) {
+            let problem = format!("none of its agreements allows the purpose {purpose}");
+            let remedy = "with it, the project can ask only at home";
+            advice.add(project, format!("spec.purposes[{position}]"), problem, remedy);
+        }
+    }
+}
