@@ -128,6 +128,10 @@ fn names_that_do_not_fit_together() {
             ("policies: [rounded]", "policies: [round]"),
             ("agreements: [mo-to-sz]", "agreements: [mo-to-hk]"),
             ("subjects: [{issuer: \"https://id.sz.example\"", "subjects: [{issuer: \"https://id.example\""),
+            (
+                "subjects: [{issuer: \"https://id.sz.example\", subject: li.na}]",
+                "subjects: [{issuer: \"https://id.sz.example\", subject: li.na}, {issuer: \"https://id.sz.example\", subject: li.na}]",
+            ),
         ]),
     );
 }
@@ -148,6 +152,11 @@ fn datasets_that_are_not_in_order() {
             (
                 "source: {files: {path: facilities.csv, format: csv, badRecords: skip}}",
                 "source: {files: {path: facilities.csv, format: csv}}\n  maxRowsPerUnit: 3",
+            ),
+            ("{name: resident_id, type: string,", "{name: resident_id, type: list(string),"),
+            (
+                "table: health.visits\n  description: Visits, one",
+                "table: information_schema.tables\n  description: Visits, one",
             ),
             ("path: visits,", "path: ../macau/visits,"),
             ("path: visits,", "path: /etc/passwd,"),
@@ -197,6 +206,10 @@ fn mappings_that_do_not_fit_their_common_table() {
                 "{ \"column\": \"patient\", \"expression\": \"bir\" }",
                 "{ \"column\": \"patient\", \"expression\": \"bir\", \"class\": \"secret\" }",
             ),
+            (
+                "\"class\": \"measure\" },\n          { \"column\": \"cost\", \"expression\": \"custo * 0.89\" }",
+                "\"class\": \"public\" },\n          { \"column\": \"cost\", \"expression\": \"custo\", \"class\": \"dimension\" }",
+            ),
             ("{name: beds, type: int64, class: public}", "{name: beds, type: int64, class: measure}"),
             ("{name: beds, type: int64, class: public}", "{name: beds, type: boolean, class: public}"),
             ("{name: beds, type: int32, class: public}", "{name: beds, type: int32, class: measure}"),
@@ -226,6 +239,15 @@ fn common_tables_that_are_not_in_order() {
                 "colocation: [{key: facility, column: code}, {key: facility, column: beds}]",
             ),
             ("disjointUnits: true", "colocation: [{key: facility, column: visited_on}]"),
+            ("disjointUnits: true\n---", "colocation: [{key: cost, column: cost_float}]\n---"),
+            (
+                "{name: code, type: string, class: public}\n    - {name: beds, type: int64, class: public}",
+                "{name: code, type: float64, class: public}\n    - {name: beds, type: int64, class: public}",
+            ),
+            (
+                "metadata: {name: health-visits}\nspec:\n  table: health.visits",
+                "metadata: {name: health-visits}\nspec:\n  table: information_schema.visits",
+            ),
         ]),
     );
 }

@@ -74,6 +74,7 @@ fn columns(
                     findings.add(dataset, format!("{path}.column"), problem, "map it once");
                 }
                 check_expression(dataset, mapping, column, &path, findings);
+                check_class(dataset, mapping, column, &path, findings);
             }
         }
     }
@@ -125,6 +126,20 @@ fn unknown_column(
     let problem = format!("CommonTable {} has no column {}", serves.common_table, mapping.column);
     let names = table.columns.iter().map(|c| c.name.as_str());
     findings.add(dataset, path, problem, instead(mapping.column.as_str(), names));
+}
+
+/// A class that an owner writes is stricter than the common table's, or it would be ignored.
+fn check_class(
+    dataset: &Sourced<Dataset>,
+    mapping: &ColumnMapping,
+    column: &CommonColumn,
+    path: &str,
+    findings: &mut Findings,
+) {
+    if let Some(class) = mapping.class.filter(|class| *class < column.class) {
+        let problem = format!("{class} is less strict than {}, the class in the common table", column.class);
+        findings.add(dataset, format!("{path}.class"), problem, "leave it out, or name a stricter one");
+    }
 }
 
 /// The expression is SQL, reads only columns that may be read, and, where it is one column, fits in type and class.
@@ -235,6 +250,7 @@ fn check_table(table: &Sourced<CommonTable>, findings: &mut Findings) {
     if spec.columns.is_empty() {
         findings.add(table, "spec.columns", "it has no column", "declare at least one");
     }
+    datasets::check_domain(table, &spec.table, findings);
     let mut names = BTreeSet::new();
     for (position, column) in spec.columns.iter().enumerate() {
         let path = format!("spec.columns[{position}].name");
@@ -273,6 +289,11 @@ fn check_key_types(index: &Index<'_>, findings: &mut Findings) {
         let spec = &table.resource.spec;
         for (position, key) in spec.colocation.iter().enumerate() {
             let Some(column) = spec.columns.iter().find(|c| c.name == key.column) else { continue };
+            if matches!(column.data_type, ColumnType::List(_) | ColumnType::Float64) {
+                let problem = format!("{} is {}, whose values are not to be matched", key.column, column.data_type);
+                let path = format!("spec.colocation[{position}].column");
+                findings.add(table, path, problem, "use a column of text, whole numbers, decimals or dates");
+            }
             let (other, expected) = *first.entry(&key.key).or_insert((name, &column.data_type));
             if *expected != column.data_type {
                 let problem =

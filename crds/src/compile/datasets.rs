@@ -6,9 +6,9 @@ use std::path::{Component, Path};
 use super::index::{Index, unknown};
 use super::policies;
 use crate::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
-use crate::columns::ColumnClass;
+use crate::columns::{ColumnClass, ColumnType};
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DatasetColumn, DatasetSpec};
+use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
 use crate::names::{JurisdictionId, SqlName};
 use crate::placements::Placements;
 use crate::resources::Sourced;
@@ -70,6 +70,7 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
             findings.add(dataset, format!("spec.columns[{position}].sourceName"), problem, remedy);
         }
     }
+    check_domain(dataset, &spec.table, findings);
     check_privacy_unit(dataset, findings);
     check_path(dataset, findings);
     for (position, policy) in spec.policies.iter().enumerate() {
@@ -77,6 +78,18 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
             let path = format!("spec.policies[{position}]");
             unknown(dataset, &path, "DisclosurePolicy", policy, &index.policies, findings);
         }
+    }
+}
+
+/// `information_schema` is the engine's own domain in every catalog.
+pub(super) fn check_domain<T: kube::Resource<DynamicType = ()>>(
+    at: &Sourced<T>,
+    table: &LocalTable,
+    findings: &mut Findings,
+) {
+    if table.domain.as_str() == "information_schema" {
+        let problem = "the domain information_schema belongs to the engine";
+        findings.add(at, "spec.table", problem, "choose another domain");
     }
 }
 
@@ -101,7 +114,12 @@ fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
         return;
     }
     match spec.columns.iter().find(|c| c.name == *unit) {
-        Some(column) if column.class == ColumnClass::Identifier => {}
+        Some(column) if column.class == ColumnClass::Identifier => {
+            if !matches!(column.data_type, ColumnType::String | ColumnType::Int32 | ColumnType::Int64) {
+                let problem = format!("column {unit} is {}", column.data_type);
+                findings.add(dataset, PATH, problem, "tell people apart by text or whole numbers");
+            }
+        }
         Some(column) => {
             let problem = format!("column {unit} is {}", column.class);
             findings.add(dataset, PATH, problem, "class the privacy unit as identifier");

@@ -27,6 +27,7 @@ use index::Index;
 
 /// Compiles the resources of one federation into one bundle per member.
 ///
+/// A mapping reads only the columns of its own dataset, never another mapping's, so that there is no cycle to look for.
 /// Whether the type of an expression in a mapping fits its common table is checked here only where no engine is needed:
 /// for a plain column. For any other expression the node checks it when it loads the bundle.
 ///

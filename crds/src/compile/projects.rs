@@ -40,6 +40,10 @@ fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeS
         findings.add(project, "spec.purposes", "it has no purpose", "name at least one");
     }
     for (position, subject) in spec.subjects.iter().enumerate() {
+        if spec.subjects[..position].contains(subject) {
+            let problem = format!("{} of {} is listed twice", subject.subject, subject.issuer);
+            findings.add(project, format!("spec.subjects[{position}]"), problem, "list each researcher once");
+        }
         if !issuers.contains(subject.issuer.as_str()) {
             let problem = format!("no jurisdiction accepts the issuer {}", subject.issuer);
             let remedy = if issuers.is_empty() {
