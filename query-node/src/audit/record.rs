@@ -67,7 +67,7 @@ fn digest(bytes: &[u8]) -> String {
     })
 }
 
-/// Keys in order, whatever order serde_json's maps have in this build.
+/// Keys in order, whatever order the maps of `serde_json` have in this build.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {

@@ -116,29 +116,25 @@ mod tests {
         bytes.windows(what.len()).any(|window| window == what)
     }
 
-    fn nulls(visible: &[bool]) -> Option<NullBuffer> {
-        Some(NullBuffer::from(visible.to_vec()))
-    }
-
     /// Arrays that show no canary and hold one, each with the bytes to look for.
     fn planted() -> Vec<(&'static str, ArrayRef, Vec<u8>)> {
         let text = || vec!["a", CANARY, "b"];
-        let hidden = &[true, false, true];
+        let hidden = Some(NullBuffer::from(vec![true, false, true]));
         let views = StringViewArray::from(text());
-        let views_hidden = StringViewArray::new(views.views().clone(), views.data_buffers().to_vec(), nulls(hidden));
+        let views_hidden = StringViewArray::new(views.views().clone(), views.data_buffers().to_vec(), hidden.clone());
         let short = StringViewArray::from(vec!["a", "CANARY-short", "b"]);
-        let short = StringViewArray::new(short.views().clone(), short.data_buffers().to_vec(), nulls(hidden));
+        let short = StringViewArray::new(short.views().clone(), short.data_buffers().to_vec(), hidden.clone());
         let strings = StringArray::from(text());
-        let strings = StringArray::new(strings.offsets().clone(), strings.values().clone(), nulls(hidden));
-        let numbers = Int64Array::new(vec![1, SECRET, 2].into(), nulls(hidden));
+        let strings = StringArray::new(strings.offsets().clone(), strings.values().clone(), hidden.clone());
+        let numbers = Int64Array::new(vec![1, SECRET, 2].into(), hidden.clone());
         let dictionary: DictionaryArray<Int32Type> = vec!["a", CANARY, "b"].into_iter().collect();
         let inner: ArrayRef = Arc::new(StringArray::from(text()));
         let item = Arc::new(Field::new("item", DataType::Utf8, true));
-        let list = ListArray::new(item, OffsetBuffer::from_lengths([1, 1, 1]), Arc::clone(&inner), nulls(hidden));
+        let list = ListArray::new(item, OffsetBuffer::from_lengths([1, 1, 1]), Arc::clone(&inner), hidden.clone());
         let structure = StructArray::new(
             vec![Field::new("x", DataType::Utf8, true)].into(),
             vec![Arc::clone(&inner)],
-            nulls(hidden),
+            hidden.clone(),
         );
         let canary = CANARY.as_bytes().to_vec();
         vec![

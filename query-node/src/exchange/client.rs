@@ -1,15 +1,17 @@
 //! The home node's end of the exchange: sends fragments, and takes releases only as they were asked for.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::Arc;
 
-use arrow_flight::Ticket;
 use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::{FlightData, Ticket};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Response, Status, Streaming};
+use uuid::Uuid;
 use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
@@ -87,10 +89,8 @@ impl Exchange {
             return Err(Refusal::new(Code::Internal, "the envelope is not this fragment's"));
         }
         let owner = &fragment.owner;
-        let ticket = sign(envelope, &self.identity)?;
         let left = envelope.deadline.duration_since(self.clock.now());
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
-        let mut client = FlightServiceClient::new(self.channel(owner)?).max_decoding_message_size(MAX_MESSAGE);
         let expected = Expected {
             owner: owner.clone(),
             schema: Arc::clone(&fragment.schema),
@@ -98,11 +98,26 @@ impl Exchange {
             deadline,
         };
         let answer = async {
-            let call = client.do_get(Ticket { ticket: ticket.into() });
-            let stream = call.await.map_err(|status| explain(&status, owner))?.into_inner();
+            let stream = match self.call(envelope).await? {
+                Ok(stream) => stream,
+                // The owner may have been restarted since the connection was last used. Whether it saw the envelope is
+                // not known, so the second try is a new one.
+                Err(status) if broken(&status) => {
+                    let again = Envelope { nonce: Uuid::new_v4(), issued_at: self.clock.now(), ..envelope.clone() };
+                    self.call(&again).await?.map_err(|status| explain(&status, owner))?
+                }
+                Err(status) => return Err(explain(&status, owner)),
+            };
             receive(stream, expected).await
         };
         tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(owner)))
+    }
+
+    /// Sends one envelope; the owner's stream, or why there is none.
+    async fn call(&self, envelope: &Envelope) -> Result<Result<Streaming<FlightData>, Status>, Refusal> {
+        let ticket = Ticket { ticket: sign(envelope, &self.identity)?.into() };
+        let mut client = FlightServiceClient::new(self.channel(&envelope.to)?).max_decoding_message_size(MAX_MESSAGE);
+        Ok(client.do_get(ticket).await.map(Response::into_inner))
     }
 
     fn channel(&self, owner: &JurisdictionId) -> Result<Channel, Refusal> {
@@ -134,6 +149,11 @@ impl std::fmt::Debug for Exchange {
 /// Where each member's exchange is, as far as it is placed.
 pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId, String)> {
     bundle.members.iter().filter_map(|member| Some((member.jurisdiction.clone(), member.endpoint.clone()?)))
+}
+
+/// Whether a connection broke before anything was answered. What a node answers has no source on this side.
+fn broken(status: &Status) -> bool {
+    status.source().is_some() && ConnectError::beneath(status).is_none()
 }
 
 /// The refusal in a status, or the connection that was never made.

@@ -49,8 +49,10 @@ pub(crate) fn channel(
     // The URI is only for headers: where to connect is decided below.
     let endpoint = Endpoint::from_shared(format!("http://{}", name.to_str()))
         .map_err(|error| ConnectError::Unreachable(error.to_string()))?
-        .initial_stream_window_size(4 * 1024 * 1024)
-        .initial_connection_window_size(16 * 1024 * 1024)
+        // A stream that nobody reads for a while (the other side of a join comes first) fills its own window; were the
+        // connection's not much larger, it would stop the streams that are being waited for.
+        .initial_stream_window_size(2 * 1024 * 1024)
+        .initial_connection_window_size(1 << 30)
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(10));

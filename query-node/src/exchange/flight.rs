@@ -69,7 +69,7 @@ pub(crate) async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 * 1024)
         // A connection does not outlive its certificate by much.
-        .max_connection_age(Duration::from_secs(3600))
+        .max_connection_age(Duration::from_hours(1))
         .serve_with_incoming_shutdown(service, accept(listener, how), stop.clone().cancelled_owned());
     tokio::select! {
         outcome = server => outcome,

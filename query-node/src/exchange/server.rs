@@ -32,6 +32,9 @@ use crate::refusal::{Code, Refusal};
 /// What an envelope takes beside its SQL text, in bytes.
 const ENVELOPE_SLACK: usize = 64 * 1024;
 
+/// How many fragments one query may have open at one owner, on average.
+const FRAGMENTS: usize = 16;
+
 /// An envelope whose sender is known for certain.
 #[derive(Debug)]
 pub struct VerifiedRequest {
@@ -102,7 +105,7 @@ impl ExchangeServer {
             service,
             // JSON writes a control character as six bytes; a text of nothing else is refused, rightly.
             max_envelope: limits.sql_bytes as usize * 2 + ENVELOPE_SLACK,
-            running: Arc::new(Semaphore::new(limits.concurrent_queries as usize)),
+            running: Arc::new(Semaphore::new(limits.concurrent_queries as usize * FRAGMENTS)),
             replays: ReplayGuard::default(),
             tap: None,
             clock: Arc::new(SystemClock),
@@ -128,7 +131,7 @@ impl ExchangeServer {
         let address: Option<SocketAddr> = listener.local_addr().ok();
         tracing::info!(jurisdiction = %self.own, ?address, "the exchange is open");
         let how = Accepting { tls: Arc::clone(&self.tls), members: Some(self.trust.clone()), tap: self.tap.clone() };
-        let bounds = Bounds { message: self.max_envelope + 1024, streams: 128 };
+        let bounds = Bounds { message: self.max_envelope + 1024, streams: 512 };
         serve(self, listener, how, bounds, stop).await
     }
 

@@ -79,8 +79,9 @@ impl Recorder {
         self.messages.lock().iter().any(|(sender, _, bytes)| *sender == jid(from) && of(bytes))
     }
 
-    async fn refusal(&self) -> String {
-        until(|| self.refused.lock().pop()).await
+    /// Waits until a connection is refused for a reason.
+    async fn refuses(&self, reason: &str) {
+        until(|| self.refused.lock().iter().find(|why| why.contains(reason)).map(drop)).await;
     }
 }
 
@@ -117,7 +118,7 @@ impl Border {
         Exchange::new(Arc::new(node(&self.hk)), self.trust.clone(), [(jid("MO"), address.to_string())])
     }
 
-    async fn serve_as(&self, identity: &NodeIdentity, listener: TcpListener, owner: Owner) -> SocketAddr {
+    fn serve_as(&self, identity: &NodeIdentity, listener: TcpListener, owner: Owner) -> SocketAddr {
         let address = listener.local_addr().unwrap();
         let server = ExchangeServer::new(identity, self.trust.clone(), Arc::new(owner), &Limits::default())
             .unwrap()
@@ -133,7 +134,7 @@ impl Border {
     ) -> (Exchange, mpsc::UnboundedReceiver<CancellationToken>) {
         let (asked, questions) = mpsc::unbounded_channel();
         let owner = Owner { behaviour: Box::new(behaviour), never_answers: false, asked };
-        let address = self.serve_as(&node(&self.mo), listener().await, owner).await;
+        let address = self.serve_as(&node(&self.mo), listener().await, owner);
         (self.exchange(address), questions)
     }
 
@@ -189,9 +190,8 @@ fn batch() -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
-fn rows() -> Result<(SchemaRef, BatchStream), Refusal> {
-    Ok((schema(), stream::iter([Ok(batch())]).boxed()))
-}
+/// What an honest owner does.
+static ROWS: fn() -> Result<(SchemaRef, BatchStream), Refusal> = || Ok((schema(), stream::iter([Ok(batch())]).boxed()));
 
 fn question() -> (Envelope, Fragment) {
     let envelope = envelope(Timestamp::now());
@@ -210,7 +210,7 @@ async fn ask(exchange: &Exchange) -> Result<(Vec<RecordBatch>, ReleaseReport), R
 #[tokio::test]
 async fn a_release_arrives_as_it_was_sent() {
     let border = Border::new();
-    let (exchange, _questions) = border.owner(rows).await;
+    let (exchange, _questions) = border.owner(ROWS).await;
     let (envelope, fragment) = question();
     let release = exchange.send(&envelope, &fragment).await.unwrap();
     let bytes = Arc::clone(&release.bytes);
@@ -349,7 +349,7 @@ async fn an_owner_cannot_cut_short_or_add_to_a_release() {
         let exchange = border.hostile(move || messages.iter().cloned().map(Ok).collect()).await;
         assert_eq!(ask(&exchange).await.expect_err(what).code, code, "{what}");
     }
-    let honest = vec![head.clone(), rows.clone(), report(2, "MO")];
+    let honest = [head.clone(), rows.clone(), report(2, "MO")];
     let exchange = border.hostile(move || honest.iter().cloned().map(Ok).collect()).await;
     assert!(ask(&exchange).await.is_ok(), "this test's own messages are right");
     let exchange = border.hostile(|| vec![Err(Status::internal("engine text with CANARY"))]).await;
@@ -373,8 +373,8 @@ async fn going_away_cancels_the_owners_work() {
     tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled while sending");
 
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(rows), never_answers: true, asked };
-    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner).await);
+    let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
+    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner));
     let call = tokio::spawn(async move { ask(&exchange).await });
     let cancel = questions.recv().await.unwrap();
     call.abort();
@@ -385,8 +385,8 @@ async fn going_away_cancels_the_owners_work() {
 async fn the_deadline_ends_both_sides() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(rows), never_answers: true, asked };
-    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner).await);
+    let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
+    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner));
     let (mut envelope, fragment) = question();
     envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Limit);
@@ -407,7 +407,7 @@ async fn the_deadline_ends_both_sides() {
 #[tokio::test]
 async fn a_forged_or_oversized_envelope_reaches_no_owner() {
     let border = Border::new();
-    let (exchange, mut questions) = border.owner(rows).await;
+    let (exchange, mut questions) = border.owner(ROWS).await;
     let (mut envelope, fragment) = question();
     envelope.from = jid("MO");
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Identity);
@@ -430,8 +430,8 @@ async fn only_the_owner_itself_is_believed_to_be_the_owner() {
         node(&authority("MO")),
     ] {
         let (asked, mut questions) = mpsc::unbounded_channel();
-        let owner = Owner { behaviour: Box::new(rows), never_answers: false, asked };
-        let exchange = border.exchange(border.serve_as(&identity, listener().await, owner).await);
+        let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+        let exchange = border.exchange(border.serve_as(&identity, listener().await, owner));
         let refusal = ask(&exchange).await.unwrap_err();
         assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(jid("MO"))));
         assert!(questions.try_recv().is_err());
@@ -443,8 +443,8 @@ async fn only_the_owner_itself_is_believed_to_be_the_owner() {
 async fn strangers_and_plaintext_are_refused_and_noted() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(rows), never_answers: false, asked };
-    let address = border.serve_as(&node(&border.mo), listener().await, owner).await;
+    let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+    let address = border.serve_as(&node(&border.mo), listener().await, owner);
 
     // Another authority in Hong Kong's name, and Hong Kong's own in Macau's.
     for (identity, reason) in [
@@ -453,8 +453,7 @@ async fn strangers_and_plaintext_are_refused_and_noted() {
     ] {
         let exchange = Exchange::new(Arc::new(identity), border.trust.clone(), [(jid("MO"), address.to_string())]);
         assert_eq!(ask(&exchange).await.unwrap_err().code, Code::OwnerUnavailable);
-        assert!(border.tap.refusal().await.contains(reason));
-        border.tap.refused.lock().clear();
+        border.tap.refuses(reason).await;
     }
 
     let mut plain = TcpStream::connect(address).await.unwrap();
@@ -462,7 +461,7 @@ async fn strangers_and_plaintext_are_refused_and_noted() {
     let mut rest = Vec::new();
     // The node may close the connection before or after its last words.
     let _ = plain.read_to_end(&mut rest).await;
-    assert!(!border.tap.refusal().await.is_empty());
+    border.tap.refuses("corrupt message").await;
     assert!(questions.try_recv().is_err());
 }
 
@@ -477,8 +476,8 @@ async fn an_owner_that_is_away_is_named_and_found_again() {
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
 
     let (asked, _questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(rows), never_answers: false, asked };
-    border.serve_as(&node(&border.mo), TcpListener::bind(address).await.unwrap(), owner).await;
+    let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+    border.serve_as(&node(&border.mo), TcpListener::bind(address).await.unwrap(), owner);
     assert!(ask(&exchange).await.is_ok(), "the next question connects anew");
 
     let (mut envelope, mut fragment) = question();
@@ -486,6 +485,34 @@ async fn an_owner_that_is_away_is_named_and_found_again() {
     fragment.owner = jid("CN-SZ");
     let refusal = exchange.send(&envelope, &fragment).await.err().unwrap();
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("CN-SZ"))));
+}
+
+/// Serves on a runtime of its own, so that everything that it runs ends with it, connections included.
+fn on_its_own(server: ExchangeServer, listener: TcpListener) -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = listener.into_std().unwrap();
+    runtime
+        .spawn(async move { server.serve(TcpListener::from_std(listener).unwrap(), CancellationToken::new()).await });
+    runtime
+}
+
+#[tokio::test]
+async fn an_owner_that_was_restarted_is_asked_as_before() {
+    let border = Border::new();
+    let mut listening = listener().await;
+    let address = listening.local_addr().unwrap();
+    let exchange = border.exchange(address);
+    for _ in 0..5 {
+        let (asked, _questions) = mpsc::unbounded_channel();
+        let owner = Arc::new(Owner { behaviour: Box::new(ROWS), never_answers: false, asked });
+        let server = ExchangeServer::new(&node(&border.mo), border.trust.clone(), owner, &Limits::default()).unwrap();
+        let runtime = on_its_own(server, listening);
+        assert!(ask(&exchange).await.is_ok());
+        runtime.shutdown_background();
+        let free = until(|| std::net::TcpListener::bind(address).ok()).await;
+        free.set_nonblocking(true).unwrap();
+        listening = free.try_into().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -497,12 +524,7 @@ async fn an_owner_killed_in_mid_stream_never_looks_complete() {
     let stalls = || Ok((schema(), stream::iter([Ok(batch())]).chain(stream::pending()).boxed()));
     let owner: Arc<dyn OwnerService> = Arc::new(Owner { behaviour: Box::new(stalls), never_answers: false, asked });
     let server = ExchangeServer::new(&node(&border.mo), border.trust.clone(), owner, &Limits::default()).unwrap();
-    // A runtime of its own, so that everything that it runs ends with it, connections included.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    runtime.spawn({
-        let listener = listener.into_std().unwrap();
-        async move { server.serve(TcpListener::from_std(listener).unwrap(), CancellationToken::new()).await }
-    });
+    let runtime = on_its_own(server, listener);
     let exchange = border.exchange(address);
     let (envelope, fragment) = question();
     let mut release = exchange.send(&envelope, &fragment).await.unwrap();

@@ -151,14 +151,12 @@ impl Reading {
                 }
             };
         }
-        match &self.schema {
-            Some(schema) => batch(message, schema).map(Event::Batch).map_err(|_| unreadable()),
-            None => {
-                let schema = Arc::new(Schema::try_from(message).map_err(|_| unreadable())?);
-                self.schema = Some(Arc::clone(&schema));
-                Ok(Event::Schema(schema))
-            }
+        if let Some(schema) = &self.schema {
+            return batch(message, schema).map(Event::Batch).map_err(|_| unreadable());
         }
+        let schema = Arc::new(Schema::try_from(message).map_err(|_| unreadable())?);
+        self.schema = Some(Arc::clone(&schema));
+        Ok(Event::Schema(schema))
     }
 }
 

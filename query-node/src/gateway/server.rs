@@ -19,6 +19,7 @@ use super::listing::list;
 use super::note::Note;
 use crate::answer::{Answer, Event, Question};
 use crate::catalog::Catalog;
+use crate::clock::{Clock, SystemClock};
 use crate::exchange::flight::{Bounds, Call, Door, Messages, bounded, serve};
 use crate::exchange::listener::Accepting;
 use crate::exchange::to_status;
@@ -48,6 +49,7 @@ pub struct Gateway {
     max_question: usize,
     longest: Duration,
     running: Arc<Semaphore>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Gateway {
@@ -65,7 +67,15 @@ impl Gateway {
             max_question: limits.sql_bytes as usize * 2 + QUESTION_SLACK,
             longest: Duration::from_secs(limits.deadline_seconds.into()),
             running: Arc::new(Semaphore::new(limits.concurrent_queries as usize)),
+            clock: Arc::new(SystemClock),
         })
+    }
+
+    /// Tells the time, by which tokens hold, by another clock than the machine's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// Serves on a listener until `stop`.
@@ -82,7 +92,7 @@ impl Gateway {
                 .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
         })?;
-        self.tokens.verify(token).map_err(|error| {
+        self.tokens.verify(token, self.clock.now()).map_err(|error| {
             Refusal::new(Code::Identity, error.to_string())
                 .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
         })

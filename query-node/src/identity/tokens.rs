@@ -20,7 +20,7 @@ use super::{IdentityError, keys};
 const MAX_TOKEN: usize = 8 * 1024;
 
 /// How far the clocks of issuer and gateway may differ, in seconds.
-const LEEWAY: u64 = 30;
+const LEEWAY: i64 = 30;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
@@ -102,8 +102,8 @@ impl TokenVerifier {
         Ok(())
     }
 
-    /// Who the token's bearer is.
-    pub fn verify(&self, token: &str) -> Result<Subject, IdentityError> {
+    /// Who the token's bearer is, at the time `now`.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, IdentityError> {
         if token.len() > MAX_TOKEN {
             return Err(IdentityError::Token("is too long"));
         }
@@ -116,6 +116,7 @@ impl TokenVerifier {
                 // No extension is understood here, so none may be critical (RFC 7515, 4.1.11).
                 data.header.crit.is_none().then_some(data.claims)
             })
+            .filter(|claims| claims.nbf <= now.as_second() + LEEWAY && now.as_second() - LEEWAY < claims.exp)
             .ok_or(IdentityError::Token(
                 "is not one that an accepted issuer signed for this federation, or has expired",
             ))?;
@@ -133,8 +134,8 @@ fn keys_of(issuers: &[Issuer]) -> Result<Keys, IdentityError> {
         validation.set_required_spec_claims(&["iss", "sub", "aud", "exp", "nbf"]);
         validation.set_issuer(&[&issuer.issuer]);
         validation.set_audience(&[&issuer.audience]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        // Times are checked below, by the node's own clock.
+        validation.validate_exp = false;
         for pem in &issuer.public_keys {
             keys.push((validation.clone(), DecodingKey::from_ed_der(&keys::ed25519_of_pem(pem)?)));
         }
@@ -179,11 +180,16 @@ mod tests {
     fn a_token_names_its_bearer() {
         let issuer = TokenIssuer::new(ISSUER, AUDIENCE).unwrap();
         let verifier = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
-        let token = issuer.issue("wei", Timestamp::now(), Duration::from_secs(60)).unwrap();
-        let subject = verifier.verify(&token).unwrap();
+        let token = issuer.issue("wei", Timestamp::now(), Duration::from_mins(1)).unwrap();
+        let subject = verifier.verify(&token, Timestamp::now()).unwrap();
         assert_eq!(subject, Subject { issuer: ISSUER.into(), subject: "wei".into() });
         assert!(
-            verifier.verify(&signed(&issuer, &claims(|c| drop(c.insert("aud".into(), vec![AUDIENCE].into()))))).is_ok()
+            verifier
+                .verify(
+                    &signed(&issuer, &claims(|c| drop(c.insert("aud".into(), vec![AUDIENCE].into())))),
+                    Timestamp::now()
+                )
+                .is_ok()
         );
     }
 
@@ -192,10 +198,13 @@ mod tests {
         let issuer = TokenIssuer::new(ISSUER, AUDIENCE).unwrap();
         let verifier = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
         let now = Timestamp::now().as_second();
-        assert!(verifier.verify(&signed(&issuer, &claims(|_| {}))).is_ok(), "the untouched claims hold");
+        assert!(
+            verifier.verify(&signed(&issuer, &claims(|_| {})), Timestamp::now()).is_ok(),
+            "the untouched claims hold"
+        );
         for required in ["iss", "sub", "aud", "exp", "nbf"] {
             let token = signed(&issuer, &claims(|c| drop(c.remove(required))));
-            assert!(verifier.verify(&token).is_err(), "without {required}");
+            assert!(verifier.verify(&token, Timestamp::now()).is_err(), "without {required}");
         }
         let cases: [(&str, serde_json::Value); 8] = [
             ("iss", "https://other.example".into()),
@@ -209,7 +218,7 @@ mod tests {
         ];
         for (claim, value) in cases {
             let token = signed(&issuer, &claims(|c| drop(c.insert(claim.into(), value.clone()))));
-            assert!(verifier.verify(&token).is_err(), "{claim} = {value}");
+            assert!(verifier.verify(&token, Timestamp::now()).is_err(), "{claim} = {value}");
         }
     }
 
@@ -219,16 +228,16 @@ mod tests {
         let verifier = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
         let good = signed(&issuer, &claims(|_| {}));
         for header in [r#"{"alg":"none"}"#, r#"{"alg":"None"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, "{}", "x"] {
-            assert!(verifier.verify(&with_header(&good, header)).is_err(), "{header}");
+            assert!(verifier.verify(&with_header(&good, header), Timestamp::now()).is_err(), "{header}");
         }
         let unsigned = format!("{}.", with_header(&good, r#"{"alg":"none"}"#).rsplit_once('.').unwrap().0);
-        assert!(verifier.verify(&unsigned).is_err());
+        assert!(verifier.verify(&unsigned, Timestamp::now()).is_err());
         // The public key as an HMAC secret: as PEM text and as raw bytes.
         let public = issuer.as_issuer().public_keys.remove(0);
         for secret in [public.as_bytes(), &keys::ed25519_of_pem(&public).unwrap()] {
             let forged =
                 encode(&Header::new(Algorithm::HS256), &claims(|_| {}), &EncodingKey::from_secret(secret)).unwrap();
-            assert!(verifier.verify(&forged).is_err());
+            assert!(verifier.verify(&forged, Timestamp::now()).is_err());
         }
     }
 
@@ -237,15 +246,15 @@ mod tests {
         let (ours, theirs) =
             (TokenIssuer::new(ISSUER, AUDIENCE).unwrap(), TokenIssuer::new("https://b.example", AUDIENCE).unwrap());
         let verifier = TokenVerifier::new(&[ours.as_issuer(), theirs.as_issuer()]).unwrap();
-        assert!(verifier.verify(&signed(&ours, &claims(|_| {}))).is_ok());
-        assert!(verifier.verify(&signed(&theirs, &claims(|_| {}))).is_err(), "B's key in A's name");
+        assert!(verifier.verify(&signed(&ours, &claims(|_| {})), Timestamp::now()).is_ok());
+        assert!(verifier.verify(&signed(&theirs, &claims(|_| {})), Timestamp::now()).is_err(), "B's key in A's name");
         let stranger = TokenIssuer::new(ISSUER, AUDIENCE).unwrap();
-        assert!(verifier.verify(&signed(&stranger, &claims(|_| {}))).is_err());
+        assert!(verifier.verify(&signed(&stranger, &claims(|_| {})), Timestamp::now()).is_err());
         let mut altered = signed(&ours, &claims(|_| {}));
         altered.replace_range(60..61, if &altered[60..61] == "A" { "B" } else { "A" });
-        assert!(verifier.verify(&altered).is_err());
+        assert!(verifier.verify(&altered, Timestamp::now()).is_err());
         for garbage in ["", ".", "..", "a.b.c", "🦀.🦀.🦀", &"a".repeat(MAX_TOKEN + 1)] {
-            assert!(verifier.verify(garbage).is_err());
+            assert!(verifier.verify(garbage, Timestamp::now()).is_err());
         }
     }
 }
