@@ -33,6 +33,44 @@ use index::Index;
 ///
 /// # Errors
 /// Every problem of every resource, in the order of files and lines.
+///
+/// ```
+/// use wanqu_crds::{Placements, compile, manifests};
+///
+/// let resources = manifests::parse(
+///     "
+/// apiVersion: wanqu.dev/v1alpha1
+/// kind: Federation
+/// metadata: {name: gba}
+/// spec: {trustDomain: gba.example, members: [HK]}
+/// ---
+/// apiVersion: wanqu.dev/v1alpha1
+/// kind: Jurisdiction
+/// metadata: {name: hongkong}
+/// spec: {id: HK, sqlName: hongkong}
+/// ---
+/// apiVersion: wanqu.dev/v1alpha1
+/// kind: Dataset
+/// metadata: {name: visits}
+/// spec:
+///   jurisdiction: HK
+///   custodian: Hospital Authority
+///   table: health.visits
+///   source: {files: {path: visits.csv, format: csv}}
+///   columns:
+///     - {name: hkid, type: string, class: identifier}
+///     - {name: fee, type: int64, class: measure, unit: HKD}
+///   privacyUnit: fee
+/// ",
+///     "hongkong.yaml",
+/// )
+/// .unwrap();
+/// let findings = compile(&resources, &Placements::default()).unwrap_err();
+/// assert_eq!(
+///     findings[0].to_string(),
+///     "hongkong.yaml:23: Dataset visits spec.privacyUnit: column fee is measure; class the privacy unit as identifier"
+/// );
+/// ```
 pub fn compile(
     resources: &Resources,
     placements: &Placements,
