@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod answer;
 pub mod audit;
+pub mod bundle_file;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -107,7 +107,7 @@ pub struct DemoArgs {
     /// Take the tour and stop; exit with 0 only if every step came out as it should.
     #[arg(long)]
     pub tour: bool,
-    /// Where the sample data lies or is to be made [default: `data` in the state folder].
+    /// Where the sample data lies or is to be made [default: `gba/data` in the state folder].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Ports to listen on.
@@ -129,7 +129,7 @@ pub struct PortArgs {
 /// What `up` takes.
 #[derive(Debug, ClapArgs)]
 pub struct UpArgs {
-    /// A manifest file, or a folder of them (YAML or JSON, searched in depth).
+    /// A manifest file, or a folder of them (.yaml, .yml, .json).
     #[arg(short = 'f', long = "filename", value_name = "DIR", required = true)]
     pub manifests: PathBuf,
     /// The folder that relative source roots of the manifests start from [default: the folder of the manifests].
@@ -143,7 +143,7 @@ pub struct UpArgs {
 /// What `check` takes.
 #[derive(Debug, ClapArgs)]
 pub struct CheckArgs {
-    /// A manifest file, or a folder of them (YAML or JSON, searched in depth).
+    /// A manifest file, or a folder of them (.yaml, .yml, .json).
     #[arg(short = 'f', long = "filename", value_name = "DIR", required = true)]
     pub manifests: PathBuf,
 }
@@ -163,10 +163,10 @@ pub struct GatewayArgs {
     /// The file that holds the bearer token.
     #[arg(long, value_name = "FILE", env = "WANQU_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
-    /// The research project [default: the local federation's, if the researcher has only one].
+    /// The research project [default: in a local federation, the researcher's first].
     #[arg(long, value_name = "NAME", env = "WANQU_PROJECT")]
     pub project: Option<ResourceName>,
-    /// Why you ask [default: the project's purpose, if it has only one].
+    /// Why you ask [default: in a local federation, the project's first].
     #[arg(long, value_name = "PURPOSE", env = "WANQU_PURPOSE")]
     pub purpose: Option<Purpose>,
 }
@@ -253,11 +253,11 @@ pub struct CatalogArgs {
     /// Show only tables whose name contains this, with their columns.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// The home node whose catalog is read [default: the federation's first].
-    #[arg(long, value_name = "ID")]
-    pub node: Option<JurisdictionId>,
-    /// Read a node bundle from a file instead.
-    #[arg(long, value_name = "FILE", conflicts_with = "node")]
+    /// Which gateway to ask.
+    #[command(flatten)]
+    pub gateway: GatewayArgs,
+    /// Read a node bundle from a file instead of asking a gateway.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["node", "gateway"])]
     pub bundle: Option<PathBuf>,
     /// Show the columns of every table.
     #[arg(long)]
@@ -265,6 +265,9 @@ pub struct CatalogArgs {
     /// How to write it.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Write it to a file.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What `audit` takes.

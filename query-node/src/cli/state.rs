@@ -5,7 +5,7 @@
 //!   lock               held by the process that runs the federation, for as long as it runs
 //!   federation.json    its nodes: gateway, CA, tokens, bundle, audit log (mode 0600, as are the tokens)
 //!   nodes/HK/…         each node's own folder
-//!   data/              sample data, where `demo` was given no other folder
+//!   gba/               the manifests and sample data of `wanqu demo`
 //! ```
 
 use std::env;
@@ -128,12 +128,6 @@ impl StateDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
-    }
-
-    /// Where `demo` keeps sample data unless told otherwise.
-    #[must_use]
-    pub fn data(&self) -> PathBuf {
-        self.0.join("data")
     }
 
     /// One node's own folder.

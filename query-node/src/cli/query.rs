@@ -1,0 +1,49 @@
+//! `wanqu query` and `wanqu explain`: one question to a gateway.
+
+use super::args::{ExplainArgs, Format, QueryArgs};
+use super::connect::Connection;
+use super::deliver::{Delivery, conclude, deliver};
+use super::failure::{Failure, Outcome};
+use super::input;
+use super::render::sink::sink;
+use super::state::StateDir;
+use super::tour::{answered, lines_of_text};
+use crate::answer::Question;
+
+/// Asks a query and writes its rows.
+pub async fn query(state: &StateDir, args: &QueryArgs) -> Outcome {
+    let how =
+        Delivery { format: args.format, output: args.output.as_deref(), max_rows: args.max_rows, quiet: args.quiet };
+    if args.format == Format::Parquet && args.output.is_none() {
+        return Err(Failure::Usage("--format parquet needs --output FILE".to_owned()));
+    }
+    let connection = Connection::find(state, &args.gateway)?;
+    let sql = input::sql(&args.sql)?;
+    let question =
+        Question { partial: args.partial, mark_incomplete: args.mark_incomplete, ..connection.question(sql) };
+    let summary = deliver(connection.ask(&question), how).await?;
+    conclude(&summary, how)
+}
+
+/// Asks how a query would be split, or which rules it meets. Nothing is run.
+pub async fn explain(state: &StateDir, args: &ExplainArgs) -> Outcome {
+    let connection = Connection::find(state, &args.gateway)?;
+    let word = if args.policy { "EXPLAIN POLICY" } else { "EXPLAIN" };
+    let question = connection.question(format!("{word} {}", input::sql(&args.sql)?));
+    let seen = tokio::select! {
+        seen = answered(connection.ask(&question)) => seen?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    };
+    let Some(first) = seen.batches.first() else { return Ok(()) };
+    if args.format == Format::Table
+        && args.output.is_none()
+        && let Some(text) = lines_of_text(&seen.batches)
+    {
+        return super::put(&text);
+    }
+    let mut rows = sink(args.format, &first.schema(), args.output.as_deref(), 0)?;
+    for batch in &seen.batches {
+        rows.write(batch)?;
+    }
+    rows.finish()
+}
