@@ -248,6 +248,26 @@ async fn large_releases_come_in_pieces() {
 }
 
 #[tokio::test]
+async fn releases_that_nobody_reads_yet_do_not_stop_others() {
+    let border = Border::new();
+    let column: ArrayRef = Arc::new(StringViewArray::from(vec!["x".repeat(1000).as_str(); 1000]));
+    let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8View, true)]));
+    let part = RecordBatch::try_new(Arc::clone(&schema), vec![column]).unwrap();
+    let (exchange, _questions) =
+        border.owner(move || Ok((part.schema(), stream::repeat(part.clone()).take(10).map(Ok).boxed()))).await;
+    let mut waiting = Vec::new();
+    for _ in 0..24 {
+        let (mut envelope, mut fragment) = question();
+        envelope.max_rows = 20_000;
+        fragment.schema = Arc::clone(&schema);
+        waiting.push(exchange.send(&envelope, &fragment).await.unwrap());
+    }
+    let last = waiting.pop().unwrap();
+    let rows: Vec<RecordBatch> = last.batches.try_collect().await.unwrap();
+    assert_eq!(rows.iter().map(RecordBatch::num_rows).sum::<usize>(), 10_000);
+}
+
+#[tokio::test]
 async fn refusals_cross_whole_and_failures_without_their_words() {
     let border = Border::new();
     let refusal = Refusal::new(Code::ColumnClass, "“name” is sealed")
