@@ -19,21 +19,38 @@
 //! What is not known is refused, with the rule it hit and the nearest thing that would pass.
 
 mod admitted;
+mod aggregate;
+mod cast;
 mod finding;
+mod functions;
+mod ground;
+mod join;
+mod judge;
+mod linear;
+mod permit;
+mod predicate;
+mod remedy;
+mod scalar;
 mod shape;
+mod tree;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use admitted::{AdmittedFragment, GrantedAgreement};
 pub use finding::{PolicyFinding, to_batch};
 pub use shape::{Condition, GatedShape, Judged, Judgement, Shape, aggregate_of};
 
 use datafusion::logical_expr::LogicalPlan;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_crds::names::{JurisdictionId, TableRef};
 
 use crate::catalog::Catalog;
 use crate::exchange::envelope::Envelope;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 
 /// What an owner is asked, and by whom.
 #[derive(Debug, Clone, Copy)]
@@ -54,19 +71,41 @@ pub fn admit(
     catalog: &Catalog,
     now: Timestamp,
 ) -> Result<AdmittedFragment, Refusal> {
-    let plan = catalog.plan(&request.envelope.sql, bundle.limits.sql_bytes as usize)?;
-    let _ = now;
-    judge(plan, &bundle.jurisdiction).verdict.and_then(|_| Err(refuse_all(&bundle.jurisdiction)))
+    let envelope = request.envelope;
+    permit::envelope(request, bundle, now)?;
+    let owned = |refusal: Refusal| refusal.with_owner(bundle.jurisdiction.clone());
+    let plan = catalog.plan(&envelope.sql, bundle.limits.sql_bytes as usize).map_err(owned)?;
+    let read = judge::tables_of(&plan).map_err(owned)?;
+    let agreement = if read.iter().all(|table| table.is_public()) {
+        None
+    } else {
+        permit::non_public(request, &read, bundle, now)?
+    };
+    let Judged { plan, shape, tables } = judge(plan, &bundle.jurisdiction).verdict?;
+    let mut names: Vec<TableRef> =
+        tables.iter().filter_map(|table| table.slices.first()).map(|slice| slice.table.clone()).collect();
+    names.dedup();
+    let limit = now.saturating_add(SignedDuration::from_secs(bundle.limits.deadline_seconds.into()));
+    Ok(AdmittedFragment {
+        plan,
+        shape,
+        tables: names,
+        query_id: envelope.query_id,
+        fragment: envelope.fragment,
+        from: envelope.from.clone(),
+        requester: envelope.requester.clone(),
+        project: envelope.project.clone(),
+        purpose: envelope.purpose.clone(),
+        agreement,
+        sql: envelope.sql.clone(),
+        max_rows: envelope.max_rows.min(bundle.limits.release_rows),
+        deadline: limit.map_or(envelope.deadline, |limit| envelope.deadline.min(limit)),
+    })
 }
 
 /// Classes and shape alone, without any agreement: for the planner at home before it sends a fragment (against
 /// [`Catalog::owner`] of the owner asked), and for `EXPLAIN POLICY`.
 #[must_use]
 pub fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
-    drop(plan);
-    Judgement { findings: Vec::new(), verdict: Err(refuse_all(owner)) }
-}
-
-fn refuse_all(owner: &JurisdictionId) -> Refusal {
-    Refusal::new(Code::NotAnAggregate, "nothing is admitted").with_owner(owner.clone())
+    judge::judge(plan, owner)
 }
