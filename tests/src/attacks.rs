@@ -1,0 +1,68 @@
+//! Attacks: what somebody would ask who wants one person's values, and what should come of it.
+//!
+//! Each is asked at a gateway as a researcher would, and then once more sent straight to every owner as the fragment of
+//! a home node that lies. In neither case may a planted value be seen anywhere outside its jurisdiction.
+
+mod channels;
+mod conditions;
+mod rows;
+mod statements;
+mod values;
+mod weights;
+
+/// What should come of an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is refused, with one of these codes.
+    Refused(&'static [&'static str]),
+    /// It is answered exactly as the same question about nobody: so there is no telling whether there is somebody.
+    /// The pair says which text of the query names the person, and which names nobody.
+    AsForNobody(&'static str, &'static str),
+    /// It is answered, and this text is nowhere in the answer.
+    Hides(&'static str),
+    /// It may be answered or refused; no planted value is seen either way.
+    Harmless,
+}
+
+/// An attack.
+#[derive(Debug, Clone)]
+pub struct Attack {
+    /// What it tries.
+    pub name: &'static str,
+    /// The query.
+    pub sql: String,
+    /// What should come of it.
+    pub outcome: Outcome,
+}
+
+/// An attack.
+fn attack(name: &'static str, outcome: Outcome, sql: &str) -> Attack {
+    Attack { name, sql: sql.to_owned(), outcome }
+}
+
+/// All attacks by SQL alone.
+#[must_use]
+pub fn all() -> Vec<Attack> {
+    [
+        rows::attacks(),
+        values::attacks(),
+        conditions::attacks(),
+        weights::attacks(),
+        channels::attacks(),
+        statements::attacks(),
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn there_are_many_attacks_and_no_two_alike() {
+        let all = super::all();
+        let different: HashSet<&str> = all.iter().map(|attack| attack.sql.as_str()).collect();
+        assert!(different.len() >= 100, "{}", different.len());
+        assert_eq!(different.len(), all.len());
+    }
+}

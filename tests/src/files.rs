@@ -1,0 +1,69 @@
+//! Raw tables and how they are written: each jurisdiction keeps its own format.
+
+use std::fs::{File, create_dir_all};
+use std::io;
+use std::path::Path;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::error::ArrowError;
+use parquet::arrow::ArrowWriter;
+use wanqu_crds::bundle::SourceFormat;
+
+/// A table as it lies at its owner, before any mapping.
+#[derive(Debug, Clone)]
+pub struct RawTable {
+    /// The file below the world's data folder: `shenzhen/visits.parquet`. Its ending is its format.
+    pub file: String,
+    /// The rows.
+    pub rows: RecordBatch,
+}
+
+impl RawTable {
+    /// Puts a table together from its columns.
+    ///
+    /// # Errors
+    /// If the columns have different lengths.
+    pub fn new(file: &str, columns: Vec<(&str, ArrayRef)>) -> Result<Self, ArrowError> {
+        let columns = columns.into_iter().map(|(name, array)| (name, array, true));
+        Ok(Self { file: file.to_owned(), rows: RecordBatch::try_from_iter_with_nullable(columns)? })
+    }
+
+    /// Writes the table below `folder`.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
+        let path = folder.join(&self.file);
+        if let Some(parent) = path.parent() {
+            create_dir_all(parent)?;
+        }
+        let file = File::create(path)?;
+        match format_of(&self.file) {
+            SourceFormat::Parquet => {
+                let mut writer = ArrowWriter::try_new(file, self.rows.schema(), None)?;
+                writer.write(&self.rows)?;
+                writer.close()?;
+            }
+            SourceFormat::Csv => {
+                let mut writer = arrow::csv::Writer::new(file);
+                writer.write(&self.rows).map_err(io::Error::other)?;
+            }
+            SourceFormat::Ndjson => {
+                let mut writer = arrow::json::LineDelimitedWriter::new(file);
+                writer.write(&self.rows).map_err(io::Error::other)?;
+                writer.finish().map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The format that a file's ending names.
+#[must_use]
+pub fn format_of(file: &str) -> SourceFormat {
+    match Path::new(file).extension().and_then(|e| e.to_str()) {
+        Some("csv") => SourceFormat::Csv,
+        Some("ndjson") => SourceFormat::Ndjson,
+        _ => SourceFormat::Parquet,
+    }
+}

@@ -1,0 +1,40 @@
+//! Makes a failing query smaller.
+
+use std::future::Future;
+
+use super::RandomQuery;
+
+/// The smallest query that still fails, found by leaving out one clause at a time.
+pub async fn smallest<F: Future<Output = bool>>(query: RandomQuery, fails: impl Fn(RandomQuery) -> F) -> RandomQuery {
+    let mut smallest = query;
+    'again: loop {
+        for candidate in smallest.smaller() {
+            if fails(candidate.clone()).await {
+                smallest = candidate;
+                continue 'again;
+            }
+        }
+        return smallest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_does_not_matter_is_left_out() {
+        let guilty = |query: RandomQuery| async move { query.sql().contains("FILTER") };
+        let mut found = 0;
+        for number in 0..200 {
+            let query = RandomQuery::of(1, number);
+            if query.sql().contains("FILTER") {
+                let small = smallest(query.clone(), guilty).await.sql();
+                assert!(small.contains("FILTER") && small.len() <= query.sql().len());
+                assert!(!small.contains("ORDER BY") && !small.contains("HAVING"), "{small}");
+                found += 1;
+            }
+        }
+        assert!(found > 10);
+    }
+}
