@@ -1,0 +1,115 @@
+//! The engine: what was admitted over stubs is run over the custodian's sources, unchanged but for the sources.
+//!
+//! ```text
+//! admitted:  … TableScan(stub shenzhen.health.visits)
+//! bound:     … SubqueryAlias(shenzhen.health.visits)
+//!                Projection(columns as declared, mappings, [__unit_0])
+//!                  TableScan(source: files as they lie)
+//! ```
+//!
+//! An [`Engine`] belongs to one bundle and is shared by all queries; a [`Run`] belongs to one query and holds its memory
+//! limit and the public tables fetched for it.
+
+mod fault;
+mod remote;
+mod run;
+mod session;
+mod tables;
+mod unit;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use wanqu_crds::bundle::{Limits, NodeBundle};
+use wanqu_crds::names::{JurisdictionId, TableRef};
+
+pub use fault::{error_kind, refusal_over_public, refusal_without_values};
+pub use remote::RemotePublic;
+pub use run::{BoundLeaf, Run};
+pub use tables::unit_column;
+pub use unit::NOBODY_KNOWN;
+
+use tables::OwnSlice;
+
+use crate::refusal::Refusal;
+
+/// A bundle that cannot be run: which dataset and column, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// A slice is read from a dataset that has no source.
+    #[error("{table}: dataset {dataset} has no source in this bundle")]
+    NoSource {
+        /// The slice's table.
+        table: TableRef,
+        /// The dataset.
+        dataset: String,
+    },
+    /// A column cannot be computed from the dataset's columns.
+    #[error("{table}: column {column}: {why}")]
+    Column {
+        /// The slice's table.
+        table: TableRef,
+        /// The column.
+        column: String,
+        /// What is wrong with its expression. No data has been read.
+        why: String,
+    },
+    /// The engine itself cannot be set up.
+    #[error("the query engine cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// The tables of one bundle, ready to run.
+#[derive(Debug)]
+pub struct Engine {
+    jurisdiction: JurisdictionId,
+    slices: BTreeMap<TableRef, OwnSlice>,
+    remote: Arc<dyn RemotePublic>,
+    limits: Limits,
+    runtime: Arc<RuntimeEnv>,
+}
+
+impl Engine {
+    /// Checks every mapping of the bundle's own datasets. No data is read: a file that is missing refuses the queries
+    /// over it, not the bundle.
+    ///
+    /// # Errors
+    /// The first slice or column that cannot be run.
+    pub fn open(bundle: &NodeBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
+        let runtime = RuntimeEnvBuilder::new().build_arc().map_err(|e| EngineError::Setup(e.strip_backtrace()))?;
+        Ok(Self {
+            jurisdiction: bundle.jurisdiction.clone(),
+            slices: tables::own_slices(bundle)?,
+            remote,
+            limits: bundle.limits.clone(),
+            runtime,
+        })
+    }
+
+    /// A run of one query under the bundle's own limits.
+    pub fn start(&self) -> Result<Run<'_>, Refusal> {
+        Run::new(self)
+    }
+
+    /// Records that the last whole scan of each dataset left out as unreadable. For the owner alone.
+    pub fn skipped_records(&self) -> impl Iterator<Item = (&TableRef, u64)> {
+        self.slices.iter().filter(|(table, _)| !table.is_common()).map(|(table, s)| (table, s.source.skipped_records()))
+    }
+}
+
+/// Whether a plan's columns and types are what was admitted.
+fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
+    let (admitted, bound) = (admitted.schema(), bound.schema());
+    admitted.fields().len() == bound.fields().len()
+        && admitted
+            .iter()
+            .zip(bound.iter())
+            .all(|((aq, a), (bq, b))| aq == bq && a.name() == b.name() && a.data_type() == b.data_type())
+}
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;

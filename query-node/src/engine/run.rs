@@ -1,0 +1,161 @@
+//! One query at this node: binding stubs to sources, and running plans.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan};
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use parking_lot::Mutex;
+use wanqu_crds::bundle::Slice;
+use wanqu_crds::names::{JurisdictionId, TableRef};
+
+use super::remote::RemoteTable;
+use super::session::session;
+use super::{Engine, refusal_without_values, same_columns};
+use crate::catalog::table_of;
+use crate::refusal::Refusal;
+use crate::sources::Fingerprint;
+
+/// One query's use of the engine.
+#[derive(Debug)]
+pub struct Run<'a> {
+    engine: &'a Engine,
+    state: SessionState,
+    fetched: Mutex<BTreeMap<(TableRef, JurisdictionId), Arc<RemoteTable>>>,
+}
+
+/// A table of an admitted plan, bound to its sources.
+#[derive(Debug)]
+pub struct BoundLeaf {
+    /// What takes the stub's place, with the same columns; with the unit as one more column where `unit` is true.
+    pub plan: LogicalPlan,
+    /// Whether somebody's privacy unit is in it.
+    pub unit: bool,
+    /// The most rows that one unit has, if the custodian knows it.
+    pub max_rows_per_unit: Option<u64>,
+    /// The bytes of its files: how much reading it costs.
+    pub bytes: u64,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(engine: &'a Engine) -> Result<Self, Refusal> {
+        let state = session(&engine.runtime, engine.limits.memory_mib).map_err(|e| refusal_without_values(&e))?;
+        Ok(Self { engine, state, fetched: Mutex::default() })
+    }
+
+    /// The plan over sources: every stub replaced, everything else as it was.
+    pub fn bind(&self, plan: &LogicalPlan) -> DfResult<LogicalPlan> {
+        let bound = plan.clone().transform_up_with_subqueries(|node| {
+            let LogicalPlan::TableScan(scan) = &node else { return node.recompute_schema().map(Transformed::yes) };
+            Ok(Transformed::yes(self.bind_leaf(scan, None)?.plan))
+        })?;
+        if !same_columns(plan, &bound.data) {
+            return internal_err!("a bound plan has other columns than the plan that was admitted");
+        }
+        Ok(bound.data)
+    }
+
+    /// One table. With `unit`, a table that must protect somebody has the privacy unit under that name as a last column.
+    pub fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf> {
+        let table = table_of(scan).ok_or_else(|| internal_datafusion_err!("a scan that no catalog made"))?;
+        if !scan.filters.is_empty() || scan.fetch.is_some() {
+            return internal_err!("a plan is bound before it is optimised");
+        }
+        let mut parts = Vec::with_capacity(table.slices.len());
+        let (mut has_unit, mut max_rows_per_unit, mut bytes) = (false, None, 0);
+        for slice in self.needed(&table.slices, table.common.as_ref().is_some_and(|common| common.replicated)) {
+            if slice.jurisdiction == self.engine.jurisdiction {
+                let own = self.own(slice)?;
+                has_unit |= own.has_unit();
+                max_rows_per_unit = own.max_rows_per_unit;
+                bytes += own.source.fingerprint().map_or(0, |f| f.bytes());
+                parts.push(own.plan(unit)?);
+            } else if slice.is_public() {
+                parts.push(self.fetched(slice)?);
+            } else {
+                return internal_err!("another member's non-public table in an admitted plan");
+            }
+        }
+        if has_unit && parts.len() > 1 {
+            return internal_err!("a non-public table of more than one slice in an admitted plan");
+        }
+        let mut whole = parts.pop().ok_or_else(|| internal_datafusion_err!("a table without slices"))?;
+        for part in parts {
+            whole = LogicalPlanBuilder::from(whole).union(part)?.build()?;
+        }
+        let named = SubqueryAlias::try_new(Arc::new(whole), scan.table_name.clone())?;
+        let mut plan = LogicalPlan::SubqueryAlias(named);
+        if let Some(columns) = &scan.projection {
+            let mut kept: Vec<usize> = columns.clone();
+            if has_unit && unit.is_some() {
+                kept.push(plan.schema().fields().len() - 1);
+            }
+            plan = LogicalPlanBuilder::from(plan).select(kept)?.build()?;
+        }
+        Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit, bytes })
+    }
+
+    /// The slices to read: one where each member holds the same full copy, its own if it has one.
+    fn needed<'s>(&self, slices: &'s [Arc<Slice>], replicated: bool) -> &'s [Arc<Slice>] {
+        if !replicated {
+            return slices;
+        }
+        let own = slices.iter().position(|s| s.jurisdiction == self.engine.jurisdiction).unwrap_or(0);
+        slices.get(own..=own).unwrap_or(slices)
+    }
+
+    fn own(&self, slice: &Slice) -> DfResult<&super::tables::OwnSlice> {
+        let own = self.engine.slices.get(&slice.table);
+        own.ok_or_else(|| {
+            internal_datafusion_err!("{} is not in the bundle that the engine was opened with", slice.table)
+        })
+    }
+
+    fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
+        let limit = self.memory_bytes() / 2;
+        let key = (slice.table.clone(), slice.jurisdiction.clone());
+        let table =
+            Arc::clone(self.fetched.lock().entry(key).or_insert_with(|| {
+                Arc::new(RemoteTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), limit))
+            }));
+        LogicalPlanBuilder::scan("fetched", provider_as_source(table), None)?.build()
+    }
+
+    /// What the sources of all own tables in a plan look like now.
+    pub fn fingerprint(&self, plan: &LogicalPlan) -> Result<Vec<Fingerprint>, Refusal> {
+        let mut tables = Vec::new();
+        let visited = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) = table_of(scan)
+            {
+                tables.extend(table.slices.iter().filter(|s| s.jurisdiction == self.engine.jurisdiction).cloned());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        visited.map_err(|error| refusal_without_values(&error))?;
+        let own = tables.iter().filter_map(|slice| self.engine.slices.get(&slice.table));
+        own.map(|own| own.source.fingerprint()).collect()
+    }
+
+    /// Optimises and runs a bound plan. Dropping the stream stops it.
+    pub async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
+        let physical = self.state.create_physical_plan(plan).await?;
+        execute_stream(physical, self.state.task_ctx())
+    }
+
+    /// The memory that this query may use, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        (self.engine.limits.memory_mib as usize).saturating_mul(1 << 20)
+    }
+
+    /// The session, for expressions over what was released.
+    #[must_use]
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+}

@@ -1,0 +1,31 @@
+//! The DataFusion session of one query: all cores, batches of 8,192 rows, a memory limit with disk to spill to.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use datafusion::common::Result as DfResult;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+
+use crate::catalog::planning_state;
+
+const MIB: usize = 1 << 20;
+
+/// A session that shares `runtime`'s caches and temporary files and has a memory limit of its own.
+pub fn session(runtime: &RuntimeEnv, memory_mib: u32) -> DfResult<SessionState> {
+    let pool = FairSpillPool::new((memory_mib as usize).saturating_mul(MIB));
+    let runtime = RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
+    let cores = available_parallelism().map_or(1, usize::from);
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_target_partitions(cores)
+        .with_batch_size(8192)
+        .with_collect_statistics(false);
+    config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    Ok(SessionStateBuilder::new_from_existing(planning_state().clone())
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .build())
+}

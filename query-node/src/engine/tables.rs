@@ -1,0 +1,177 @@
+//! This owner's own slices over their sources: declared columns, mappings, and the hidden privacy unit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::{Cast, TryCast};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit};
+use wanqu_crds::bundle::{NodeBundle, Slice, SourceSpec};
+use wanqu_crds::columns::ColumnClass;
+use wanqu_crds::names::{JURISDICTION_COLUMN, TableRef};
+
+use super::EngineError;
+use super::unit::UnitHash;
+use crate::catalog::{arrow_type, planning_state};
+use crate::sources::{self, Source};
+
+/// The hidden column with the privacy unit of the `leaf`-th table of a plan: a hash, [`NOBODY_KNOWN`] where the record
+/// does not say whose it is, NULL only where an outer join found no record.
+///
+/// [`NOBODY_KNOWN`]: super::NOBODY_KNOWN
+#[must_use]
+pub fn unit_column(leaf: usize) -> String {
+    format!("__unit_{leaf}")
+}
+
+/// One of this owner's slices, ready to be put in a stub's place.
+#[derive(Debug)]
+pub struct OwnSlice {
+    /// Where its records lie.
+    pub source: Arc<dyn Source>,
+    /// The most rows that one unit has, if the custodian knows it.
+    pub max_rows_per_unit: Option<u64>,
+    /// The dataset's columns under their SQL names, then what `columns` and `unit` are computed from.
+    dataset: LogicalPlan,
+    columns: Vec<Expr>,
+    unit: Option<Expr>,
+}
+
+impl OwnSlice {
+    /// The slice as a plan; with the privacy unit under `unit` as its last column, where that is asked for.
+    pub fn plan(&self, unit: Option<&str>) -> DfResult<LogicalPlan> {
+        let mut columns = self.columns.clone();
+        if let (Some(name), Some(unit)) = (unit, &self.unit) {
+            columns.push(unit.clone().alias(name));
+        }
+        LogicalPlanBuilder::from(self.dataset.clone()).project(columns)?.build()
+    }
+
+    /// Whether somebody must be protected.
+    pub fn has_unit(&self) -> bool {
+        self.unit.is_some()
+    }
+}
+
+/// Every slice of the bundle's own jurisdiction, checked.
+pub fn own_slices(bundle: &NodeBundle) -> Result<BTreeMap<TableRef, OwnSlice>, EngineError> {
+    let own: Vec<&Slice> = bundle.slices.iter().filter(|s| s.jurisdiction == bundle.jurisdiction).collect();
+    let mut opened: BTreeMap<&TableRef, (&SourceSpec, Arc<dyn Source>)> = BTreeMap::new();
+    for spec in &bundle.sources {
+        opened.insert(&spec.table, (spec, sources::open(spec)));
+    }
+    let mut slices = BTreeMap::new();
+    for slice in &own {
+        // The dataset's own table says which source belongs to the dataset.
+        let table = own.iter().find(|s| s.dataset == slice.dataset && !s.table.is_common()).map(|s| &s.table);
+        let (spec, source) = table
+            .and_then(|table| opened.get(table))
+            .ok_or_else(|| EngineError::NoSource { table: slice.table.clone(), dataset: slice.dataset.to_string() })?;
+        slices.insert(slice.table.clone(), own_slice(slice, spec, Arc::clone(source))?);
+    }
+    Ok(slices)
+}
+
+fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>) -> Result<OwnSlice, EngineError> {
+    let setup = |error: datafusion::error::DataFusionError| EngineError::Setup(error.strip_backtrace());
+    let renamed =
+        spec.columns.iter().map(|c| Expr::Column(Column::new_unqualified(&c.source_name)).alias(c.name.as_str()));
+    let dataset = LogicalPlanBuilder::scan_with_filters("source", provider_as_source(source.table()), None, Vec::new())
+        .and_then(|scan| scan.project(renamed))
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(setup)?;
+    let mut columns = Vec::with_capacity(slice.columns.len());
+    for column in &slice.columns {
+        let failed =
+            |why: String| EngineError::Column { table: slice.table.clone(), column: column.name.to_string(), why };
+        let wanted = arrow_type(&column.data_type);
+        let value = if column.class == ColumnClass::Sealed {
+            // Nothing reads it; it is there so that the columns are those that were planned with.
+            Expr::Literal(ScalarValue::try_from(&wanted).map_err(setup)?, None)
+        } else if slice.table.is_common() && column.name.as_str() == JURISDICTION_COLUMN {
+            lit(ScalarValue::Utf8View(Some(slice.jurisdiction.to_string())))
+        } else {
+            let text = column.expression.as_deref().unwrap_or(column.name.as_str());
+            mapping(&dataset, text).map_err(failed)?
+        };
+        columns.push(typed(&dataset, value, &wanted).map_err(failed)?.alias(column.name.as_str()));
+    }
+    let unit = slice.privacy_unit.as_ref().filter(|_| !slice.is_public()).map(|unit| {
+        let failed = |why: String| EngineError::Column { table: slice.table.clone(), column: unit.to_string(), why };
+        let value = mapping(&dataset, unit.as_str()).map_err(failed)?;
+        Ok(ScalarUDF::from(UnitHash::default()).call(vec![value]))
+    });
+    let slice =
+        OwnSlice { source, max_rows_per_unit: spec.max_rows_per_unit, dataset, columns, unit: unit.transpose()? };
+    // The whole is checked once, so that no query is the first to find out.
+    slice.plan(Some("__unit")).and_then(|plan| analyse(&plan)).map_err(setup)?;
+    Ok(slice)
+}
+
+/// Reads an owner's SQL expression over the dataset's columns.
+fn mapping(dataset: &LogicalPlan, text: &str) -> Result<Expr, String> {
+    let read = planning_state().create_logical_expr(text, dataset.schema());
+    let expression = read.map_err(|error| error.strip_backtrace())?;
+    let mut whole_rows = false;
+    let _ = expression.apply(|part| {
+        whole_rows |= matches!(
+            part,
+            Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+                | Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::Unnest(_)
+        );
+        Ok(TreeNodeRecursion::Continue)
+    });
+    if whole_rows {
+        return Err("an expression is computed from one record; it holds no aggregate, window or subquery".to_owned());
+    }
+    if expression.is_volatile() {
+        return Err(
+            "an expression gives the same value whenever it is computed; random() and the like do not".to_owned()
+        );
+    }
+    // A value that cannot be cast is NULL: an error that depends on data would tell of it.
+    let lenient = expression.transform_up(|part| {
+        Ok(match part {
+            Expr::Cast(Cast { expr, field }) => Transformed::yes(Expr::TryCast(TryCast { expr, field })),
+            other => Transformed::no(other),
+        })
+    });
+    lenient.map(|t| t.data).map_err(|error| error.strip_backtrace())
+}
+
+/// The expression with its declared type, type-checked by itself, so that an error can name its column.
+fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, String> {
+    let checked = LogicalPlanBuilder::from(dataset.clone())
+        .project(vec![value.alias("value")])
+        .and_then(LogicalPlanBuilder::build)
+        .and_then(|plan| analyse(&plan))
+        .map_err(|error| error.strip_backtrace())?;
+    let LogicalPlan::Projection(projection) = checked else {
+        return Err("the expression cannot be planned".to_owned());
+    };
+    let schema = projection.input.schema();
+    let Some(expression) = projection.expr.first().cloned().map(Expr::unalias) else {
+        return Err("the expression is empty".to_owned());
+    };
+    let found = expression.get_type(schema).map_err(|error| error.strip_backtrace())?;
+    if found == *wanted {
+        return Ok(expression);
+    }
+    if !arrow::compute::can_cast_types(&found, wanted) {
+        return Err(format!("its expression gives {found}, which cannot become {wanted}"));
+    }
+    Ok(Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone())))
+}
+
+/// Types coerced and checked.
+fn analyse(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
+    let state = planning_state();
+    state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})
+}

@@ -1,0 +1,184 @@
+//! The decision on one cell: from the units behind it to release or keep back. Pure.
+
+use arrow::array::AsArray;
+use arrow::array::{Array, ListArray};
+use arrow::datatypes::UInt64Type;
+use hashbrown::HashSet;
+
+use crate::engine::NOBODY_KNOWN;
+
+/// How many distinct units stand behind something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At least k.
+    Enough,
+    /// Fewer than k, but somebody.
+    Few,
+    /// Nobody at all.
+    Nobody,
+}
+
+impl Reach {
+    /// Reads what `units_reach` gave.
+    pub fn read(lists: &ListArray, row: usize) -> Self {
+        if lists.is_null(row) {
+            Self::Enough
+        } else if lists.value_length(row) == 0 {
+            Self::Nobody
+        } else {
+            Self::Few
+        }
+    }
+}
+
+/// What is asked of one count of units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The units of an input whose every row is somebody's.
+    Input,
+    /// The units of an input that an outer join may not find: nobody, or enough.
+    PaddedInput,
+    /// The units that meet a condition, or those that do not: nobody, or enough.
+    Condition,
+}
+
+impl Need {
+    fn is_input(self) -> bool {
+        self != Self::Condition
+    }
+}
+
+/// Whether a cell is released, by the minimum of units.
+///
+/// Behind at least one input there must be enough; behind none fewer than enough but somebody. A cell behind which
+/// there is nobody at all is kept back like one with few, unless the policy lets zeros be published.
+pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone, publish_zeros: bool) -> bool {
+    let mut pairs = needs.iter().zip(reaches);
+    let mut inputs = pairs.clone().filter(|(need, _)| need.is_input());
+    if inputs.clone().all(|(_, reach)| reach == Reach::Nobody) {
+        return publish_zeros && pairs.all(|(_, reach)| reach != Reach::Few);
+    }
+    inputs.any(|(_, reach)| reach == Reach::Enough)
+        && pairs.all(|(need, reach)| match need {
+            Need::Input => reach == Reach::Enough,
+            Need::PaddedInput | Need::Condition => reach != Reach::Few,
+        })
+}
+
+/// Whether a prefix of the input proves that a cell is released: counts of units only grow, so enough stays enough.
+/// "Nobody" is not proved by a prefix.
+pub fn is_proved_by_prefix(mut reaches: impl Iterator<Item = Reach>) -> bool {
+    reaches.all(|reach| reach == Reach::Enough)
+}
+
+/// The cells that were kept back, and the units behind them, input by input.
+#[derive(Debug)]
+pub struct Suppressed {
+    k: usize,
+    cells: u64,
+    /// For each input: the units seen, until there are k; `None` once there are.
+    inputs: Vec<Option<HashSet<u64>>>,
+}
+
+/// Numbers of suppressed cells are told in steps of this.
+const STEP: u64 = 5;
+
+impl Suppressed {
+    /// None yet.
+    pub fn new(k: u32, inputs: usize) -> Self {
+        Self { k: k as usize, cells: 0, inputs: vec![Some(HashSet::new()); inputs] }
+    }
+
+    /// One more cell, with what `units_reach` gave for each input.
+    pub fn add(&mut self, lists: &[&ListArray], row: usize) {
+        self.cells += 1;
+        for (seen, list) in self.inputs.iter_mut().zip(lists) {
+            let Some(units) = seen else { continue };
+            if list.is_null(row) {
+                *seen = None;
+                continue;
+            }
+            let hashes = list.value(row);
+            units.extend(hashes.as_primitive::<UInt64Type>().values().iter().filter(|h| **h != NOBODY_KNOWN));
+            if units.len() >= self.k {
+                *seen = None;
+            }
+        }
+    }
+
+    /// The exact number, for the owner's log.
+    pub fn exact(&self) -> u64 {
+        self.cells
+    }
+
+    /// The number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of any
+    /// input stand behind all of them, so that it does not tell "nobody" from "a few".
+    pub fn public(&self) -> u64 {
+        if self.inputs.iter().all(Option::is_none) { self.cells / STEP * STEP } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Need::{Condition, Input, PaddedInput};
+    use Reach::{Enough, Few, Nobody};
+    use arrow::array::{ListBuilder, UInt64Builder};
+
+    #[test]
+    fn a_cell_is_released_only_if_enough_stand_behind_it() {
+        type Case<'a> = (&'a [Need], &'a [Reach], bool, bool);
+        let cases: &[Case<'_>] = &[
+            (&[Input], &[Enough], true, true),
+            (&[Input], &[Few], false, false),
+            (&[Input], &[Nobody], false, true),
+            // After a join every input counts.
+            (&[Input, Input], &[Enough, Few], false, false),
+            (&[Input, Input], &[Enough, Enough], true, true),
+            (&[Input, Input], &[Enough, Nobody], false, false),
+            // An outer join may find nobody, but not a few.
+            (&[Input, PaddedInput], &[Enough, Nobody], true, true),
+            (&[Input, PaddedInput], &[Enough, Few], false, false),
+            (&[Input, PaddedInput], &[Few, Enough], false, false),
+            // A full join: either side may be nobody, not both.
+            (&[PaddedInput, PaddedInput], &[Enough, Nobody], true, true),
+            (&[PaddedInput, PaddedInput], &[Nobody, Nobody], false, true),
+            (&[PaddedInput, PaddedInput], &[Few, Nobody], false, false),
+            // A public table that finds nobody: as few.
+            (&[PaddedInput], &[Nobody], false, true),
+            // Conditions are groups of their own.
+            (&[Input, Condition], &[Enough, Few], false, false),
+            (&[Input, Condition], &[Enough, Nobody], true, true),
+            (&[Input, Condition, Condition], &[Enough, Enough, Few], false, false),
+            (&[Input, Condition], &[Few, Nobody], false, false),
+            (&[Input, Condition], &[Nobody, Nobody], false, true),
+        ];
+        for (needs, reaches, plain, zeros) in cases {
+            assert_eq!(is_released(needs, reaches.iter().copied(), false), *plain, "{needs:?} {reaches:?}");
+            assert_eq!(is_released(needs, reaches.iter().copied(), true), *zeros, "{needs:?} {reaches:?} with zeros");
+        }
+    }
+
+    #[test]
+    fn a_prefix_proves_enough_and_nothing_else() {
+        assert!(is_proved_by_prefix([Enough, Enough].into_iter()));
+        assert!(!is_proved_by_prefix([Enough, Nobody].into_iter()));
+        assert!(!is_proved_by_prefix([Few].into_iter()));
+    }
+
+    #[test]
+    fn suppressed_cells_are_told_in_steps_and_only_if_enough_stand_behind_them() {
+        let mut builder = ListBuilder::new(UInt64Builder::new());
+        for cell in [vec![1, 2], vec![2, NOBODY_KNOWN], vec![2], vec![1], vec![1], vec![3]] {
+            builder.append_value(cell.into_iter().map(Some));
+        }
+        let lists = builder.finish();
+        let mut suppressed = Suppressed::new(3, 1);
+        for row in 0..5 {
+            suppressed.add(&[&lists], row);
+        }
+        assert_eq!((suppressed.exact(), suppressed.public()), (5, 0), "two units in five cells");
+        suppressed.add(&[&lists], 5);
+        assert_eq!((suppressed.exact(), suppressed.public()), (6, 5), "three units in six cells");
+    }
+}

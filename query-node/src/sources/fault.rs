@@ -1,0 +1,57 @@
+//! What can be wrong with a source. The text names the dataset and the column; where the custodian needs more, the
+//! owner's own log has it. Neither ever holds a value.
+
+use datafusion::common::DataFusionError;
+use wanqu_crds::names::TableRef;
+
+use crate::refusal::{Code, Refusal};
+
+/// A fault of a source, without values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceFault {
+    /// The path does not lie below the root, or cannot be reached.
+    #[error("its path cannot be used")]
+    Path,
+    /// No file is there.
+    #[error("no file is there")]
+    NoFile,
+    /// A file cannot be read or is not in its declared format.
+    #[error("a file cannot be read as declared")]
+    Unreadable,
+    /// A declared column is not in the source.
+    #[error("column {0:?} is not in the source")]
+    MissingColumn(String),
+    /// A declared column occurs more than once.
+    #[error("column {0:?} is more than once in the source")]
+    AmbiguousColumn(String),
+    /// A column has a type that its declared type cannot hold.
+    #[error("column {0:?} does not have its declared type")]
+    ColumnType(String),
+    /// At least one record cannot be read, and the manifest says to reject such a file.
+    #[error("at least one record cannot be read as declared")]
+    BadRecord,
+    /// The source changed while it was read.
+    #[error("the source changed while it was read")]
+    Changed,
+}
+
+impl SourceFault {
+    /// The refusal of every query over the dataset.
+    #[must_use]
+    pub fn refusal(&self, dataset: &TableRef) -> Refusal {
+        let remedy = match self {
+            Self::BadRecord => "the custodian mends the source, or declares badRecords: skip",
+            Self::Changed => "ask again",
+            _ => "the custodian mends the source or its manifest; the owner's log says more",
+        };
+        Refusal::new(Code::Source, format!("{dataset} cannot be read: {self}"))
+            .with_subject(dataset.to_string())
+            .with_remedy(remedy)
+    }
+
+    /// The same, on its way through DataFusion.
+    #[must_use]
+    pub fn in_engine(&self, dataset: &TableRef) -> DataFusionError {
+        DataFusionError::External(Box::new(self.refusal(dataset)))
+    }
+}
