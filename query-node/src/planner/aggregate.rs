@@ -10,6 +10,7 @@ use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit};
 
 use super::decompose::{Merge, Split, split};
+use super::fragments::hiding_owners;
 use super::place::{HomePart, Placed, Placer};
 use super::spread::Region;
 use super::{invalid, lineage};
@@ -141,7 +142,7 @@ impl Merging<'_> {
             Aggregate::try_new(Arc::new(self.region.plan.clone()), keys.clone(), partials.clone()).map_err(invalid)?;
         let schema = Arc::clone(&partial.schema);
         let owner_region = self.region.clone().with_plan(LogicalPlan::Aggregate(partial), |_| None);
-        let owners = owner_region.owners.len();
+        let owners = hiding_owners(&owner_region).len();
         let leaf = placer.cut_with_owner(owner_region, hides)?;
 
         let place_of: HashMap<&Expr, Expr> =

@@ -9,14 +9,14 @@ use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_crds::names::{JurisdictionId, TableRef};
 
 use super::place::Placer;
 use super::spread::Region;
 use super::text::{Text, fragment_text};
 use super::{Context, invalid};
 use crate::admission::{self, PolicyFinding};
-use crate::catalog;
+use crate::catalog::{self, CatalogTable};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
 use crate::refusal::{Code, Refusal};
 
@@ -31,6 +31,10 @@ pub struct FragmentGroup {
     pub table: Arc<ReleaseTable>,
     /// Whether only public tables are read.
     pub public: bool,
+    /// The non-public tables that are read: what an agreement must cover.
+    pub restricted: Vec<TableRef>,
+    /// Owners whose rule may keep cells back.
+    pub hiding: Vec<JurisdictionId>,
 }
 
 /// The fragments of one plan.
@@ -101,7 +105,8 @@ impl Placer<'_> {
             let qualified = Expr::Column(Column::new(Some(name), &column.name));
             columns.push(qualified.alias(column.name));
         }
-        self.fragments.groups.push(FragmentGroup { texts, schema, table, public: region.public });
+        let (restricted, hiding) = (restricted_tables(&region), hiding_owners(&region));
+        self.fragments.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }
 
@@ -146,18 +151,41 @@ impl Placer<'_> {
 
     /// Whether a cell that is missing from a release may exist: whether a rule of more than one unit applies.
     pub(super) fn may_hide(&self, region: &Region) -> bool {
-        let mut hides = false;
-        let walked = region.plan.apply(|node| {
-            if let LogicalPlan::TableScan(scan) = node
-                && let Some(table) = catalog::table_of(scan)
-            {
-                let asked = table.slices.iter().filter(|s| region.owners.contains(&s.jurisdiction));
-                hides |= asked.filter(|s| !s.is_public()).any(|s| s.policy.min_units > 1);
-            }
-            Ok(TreeNodeRecursion::Continue)
-        });
-        hides || walked.is_err()
+        !hiding_owners(region).is_empty()
     }
+}
+
+/// The non-public tables that a region reads.
+fn non_public(region: &Region) -> Vec<Arc<CatalogTable>> {
+    let mut tables = vec![];
+    let walked = region.plan.apply(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = catalog::table_of(scan)
+            && !table.is_public()
+        {
+            tables.push(Arc::clone(table));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the walk itself cannot fail");
+    tables
+}
+
+fn restricted_tables(region: &Region) -> Vec<TableRef> {
+    let mut names: Vec<TableRef> =
+        non_public(region).iter().filter_map(|t| t.slices.first().map(|s| s.table.clone())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+pub(super) fn hiding_owners(region: &Region) -> Vec<JurisdictionId> {
+    let tables = non_public(region);
+    let hides = |owner: &&JurisdictionId| {
+        let slices = tables.iter().flat_map(|t| t.slices.iter());
+        slices.filter(|s| s.jurisdiction == **owner).any(|s| s.policy.min_units > 1)
+    };
+    region.owners.iter().filter(hides).cloned().collect()
 }
 
 /// The schema of a release: the names of the text, the types that the owner's plan gives them.

@@ -1,0 +1,26 @@
+# The handful of things one does daily. `just --list` shows them.
+
+# Three nodes on loopback, sample data, a tour; stays up for `wanqu query`.
+demo:
+    cargo run
+
+# All tests.
+test:
+    cargo test --workspace
+
+# What is checked before a change lands.
+ci:
+    .ci/run
+
+# Format, then lint as strictly as CI does.
+tidy:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The YAML of the custom resources, from the types.
+crds:
+    cargo run -p wanqu-crds --bin crdgen
+
+# Ratios against one DataFusion process over the same files.
+bench *ARGS:
+    cargo run --release -p wanqu-tests --bin bench -- {{ARGS}}

@@ -1,0 +1,282 @@
+//! Asking the owners and merging what they release. One task per question; it ends, and with it all that it started,
+//! when nobody listens any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::stream::FuturesUnordered;
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wanqu_crds::bundle::Subject;
+use wanqu_crds::names::JurisdictionId;
+
+use super::account::Account;
+use crate::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
+use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
+use crate::exchange::{Exchange, OwnerService, VerifiedRequest};
+use crate::fragment::{BatchStream, Fragment, Release};
+use crate::merge::{self, Part};
+use crate::planner::FederatedPlan;
+use crate::refusal::{Code, Refusal};
+use crate::state::NodeState;
+
+/// Events that wait for a slow listener before the merge waits too.
+const EVENTS_AHEAD: usize = 4;
+
+/// One question on its way.
+pub(super) struct Asking {
+    pub query_id: Uuid,
+    pub state: Arc<NodeState>,
+    pub exchange: Arc<Exchange>,
+    pub own: Arc<dyn OwnerService>,
+    pub now: Timestamp,
+    pub deadline: Duration,
+    pub requester: Subject,
+    pub question: Question,
+    pub plan: FederatedPlan,
+    pub digests: BTreeMap<(usize, JurisdictionId), Option<String>>,
+    pub cancel: CancellationToken,
+}
+
+type Events = mpsc::Sender<Result<Event, Refusal>>;
+
+impl Asking {
+    /// Begins; the answer's events come as they happen.
+    pub fn start(self) -> Answer {
+        let (events, answer) = mpsc::channel(EVENTS_AHEAD);
+        let span = tracing::info_span!("query", query_id = %self.query_id);
+        let task = async move {
+            let (cancel, deadline) = (self.cancel.clone(), self.deadline);
+            let listener = events.clone();
+            let outcome = tokio::select! {
+                // Dropping `run` drops its releases, which cancels the owners.
+                () = listener.closed() => return,
+                () = cancel.cancelled() => Err(Refusal::new(Code::Cancelled, "the query was cancelled")),
+                () = tokio::time::sleep(deadline) => Err(too_late(deadline)),
+                outcome = self.run(events) => outcome,
+            };
+            if let Err(refusal) = outcome {
+                let _ = listener.send(Err(refusal)).await;
+            }
+        };
+        tokio::spawn(tracing::Instrument::instrument(task, span));
+        ReceiverStream::new(answer).boxed()
+    }
+
+    async fn run(self, events: Events) -> Result<(), Refusal> {
+        let owners = self.plan.groups.iter().flat_map(|g| g.texts.iter().map(|(owner, _)| owner.clone()));
+        let account = Account::open(owners);
+        let fragments = self.plan.groups.iter().map(|g| g.texts.len()).sum::<usize>();
+        let planned = Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
+        send(&events, Event::Progress(planned)).await?;
+        self.gather(&events, &account).await?;
+        if account.nobody_answered() {
+            let why = account.outcomes().into_iter().find_map(|o| o.missing);
+            return Err(why.unwrap_or_else(|| Refusal::new(Code::OwnerUnavailable, "no jurisdiction answered")));
+        }
+        self.merge(&events, &account).await
+    }
+
+    /// Asks every owner at once and fills the leaves of the merge plan.
+    async fn gather(&self, events: &Events, account: &Account) -> Result<(), Refusal> {
+        let mut waiting = FuturesUnordered::new();
+        let mut id = 0;
+        for (number, group) in self.plan.groups.iter().enumerate() {
+            for (owner, sql) in &group.texts {
+                let fragment = Fragment {
+                    id,
+                    group: u32::try_from(number).unwrap_or(u32::MAX),
+                    owner: owner.clone(),
+                    sql: sql.clone(),
+                    schema: Arc::clone(&group.schema),
+                    public: group.public,
+                };
+                id += 1;
+                waiting.push(async move { (number, owner.clone(), self.ask_owner(fragment, events, account).await) });
+            }
+        }
+        let mut parts: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
+        while let Some((number, owner, outcome)) = waiting.next().await {
+            match outcome {
+                Ok(batches) => {
+                    let group = &self.plan.groups[number];
+                    let hiding = group.hiding.contains(&owner).then(|| owner.to_string());
+                    parts.entry(number).or_default().push(Part { hiding, batches });
+                }
+                Err(refusal) => {
+                    let refusal = Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };
+                    if !self.question.partial {
+                        return Err(refusal);
+                    }
+                    account.missing(&owner, refusal);
+                }
+            }
+        }
+        for (number, group) in self.plan.groups.iter().enumerate() {
+            group.table.fill(parts.remove(&number).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// One owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
+    /// still be named as missing; public rows stream.
+    async fn ask_owner(&self, fragment: Fragment, events: &Events, account: &Account) -> Result<BatchStream, Refusal> {
+        let envelope = self.envelope(&fragment);
+        let release = if fragment.owner == self.state.bundle.jurisdiction {
+            self.ask_own(envelope, &fragment).await?
+        } else {
+            self.exchange.send(&envelope, &fragment).await?
+        };
+        let whole = accounted(release, account.clone(), events.clone());
+        if fragment.public {
+            return Ok(whole);
+        }
+        let batches: Vec<RecordBatch> = whole.try_collect().await?;
+        Ok(stream::iter(batches.into_iter().map(Ok)).boxed())
+    }
+
+    /// This node's own part: the same admission and the same gate, without the wire.
+    async fn ask_own(&self, envelope: Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
+        let request = VerifiedRequest::from_self(envelope)?;
+        let released = self.own.answer(request, self.cancel.child_token()).await?;
+        let schema = released.schema();
+        let fits = schema.fields().len() == fragment.schema.fields().len()
+            && schema.fields().iter().zip(fragment.schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
+        if !fits {
+            return Err(Refusal::new(Code::ReleaseShape, "the release does not have the columns that were asked for"));
+        }
+        let (batches, report) = released.into_parts();
+        let target = Arc::clone(&fragment.schema);
+        let batches = batches.map(move |batch| {
+            let renamed = RecordBatch::try_new(Arc::clone(&target), batch?.columns().to_vec());
+            renamed.map_err(|_| Refusal::new(Code::ReleaseShape, "a batch of the release does not fit its columns"))
+        });
+        Ok(Release {
+            schema: Arc::clone(&fragment.schema),
+            batches: batches.boxed(),
+            bytes: Arc::new(AtomicU64::new(0)),
+            report,
+        })
+    }
+
+    fn envelope(&self, fragment: &Fragment) -> Envelope {
+        let key = (fragment.group as usize, fragment.owner.clone());
+        let bundle = &self.state.bundle;
+        Envelope {
+            version: ENVELOPE_VERSION,
+            query_id: self.query_id,
+            fragment: fragment.id,
+            from: bundle.jurisdiction.clone(),
+            to: fragment.owner.clone(),
+            sql: fragment.sql.clone(),
+            requester: self.requester.clone(),
+            project: self.question.project.clone(),
+            purpose: self.question.purpose.clone(),
+            agreement: self.digests.get(&key).cloned().flatten(),
+            issued_at: self.now,
+            deadline: self.now + SignedDuration::try_from(self.deadline).unwrap_or_default(),
+            nonce: Uuid::new_v4(),
+            max_rows: bundle.limits.release_rows,
+            traceparent: None,
+        }
+    }
+
+    async fn merge(self, events: &Events, account: &Account) -> Result<(), Refusal> {
+        let session = merge_session(self.state.bundle.limits.memory_mib)?;
+        let (marked, lost) = (self.plan.marked, self.plan.lost);
+        let (schema, mut batches) = merge::run(&session, self.plan.merge).await?;
+        let show = self.question.mark_incomplete;
+        let shown = shown_schema(&schema, marked, show);
+        send(events, Event::Schema(Arc::clone(&shown))).await?;
+        let (mut rows, mut lacking) = (0_u64, 0_u64);
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            let (columns, lacks) = shown_columns(&batch, marked, show, lost || account.anybody_missing());
+            lacking += lacks;
+            let batch = RecordBatch::try_new(Arc::clone(&shown), columns)
+                .map_err(|_| Refusal::new(Code::Internal, "a batch of the answer does not fit its columns"))?;
+            send(events, Event::Batch(batch)).await?;
+        }
+        let missing = account.anybody_missing();
+        let summary = Summary {
+            query_id: self.query_id,
+            rows,
+            rows_lacking: if marked { Some(lacking) } else { (!lost && !missing).then_some(0) },
+            may_lack: lost || missing || lacking > 0,
+            outcomes: account.outcomes(),
+        };
+        send(events, Event::Summary(summary)).await
+    }
+}
+
+/// The columns that the researcher sees: the mark only if it was asked for.
+fn shown_schema(schema: &SchemaRef, marked: bool, show: bool) -> SchemaRef {
+    let own = schema.fields().len() - usize::from(marked);
+    let mut fields: Vec<_> = schema.fields().iter().take(own).cloned().collect();
+    if show {
+        fields.push(Arc::new(Field::new(INCOMPLETE_COLUMN, DataType::Boolean, false)));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+fn shown_columns(batch: &RecordBatch, marked: bool, show: bool, all: bool) -> (Vec<Arc<dyn Array>>, u64) {
+    let own = batch.num_columns() - usize::from(marked);
+    let mut columns = batch.columns()[..own].to_vec();
+    let marks = match batch.columns().last().filter(|_| marked) {
+        Some(marks) => marks.as_boolean().clone(),
+        None => BooleanArray::from(vec![all; batch.num_rows()]),
+    };
+    let lacks = marks.true_count() as u64;
+    if show {
+        columns.push(Arc::new(marks));
+    }
+    (columns, if marked { lacks } else { 0 })
+}
+
+fn merge_session(memory_mib: u32) -> Result<SessionContext, Refusal> {
+    let pool = FairSpillPool::new(memory_mib as usize * 1024 * 1024);
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc();
+    let runtime = runtime.map_err(|_| Refusal::new(Code::Internal, "the merge cannot be set up"))?;
+    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+}
+
+/// The rows of a release; when they have ended, and its report has come, it is written into the account.
+fn accounted(release: Release, account: Account, events: Events) -> BatchStream {
+    let Release { batches, bytes, report, .. } = release;
+    let rows = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&rows);
+    let batches = batches.inspect_ok(move |batch| {
+        counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+    });
+    let end = stream::once(async move {
+        let report = report.await?;
+        let progress = Progress::Released { jurisdiction: report.owner.clone(), rows: report.rows };
+        account.released(report, rows.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+        // Progress is a courtesy: a listener that is behind does without.
+        let _ = events.try_send(Ok(Event::Progress(progress)));
+        Ok(None)
+    });
+    batches.map_ok(Some).chain(end).try_filter_map(|batch| async move { Ok(batch) }).boxed()
+}
+
+async fn send(events: &Events, event: Event) -> Result<(), Refusal> {
+    events.send(Ok(event)).await.map_err(|_| Refusal::new(Code::Cancelled, "nobody listens any more"))
+}
+
+fn too_late(deadline: Duration) -> Refusal {
+    Refusal::new(Code::Limit, format!("the query did not end within {} seconds", deadline.as_secs()))
+        .with_rule("a query has a deadline (limits.deadlineSeconds)")
+        .with_remedy("ask for less: fewer columns, a shorter period, fewer groups")
+}

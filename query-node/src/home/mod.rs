@@ -1,0 +1,160 @@
+//! The home node's side of a question: plan, find the agreements, ask the owners, merge, account.
+
+mod account;
+mod ask;
+mod kind;
+mod permit;
+mod public;
+mod quota;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wanqu_crds::bundle::Subject;
+use wanqu_crds::names::JurisdictionId;
+
+pub use public::PeerTables;
+
+use crate::admission;
+use crate::answer::{Answer, Event, Question, Summary};
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::exchange::{Exchange, OwnerService};
+use crate::gateway::HomeService;
+use crate::planner::{self, FederatedPlan};
+use crate::refusal::{Code, Refusal};
+use crate::state::{Live, NodeState};
+use ask::Asking;
+use kind::{Kind, kind_of};
+use quota::Quotas;
+
+/// A home node's service.
+pub struct Home {
+    live: Arc<Live>,
+    exchange: Arc<Exchange>,
+    own: Arc<dyn OwnerService>,
+    clock: Arc<dyn Clock>,
+    quotas: Quotas,
+}
+
+impl Home {
+    /// Puts it together. `own` answers for this node's own jurisdiction, without the wire.
+    #[must_use]
+    pub fn new(live: Arc<Live>, exchange: Arc<Exchange>, own: Arc<dyn OwnerService>, clock: Arc<dyn Clock>) -> Self {
+        Self { live, exchange, own, clock, quotas: Quotas::default() }
+    }
+
+    /// The digest of the agreement that each fragment rests on, by group and owner. `None` where none is needed.
+    fn agreements(
+        &self,
+        state: &NodeState,
+        requester: &Subject,
+        question: &Question,
+        plan: &FederatedPlan,
+    ) -> Result<BTreeMap<(usize, JurisdictionId), Option<String>>, Refusal> {
+        let now = self.clock.now();
+        let bundle = &state.bundle;
+        let mut digests = BTreeMap::new();
+        let mut missing_project = None;
+        for (number, group) in plan.groups.iter().enumerate() {
+            for (owner, _) in &group.texts {
+                let mut digest = None;
+                if !group.public {
+                    let project = permit::project(bundle, requester, question)?;
+                    missing_project = Some(project);
+                    if *owner != bundle.jurisdiction {
+                        let found = permit::agreement(bundle, project, question, owner, &group.restricted, now);
+                        digest = match found {
+                            Ok(agreement) => Some(agreement.digest.clone()),
+                            // The owner will refuse, and the answer will name it.
+                            Err(_) if question.partial => None,
+                            Err(refusal) => return Err(refusal),
+                        };
+                    }
+                }
+                digests.insert((number, owner.clone()), digest);
+            }
+        }
+        if let Some(project) = missing_project {
+            self.quotas.count(project, now)?;
+        }
+        Ok(digests)
+    }
+}
+
+#[async_trait]
+impl HomeService for Home {
+    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
+        let state = self.live.now();
+        let (sql, explains) = match kind_of(&question.sql) {
+            Kind::Query(sql) => (sql.to_owned(), false),
+            Kind::Explain(sql) => (sql.to_owned(), true),
+            Kind::ExplainPolicy(sql) => return explain_policy(&state, sql),
+        };
+        // Planning is pure and may take a while for a large text: not on a thread that serves others.
+        let planner = Arc::clone(&state.planner);
+        let planned = tokio::task::spawn_blocking(move || planner.plan(&sql)).await;
+        let planned = planned.map_err(|_| Refusal::new(Code::Internal, "the planner failed on this query"))?;
+        let plan = planned.verdict?;
+        if explains {
+            return text_answer("plan", &planner::explain(&plan));
+        }
+        let digests = self.agreements(&state, &requester, &question, &plan)?;
+        let asking = Asking {
+            query_id: Uuid::new_v4(),
+            state: Arc::clone(&state),
+            exchange: Arc::clone(&self.exchange),
+            own: Arc::clone(&self.own),
+            now: self.clock.now(),
+            deadline: Duration::from_secs(state.bundle.limits.deadline_seconds.into()),
+            requester,
+            question,
+            plan,
+            digests,
+            cancel,
+        };
+        Ok(asking.start())
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::new(self.live.now().planner.catalog().clone())
+    }
+}
+
+/// `EXPLAIN POLICY`: every rule that was applied, and if there is one the refusal, as a table. Nothing runs.
+fn explain_policy(state: &NodeState, sql: &str) -> Result<Answer, Refusal> {
+    let planned = state.planner.plan(sql);
+    if planned.findings.is_empty()
+        && let Err(refusal) = planned.verdict
+    {
+        return Err(refusal);
+    }
+    Ok(table_answer(admission::to_batch(&planned.findings)))
+}
+
+fn text_answer(name: &str, text: &str) -> Result<Answer, Refusal> {
+    let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)]));
+    let lines = Arc::new(StringArray::from_iter_values(text.lines()));
+    let batch = RecordBatch::try_new(schema, vec![lines])
+        .map_err(|_| Refusal::new(Code::Internal, "the explanation cannot be made into a table"))?;
+    Ok(table_answer(batch))
+}
+
+fn table_answer(batch: RecordBatch) -> Answer {
+    let summary = Summary {
+        query_id: Uuid::new_v4(),
+        rows: batch.num_rows() as u64,
+        rows_lacking: Some(0),
+        may_lack: false,
+        outcomes: vec![],
+    };
+    let events = [Event::Schema(batch.schema()), Event::Batch(batch), Event::Summary(summary)];
+    stream::iter(events.map(Ok)).boxed()
+}

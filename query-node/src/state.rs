@@ -1,0 +1,62 @@
+//! What a node knows at one moment: its bundle and everything that was made of it. A new bundle is made ready beside the
+//! old one and then takes its place; queries that are running keep the one they began with.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use wanqu_crds::bundle::NodeBundle;
+
+use crate::catalog::Catalog;
+use crate::engine::{Engine, EngineError, RemotePublic};
+use crate::planner::Planner;
+
+/// One bundle, made ready.
+#[derive(Debug)]
+pub struct NodeState {
+    /// The bundle.
+    pub bundle: NodeBundle,
+    /// Plans the questions of this jurisdiction's researchers.
+    pub planner: Arc<Planner>,
+    /// What fragments are planned against.
+    pub owner_catalog: Catalog,
+    /// Runs admitted fragments.
+    pub engine: Engine,
+}
+
+impl NodeState {
+    /// Makes a bundle ready.
+    ///
+    /// # Errors
+    /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
+    pub fn new(bundle: NodeBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
+        Ok(Self {
+            planner: Arc::new(Planner::new(&bundle)),
+            owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
+            engine: Engine::open(&bundle, remote)?,
+            bundle,
+        })
+    }
+}
+
+/// The state in force.
+#[derive(Debug)]
+pub struct Live(RwLock<Arc<NodeState>>);
+
+impl Live {
+    /// Begins with this state.
+    #[must_use]
+    pub fn new(state: NodeState) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::new(state))))
+    }
+
+    /// The state in force now. Hold it for one query, not longer.
+    #[must_use]
+    pub fn now(&self) -> Arc<NodeState> {
+        Arc::clone(&self.0.read())
+    }
+
+    /// Puts another state in force.
+    pub fn replace(&self, state: NodeState) {
+        *self.0.write() = Arc::new(state);
+    }
+}
