@@ -28,11 +28,15 @@ impl Owner {
         Self { live, log, clock }
     }
 
-    async fn gated(&self, state: &NodeState, request: &VerifiedRequest) -> Result<(Vec<String>, GatedRelease), Refusal> {
+    async fn gated(
+        &self,
+        state: &NodeState,
+        request: &VerifiedRequest,
+    ) -> Result<(Vec<String>, GatedRelease), Refusal> {
         let asked = Request { envelope: request.envelope(), peer: request.peer() };
         let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
         let tables = admitted.tables().iter().map(ToString::to_string).collect();
-        let release = gate::release(admitted, &state.engine).await?;
+        let release = gate::release(&admitted, &state.engine).await?;
         Ok((tables, release))
     }
 
@@ -63,15 +67,8 @@ impl Owner {
         let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
         Ok(release.audited(owner, move |rows| {
             async move {
-                let entry = Entry::PublicClosed {
-                    query_id,
-                    fragment,
-                    from,
-                    opened,
-                    rows,
-                    complete: true,
-                    skipped_records: 0,
-                };
+                let entry =
+                    Entry::PublicClosed { query_id, fragment, from, opened, rows, complete: true, skipped_records: 0 };
                 append(&log, clock.as_ref(), entry).await.map(reference)
             }
             .boxed()

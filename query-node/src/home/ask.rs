@@ -78,7 +78,8 @@ impl Asking {
         let owners = self.plan.groups.iter().flat_map(|g| g.texts.iter().map(|(owner, _)| owner.clone()));
         let account = Account::open(owners);
         let fragments = self.plan.groups.iter().map(|g| g.texts.len()).sum::<usize>();
-        let planned = Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
+        let planned =
+            Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
         send(&events, Event::Progress(planned)).await?;
         self.gather(&events, &account).await?;
         if account.nobody_answered() {

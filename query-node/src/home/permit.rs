@@ -61,8 +61,7 @@ pub(super) fn agreement<'a>(
             .with_rule(format!("data of {owner} goes to {home} under an active agreement from {owner} to {home}"))
             .with_remedy(remedy.to_owned())
     };
-    let directed: Vec<&Agreement> =
-        bundle.agreements.iter().filter(|a| a.from == *owner && a.to == *home).collect();
+    let directed: Vec<&Agreement> = bundle.agreements.iter().filter(|a| a.from == *owner && a.to == *home).collect();
     if directed.is_empty() {
         return Err(refuse(
             format!("there is no agreement from {owner} to {home}"),
