@@ -109,6 +109,25 @@ fn the_strictest_of_all_policies_that_apply_holds() {
 }
 
 #[test]
+fn everybody_learns_which_column_of_a_common_table_is_the_privacy_unit() {
+    let bundles = compile(&good(), &Placements::default()).unwrap();
+    let mut seen = 0;
+    for (id, bundle) in &bundles {
+        for slice in bundle.slices.iter().filter(|s| s.jurisdiction != *id && s.table.is_common()) {
+            let own = &bundles[&slice.jurisdiction];
+            let own =
+                own.slices.iter().find(|s| s.table == slice.table && s.jurisdiction == slice.jurisdiction).unwrap();
+            let Some(unit) = &own.privacy_unit else { continue };
+            if let Some(column) = own.columns.iter().find(|c| c.expression.as_deref() == Some(unit.as_str())) {
+                assert_eq!(slice.privacy_unit.as_ref(), Some(&column.name), "{id} {}", slice.table);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
 fn nobody_learns_how_another_owner_gets_its_columns() {
     for (id, bundle) in compile(&good(), &Placements::default()).unwrap() {
         for slice in &bundle.slices {

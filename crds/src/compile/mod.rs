@@ -16,10 +16,10 @@ mod types;
 
 use std::collections::BTreeMap;
 
-use crate::bundle::{Agreement, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
+use crate::bundle::{Agreement, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
 use crate::finding::{Finding, Findings};
 use crate::kinds::LimitsSpec;
-use crate::names::{JurisdictionId, ResourceName};
+use crate::names::{JurisdictionId, ResourceName, SqlName};
 use crate::placements::Placements;
 use crate::resources::Resources;
 pub use advice::advise;
@@ -122,6 +122,12 @@ impl Whole {
         let mut slices = self.slices.clone();
         // How another owner gets its columns is nobody's business: it would tell the names of its own columns.
         for slice in slices.iter_mut().filter(|slice| slice.jurisdiction != *id) {
+            // Which of the columns is the privacy unit has to be known, or no join by it could be planned.
+            let unit = slice.privacy_unit.as_ref().map(SqlName::as_str);
+            let named = |column: &&ColumnSpec| unit.is_some() && column.expression.as_deref().map(str::trim) == unit;
+            if let Some(column) = slice.columns.iter().find(named) {
+                slice.privacy_unit = Some(column.name.clone());
+            }
             slice.columns.iter_mut().for_each(|column| column.expression = None);
         }
         NodeBundle {
