@@ -76,6 +76,8 @@ pub fn is_proved_by_prefix(mut reaches: impl Iterator<Item = Reach>) -> bool {
 pub struct Suppressed {
     k: usize,
     cells: u64,
+    /// Rows behind cells of which only the number of rows is known.
+    rows: u64,
     /// For each input: the units seen, until there are k; `None` once there are.
     inputs: Vec<Option<HashSet<u64>>>,
 }
@@ -86,7 +88,7 @@ const STEP: u64 = 5;
 impl Suppressed {
     /// None yet.
     pub fn new(k: u32, inputs: usize) -> Self {
-        Self { k: k as usize, cells: 0, inputs: vec![Some(HashSet::new()); inputs] }
+        Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Some(HashSet::new()); inputs] }
     }
 
     /// One more cell, with what `units_reach` gave for each input.
@@ -103,6 +105,16 @@ impl Suppressed {
             if units.len() >= self.k {
                 *seen = None;
             }
+        }
+    }
+
+    /// One more cell of a single input, of which only its number of rows is known; no unit has more than `most` rows
+    /// in all cells together.
+    pub fn add_rows(&mut self, rows: u64, most: u64) {
+        self.cells += 1;
+        self.rows = self.rows.saturating_add(rows);
+        if self.rows > most.saturating_mul(self.k.saturating_sub(1) as u64) {
+            self.inputs.fill(None);
         }
     }
 

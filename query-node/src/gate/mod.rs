@@ -13,10 +13,12 @@
 //! in `cell`, as further conditions that a cell must meet, and see the same cells before they leave.
 
 mod cell;
+mod keys;
 mod output;
 mod passes;
 mod release;
 mod rounding;
+mod strategy;
 mod thread;
 mod units;
 
@@ -32,6 +34,8 @@ pub use release::{AuditReference, AuditedRelease, GateAccount, GatedRelease};
 use output::{Bounds, Cells, Layout};
 use passes::{Outcome, Passes};
 use rounding::Rounding;
+use strategy::{First, Next, PROBE_ROWS};
+use thread::thread;
 
 use crate::admission::{AdmittedFragment, GatedShape, Shape, aggregate_of};
 use crate::catalog::arrow_schema;
@@ -118,22 +122,41 @@ async fn attempt(
     bounds: Bounds,
 ) -> DfResult<Attempt> {
     check_public_keys(run, shape).await?;
-    let rounding = Rounding::new(&aggregate.aggr_expr, shape.rule.rounding)
-        .map_err(|name| DataFusionError::NotImplemented(format!("rounding of {name}")))?;
-    let layout = Layout {
-        keys: aggregate.group_expr.len(),
-        aggregates: aggregate.aggr_expr.len(),
-        rounding,
-        schema: Arc::new(nullable(aggregate.schema.as_arrow())),
-    };
+    let layout = layout(aggregate, shape)?;
     let passes = Passes { run, aggregate, shape, layout: &layout };
     let cells = Cells::new(bounds);
-    let Outcome { cells, suppressed } = match shape.rule.min_units {
-        0 | 1 => passes.ungated(cells).await?,
-        _ => passes.inline(cells).await?,
-    };
+    let Outcome { cells, suppressed } = decide(&passes, cells).await?;
     let (schema, batches) = cells.finish(&layout, plan, run.state())?;
     Ok((schema, batches, suppressed))
+}
+
+fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
+    let unknown = |name: String| DataFusionError::NotImplemented(format!("rounding of {name}"));
+    Ok(Layout {
+        keys: aggregate.group_expr.len(),
+        aggregates: aggregate.aggr_expr.len(),
+        rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
+        schema: Arc::new(nullable(aggregate.schema.as_arrow())),
+    })
+}
+
+/// Runs the passes that are likely to decide the cells at the least cost.
+async fn decide(passes: &Passes<'_>, cells: Cells) -> DfResult<Outcome> {
+    let leaves = thread(passes.run, &passes.aggregate.input, None)?.leaves;
+    let conditions = passes.shape.conditions.len();
+    match strategy::first(passes.shape.rule.min_units, &leaves, conditions) {
+        First::Ungated => passes.ungated(cells).await,
+        First::Inline => passes.inline(cells).await,
+        First::Rows(most) => passes.rows(cells, most).await,
+        First::Probe(prefix) => {
+            let probe = passes.probe(prefix, PROBE_ROWS).await?;
+            match strategy::next(&leaves, conditions, probe.groups, probe.decided.len()) {
+                Next::Main => passes.main(cells, &probe).await,
+                Next::Inline => passes.inline(cells).await,
+                Next::Rows(most) => passes.rows(cells, most).await,
+            }
+        }
+    }
 }
 
 /// Refuses the fragment if a public table holds a join key twice: see [`GatedShape::must_be_empty`].
@@ -161,3 +184,6 @@ fn nullable(schema: &Schema) -> Schema {
     let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     Schema::new(fields)
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,13 +68,18 @@ impl Cells {
         self.rows += kept.num_rows() as u64;
         let batch = with_rows(&layout.schema, columns, kept.num_rows())?;
         self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
-        if self.rows > self.bounds.rows || self.bytes > self.bounds.bytes {
+        self.batches.push(batch);
+        self.check_room(0)
+    }
+
+    /// Whether all of it, and `others` bytes beside it, are within the bounds.
+    pub fn check_room(&self, others: usize) -> DfResult<()> {
+        if self.rows > self.bounds.rows || self.bytes.saturating_add(others) > self.bounds.bytes {
             let refusal = Refusal::new(Code::Limit, "the release has more cells than one query may take")
                 .with_rule(format!("a release has at most {} rows", self.bounds.rows))
                 .with_remedy("group by fewer or coarser keys");
             return Err(DataFusionError::External(Box::new(refusal)));
         }
-        self.batches.push(batch);
         Ok(())
     }
 

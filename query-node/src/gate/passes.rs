@@ -1,18 +1,25 @@
 //! The passes over the data that decide which cells of an aggregate are released.
 
-use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
-use datafusion::common::{Result as DfResult, internal_datafusion_err};
-use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, LogicalPlan};
-use futures::TryStreamExt;
 use std::sync::Arc;
 
-use super::cell::{Need, Reach, Suppressed, is_released};
+use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
+use arrow::datatypes::Int64Type;
+use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
+use datafusion::functions_aggregate::count::count;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
+use futures::TryStreamExt;
+use hashbrown::HashSet;
+
+use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
+use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
-use super::thread::{Threaded, Unit, thread};
+use super::strategy::{ByRows, by_rows};
+use super::thread::{Prefix, Threaded, Unit, thread};
 use super::units::UnitsReach;
 use crate::admission::{Condition, GatedShape};
-use crate::engine::Run;
+use crate::engine::{NOBODY_KNOWN, Run};
 
 /// One gated aggregate and where it runs.
 #[derive(Debug)]
@@ -63,6 +70,115 @@ impl Passes<'_> {
             cells.add(self.layout, &batch, &released)?;
         }
         Ok(Outcome { cells, suppressed })
+    }
+
+    /// The units of every cell within a prefix: which cells are decided by it.
+    pub async fn probe(&self, prefix: Prefix, rows: usize) -> DfResult<Probe> {
+        let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix))?;
+        let (reaches, _) = self.reaches(&threaded)?;
+        threaded.plan = LogicalPlanBuilder::from(threaded.plan).limit(0, Some(rows))?.build()?;
+        let keys = self.keys()?;
+        let mut probe = Probe { groups: 0, decided: HashSet::new() };
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, reaches)?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            probe.groups += batch.num_rows();
+            let lists = lists(&batch, self.layout.keys)?;
+            for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
+                if is_proved_by_prefix(lists.iter().map(|list| Reach::read(list, row))) {
+                    probe.decided.insert(key);
+                }
+            }
+        }
+        Ok(probe)
+    }
+
+    /// The aggregate without units; cells that the probe did not decide are settled by a second pass.
+    pub async fn main(&self, mut cells: Cells, probe: &Probe) -> DfResult<Outcome> {
+        let input = self.run.bind(&self.aggregate.input)?;
+        let keys = self.keys()?;
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&self.with_aggregates(input, self.asked())?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let of_rows = keys.of(&batch)?;
+            let decided: BooleanArray = of_rows.iter().map(|key| Some(probe.decided.contains(key))).collect();
+            cells.add(self.layout, &batch, &decided)?;
+            doubts.add(&batch, &not(&decided)?, of_rows, &cells)?;
+        }
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let suppressed = Suppressed::new(self.shape.rule.min_units, threaded.units.len());
+        self.settle(threaded, Outcome { cells, suppressed }, doubts).await
+    }
+
+    /// The aggregate with the number of rows beside it; no unit has more than `most`.
+    pub async fn rows(&self, mut cells: Cells, most: u64) -> DfResult<Outcome> {
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let min_units = self.shape.rule.min_units;
+        let [unit] = threaded.units.as_slice() else {
+            return internal_err!("rows stand for units in one table only");
+        };
+        let unit = Expr::Column(unit.column(&threaded.plan)?);
+        let known = count(unit.clone()).filter(unit.not_eq(lit(NOBODY_KNOWN))).build()?;
+        let mut aggregates = self.asked();
+        let first = self.layout.keys + aggregates.len();
+        aggregates.extend([known.alias("__rows_known"), count(lit(1)).alias("__rows_all")]);
+        let plan = self.with_aggregates(threaded.plan.clone(), aggregates)?;
+        let keys = self.keys()?;
+        let mut suppressed = Suppressed::new(min_units, 1);
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&plan).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let (known, all) = (row_counts(&batch, first)?, row_counts(&batch, first + 1)?);
+            let mut released = Vec::with_capacity(batch.num_rows());
+            let mut doubtful = Vec::with_capacity(batch.num_rows());
+            for (known, all) in known.zip(all) {
+                let verdict = by_rows(known, all, most, min_units);
+                let release = match verdict {
+                    ByRows::Enough => true,
+                    ByRows::Nobody => self.shape.rule.publish_zeros,
+                    ByRows::Few | ByRows::Doubt => false,
+                };
+                if !release && verdict != ByRows::Doubt {
+                    suppressed.add_rows(known, most);
+                }
+                released.push(release);
+                doubtful.push(verdict == ByRows::Doubt);
+            }
+            cells.add(self.layout, &batch, &released.into())?;
+            doubts.add(&batch, &doubtful.into(), keys.of(&batch)?, &cells)?;
+        }
+        self.settle(threaded, Outcome { cells, suppressed }, doubts).await
+    }
+
+    /// Counts the units of the cells in doubt, in a pass of its own, if there are any.
+    async fn settle(&self, threaded: Threaded, mut outcome: Outcome, doubts: Doubts) -> DfResult<Outcome> {
+        if doubts.keys.is_empty() {
+            return Ok(outcome);
+        }
+        let (reaches, needs) = self.reaches(&threaded)?;
+        let inputs = threaded.units.len();
+        let keys = self.keys()?;
+        let mut released: HashSet<Key> = HashSet::new();
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, reaches)?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let lists = lists(&batch, self.layout.keys)?;
+            let of_rows = keys.of(&batch)?;
+            let verdicts = self.decide(&needs, &lists, batch.num_rows(), |row| {
+                if doubts.keys.contains(&of_rows[row]) {
+                    outcome.suppressed.add(&lists[..inputs], row);
+                }
+            });
+            let passed = of_rows.into_iter().zip(verdicts.iter()).filter(|(_, verdict)| *verdict == Some(true));
+            released.extend(passed.map(|(key, _)| key).filter(|key| doubts.keys.contains(key)));
+        }
+        for batch in &doubts.batches {
+            let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(released.contains(key))).collect();
+            outcome.cells.add(self.layout, batch, &verdicts)?;
+        }
+        Ok(outcome)
+    }
+
+    fn keys(&self) -> DfResult<Keys> {
+        Ok(Keys::new(&self.layout.schema, self.layout.keys)?)
     }
 
     /// Decides every row; `kept_back` is told of those that are not released.
@@ -129,6 +245,45 @@ impl Passes<'_> {
         }
         Ok((reaches, needs))
     }
+}
+
+/// What a prefix showed.
+#[derive(Debug)]
+pub struct Probe {
+    /// Cells that it met.
+    pub groups: usize,
+    /// Those of them that it decided: they are released.
+    pub decided: HashSet<Key>,
+}
+
+/// Cells of which it is not known yet whether they are released.
+#[derive(Debug, Default)]
+struct Doubts {
+    batches: Vec<RecordBatch>,
+    keys: HashSet<Key>,
+    bytes: usize,
+}
+
+impl Doubts {
+    /// Adds the rows of `batch` that are `doubtful`, with their keys.
+    fn add(&mut self, batch: &RecordBatch, doubtful: &BooleanArray, keys: Vec<Key>, beside: &Cells) -> DfResult<()> {
+        if doubtful.true_count() == 0 {
+            return Ok(());
+        }
+        let batch = filter_record_batch(batch, doubtful)?;
+        self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
+        beside.check_room(self.bytes)?;
+        self.batches.push(batch);
+        self.keys.extend(keys.into_iter().zip(doubtful.iter()).filter(|(_, d)| *d == Some(true)).map(|(key, _)| key));
+        Ok(())
+    }
+}
+
+/// A hidden count, row by row.
+fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<Item = u64>> {
+    let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
+    Ok(counts.values().iter().map(|n| n.unsigned_abs()))
 }
 
 /// The columns from `first` on, as `units_reach` gives them.
