@@ -6,19 +6,75 @@ pub mod catalog;
 pub mod check;
 pub mod connect;
 pub mod deliver;
+mod demo;
 pub mod failure;
 pub mod input;
 pub mod query;
+pub mod reference;
 pub mod render;
+pub mod running;
 pub mod state;
+mod steps;
 pub mod tour;
+mod up;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
+use clap::{CommandFactory, Parser};
+
+use args::{Args, Command, DemoArgs};
 use failure::{Failure, Outcome};
+use state::StateDir;
+
+/// Reads the command line, does what it says, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log();
+    let outcome =
+        tokio::runtime::Runtime::new().map_err(|e| Failure::failed(format!("cannot start: {e}"))).and_then(|runtime| {
+            let outcome = runtime.block_on(run(args));
+            // A thread that waits for standard input would keep the process alive.
+            runtime.shutdown_background();
+            outcome
+        });
+    outcome.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
+}
+
+async fn run(args: Args) -> Outcome {
+    let state = StateDir::locate(args.state.as_deref());
+    match args.command.unwrap_or_else(|| Command::Demo(DemoArgs::default())) {
+        Command::Demo(args) => demo::run(&state?, &args).await,
+        Command::Up(args) => up::run(&state?, &args).await,
+        Command::Check(args) => check::run(&args.manifests),
+        Command::Query(args) => query::query(&state?, &args).await,
+        Command::Explain(args) => query::explain(&state?, &args).await,
+        Command::Catalog(args) => catalog::run(&state?, &args).await,
+        Command::Audit(args) => audit::run(&state?, &args),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "wanqu", &mut script);
+            put_bytes(&script)
+        }
+        Command::Reference => put(&reference::markdown(Args::command())),
+    }
+}
+
+/// The log goes to standard error, and only warnings do unless `RUST_LOG` says otherwise.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,query_node=warn"));
+    // A second call finds a log that is there already, and leaves it.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+}
 
 /// Writes to standard output; `println!` would panic where nobody reads.
 pub(crate) fn put(text: &str) -> Outcome {
+    put_bytes(text.as_bytes())
+}
+
+fn put_bytes(bytes: &[u8]) -> Outcome {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Failure::output(&e))
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Failure::output(&e))
 }

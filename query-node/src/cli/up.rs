@@ -1,0 +1,51 @@
+//! `wanqu up`: the federation that a folder of manifests describes, in this process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::args::UpArgs;
+use super::check;
+use super::failure::{Failure, Outcome};
+use super::render::cells::counted;
+use super::running::{Roots, Running};
+use super::state::{FederationState, StateDir};
+
+/// Starts it and stays up.
+pub async fn run(state: &StateDir, args: &UpArgs) -> Outcome {
+    let resources = check::read(&args.manifests)?;
+    let manifests = if args.manifests.is_dir() { Some(args.manifests.as_path()) } else { args.manifests.parent() };
+    let base = args.data.as_deref().or(manifests).filter(|path| !path.as_os_str().is_empty());
+    let base =
+        std::path::absolute(base.unwrap_or(Path::new("."))).map_err(|e| Failure::file("find", &args.manifests, &e))?;
+    let lock = state.take()?;
+    let roots = Roots { base, of: BTreeMap::new() };
+    let running = Running::start(state, lock, &resources, roots, args.ports).await?;
+    super::put(&format!("{}\n{}", welcome(&running.state), hints()))?;
+    running.stay().await
+}
+
+/// Who listens where, and how to ask.
+#[must_use]
+pub fn welcome(state: &FederationState) -> String {
+    let mut text = format!(
+        "The federation {} is up: {}.\n\n",
+        state.federation,
+        counted(state.nodes.len() as u64, "jurisdiction")
+    );
+    for node in &state.nodes {
+        let home = if node.jurisdiction == state.default_node { "  (asked unless --node says otherwise)" } else { "" };
+        text += &format!("  {:<7} {:<12} {}{home}\n", node.jurisdiction.as_str(), node.display_name, node.gateway);
+    }
+    text
+}
+
+/// What to do next.
+#[must_use]
+pub fn hints() -> &'static str {
+    "From another terminal, with `wanqu` (or `cargo run --`):\n\n  \
+     wanqu catalog\n  \
+     wanqu query \"SELECT ...\"\n  \
+     wanqu explain --policy \"SELECT ...\"\n  \
+     wanqu audit --limit 10\n\n\
+     Ctrl-C ends it.\n"
+}
