@@ -216,9 +216,9 @@ mod tests {
 
     #[test]
     fn visits_add_up_and_nobody_comes_too_often() {
-        for city in 0..3 {
-            let population = population(city, 60_000);
-            assert_eq!(population.visit_count(), city_visits(&CITIES[city], 60_000));
+        for (number, city) in CITIES.iter().enumerate() {
+            let population = population(number, 60_000);
+            assert_eq!(population.visit_count(), city_visits(city, 60_000));
             let mut times: HashMap<u32, u32> = HashMap::new();
             let mut last = 0;
             for visit in population.visits() {

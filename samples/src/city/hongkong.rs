@@ -1,5 +1,6 @@
 //! Hong Kong: CSV, English headings, names and notes also in traditional Chinese, days first, ICD-9-CM, ages in bands.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::lists::{self, List};
@@ -137,10 +138,12 @@ fn facilities(root: &Path, population: &Population) -> Result<(), Error> {
         let district = population.city.districts[facility.district].local;
         let (kind, chinese) = if facility.hospital { ("Hospital", "醫院") } else { ("Clinic", "診所") };
         let number = facility.ordinal;
-        lines.text.push_str(&format!(
+        // Writing to a String does not fail.
+        let _ = write!(
+            lines.text,
             "{},{district} {kind} {number} (example),第{number}{chinese}（示例）,{kind},{},{district},{:.4},{:.4}",
             facility.code, facility.beds, facility.latitude, facility.longitude
-        ));
+        );
         lines.end()?;
     }
     lines.finish()

@@ -1,5 +1,6 @@
 //! Macau: NDJSON, Portuguese keys, ISO dates as text, ICD-10, years of birth, sex as homem and mulher (`M` is female).
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::lists::{self, List};
@@ -152,8 +153,9 @@ fn facilities(root: &Path, population: &Population) -> Result<(), Error> {
         object.text("tipo", kind);
         object.number("camas", Some(i64::from(facility.beds)), push_int);
         object.text("freguesia", district);
-        object.key("latitude").push_str(&format!("{:.4}", facility.latitude));
-        object.key("longitude").push_str(&format!("{:.4}", facility.longitude));
+        // Writing to a String does not fail.
+        let _ = write!(object.key("latitude"), "{:.4}", facility.latitude);
+        let _ = write!(object.key("longitude"), "{:.4}", facility.longitude);
         object.end();
         lines.end()?;
     }
