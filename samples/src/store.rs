@@ -107,9 +107,10 @@ fn make(dir: &Path, options: &Options, progress: &mut dyn FnMut(Progress)) -> Re
     }
     let partial = Partial::create(beside(dir, "partial"))?;
     write(&partial.0, options, progress)?;
+    // An earlier run may have been ended between the two renames.
     let old = beside(dir, "old");
+    remove(&old)?;
     if replaced {
-        remove(&old)?;
         fs::rename(dir, &old).map_err(|error| Error::io(dir, error))?;
     }
     fs::rename(&partial.0, dir).map_err(|error| Error::io(dir, error))?;
