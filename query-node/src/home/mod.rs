@@ -141,7 +141,7 @@ fn explain_policy(state: &NodeState, sql: &str) -> Result<Answer, Refusal> {
 
 fn text_answer(name: &str, text: &str) -> Result<Answer, Refusal> {
     let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)]));
-    let lines = Arc::new(StringArray::from_iter_values(text.lines()));
+    let lines = Arc::new(StringArray::from(text.lines().collect::<Vec<_>>()));
     let batch = RecordBatch::try_new(schema, vec![lines])
         .map_err(|_| Refusal::new(Code::Internal, "the explanation cannot be made into a table"))?;
     Ok(table_answer(batch))

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::count_distinct;
 use datafusion::logical_expr::expr::{AggregateFunction, GroupingSet};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
@@ -58,7 +58,7 @@ impl Placer<'_> {
         functions
             .map(|f| {
                 let is_unit = |arg: &Expr| !region.public && lineage::is_identifier(arg, &aggregate.input);
-                let how = split(&f, is_unit);
+                let how = split(&f, aggregate.input.schema().as_ref(), is_unit);
                 (f, how)
             })
             .collect()
@@ -138,8 +138,15 @@ impl Merging<'_> {
         let finer = keys.len() > groups.len();
         let by_owner = groups.iter().any(|g| self.region.is_jurisdiction(g));
 
+        // Names of their own: two expressions may have one name, as a cast has the name of what it casts.
+        let own_keys = keys.iter().enumerate().map(|(i, key)| match key {
+            Expr::Column(_) => key.clone(),
+            _ => key.clone().alias(format!("__key_{i}")),
+        });
+        let own_partials = partials.iter().enumerate().map(|(i, p)| p.clone().alias(format!("__part_{i}")));
+        let (own_keys, own_partials) = (own_keys.collect(), own_partials.collect());
         let partial =
-            Aggregate::try_new(Arc::new(self.region.plan.clone()), keys.clone(), partials.clone()).map_err(invalid)?;
+            Aggregate::try_new(Arc::new(self.region.plan.clone()), own_keys, own_partials).map_err(invalid)?;
         let schema = Arc::clone(&partial.schema);
         let owner_region = self.region.clone().with_plan(LogicalPlan::Aggregate(partial), |_| None);
         let owners = hiding_owners(&owner_region).len();
@@ -154,7 +161,8 @@ impl Merging<'_> {
             merged.push(count_distinct(owner));
         }
         let group_expr = self.group_at_home(&groups, &place_of);
-        let home = Aggregate::try_new(Arc::new(leaf), group_expr, merged.clone()).map_err(invalid)?;
+        let named = merged.iter().enumerate().map(|(i, m)| m.clone().alias(format!("__merged_{i}"))).collect();
+        let home = Aggregate::try_new(Arc::new(leaf), group_expr, named).map_err(invalid)?;
 
         let offset = home.schema.fields().len() - merged.len();
         let mut output = Vec::new();
@@ -165,7 +173,13 @@ impl Merging<'_> {
             let Finish { merge, merged } = finish;
             let (qualifier, field) = self.aggregate.schema.qualified_field(offset + i);
             let columns: Vec<Expr> = merged.iter().map(|m| column_at(&home.schema, offset + m)).collect();
-            let value = merge.finish(&columns, home.schema.as_ref(), field.data_type()).map_err(invalid)?;
+            let mut value = merge.finish(&columns, home.schema.as_ref(), field.data_type()).map_err(invalid)?;
+            // Nobody released a row, and no rule hides any: there are none, and a count of none is 0.
+            let may_be_empty = grouping_sets || groups.is_empty();
+            if may_be_empty && !hides && matches!(self.splits[i].0.func.name(), "count" | "regr_count") {
+                let zero = ScalarValue::new_zero(field.data_type()).map_err(invalid)?;
+                value = datafusion::functions::expr_fn::coalesce(vec![value, lit(zero)]);
+            }
             output.push(value.alias_qualified(qualifier.cloned(), field.name()));
         }
         let mut lacks = Vec::new();

@@ -5,7 +5,7 @@
 //! | count, regr_count | the same | sum |
 //! | sum, min, max, bool_and, bool_or, bit_* | the same | the same |
 //! | avg | sum, count | sum of sums / sum of counts |
-//! | var, stddev | count, avg, var_pop | [`merge_moments`] |
+//! | var, stddev | regr_count, regr_avgy, regr_syy of the variable with itself | [`merge_moments`] |
 //! | covar, corr, regr_* | regr_count, regr_avgx, regr_avgy, regr_sxx, regr_syy, regr_sxy | [`merge_moments`] |
 //! | f(DISTINCT d) | d becomes a group key | f(DISTINCT d) over released cells |
 //! | count(DISTINCT unit) | the same | sum, where no unit is counted by two owners |
@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::{Result as DfResult, ScalarValue, plan_err};
+use datafusion::common::{ExprSchema, Result as DfResult, ScalarValue, plan_err};
 use datafusion::functions_aggregate::expr_fn as agg;
 use datafusion::functions_aggregate::regr;
 use datafusion::logical_expr::expr::{AggregateFunction, Cast};
@@ -42,14 +42,14 @@ pub(super) enum Merge {
     Same(Arc<AggregateUDF>),
     /// Sum of the first column divided by sum of the second.
     Average,
-    /// Moments of one variable: count, mean, population variance.
+    /// Moments of one variable: count, mean, squared deviations.
     Variance(Statistic),
     /// Moments of two variables: count, means, squared deviations, co-deviation.
     Pair(Statistic),
 }
 
-/// Decides how an aggregate is split. `is_unit` tells whether an argument is a privacy unit's identifier.
-pub(super) fn split(function: &AggregateFunction, is_unit: impl Fn(&Expr) -> bool) -> Split {
+/// Decides how an aggregate is split. `schema` is that of the rows; `is_unit` tells whether an argument is a privacy unit's identifier.
+pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_unit: impl Fn(&Expr) -> bool) -> Split {
     let params = &function.params;
     if !params.order_by.is_empty() || params.null_treatment.is_some() {
         return Split::Whole;
@@ -65,18 +65,14 @@ pub(super) fn split(function: &AggregateFunction, is_unit: impl Fn(&Expr) -> boo
     let with = |func: Arc<AggregateUDF>, args: Vec<Expr>| {
         Expr::AggregateFunction(AggregateFunction::new_udf(func, args, false, params.filter.clone(), vec![], None))
     };
-    let same = |merge| Split::Merge { partials: vec![with(Arc::clone(&function.func), params.args.clone())], merge };
+    let args: Vec<Expr> = params.args.iter().map(|arg| uncast(arg, schema)).collect();
+    let same = |merge| Split::Merge { partials: vec![with(Arc::clone(&function.func), args.clone())], merge };
     let variance = |which| {
-        let float = params.args.iter().map(to_float).collect::<Vec<_>>();
-        let partials = vec![
-            with(datafusion::functions_aggregate::count::count_udaf(), float.clone()),
-            with(datafusion::functions_aggregate::average::avg_udaf(), float.clone()),
-            with(datafusion::functions_aggregate::variance::var_pop_udaf(), float),
-        ];
-        Split::Merge { partials, merge: Merge::Variance(which) }
+        let twice: Vec<Expr> = args.iter().chain(&args).cloned().collect();
+        let parts = [regr::regr_count_udaf(), regr::regr_avgy_udaf(), regr::regr_syy_udaf()];
+        Split::Merge { partials: parts.map(|f| with(f, twice.clone())).to_vec(), merge: Merge::Variance(which) }
     };
     let pair = |which| {
-        let float = params.args.iter().map(to_float).collect::<Vec<_>>();
         let parts = [
             regr::regr_count_udaf(),
             regr::regr_avgy_udaf(),
@@ -85,7 +81,7 @@ pub(super) fn split(function: &AggregateFunction, is_unit: impl Fn(&Expr) -> boo
             regr::regr_sxx_udaf(),
             regr::regr_sxy_udaf(),
         ];
-        Split::Merge { partials: parts.map(|f| with(f, float.clone())).to_vec(), merge: Merge::Pair(which) }
+        Split::Merge { partials: parts.map(|f| with(f, args.clone())).to_vec(), merge: Merge::Pair(which) }
     };
     match name {
         "count" | "regr_count" | "sum" if params.args.len() <= 2 => {
@@ -96,8 +92,8 @@ pub(super) fn split(function: &AggregateFunction, is_unit: impl Fn(&Expr) -> boo
         }
         "avg" => Split::Merge {
             partials: vec![
-                with(datafusion::functions_aggregate::sum::sum_udaf(), params.args.clone()),
-                with(datafusion::functions_aggregate::count::count_udaf(), params.args.clone()),
+                with(datafusion::functions_aggregate::sum::sum_udaf(), args.clone()),
+                with(datafusion::functions_aggregate::count::count_udaf(), args.clone()),
             ],
             merge: Merge::Average,
         },
@@ -120,10 +116,16 @@ pub(super) fn split(function: &AggregateFunction, is_unit: impl Fn(&Expr) -> boo
     }
 }
 
-fn to_float(expr: &Expr) -> Expr {
+/// An argument without the numeric cast around it. The owner's own analysis puts such casts back where a function needs
+/// them, and the final value is cast to its type at home; left in, they would give two different expressions one name
+/// (a cast is called what it casts), which no SELECT can hold.
+fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
     match expr {
-        Expr::Cast(cast) if cast.field.data_type() == &DataType::Float64 => expr.clone(),
-        _ => Expr::Cast(Cast::new(Box::new(expr.clone()), DataType::Float64)),
+        Expr::Cast(cast) if cast.field.data_type().is_numeric() => match cast.expr.get_type(schema) {
+            Ok(from) if from.is_numeric() => uncast(&cast.expr, schema),
+            _ => expr.clone(),
+        },
+        _ => expr.clone(),
     }
 }
 
@@ -133,12 +135,11 @@ impl Merge {
     pub fn aggregates(&self, partials: &[Expr]) -> Vec<Expr> {
         let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
         let zero = || lit(0.0_f64);
-        let times = |n: &Expr, v: &Expr| float(n) * float(v);
         match (self, partials) {
             (Self::Same(func), [one]) => vec![plain(func, vec![one.clone()])],
             (Self::Average, [sum, count]) => vec![agg::sum(sum.clone()), agg::sum(count.clone())],
-            (Self::Variance(which), [n, mean, variance]) => {
-                let args = vec![float(n), float(mean), zero(), times(n, variance), zero(), zero()];
+            (Self::Variance(which), [n, mean, deviations]) => {
+                let args = vec![float(n), float(mean), zero(), float(deviations), zero(), zero()];
                 vec![plain(&merge_moments(*which), args)]
             }
             (Self::Pair(which), parts) => vec![plain(&merge_moments(*which), parts.iter().map(float).collect())],
@@ -147,12 +148,7 @@ impl Merge {
     }
 
     /// The final value over the columns of [`Self::aggregates`].
-    pub fn finish(
-        &self,
-        merged: &[Expr],
-        schema: &dyn datafusion::common::ExprSchema,
-        target: &DataType,
-    ) -> DfResult<Expr> {
+    pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType) -> DfResult<Expr> {
         let cast = |e: Expr| Expr::Cast(Cast::new(Box::new(e), target.clone()));
         Ok(match (self, merged) {
             (Self::Average, [sum, count]) => match (target, sum.get_type(schema)?) {

@@ -22,6 +22,10 @@ impl Placer<'_> {
     /// Places a join after its inputs.
     pub(super) fn join(&mut self, join: &Join) -> Result<Placed, Refusal> {
         let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
+        let restricted = |placed: &Placed| matches!(placed, Placed::Owners(region) if !region.public);
+        if !has_text(join) && (restricted(&left) || restricted(&right)) {
+            return Err(no_text(join));
+        }
         match (left, right) {
             (Placed::Owners(left), Placed::Owners(right)) if has_text(join) => {
                 if let Some(region) = together(join, &left, &right)? {
@@ -80,12 +84,19 @@ fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>
     if left.replicated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
         return joined(right, &left.plan, &right.plan, right.replicated);
     }
+    let colocated = left.colocated_with(right, &join.on);
     let one_owner = left.owners.len() == 1 && left.owners == right.owners;
-    if one_owner || left.owners == right.owners && left.colocated_with(right, &join.on) {
+    if one_owner || colocated && left.owners == right.owners {
         return joined(left, &left.plan, &right.plan, false);
     }
-    let selective = matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi);
-    if selective && left.colocated_with(right, &join.on) {
+    // Rows of one side alone decide where the join is; those of the other side that lie elsewhere match nothing here.
+    if colocated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
+        return joined(left, &left.plan, &right.plan, false);
+    }
+    if colocated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
+        return joined(right, &left.plan, &right.plan, false);
+    }
+    if colocated && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi) {
         let owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
         if !owners.is_empty() {
             let common = Region { owners, ..left.clone() };
@@ -157,6 +168,15 @@ fn keeps_left(join: JoinType) -> bool {
 
 fn keeps_right(join: JoinType) -> bool {
     !matches!(join, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark)
+}
+
+fn no_text(join: &Join) -> Refusal {
+    let what = if join.null_aware { "NOT IN over a subquery" } else { "a subquery inside OR or an expression" };
+    Refusal::new(Code::NotSplittable, format!("{what} cannot be sent to the owners of non-public data"))
+        .with_rule(
+            "a fragment is one aggregate over joined tables; NULLs in the subquery would have to be looked for first",
+        )
+        .with_remedy("write it as NOT EXISTS or EXISTS with an equality, or as a condition of its own joined by AND")
 }
 
 fn not_together(join: &Join) -> Refusal {

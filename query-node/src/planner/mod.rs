@@ -106,7 +106,12 @@ impl Planner {
         // A fragment is a rewritten query: it may be somewhat longer than the query it came from.
         let context = Context { owners: &self.owners, home: self.home.clone(), sql_bytes: self.sql_bytes * 4 };
         let mut placer = place::Placer::new(&context);
-        let verdict = self.split(sql, &mut placer);
+        // The engine's rules are many, and some panic on plans that nobody thought of: a text must never stop a node.
+        let split = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.split(sql, &mut placer)));
+        let verdict = split.unwrap_or_else(|_| {
+            Err(Refusal::new(Code::NotSplittable, "the planner has no way to plan this query")
+                .with_remedy("write it in another form; a DISTINCT ON can be a window function with row_number()"))
+        });
         Planned { findings: std::mem::take(&mut placer.fragments.findings), verdict }
     }
 

@@ -13,14 +13,13 @@ use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
 use crate::catalog::planning_state;
 use crate::refusal::{Code, Refusal};
 
-const LEFT_OUT: [&str; 7] = [
+const LEFT_OUT: [&str; 6] = [
     "unions_to_filter",
     "filter_null_join_keys",
     "single_distinct_aggregation_to_group_by",
     "common_sub_expression_eliminate",
     "extract_leaf_expressions",
     "push_down_leaf_projections",
-    "propagate_empty_relation",
 ];
 
 /// Optimises an analysed plan for splitting.

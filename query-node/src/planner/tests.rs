@@ -221,3 +221,37 @@ fn rows_of_people_are_refused_before_anything_is_sent() {
         assert!(refusal.remedy.is_some(), "{sql}");
     }
 }
+
+#[test]
+fn aggregates_with_equal_names_are_kept_apart() {
+    for sql in [
+        "SELECT regr_r2(cost, minutes), regr_count(cost, minutes) FROM gba.health.visits",
+        "SELECT specialty, stddev(minutes), avg(minutes), sum(minutes), count(DISTINCT patient) FROM gba.health.visits GROUP BY specialty",
+        "SELECT avg(beds), stddev(beds), sum(beds) FROM gba.health.facilities",
+    ] {
+        assert_eq!(fragments(sql).len(), 1, "{sql}");
+    }
+}
+
+#[test]
+fn no_text_makes_the_planner_panic() {
+    for sql in [
+        "SELECT DISTINCT ON (specialty) specialty, cost FROM gba.health.visits ORDER BY specialty, cost",
+        "SELECT count(*) FROM gba.health.visits WHERE specialty NOT IN (SELECT specialty FROM gba.health.codes)",
+        "SELECT count(*) FROM gba.health.visits WHERE nowhere",
+        "SELECT",
+        "",
+    ] {
+        let refusal = split(sql).err().unwrap_or_else(|| panic!("admitted: {sql}"));
+        assert!(!refusal.message.is_empty(), "{sql}");
+    }
+}
+
+#[test]
+fn a_side_that_decides_where_the_join_is_may_have_fewer_owners() {
+    let asked = fragments(
+        "SELECT o_day, count(*) FROM gba.t.orders o LEFT JOIN gba.t.items i ON o_id = i_o WHERE o.jurisdiction = 'MO' GROUP BY o_day",
+    );
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with("MO: "), "{asked:?}");
+}
