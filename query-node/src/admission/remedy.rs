@@ -1,26 +1,24 @@
 //! The nearest query that would pass.
 
+use arrow::datatypes::DataType;
 use wanqu_crds::columns::ColumnClass;
 
 use super::ground::Ground;
 
 /// At most so many columns are named in a remedy.
-const NAMED: usize = 3;
+const NAMED: usize = 2;
 
 /// A grouped count over the non-public table that is read, by columns that may be grouped by.
 pub(super) fn grouped_count(ground: &Ground) -> String {
     let Some(leaf) = ground.leaves.iter().find(|leaf| !leaf.public) else {
         return "ask for a grouped aggregate: SELECT key, count(*) FROM table GROUP BY key".to_owned();
     };
-    let keys: Vec<String> = leaf
-        .table
-        .schema
-        .fields()
-        .iter()
-        .filter(|f| leaf.table.class_of(f.name()) == ColumnClass::Dimension)
-        .map(|f| f.name().clone())
-        .take(NAMED)
-        .collect();
+    let fields = leaf.table.schema.fields();
+    let dimensions = || fields.iter().filter(|f| leaf.table.class_of(f.name()) == ColumnClass::Dimension);
+    // Codes and flags make groups of people; days and numbers make small ones.
+    let coarse = dimensions().filter(|f| f.data_type().is_string() || *f.data_type() == DataType::Boolean);
+    let others = dimensions().filter(|f| !f.data_type().is_string() && *f.data_type() != DataType::Boolean);
+    let keys: Vec<String> = coarse.chain(others).map(|f| f.name().clone()).take(NAMED).collect();
     let name = &leaf.table.name;
     if keys.is_empty() {
         return format!("ask for a statistic: SELECT count(*) FROM {name}");

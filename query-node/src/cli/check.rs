@@ -1,20 +1,29 @@
 //! `wanqu check`: manifests to bundles, and every problem on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use async_trait::async_trait;
+use wanqu_crds::bundle::{NodeBundle, Slice};
+use wanqu_crds::names::{JurisdictionId, ResourceName, SqlName};
 use wanqu_crds::{Finding, Placements, Resources, compile, manifests};
 
 use super::failure::{Failure, Outcome};
 use super::render::cells::{counted, printable};
+use crate::engine::{Engine, RemotePublic};
+use crate::fragment::BatchStream;
+use crate::refusal::{Code, Refusal};
 
 /// Reads and compiles; prints every finding, or a line that says what was understood.
 pub fn run(path: &Path) -> Outcome {
     let resources = read(path)?;
     let bundles = compiled(&resources, &Placements::default())?;
+    let problems: Vec<String> = bundles.values().flat_map(mappings).collect();
+    if !problems.is_empty() {
+        return Err(listed(&problems));
+    }
     super::put(&understood(&resources, &bundles))
 }
 
@@ -28,14 +37,43 @@ pub fn compiled(resources: &Resources, placements: &Placements) -> Outcome<BTree
     compile(resources, placements).map_err(|findings| failure(&findings))
 }
 
-/// Every finding on a line of its own, and how many there are.
 fn failure(findings: &[Finding]) -> Failure {
-    let mut text = counted(findings.len() as u64, "problem");
-    for finding in findings {
+    let problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    listed(&problems)
+}
+
+/// Every problem on a line of its own, and how many there are.
+fn listed(problems: &[String]) -> Failure {
+    let mut text = counted(problems.len() as u64, "problem");
+    for problem in problems {
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "\n  {}", printable(&finding.to_string()).replace('\n', "\n    "));
+        let _ = write!(text, "\n  {}", printable(problem).replace('\n', "\n    "));
     }
     Failure::failed(text)
+}
+
+/// What the engine has to say of a member's mappings, which the compiler cannot type: one problem for each dataset.
+fn mappings(bundle: &NodeBundle) -> Vec<String> {
+    let own = bundle.slices.iter().filter(|slice| slice.jurisdiction == bundle.jurisdiction);
+    let datasets: BTreeSet<&ResourceName> = own.map(|slice| &slice.dataset).collect();
+    let problem = |dataset: &ResourceName| {
+        let slices = bundle.slices.iter().filter(|slice| slice.dataset == *dataset).cloned().collect();
+        let alone = NodeBundle { slices, ..bundle.clone() };
+        Engine::open(&alone, Arc::new(Nobody)).err().map(|error| format!("Dataset {dataset}: {error}"))
+    };
+    datasets.into_iter().filter_map(problem).collect()
+}
+
+/// No other member: nothing is run here.
+#[derive(Debug)]
+struct Nobody;
+
+#[async_trait]
+impl RemotePublic for Nobody {
+    async fn fetch(&self, slice: &Slice, _columns: &[SqlName]) -> Result<BatchStream, Refusal> {
+        let message = format!("{} is not asked while manifests are checked", slice.jurisdiction);
+        Err(Refusal::new(Code::OwnerUnavailable, message))
+    }
 }
 
 fn understood(resources: &Resources, bundles: &BTreeMap<JurisdictionId, NodeBundle>) -> String {
@@ -73,6 +111,24 @@ mod tests {
              Dataset a spec.columns: is empty; declare at least one column\n  \
              Dataset b spec.columns: is empty; declare at least one column"
         );
+    }
+
+    #[test]
+    fn a_mapping_of_the_wrong_type_is_found_without_data() {
+        let folder = tempfile::tempdir().unwrap();
+        wanqu_samples::write_manifests(folder.path()).unwrap();
+        run(folder.path()).unwrap();
+        let path = folder.path().join("datasets-macau.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let wrong = text.replacen(
+            "{column: visit_date, expression: TRY_CAST(data_consulta AS DATE)}",
+            "{column: visit_date, expression: \"custo_mop * 2\"}",
+            1,
+        );
+        assert_ne!(text, wrong, "the example has changed");
+        std::fs::write(&path, wrong).unwrap();
+        let failure = run(folder.path()).unwrap_err().to_string();
+        assert!(failure.contains("visit_date"), "{failure}");
     }
 
     #[test]

@@ -59,6 +59,9 @@ fn spelled(argument: &Arg) -> String {
 
 fn meaning(argument: &Arg) -> String {
     let mut text = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    if !text.ends_with('.') {
+        text.push('.');
+    }
     let values: Vec<String> =
         argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
     if !values.is_empty() && matches!(argument.get_action(), ArgAction::Set) {
@@ -81,6 +84,13 @@ mod tests {
 
     use super::*;
     use crate::cli::args::Args;
+
+    #[test]
+    fn the_reference_in_docs_is_what_the_command_line_says() {
+        let made = markdown(Args::command());
+        let committed = include_str!("../../../docs/reference-cli.md");
+        assert!(made == committed, "run `cargo run -- reference > docs/reference-cli.md`");
+    }
 
     #[test]
     fn every_command_has_a_section() {

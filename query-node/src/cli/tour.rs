@@ -14,6 +14,9 @@ use super::render::table::{Screen, render};
 use crate::answer::{Answer, Event, Summary};
 use crate::refusal::{Code, Refusal};
 
+/// The tour shows at most so many rows of an answer.
+const ROWS_SHOWN: usize = 12;
+
 /// One question of the tour.
 pub struct Step {
     /// What it shows, in a few words.
@@ -115,6 +118,18 @@ fn show(seen: &Result<Seen, Refusal>, screen: Screen) -> Outcome {
             if seen.summary.outcomes.is_empty() { Ok(()) } else { super::put(&account(&seen.summary, screen)) }
         }
     }
+}
+
+/// The rows that the tour shows of an answer, and how many there are.
+fn first_rows(batches: &[RecordBatch]) -> (Vec<RecordBatch>, u64) {
+    let mut left = ROWS_SHOWN;
+    let mut shown = Vec::new();
+    for batch in batches {
+        let take = batch.num_rows().min(left);
+        shown.push(batch.slice(0, take));
+        left -= take;
+    }
+    (shown, batches.iter().map(|batch| batch.num_rows() as u64).sum())
 }
 
 /// Rows of one column of text, as `EXPLAIN` gives them, are lines and need no frame.

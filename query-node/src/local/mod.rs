@@ -12,6 +12,8 @@ mod cast;
 mod member;
 mod options;
 mod ports;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

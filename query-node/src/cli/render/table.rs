@@ -53,7 +53,11 @@ pub fn render(schema: &SchemaRef, batches: &[RecordBatch], total: u64, screen: S
     };
     let hidden = total.saturating_sub(rows.len() as u64);
     if hidden > 0 {
-        let _ = writeln!(text, "... {} more not shown here; --max-rows 0 shows all", counted(hidden, "row"));
+        let _ = writeln!(
+            text,
+            "... {} more, not shown here (`wanqu query --max-rows 0` shows all)",
+            counted(hidden, "row")
+        );
     }
     Ok(text)
 }
@@ -71,7 +75,9 @@ pub fn grid(header: &[String], rows: &[Vec<String>], right: &[bool], screen: Scr
 pub fn plain(header: &[String], rows: &[Vec<String>], right: &[bool], screen: Screen) -> String {
     let mut table = arranged(screen);
     table.load_preset(NOTHING);
-    fill(table, header, rows, right, screen)
+    let text = fill(table, header, rows, right, screen);
+    // Every cell has a space before it, the first one too.
+    text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
 }
 
 fn arranged(screen: Screen) -> Table {
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn rows_that_are_not_shown_are_counted() {
         let text = render(&batch().schema(), &[batch()], 4, Screen::PLAIN).unwrap();
-        assert!(text.ends_with("... 1 row more not shown here; --max-rows 0 shows all\n"), "{text}");
+        assert!(text.ends_with("... 1 row more, not shown here (`wanqu query --max-rows 0` shows all)\n"), "{text}");
     }
 
     #[test]
