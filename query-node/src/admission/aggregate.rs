@@ -1,7 +1,6 @@
 //! Aggregates over non-public data: which functions, which arguments, and which conditions the gate must count.
 
 use arrow::datatypes::DataType;
-use datafusion::common::Column;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
@@ -15,6 +14,9 @@ use crate::refusal::{Code, Refusal};
 
 /// The most digits of a decimal whose average is exact: more could overflow, and an overflow is an error.
 const MAX_AVERAGE_DIGITS: u8 = 24;
+
+/// The most nodes of what is added up. Reading one takes a piece of the stack for each.
+const MAX_ARGUMENT_NODES: usize = 200;
 
 /// An aggregate that passed: the expression to run, and its conditions.
 pub(super) struct Passed {
@@ -231,13 +233,14 @@ fn counted(arg: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Con
 fn present_value(value: &Expr, base: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
     scalar::check(value, ground)?;
     predicate::classes(value, ground)?;
-    let bare = |c: &Column| ground.class(c) == ColumnClass::Measure;
-    let measure = matches!(value, Expr::Column(c) if bare(c))
-        || matches!(value, Expr::Cast(cast) if matches!(&*cast.expr, Expr::Column(c) if bare(c)));
-    Ok(presence(base, value, !measure))
+    let gap = matches!(stripped(value), Expr::Column(c) if ground.is_gap(c));
+    Ok(presence(base, value, !gap))
 }
 
 fn measured(name: &str, value: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
+    if super::ground::nodes(value) > MAX_ARGUMENT_NODES {
+        return Err(form(name, "an argument of so many parts", "aggregate fewer columns at once"));
+    }
     scalar::check(value, ground)?;
     predicate::classes(value, ground)?;
     linear(value, ground).map_err(|refusal| {
@@ -257,22 +260,18 @@ fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, ground: &Ground) -> 
     if let Some(condition) = indicator(arg, ground) {
         return boolean(condition, filter, ground);
     }
-    let conditions = match kept(arg)? {
-        Some(kept) => {
-            predicate::check(&kept.condition, ground)?;
-            let form = measured(name, kept.value, ground)?;
-            let base = both(filter, Some(&kept.condition));
-            let mut conditions = selections(filter, Some(&kept.condition));
-            conditions.extend(nulls(&form, kept.value, base.as_ref(), ground));
-            conditions
-        }
-        None => {
-            let form = measured(name, arg, ground)?;
-            let mut conditions = selections(filter, None);
-            conditions.extend(nulls(&form, arg, filter, ground));
-            conditions
-        }
-    };
+    let mut conditions;
+    if let Some(kept) = kept(arg)? {
+        predicate::check(&kept.condition, ground)?;
+        let form = measured(name, kept.value, ground)?;
+        let base = both(filter, Some(&kept.condition));
+        conditions = selections(filter, Some(&kept.condition));
+        conditions.extend(nulls(&form, kept.value, base.as_ref(), ground));
+    } else {
+        let form = measured(name, arg, ground)?;
+        conditions = selections(filter, None);
+        conditions.extend(nulls(&form, arg, filter, ground));
+    }
     *arg = widened(arg.clone(), ground);
     Ok(conditions)
 }
@@ -306,9 +305,11 @@ fn moment(name: &str, arg: &mut Expr, filter: Option<&Expr>, ground: &Ground) ->
 
 /// Covariance, correlation and regression of two measures.
 fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
+    let mut tells = false;
     for side in [y, x] {
         let shape = measured("a statistic of two columns", side, ground)?;
-        let fits = shape.single().is_some_and(|c| ground.class(c) == ColumnClass::Measure) && !shape.null_tells(ground);
+        tells |= shape.null_tells(ground);
+        let fits = shape.single().is_some_and(|c| ground.class(c) == ColumnClass::Measure);
         if !fits {
             return Err(form(
                 "a statistic of two columns",
@@ -323,7 +324,11 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Ve
     let given = |side: &Expr| Expr::IsNotNull(Box::new(stripped(side).clone()));
     let present = binary_expr(given(y), Operator::And, given(x));
     let mut conditions = selections(filter, None);
-    conditions.push(Condition { met: and(filter, present), complement: false });
+    conditions.push(Condition { met: and(filter, present.clone()), complement: false });
+    if tells {
+        let absent = Expr::IsNotTrue(Box::new(present));
+        conditions.push(Condition { met: and(filter, absent), complement: false });
+    }
     Ok(conditions)
 }
 

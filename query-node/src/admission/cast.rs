@@ -19,9 +19,8 @@ enum Family {
 fn family(data_type: &DataType) -> Option<Family> {
     Some(match data_type {
         DataType::Boolean => Family::Boolean,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Family::Number,
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Family::Number,
-        DataType::Float32 | DataType::Float64 | DataType::Decimal128(..) => Family::Number,
+        DataType::Decimal128(..) => Family::Number,
+        number if number.is_integer() || matches!(number, DataType::Float32 | DataType::Float64) => Family::Number,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,
         DataType::Date32 | DataType::Timestamp(_, None) => Family::Temporal,
         DataType::Null => Family::Null,
@@ -33,11 +32,10 @@ fn family(data_type: &DataType) -> Option<Family> {
 /// make such a cast fail on chosen values even where it is asked to give NULL.
 pub(super) fn is_allowed(from: &DataType, to: &DataType) -> bool {
     use Family::{Boolean, Null, Number, Temporal, Text};
-    match (family(from), family(to)) {
-        (Some(Null), Some(_)) | (Some(_), Some(Text)) => true,
-        (Some(Boolean | Number), Some(Boolean | Number)) => true,
-        (Some(Text), Some(Boolean | Number | Temporal)) | (Some(Temporal), Some(Temporal)) => true,
-        (Some(_), Some(_)) | (None, _) | (_, None) => false,
+    let (Some(from), Some(to)) = (family(from), family(to)) else { return false };
+    match (from, to) {
+        (Null, _) | (_, Text) | (Text | Boolean | Number, Boolean | Number) | (Text | Temporal, Temporal) => true,
+        (Boolean | Number | Temporal, Null | Temporal | Boolean | Number) | (Text, Null) => false,
     }
 }
 
@@ -62,16 +60,18 @@ pub(super) fn is_exact(from: &DataType, to: &DataType) -> bool {
         return true;
     }
     match (from, to) {
-        (Int8, Int16 | Int32 | Int64) | (Int16, Int32 | Int64) | (Int32, Int64) => true,
-        (Float32, Float64) => true,
-        (_, Float64) => integer_digits(from).is_some() || matches!(from, Decimal128(..)),
+        (Int8, Int16 | Int32 | Int64)
+        | (Int16, Int32 | Int64)
+        | (Int32, Int64)
+        | (Float32 | Decimal128(..), Float64)
+        | (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View)
+        | (Date32, Timestamp(TimeUnit::Second, None)) => true,
+        (_, Float64) => integer_digits(from).is_some(),
         (Decimal128(p1, s1), Decimal128(p2, s2)) => {
             s2 >= s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(*p1) - i16::from(*s1)
         }
         (_, Decimal128(p, s)) => integer_digits(from).is_some_and(|digits| i16::from(*p) - i16::from(*s) >= digits),
-        (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Timestamp(a, None), Timestamp(b, None)) => a == b,
-        (Date32, Timestamp(TimeUnit::Second, None)) => true,
         _ => false,
     }
 }

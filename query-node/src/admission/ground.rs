@@ -28,6 +28,8 @@ const MAX_NODES: usize = 20_000;
 pub(super) struct Leaf {
     pub table: Arc<CatalogTable>,
     pub public: bool,
+    /// Whether an outer join fills its missing rows with NULL.
+    pub filled: bool,
 }
 
 impl Leaf {
@@ -58,6 +60,16 @@ pub(super) struct Grounded {
     nodes: usize,
 }
 
+/// The number of nodes of an expression.
+pub(super) fn nodes(expr: &Expr) -> usize {
+    let mut nodes = 0;
+    let walked = expr.apply(|_| {
+        nodes += 1;
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map_or(usize::MAX, |_| nodes)
+}
+
 impl Ground {
     pub fn new() -> Self {
         Self { leaves: vec![], schema: DFSchema::empty() }
@@ -75,7 +87,7 @@ impl Ground {
         let column = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
         let columns = table.schema.fields().iter().map(|f| Grounded { expr: column(f.name()), nodes: 1 }).collect();
         self.schema.merge(&schema);
-        self.leaves.push(Leaf { table: Arc::clone(table), public: table.is_public() });
+        self.leaves.push(Leaf { table: Arc::clone(table), public: table.is_public(), filled: false });
         Some((plan.build().ok()?, columns))
     }
 
@@ -140,13 +152,24 @@ impl Ground {
         }
     }
 
+    /// Notes that an outer join fills missing rows of these leaves with NULL.
+    pub fn fill(&mut self, leaves: std::ops::Range<usize>) {
+        self.leaves.iter_mut().take(leaves.end).skip(leaves.start).for_each(|leaf| leaf.filled = true);
+    }
+
+    /// Whether a NULL in a base column is only a measure that was not taken. In other columns, and where an outer join
+    /// put it, it tells who somebody is.
+    pub fn is_gap(&self, column: &Column) -> bool {
+        self.class(column) == ColumnClass::Measure && self.leaf(column).is_some_and(|leaf| !leaf.filled)
+    }
+
     /// The table that a base column belongs to.
     pub fn leaf(&self, column: &Column) -> Option<&Leaf> {
-        self.index(column).and_then(|index| self.leaves.get(index))
+        Self::index(column).and_then(|index| self.leaves.get(index))
     }
 
     /// The number of the leaf that a base column belongs to.
-    pub fn index(&self, column: &Column) -> Option<usize> {
+    pub fn index(column: &Column) -> Option<usize> {
         column.relation.as_ref()?.table().strip_prefix('#')?.parse().ok()
     }
 

@@ -38,9 +38,9 @@ impl Side {
     }
 
     /// Whether an expression reads columns of this side, and no others.
-    fn owns(&self, expr: &Expr, ground: &Ground) -> bool {
+    fn owns(&self, expr: &Expr) -> bool {
         let columns = expr.column_refs();
-        !columns.is_empty() && columns.iter().all(|c| ground.index(c).is_some_and(|i| self.leaves.contains(&i)))
+        !columns.is_empty() && columns.iter().all(|c| Ground::index(c).is_some_and(|i| self.leaves.contains(&i)))
     }
 }
 
@@ -80,7 +80,7 @@ fn refused(what: &str, remedy: &str) -> Refusal {
 }
 
 /// Equalities between the two sides, as (expression of `a`, expression of `b`).
-fn keys(a: &Side, b: &Side, met: &[Expr], ground: &Ground) -> Vec<(Expr, Expr)> {
+fn keys(a: &Side, b: &Side, met: &[Expr]) -> Vec<(Expr, Expr)> {
     let mut keys = Vec::new();
     for condition in met {
         let Expr::BinaryExpr(equality) = condition else { continue };
@@ -88,9 +88,9 @@ fn keys(a: &Side, b: &Side, met: &[Expr], ground: &Ground) -> Vec<(Expr, Expr)> 
             continue;
         }
         let (l, r) = (&*equality.left, &*equality.right);
-        if a.owns(l, ground) && b.owns(r, ground) {
+        if a.owns(l) && b.owns(r) {
             keys.push((l.clone(), r.clone()));
-        } else if a.owns(r, ground) && b.owns(l, ground) {
+        } else if a.owns(r) && b.owns(l) {
             keys.push((r.clone(), l.clone()));
         }
     }
@@ -100,13 +100,13 @@ fn keys(a: &Side, b: &Side, met: &[Expr], ground: &Ground) -> Vec<(Expr, Expr)> 
 /// Two non-public tables.
 fn linked(left: &Side, right: &Side, met: &[Expr], judge: &Judge<'_>) -> Result<(), Refusal> {
     let ground = &judge.ground;
-    let across = keys(left, right, met, ground);
+    let across = keys(left, right, met);
     if across.is_empty() {
         return Err(refused("a join without equal keys", "join on the privacy unit: ON a.unit = b.unit"));
     }
     let by_unit = met.iter().any(|c| {
         unit_link(c, ground).is_some_and(|(l, r)| {
-            let side = |s: &Side, c| ground.index(c).is_some_and(|i| s.leaves.contains(&i));
+            let side = |s: &Side, c| Ground::index(c).is_some_and(|i| s.leaves.contains(&i));
             side(left, l) && side(right, r) || side(right, l) && side(left, r)
         })
     });
@@ -120,7 +120,7 @@ fn linked(left: &Side, right: &Side, met: &[Expr], judge: &Judge<'_>) -> Result<
 
 /// A non-public table and a public one, which must not multiply its rows.
 fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) -> Result<(), Refusal> {
-    let keys = keys(protected, public, met, &judge.ground);
+    let keys = keys(protected, public, met);
     if keys.is_empty() {
         return Err(refused("a join without equal keys", "join a public table on columns that are equal"));
     }
@@ -132,7 +132,7 @@ fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) 
             )
             .with_rule("a key that chooses between values of a public table would choose weights"));
         }
-        let own: Vec<Expr> = met.iter().filter(|c| public.owns(c, &judge.ground)).cloned().collect();
+        let own: Vec<Expr> = met.iter().filter(|c| public.owns(c)).cloned().collect();
         let public_keys: Vec<Expr> = keys.into_iter().map(|(_, key)| key).collect();
         match repeated_keys(&public.plan, own, public_keys) {
             Ok(plan) => judge.must_be_empty.push(plan),
@@ -165,7 +165,7 @@ fn hidden(outer: &Side, inner: &Side, met: &[Expr], ground: &Ground) -> Result<(
     let is_unit = |c| ground.leaf(c).and_then(super::ground::Leaf::unit_column) == Some(c.name.as_str());
     let by_unit = met.iter().any(|condition| {
         unit_link(condition, ground).is_some_and(|(l, r)| {
-            let on = |s: &Side, c| ground.index(c).is_some_and(|i| s.leaves.contains(&i));
+            let on = |s: &Side, c| Ground::index(c).is_some_and(|i| s.leaves.contains(&i));
             is_unit(l) && is_unit(r) && (on(outer, l) && on(inner, r) || on(outer, r) && on(inner, l))
         })
     });

@@ -20,12 +20,19 @@ use super::{aggregate, predicate};
 use crate::catalog::{self, CatalogTable};
 use crate::refusal::{Code, Refusal};
 
+/// The most conditions of one fragment. The gate counts the units of each in every cell.
+const MAX_CONDITIONS: usize = 200;
+
 /// The state of one judgement.
 pub(super) struct Judge<'a> {
     owner: &'a JurisdictionId,
     rule: ReleaseRule,
     pub(super) ground: Ground,
     pub(super) must_be_empty: Vec<LogicalPlan>,
+    /// How many operators the walk is below the aggregate.
+    pub(super) depth: usize,
+    /// Whether the walk is below the aggregate.
+    pub(super) aggregating: bool,
     findings: Vec<PolicyFinding>,
     refusals: Vec<Refusal>,
 }
@@ -41,8 +48,16 @@ pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
         let verdict = public(plan, tables).map_err(|refusal| refusal.with_owner(owner.clone()));
         return Judgement { findings, verdict };
     };
-    let mut judge =
-        Judge { owner, rule, ground: Ground::new(), must_be_empty: vec![], findings: vec![], refusals: vec![] };
+    let mut judge = Judge {
+        owner,
+        rule,
+        ground: Ground::new(),
+        must_be_empty: vec![],
+        depth: 0,
+        aggregating: false,
+        findings: vec![],
+        refusals: vec![],
+    };
     let built = judge.gated(&plan);
     let Judge { rule, must_be_empty, findings, refusals, .. } = judge;
     let verdict = match (refusals.into_iter().next(), built) {
@@ -220,6 +235,7 @@ impl Judge<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &Aggregate) -> Option<(Aggregate, Vec<Condition>)> {
+        self.aggregating = true;
         let node = self.tree(&aggregate.input, &[])?;
         let mut groups = Vec::new();
         for key in &aggregate.group_expr {
@@ -267,9 +283,12 @@ impl Judge<'_> {
 
     /// `SELECT DISTINCT` of rows is an aggregate without aggregate functions.
     fn distinct(&mut self, input: &LogicalPlan) -> Option<(Aggregate, Vec<Condition>)> {
+        self.aggregating = true;
         let node = self.tree(input, &[])?;
         let groups: Vec<Expr> = node.columns.iter().map(|c| c.expr.clone()).collect();
-        groups.iter().for_each(|key| self.group_key(key));
+        for key in &groups {
+            self.group_key(key);
+        }
         if !self.refusals.is_empty() {
             return None;
         }
@@ -303,6 +322,10 @@ impl Judge<'_> {
                 Some(known) => known.complement |= condition.complement,
                 None => distinct.push(condition),
             }
+        }
+        if distinct.len() > MAX_CONDITIONS {
+            self.refuse("SELECT", many_conditions(distinct.len()));
+            return None;
         }
         Some((aggregate, distinct))
     }
@@ -386,7 +409,9 @@ impl Judge<'_> {
     pub(super) fn admit_columns(&mut self, operator: &str, expr: &Expr, rule: &str) {
         let mut columns: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
         columns.sort();
-        columns.iter().for_each(|column| self.admit_column(operator, column, rule));
+        for column in &columns {
+            self.admit_column(operator, column, rule);
+        }
     }
 
     /// Records that a column is admitted by a rule.
@@ -431,6 +456,13 @@ fn is_grouping(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Distinct(Distinct::All(_)))
 }
 
+fn many_conditions(count: usize) -> Refusal {
+    Refusal::new(Code::Limit, format!("the aggregates hold {count} conditions"))
+        .with_rule(format!("FILTERs, CASEs and arguments that can be NULL make at most {MAX_CONDITIONS} conditions"))
+        .with_subject("SELECT")
+        .with_remedy("group by what the conditions are about, or ask in several queries")
+}
+
 fn grouping_set() -> Refusal {
     Refusal::new(Code::NotAnAggregate, "a fragment groups by a plain list of keys")
         .with_rule("ROLLUP, CUBE and GROUPING SETS are derived at home, from released cells")
@@ -438,7 +470,7 @@ fn grouping_set() -> Refusal {
         .with_remedy("group by all keys, and add up the released cells")
 }
 
-fn computed_output() -> Refusal {
+pub(super) fn computed_output() -> Refusal {
     Refusal::new(Code::NotAnAggregate, "a fragment releases the aggregate's own columns")
         .with_rule("what is computed from aggregates is computed at home, from released cells")
         .with_subject("SELECT")

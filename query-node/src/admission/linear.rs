@@ -71,7 +71,7 @@ impl Linear {
 
     /// Whether a NULL of it says something of somebody beyond a measure that was not taken.
     pub fn null_tells(&self, ground: &Ground) -> bool {
-        self.parsed || self.columns().any(|c| ground.class(c) != ColumnClass::Measure)
+        self.parsed || self.columns().any(|c| !ground.is_gap(c))
     }
 
     fn scaled(mut self, by: f64) -> Self {
@@ -189,12 +189,12 @@ fn is_float(expr: &Expr, ground: &Ground) -> bool {
 }
 
 /// A product of two measures, or of a measure and a column of a registered public table.
-fn product(l: &Linear, r: &Linear, ground: &Ground) -> Result<Linear, Refusal> {
+fn product(left: &Linear, right: &Linear, ground: &Ground) -> Result<Linear, Refusal> {
     let bare = |form: &Linear| match &form.terms[..] {
         [(coefficient, Term::One(column))] if form.constant == 0.0 => Some((*coefficient, column.clone())),
         _ => None,
     };
-    let (Some((a, x)), Some((b, y))) = (bare(l), bare(r)) else {
+    let (Some((scale, x)), Some((by, y))) = (bare(left), bare(right)) else {
         return Err(refused("a product of more than two measures", "multiply two measures as they are"));
     };
     for column in [&x, &y] {
@@ -205,7 +205,7 @@ fn product(l: &Linear, r: &Linear, ground: &Ground) -> Result<Linear, Refusal> {
                 .with_subject(name));
         }
     }
-    Linear { terms: vec![(a * b, Term::Two(x, y))], constant: 0.0, parsed: l.parsed || r.parsed }.bounded()
+    Linear { terms: vec![(scale * by, Term::Two(x, y))], constant: 0.0, parsed: left.parsed || right.parsed }.bounded()
 }
 
 /// Makes 32-bit columns and literals of an argument 64 bits wide, so that arithmetic does not wrap row by row.

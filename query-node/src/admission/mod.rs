@@ -107,5 +107,5 @@ pub fn admit(
 /// [`Catalog::owner`] of the owner asked), and for `EXPLAIN POLICY`.
 #[must_use]
 pub fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
-    judge::judge(plan, owner)
+    crate::catalog::with_room(|| judge::judge(plan, owner))
 }

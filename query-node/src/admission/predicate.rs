@@ -14,6 +14,24 @@ pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
     scalar::check(expr, ground)
 }
 
+/// Checks a condition that rows of several tables must meet: equal to a column of another table, a measure would become
+/// a group key under that column's name.
+pub(super) fn across_tables(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+    let columns = sorted(expr);
+    let Some(measure) = columns.iter().find(|c| ground.class(c) == ColumnClass::Measure) else { return Ok(()) };
+    let with_public = columns.iter().any(|c| !ground.is_protected(c));
+    let equality = matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq | Operator::IsNotDistinctFrom, .. }));
+    let several = columns.iter().any(|c| Ground::index(c) != Ground::index(measure));
+    if with_public || (equality && several) {
+        return Err(class_refusal(ColumnClass::Measure, measure, "compared with another table's column", ground)
+            .with_rule(
+                "a measure is no group key, and so not equal to another table's column, nor compared with a public one",
+            )
+            .with_remedy(format!("compare {} with literals; join on dimensions or identifiers", measure.name)));
+    }
+    Ok(())
+}
+
 /// Checks that an expression reads no identifier and nothing sealed.
 pub(super) fn classes(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
     for column in sorted(expr) {
@@ -81,7 +99,7 @@ pub(super) fn unit_link<'a>(expr: &'a Expr, ground: &Ground) -> Option<(&'a Colu
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = expr else { return None };
     let (Expr::Column(l), Expr::Column(r)) = (bare(left), bare(right)) else { return None };
     let identifier = |c: &Column| ground.class(c) == ColumnClass::Identifier && ground.is_protected(c);
-    let linked = identifier(l) && identifier(r) && ground.index(l) != ground.index(r);
+    let linked = identifier(l) && identifier(r) && Ground::index(l) != Ground::index(r);
     linked.then_some((l, r))
 }
 

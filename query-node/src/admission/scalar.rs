@@ -44,9 +44,18 @@ pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
 fn check_node(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
     #[allow(deprecated, reason = "Expr::Wildcard is deprecated and still has to be refused")]
     match expr {
-        Expr::Column(_) | Expr::Literal(..) | Expr::Not(_) | Expr::Case(_) => Ok(()),
-        Expr::IsNotNull(_) | Expr::IsNull(_) | Expr::IsTrue(_) | Expr::IsFalse(_) | Expr::IsUnknown(_) => Ok(()),
-        Expr::IsNotTrue(_) | Expr::IsNotFalse(_) | Expr::IsNotUnknown(_) => Ok(()),
+        Expr::Column(_)
+        | Expr::Literal(..)
+        | Expr::Not(_)
+        | Expr::Case(_)
+        | Expr::IsNotNull(_)
+        | Expr::IsNull(_)
+        | Expr::IsTrue(_)
+        | Expr::IsFalse(_)
+        | Expr::IsUnknown(_)
+        | Expr::IsNotTrue(_)
+        | Expr::IsNotFalse(_)
+        | Expr::IsNotUnknown(_) => Ok(()),
         Expr::Between(between) => comparable(&[&between.expr], ground),
         Expr::BinaryExpr(binary) => operator(binary, ground),
         Expr::Negative(inner) => match ground.type_of(inner) {

@@ -13,6 +13,9 @@ use super::judge::Judge;
 use super::{predicate, remedy, scalar};
 use crate::refusal::{Code, Refusal};
 
+/// The most operators below each other. The walk takes a piece of the stack for each.
+const MAX_DEPTH: usize = 100;
+
 /// A subtree over base columns.
 pub(super) struct Node {
     /// The plan to run.
@@ -27,7 +30,14 @@ impl Judge<'_> {
     /// Rewrites a subtree. `above` are the conditions that every row of it will have to meet further up, over base
     /// columns. `None` if the walk cannot go on; a refusal is then on record.
     pub(super) fn tree(&mut self, plan: &LogicalPlan, above: &[Pending]) -> Option<Node> {
-        let node = self.subtree(plan, above)?;
+        if self.depth == MAX_DEPTH {
+            self.refuse("FROM", too_deep());
+            return None;
+        }
+        self.depth += 1;
+        let node = self.subtree(plan, above);
+        self.depth -= 1;
+        let node = node?;
         if let Some(name) = super::ground::reserved_name(plan) {
             self.refuse("SELECT", reserved(&name));
             return None;
@@ -52,6 +62,10 @@ impl Judge<'_> {
             LogicalPlan::Projection(projection) => self.projection(projection),
             LogicalPlan::Filter(filter) => self.filter(filter, above),
             LogicalPlan::Join(join) => self.join(join, above),
+            LogicalPlan::Aggregate(_) if !self.aggregating => {
+                self.refuse("HAVING", super::judge::computed_output());
+                None
+            }
             other => {
                 let refusal = operator(other, self);
                 self.refuse("SELECT", refusal);
@@ -106,7 +120,9 @@ impl Judge<'_> {
             }
             return;
         }
-        match predicate::check(conjunct, &self.ground) {
+        let verdict =
+            predicate::check(conjunct, &self.ground).and_then(|()| predicate::across_tables(conjunct, &self.ground));
+        match verdict {
             Ok(()) => self.admit_columns(
                 operator,
                 conjunct,
@@ -120,18 +136,9 @@ impl Judge<'_> {
         let left = self.tree(&join.left, &below_side(above, &join.left))?;
         let right = self.tree(&join.right, &below_side(above, &join.right))?;
         let both: Vec<Grounded> = left.columns.iter().chain(&right.columns).cloned().collect();
-        let schema = match join.left.schema().join(join.right.schema()) {
-            Ok(schema) => Arc::new(schema),
-            Err(_) => {
-                self.refuse(
-                    "JOIN",
-                    Refusal::new(Code::UnknownName, "two sides of a join have columns of one name")
-                        .with_rule("a column of a join has one name")
-                        .with_subject("JOIN")
-                        .with_remedy("give each table an alias of its own"),
-                );
-                return None;
-            }
+        let Ok(schema) = join.left.schema().join(join.right.schema()).map(Arc::new) else {
+            self.refuse("JOIN", same_names());
+            return None;
         };
         let equality = match join.null_equality {
             NullEquality::NullEqualsNothing => Operator::Eq,
@@ -157,6 +164,12 @@ impl Judge<'_> {
                     met.push(self.ground_in(condition, &schema, &both)?.expr);
                 }
             }
+        }
+        match join.join_type {
+            JoinType::Left => self.ground.fill(right.leaves.clone()),
+            JoinType::Right => self.ground.fill(left.leaves.clone()),
+            JoinType::Full => self.ground.fill(left.leaves.start..right.leaves.end),
+            _ => {}
         }
         let sides = (Side::new(&left, &self.ground), Side::new(&right, &self.ground));
         let verdict = join::check(join, &sides.0, &sides.1, &met, self);
@@ -229,6 +242,20 @@ pub(super) fn shows_both(join_type: JoinType) -> bool {
 
 fn join_name(join_type: JoinType) -> String {
     format!("{join_type} join")
+}
+
+fn same_names() -> Refusal {
+    Refusal::new(Code::UnknownName, "two sides of a join have columns of one name")
+        .with_rule("a column of a join has one name")
+        .with_subject("JOIN")
+        .with_remedy("give each table an alias of its own")
+}
+
+fn too_deep() -> Refusal {
+    Refusal::new(Code::Limit, "the query is nested too deeply")
+        .with_rule(format!("over non-public data at most {MAX_DEPTH} operators lie below each other"))
+        .with_subject("FROM")
+        .with_remedy("use fewer levels of derived tables and joins")
 }
 
 pub(super) fn reserved(name: &str) -> Refusal {

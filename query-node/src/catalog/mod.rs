@@ -8,6 +8,7 @@
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
 mod sql;
+mod stack;
 mod types;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use wanqu_crds::columns::ColumnClass;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use sql::{parse_query, planning_state};
+pub use stack::with_room;
 pub use types::arrow_type;
 
 /// In an owner's catalog, where the whole of a public common table is found, every member's slice of it.

@@ -17,6 +17,7 @@ use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
+use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
 use crate::refusal::{Code, Refusal};
 
@@ -67,12 +68,19 @@ pub fn planning_state() -> &'static SessionState {
 impl Catalog {
     /// Plans one query against this catalog: names resolved, types coerced, constants folded, nothing else optimised.
     pub fn plan(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
+        with_room(|| self.plan_with_room(sql, max_bytes))
+    }
+
+    fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
         let statement = parse_query(sql, max_bytes)?;
+        stack::check_statement(&statement)?;
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
         let state = names.state;
         let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-        analysed.and_then(fold_constants).map_err(planning_error)
+        let plan = analysed.and_then(fold_constants).map_err(planning_error)?;
+        stack::check_plan(&plan)?;
+        Ok(plan)
     }
 }
 

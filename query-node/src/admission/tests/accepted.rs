@@ -207,6 +207,21 @@ fn public_tables_are_read_freely_and_need_no_project() {
 }
 
 #[test]
+fn a_null_counts_as_a_condition_where_it_tells_something() {
+    let complement = |sql: &str| {
+        let admitted = admit_sql(sql, &bundle()).unwrap();
+        let Shape::Gated(gated) = admitted.shape().clone() else { panic!("{sql}") };
+        gated.conditions.iter().map(|c| c.complement).collect::<Vec<_>>()
+    };
+    assert_eq!(complement("SELECT count(cost) FROM shenzhen.health.visits"), [false]);
+    assert_eq!(complement("SELECT count(diagnosis) FROM shenzhen.health.visits"), [true]);
+    assert_eq!(complement("SELECT count(nullif(cost, 5)) FROM shenzhen.health.visits"), [true]);
+    let outer = "SELECT sum(p.income) FROM shenzhen.health.visits v LEFT JOIN shenzhen.health.patients p \
+                 ON v.patient_id = p.patient_id AND p.income > 1000";
+    assert_eq!(complement(outer), [true], "who has no such row is told by its NULL");
+}
+
+#[test]
 fn a_public_table_must_not_multiply_rows() {
     let joined = "SELECT f.district, count(*) FROM shenzhen.health.visits v \
                   JOIN shenzhen.health.facilities f ON v.facility_id = f.facility_id WHERE f.beds > 9 GROUP BY f.district";

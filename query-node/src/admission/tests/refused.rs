@@ -187,6 +187,24 @@ const REFUSED: &[(&str, Code)] = &[
     ("SELECT count(*) FROM V WHERE cost > (SELECT avg(cost) FROM V)", FunctionNotAllowed),
     ("SELECT (SELECT max(cost) FROM V) FROM F", FunctionNotAllowed),
     ("SELECT count(*) FROM F WHERE beds > (SELECT max(cost) FROM V)", FunctionNotAllowed),
+    ("SELECT F.beds, count(*) FROM V JOIN F ON V.tests = F.beds GROUP BY F.beds", ColumnClass),
+    (
+        "SELECT F.beds, count(*) FROM V JOIN F ON V.facility_id = F.facility_id AND V.tests >= F.beds AND V.tests <= F.beds GROUP BY F.beds",
+        ColumnClass,
+    ),
+    (
+        "SELECT P.birth_year, count(*) FROM V JOIN P ON V.patient_id = P.patient_id AND V.days = P.birth_year GROUP BY P.birth_year",
+        ColumnClass,
+    ),
+    ("SELECT sum(cost + cost + cost * 0.0000001) FROM V", AggregateArgument),
+    ("SELECT sum(cost) FROM V WHERE date_part('hour', arrived AT TIME ZONE 'Asia/Macau') = 3", FunctionNotAllowed),
+    ("SELECT count(*) FROM V WHERE sex = ANY(SELECT district FROM P)", FunctionNotAllowed),
+    ("SELECT grouping(sex), count(*) FROM V GROUP BY sex", NotAnAggregate),
+    ("SELECT count(cost, weight) FROM V", AggregateArgument),
+    ("SELECT sum(cost ORDER BY age) FROM V", AggregateArgument),
+    ("SELECT count(*) FROM generate_series(1, 10) AS g JOIN V ON V.age = g.value", InvalidSql),
+    ("SELECT sum(F.rate * F.beds * V.cost) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    ("SELECT sum(V.cost * (F.rate + 1)) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
     // Statements and names.
     ("EXPLAIN SELECT count(*) FROM V", NotAQuery),
     ("EXPLAIN ANALYZE SELECT count(*) FROM V", NotAQuery),
@@ -271,5 +289,30 @@ fn a_refusal_holds_no_literal_of_the_text() {
             let remedy = refusal.remedy.clone().unwrap_or_default();
             assert!(!refusal.message.contains(literal) && !remedy.contains(literal), "{short}: {refusal}");
         }
+    }
+}
+
+#[test]
+fn many_conditions_and_deep_nesting_are_refused() {
+    let filters: Vec<String> = (0..300).map(|n| format!("count(*) FILTER (WHERE age > {n})")).collect();
+    let sql = format!("SELECT {} FROM shenzhen.health.visits", filters.join(", "));
+    assert_eq!(admit_sql(&sql, &bundle()).unwrap_err().code, Limit);
+    let sum = format!("SELECT sum({}) FROM shenzhen.health.visits", vec!["cost"; 300].join(" + "));
+    assert_eq!(admit_sql(&sum, &bundle()).unwrap_err().code, AggregateArgument);
+    let chain = format!("SELECT count(*) FROM shenzhen.health.visits WHERE {}", vec!["age <> 1"; 12_000].join(" AND "));
+    assert_eq!(admit_sql(&chain, &bundle()).unwrap_err().code, Limit);
+    let mut nested = "SELECT sex FROM shenzhen.health.visits".to_owned();
+    for level in 0..60 {
+        nested = format!("SELECT sex FROM ({nested}) AS t{level}");
+    }
+    assert_eq!(admit_sql(&format!("SELECT DISTINCT sex FROM ({nested}) AS t"), &bundle()).unwrap_err().code, Limit);
+}
+
+#[test]
+fn what_is_computed_from_aggregates_is_left_to_the_home_node() {
+    for tail in ["HAVING count(*) > 100", "HAVING count(*) = 1 ORDER BY 1"] {
+        let sql = format!("SELECT sex, count(*) FROM shenzhen.health.visits GROUP BY sex {tail}");
+        let refusal = admit_sql(&sql, &bundle()).unwrap_err();
+        assert!(refusal.rule.unwrap().contains("home") || tail.contains("ORDER"), "{tail}");
     }
 }
