@@ -54,6 +54,10 @@ impl Need {
 /// there is nobody at all is kept back like one with few, unless the policy lets zeros be published.
 pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone, publish_zeros: bool) -> bool {
     let mut pairs = needs.iter().zip(reaches);
+    if !needs.iter().any(|need| need.is_input()) {
+        // Nothing was counted, so nothing is known.
+        return false;
+    }
     let mut inputs = pairs.clone().filter(|(need, _)| need.is_input());
     if inputs.clone().all(|(_, reach)| reach == Reach::Nobody) {
         return publish_zeros && pairs.all(|(_, reach)| reach != Reach::Few);
@@ -67,8 +71,9 @@ pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone,
 
 /// Whether a prefix of the input proves that a cell is released: counts of units only grow, so enough stays enough.
 /// "Nobody" is not proved by a prefix.
-pub fn is_proved_by_prefix(mut reaches: impl Iterator<Item = Reach>) -> bool {
-    reaches.all(|reach| reach == Reach::Enough)
+pub fn is_proved_by_prefix(reaches: impl Iterator<Item = Reach>) -> bool {
+    let mut counted = reaches.peekable();
+    counted.peek().is_some() && counted.all(|reach| reach == Reach::Enough)
 }
 
 /// The cells that were kept back, and the units behind them, input by input.
@@ -89,6 +94,13 @@ impl Suppressed {
     /// None yet.
     pub fn new(k: u32, inputs: usize) -> Self {
         Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Some(HashSet::new()); inputs] }
+    }
+
+    /// Where the number of inputs was not known before the first cell.
+    pub fn expect_inputs(&mut self, inputs: usize) {
+        if self.inputs.len() < inputs {
+            self.inputs.resize(inputs, Some(HashSet::new()));
+        }
     }
 
     /// One more cell, with what `units_reach` gave for each input.
@@ -141,6 +153,8 @@ mod tests {
     fn a_cell_is_released_only_if_enough_stand_behind_it() {
         type Case<'a> = (&'a [Need], &'a [Reach], bool, bool);
         let cases: &[Case<'_>] = &[
+            (&[], &[], false, false),
+            (&[Condition], &[Nobody], false, false),
             (&[Input], &[Enough], true, true),
             (&[Input], &[Few], false, false),
             (&[Input], &[Nobody], false, true),
@@ -176,6 +190,7 @@ mod tests {
         assert!(is_proved_by_prefix([Enough, Enough].into_iter()));
         assert!(!is_proved_by_prefix([Enough, Nobody].into_iter()));
         assert!(!is_proved_by_prefix([Few].into_iter()));
+        assert!(!is_proved_by_prefix([].into_iter()));
     }
 
     #[test]

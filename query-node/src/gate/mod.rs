@@ -146,13 +146,13 @@ async fn decide(passes: &Passes<'_>, cells: Cells) -> DfResult<Outcome> {
     let conditions = passes.shape.conditions.len();
     match strategy::first(passes.shape.rule.min_units, &leaves, conditions) {
         First::Ungated => passes.ungated(cells).await,
-        First::Inline => passes.inline(cells).await,
+        First::Inline => passes.inline(cells, &[]).await,
         First::Rows(most) => passes.rows(cells, most).await,
         First::Probe(prefix) => {
             let probe = passes.probe(prefix, PROBE_ROWS).await?;
             match strategy::next(&leaves, conditions, probe.groups, probe.decided.len()) {
                 Next::Main => passes.main(cells, &probe).await,
-                Next::Inline => passes.inline(cells).await,
+                Next::Inline => passes.inline(cells, &probe.always_met).await,
                 Next::Rows(most) => passes.rows(cells, most).await,
             }
         }

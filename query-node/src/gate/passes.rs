@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
-use arrow::compute::{filter_record_batch, not};
+use arrow::compute::{and, and_not, filter_record_batch, not};
 use arrow::datatypes::Int64Type;
 use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
-use datafusion::functions_aggregate::count::count;
+use datafusion::functions_aggregate::count::{count, count_udaf};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
 use futures::TryStreamExt;
@@ -55,34 +55,55 @@ impl Passes<'_> {
     }
 
     /// One pass: the aggregate, and beside it the units of every cell.
-    pub async fn inline(&self, mut cells: Cells) -> DfResult<Outcome> {
+    ///
+    /// `always_met` says of each condition whether it is expected to hold in every row, as "the measure is not NULL" often
+    /// does. Of such a one only the rows that do not meet it are counted: where there are none, its units are the cell's
+    /// own. Where there are some after all, the cell is in doubt and settled by a second pass.
+    pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
         let threaded = thread(self.run, &self.aggregate.input, None)?;
-        let (reaches, needs) = self.reaches(&threaded)?;
+        let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
         let inputs = threaded.units.len();
         let mut suppressed = Suppressed::new(self.shape.rule.min_units, inputs);
         let mut aggregates = self.asked();
         let first = self.layout.keys + aggregates.len();
-        aggregates.extend(reaches);
-        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, aggregates)?).await?;
+        aggregates.extend(counting.aggregates());
+        let keys = self.keys()?;
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
-            let lists = lists(&batch, first)?;
-            let released = self.decide(&needs, &lists, batch.num_rows(), |row| suppressed.add(&lists[..inputs], row));
-            cells.add(self.layout, &batch, &released)?;
+            let lists = counting.lists(&batch, first)?;
+            let passed =
+                self.decide(&counting.needs, &lists, batch.num_rows(), |row| suppressed.add(&lists[..inputs], row));
+            let Some(all_met) = counting.all_met(&batch, first)? else {
+                cells.add(self.layout, &batch, &passed)?;
+                continue;
+            };
+            cells.add(self.layout, &batch, &and(&passed, &all_met)?)?;
+            let doubtful = and_not(&passed, &all_met)?;
+            if doubtful.true_count() > 0 {
+                doubts.add(&batch, &doubtful, keys.of(&batch)?, &cells)?;
+            }
         }
-        Ok(Outcome { cells, suppressed })
+        self.settle(Outcome { cells, suppressed }, doubts).await
     }
 
     /// The units of every cell within a prefix: which cells are decided by it.
     pub async fn probe(&self, prefix: Prefix, rows: usize) -> DfResult<Probe> {
         let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix))?;
-        let (reaches, _) = self.reaches(&threaded)?;
+        let counting = self.counting(&threaded, |_| false)?;
+        let unmet = self.unmet(|_| true);
         threaded.plan = LogicalPlanBuilder::from(threaded.plan).limit(0, Some(rows))?.build()?;
         let keys = self.keys()?;
-        let mut probe = Probe { groups: 0, decided: HashSet::new() };
-        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, reaches)?).await?;
+        let first_unmet = self.layout.keys + counting.reaches.len();
+        let mut probe = Probe { groups: 0, decided: HashSet::new(), always_met: vec![true; unmet.len()] };
+        let aggregates = counting.reaches.iter().cloned().chain(unmet).collect();
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
             probe.groups += batch.num_rows();
-            let lists = lists(&batch, self.layout.keys)?;
+            let lists = counting.lists(&batch, self.layout.keys)?;
+            for (condition, always_met) in probe.always_met.iter_mut().enumerate() {
+                *always_met &= row_counts(&batch, first_unmet + condition)?.all(|unmet| unmet == 0);
+            }
             for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
                 if is_proved_by_prefix(lists.iter().map(|list| Reach::read(list, row))) {
                     probe.decided.insert(key);
@@ -104,9 +125,7 @@ impl Passes<'_> {
             cells.add(self.layout, &batch, &decided)?;
             doubts.add(&batch, &not(&decided)?, of_rows, &cells)?;
         }
-        let threaded = thread(self.run, &self.aggregate.input, None)?;
-        let suppressed = Suppressed::new(self.shape.rule.min_units, threaded.units.len());
-        self.settle(threaded, Outcome { cells, suppressed }, doubts).await
+        self.settle(Outcome { cells, suppressed: Suppressed::new(self.shape.rule.min_units, 0) }, doubts).await
     }
 
     /// The aggregate with the number of rows beside it; no unit has more than `most`.
@@ -121,7 +140,7 @@ impl Passes<'_> {
         let mut aggregates = self.asked();
         let first = self.layout.keys + aggregates.len();
         aggregates.extend([known.alias("__rows_known"), count(lit(1)).alias("__rows_all")]);
-        let plan = self.with_aggregates(threaded.plan.clone(), aggregates)?;
+        let plan = self.with_aggregates(threaded.plan, aggregates)?;
         let keys = self.keys()?;
         let mut suppressed = Suppressed::new(min_units, 1);
         let mut doubts = Doubts::default();
@@ -146,23 +165,26 @@ impl Passes<'_> {
             cells.add(self.layout, &batch, &released.into())?;
             doubts.add(&batch, &doubtful.into(), keys.of(&batch)?, &cells)?;
         }
-        self.settle(threaded, Outcome { cells, suppressed }, doubts).await
+        self.settle(Outcome { cells, suppressed }, doubts).await
     }
 
     /// Counts the units of the cells in doubt, in a pass of its own, if there are any.
-    async fn settle(&self, threaded: Threaded, mut outcome: Outcome, doubts: Doubts) -> DfResult<Outcome> {
+    async fn settle(&self, mut outcome: Outcome, doubts: Doubts) -> DfResult<Outcome> {
         if doubts.keys.is_empty() {
             return Ok(outcome);
         }
-        let (reaches, needs) = self.reaches(&threaded)?;
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let counting = self.counting(&threaded, |_| false)?;
         let inputs = threaded.units.len();
+        outcome.suppressed.expect_inputs(inputs);
         let keys = self.keys()?;
         let mut released: HashSet<Key> = HashSet::new();
-        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, reaches)?).await?;
+        let plan = self.with_aggregates(threaded.plan, counting.aggregates())?;
+        let mut batches = self.run.execute(&plan).await?;
         while let Some(batch) = batches.try_next().await? {
-            let lists = lists(&batch, self.layout.keys)?;
+            let lists = counting.lists(&batch, self.layout.keys)?;
             let of_rows = keys.of(&batch)?;
-            let verdicts = self.decide(&needs, &lists, batch.num_rows(), |row| {
+            let verdicts = self.decide(&counting.needs, &lists, batch.num_rows(), |row| {
                 if doubts.keys.contains(&of_rows[row]) {
                     outcome.suppressed.add(&lists[..inputs], row);
                 }
@@ -213,37 +235,85 @@ impl Passes<'_> {
         Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?))
     }
 
-    /// The aggregates that count units, and what is asked of each: of the inputs, then of the conditions.
-    fn reaches(&self, threaded: &Threaded) -> DfResult<(Vec<Expr>, Vec<Need>)> {
+    /// The aggregates that count units: of the inputs, then of the conditions. Of those for which `by_rows` is true only
+    /// the rows that do not meet them are counted.
+    fn counting(&self, threaded: &Threaded, by_rows: impl Fn(usize) -> bool) -> DfResult<Counting> {
+        if threaded.units.is_empty() {
+            return internal_err!("a gated aggregate whose input has no privacy unit");
+        }
         let function = Arc::new(AggregateUDF::from(UnitsReach::new(self.shape.rule.min_units)));
-        let mut reaches = Vec::new();
-        let mut needs = Vec::new();
+        let mut counting = Counting { reaches: Vec::new(), needs: Vec::new(), unmet: self.unmet(&by_rows) };
         let mut add = |unit: &Unit, filter: Option<Expr>, need: Need| -> DfResult<()> {
             let column = Expr::Column(unit.column(&threaded.plan)?);
-            let call = AggregateFunction::new_udf(
-                Arc::clone(&function),
-                vec![column],
-                false,
-                filter.map(Box::new),
-                vec![],
-                None,
-            );
-            reaches.push(Expr::AggregateFunction(call).alias(format!("__reach_{}", needs.len())));
-            needs.push(need);
+            let filter = filter.map(Box::new);
+            let call = AggregateFunction::new_udf(Arc::clone(&function), vec![column], false, filter, vec![], None);
+            counting.reaches.push(Expr::AggregateFunction(call).alias(format!("__reach_{}", counting.needs.len())));
+            counting.needs.push(need);
             Ok(())
         };
         for unit in &threaded.units {
             add(unit, None, if unit.padded { Need::PaddedInput } else { Need::Input })?;
         }
-        for Condition { met, complement } in &self.shape.conditions {
-            for unit in &threaded.units {
+        for (index, Condition { met, complement }) in self.shape.conditions.iter().enumerate() {
+            for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
                 add(unit, Some(met.clone()), Need::Condition)?;
                 if *complement {
                     add(unit, Some(met.clone().is_not_true()), Need::Condition)?;
                 }
             }
         }
-        Ok((reaches, needs))
+        Ok(counting)
+    }
+
+    /// The numbers of rows that do not meet a condition, of the conditions that are chosen.
+    fn unmet(&self, chosen: impl Fn(usize) -> bool) -> Vec<Expr> {
+        let conditions = self.shape.conditions.iter().enumerate().filter(|(index, _)| chosen(*index));
+        let call = |filter: Expr| {
+            AggregateFunction::new_udf(count_udaf(), vec![lit(1)], false, Some(Box::new(filter)), vec![], None)
+        };
+        let unmet = |(index, condition): (usize, &Condition)| {
+            Expr::AggregateFunction(call(condition.met.clone().is_not_true())).alias(format!("__unmet_{index}"))
+        };
+        conditions.map(unmet).collect()
+    }
+}
+
+/// What is counted beside an aggregate, and what is asked of it.
+#[derive(Debug)]
+struct Counting {
+    /// Counts of units.
+    reaches: Vec<Expr>,
+    /// What is asked of each of them.
+    needs: Vec<Need>,
+    /// Numbers of rows that do not meet a condition; each is asked to be none.
+    unmet: Vec<Expr>,
+}
+
+impl Counting {
+    fn aggregates(&self) -> Vec<Expr> {
+        self.reaches.iter().chain(&self.unmet).cloned().collect()
+    }
+
+    /// The counts of units in a batch, whose hidden columns begin at `first`.
+    fn lists<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b ListArray>> {
+        let columns = batch.columns().get(first..first + self.reaches.len()).unwrap_or_default();
+        let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
+        let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == self.needs.len());
+        lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
+    }
+
+    /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
+    fn all_met(&self, batch: &RecordBatch, first: usize) -> DfResult<Option<BooleanArray>> {
+        let mut all: Option<BooleanArray> = None;
+        for index in 0..self.unmet.len() {
+            let unmet = row_counts(batch, first + self.reaches.len() + index)?;
+            let met: BooleanArray = unmet.map(|rows| Some(rows == 0)).collect();
+            all = Some(match all {
+                Some(all) => and(&all, &met)?,
+                None => met,
+            });
+        }
+        Ok(all)
     }
 }
 
@@ -254,6 +324,8 @@ pub struct Probe {
     pub groups: usize,
     /// Those of them that it decided: they are released.
     pub decided: HashSet<Key>,
+    /// For each condition, whether every row of the prefix meets it.
+    pub always_met: Vec<bool>,
 }
 
 /// Cells of which it is not known yet whether they are released.
@@ -284,11 +356,4 @@ fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<Item
     let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
     Ok(counts.values().iter().map(|n| n.unsigned_abs()))
-}
-
-/// The columns from `first` on, as `units_reach` gives them.
-fn lists(batch: &RecordBatch, first: usize) -> DfResult<Vec<&ListArray>> {
-    let columns = batch.columns().get(first..).unwrap_or_default();
-    let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
-    lists.collect::<Option<Vec<_>>>().ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
 }

@@ -107,6 +107,8 @@ fn judged(fixture: &Fixture, sql: &str) -> Judged {
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Inline,
+    /// Conditions are expected to be met everywhere, whether they are or not.
+    InlineByRows,
     Probe(usize),
     Rows(u64),
 }
@@ -123,7 +125,8 @@ async fn run(fixture: &Fixture, engine: &Engine, sql: &str, way: Way) -> Release
     let passes = Passes { run: &run, aggregate, shape, layout: &layout };
     let cells = Cells::new(BOUNDS);
     let outcome = match way {
-        Way::Inline => passes.inline(cells).await,
+        Way::Inline => passes.inline(cells, &[]).await,
+        Way::InlineByRows => passes.inline(cells, &vec![true; shape.conditions.len()]).await,
         Way::Rows(most) => passes.rows(cells, most).await,
         Way::Probe(rows) => {
             let probe = passes.probe(Prefix { leaf: 0, rows: rows * 2 }, rows).await.unwrap();
@@ -244,7 +247,7 @@ async fn every_strategy_agrees_with_a_plain_count_of_units() {
             let inline = run(&fixture, &engine, sql, Way::Inline).await;
             expect(&inline, seen, k as usize, sql);
             let most = units_rows(&visits);
-            for way in [Way::Probe(1), Way::Probe(100), Way::Probe(1500), Way::Probe(100_000)] {
+            for way in [Way::InlineByRows, Way::Probe(1), Way::Probe(100), Way::Probe(1500), Way::Probe(100_000)] {
                 assert_eq!(run(&fixture, &engine, sql, way).await, inline, "{sql} by {way:?}");
             }
             if seen[0].conditions.is_empty() {

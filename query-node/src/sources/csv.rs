@@ -89,14 +89,14 @@ impl BlockDecoder for CsvDecoder {
     fn decode(&self, bytes: &[u8], records: usize) -> Result<Option<RecordBatch>, ArrowError> {
         let mut decoder = ReaderBuilder::new(Arc::clone(&self.file_schema))
             // A lone carriage return ends a record for the decoder too, so that there may be more than were cut.
-            .with_batch_size(bytes.len().max(records).max(1))
+            .with_batch_size(2 * records + 8)
             .with_projection(self.projection.clone())
             .build_decoder();
         let mut rest = bytes;
         while !rest.is_empty() {
             let read = decoder.decode(rest)?;
             if read == 0 {
-                break;
+                return Err(ArrowError::CsvError("far more records than lines".to_owned()));
             }
             rest = &rest[read..];
         }
