@@ -1,6 +1,7 @@
 //! SQL text to an analysed logical plan over stubs. The same code plans a researcher's query at home and a fragment at
 //! its owner; only the catalog differs.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::DataType;
@@ -68,7 +69,11 @@ pub fn planning_state() -> &'static SessionState {
 impl Catalog {
     /// Plans one query against this catalog: names resolved, types coerced, constants folded, nothing else optimised.
     pub fn plan(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
-        with_room(|| self.plan_with_room(sql, max_bytes))
+        // The engine's rules are many, and some panic on plans that nobody thought of: a text must never stop a node.
+        let planned = with_room(|| catch_unwind(AssertUnwindSafe(|| self.plan_with_room(sql, max_bytes))));
+        planned.unwrap_or_else(|_| {
+            Err(Refusal::new(Code::InvalidSql, "the query cannot be planned").with_remedy("write it in another form"))
+        })
     }
 
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {

@@ -40,7 +40,7 @@ pub use fragments::FragmentGroup;
 
 use crate::admission::PolicyFinding;
 use crate::answer::INCOMPLETE_COLUMN;
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::refusal::{Code, Refusal};
 
 /// A query, split.
@@ -107,7 +107,9 @@ impl Planner {
         let context = Context { owners: &self.owners, home: self.home.clone(), sql_bytes: self.sql_bytes * 4 };
         let mut placer = place::Placer::new(&context);
         // The engine's rules are many, and some panic on plans that nobody thought of: a text must never stop a node.
-        let split = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.split(sql, &mut placer)));
+        let split = catalog::with_room(|| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.split(sql, &mut placer)))
+        });
         let verdict = split.unwrap_or_else(|_| {
             Err(Refusal::new(Code::NotSplittable, "the planner has no way to plan this query")
                 .with_remedy("write it in another form; a DISTINCT ON can be a window function with row_number()"))
