@@ -11,13 +11,16 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
 
 use crate::bundle_file::{BundleFile, follow};
 use crate::cli::failure::io_reason;
 use crate::clock::SystemClock;
 use crate::identity::{GatewayIdentity, IdentityError, NodeIdentity};
 use crate::node::{Node, NodeError, NodeSettings};
+use crate::telemetry::log_filter;
 
 /// How often the bundle file is looked at.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -155,12 +158,11 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, DaemonError> {
 }
 
 fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second call finds a log that is there already, and leaves it.
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let _ = match format {
-        LogFormat::Json => log.json().try_init(),
-        LogFormat::Text => log.try_init(),
+        LogFormat::Json => registry().with(log.json().with_filter(log_filter("info"))).try_init(),
+        LogFormat::Text => registry().with(log.with_filter(log_filter("info"))).try_init(),
     };
 }
 

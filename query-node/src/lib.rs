@@ -29,3 +29,4 @@ pub mod planner;
 pub mod refusal;
 pub mod sources;
 pub mod state;
+pub mod telemetry;

@@ -20,6 +20,11 @@ mod up;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
+
+use crate::telemetry::log_filter;
 
 use clap::{CommandFactory, Parser};
 
@@ -63,10 +68,9 @@ async fn run(args: Args) -> Outcome {
 
 /// The log goes to standard error, and only warnings do unless `RUST_LOG` says otherwise.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error,query_node=warn"));
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
     // A second call finds a log that is there already, and leaves it.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time().try_init();
+    let _ = registry().with(log.with_filter(log_filter("error,query_node=warn"))).try_init();
 }
 
 /// Writes to standard output; `println!` would panic where nobody reads.
