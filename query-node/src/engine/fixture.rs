@@ -117,6 +117,15 @@ impl Fixture {
         self.bundle.slices.push(Slice { table, columns: specs, ..own });
     }
 
+    /// Adds the public table `hongkong.d.NAME` of another member. Columns as for `dataset`.
+    pub fn foreign(&mut self, name: &str, columns: &str) {
+        self.dataset(name, "absent", SourceFormat::Csv, columns, rule(1, 1));
+        self.bundle.sources.pop();
+        let slice = self.bundle.slices.last_mut().unwrap();
+        slice.table = format!("hongkong.d.{name}").parse().unwrap();
+        slice.jurisdiction = "HK".parse().unwrap();
+    }
+
     pub fn write(&self, file: &str, bytes: impl AsRef<[u8]>) {
         write(&self.dir.path().join(file), bytes.as_ref());
     }
