@@ -13,6 +13,7 @@
 //! in `cell`, as further conditions that a cell must meet, and see the same cells before they leave.
 
 mod cell;
+mod counting;
 mod keys;
 mod output;
 mod passes;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
+use arrow::array::{BooleanArray, ListArray, RecordBatch};
 use arrow::compute::{and, and_not, filter_record_batch, not};
-use arrow::datatypes::Int64Type;
-use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::functions_aggregate::count::{count, count_udaf};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
@@ -13,6 +12,7 @@ use futures::TryStreamExt;
 use hashbrown::HashSet;
 
 use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
+use super::counting::{Counting, row_counts};
 use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
 use super::strategy::{ByRows, by_rows};
@@ -278,45 +278,6 @@ impl Passes<'_> {
     }
 }
 
-/// What is counted beside an aggregate, and what is asked of it.
-#[derive(Debug)]
-struct Counting {
-    /// Counts of units.
-    reaches: Vec<Expr>,
-    /// What is asked of each of them.
-    needs: Vec<Need>,
-    /// Numbers of rows that do not meet a condition; each is asked to be none.
-    unmet: Vec<Expr>,
-}
-
-impl Counting {
-    fn aggregates(&self) -> Vec<Expr> {
-        self.reaches.iter().chain(&self.unmet).cloned().collect()
-    }
-
-    /// The counts of units in a batch, whose hidden columns begin at `first`.
-    fn lists<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b ListArray>> {
-        let columns = batch.columns().get(first..first + self.reaches.len()).unwrap_or_default();
-        let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
-        let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == self.needs.len());
-        lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
-    }
-
-    /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
-    fn all_met(&self, batch: &RecordBatch, first: usize) -> DfResult<Option<BooleanArray>> {
-        let mut all: Option<BooleanArray> = None;
-        for index in 0..self.unmet.len() {
-            let unmet = row_counts(batch, first + self.reaches.len() + index)?;
-            let met: BooleanArray = unmet.map(|rows| Some(rows == 0)).collect();
-            all = Some(match all {
-                Some(all) => and(&all, &met)?,
-                None => met,
-            });
-        }
-        Ok(all)
-    }
-}
-
 /// What a prefix showed.
 #[derive(Debug)]
 pub struct Probe {
@@ -349,11 +310,4 @@ impl Doubts {
         self.keys.extend(keys.into_iter().zip(doubtful.iter()).filter(|(_, d)| *d == Some(true)).map(|(key, _)| key));
         Ok(())
     }
-}
-
-/// A hidden count, row by row.
-fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<Item = u64>> {
-    let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
-    let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
-    Ok(counts.values().iter().map(|n| n.unsigned_abs()))
 }

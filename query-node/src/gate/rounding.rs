@@ -164,6 +164,7 @@ impl Rounding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Treatment::{Count, Keep, Sum};
     use arrow::array::{Float64Array, Int64Array, UInt64Array};
     use datafusion::functions_aggregate::expr_fn::{avg, count, max, sum};
     use datafusion::logical_expr::{ExprFunctionExt, col, lit};
@@ -202,7 +203,6 @@ mod tests {
         let rounding = Rounding::new(&aggregates, 5).unwrap();
         let counts: Vec<String> = rounding.counts.iter().map(ToString::to_string).collect();
         assert_eq!(counts, ["count(x)", "count(y)", "count(x) FILTER (WHERE y > Int32(1))"]);
-        use Treatment::{Count, Keep, Sum};
         let expected = [Count, Sum { count: 0 }, Keep, Sum { count: 1 }, Sum { count: 2 }, Sum { count: 0 }];
         assert_eq!(rounding.treatments, expected);
         assert!(Rounding::new(&aggregates, 1).unwrap().counts.is_empty());

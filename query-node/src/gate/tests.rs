@@ -154,11 +154,15 @@ fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {
     rows
 }
 
+/// Whose a record is; `None` if it does not say.
+#[derive(Debug, Clone, Copy)]
+struct Whose(Option<u32>);
+
 /// One row at the aggregate's input, as the oracle sees it.
 struct Seen {
     key: Vec<String>,
-    /// For each input: no record, or a record of somebody unknown, or of a unit.
-    units: Vec<Option<Option<u32>>>,
+    /// For each input: the record that is in the row, if an outer join found one.
+    units: Vec<Option<Whose>>,
     padded: Vec<bool>,
     /// For each condition whose units are counted: whether the row is one of them.
     conditions: Vec<bool>,
@@ -176,7 +180,8 @@ fn oracle(rows: &[Seen], k: usize) -> (BTreeMap<Vec<String>, usize>, u64) {
         let first = rows[0];
         // The number of units, and whether there is any record at all.
         let count = |input: usize, of: &dyn Fn(&Seen) -> bool| {
-            let found: Vec<Option<u32>> = rows.iter().filter(|r| of(r)).filter_map(|r| r.units[input]).collect();
+            let found: Vec<Option<u32>> =
+                rows.iter().filter(|r| of(r)).filter_map(|r| r.units[input]).map(|w| w.0).collect();
             (found.iter().flatten().collect::<BTreeSet<_>>().len(), !found.is_empty())
         };
         let none_or_enough = |(units, any): (usize, bool)| !any || units >= k;
@@ -204,7 +209,8 @@ fn seen_visits(
     key: impl Fn(&Visit) -> Vec<String>,
     conditions: impl Fn(&Visit) -> Vec<bool>,
 ) -> Vec<Seen> {
-    let seen = |v| Seen { key: key(v), units: vec![Some(v.unit)], padded: vec![false], conditions: conditions(v) };
+    let seen =
+        |v| Seen { key: key(v), units: vec![Some(Whose(v.unit))], padded: vec![false], conditions: conditions(v) };
     visits.iter().map(seen).collect()
 }
 
@@ -287,7 +293,7 @@ async fn after_a_join_the_units_of_every_input_count() {
             let mut seen = Vec::new();
             let mut add = |v: Option<&Visit>, p: Option<&Person>| {
                 let key = vec![text_of("p", v.and_then(|v| v.place)), text_of("s", p.and_then(|p| p.sex))];
-                let units = vec![v.map(|v| v.unit), p.map(|p| p.unit)];
+                let units = vec![v.map(|v| Whose(v.unit)), p.map(|p| Whose(p.unit))];
                 seen.push(Seen { key, units, padded: vec![pads_visits, pads_people], conditions: vec![] });
             };
             let meet = |v: &Visit, p: &Person| v.unit.is_some() && v.unit == p.unit;
@@ -437,7 +443,7 @@ impl RemotePublic for Meddling {
         assert_eq!(columns.iter().map(SqlName::as_str).collect::<Vec<_>>(), ["code", "region"]);
         // A member that answers otherwise the second time must not be asked twice within one attempt.
         let codes = StringViewArray::from(vec!["p1", "p2"]);
-        let regions = StringViewArray::from(vec![if fetch % 2 == 0 { "north" } else { "south" }; 2]);
+        let regions = StringViewArray::from(vec![if fetch.is_multiple_of(2) { "north" } else { "south" }; 2]);
         let columns: Vec<(&str, ArrayRef)> = vec![("code", Arc::new(codes)), ("region", Arc::new(regions))];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
         Ok(futures::stream::iter([Ok(batch)]).boxed())
@@ -448,8 +454,8 @@ impl RemotePublic for Meddling {
 async fn all_passes_see_one_state_of_every_source() {
     for (changes, expected) in [(0, Ok("north")), (1, Ok("south")), (2, Err(Code::Source))] {
         let mut fixture = Fixture::new();
-        let rows: String = (0..40).map(|u| format!("u{u},p{}\n", u % 2 + 1)).collect();
-        fixture.write("v.csv", format!("unit,place\n{rows}"));
+        let rows: Vec<String> = (0..40).map(|u| format!("u{u},p{}", u % 2 + 1)).collect();
+        fixture.write("v.csv", format!("unit,place\n{}\n", rows.join("\n")));
         fixture.dataset(
             "v",
             "v.csv",

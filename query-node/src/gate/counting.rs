@@ -1,0 +1,56 @@
+//! The hidden columns that the gate computes beside an aggregate, and how they are read.
+
+use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
+use arrow::compute::and;
+use arrow::datatypes::Int64Type;
+use datafusion::common::{Result as DfResult, internal_datafusion_err};
+use datafusion::logical_expr::Expr;
+
+use super::cell::Need;
+
+/// What is counted beside an aggregate, and what is asked of it.
+#[derive(Debug)]
+pub struct Counting {
+    /// Counts of units.
+    pub reaches: Vec<Expr>,
+    /// What is asked of each of them.
+    pub needs: Vec<Need>,
+    /// Numbers of rows that do not meet a condition; each is asked to be none.
+    pub unmet: Vec<Expr>,
+}
+
+impl Counting {
+    /// All of it, in the order in which the columns come out.
+    pub fn aggregates(&self) -> Vec<Expr> {
+        self.reaches.iter().chain(&self.unmet).cloned().collect()
+    }
+
+    /// The counts of units in a batch, whose hidden columns begin at `first`.
+    pub fn lists<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b ListArray>> {
+        let columns = batch.columns().get(first..first + self.reaches.len()).unwrap_or_default();
+        let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
+        let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == self.needs.len());
+        lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
+    }
+
+    /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
+    pub fn all_met(&self, batch: &RecordBatch, first: usize) -> DfResult<Option<BooleanArray>> {
+        let mut all: Option<BooleanArray> = None;
+        for index in 0..self.unmet.len() {
+            let unmet = row_counts(batch, first + self.reaches.len() + index)?;
+            let met: BooleanArray = unmet.map(|rows| Some(rows == 0)).collect();
+            all = Some(match all {
+                Some(all) => and(&all, &met)?,
+                None => met,
+            });
+        }
+        Ok(all)
+    }
+}
+
+/// A hidden count, row by row.
+pub fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<Item = u64>> {
+    let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
+    Ok(counts.values().iter().map(|n| n.unsigned_abs()))
+}
