@@ -57,7 +57,7 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "wanqu", version, max_term_width = 110, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Args {
-    /// Where the local federation keeps its keys, logs and sample data [default: $XDG_STATE_HOME/wanqu].
+    /// Where the local federation keeps its keys, logs and sample data [default: `wanqu` in the user's state folder].
     #[arg(long, global = true, value_name = "DIR", env = "WANQU_HOME")]
     pub state: Option<PathBuf>,
     /// What to do.

@@ -74,13 +74,11 @@ fn what_leaves(table: &TableListing) -> String {
     }
     let mut rules: Vec<String> = table.owners.iter().map(|(_, applied)| rule(applied)).collect();
     rules.dedup();
-    match &rules[..] {
-        [one] => one.clone(),
-        _ => {
-            let each = table.owners.iter().map(|(id, applied)| format!("{id}: {}", rule(applied)));
-            each.collect::<Vec<_>>().join("\n")
-        }
+    if let [one] = &rules[..] {
+        return one.clone();
     }
+    let each = table.owners.iter().map(|(id, applied)| format!("{id}: {}", rule(applied)));
+    each.collect::<Vec<_>>().join("\n")
 }
 
 fn rule(rule: &ReleaseRule) -> String {

@@ -55,10 +55,8 @@ pub async fn run(state: &StateDir, args: &DemoArgs) -> Outcome {
 
 fn verdict(failed: usize) -> Outcome {
     if failed == 0 {
-        return super::put(&format!(
-            "\nThe tour came out as it should: {} of {0}.\n",
-            counted(STEPS.len() as u64, "step")
-        ));
+        let steps = counted(STEPS.len() as u64, "step");
+        return super::put(&format!("\nThe tour came out as it should, all {steps} of it.\n"));
     }
     Err(Failure::failed(format!("{} of the tour's {} did not come out as they should", failed, STEPS.len())))
 }

@@ -34,6 +34,7 @@ impl Failure {
     }
 
     /// A failure to read or write a file.
+    #[must_use]
     pub fn file(verb: &str, path: &Path, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::BrokenPipe;
@@ -42,6 +43,7 @@ impl Failure {
     }
 
     /// A failure to write to standard output.
+    #[must_use]
     pub fn output(error: &io::Error) -> Self {
         Self::file("write", Path::new("standard output"), error)
     }

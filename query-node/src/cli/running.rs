@@ -16,10 +16,10 @@ use super::state::{FederationState, NodeState, ProjectState, Researcher, StateDi
 use crate::local::{LocalError, LocalFederation, LocalOptions, Ports, placements};
 
 /// How long a token of a local federation holds; it is renewed long before.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
 /// How often tokens are renewed.
-const RENEWAL: Duration = Duration::from_secs(6 * 3600);
+const RENEWAL: Duration = Duration::from_hours(6);
 
 /// Where the data of a federation lies.
 pub struct Roots {
@@ -35,7 +35,7 @@ pub struct Running {
     pub state: FederationState,
     federation: LocalFederation,
     folder: StateDir,
-    _lock: StateLock,
+    lock: StateLock,
 }
 
 impl Running {
@@ -57,9 +57,9 @@ impl Running {
         let federation =
             LocalFederation::start(resources, options).await.map_err(|e| Failure::failed(e.to_string()))?;
         let state = describe(folder, &federation)?;
-        let running = Self { state, federation, folder: folder.clone(), _lock: lock };
+        let running = Self { state, federation, folder: folder.clone(), lock };
         running.write_tokens()?;
-        running.folder.publish(&running._lock, &running.state)?;
+        running.folder.publish(&running.lock, &running.state)?;
         Ok(running)
     }
 

@@ -199,6 +199,7 @@ impl StateDir {
     }
 
     /// The record of the last federation, running or not: enough to read its audit logs.
+    #[must_use]
     pub fn last(&self) -> Option<FederationState> {
         self.load().ok()
     }

@@ -1,6 +1,7 @@
 //! `wanqu up`: the federation that a folder of manifests describes, in this process.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::args::UpArgs;
@@ -34,7 +35,14 @@ pub fn welcome(state: &FederationState) -> String {
     );
     for node in &state.nodes {
         let home = if node.jurisdiction == state.default_node { "  (asked unless --node says otherwise)" } else { "" };
-        text += &format!("  {:<7} {:<12} {}{home}\n", node.jurisdiction.as_str(), node.display_name, node.gateway);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<7} {}{home}\n          {}",
+            node.jurisdiction.as_str(),
+            node.display_name,
+            node.gateway
+        );
     }
     text
 }

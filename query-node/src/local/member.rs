@@ -68,7 +68,7 @@ impl Member {
             let exchange = tokio::net::TcpListener::from_std(doors.exchange).map_err(NodeError::Runtime)?;
             let gateway = tokio::net::TcpListener::from_std(doors.gateway).map_err(NodeError::Runtime)?;
             Ok(tokio::spawn(async move {
-                if let Err(error) = node.serve(exchange, gateway, stopping).await {
+                if let Err(error) = Box::pin(node.serve(exchange, gateway, stopping)).await {
                     tracing::error!(%error, "a node ended");
                 }
             }))

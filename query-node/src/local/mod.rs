@@ -30,7 +30,7 @@ use crate::identity::IdentityError;
 use crate::node::NodeError;
 use cast::{Role, cast};
 use member::Member;
-pub use options::LocalOptions;
+pub use options::{Amend, LocalOptions};
 pub use ports::Ports;
 use ports::{Doors, address};
 

@@ -11,6 +11,9 @@ use super::ports::Ports;
 use crate::clock::{Clock, SystemClock};
 use crate::exchange::Tap;
 
+/// Changes a bundle.
+pub type Amend = Box<dyn Fn(&mut NodeBundle) + Send + Sync>;
+
 /// How a local federation is started.
 pub struct LocalOptions {
     /// Each node keeps its bundle and its audit log in a folder of its own below this one.
@@ -26,7 +29,7 @@ pub struct LocalOptions {
     /// Who watches what crosses the exchange.
     pub tap: Tap,
     /// Changes each bundle before its node reads it: for tests that need a federation no manifest would describe.
-    pub amend: Option<Box<dyn Fn(&mut NodeBundle) + Send + Sync>>,
+    pub amend: Option<Amend>,
 }
 
 impl LocalOptions {

@@ -30,7 +30,7 @@ async fn started(folder: &std::path::Path) -> LocalFederation {
 fn client(federation: &LocalFederation, home: &JurisdictionId) -> Client {
     let subject =
         Subject { issuer: "https://issuer.wanqu.local".to_owned(), subject: "researcher@szu.example".to_owned() };
-    let token = federation.token(home, &subject, Duration::from_secs(60)).unwrap();
+    let token = federation.token(home, &subject, Duration::from_mins(1)).unwrap();
     Client::connect(&federation.gateway(home).unwrap(), federation.ca(home).unwrap(), &token, None).unwrap()
 }
 
@@ -78,11 +78,11 @@ async fn a_token_of_one_member_opens_no_other_members_door() {
     let subject =
         Subject { issuer: "https://issuer.wanqu.local".to_owned(), subject: "researcher@szu.example".to_owned() };
     let (sz, hk) = (id("CN-SZ"), id("HK"));
-    let token = federation.token(&sz, &subject, Duration::from_secs(60)).unwrap();
+    let token = federation.token(&sz, &subject, Duration::from_mins(1)).unwrap();
     let wrong = Client::connect(&federation.gateway(&hk).unwrap(), federation.ca(&hk).unwrap(), &token, None).unwrap();
     assert_eq!(ask(&wrong, false).await.unwrap_err().code, Code::Identity);
     let stranger = Subject { issuer: "https://elsewhere.example".to_owned(), ..subject };
-    assert!(matches!(federation.token(&sz, &stranger, Duration::from_secs(60)), Err(LocalError::Issuer(_))));
+    assert!(matches!(federation.token(&sz, &stranger, Duration::from_mins(1)), Err(LocalError::Issuer(_))));
     federation.shutdown().await;
 }
 

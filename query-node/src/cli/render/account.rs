@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wanqu_crds::names::ResourceName;
+
 use super::cells::{bytes, counted, duration, printable};
 use super::table::{Screen, plain};
 use crate::answer::{JurisdictionOutcome, Summary};
@@ -99,7 +101,7 @@ fn rule(release: &ReleaseReport) -> String {
         let _ = write!(text, ", counts to {}", release.rounding);
     }
     if !release.policies.is_empty() {
-        let names: Vec<&str> = release.policies.iter().map(|name| name.as_str()).collect();
+        let names: Vec<&str> = release.policies.iter().map(ResourceName::as_str).collect();
         let _ = write!(text, " ({})", names.join(", "));
     }
     text

@@ -234,25 +234,25 @@ impl ParquetSink {
             return Err(Failure::failed(format!("cannot write {}: Parquet needs a regular file", path.display())));
         };
         let handle = file.reopen().map_err(|e| Failure::file("write", &path, &e))?;
-        let writer = ArrowWriter::try_new(handle, Arc::clone(schema), None).map_err(|e| parquet_failure(&path, e))?;
+        let writer = ArrowWriter::try_new(handle, Arc::clone(schema), None).map_err(|e| parquet_failure(&path, &e))?;
         Ok(Self { path, file, writer })
     }
 }
 
 impl Sink for ParquetSink {
     fn write(&mut self, batch: &RecordBatch) -> Outcome {
-        self.writer.write(batch).map_err(|e| parquet_failure(&self.path, e))
+        self.writer.write(batch).map_err(|e| parquet_failure(&self.path, &e))
     }
 
     fn finish(self: Box<Self>) -> Outcome {
         let Self { path, file, writer } = *self;
-        writer.close().map_err(|e| parquet_failure(&path, e))?;
+        writer.close().map_err(|e| parquet_failure(&path, &e))?;
         Target::File(path, file).finish()
     }
 }
 
-fn parquet_failure(path: &Path, error: parquet::errors::ParquetError) -> Failure {
-    if let parquet::errors::ParquetError::External(inner) = &error
+fn parquet_failure(path: &Path, error: &parquet::errors::ParquetError) -> Failure {
+    if let parquet::errors::ParquetError::External(inner) = error
         && let Some(io) = inner.downcast_ref::<io::Error>()
     {
         return Failure::file("write", path, io);

@@ -77,7 +77,7 @@ pub fn plain(header: &[String], rows: &[Vec<String>], right: &[bool], screen: Sc
     table.load_preset(NOTHING);
     let text = fill(table, header, rows, right, screen);
     // Every cell has a space before it, the first one too.
-    text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect()
+    text.lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect()
 }
 
 fn arranged(screen: Screen) -> Table {
@@ -110,8 +110,9 @@ fn fill(mut table: Table, header: &[String], rows: &[Vec<String>], right: &[bool
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    if text.is_empty() {
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
         text.push('\n');
     }
     text
