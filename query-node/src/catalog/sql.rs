@@ -98,6 +98,7 @@ fn fold_constants(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 }
 
 /// An error of planning. It speaks of the text and the catalog alone: no data has been read.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn planning_error(error: DataFusionError) -> Refusal {
     let code = match error.find_root() {
         DataFusionError::SchemaError(..) => Code::UnknownName,

@@ -1,7 +1,7 @@
 //! Merging moments: each owner releases finished statistics of its part (a count, means, sums of squared deviations),
 //! and the home node combines them without seeing a row.
 //!
-//! Source: T. F. Chan, G. H. Golub, R. J. LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+//! Source: T. F. Chan, G. H. Golub, R. J. `LeVeque`, "Updating Formulae and a Pairwise Algorithm for Computing Sample
 //! Variances", 1979: for two parts, `M2 = M2a + M2b + (mb - ma)² · na · nb / (na + nb)`, and likewise for the
 //! co-moment. Deviations are kept instead of sums of squares, so that large means do not cancel small variances.
 
@@ -156,7 +156,7 @@ struct MomentsAccumulator {
 impl Accumulator for MomentsAccumulator {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let columns = values.iter().map(|v| as_float64_array(v)).collect::<Result<Vec<_>>>()?;
-        let rows = columns.first().map_or(0, |c| c.len());
+        let rows = columns.first().map_or(0, Array::len);
         for part in (0..rows).filter_map(|row| Moments::from_row(&columns, row)) {
             self.moments.merge(part);
         }

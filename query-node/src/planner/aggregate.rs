@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit};
 
 use super::decompose::{Merge, Split, split};
 use super::fragments::hiding_owners;
-use super::place::{HomePart, Placed, Placer};
+use super::place::{HomePart, Placed, Placer, at_home};
 use super::spread::Region;
 use super::{invalid, lineage};
 use crate::merge::OWNER_COLUMN;
@@ -26,7 +26,7 @@ impl Placer<'_> {
         if region.public && whole_at_owner {
             return Ok(Placed::Owners(at_owner(aggregate, region)?));
         }
-        let splits = self.splits(aggregate, &region);
+        let splits = splits(aggregate, &region);
         let splittable = splits.iter().all(|(_, s)| !matches!(s, Split::Whole));
         if splittable {
             if !region.public {
@@ -41,28 +41,29 @@ impl Placer<'_> {
             } else {
                 return Err(self.explain_refusal(&at_owner(aggregate, region)?));
             };
-            return self.at_home(&LogicalPlan::Aggregate(aggregate.clone()), vec![input]).map(Placed::Home);
+            return at_home(&LogicalPlan::Aggregate(aggregate.clone()), vec![input]).map(Placed::Home);
         }
         // The one owner gives the whole of it; nothing more may be done to it there.
-        let lost = self.may_hide(&region);
+        let lost = !hiding_owners(&region).is_empty();
         let plan = self.cut(at_owner(aggregate, region)?)?;
         Ok(Placed::Home(HomePart { plan, lacks: vec![], lost }))
     }
+}
 
-    fn splits(&self, aggregate: &Aggregate, region: &Region) -> Vec<(AggregateFunction, Split)> {
-        let function = |e: &Expr| match e.clone().unalias() {
-            Expr::AggregateFunction(f) => Some(f),
-            _ => None,
-        };
-        let functions = aggregate.aggr_expr.iter().filter_map(function);
-        functions
-            .map(|f| {
-                let is_unit = |arg: &Expr| !region.public && lineage::is_identifier(arg, &aggregate.input);
-                let how = split(&f, aggregate.input.schema().as_ref(), is_unit);
-                (f, how)
-            })
-            .collect()
-    }
+/// How each aggregate is split.
+fn splits(aggregate: &Aggregate, region: &Region) -> Vec<(AggregateFunction, Split)> {
+    let function = |e: &Expr| match e.clone().unalias() {
+        Expr::AggregateFunction(f) => Some(f),
+        _ => None,
+    };
+    let functions = aggregate.aggr_expr.iter().filter_map(function);
+    functions
+        .map(|f| {
+            let is_unit = |arg: &Expr| !region.public && lineage::is_identifier(arg, &aggregate.input);
+            let how = split(&f, aggregate.input.schema().as_ref(), is_unit);
+            (f, how)
+        })
+        .collect()
 }
 
 /// The aggregate run whole at each owner.
@@ -134,7 +135,7 @@ impl Merging<'_> {
             .collect();
         let grouping_sets = matches!(self.aggregate.group_expr.first(), Some(Expr::GroupingSet(_)));
         let (keys, partials) = self.owner_parts(&groups);
-        let hides = !self.region.public && placer.may_hide(&self.region);
+        let hides = !self.region.public && !hiding_owners(&self.region).is_empty();
         let finer = keys.len() > groups.len();
         let by_owner = groups.iter().any(|g| self.region.is_jurisdiction(g));
 

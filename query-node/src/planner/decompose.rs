@@ -2,13 +2,13 @@
 //!
 //! | over rows | at each owner | at home |
 //! |---|---|---|
-//! | count, regr_count | the same | sum |
-//! | sum, min, max, bool_and, bool_or, bit_* | the same | the same |
+//! | count, `regr_count` | the same | sum |
+//! | sum, min, max, `bool_and`, `bool_or`, bit_* | the same | the same |
 //! | avg | sum, count | sum of sums / sum of counts |
-//! | var, stddev | regr_count, regr_avgy, regr_syy of the variable with itself | [`merge_moments`] |
-//! | covar, corr, regr_* | regr_count, regr_avgx, regr_avgy, regr_sxx, regr_syy, regr_sxy | [`merge_moments`] |
-//! | f(DISTINCT d) | d becomes a group key | f(DISTINCT d) over released cells |
-//! | count(DISTINCT unit) | the same | sum, where no unit is counted by two owners |
+//! | var, stddev | `regr_count`, `regr_avgy`, `regr_syy` of the variable with itself | [`merge_moments`] |
+//! | covar, corr, regr_* | `regr_count`, `regr_avgx`, `regr_avgy`, `regr_sxx`, `regr_syy`, `regr_sxy` | [`merge_moments`] |
+//! | `f(DISTINCT d)` | d becomes a group key | `f(DISTINCT d)` over released cells |
+//! | `count(DISTINCT unit)` | the same | sum, where no unit is counted by two owners |
 //!
 //! What is sent is always a finished aggregate, never an aggregate's internal state.
 
@@ -151,15 +151,16 @@ impl Merge {
     pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType) -> DfResult<Expr> {
         let cast = |e: Expr| Expr::Cast(Cast::new(Box::new(e), target.clone()));
         Ok(match (self, merged) {
-            (Self::Average, [sum, count]) => match (target, sum.get_type(schema)?) {
-                (DataType::Decimal128(precision, scale), DataType::Decimal128(..)) => {
+            (Self::Average, [sum, count]) => {
+                if let (DataType::Decimal128(precision, scale), DataType::Decimal128(..)) =
+                    (target, sum.get_type(schema)?)
+                {
                     decimal_average(*precision, *scale).call(vec![sum.clone(), count.clone()])
-                }
-                _ => {
+                } else {
                     let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
                     cast(float(sum) / nonzero(float(count)))
                 }
-            },
+            }
             (_, [one]) if one.get_type(schema)? == *target => one.clone(),
             (_, [one]) => cast(one.clone()),
             _ => return plan_err!("an aggregate's parts do not fit together"),

@@ -32,5 +32,5 @@ pub(super) fn by_text(texts: &[(wanqu_crds::names::JurisdictionId, String)]) -> 
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}\n")).collect()
+    text.lines().flat_map(|line| ["  ", line, "\n"]).collect()
 }

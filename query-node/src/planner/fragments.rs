@@ -148,11 +148,6 @@ impl Placer<'_> {
         let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
         self.fragments.judge(owner, &text.sql).err().unwrap_or_else(general)
     }
-
-    /// Whether a cell that is missing from a release may exist: whether a rule of more than one unit applies.
-    pub(super) fn may_hide(&self, region: &Region) -> bool {
-        !hiding_owners(region).is_empty()
-    }
 }
 
 /// The non-public tables that a region reads.
@@ -179,6 +174,7 @@ fn restricted_tables(region: &Region) -> Vec<TableRef> {
     names
 }
 
+/// Owners that may keep cells back: a cell that is missing from their release may exist.
 pub(super) fn hiding_owners(region: &Region) -> Vec<JurisdictionId> {
     let tables = non_public(region);
     let hides = |owner: &&JurisdictionId| {

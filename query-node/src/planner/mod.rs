@@ -150,6 +150,7 @@ fn output_plan(
 }
 
 /// An error of DataFusion while a plan is rearranged: no data has been read, so it may be shown.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn invalid(error: DataFusionError) -> Refusal {
     Refusal::new(Code::InvalidSql, format!("the query cannot be planned: {}", error.strip_backtrace()))
 }

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::aggregate::column_at;
-use super::fragments::Fragments;
+use super::fragments::{Fragments, hiding_owners};
 use super::spread::Region;
 use super::{Context, invalid, literal};
 use crate::catalog;
@@ -98,19 +98,19 @@ impl<'a> Placer<'a> {
                 Placed::Owners(region) => self.aggregate(aggregate, region),
                 Placed::Home(part) => {
                     let part = part.unmarked()?;
-                    self.over_home(plan, part).map(Placed::Home)
+                    over_home(plan, part).map(Placed::Home)
                 }
             },
             _ => match &plan.inputs()[..] {
                 [input] => match self.place(input)? {
                     Placed::Owners(region) => self.over_region(plan, region),
-                    Placed::Home(part) => self.over_home(plan, part).map(Placed::Home),
+                    Placed::Home(part) => over_home(plan, part).map(Placed::Home),
                 },
                 inputs => {
                     let homes = inputs.iter().map(|input| self.place_at_home(input)?.unmarked());
                     let homes = homes.collect::<Result<Vec<_>, _>>()?;
                     let lost = homes.iter().any(HomePart::may_lack);
-                    let mut part = self.at_home(plan, homes.into_iter().map(|h| h.plan).collect())?;
+                    let mut part = at_home(plan, homes.into_iter().map(|h| h.plan).collect())?;
                     part.lost |= lost;
                     Ok(Placed::Home(part))
                 }
@@ -154,63 +154,22 @@ impl<'a> Placer<'a> {
             LogicalPlan::Sort(Sort { fetch: Some(_), .. }) if region.public => {
                 let sorted = rebuilt(&region)?;
                 let region = region.with_plan(sorted, |c| Some(c.clone()));
-                self.cut_and_repeat(plan.clone(), region)
+                self.cut_and_repeat(plan, region)
             }
             LogicalPlan::Limit(limit) if region.public => {
                 let (skip, fetch) = (literal::skip_of(limit), literal::fetch_of(limit));
                 if let (Ok(skip), Ok(Some(fetch))) = (skip, fetch) {
-                    region.plan = self.limited(region.plan, skip.saturating_add(fetch))?;
+                    region.plan = limited(region.plan, skip.saturating_add(fetch));
                 }
-                self.cut_and_repeat(plan.clone(), region)
+                self.cut_and_repeat(plan, region)
             }
-            _ => self.cut_and_repeat(plan.clone(), region),
+            _ => self.cut_and_repeat(plan, region),
         }
     }
 
-    /// The first rows of each owner's share: below a sort if there is one, so that the top rows are among them.
-    fn limited(&self, plan: LogicalPlan, rows: usize) -> Result<LogicalPlan, Refusal> {
-        let fetch = i64::try_from(rows).unwrap_or(i64::MAX);
-        let limit = Limit { skip: None, fetch: Some(Box::new(lit(fetch))), input: Arc::new(plan) };
-        Ok(LogicalPlan::Limit(limit))
-    }
-
-    fn cut_and_repeat(&mut self, plan: LogicalPlan, region: Region) -> Result<Placed, Refusal> {
+    fn cut_and_repeat(&mut self, plan: &LogicalPlan, region: Region) -> Result<Placed, Refusal> {
         let input = self.cut(region)?;
-        self.at_home(&plan, vec![input]).map(Placed::Home)
-    }
-
-    /// An operator with one input over a plan at home: the marks are carried along where rows stay rows.
-    fn over_home(&mut self, plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
-        let HomePart { plan: input, lacks, lost } = part;
-        let mut exprs = plan.expressions();
-        let mut lacks_after = lacks.clone();
-        match plan {
-            LogicalPlan::Projection(_) => exprs.extend(lacks.iter().cloned().map(Expr::Column)),
-            LogicalPlan::SubqueryAlias(SubqueryAlias { alias, .. }) => {
-                let qualified = |c: &Column| Column::new(Some(alias.clone()), &c.name);
-                lacks_after = lacks.iter().map(qualified).collect();
-            }
-            LogicalPlan::Window(_) if !lacks.is_empty() => {
-                // Its columns come behind the marks; marks are kept last.
-                let rebuilt = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
-                let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
-                let all = (0..rebuilt.schema().fields().len()).map(|i| column_at(rebuilt.schema(), i));
-                let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
-                let order = own.into_iter().chain(marks).collect();
-                let plan = Projection::try_new(order, Arc::new(rebuilt)).map_err(invalid)?;
-                return Ok(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost });
-            }
-            _ => {}
-        }
-        let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
-        let plan = plan.recompute_schema().map_err(invalid)?;
-        Ok(HomePart { plan, lacks: lacks_after, lost })
-    }
-
-    /// An operator over plans at home that carry no marks.
-    pub fn at_home(&mut self, plan: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<HomePart, Refusal> {
-        let plan = plan.with_new_exprs(plan.expressions(), inputs).map_err(invalid)?;
-        Ok(HomePart::complete(plan.recompute_schema().map_err(invalid)?))
+        at_home(plan, vec![input]).map(Placed::Home)
     }
 
     /// All inputs of a union come home; rows keep their marks.
@@ -245,12 +204,52 @@ impl<'a> Placer<'a> {
         match placed {
             Placed::Home(part) => Ok(part),
             Placed::Owners(region) => {
-                let hides = !region.public && self.may_hide(&region);
+                let hides = !region.public && !hiding_owners(&region).is_empty();
                 let plan = self.cut(region)?;
                 Ok(HomePart { plan, lacks: vec![], lost: hides })
             }
         }
     }
+}
+
+/// An operator with one input over a plan at home: the marks are carried along where rows stay rows.
+fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
+    let HomePart { plan: input, lacks, lost } = part;
+    let mut exprs = plan.expressions();
+    let mut lacks_after = lacks.clone();
+    match plan {
+        LogicalPlan::Projection(_) => exprs.extend(lacks.iter().cloned().map(Expr::Column)),
+        LogicalPlan::SubqueryAlias(SubqueryAlias { alias, .. }) => {
+            let qualified = |c: &Column| Column::new(Some(alias.clone()), &c.name);
+            lacks_after = lacks.iter().map(qualified).collect();
+        }
+        LogicalPlan::Window(_) if !lacks.is_empty() => {
+            // Its columns come behind the marks; marks are kept last.
+            let rebuilt = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
+            let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
+            let all = (0..rebuilt.schema().fields().len()).map(|i| column_at(rebuilt.schema(), i));
+            let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
+            let order = own.into_iter().chain(marks).collect();
+            let plan = Projection::try_new(order, Arc::new(rebuilt)).map_err(invalid)?;
+            return Ok(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost });
+        }
+        _ => {}
+    }
+    let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
+    let plan = plan.recompute_schema().map_err(invalid)?;
+    Ok(HomePart { plan, lacks: lacks_after, lost })
+}
+
+/// An operator over plans at home that carry no marks.
+pub(super) fn at_home(plan: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<HomePart, Refusal> {
+    let plan = plan.with_new_exprs(plan.expressions(), inputs).map_err(invalid)?;
+    Ok(HomePart::complete(plan.recompute_schema().map_err(invalid)?))
+}
+
+/// The first rows of each owner's share: above a sort if there is one, so that the top rows are among them.
+fn limited(plan: LogicalPlan, rows: usize) -> LogicalPlan {
+    let fetch = i64::try_from(rows).unwrap_or(i64::MAX);
+    LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(fetch))), input: Arc::new(plan) })
 }
 
 /// True where any of the marks is, or where a mark is NULL: a row that an outer join filled in may lack that part.

@@ -29,7 +29,7 @@ pub(super) fn fragment_text(plan: &LogicalPlan, owner: &JurisdictionId) -> DfRes
     let mut writer = Writer { owner, tables: 0 };
     let block = writer.block(plan)?;
     let columns = column_names(plan.schema());
-    Ok(Text { sql: writer.select(&block, &columns)?, columns })
+    Ok(Text { sql: select(&block, &columns)?, columns })
 }
 
 /// One SELECT in the making.
@@ -73,10 +73,7 @@ impl Block {
             });
             named.next().filter(|_| named.next().is_none())
         });
-        match found {
-            Some((_, _, expr)) => Ok(expr.clone()),
-            None => plan_err!("the fragment has no column {column}"),
-        }
+        if let Some((_, _, expr)) = found { Ok(expr.clone()) } else { plan_err!("the fragment has no column {column}") }
     }
 }
 
@@ -229,50 +226,50 @@ impl Writer<'_> {
     fn derived(&mut self, block: &Block, schema: &DFSchema) -> DfResult<Block> {
         let alias = self.alias();
         let names = column_names(schema);
-        let from = format!("({}) AS {alias}", self.select(block, &names)?);
+        let from = format!("({}) AS {alias}", select(block, &names)?);
         let exprs = names.iter().map(|name| Expr::Column(Column::new(Some(alias.clone()), name))).collect();
         Ok(Block { from: Some(from), columns: named(schema, exprs), ..Block::default() })
-    }
-
-    #[allow(clippy::unused_self)]
-    fn select(&self, block: &Block, names: &[String]) -> DfResult<String> {
-        let mut items = Vec::new();
-        for ((_, _, expr), name) in block.columns.iter().zip(names) {
-            let value = text(expr)?;
-            let ident = ident_text(name);
-            let plain = value.rsplit('.').next() == Some(ident.as_str()) && matches!(expr, Expr::Column(_));
-            items.push(if plain { value } else { format!("{value} AS {ident}") });
-        }
-        // SQL needs at least one column; what is only counted has none.
-        let items = if items.is_empty() { "1 AS one".to_owned() } else { items.join(", ") };
-        let mut sql = format!("SELECT {items}");
-        if let Some(from) = &block.from {
-            sql += &format!(" FROM {from}");
-        }
-        if !block.conditions.is_empty() {
-            sql += &format!(" WHERE {}", block.conditions.join(" AND "));
-        }
-        if let Some(groups) = block.grouping.as_ref().filter(|groups| !groups.is_empty()) {
-            sql += &format!(" GROUP BY {}", groups.join(", "));
-        }
-        if !block.order.is_empty() {
-            sql += &format!(" ORDER BY {}", block.order.join(", "));
-        }
-        if let Some((skip, fetch)) = block.limit {
-            if let Some(fetch) = fetch {
-                sql += &format!(" LIMIT {fetch}");
-            }
-            if skip > 0 {
-                sql += &format!(" OFFSET {skip}");
-            }
-        }
-        Ok(sql)
     }
 
     fn alias(&mut self) -> TableReference {
         self.tables += 1;
         TableReference::bare(format!("t{}", self.tables))
     }
+}
+
+/// The text of a block under these column names.
+fn select(block: &Block, names: &[String]) -> DfResult<String> {
+    let mut items = Vec::new();
+    for ((_, _, expr), name) in block.columns.iter().zip(names) {
+        let value = text(expr)?;
+        let ident = ident_text(name);
+        let plain = value.rsplit('.').next() == Some(ident.as_str()) && matches!(expr, Expr::Column(_));
+        items.push(if plain { value } else { format!("{value} AS {ident}") });
+    }
+    // SQL needs at least one column; what is only counted has none.
+    let items = if items.is_empty() { "1 AS one".to_owned() } else { items.join(", ") };
+    let mut sql = format!("SELECT {items}");
+    if let Some(from) = &block.from {
+        sql += &format!(" FROM {from}");
+    }
+    if !block.conditions.is_empty() {
+        sql += &format!(" WHERE {}", block.conditions.join(" AND "));
+    }
+    if let Some(groups) = block.grouping.as_ref().filter(|groups| !groups.is_empty()) {
+        sql += &format!(" GROUP BY {}", groups.join(", "));
+    }
+    if !block.order.is_empty() {
+        sql += &format!(" ORDER BY {}", block.order.join(", "));
+    }
+    if let Some((skip, fetch)) = block.limit {
+        if let Some(fetch) = fetch {
+            sql += &format!(" LIMIT {fetch}");
+        }
+        if skip > 0 {
+            sql += &format!(" OFFSET {skip}");
+        }
+    }
+    Ok(sql)
 }
 
 /// Whether inlining an expression into a filter or another expression costs nothing to speak of and changes nothing.
@@ -328,7 +325,7 @@ fn column_names(schema: &DFSchema) -> Vec<String> {
 fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
     let own = table.slices.iter().any(|slice| slice.jurisdiction == *owner);
     match &table.common {
-        Some(info) if !(info.replicated && own) && !(own && table.slices.len() == 1) => {
+        Some(info) if !own || !info.replicated && table.slices.len() > 1 => {
             name_text(&TableReference::full(WHOLE_CATALOG, info.table.domain.as_str(), info.table.table.as_str()))
         }
         _ => name_text(&table.name),
