@@ -256,7 +256,7 @@ mod tests {
         let (mut bundle, settings, _client) = hong_kong(folder.path());
         bundle.jurisdiction = "MO".parse().unwrap();
         write(&settings, &bundle);
-        let error = serve(settings).await.unwrap_err().to_string();
+        let error = Box::pin(serve(settings)).await.unwrap_err().to_string();
         assert_eq!(error, "the certificate is that of HK, the bundle that of MO");
     }
 
