@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, Visit, Visitor};
 
 use crate::refusal::{Code, Refusal};
 
@@ -37,27 +37,55 @@ fn too_deep(what: &str, most: usize, remedy: &str) -> Refusal {
 
 /// Checks a statement before it is planned.
 pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
-    let mut depth = ExpressionDepth(0);
-    match statement.visit(&mut depth) {
+    match statement.visit(&mut StatementSize::default()) {
         ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break(()) => {
-            Err(too_deep("an expression", MAX_EXPRESSION, "write long chains of OR as IN, or join a public table"))
-        }
+        ControlFlow::Break(refusal) => Err(refusal),
     }
 }
 
-struct ExpressionDepth(usize);
+/// What of a statement makes its plan deep: operators in each other, set operations and tables in a row.
+#[derive(Default)]
+struct StatementSize {
+    expression: usize,
+    tables: usize,
+}
 
-impl Visitor for ExpressionDepth {
-    type Break = ();
+impl Visitor for StatementSize {
+    type Break = Refusal;
 
-    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.0 += 1;
-        if self.0 > MAX_EXPRESSION { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        // `a UNION b UNION c` is a set operation whose left is a set operation: as deep as it is long.
+        let mut body = query.body.as_ref();
+        let mut operations = 0;
+        while let SetExpr::SetOperation { left, .. } = body {
+            operations += 1;
+            body = left;
+        }
+        if operations > MAX_PLAN {
+            return ControlFlow::Break(too_deep("a chain of set operations", MAX_PLAN, "ask in several queries"));
+        }
+        ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.0 -= 1;
+    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
+        self.tables += 1;
+        if self.tables > MAX_PLAN {
+            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {
+        self.expression += 1;
+        if self.expression > MAX_EXPRESSION {
+            let remedy = "write long chains of OR as IN, or join a public table";
+            return ControlFlow::Break(too_deep("an expression", MAX_EXPRESSION, remedy));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {
+        self.expression -= 1;
         ControlFlow::Continue(())
     }
 }

@@ -134,9 +134,16 @@ impl Merging<'_> {
             .map(|g| g.clone().unalias())
             .collect();
         let grouping_sets = matches!(self.aggregate.group_expr.first(), Some(Expr::GroupingSet(_)));
-        let (keys, partials) = self.owner_parts(&groups);
+        // Two keys may be one once they are simplified; released they are one column, which both are then read from.
+        let mut distinct: Vec<Expr> = Vec::new();
+        for group in &groups {
+            if grouping_sets || !distinct.contains(group) {
+                distinct.push(group.clone());
+            }
+        }
+        let (keys, partials) = self.owner_parts(&distinct);
         let hides = !self.region.public && !hiding_owners(&self.region).is_empty();
-        let finer = keys.len() > groups.len();
+        let finer = keys.len() > distinct.len();
         let by_owner = groups.iter().any(|g| self.region.is_jurisdiction(g));
 
         // Names of their own: two expressions may have one name, as a cast has the name of what it casts.
@@ -161,18 +168,21 @@ impl Merging<'_> {
             let owner = Expr::Column(Column::new_unqualified(OWNER_COLUMN));
             merged.push(count_distinct(owner));
         }
-        let group_expr = self.group_at_home(&groups, &place_of);
+        let group_expr = self.group_at_home(&distinct, &place_of);
         let named = merged.iter().enumerate().map(|(i, m)| m.clone().alias(format!("__merged_{i}"))).collect();
         let home = Aggregate::try_new(Arc::new(leaf), group_expr, named).map_err(invalid)?;
 
         let offset = home.schema.fields().len() - merged.len();
+        let own_offset = self.aggregate.schema.fields().len() - self.splits.len();
         let mut output = Vec::new();
-        for (i, (qualifier, field)) in self.aggregate.schema.iter().enumerate().take(offset) {
-            output.push(column_at(&home.schema, i).alias_qualified(qualifier.cloned(), field.name()));
+        for (i, (qualifier, field)) in self.aggregate.schema.iter().enumerate().take(own_offset) {
+            let place = groups.get(i).and_then(|group| distinct.iter().position(|d| d == group)).unwrap_or(i);
+            let place = if grouping_sets { i } else { place };
+            output.push(column_at(&home.schema, place).alias_qualified(qualifier.cloned(), field.name()));
         }
         for (i, finish) in finishes.into_iter().enumerate() {
             let Finish { merge, merged } = finish;
-            let (qualifier, field) = self.aggregate.schema.qualified_field(offset + i);
+            let (qualifier, field) = self.aggregate.schema.qualified_field(own_offset + i);
             let columns: Vec<Expr> = merged.iter().map(|m| column_at(&home.schema, offset + m)).collect();
             let mut value = merge.finish(&columns, home.schema.as_ref(), field.data_type()).map_err(invalid)?;
             // Nobody released a row, and no rule hides any: there are none, and a count of none is 0.

@@ -228,6 +228,7 @@ fn aggregates_with_equal_names_are_kept_apart() {
         "SELECT regr_r2(cost, minutes), regr_count(cost, minutes) FROM gba.health.visits",
         "SELECT specialty, stddev(minutes), avg(minutes), sum(minutes), count(DISTINCT patient) FROM gba.health.visits GROUP BY specialty",
         "SELECT avg(beds), stddev(beds), sum(beds) FROM gba.health.facilities",
+        "SELECT CASE WHEN specialty <> 'x' THEN 1 ELSE 0 END AS a, CASE WHEN specialty NOT IN ('x', 'x') THEN 1 ELSE 0 END AS b, count(*) FROM gba.health.visits GROUP BY 1, 2",
     ] {
         assert_eq!(fragments(sql).len(), 1, "{sql}");
     }
@@ -241,6 +242,9 @@ fn no_text_makes_the_planner_panic() {
         "SELECT count(*) FROM gba.health.visits WHERE nowhere",
         "SELECT",
         "",
+        &format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(10_000)),
+        &format!("SELECT 1{}", "+1".repeat(20_000)),
+        &format!("SELECT 1 FROM gba.health.codes{}", ", gba.health.codes".repeat(5_000)),
     ] {
         let refusal = split(sql).err().unwrap_or_else(|| panic!("admitted: {sql}"));
         assert!(!refusal.message.is_empty(), "{sql}");
