@@ -2,13 +2,18 @@
 //! and to listen in.
 
 pub mod attacks;
+pub mod check;
 pub mod columns;
 pub mod compare;
+pub mod federation;
 pub mod files;
 pub mod grammar;
 pub mod health;
+pub mod impostor;
+pub mod logs;
 pub mod oracle;
 pub mod slt;
 pub mod tap;
 pub mod tpch;
+pub mod watch;
 pub mod world;

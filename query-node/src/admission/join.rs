@@ -3,7 +3,7 @@
 //! | sides | rule |
 //! |---|---|
 //! | non-public, non-public | identifier = identifier; rows joined by a dimension would weigh each other |
-//! | non-public, public | equal keys, and at most one public row for each key (looked at when it runs) |
+//! | non-public, public | at most one public row for each value of the equal keys (looked at when it runs) |
 //! | semi or anti, hidden side public | no rule: rows are kept or dropped, as by a filter |
 //! | semi or anti, hidden side non-public | privacy unit = privacy unit, so that who is counted is also who is hidden |
 
@@ -121,9 +121,6 @@ fn linked(left: &Side, right: &Side, met: &[Expr], judge: &Judge<'_>) -> Result<
 /// A non-public table and a public one, which must not multiply its rows.
 fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) -> Result<(), Refusal> {
     let keys = keys(protected, public, met);
-    if keys.is_empty() {
-        return Err(refused("a join without equal keys", "join a public table on columns that are equal"));
-    }
     if judge.counts_units() {
         if !keys.iter().all(|(key, _)| functions::is_plain(key)) {
             return Err(refused(
@@ -153,6 +150,7 @@ fn repeated_keys(public: &LogicalPlan, own: Vec<Expr>, mut keys: Vec<Expr>) -> d
     }
     let rows = AggregateFunction::new_udf(count_udaf(), vec![lit(1_i64)], false, None, vec![], None);
     let keys = keys.into_iter().enumerate().map(|(i, key)| key.alias(format!("key{i}")));
+    // Without keys, every row would meet every row: then there must be one row at most.
     let counted = builder.aggregate(keys, [Expr::AggregateFunction(rows).alias("n")])?;
     counted.filter(datafusion::logical_expr::col("n").gt(lit(1_i64)))?.limit(0, Some(1))?.build()
 }

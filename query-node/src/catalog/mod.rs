@@ -7,6 +7,7 @@
 //!
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
+mod fold;
 mod sql;
 mod stack;
 mod types;

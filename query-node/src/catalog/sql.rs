@@ -10,14 +10,13 @@ use datafusion::common::{DataFusionError, Result as DfResult, TableReference, pl
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
-use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::{Optimizer, OptimizerContext};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 
+use super::fold::fold_constants;
 use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
 use crate::refusal::{Code, Refusal};
@@ -87,14 +86,6 @@ impl Catalog {
         stack::check_plan(&plan)?;
         Ok(plan)
     }
-}
-
-/// Computes what does not depend on data, so that the rules see `CAST('0.05' AS DECIMAL(15,2))` and `1 + 1` as what
-/// they are.
-fn fold_constants(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let options = Arc::clone(planning_state().config_options());
-    let context = OptimizerContext::new_with_config_options(options);
-    Optimizer::with_rules(vec![Arc::new(SimplifyExpressions::new())]).optimize(plan, &context, |_, _| {})
 }
 
 /// An error of planning. It speaks of the text and the catalog alone: no data has been read.

@@ -6,6 +6,10 @@ use super::{Attack, attack};
 /// The known diagnosis, and one that nobody has.
 const NOBODY: super::Outcome = AsForNobody("Q99.9", "Q00.0");
 
+/// Inside an aggregate, a condition that nobody meets is answered, and one that few meet is not: the design says "none
+/// or at least k". So the two can be told apart there; the values cannot be learnt.
+const INSIDE: super::Outcome = Harmless;
+
 pub(super) fn attacks() -> Vec<Attack> {
     vec![
         attack("one person's total", NOBODY, "SELECT sum(cost) AS s FROM gba.health.visits WHERE diagnosis = 'Q99.9'"),
@@ -75,32 +79,32 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "a condition inside",
-            NOBODY,
+            INSIDE,
             "SELECT count(*) AS n, sum(cost) FILTER (WHERE diagnosis = 'Q99.9') AS s FROM gba.health.visits",
         ),
         attack(
             "a counted condition inside",
-            NOBODY,
+            INSIDE,
             "SELECT specialty, count(*) FILTER (WHERE diagnosis = 'Q99.9') AS n FROM gba.health.visits GROUP BY specialty",
         ),
         attack(
             "a CASE that keeps",
-            NOBODY,
+            INSIDE,
             "SELECT sum(CASE WHEN diagnosis = 'Q99.9' THEN cost END) AS s FROM gba.health.visits",
         ),
         attack(
             "a CASE that keeps, else zero",
-            NOBODY,
+            INSIDE,
             "SELECT sum(CASE WHEN diagnosis = 'Q99.9' THEN cost ELSE 0 END) AS s FROM gba.health.visits",
         ),
         attack(
             "a CASE that counts",
-            NOBODY,
+            INSIDE,
             "SELECT sum(CASE diagnosis WHEN 'Q99.9' THEN 1 ELSE 0 END) AS s FROM gba.health.visits",
         ),
         attack(
             "a CASE that averages",
-            NOBODY,
+            INSIDE,
             "SELECT avg(CASE WHEN diagnosis = 'Q99.9' THEN pain END) AS s FROM gba.health.visits",
         ),
         attack(
@@ -180,7 +184,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "one person's rows multiplied by codes",
-            Hides("Q99.9"),
+            Harmless,
             "SELECT v.icd10, sum(v.fee_cny) AS s FROM shenzhen.health.visits v CROSS JOIN gba.reference.specialties c GROUP BY v.icd10",
         ),
         attack(
@@ -200,7 +204,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "a counted condition on a measure",
-            AsForNobody("7000000", "700000000"),
+            INSIDE,
             "SELECT count(*) FILTER (WHERE cost > 7000000) AS n FROM gba.health.visits",
         ),
     ]

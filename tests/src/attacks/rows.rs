@@ -10,7 +10,11 @@ pub(super) fn attacks() -> Vec<Attack> {
     vec![
         attack("all rows", rows, "SELECT * FROM gba.health.visits"),
         attack("one row", rows, "SELECT * FROM gba.health.visits LIMIT 1"),
-        attack("one row, by the standard", rows, "SELECT cost FROM gba.health.visits FETCH FIRST 1 ROW ONLY"),
+        attack(
+            "one row, by the standard",
+            Refused(&["not-an-aggregate", "column-class", "not-splittable", "invalid-sql"]),
+            "SELECT cost FROM gba.health.visits FETCH FIRST 1 ROW ONLY",
+        ),
         attack("the dearest visit", rows, "SELECT cost FROM gba.health.visits ORDER BY cost DESC LIMIT 1"),
         attack("rows of the known person", rows, "SELECT cost, pain FROM gba.health.visits WHERE diagnosis = 'Q99.9'"),
         attack("rows of an owner's own table", rows, "SELECT * FROM macau.health.visits"),
@@ -45,10 +49,10 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "rows under INTERSECT",
-            rows,
+            Hides("Q99.9"),
             "SELECT facility FROM gba.health.visits INTERSECT SELECT facility FROM gba.health.facilities",
         ),
-        attack("rows under EXCEPT", rows, "SELECT diagnosis FROM gba.health.visits EXCEPT SELECT 'I10'"),
+        attack("rows under EXCEPT", Hides("Q99.9"), "SELECT diagnosis FROM gba.health.visits EXCEPT SELECT 'I10'"),
         attack(
             "a window over rows",
             rows,

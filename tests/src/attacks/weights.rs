@@ -31,7 +31,11 @@ pub(super) fn attacks() -> Vec<Attack> {
         of("a digit", "floor(cost / 1000) - 10 * floor(cost / 10000)"),
         of("a length of text", "length(diagnosis)"),
         of("a hash", "CAST(substr(diagnosis, 2, 2) AS INT)"),
-        of("an indicator of a measure", "CAST(cost > 7000000 AS INT)"),
+        attack(
+            "an indicator of a measure",
+            Harmless,
+            "SELECT sum(CAST(cost > 7000000 AS INT)) AS s FROM gba.health.visits",
+        ),
         of("a measure times an indicator", "cost * CAST(diagnosis = 'Q99.9' AS INT)"),
         of("a list's length", "array_length(make_array(cost))"),
         attack(
@@ -72,11 +76,7 @@ pub(super) fn attacks() -> Vec<Attack> {
             ]),
             "SELECT sum(v.stay_days * g.value) AS s FROM gba.health.visits v JOIN generate_series(1, 1000000) g ON v.stay_days = g.value",
         ),
-        attack(
-            "a flag of a measure",
-            Refused(&["aggregate-argument", "column-class"]),
-            "SELECT bool_or(cost > 7000000) AS b FROM gba.health.visits",
-        ),
+        attack("a flag of a measure", Harmless, "SELECT bool_or(cost > 7000000) AS b FROM gba.health.visits"),
         attack(
             "an average of a product of three",
             ARGUMENT,

@@ -11,9 +11,11 @@ pub fn filter(rng: &mut ChaCha8Rng, from: &From) -> String {
     if !from.members.is_empty() && rng.random_bool(0.12) {
         return (*pick(rng, from.members)).to_owned();
     }
+    // A measure is not compared together with another table's column, so that nothing is joined by it.
+    let alone = from.tables.len() == 1;
     match rng.random_range(0..10) {
-        0 => format!("({} OR {})", simple(rng, from, true), simple(rng, from, true)),
-        1 => format!("NOT ({} AND {})", simple(rng, from, true), simple(rng, from, true)),
+        0 => format!("({} OR {})", simple(rng, from, alone), simple(rng, from, alone)),
+        1 => format!("NOT ({} AND {})", simple(rng, from, alone), simple(rng, from, alone)),
         _ => simple(rng, from, true),
     }
 }
@@ -72,12 +74,12 @@ fn on_table(rng: &mut ChaCha8Rng, alias: &str, words: &Vocabulary, measures: boo
 }
 
 fn on_text(rng: &mut ChaCha8Rng, column: &str, values: &[&str]) -> String {
-    let value = *pick(rng, values);
+    let (value, other) = (*pick(rng, values), *pick(rng, values));
     match rng.random_range(0..9) {
         0 | 1 => format!("{column} = '{value}'"),
         2 => format!("{column} <> '{value}'"),
-        3 => format!("{column} IN ('{value}', '{}')", pick(rng, values)),
-        4 => format!("{column} NOT IN ('{value}', '{}')", pick(rng, values)),
+        3 if other != value => format!("{column} IN ('{value}', '{other}')"),
+        4 if other != value => format!("{column} NOT IN ('{value}', '{other}')"),
         5 => {
             let start: String = value.chars().take(2).collect();
             format!("{column} LIKE '{start}%'")

@@ -113,6 +113,7 @@ const PASS: &[(&str, usize)] = &[
     ),
     ("SELECT v.ward, count(*) FROM shenzhen.health.visits v GROUP BY v.ward", 0),
     ("SELECT coalesce(v.district, 'unknown'), count(*) FROM shenzhen.health.visits v GROUP BY 1", 0),
+    ("SELECT sum(v.days * 2 + 1), count(v.days * 2 + 1), avg(v.days * 2 + 1) FROM shenzhen.health.visits v", 1),
     ("SELECT sum(coalesce(v.weight, 0)) FROM shenzhen.health.visits v", 2),
     ("SELECT CAST(count(*) AS INT) AS n, CAST(sum(v.cost) AS DOUBLE) FROM shenzhen.health.visits v", 1),
 ];
@@ -237,6 +238,12 @@ fn a_public_table_must_not_multiply_rows() {
     assert!(text.contains("beds"), "the filter on the public table belongs to it: {text}");
     // Where single units are released anyway, there is nothing to weigh.
     assert!(must_be_empty(1).is_empty());
+    // Without equal keys the public table must hold one row at most.
+    let crossed =
+        "SELECT count(*) FROM shenzhen.health.visits v, shenzhen.health.facilities f WHERE f.facility_id = 'a'";
+    let admitted = admit_sql(crossed, &bundle()).unwrap();
+    let Shape::Gated(gated) = admitted.shape().clone() else { panic!("public") };
+    assert_eq!(gated.must_be_empty.len(), 1);
 }
 
 #[test]
