@@ -82,7 +82,7 @@ pub struct Federation {
     pub world: World,
     clients: HashMap<JurisdictionId, Client>,
     // Dropped last: the nodes write there.
-    _nodes: TempDir,
+    node_folders: TempDir,
 }
 
 /// A change to each bundle before its node reads it.
@@ -114,18 +114,18 @@ impl Federation {
         let local = LocalFederation::start(&resources, options).await.map_err(|e| error(&e))?;
         let mut clients = HashMap::new();
         for id in local.jurisdictions() {
-            let token = local.token(id, &researcher(), Duration::from_secs(86_400)).map_err(|e| error(&e))?;
+            let token = local.token(id, &researcher(), Duration::from_hours(24)).map_err(|e| error(&e))?;
             let gateway = local.gateway(id).map_err(|e| error(&e))?;
             let ca = local.ca(id).map_err(|e| error(&e))?;
             clients.insert(id.clone(), Client::connect(&gateway, ca, &token, None).map_err(|e| error(&e))?);
         }
-        Ok(Self { local, tap, world, clients, _nodes: nodes })
+        Ok(Self { local, tap, world, clients, node_folders: nodes })
     }
 
     /// The folder below which each node keeps its bundle and its log.
     #[must_use]
     pub fn nodes(&self) -> &Path {
-        self._nodes.path()
+        self.node_folders.path()
     }
 
     /// The researcher's client of one gateway.

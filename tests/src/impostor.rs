@@ -65,7 +65,7 @@ impl Impostor {
             purpose: "health-planning".parse().ok(),
             agreement: agreement.map(|a| a.digest.clone()),
             issued_at: now,
-            deadline: now + Duration::from_secs(60),
+            deadline: now + Duration::from_mins(1),
             nonce: Uuid::new_v4(),
             max_rows: 1_000_000,
             traceparent: None,

@@ -1,6 +1,14 @@
 //! What the end-to-end suites stand on: worlds of test data, an oracle over all of it, and ways to compare, to attack
 //! and to listen in.
 
+#![allow(
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "lists of attacks and tables of cases are long, and not better in pieces"
+)]
+#![allow(clippy::must_use_candidate, clippy::format_collect, reason = "called by tests alone")]
+#![allow(clippy::explicit_auto_deref, reason = "without the dereference the types of random choices do not match")]
+
 pub mod attacks;
 pub mod check;
 pub mod columns;

@@ -56,13 +56,12 @@ impl Oracle {
                 context.register_catalog(name.catalog.as_str(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
                 catalog
             });
-            let domain = match catalog.schema(name.domain.as_str()) {
-                Some(domain) => domain,
-                None => {
-                    let domain: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
-                    catalog.register_schema(name.domain.as_str(), Arc::clone(&domain))?;
-                    domain
-                }
+            let domain = if let Some(domain) = catalog.schema(name.domain.as_str()) {
+                domain
+            } else {
+                let domain: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+                catalog.register_schema(name.domain.as_str(), Arc::clone(&domain))?;
+                domain
             };
             domain.register_table(name.table.to_string(), Arc::new(MemTable::try_new(schema, vec![batches])?))?;
         }

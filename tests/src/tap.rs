@@ -32,7 +32,7 @@ pub fn needles(canaries: &Canaries) -> Vec<Needle> {
         add(format!("float {float}, encoded"), &float.to_le_bytes());
         // Without the last digits, in case somebody rounds it.
         let digits = float.to_string();
-        add(format!("float {float}, written"), digits[..digits.len().min(11)].as_bytes());
+        add(format!("float {float}, written"), &digits.as_bytes()[..digits.len().min(11)]);
     }
     for unscaled in &canaries.hundredths {
         add(format!("decimal {unscaled}, encoded"), &unscaled.to_le_bytes());

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use arrow::datatypes::{DataType, SchemaRef};
 
-const HEAD: &str = r#"apiVersion: wanqu.dev/v1alpha1
+const HEAD: &str = r"apiVersion: wanqu.dev/v1alpha1
 kind: Federation
 metadata: { name: tpch }
 spec:
@@ -12,7 +12,7 @@ spec:
   members: [CN-SZ, HK, MO]
   defaults:
     limits: { deadlineSeconds: 900, memoryMib: 4096 }
-"#;
+";
 
 /// The text of the manifests for these tables.
 pub fn write(tables: &[(&str, SchemaRef)]) -> String {
