@@ -116,6 +116,9 @@ fn is_label(s: &str) -> bool {
 /// The catalog under which common tables are found in SQL: `gba.<domain>.<table>`.
 pub const COMMON_CATALOG: &str = "gba";
 
+/// In an owner's catalog, where the whole of a public common table is found, every member's part of it.
+pub const WHOLE_CATALOG: &str = "whole";
+
 /// The first column of every common table: whose rows these are.
 pub const JURISDICTION_COLUMN: &str = "jurisdiction";
 

@@ -146,7 +146,7 @@ const REJECTED: &[(&str, &str, &str)] = &[
         "placement:\n    external:",
         "placement:\n    namespace: x\n    external:",
     ),
-    ("gba is the catalog of the common tables", "sqlName: macau", "sqlName: gba"),
+    ("gba and whole are catalogs of the common tables", "sqlName: macau", "sqlName: gba"),
     ("ca holds PEM certificates", "-----BEGIN CERTIFICATE-----", "-----BEGIN GARBAGE-----"),
     (
         "a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----",

@@ -6,7 +6,7 @@ use crate::finding::{Finding, Findings, instead};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
 };
-use crate::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName};
+use crate::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName, WHOLE_CATALOG};
 use crate::resources::{Resources, Sourced};
 
 /// The resources of one kind by name.
@@ -184,8 +184,8 @@ fn jurisdictions<'a>(
     let mut by_sql_name: BTreeMap<&SqlName, &Sourced<Jurisdiction>> = BTreeMap::new();
     for jurisdiction in by_name(resources, findings).into_values() {
         let spec = &jurisdiction.resource.spec;
-        if spec.sql_name.as_str() == COMMON_CATALOG {
-            let problem = format!("{COMMON_CATALOG} is the catalog of the common tables");
+        if [COMMON_CATALOG, WHOLE_CATALOG].contains(&spec.sql_name.as_str()) {
+            let problem = format!("{} is a catalog of the common tables", spec.sql_name);
             findings.add(jurisdiction, "spec.sqlName", problem, "choose another name");
         } else if let Some(first) = by_sql_name.insert(&spec.sql_name, jurisdiction) {
             let problem = format!("Jurisdiction {} is called {} already", first.name(), spec.sql_name);

@@ -30,7 +30,7 @@ pub struct JurisdictionSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("the id cannot change: certificates and agreements name it"))]
     pub id: JurisdictionId,
     /// Its catalog in SQL: shenzhen in shenzhen.health.visits. The name gba is taken by the common tables.
-    #[x_kube(validation = Rule::new("self != 'gba'").message("gba is the catalog of the common tables"))]
+    #[x_kube(validation = Rule::new("self != 'gba' && self != 'whole'").message("gba and whole are catalogs of the common tables"))]
     pub sql_name: SqlName,
     /// Its name for people; the SQL name if not said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,14 +20,12 @@ use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::{LogicalPlan, TableScan, TableSource};
 use wanqu_crds::bundle::{CommonTableInfo, NodeBundle, Slice};
 use wanqu_crds::columns::ColumnClass;
+pub use wanqu_crds::names::WHOLE_CATALOG;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;
-
-/// In an owner's catalog, where the whole of a public common table is found, every member's slice of it.
-pub const WHOLE_CATALOG: &str = "whole";
 
 /// One table as SQL can name it.
 #[derive(Debug)]
