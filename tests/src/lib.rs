@@ -10,6 +10,7 @@
 #![allow(clippy::explicit_auto_deref, reason = "without the dereference the types of random choices do not match")]
 
 pub mod attacks;
+pub mod bench;
 pub mod check;
 pub mod columns;
 pub mod compare;

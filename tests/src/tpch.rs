@@ -58,6 +58,20 @@ pub fn world(scale: f64) -> Result<World, WorldError> {
     World::new(&manifests::write(&schemas), &tables)
 }
 
+/// The lines of orders alone, as if each order were somebody to protect, under a rule of `min_units`.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn protected_world(scale: f64, min_units: u32) -> Result<World, WorldError> {
+    let rows = generate("lineitem", scale).map_err(WorldError::new)?;
+    let mut tables = Vec::new();
+    for (city, folder) in CITIES.iter().enumerate() {
+        let rows = split::part(&rows, "l_orderkey", city).map_err(WorldError::new)?;
+        tables.push(RawTable { file: format!("{folder}/lineitem.parquet"), rows });
+    }
+    World::new(&manifests::write_protected(&rows.schema(), min_units), &tables)
+}
+
 fn generate(table: &str, scale: f64) -> Result<RecordBatch, arrow::error::ArrowError> {
     let all = |mut batches: Box<dyn RecordBatchIterator>| {
         let schema = batches.schema().clone();

@@ -1,4 +1,4 @@
-//! The manifests of the TPC-H world: every column public, one common table for each of the eight.
+//! The manifests of the TPC-H worlds: every column public, or orders protected as if they were people.
 
 use std::fmt::Write;
 
@@ -14,13 +14,72 @@ spec:
     limits: { deadlineSeconds: 900, memoryMib: 4096 }
 ";
 
-/// The text of the manifests for these tables.
+const CITIES: [(&str, &str); 3] = [("CN-SZ", "shenzhen"), ("HK", "hongkong"), ("MO", "macau")];
+
+/// The text of the manifests for these tables, all public.
 pub fn write(tables: &[(&str, SchemaRef)]) -> String {
-    let mut text = HEAD.to_owned();
-    let cities = [("CN-SZ", "shenzhen"), ("HK", "hongkong"), ("MO", "macau")];
-    for (id, city) in cities {
-        let _ = write!(
-            text,
+    let mut text = HEAD.to_owned() + &members();
+    for (table, schema) in tables {
+        text += &common_table(table, schema, &|_| "public", "");
+    }
+    text
+}
+
+/// The text of the manifests for lines of orders, as if each order were somebody to protect.
+pub fn write_protected(schema: &SchemaRef, min_units: u32) -> String {
+    let class = |column: &str| match column {
+        "l_orderkey" => "identifier",
+        "l_quantity" | "l_extendedprice" | "l_discount" | "l_tax" => "measure",
+        "l_comment" => "sealed",
+        _ => "dimension",
+    };
+    let head = HEAD.replace("    limits:", &format!("    release: {{ minUnits: {min_units} }}\n    limits:"));
+    let mut text = head + &members();
+    text += &common_table("lineitem", schema, &class, "  privacyUnit: l_orderkey\n");
+    let mut names = Vec::new();
+    for (from, from_name) in CITIES {
+        for (to, to_name) in CITIES.into_iter().filter(|(to, _)| *to != from) {
+            names.push(format!("{from_name}-to-{to_name}"));
+            let _ = write!(
+                text,
+                r"---
+apiVersion: wanqu.dev/v1alpha1
+kind: DataSharingAgreement
+metadata: {{ name: {from_name}-to-{to_name} }}
+spec:
+  from: {from}
+  to: {to}
+  domains: [tpch]
+  purposes: [health-planning]
+  filingReference: BENCH
+  notBefore: 2019-01-01T00:00:00Z
+  expires: 2099-01-01T00:00:00Z
+  state: Active
+  agreedBy: [{from}, {to}]
+"
+            );
+        }
+    }
+    let _ = write!(
+        text,
+        r#"---
+apiVersion: wanqu.dev/v1alpha1
+kind: ResearchProject
+metadata: {{ name: capacity }}
+spec:
+  subjects:
+    - {{ issuer: "https://local.wanqu.test", subject: researcher }}
+  purposes: [health-planning]
+  agreements: [{}]
+"#,
+        names.join(", ")
+    );
+    text
+}
+
+fn members() -> String {
+    let member = |(id, city): (&str, &str)| {
+        format!(
             r#"---
 apiVersion: wanqu.dev/v1alpha1
 kind: Jurisdiction
@@ -32,35 +91,36 @@ spec:
   issuers:
     - {{ issuer: "https://local.wanqu.test", audience: wanqu }}
 "#
-        );
-    }
-    for (table, schema) in tables {
-        let columns = columns(schema);
+        )
+    };
+    CITIES.into_iter().map(member).collect()
+}
+
+/// One common table, and each city's part of it.
+fn common_table(table: &str, schema: &SchemaRef, class: &dyn Fn(&str) -> &'static str, unit: &str) -> String {
+    let columns = columns(schema, class);
+    let disjoint = if unit.is_empty() { "" } else { "  disjointUnits: true\n" };
+    let mut text = format!(
+        "---\napiVersion: wanqu.dev/v1alpha1\nkind: CommonTable\nmetadata: {{ name: {table} }}\n\
+         spec:\n  table: tpch.{table}\n  columns:\n{columns}{}{disjoint}",
+        placement(table)
+    );
+    // A sealed column is not mapped: nothing reads it.
+    let mapped = schema.fields().iter().filter(|f| class(f.name()) != "sealed");
+    let mapping: String = mapped.map(|f| format!("        - {{ column: {0}, expression: {0} }}\n", f.name())).collect();
+    for (id, city) in CITIES {
         let _ = write!(
             text,
-            "---\napiVersion: wanqu.dev/v1alpha1\nkind: CommonTable\nmetadata: {{ name: {table} }}\n\
-             spec:\n  table: tpch.{table}\n  columns:\n{columns}{}",
-            placement(table)
+            "---\napiVersion: wanqu.dev/v1alpha1\nkind: Dataset\nmetadata: {{ name: {city}-{table} }}\n\
+             spec:\n  jurisdiction: {id}\n  custodian: TPC\n  table: tpch.{table}\n\
+             \x20 source: {{ files: {{ path: {table}.parquet, format: parquet }} }}\n  columns:\n{columns}{unit}\
+             \x20 serves:\n    - commonTable: {table}\n      mapping:\n{mapping}"
         );
-        for (id, city) in cities {
-            let mapping: String = schema
-                .fields()
-                .iter()
-                .map(|f| format!("        - {{ column: {0}, expression: {0} }}\n", f.name()))
-                .collect();
-            let _ = write!(
-                text,
-                "---\napiVersion: wanqu.dev/v1alpha1\nkind: Dataset\nmetadata: {{ name: {city}-{table} }}\n\
-                 spec:\n  jurisdiction: {id}\n  custodian: TPC\n  table: tpch.{table}\n\
-                 \x20 source: {{ files: {{ path: {table}.parquet, format: parquet }} }}\n  columns:\n{columns}\
-                 \x20 serves:\n    - commonTable: {table}\n      mapping:\n{mapping}"
-            );
-        }
     }
     text
 }
 
-fn columns(schema: &SchemaRef) -> String {
+fn columns(schema: &SchemaRef, class: &dyn Fn(&str) -> &'static str) -> String {
     let line = |name: &str, data_type: &DataType| {
         let data_type = match data_type {
             DataType::Int32 => "int32".to_owned(),
@@ -69,7 +129,7 @@ fn columns(schema: &SchemaRef) -> String {
             DataType::Decimal128(precision, scale) => format!("\"decimal({precision},{scale})\""),
             _ => "string".to_owned(),
         };
-        format!("    - {{ name: {name}, type: {data_type}, class: public }}\n")
+        format!("    - {{ name: {name}, type: {data_type}, class: {} }}\n", class(name))
     };
     schema.fields().iter().map(|f| line(f.name(), f.data_type())).collect()
 }

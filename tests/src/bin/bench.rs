@@ -1,0 +1,135 @@
+//! What federation costs: CPU seconds and bytes, as ratios from one run.
+//!
+//! Three nodes over mutual TLS in this process against one engine in this process, on the same Parquet files, alternately;
+//! the same with the gate on and off; and what crosses the borders against what was scanned.
+//!
+//! ```text
+//! cargo run -p wanqu-tests --release --bin bench              a scale factor of 1
+//! cargo run -p wanqu-tests --release --bin bench -- --scale 2 another
+//! cargo run -p wanqu-tests --bin bench -- --short             0.02, for CI: planning and signing weigh most there
+//! ```
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use wanqu_tests::bench::{Cost, cost_of, geometric_mean, single};
+use wanqu_tests::federation::{Federation, HONG_KONG};
+use wanqu_tests::tpch;
+
+/// Five statistics over lines of orders, as somebody would ask for them.
+const STATISTICS: [(&str, &str); 5] = [
+    (
+        "count, sum, average by a few keys",
+        "SELECT l_returnflag, l_linestatus, count(*) AS n, sum(l_quantity) AS q, avg(l_extendedprice) AS p FROM gba.tpch.lineitem GROUP BY l_returnflag, l_linestatus",
+    ),
+    (
+        "count by month",
+        "SELECT date_trunc('month', l_shipdate) AS month, count(*) AS n FROM gba.tpch.lineitem GROUP BY date_trunc('month', l_shipdate)",
+    ),
+    (
+        "distinct units by group",
+        "SELECT l_shipmode, count(DISTINCT l_orderkey) AS n FROM gba.tpch.lineitem GROUP BY l_shipmode",
+    ),
+    (
+        "1 % filter, then groups",
+        "SELECT l_shipmode, sum(l_extendedprice) AS p FROM gba.tpch.lineitem WHERE l_shipdate BETWEEN DATE '1995-03-01' AND DATE '1995-03-25' GROUP BY l_shipmode",
+    ),
+    (
+        "very many groups",
+        "SELECT l_partkey, count(*) AS n, sum(l_quantity) AS q FROM gba.tpch.lineitem GROUP BY l_partkey",
+    ),
+];
+
+#[tokio::main(flavor = "multi_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let short = arguments.iter().any(|argument| argument == "--short");
+    let asked = arguments.iter().position(|argument| argument == "--scale").and_then(|i| arguments.get(i + 1));
+    let scale = match asked {
+        Some(scale) => scale.parse()?,
+        None if short => 0.02,
+        None => 1.0,
+    };
+    let rounds = if short { 1 } else { 3 };
+    println!("TPC-H at scale factor {scale}, {rounds} round(s), each query by one engine and by three nodes in turn");
+
+    let world = tpch::world(scale)?;
+    let files = bytes_of(world.path())?;
+    let engine = single(&world).await?;
+    let public = Federation::start(world).await?;
+    let gated = Federation::start(tpch::protected_world(scale, 10)?).await?;
+    let open = Federation::start(tpch::protected_world(scale, 1)?).await?;
+
+    println!("\n{:<36} {:>9} {:>9} {:>7} {:>12}", "TPC-H, public tables", "one, s", "three, s", "ratio", "crossed");
+    let mut ratios = Vec::new();
+    for (number, sql) in tpch::queries()? {
+        let (one, three, crossed) = compare(&engine, &public, &sql, rounds).await?;
+        ratios.push(three / one);
+        println!("query {number:<30} {one:>9.3} {three:>9.3} {:>7.2} {crossed:>12}", three / one);
+    }
+    println!("geometric mean of the ratios: {:.2}", geometric_mean(&ratios));
+
+    let scanned = bytes_of(gated.world.path())?;
+    println!(
+        "\n{:<36} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9}",
+        "statistics, orders protected", "one, s", "off, s", "on, s", "off/one", "on/off", "crossed"
+    );
+    let (mut federation, mut gate) = (Vec::new(), Vec::new());
+    for (name, sql) in STATISTICS {
+        let (one, off, _) = compare(&engine, &open, sql, rounds).await?;
+        let (on, crossed) = federated(&gated, sql, rounds).await?;
+        federation.push(off / one);
+        gate.push(on / off);
+        let share = 100.0 * crossed as f64 / scanned as f64;
+        println!("{name:<36} {one:>7.3} {off:>7.3} {on:>7.3} {:>7.2} {:>7.2} {share:>8.4}%", off / one, on / off);
+    }
+    println!(
+        "geometric means: {:.2} for three nodes against one engine, {:.2} for the gate",
+        geometric_mean(&federation),
+        geometric_mean(&gate)
+    );
+    println!(
+        "off: a rule of one unit; on: of ten. Crossed: of the bytes of the files, {scanned}; all tables have {files}"
+    );
+    Ok(())
+}
+
+/// CPU seconds of one engine, of three nodes, and bytes that crossed; the least of several rounds.
+async fn compare(
+    engine: &datafusion::prelude::SessionContext,
+    federation: &Federation,
+    sql: &str,
+    rounds: usize,
+) -> Result<(f64, f64, usize), Box<dyn Error>> {
+    let (mut one, mut three, mut crossed) = (f64::MAX, f64::MAX, 0);
+    for _ in 0..rounds {
+        let Cost { seconds, .. } = cost_of(async { engine.sql(sql).await?.collect().await }).await?;
+        one = one.min(seconds);
+        let (seconds, bytes) = federated(federation, sql, 1).await?;
+        three = three.min(seconds);
+        crossed = bytes;
+    }
+    Ok((one, three, crossed))
+}
+
+async fn federated(federation: &Federation, sql: &str, rounds: usize) -> Result<(f64, usize), Box<dyn Error>> {
+    let (mut least, mut crossed) = (f64::MAX, 0);
+    for _ in 0..rounds {
+        drop(federation.tap.take());
+        let cost = cost_of(federation.ask(HONG_KONG, sql)).await?;
+        least = least.min(cost.seconds);
+        crossed = federation.tap.take().iter().map(|crossing| crossing.bytes.len()).sum();
+    }
+    Ok((least, crossed))
+}
+
+fn bytes_of(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() { bytes_of(&entry.path())? } else { meta.len() };
+    }
+    Ok(bytes)
+}
