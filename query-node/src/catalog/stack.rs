@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor};
 
 use crate::refusal::{Code, Refusal};
 
@@ -71,6 +71,18 @@ impl Visitor for StatementSize {
         self.tables += 1;
         if self.tables > MAX_PLAN {
             return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        // The engine reads past it: the answer would be of the whole table and look like a sample's.
+        if matches!(factor, TableFactor::Table { sample: Some(_), .. }) {
+            return ControlFlow::Break(
+                Refusal::new(Code::InvalidSql, "TABLESAMPLE is not supported")
+                    .with_rule("what a query says is done or refused, never passed over")
+                    .with_remedy("leave it out, or filter by a column"),
+            );
         }
         ControlFlow::Continue(())
     }

@@ -240,6 +240,7 @@ fn no_text_makes_the_planner_panic() {
         "SELECT DISTINCT ON (specialty) specialty, cost FROM gba.health.visits ORDER BY specialty, cost",
         "SELECT count(*) FROM gba.health.visits WHERE specialty NOT IN (SELECT specialty FROM gba.health.codes)",
         "SELECT count(*) FROM gba.health.visits WHERE nowhere",
+        "SELECT count(*) FROM gba.health.codes TABLESAMPLE BERNOULLI (10)",
         "SELECT",
         "",
         &format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(10_000)),
