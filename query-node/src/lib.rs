@@ -20,7 +20,6 @@ pub mod fragment;
 pub mod gate;
 pub mod gateway;
 pub mod home;
-pub mod identity;
 pub mod local;
 pub mod merge;
 pub mod node;
@@ -30,3 +29,6 @@ pub mod refusal;
 pub mod sources;
 pub mod state;
 pub mod telemetry;
+
+/// Authorities, certificates, trust and tokens: a crate of its own, for the operator needs them without the engine.
+pub use wanqu_identity as identity;

@@ -13,6 +13,9 @@ mod error;
 mod keys;
 mod names;
 mod node;
+pub mod testing;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tokens;
 mod trust;
@@ -24,8 +27,3 @@ pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};
 pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
 pub use tokens::{TokenIssuer, TokenVerifier};
 pub use trust::Trust;
-
-#[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
