@@ -7,6 +7,7 @@ use std::path::Path;
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use query_node::answer::JurisdictionOutcome;
 use query_node::exchange::envelope::Envelope;
 use query_node::identity::{Authority, Validity};
 use query_node::refusal::Refusal;
@@ -91,7 +92,13 @@ async fn came_of(
             Some(format!("answered, and should be refused with one of {codes:?}: {rows}"))
         }
         (Outcome::Hides(text), Ok(_)) => rows.contains(text).then(|| format!("the answer has {text}: {rows}")),
-        (Outcome::Hides(_) | Outcome::AsForNobody(..), Err(refusal)) => {
+        (Outcome::Withheld, Ok(answered)) => {
+            let released = |outcome: &JurisdictionOutcome| outcome.releases.iter().any(|release| release.rows > 0);
+            let owners = answered.summary.outcomes.iter().filter(|outcome| released(outcome));
+            let owners: Vec<String> = owners.map(|outcome| outcome.jurisdiction.to_string()).collect();
+            (!owners.is_empty()).then(|| format!("{owners:?} released a cell: {rows}"))
+        }
+        (Outcome::Hides(_) | Outcome::Withheld | Outcome::AsForNobody(..), Err(refusal)) => {
             Some(format!("should be answered, is refused: {refusal}"))
         }
         (Outcome::AsForNobody(somebody, nobody), Ok(answered)) => {

@@ -1,8 +1,12 @@
 //! Aggregates over non-public data: which functions, which arguments, and which conditions the gate must count.
 
+use std::collections::BTreeSet;
+
 use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
 use wanqu_crds::columns::ColumnClass;
 
@@ -111,30 +115,40 @@ fn and(base: Option<&Expr>, also: Expr) -> Expr {
 fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     if let Some(filter) = filter {
-        conditions.push(Condition { met: filter.clone(), complement: true });
+        conditions.push(Condition::chooses(filter.clone(), true));
     }
     if let Some(met) = both(filter, case).filter(|_| case.is_some()) {
-        conditions.push(Condition { met, complement: true });
+        conditions.push(Condition::chooses(met, true));
     }
     if let (Some(filter), Some(case)) = (filter, case) {
         let dropped = and(Some(filter), Expr::IsNotTrue(Box::new(case.clone())));
-        conditions.push(Condition { met: dropped, complement: false });
+        conditions.push(Condition::chooses(dropped, false));
     }
     conditions
 }
 
-/// The conditions of an argument that may be NULL, among the rows that `base` keeps.
-fn presence(base: Option<&Expr>, value: &Expr, null_tells: bool) -> Vec<Condition> {
-    let value = stripped(value);
-    let present = and(base, Expr::IsNotNull(Box::new(value.clone())));
-    match (null_tells, base) {
-        (false, _) => vec![Condition { met: present, complement: false }],
-        (true, None) => vec![Condition { met: present, complement: true }],
-        (true, Some(_)) => {
-            let absent = and(base, Expr::IsNull(Box::new(value.clone())));
-            vec![Condition { met: present, complement: false }, Condition { met: absent, complement: false }]
-        }
+/// The conditions of values that may be NULL, among the rows that `base` keeps. `measures` are those that are added up.
+fn presence(base: Option<&Expr>, present: Expr, measures: BTreeSet<String>, null_tells: bool) -> Vec<Condition> {
+    let absent = Expr::IsNotTrue(Box::new(present.clone()));
+    let met = and(base, present);
+    let present = Condition { met, complement: null_tells && base.is_none(), chooses: null_tells, measures };
+    match base {
+        Some(base) if null_tells => vec![present, Condition::chooses(and(Some(base), absent), false)],
+        _ => vec![present],
     }
+}
+
+/// That a value is not NULL.
+fn given(value: &Expr) -> Expr {
+    Expr::IsNotNull(Box::new(stripped(value).clone()))
+}
+
+/// That what is added up is not NULL: said of its columns, so that `cost` and `cost * cost` have one condition.
+fn all_given(form: &Linear, value: &Expr) -> Expr {
+    let fallible = value.exists(|e| Ok(matches!(e, Expr::TryCast(_)))).unwrap_or(true);
+    let columns: BTreeSet<&Column> = form.columns().collect();
+    let columns = columns.into_iter().map(|column| given(&Expr::Column(column.clone())));
+    if fallible { given(value) } else { conjunction(columns).unwrap_or_else(|| given(value)) }
 }
 
 /// An expression without its exact casts, which keep NULL and everything else as it is.
@@ -233,8 +247,10 @@ fn counted(arg: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Con
 fn present_value(value: &Expr, base: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
     scalar::check(value, ground)?;
     predicate::classes(value, ground)?;
-    let gap = matches!(stripped(value), Expr::Column(c) if ground.is_gap(c));
-    Ok(presence(base, value, !gap))
+    match linear(stripped(value), ground) {
+        Ok(form) if !form.is_constant() => Ok(nulls(&form, value, base, ground)),
+        _ => Ok(presence(base, given(value), BTreeSet::new(), true)),
+    }
 }
 
 fn measured(name: &str, value: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
@@ -277,7 +293,11 @@ fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, ground: &Ground) -> 
 }
 
 fn nulls(form: &Linear, value: &Expr, base: Option<&Expr>, ground: &Ground) -> Vec<Condition> {
-    if form.is_constant() { vec![] } else { presence(base, value, form.null_tells(ground)) }
+    if form.is_constant() {
+        return vec![];
+    }
+    let measures = form.columns().map(|column| ground.name(column)).collect();
+    presence(base, all_given(form, value), measures, form.null_tells(ground))
 }
 
 /// Variance and standard deviation.
@@ -321,13 +341,13 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Ve
             ));
         }
     }
-    let given = |side: &Expr| Expr::IsNotNull(Box::new(stripped(side).clone()));
     let present = binary_expr(given(y), Operator::And, given(x));
+    let measures = y.column_refs().union(&x.column_refs()).map(|column| ground.name(column)).collect();
     let mut conditions = selections(filter, None);
-    conditions.push(Condition { met: and(filter, present.clone()), complement: false });
+    let absent = Expr::IsNotTrue(Box::new(present.clone()));
+    conditions.push(Condition { met: and(filter, present), complement: false, chooses: tells, measures });
     if tells {
-        let absent = Expr::IsNotTrue(Box::new(present));
-        conditions.push(Condition { met: and(filter, absent), complement: false });
+        conditions.push(Condition::chooses(and(filter, absent), false));
     }
     Ok(conditions)
 }
@@ -336,8 +356,8 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Ve
 fn boolean(condition: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
     predicate::check(condition, ground)?;
     let mut conditions = selections(filter, Some(condition));
-    conditions.push(Condition { met: and(filter, Expr::IsFalse(Box::new(condition.clone()))), complement: false });
-    conditions.push(Condition { met: and(filter, Expr::IsNull(Box::new(condition.clone()))), complement: false });
+    conditions.push(Condition::chooses(and(filter, Expr::IsFalse(Box::new(condition.clone()))), false));
+    conditions.push(Condition::chooses(and(filter, Expr::IsNull(Box::new(condition.clone()))), false));
     Ok(conditions)
 }
 
@@ -361,7 +381,7 @@ fn distinct(function: &AggregateFunction, filter: Option<&Expr>, ground: &Ground
     let mut conditions = selections(filter, None);
     let is_unit = ground.leaf(column).and_then(super::ground::Leaf::unit_column) == Some(column.name.as_str());
     if !is_unit {
-        conditions.extend(presence(filter, &Expr::Column(column.clone()), true));
+        conditions.extend(presence(filter, given(&Expr::Column(column.clone())), BTreeSet::new(), true));
     }
     Ok(Passed { expr: Expr::AggregateFunction(function.clone()), conditions })
 }

@@ -12,6 +12,7 @@ use wanqu_crds::bundle::ReleaseRule;
 use wanqu_crds::columns::ColumnClass;
 use wanqu_crds::names::{JurisdictionId, ResourceName};
 
+use super::families::families;
 use super::finding::PolicyFinding;
 use super::ground::{self, Ground, Grounded};
 use super::shape::{Condition, GatedShape, Judged, Judgement, Shape};
@@ -63,7 +64,8 @@ pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
     let verdict = match (refusals.into_iter().next(), built) {
         (Some(refusal), _) => Err(refusal),
         (None, Some((plan, conditions))) => {
-            let shape = Shape::Gated(GatedShape { rule, conditions, must_be_empty });
+            let families = families(&conditions);
+            let shape = Shape::Gated(GatedShape { rule, conditions, families, must_be_empty });
             Ok(Judged { plan, shape, tables })
         }
         (None, None) => Err(Refusal::new(Code::Internal, "a fragment was neither admitted nor refused")),
@@ -319,7 +321,11 @@ impl Judge<'_> {
         let mut distinct: Vec<Condition> = Vec::new();
         for condition in conditions {
             match distinct.iter_mut().find(|c| c.met == condition.met) {
-                Some(known) => known.complement |= condition.complement,
+                Some(known) => {
+                    known.complement |= condition.complement;
+                    known.chooses |= condition.chooses;
+                    known.measures.extend(condition.measures);
+                }
                 None => distinct.push(condition),
             }
         }

@@ -21,6 +21,7 @@
 mod admitted;
 mod aggregate;
 mod cast;
+mod families;
 mod finding;
 mod functions;
 mod ground;
@@ -41,7 +42,7 @@ mod tests;
 
 pub use admitted::{AdmittedFragment, GrantedAgreement};
 pub use finding::{PolicyFinding, to_batch};
-pub use shape::{Condition, GatedShape, Judged, Judgement, Shape, aggregate_of};
+pub use shape::{Condition, Family, GatedShape, Judged, Judgement, Shape, aggregate_of};
 
 use datafusion::logical_expr::LogicalPlan;
 use jiff::{SignedDuration, Timestamp};

@@ -1,10 +1,12 @@
 //! What a judged fragment is: rows of public tables, or one aggregate that the gate must pass.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use wanqu_crds::bundle::ReleaseRule;
 
+pub use super::families::Family;
 use super::finding::PolicyFinding;
 use crate::catalog::CatalogTable;
 use crate::refusal::Refusal;
@@ -63,6 +65,8 @@ pub struct GatedShape {
     pub rule: ReleaseRule,
     /// The conditions inside aggregates, each of which counts like a group of its own. No two are equal.
     pub conditions: Vec<Condition>,
+    /// Which of the conditions can be set against each other. Each condition is in at least one of them.
+    pub families: Vec<Family>,
     /// Plans over public tables only that must each give no row; if one gives a row, the fragment is refused.
     ///
     /// A public table that joins a non-public one must hold at most one row for each value of the join key: with
@@ -73,12 +77,24 @@ pub struct GatedShape {
 }
 
 /// One condition inside an aggregate: a `FILTER`, a `CASE` that keeps or drops, an argument that can be NULL.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// A boolean expression over the schema of the aggregate's input. A row meets it only if it is TRUE: NULL is not met.
     pub met: Expr,
     /// Whether the units with a row that does not meet it must be none or enough, too.
     pub complement: bool,
+    /// Whether it chooses rows by what they say of somebody, and not only by whether a measure was taken.
+    pub chooses: bool,
+    /// The measures whose sums over the rows that meet it are released, by table and column.
+    pub measures: BTreeSet<String>,
+}
+
+impl Condition {
+    /// A condition that chooses rows: a `FILTER`, a `CASE`, a NULL that tells something.
+    #[must_use]
+    pub fn chooses(met: Expr, complement: bool) -> Self {
+        Self { met, complement, chooses: true, measures: BTreeSet::new() }
+    }
 }
 
 /// The one aggregate of a gated plan: the plan itself, or the input of its one projection on top.

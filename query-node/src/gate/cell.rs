@@ -1,9 +1,7 @@
 //! The decision on one cell: from the units behind it to release or keep back. Pure.
 
-use arrow::array::AsArray;
-use arrow::array::{Array, ListArray};
+use arrow::array::{Array, AsArray, ListArray};
 use arrow::datatypes::UInt64Type;
-use hashbrown::HashSet;
 
 use crate::engine::NOBODY_KNOWN;
 
@@ -27,6 +25,68 @@ impl Reach {
             Self::Nobody
         } else {
             Self::Few
+        }
+    }
+}
+
+/// The hashes that `units_reach` gave for a row; `None` where there are enough units.
+pub fn hashes(lists: &ListArray, row: usize) -> Option<&[u64]> {
+    if lists.is_null(row) {
+        return None;
+    }
+    let bounds = &lists.value_offsets()[row..row + 2];
+    let start = usize::try_from(bounds[0]).unwrap_or_default();
+    let end = usize::try_from(bounds[1]).unwrap_or_default();
+    Some(&lists.values().as_primitive::<UInt64Type>().values()[start..end])
+}
+
+/// The units met so far behind something that is counted piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// At least k.
+    Enough,
+    /// The hashes of fewer than k, each once; [`NOBODY_KNOWN`] where a record does not say whose it is.
+    Few(Vec<u64>),
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Seen {
+    /// Adds what [`hashes`] gave. How many hashes more it holds now.
+    pub fn join(&mut self, hashes: Option<&[u64]>, k: usize) -> usize {
+        let Self::Few(seen) = self else { return 0 };
+        let before = seen.len();
+        for hash in hashes.unwrap_or_default() {
+            if !seen.contains(hash) {
+                seen.push(*hash);
+            }
+        }
+        let grown = seen.len() - before;
+        let units = seen.len() - usize::from(seen.contains(&NOBODY_KNOWN));
+        if hashes.is_none() || units >= k {
+            *self = Self::Enough;
+        }
+        grown
+    }
+
+    /// How many units that is.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Enough => Reach::Enough,
+            Self::Few(seen) if seen.is_empty() => Reach::Nobody,
+            Self::Few(_) => Reach::Few,
+        }
+    }
+
+    /// Its hashes, as [`hashes`] gives them.
+    pub fn hashes(&self) -> Option<&[u64]> {
+        match self {
+            Self::Enough => None,
+            Self::Few(seen) => Some(seen),
         }
     }
 }
@@ -83,8 +143,8 @@ pub struct Suppressed {
     cells: u64,
     /// Rows behind cells of which only the number of rows is known.
     rows: u64,
-    /// For each input: the units seen, until there are k; `None` once there are.
-    inputs: Vec<Option<HashSet<u64>>>,
+    /// The units behind all of them, input by input.
+    inputs: Vec<Seen>,
 }
 
 /// Numbers of suppressed cells are told in steps of this.
@@ -93,30 +153,21 @@ const STEP: u64 = 5;
 impl Suppressed {
     /// None yet.
     pub fn new(k: u32, inputs: usize) -> Self {
-        Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Some(HashSet::new()); inputs] }
+        Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Seen::default(); inputs] }
     }
 
     /// Where the number of inputs was not known before the first cell.
     pub fn expect_inputs(&mut self, inputs: usize) {
         if self.inputs.len() < inputs {
-            self.inputs.resize(inputs, Some(HashSet::new()));
+            self.inputs.resize(inputs, Seen::default());
         }
     }
 
-    /// One more cell, with what `units_reach` gave for each input.
-    pub fn add(&mut self, lists: &[&ListArray], row: usize) {
+    /// One more cell, with the hashes of each input's units as [`hashes`] gives them.
+    pub fn add<'u>(&mut self, units: impl Iterator<Item = Option<&'u [u64]>>) {
         self.cells += 1;
-        for (seen, list) in self.inputs.iter_mut().zip(lists) {
-            let Some(units) = seen else { continue };
-            if list.is_null(row) {
-                *seen = None;
-                continue;
-            }
-            let hashes = list.value(row);
-            units.extend(hashes.as_primitive::<UInt64Type>().values().iter().filter(|h| **h != NOBODY_KNOWN));
-            if units.len() >= self.k {
-                *seen = None;
-            }
+        for (seen, hashes) in self.inputs.iter_mut().zip(units) {
+            seen.join(hashes, self.k);
         }
     }
 
@@ -126,7 +177,7 @@ impl Suppressed {
         self.cells += 1;
         self.rows = self.rows.saturating_add(rows);
         if self.rows > most.saturating_mul(self.k.saturating_sub(1) as u64) {
-            self.inputs.fill(None);
+            self.inputs.fill(Seen::Enough);
         }
     }
 
@@ -138,7 +189,7 @@ impl Suppressed {
     /// The number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of any
     /// input stand behind all of them, so that it does not tell "nobody" from "a few".
     pub fn public(&self) -> u64 {
-        if self.inputs.iter().all(Option::is_none) { self.cells / STEP * STEP } else { 0 }
+        if self.inputs.iter().all(|seen| *seen == Seen::Enough) { self.cells / STEP * STEP } else { 0 }
     }
 }
 
@@ -202,10 +253,10 @@ mod tests {
         let lists = builder.finish();
         let mut suppressed = Suppressed::new(3, 1);
         for row in 0..5 {
-            suppressed.add(&[&lists], row);
+            suppressed.add([hashes(&lists, row)].into_iter());
         }
         assert_eq!((suppressed.exact(), suppressed.public()), (5, 0), "two units in five cells");
-        suppressed.add(&[&lists], 5);
+        suppressed.add([hashes(&lists, 5)].into_iter());
         assert_eq!((suppressed.exact(), suppressed.public()), (6, 5), "three units in six cells");
     }
 }

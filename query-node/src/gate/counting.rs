@@ -27,10 +27,7 @@ impl Counting {
 
     /// The counts of units in a batch, whose hidden columns begin at `first`.
     pub fn lists<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b ListArray>> {
-        let columns = batch.columns().get(first..first + self.reaches.len()).unwrap_or_default();
-        let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
-        let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == self.needs.len());
-        lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
+        reach_lists(batch, first, self.reaches.len())
     }
 
     /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
@@ -53,4 +50,18 @@ pub fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<
     let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
     Ok(counts.values().iter().map(|n| n.unsigned_abs()))
+}
+
+/// Counts of units in a batch: `count` columns from `first`.
+pub fn reach_lists(batch: &RecordBatch, first: usize, count: usize) -> DfResult<Vec<&ListArray>> {
+    let columns = batch.columns().get(first..first + count).unwrap_or_default();
+    let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
+    let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == count);
+    lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
+}
+
+/// A hidden group key that says which conditions are met, row by row.
+pub fn mask_words(batch: &RecordBatch, column: usize) -> DfResult<&[i64]> {
+    let words = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
+    Ok(words.ok_or_else(|| internal_datafusion_err!("a mask of conditions is not a number"))?.values())
 }

@@ -16,6 +16,7 @@ mod cell;
 mod counting;
 mod keys;
 mod output;
+mod parts;
 mod passes;
 mod release;
 mod rounding;
@@ -38,7 +39,7 @@ use rounding::Rounding;
 use strategy::{First, Next, PROBE_ROWS};
 use thread::thread;
 
-use crate::admission::{AdmittedFragment, GatedShape, Shape, aggregate_of};
+use crate::admission::{AdmittedFragment, Family, GatedShape, Shape, aggregate_of};
 use crate::catalog::arrow_schema;
 use crate::engine::{Engine, Run, refusal_over_public, refusal_without_values};
 use crate::refusal::{Code, Refusal};
@@ -145,8 +146,10 @@ fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
 async fn decide(passes: &Passes<'_>, cells: Cells) -> DfResult<Outcome> {
     let leaves = thread(passes.run, &passes.aggregate.input, None)?.leaves;
     let conditions = passes.shape.conditions.len();
-    match strategy::first(passes.shape.rule.min_units, &leaves, conditions) {
+    let divided = passes.shape.families.iter().any(Family::divides);
+    match strategy::first(passes.shape.rule.min_units, &leaves, conditions, divided) {
         First::Ungated => passes.ungated(cells).await,
+        First::Parted => passes.parted(cells).await,
         First::Inline => passes.inline(cells, &[]).await,
         First::Rows(most) => passes.rows(cells, most).await,
         First::Probe(prefix) => {

@@ -11,10 +11,11 @@ use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, L
 use futures::TryStreamExt;
 use hashbrown::HashSet;
 
-use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
-use super::counting::{Counting, row_counts};
+use super::cell::{Need, Reach, Suppressed, hashes, is_proved_by_prefix, is_released};
+use super::counting::{Counting, mask_words, reach_lists, row_counts};
 use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
+use super::parts::{Asked, Parts, masks};
 use super::strategy::{ByRows, by_rows};
 use super::thread::{Prefix, Threaded, Unit, thread};
 use super::units::UnitsReach;
@@ -72,8 +73,9 @@ impl Passes<'_> {
         let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
             let lists = counting.lists(&batch, first)?;
-            let passed =
-                self.decide(&counting.needs, &lists, batch.num_rows(), |row| suppressed.add(&lists[..inputs], row));
+            let passed = self.decide(&counting.needs, &lists, batch.num_rows(), |row| {
+                suppressed.add(lists[..inputs].iter().map(|list| hashes(list, row)));
+            });
             let Some(all_met) = counting.all_met(&batch, first)? else {
                 cells.add(self.layout, &batch, &passed)?;
                 continue;
@@ -111,6 +113,11 @@ impl Passes<'_> {
             }
         }
         Ok(probe)
+    }
+
+    /// The aggregate without units, then every cell settled: for conditions that divide the cells into parts.
+    pub async fn parted(&self, cells: Cells) -> DfResult<Outcome> {
+        self.main(cells, &Probe { groups: 0, decided: HashSet::new(), always_met: vec![] }).await
     }
 
     /// The aggregate without units; cells that the probe did not decide are settled by a second pass.
@@ -168,32 +175,44 @@ impl Passes<'_> {
         self.settle(Outcome { cells, suppressed }, doubts).await
     }
 
-    /// Counts the units of the cells in doubt, in a pass of its own, if there are any.
+    /// Counts the units of the cells in doubt, part by part, in a pass of its own, if there are any.
     async fn settle(&self, mut outcome: Outcome, doubts: Doubts) -> DfResult<Outcome> {
         if doubts.keys.is_empty() {
             return Ok(outcome);
         }
         let threaded = thread(self.run, &self.aggregate.input, None)?;
-        let counting = self.counting(&threaded, |_| false)?;
-        let inputs = threaded.units.len();
-        outcome.suppressed.expect_inputs(inputs);
+        let inputs = self.inputs(&threaded)?;
+        let count = inputs.reaches.len();
+        outcome.suppressed.expect_inputs(count);
         let keys = self.keys()?;
-        let mut released: HashSet<Key> = HashSet::new();
-        let plan = self.with_aggregates(threaded.plan, counting.aggregates())?;
+        let mut parts = Parts::new(Asked {
+            inputs: inputs.needs,
+            families: &self.shape.families,
+            k: self.shape.rule.min_units as usize,
+            publish_zeros: self.shape.rule.publish_zeros,
+        });
+        let masks = masks(&self.shape.conditions)?;
+        let first = self.layout.keys + masks.len();
+        let groups = self.aggregate.group_expr.iter().cloned().chain(masks).collect();
+        let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(threaded.plan), groups, inputs.reaches)?);
         let mut batches = self.run.execute(&plan).await?;
         while let Some(batch) = batches.try_next().await? {
-            let lists = counting.lists(&batch, self.layout.keys)?;
-            let of_rows = keys.of(&batch)?;
-            let verdicts = self.decide(&counting.needs, &lists, batch.num_rows(), |row| {
-                if doubts.keys.contains(&of_rows[row]) {
-                    outcome.suppressed.add(&lists[..inputs], row);
+            let lists = reach_lists(&batch, first, count)?;
+            let words = (self.layout.keys..first).map(|column| mask_words(&batch, column));
+            let words = words.collect::<DfResult<Vec<_>>>()?;
+            for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
+                if doubts.keys.contains(&key) {
+                    let mask: Vec<u64> = words.iter().map(|word| word[row].unsigned_abs()).collect();
+                    parts.add(key, &mask, &lists.iter().map(|list| hashes(list, row)));
                 }
-            });
-            let passed = of_rows.into_iter().zip(verdicts.iter()).filter(|(_, verdict)| *verdict == Some(true));
-            released.extend(passed.map(|(key, _)| key).filter(|key| doubts.keys.contains(key)));
+            }
+            outcome.cells.check_room(doubts.bytes.saturating_add(parts.bytes()))?;
+        }
+        for key in doubts.keys.iter().filter(|key| !parts.releases(key)) {
+            outcome.suppressed.add(parts.behind(key));
         }
         for batch in &doubts.batches {
-            let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(released.contains(key))).collect();
+            let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(parts.releases(key))).collect();
             outcome.cells.add(self.layout, batch, &verdicts)?;
         }
         Ok(outcome)
@@ -254,7 +273,7 @@ impl Passes<'_> {
         for unit in &threaded.units {
             add(unit, None, if unit.padded { Need::PaddedInput } else { Need::Input })?;
         }
-        for (index, Condition { met, complement }) in self.shape.conditions.iter().enumerate() {
+        for (index, Condition { met, complement, .. }) in self.shape.conditions.iter().enumerate() {
             for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
                 add(unit, Some(met.clone()), Need::Condition)?;
                 if *complement {
@@ -262,6 +281,13 @@ impl Passes<'_> {
                 }
             }
         }
+        Ok(counting)
+    }
+
+    /// The aggregates that count units of the inputs alone.
+    fn inputs(&self, threaded: &Threaded) -> DfResult<Counting> {
+        let mut counting = self.counting(threaded, |_| true)?;
+        counting.unmet.clear();
         Ok(counting)
     }
 

@@ -25,6 +25,8 @@ pub enum First {
     Inline,
     /// One pass with the number of rows beside the aggregate: no unit has more than so many.
     Rows(u64),
+    /// One pass without units, and one that counts them for every part into which conditions divide the cells.
+    Parted,
     /// A prefix first.
     Probe(Prefix),
 }
@@ -48,10 +50,13 @@ fn max_rows_per_unit(leaves: &[Leaf], conditions: usize) -> Option<u64> {
     }
 }
 
-/// Chooses the first pass.
-pub fn first(min_units: u32, leaves: &[Leaf], conditions: usize) -> First {
+/// Chooses the first pass. `divided`: whether conditions are set against each other.
+pub fn first(min_units: u32, leaves: &[Leaf], conditions: usize, divided: bool) -> First {
     if min_units <= 1 {
         return First::Ungated;
+    }
+    if divided {
+        return First::Parted;
     }
     if max_rows_per_unit(leaves, conditions) == Some(1) {
         // Every row is a unit of its own: rows decide every cell.
@@ -133,8 +138,10 @@ mod tests {
             (10, vec![fixed, leaf(9, None)], 0, First::Inline),
             (10, vec![], 0, First::Inline),
         ] {
-            assert_eq!(first(k, &leaves, conditions), expected, "{k} {leaves:?}");
+            assert_eq!(first(k, &leaves, conditions, false), expected, "{k} {leaves:?}");
         }
+        assert_eq!(first(10, &[leaf(900, None)], 2, true), First::Parted);
+        assert_eq!(first(1, &[leaf(900, None)], 2, true), First::Ungated);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use hashbrown::{HashMap, HashSet};
 
+use super::cell::hashes;
 use crate::engine::NOBODY_KNOWN;
 
 /// So many hashes of a group lie side by side; the rest, where k is greater, in a set of the group's own.
@@ -189,12 +190,9 @@ impl Units {
 
     /// Merges one group's list, as [`emit`](Self::emit) gave it.
     fn merge(&mut self, group: usize, lists: &ListArray, row: usize) {
-        if lists.is_null(row) {
-            self.set_enough(group);
-        } else {
-            for hash in lists.value(row).as_primitive::<UInt64Type>().values() {
-                self.add(group, *hash);
-            }
+        match hashes(lists, row) {
+            None => self.set_enough(group),
+            Some(hashes) => hashes.iter().for_each(|hash| self.add(group, *hash)),
         }
     }
 

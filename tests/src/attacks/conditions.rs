@@ -1,6 +1,6 @@
 //! Conditions that few meet, or that few do not meet: in WHERE, HAVING, FILTER, CASE and joins.
 
-use super::Outcome::{AsForNobody, Harmless, Hides, Refused};
+use super::Outcome::{AsForNobody, Harmless, Hides, Refused, Withheld};
 use super::{Attack, attack};
 
 /// The known diagnosis, and one that nobody has.
@@ -109,23 +109,43 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "all but one, inside",
-            Harmless,
+            Withheld,
             "SELECT sum(cost) AS whole, sum(cost) FILTER (WHERE diagnosis <> 'Q99.9') AS others FROM gba.health.visits",
         ),
         attack(
             "all but one, by CASE",
-            Harmless,
+            Withheld,
             "SELECT sum(cost) AS whole, sum(CASE WHEN diagnosis <> 'Q99.9' THEN cost END) AS others FROM gba.health.visits",
         ),
         attack(
             "all but one, counted",
-            Harmless,
+            Withheld,
             "SELECT count(*) AS whole, count(*) FILTER (WHERE birth_year <> 1899) AS others FROM gba.health.patients",
         ),
         attack(
             "a condition that is one's absence",
-            Harmless,
+            Withheld,
             "SELECT count(*) AS n, count(nullif(diagnosis, 'Q99.9')) AS others FROM gba.health.visits",
+        ),
+        attack(
+            "the difference of two conditions",
+            Withheld,
+            "SELECT sum(cost) FILTER (WHERE emergency) AS a, sum(cost) FILTER (WHERE emergency AND diagnosis <> 'Q99.9') AS b, sum(cost) FILTER (WHERE NOT emergency) AS c, sum(cost) FILTER (WHERE NOT emergency AND diagnosis <> 'Q99.9') AS d FROM gba.health.visits",
+        ),
+        attack(
+            "the difference of two counts",
+            Withheld,
+            "SELECT count(*) FILTER (WHERE diagnosis <> 'J45') AS a, count(*) FILTER (WHERE diagnosis NOT IN ('J45', 'Q99.9')) AS b FROM gba.health.visits",
+        ),
+        attack(
+            "two conditions less a third",
+            Withheld,
+            "SELECT count(*) FILTER (WHERE emergency OR diagnosis = 'Q99.9') AS a, count(*) FILTER (WHERE NOT emergency OR diagnosis = 'Q99.9') AS b FROM gba.health.visits",
+        ),
+        attack(
+            "the difference of a FILTER and a CASE",
+            Withheld,
+            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'J45') AS a, sum(CASE WHEN diagnosis <> 'J45' AND diagnosis <> 'Q99.9' THEN cost END) AS b FROM gba.health.visits",
         ),
         attack(
             "groups of one",

@@ -1,0 +1,98 @@
+//! Which conditions of one fragment can be set against each other, so that their differences must hold enough units too.
+//!
+//! Two totals of one cell, one over the rows that meet `a` and one over those that meet `a AND NOT b`, differ by the rows
+//! of `a AND b`. Three and more conditions can be added and subtracted in many ways; but whatever is done with them, rows
+//! that meet the same ones of them stay together. So the conditions of a family divide the rows of a cell into parts, one
+//! for each combination that occurs, and the gate asks of every part what it asks of a group: nobody, or enough. What is
+//! then computed from the totals is made of parts that are each large enough.
+//!
+//! Totals are set against each other only where they add up the same thing: numbers of rows, or one measure. That a cell
+//! holds a few visits with a cost and without a length of stay does not matter to `avg(cost)` beside `avg(days)`; it does
+//! beside `avg(cost + days)`, which would leave their cost alone in the difference.
+
+use std::collections::BTreeSet;
+
+use super::shape::Condition;
+
+/// Conditions whose totals add up the same thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    /// Their places among the conditions of the fragment, ascending.
+    pub conditions: Vec<usize>,
+    /// Whether the rows that meet none of them are a part, too.
+    pub rest: bool,
+}
+
+impl Family {
+    /// Whether it holds more than one condition, so that there are differences to count.
+    #[must_use]
+    pub fn divides(&self) -> bool {
+        self.conditions.len() > 1
+    }
+}
+
+/// The families of a fragment's conditions: those that choose rows, and those of each set of connected measures.
+pub(super) fn families(conditions: &[Condition]) -> Vec<Family> {
+    let mut families = Vec::new();
+    let chosen: Vec<usize> = indexes(conditions, |condition| condition.chooses);
+    if !chosen.is_empty() {
+        let rest = chosen.iter().any(|index| conditions[*index].complement);
+        families.push(Family { conditions: chosen, rest });
+    }
+    let mut connected: Vec<BTreeSet<&str>> = Vec::new();
+    for condition in conditions.iter().filter(|condition| !condition.measures.is_empty()) {
+        let mut measures: BTreeSet<&str> = condition.measures.iter().map(String::as_str).collect();
+        let (joined, apart) = connected.into_iter().partition(|known: &BTreeSet<&str>| !known.is_disjoint(&measures));
+        connected = apart;
+        measures.extend(joined.into_iter().flatten());
+        connected.push(measures);
+    }
+    for measures in connected {
+        let of_them = |condition: &Condition| condition.measures.iter().any(|m| measures.contains(m.as_str()));
+        families.push(Family { conditions: indexes(conditions, of_them), rest: false });
+    }
+    families
+}
+
+fn indexes(conditions: &[Condition], chosen: impl Fn(&Condition) -> bool) -> Vec<usize> {
+    conditions.iter().enumerate().filter(|(_, condition)| chosen(condition)).map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::logical_expr::col;
+
+    fn of(measures: &[&str]) -> Condition {
+        let measures = measures.iter().map(|m| (*m).to_owned()).collect();
+        Condition { met: col("m"), complement: false, chooses: false, measures }
+    }
+
+    fn family(conditions: &[usize], rest: bool) -> Family {
+        Family { conditions: conditions.to_vec(), rest }
+    }
+
+    #[test]
+    fn conditions_that_choose_rows_are_one_family() {
+        let plain = Condition::chooses(col("a"), false);
+        let whole = Condition::chooses(col("b"), true);
+        assert_eq!(families(&[]), []);
+        assert_eq!(families(std::slice::from_ref(&plain)), [family(&[0], false)]);
+        assert_eq!(families(&[plain, whole]), [family(&[0, 1], true)]);
+    }
+
+    #[test]
+    fn measures_are_set_against_each_other_where_one_sum_holds_both() {
+        let (cost, days, pain) = (of(&["cost"]), of(&["days"]), of(&["pain"]));
+        let apart = families(&[cost.clone(), days.clone()]);
+        assert_eq!(apart, [family(&[0], false), family(&[1], false)]);
+        let together = families(&[cost, pain, days, of(&["cost", "days"])]);
+        assert_eq!(together, [family(&[1], false), family(&[0, 2, 3], false)]);
+    }
+
+    #[test]
+    fn a_null_that_tells_belongs_to_both() {
+        let tells = Condition { chooses: true, complement: true, ..of(&["cost"]) };
+        assert_eq!(families(&[tells]), [family(&[0], true), family(&[0], false)]);
+    }
+}
