@@ -1,0 +1,86 @@
+//! The definitions in the API server itself: it takes them, and each rule accepts and rejects what its examples say.
+
+mod rules;
+
+use std::path::Path;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
+use rules::{OF_CHANGES, OF_OBJECTS, federation};
+use wanqu_crds::kinds::definitions;
+use wanqu_testbed::{ControlPlane, crds};
+
+/// The objects of a text, in its order.
+fn objects(text: &str) -> Vec<DynamicObject> {
+    serde_saphyr::from_multiple(text).unwrap()
+}
+
+fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
+    let definition = definitions().into_iter().find(|definition| definition.kind() == kind).unwrap();
+    let spec = &definition.resource().spec;
+    let version = &spec.versions[0].name;
+    let resource = ApiResource {
+        group: spec.group.clone(),
+        version: version.clone(),
+        api_version: format!("{}/{version}", spec.group),
+        kind: kind.to_owned(),
+        plural: spec.names.plural.clone(),
+    };
+    Api::namespaced_with(client.clone(), "gba", &resource)
+}
+
+fn kind(object: &DynamicObject) -> &str {
+    &object.types.as_ref().unwrap().kind
+}
+
+/// What the API server says to an object, without keeping it.
+async fn try_to_create(client: &Client, object: &DynamicObject) -> kube::Result<()> {
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    api(client, kind(object)).create(&dry, object).await.map(drop)
+}
+
+/// The refusal is by this rule and no other, and is about what was sent.
+fn assert_refused(answer: kube::Result<()>, message: &str) {
+    match answer {
+        Err(kube::Error::Api(status)) => {
+            assert_eq!(status.code, 422, "{message}: {status:?}");
+            let causes = status.details.iter().flat_map(|details| &details.causes).count();
+            assert!(status.message.contains(message) && causes == 1, "{message}: {}", status.message);
+        }
+        other => panic!("{message}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_rule_accepts_and_rejects_as_its_examples_say() {
+    let plane = ControlPlane::start().await.unwrap();
+    let client = plane.client().await.unwrap();
+    crds::install(&client, &Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml")).await.unwrap();
+    let namespace = Namespace {
+        metadata: ObjectMeta { name: Some("gba".into()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+
+    let untouched = objects(&federation());
+    for example in OF_OBJECTS {
+        for object in objects(&example.accepted()) {
+            let answer = try_to_create(&client, &object).await;
+            assert!(answer.is_ok(), "{}: {} {}: {answer:?}", example.message, kind(&object), object.name_any());
+        }
+        let changed = objects(&example.rejected()).into_iter().find(|object| !untouched.contains(object)).unwrap();
+        assert_refused(try_to_create(&client, &changed).await, example.message);
+    }
+
+    for object in &untouched {
+        api(&client, kind(object)).create(&PostParams::default(), object).await.unwrap();
+    }
+    for example in OF_CHANGES {
+        let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+        let patch = |text: &str| Patch::Merge(serde_json::from_str::<serde_json::Value>(text).unwrap());
+        let api = api(&client, example.kind);
+        api.patch(example.name, &dry, &patch(example.good)).await.unwrap();
+        assert_refused(api.patch(example.name, &dry, &patch(example.bad)).await.map(drop), example.message);
+    }
+}

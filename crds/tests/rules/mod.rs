@@ -1,0 +1,191 @@
+//! The rules in the definitions, and for each one an example that it accepts and one that it rejects.
+
+use std::path::Path;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
+use wanqu_crds::kinds::definitions;
+
+/// Calls `visit` with every schema below this one, the path to it, and itself.
+pub fn walk(schema: &JSONSchemaProps, path: &str, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
+    visit(path, schema);
+    for (name, property) in schema.properties.iter().flatten() {
+        walk(property, &format!("{path}.{name}"), visit);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
+        walk(item, &format!("{path}[]"), visit);
+    }
+}
+
+/// Every rule of every kind: where it is, the rule, its message, and the schema that it stands in.
+pub fn rules() -> Vec<(String, String, String, JSONSchemaProps)> {
+    let mut rules = Vec::new();
+    for definition in definitions() {
+        walk(definition.schema().unwrap(), definition.kind(), &mut |path, schema| {
+            for rule in schema.x_kubernetes_validations.iter().flatten() {
+                let message = rule.message.clone().unwrap_or_default();
+                rules.push((path.to_owned(), rule.rule.clone(), message, schema.clone()));
+            }
+        });
+    }
+    rules
+}
+
+/// A rule about an object, by its message: a place in the federation of `tests/good`, what the rule accepts there, and what
+/// it does not.
+pub struct OfObject {
+    pub message: &'static str,
+    pub place: &'static str,
+    pub good: &'static str,
+    pub bad: &'static str,
+}
+
+impl OfObject {
+    /// The federation with what the rule accepts.
+    pub fn accepted(&self) -> String {
+        self.with(self.good)
+    }
+
+    /// The federation with what the rule does not accept.
+    pub fn rejected(&self) -> String {
+        self.with(self.bad)
+    }
+
+    fn with(&self, text: &str) -> String {
+        let federation = federation();
+        assert_eq!(federation.matches(self.place).count(), 1, "{:?} is one place", self.place);
+        federation.replace(self.place, text)
+    }
+}
+
+/// The federation in order that the examples change.
+pub fn federation() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
+    let files = ["federation.yaml", "tables.yaml", "shenzhen.yaml", "macau.json", "rules.yaml"];
+    files.map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).join("---\n")
+}
+
+/// A rule about a change to an object, by its message: the object in `tests/good`, a change that is accepted, and one that
+/// is not. Both are merge patches.
+pub struct OfChange {
+    pub message: &'static str,
+    pub kind: &'static str,
+    pub name: &'static str,
+    pub good: &'static str,
+    pub bad: &'static str,
+}
+
+pub const OF_CHANGES: &[OfChange] = &[
+    OfChange {
+        message: "the trust domain cannot change: every certificate names it",
+        kind: "Federation",
+        name: "gba",
+        good: r#"{"spec": {"trustDomain": "gba.example", "members": ["CN-SZ", "HK", "MO"]}}"#,
+        bad: r#"{"spec": {"trustDomain": "gba2.example"}}"#,
+    },
+    OfChange {
+        message: "the id cannot change: certificates and agreements name it",
+        kind: "Jurisdiction",
+        name: "macau",
+        good: r#"{"spec": {"id": "MO", "displayName": "Macau"}}"#,
+        bad: r#"{"spec": {"id": "HK"}}"#,
+    },
+];
+
+pub const OF_OBJECTS: &[OfObject] = &[
+    OfObject {
+        message: "at most one of namespace, kubeconfigSecret and external",
+        place: "placement:\n    external:",
+        good: "placement:\n    external:",
+        bad: "placement:\n    namespace: x\n    external:",
+    },
+    OfObject {
+        message: "gba and whole are catalogs of the common tables",
+        place: "sqlName: macau",
+        good: "sqlName: gba_macau",
+        bad: "sqlName: gba",
+    },
+    OfObject {
+        message: "ca holds PEM certificates",
+        place: "-----BEGIN CERTIFICATE-----",
+        good: "Bag Attributes\n        -----BEGIN CERTIFICATE-----",
+        bad: "-----BEGIN GARBAGE-----",
+    },
+    OfObject {
+        message: "a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----",
+        place: "audience: wanqu}",
+        good: "audience: wanqu, publicKeys: [\"-----BEGIN PUBLIC KEY-----\\nMCow\\n-----END PUBLIC KEY-----\\n\"]}",
+        bad: "audience: wanqu, publicKeys: [KEY]}",
+    },
+    OfObject {
+        message: "a dataset with a column that is not public names its privacyUnit",
+        place: "    - {name: beds, type: int32, class: public}",
+        good: "    - {name: beds, type: int32, class: public}\n    - {name: tel, type: string, class: public}",
+        bad: "    - {name: beds, type: int32, class: public}\n    - {name: tel, type: string, class: sealed}",
+    },
+    OfObject {
+        message: "privacyUnit is one of the columns, of class identifier; a public dataset needs none",
+        place: "privacyUnit: resident_id",
+        good: "privacyUnit: resident_id",
+        bad: "privacyUnit: sex",
+    },
+    OfObject {
+        message: "maxRowsPerUnit speaks of a privacyUnit",
+        place: "badRecords: skip}}",
+        good: "badRecords: skip}}",
+        bad: "badRecords: skip}}\n  maxRowsPerUnit: 1",
+    },
+    OfObject {
+        message: "path is relative to the dataRoot and stays below it",
+        place: "path: visits,",
+        good: "path: \"a/..b/visits\",",
+        bad: "path: a/../visits,",
+    },
+    OfObject {
+        message: "the column jurisdiction is filled in by itself",
+        place: "{column: beds, expression: beds}",
+        good: "{column: beds, expression: beds}",
+        bad: "{column: beds, expression: beds}\n        - {column: jurisdiction, expression: code}",
+    },
+    OfObject {
+        message: "the column jurisdiction is added by itself",
+        place: "- {name: beds, type: int64, class: public}",
+        good: "- {name: beds, type: int64, class: public}\n    - {name: jurisdictions, type: string, class: public}",
+        bad: "- {name: beds, type: int64, class: public}\n    - {name: jurisdiction, type: string, class: public}",
+    },
+    OfObject {
+        message: "a co-location key names a column of this table",
+        place: "column: code}]",
+        good: "column: beds}]",
+        bad: "column: cod}]",
+    },
+    OfObject {
+        message: "an agreement joins two different jurisdictions",
+        place: "to: CN-SZ\n",
+        good: "to: CN-SZ\n",
+        bad: "to: MO\n",
+    },
+    OfObject {
+        message: "expires comes after notBefore",
+        place: "expires: 2027",
+        good: "expires: 2028",
+        bad: "expires: 2021",
+    },
+    OfObject {
+        message: "an agreement covers at least one of datasets, commonTables and domains",
+        place: "  commonTables: [health-visits]\n  domains: [saude]\n",
+        good: "  domains: [saude]\n",
+        bad: "",
+    },
+    OfObject {
+        message: "only the two ends agree",
+        place: "agreedBy: [MO, CN-SZ]",
+        good: "agreedBy: [CN-SZ, MO]",
+        bad: "agreedBy: [MO, CN-SZ, HK]",
+    },
+    OfObject {
+        message: "an agreement is Agreed or Active only when both ends are in agreedBy",
+        place: "state: Active\n  agreedBy: [MO, CN-SZ]",
+        good: "state: Requested\n  agreedBy: [MO]",
+        bad: "state: Active\n  agreedBy: [MO]",
+    },
+];

@@ -1,0 +1,145 @@
+//! A control plane: etcd and the API server, ready in seconds.
+//!
+//! For all that needs no running pod: definitions of resources and their rules, server-side apply, RBAC, admission
+//! policies, the whole loop of an operator. There is no controller manager: nothing makes pods of workloads, removes what
+//! its owner left behind, or empties a namespace that is deleted.
+
+mod audit;
+mod launch;
+mod site;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+pub use audit::{AuditLog, Mark, Object, Request, Response, User};
+pub(crate) use site::Site;
+
+use crate::error::Result;
+use crate::login::{Login, Proof, Server};
+use crate::pki::Pki;
+use crate::process::Process;
+use crate::scratch::Scratch;
+use crate::wait::until;
+
+/// The longest that a loaded machine may take.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// A running etcd and API server of one test's own. They end, and their data goes, when this is dropped.
+pub struct ControlPlane {
+    // Ended in this order, before the folder goes.
+    api_server: Process,
+    etcd: Process,
+    pki: Pki,
+    server: Server,
+    admin: Login,
+    logins: AtomicU32,
+    audit: AuditLog,
+    scratch: Scratch,
+}
+
+impl ControlPlane {
+    /// Starts one on loopback, on free ports, and waits until it is ready. Several run side by side.
+    ///
+    /// # Errors
+    /// If a binary cannot be built or started, or the API server is not ready in time.
+    pub async fn start() -> Result<Self> {
+        Self::start_at(&Site::loopback()?, None).await
+    }
+
+    /// Starts one at a site. `reach` is the URL by which this process reaches it, if not by its own address.
+    pub(crate) async fn start_at(site: &Site, reach: Option<String>) -> Result<Self> {
+        let scratch = Scratch::new()?;
+        let pki = Pki::new()?;
+        let log = scratch.path().join("audit.log");
+        let etcd = launch::etcd(site, &scratch)?;
+        let api_server = launch::api_server(site, &pki, &scratch, &log)?;
+        let url = reach.unwrap_or_else(|| format!("https://{}:{}", site.address, site.port));
+        let server = Server { url, authority: pki.certificate().to_owned() };
+        let proof = Proof::Certificate(pki.client("testbed-admin", Some("system:masters"))?);
+        let admin = Login::new(&scratch, "admin.kubeconfig", &server, &proof)?;
+        let mut plane = Self {
+            api_server,
+            etcd,
+            pki,
+            server,
+            admin,
+            logins: AtomicU32::new(0),
+            audit: AuditLog::new(log),
+            scratch,
+        };
+        plane.ready().await?;
+        Ok(plane)
+    }
+
+    async fn ready(&mut self) -> Result<()> {
+        let client = self.admin.client().await?;
+        until("the API server getting ready", READY_WITHIN, async || {
+            self.etcd.check()?;
+            self.api_server.check()?;
+            let request = http::Request::get("/readyz").body(Vec::new()).expect("a plain request");
+            Ok(client
+                .request_text(request)
+                .await
+                .map(drop)
+                .map_err(|error| format!("{error}\n{}", self.api_server.log())))
+        })
+        .await
+    }
+
+    /// The administrator, who may do everything.
+    #[must_use]
+    pub fn admin(&self) -> &Login {
+        &self.admin
+    }
+
+    /// A client of the administrator.
+    pub async fn client(&self) -> Result<Client> {
+        self.admin.client().await
+    }
+
+    /// A user of this name, of a group besides `system:authenticated` if one is given, with the rights that the test binds
+    /// to them and no other.
+    pub fn user(&self, name: &str, group: Option<&str>) -> Result<Login> {
+        self.login(&Proof::Certificate(self.pki.client(name, group)?))
+    }
+
+    /// Somebody who does not say who it is.
+    pub fn anonymous(&self) -> Result<Login> {
+        self.login(&Proof::Nothing)
+    }
+
+    /// A service account, by a token for an hour: as the pod that runs under it would log in.
+    pub async fn service_account(&self, namespace: &str, name: &str) -> Result<Login> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, namespace);
+        let answer = accounts.create_token_request(name, &PostParams::default(), &TokenRequest::default()).await?;
+        let token = answer.status.map(|status| status.token).unwrap_or_default();
+        self.login(&Proof::Token(token))
+    }
+
+    fn login(&self, proof: &Proof) -> Result<Login> {
+        let number = self.logins.fetch_add(1, Ordering::Relaxed);
+        Login::new(&self.scratch, &format!("login-{number}.kubeconfig"), &self.server, proof)
+    }
+
+    /// What was asked of the API server.
+    #[must_use]
+    pub fn audit(&self) -> &AuditLog {
+        &self.audit
+    }
+
+    /// The ids of its processes.
+    #[must_use]
+    pub fn processes(&self) -> [u32; 2] {
+        [self.etcd.id(), self.api_server.id()]
+    }
+
+    /// Ends its processes and removes its data.
+    pub fn stop(self) {
+        drop(self);
+    }
+}

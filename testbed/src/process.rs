@@ -1,0 +1,169 @@
+//! A process of a testbed: started with a log, watched, and ended for certain.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{LazyLock, mpsc};
+
+use crate::binaries::require;
+use crate::error::{Result, TestbedError, tail};
+
+/// A running process. It ends when this is dropped, and when the test process dies by whatever cause.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a program; what it says goes into `FOLDER/NAME.log`.
+    pub(crate) fn start(name: &'static str, program: &Program, folder: &Path) -> Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let (out, err) =
+            File::create(&log).and_then(|file| Ok((file.try_clone()?, file))).map_err(TestbedError::io(&log))?;
+        let mut command = program.guarded()?;
+        command.stdin(Stdio::null()).stdout(out).stderr(err);
+        let child = spawn(command).map_err(TestbedError::io(&program.path))?;
+        Ok(Self { name, child, log })
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// An error if it has ended, with the end of its log.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(self.ended(status)),
+            Err(source) => Err(TestbedError::Io { path: self.log.clone(), source }),
+        }
+    }
+
+    fn ended(&self, status: ExitStatus) -> TestbedError {
+        TestbedError::Ended { process: self.name.to_owned(), status: status.to_string(), log: self.log() }
+    }
+
+    /// The end of its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| tail(&String::from_utf8_lossy(&bytes))).unwrap_or_default()
+    }
+
+    /// Ends it at once. Returns when it is gone.
+    pub(crate) fn kill(&mut self) {
+        // Both fail only if it is gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What to run: a program, its arguments, and the network namespace that it runs in, if not this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    path: PathBuf,
+    arguments: Vec<String>,
+    namespace: Option<PathBuf>,
+}
+
+impl Program {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), arguments: Vec::new(), namespace: None }
+    }
+
+    /// One more argument.
+    pub(crate) fn arg(mut self, argument: impl AsRef<str>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub(crate) fn args<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs in a network namespace. `nsenter`, not `ip netns exec`: that one mounts /sys anew and hides the cgroups.
+    pub(crate) fn inside(mut self, namespace: Option<&Path>) -> Self {
+        self.namespace = namespace.map(Path::to_owned);
+        self
+    }
+
+    /// The command, which dies with the test process.
+    fn guarded(&self) -> Result<Command> {
+        let setpriv = require("setpriv", "install the package `util-linux`")?;
+        let mut command = Command::new(setpriv);
+        command.args(["--pdeathsig", "KILL"]);
+        if let Some(namespace) = &self.namespace {
+            command.arg(require("nsenter", "install the package `util-linux`")?);
+            command.arg(format!("--net={}", namespace.display()));
+        }
+        command.arg(&self.path).args(&self.arguments);
+        Ok(command)
+    }
+}
+
+type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+
+/// The signal that a child gets when its parent dies comes when the *thread* that started it ends, and a test is a thread.
+/// So one thread starts them all, and ends with the process.
+static STARTER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
+    let (orders, incoming) = mpsc::channel::<Order>();
+    std::thread::spawn(move || {
+        for (mut command, reply) in incoming {
+            let _ = reply.send(command.spawn());
+        }
+    });
+    orders
+});
+
+fn spawn(command: Command) -> std::io::Result<Child> {
+    let (reply, answer) = mpsc::channel();
+    let gone = || std::io::Error::other("the thread that starts processes is gone");
+    STARTER.send((command, reply)).map_err(|_| gone())?;
+    answer.recv().map_err(|_| gone())?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn sh(script: &str) -> Program {
+        Program::new("/bin/sh").args(["-c", script])
+    }
+
+    fn alive(id: u32) -> bool {
+        Path::new(&format!("/proc/{id}")).exists()
+    }
+
+    #[test]
+    fn a_process_outlives_the_thread_that_asked_for_it_and_not_its_handle() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_owned();
+        let started = std::thread::spawn(move || Process::start("sleeper", &sh("exec sleep 60"), &path));
+        let mut process = started.join().unwrap().unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        process.check().unwrap();
+        let id = process.id();
+        drop(process);
+        assert!(!alive(id));
+    }
+
+    #[test]
+    fn one_that_ends_by_itself_says_what_it_said_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = Process::start("loud", &sh("echo the reason >&2; exit 3"), folder.path()).unwrap();
+        process.child.wait().unwrap();
+        let error = process.check().unwrap_err().to_string();
+        assert!(error.contains("loud ended by itself") && error.contains("the reason"), "{error}");
+    }
+}
