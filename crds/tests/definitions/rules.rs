@@ -180,7 +180,7 @@ pub const OF_OBJECTS: &[OfObject] = &[
         message: "only the two ends agree",
         place: "agreedBy: [MO, CN-SZ]",
         good: "agreedBy: [CN-SZ, MO]",
-        bad: "agreedBy: [MO, CN-SZ, HK]",
+        bad: "agreedBy: [MO, HK]",
     },
     OfObject {
         message: "an agreement is Agreed or Active only when both ends are in agreedBy",
