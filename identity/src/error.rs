@@ -37,6 +37,9 @@ pub enum IdentityError {
     /// Nobody here knows this jurisdiction's CA.
     #[error("no certificate authority is known for {0}")]
     UnknownJurisdiction(JurisdictionId),
+    /// A certificate that the jurisdiction's CA does not vouch for, or not at this time.
+    #[error("the CA of {0} does not vouch for the certificate: {1}")]
+    Unvouched(JurisdictionId, String),
     /// A certificate could not be made.
     #[error("cannot issue a certificate: {0}")]
     Issue(String),

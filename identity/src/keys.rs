@@ -4,8 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
 
 use super::IdentityError;
 
@@ -37,6 +40,20 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Id
 /// The private key in a PEM text.
 pub(super) fn private_key(pem: &str) -> Result<PrivatePkcs8KeyDer<'static>, IdentityError> {
     PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| IdentityError::Pem("the private key"))
+}
+
+/// A chain with the key to its leaf, as TLS uses them.
+pub(super) fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivatePkcs8KeyDer<'static>,
+) -> Result<CertifiedKey, IdentityError> {
+    CertifiedKey::from_der(chain, key.into(), &default_provider()).map_err(|error| match error {
+        Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+            IdentityError::Key("does not belong to the certificate")
+        }
+        Error::InvalidCertificate(_) => IdentityError::Certificate("cannot be read"),
+        _ => IdentityError::Key("is of a kind that is not known here"),
+    })
 }
 
 /// Reads a PEM file.

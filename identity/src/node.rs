@@ -1,9 +1,12 @@
 //! A node's own identity, a gateway's, and what a certificate says of a peer.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::CertificateDer;
+use rustls::sign::CertifiedKey;
 use wanqu_crds::names::JurisdictionId;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -52,8 +55,8 @@ pub struct NodeIdentity {
     jurisdiction: JurisdictionId,
     chain_pem: String,
     key_pem: String,
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivatePkcs8KeyDer<'static>,
+    certified: Arc<CertifiedKey>,
+    not_after: Timestamp,
     signer: Ed25519KeyPair,
 }
 
@@ -68,8 +71,10 @@ impl NodeIdentity {
         if signer.public_key().as_ref() != leaf.public_key {
             return Err(IdentityError::Key("does not belong to the certificate"));
         }
+        let not_after = not_after(&chain[0])?;
+        let certified = Arc::new(keys::certified(chain, key)?);
         let (chain_pem, key_pem) = (chain_pem.to_owned(), key_pem.to_owned());
-        Ok(Self { jurisdiction: leaf.jurisdiction, chain_pem, key_pem, chain, key, signer })
+        Ok(Self { jurisdiction: leaf.jurisdiction, chain_pem, key_pem, certified, not_after, signer })
     }
 
     /// Writes `node.pem` and `node.key` into a folder.
@@ -87,6 +92,18 @@ impl NodeIdentity {
     #[must_use]
     pub fn jurisdiction(&self) -> &JurisdictionId {
         &self.jurisdiction
+    }
+
+    /// The last moment of its certificate.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
+    }
+
+    /// Its certificate and those that vouch for it, as it shows them.
+    #[must_use]
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.certified.cert
     }
 
     /// Signs with the key of the certificate (Ed25519, RFC 8032).
@@ -116,15 +133,23 @@ impl std::fmt::Debug for NodeIdentity {
 pub struct GatewayIdentity {
     chain_pem: String,
     key_pem: String,
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivatePkcs8KeyDer<'static>,
+    certified: Arc<CertifiedKey>,
+    not_after: Timestamp,
 }
 
 impl GatewayIdentity {
-    /// Puts an identity together.
+    /// Puts an identity together, and checks that the key is the one that the leaf certificate names.
     pub fn from_pem(chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         let (chain, key) = (keys::certificates(chain_pem)?, keys::private_key(key_pem)?);
-        Ok(Self { chain_pem: chain_pem.to_owned(), key_pem: key_pem.to_owned(), chain, key })
+        let not_after = not_after(&chain[0])?;
+        let certified = Arc::new(keys::certified(chain, key)?);
+        Ok(Self { chain_pem: chain_pem.to_owned(), key_pem: key_pem.to_owned(), certified, not_after })
+    }
+
+    /// The last moment of its certificate.
+    #[must_use]
+    pub fn not_after(&self) -> Timestamp {
+        self.not_after
     }
 
     /// Writes `gateway.pem` and `gateway.key` into a folder.
@@ -143,4 +168,28 @@ impl std::fmt::Debug for GatewayIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GatewayIdentity").finish_non_exhaustive()
     }
+}
+
+/// What an identity shows in a handshake.
+pub(super) trait Shown: std::fmt::Debug + Send + Sync + 'static {
+    /// Its certificates and the key to prove them with.
+    fn certified(&self) -> Arc<CertifiedKey>;
+}
+
+impl Shown for NodeIdentity {
+    fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+}
+
+impl Shown for GatewayIdentity {
+    fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+}
+
+fn not_after(leaf: &CertificateDer<'_>) -> Result<Timestamp, IdentityError> {
+    let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| IdentityError::Certificate("cannot be read"))?;
+    Timestamp::from_second(certificate.validity().not_after.timestamp())
+        .map_err(|_| IdentityError::Certificate("has an end that cannot be read"))
 }

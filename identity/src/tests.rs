@@ -62,14 +62,14 @@ impl Pair {
 
     /// Hong Kong, with `identity`, calls Macau's honest node.
     fn hk_calls_mo(&self, identity: &NodeIdentity) -> Result<PeerIdentity, (&'static str, String)> {
-        let server = server_config(&node(&self.mo), &self.trust).unwrap();
+        let server = server_config(&node(&self.mo).into(), &self.trust).unwrap();
         handshake(client_config(identity, &self.trust, jid("MO")).unwrap(), server, "MO")
     }
 
     /// Honest Hong Kong calls a server that shows `identity`.
-    fn hk_is_answered_by(&self, identity: &NodeIdentity) -> Result<PeerIdentity, (&'static str, String)> {
+    fn hk_is_answered_by(&self, identity: NodeIdentity) -> Result<PeerIdentity, (&'static str, String)> {
         let client = client_config(&node(&self.hk), &self.trust, jid("MO")).unwrap();
-        handshake(client, server_config(identity, &self.trust).unwrap(), "MO")
+        handshake(client, server_config(&identity.into(), &self.trust).unwrap(), "MO")
     }
 }
 
@@ -87,7 +87,7 @@ fn one_jurisdictions_authority_cannot_name_another() {
     // The real authority of Hong Kong signs Macau's name.
     let forged = pair.hk.issue_node_named(&jid("MO"), validity()).unwrap();
     refused(pair.hk_calls_mo(&forged), "server", "UnknownIssuer");
-    refused(pair.hk_is_answered_by(&forged), "client", "UnknownIssuer");
+    refused(pair.hk_is_answered_by(forged), "client", "UnknownIssuer");
     // The same with an authority that has no name constraints, and only the URI is Macau's.
     let (chain, key) = pair
         .hk
@@ -106,7 +106,7 @@ fn one_jurisdictions_authority_cannot_name_another() {
     // An authority that merely calls itself Macau's.
     let impostor = node(&authority("MO"));
     refused(pair.hk_calls_mo(&impostor), "server", "BadSignature");
-    refused(pair.hk_is_answered_by(&impostor), "client", "BadSignature");
+    refused(pair.hk_is_answered_by(impostor), "client", "BadSignature");
 }
 
 #[test]
@@ -114,14 +114,14 @@ fn name_constraints_hold_even_where_the_authority_is_trusted_for_the_name() {
     let hk = authority("HK");
     let careless = trust(&[("HK", &hk), ("MO", &hk)]);
     let forged = hk.issue_node_named(&jid("MO"), validity()).unwrap();
-    let server = server_config(&node(&hk), &careless).unwrap();
+    let server = server_config(&node(&hk).into(), &careless).unwrap();
     refused(handshake(client_config(&forged, &careless, jid("HK")).unwrap(), server, "HK"), "server", "NameConstraint");
 }
 
 #[test]
 fn the_answering_node_must_be_the_one_that_was_called() {
     let pair = Pair::new();
-    refused(pair.hk_is_answered_by(&node(&pair.hk)), "client", "the peer is HK, not MO");
+    refused(pair.hk_is_answered_by(node(&pair.hk)), "client", "the peer is HK, not MO");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn certificates_hold_only_in_their_time() {
     {
         let validity = Validity { not_before, not_after };
         refused(pair.hk_calls_mo(&pair.hk.issue_node(validity).unwrap()), "server", reason);
-        refused(pair.hk_is_answered_by(&pair.mo.issue_node(validity).unwrap()), "client", reason);
+        refused(pair.hk_is_answered_by(pair.mo.issue_node(validity).unwrap()), "client", reason);
     }
 }
 
@@ -157,7 +157,7 @@ fn a_self_signed_certificate_vouches_for_nobody() {
     let certificate = params.self_signed(&key).unwrap().pem();
     let identity = NodeIdentity::from_pem(TRUST_DOMAIN, &certificate, &key.serialize_pem()).unwrap();
     refused(pair.hk_calls_mo(&identity), "server", "UnknownIssuer");
-    refused(pair.hk_is_answered_by(&identity), "client", "UnknownIssuer");
+    refused(pair.hk_is_answered_by(identity), "client", "UnknownIssuer");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_client_without_a_certificate_is_refused() {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(ExactMember { trust: pair.trust.clone(), expected: jid("MO") }))
         .with_no_client_auth();
-    let server = server_config(&node(&pair.mo), &pair.trust).unwrap();
+    let server = server_config(&node(&pair.mo).into(), &pair.trust).unwrap();
     refused(handshake(Arc::new(client), server, "MO"), "server", "peer sent no certificates");
 }
 
@@ -179,7 +179,7 @@ fn a_gateways_certificate_does_not_pass_for_a_nodes() {
     let gateway = pair.mo.issue_gateway(validity()).unwrap();
     let client = client_config(&node(&pair.hk), &pair.trust, jid("MO")).unwrap();
     refused(
-        handshake(client, gateway_server_config(&gateway).unwrap(), "MO"),
+        handshake(client, gateway_server_config(&gateway.into()).unwrap(), "MO"),
         "client",
         "does not have exactly one URI",
     );
@@ -188,7 +188,7 @@ fn a_gateways_certificate_does_not_pass_for_a_nodes() {
 #[test]
 fn plaintext_and_old_tls_are_refused() {
     let pair = Pair::new();
-    let config = server_config(&node(&pair.mo), &pair.trust).unwrap();
+    let config = server_config(&node(&pair.mo).into(), &pair.trust).unwrap();
     for hello in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n"] {
         let mut server = ServerConnection::new(Arc::clone(&config)).unwrap();
         server.read_tls(&mut &hello[..]).unwrap();
@@ -215,6 +215,69 @@ fn trust_follows_its_replacement() {
     bundle.members[0].ca = Some("not PEM".to_owned());
     assert!(shared.replace(&bundle).is_err(), "and the old trust stays:");
     refused(pair.hk_calls_mo(&hk), "server", "no certificate authority is known for HK");
+}
+
+#[test]
+fn a_server_shows_what_is_in_its_slot_at_each_handshake() {
+    let pair = Pair::new();
+    let (old, new) = (node(&pair.mo), node(&pair.mo));
+    let shown = |identity: &NodeIdentity| identity.as_peer().public_key;
+    let keys = (shown(&old), shown(&new));
+    let slot = Slot::from(old);
+    let server = server_config(&slot, &pair.trust).unwrap();
+    let seen = || {
+        let client = client_config(&node(&pair.hk), &pair.trust, jid("MO")).unwrap();
+        let name = ServerName::try_from(node_dns(TRUST_DOMAIN, &jid("MO"))).unwrap();
+        let mut client = ClientConnection::new(client, name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(&server)).unwrap();
+        while client.is_handshaking() {
+            let mut wire = Vec::new();
+            while client.wants_write() {
+                client.write_tls(&mut wire).unwrap();
+            }
+            server.read_tls(&mut wire.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            let mut wire = Vec::new();
+            while server.wants_write() {
+                server.write_tls(&mut wire).unwrap();
+            }
+            client.read_tls(&mut wire.as_slice()).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        PeerIdentity::of(TRUST_DOMAIN, &client.peer_certificates().unwrap()[0]).unwrap().public_key
+    };
+    assert_eq!(seen(), keys.0);
+    slot.replace(new);
+    assert_eq!(seen(), keys.1);
+}
+
+#[test]
+fn a_chain_is_vouched_for_by_the_trust_of_the_moment() {
+    let pair = Pair::new();
+    let (hk, now) = (node(&pair.hk), Timestamp::now());
+    assert_eq!(pair.trust.vouches(hk.chain(), now).unwrap(), hk.as_peer());
+    let late = now + SignedDuration::from_hours(48);
+    let error = pair.trust.vouches(hk.chain(), late).unwrap_err().to_string();
+    assert!(error.contains("the CA of HK does not vouch") && error.contains("expired"), "{error}");
+    assert!(matches!(pair.trust.vouches(&[], now), Err(IdentityError::Certificate("is missing"))));
+
+    // Both the old and the new CA while certificates are exchanged, then only the new one.
+    let new = authority("HK");
+    let both = format!("{}{}", pair.hk.certificate_pem(), new.certificate_pem());
+    let trust = |ca: String| Trust::new(TRUST_DOMAIN, [(jid("HK"), ca)]).unwrap();
+    let (both, only) = (trust(both), trust(new.certificate_pem().to_owned()));
+    assert!(both.vouches(hk.chain(), now).is_ok() && both.vouches(node(&new).chain(), now).is_ok());
+    assert!(only.vouches(hk.chain(), now).is_err() && only.vouches(node(&new).chain(), now).is_ok());
+}
+
+#[test]
+fn a_key_of_another_certificate_makes_no_gateway() {
+    let (dir, hk) = (tempfile::tempdir().unwrap(), authority("HK"));
+    hk.issue_gateway(validity()).unwrap().save(dir.path()).unwrap();
+    let chain = keys::read(&dir.path().join("gateway.pem")).unwrap();
+    hk.issue_gateway(validity()).unwrap().save(dir.path()).unwrap();
+    let error = GatewayIdentity::from_pem(&chain, &keys::read(&dir.path().join("gateway.key")).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "the key does not belong to the certificate");
 }
 
 fn bundle(members: &[(&str, &Authority)]) -> wanqu_crds::bundle::NodeBundle {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -14,10 +16,10 @@ use rustls::{DigitallySignedStruct, DistinguishedName, PeerIncompatible, RootCer
 use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
-use super::{IdentityError, PeerIdentity, keys};
+use super::{IdentityError, PeerIdentity, keys, tls_reason};
 
 /// Which CA may vouch for which jurisdiction. Clones share one state, which [`replace`](Trust::replace) changes for
-/// every connection made from then on.
+/// every handshake from then on; [`vouches`](Trust::vouches) holds older connections to it too.
 #[derive(Debug, Clone)]
 pub struct Trust(Arc<RwLock<Arc<Members>>>);
 
@@ -30,6 +32,7 @@ struct Members {
 /// One jurisdiction's CA, as a judge of servers and of clients.
 #[derive(Debug)]
 struct Anchors {
+    ca: Arc<str>,
     servers: Arc<WebPkiServerVerifier>,
     clients: Arc<dyn ClientCertVerifier>,
 }
@@ -61,10 +64,28 @@ impl Trust {
         self.members().trust_domain.clone()
     }
 
-    /// Whether a jurisdiction is a member with a CA of its own, now.
+    /// The CA certificate(s) that vouch for a jurisdiction now, PEM; none if it is no member that is placed.
     #[must_use]
-    pub fn knows(&self, jurisdiction: &JurisdictionId) -> bool {
-        self.members().anchors.contains_key(jurisdiction)
+    pub fn ca(&self, jurisdiction: &JurisdictionId) -> Option<Arc<str>> {
+        self.members().anchors.get(jurisdiction).map(|anchors| Arc::clone(&anchors.ca))
+    }
+
+    /// Whom a chain of certificates names, if it holds at this moment and that jurisdiction's CA vouches for it now. A
+    /// handshake asked the same; what it found may have changed since.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn vouches(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<PeerIdentity, IdentityError> {
+        let (leaf, intermediates) = chain.split_first().ok_or(IdentityError::Certificate("is missing"))?;
+        let members = self.members();
+        let (peer, anchors) = members.peer(leaf)?;
+        let since = u64::try_from(now.as_second()).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(since));
+        anchors
+            .clients
+            .verify_client_cert(leaf, intermediates, now)
+            .map_err(|error| IdentityError::Unvouched(peer.jurisdiction.clone(), tls_reason(&error)))?;
+        Ok(peer)
     }
 
     fn members(&self) -> Arc<Members> {
@@ -108,6 +129,7 @@ impl Anchors {
         let roots = Arc::new(roots);
         let failed = |error: rustls::client::VerifierBuilderError| IdentityError::Tls(error.to_string());
         Ok(Self {
+            ca: ca.into(),
             servers: WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider())
                 .build()
                 .map_err(failed)?,

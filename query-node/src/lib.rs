@@ -23,6 +23,7 @@ pub mod home;
 pub mod local;
 pub mod merge;
 pub mod node;
+pub mod observe;
 pub mod owner;
 pub mod planner;
 pub mod refusal;

@@ -50,6 +50,8 @@ pub enum Code {
     Source,
     /// The query was cancelled.
     Cancelled,
+    /// The node is ending; whoever asks again is answered by another replica, or by this one when it is back.
+    Draining,
     /// A fault inside a node; its log says more under the same query id.
     Internal,
 }

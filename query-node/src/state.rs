@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use wanqu_crds::bundle::NodeBundle;
 
+use crate::bundle_file::FiledBundle;
 use crate::catalog::Catalog;
 use crate::engine::{Engine, EngineError, RemotePublic};
 use crate::planner::Planner;
@@ -15,6 +16,8 @@ use crate::planner::Planner;
 pub struct NodeState {
     /// The bundle.
     pub bundle: NodeBundle,
+    /// The digest of the text that it was read from.
+    pub digest: String,
     /// Plans the questions of this jurisdiction's researchers.
     pub planner: Arc<Planner>,
     /// What fragments are planned against.
@@ -28,12 +31,14 @@ impl NodeState {
     ///
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
-    pub fn new(bundle: NodeBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
+    pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
+        let FiledBundle { bundle, digest } = filed;
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
             owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
             engine: Engine::open(&bundle, remote)?,
             bundle,
+            digest,
         })
     }
 }

@@ -98,6 +98,25 @@ impl Log {
         &self.recovery
     }
 
+    /// The number of the last entry.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.tail.lock().sequence
+    }
+
+    /// Whether an entry could be written now. Tried on a file beside the log, for an entry must have something to say.
+    ///
+    /// # Errors
+    /// Why the next release would be refused.
+    pub fn writable(&self) -> Result<(), AuditError> {
+        if self.tail.lock().failed {
+            return Err(AuditError::Failed(self.path.clone()));
+        }
+        let path = self.path.with_extension("probe");
+        let failed = |source| AuditError::File { path: path.clone(), source };
+        fs::write(&path, [b'\n'; 4096]).and_then(|()| fs::remove_file(&path)).map_err(failed)
+    }
+
     /// Writes an entry, and returns when it is on the disk. Blocks meanwhile: see [`append_async`](Self::append_async).
     ///
     /// # Errors

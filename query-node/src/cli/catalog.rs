@@ -19,7 +19,7 @@ use crate::gateway::{TableListing, list};
 pub async fn run(state: &StateDir, args: &CatalogArgs) -> Outcome {
     let mut tables = match &args.bundle {
         Some(path) => {
-            let bundle = bundle_file::read(path).map_err(|error| Failure::failed(error.to_string()))?;
+            let bundle = bundle_file::read(path).map_err(|error| Failure::failed(error.to_string()))?.bundle;
             list(&Catalog::federated(&bundle))
         }
         None => Connection::find(state, &args.gateway)?.client()?.catalog().await?,

@@ -55,7 +55,7 @@ impl Failure {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(refusal) => match refusal.code {
-                Code::OwnerUnavailable => 4,
+                Code::OwnerUnavailable | Code::Draining => 4,
                 Code::Cancelled => 130,
                 Code::Internal | Code::ReleaseShape | Code::Source => 1,
                 _ => 3,
@@ -82,7 +82,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Failed(text) | Self::Usage(text) => write!(f, "wanqu: {text}"),
             Self::Refused(refusal) => match refusal.code {
-                Code::OwnerUnavailable => write!(f, "missing: {refusal}"),
+                Code::OwnerUnavailable | Code::Draining => write!(f, "missing: {refusal}"),
                 Code::Cancelled | Code::Internal | Code::ReleaseShape | Code::Source => write!(f, "failed: {refusal}"),
                 _ => write!(f, "refused: {refusal}"),
             },

@@ -23,39 +23,59 @@ use super::status::from_status;
 use super::wire::MAX_MESSAGE;
 use crate::clock::{Clock, SystemClock};
 use crate::fragment::{Fragment, Release};
-use crate::identity::{NodeIdentity, Trust, client_config, node_dns};
+use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
+use crate::observe::Metrics;
 use crate::refusal::{Code, Refusal};
 
 /// The home node's end of the exchange. One connection to each owner, made when it is first needed, carries all
-/// fragments that go there.
+/// fragments that go there. When this node's identity changes, or the owner's CA, the next fragment goes over a new one;
+/// what runs on the old one ends there by itself.
 pub struct Exchange {
-    identity: Arc<NodeIdentity>,
+    identity: Slot<NodeIdentity>,
     trust: Trust,
     peers: Mutex<BTreeMap<JurisdictionId, Peer>>,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
 struct Peer {
     endpoint: String,
-    channel: Option<Channel>,
+    link: Option<Link>,
+}
+
+/// A connection, with all that was believed when it was made.
+#[derive(Clone)]
+struct Link {
+    channel: Channel,
+    /// Whom it shows: it signs the envelopes that go over it, whatever has become of the slot.
+    identity: Arc<NodeIdentity>,
+    /// Who vouched for the owner.
+    ca: Option<Arc<str>>,
 }
 
 impl Exchange {
     /// Takes the endpoints (`host:port`) of the members.
     #[must_use]
     pub fn new(
-        identity: Arc<NodeIdentity>,
+        identity: impl Into<Slot<NodeIdentity>>,
         trust: Trust,
         endpoints: impl IntoIterator<Item = (JurisdictionId, String)>,
     ) -> Self {
-        let exchange = Self { identity, trust, peers: Mutex::default(), clock: Arc::new(SystemClock) };
+        let identity = identity.into();
+        let exchange = Self {
+            identity,
+            trust,
+            peers: Mutex::default(),
+            clock: Arc::new(SystemClock),
+            metrics: Metrics::default(),
+        };
         exchange.set_endpoints(endpoints);
         exchange
     }
 
     /// Takes the endpoints of a bundle's members.
     #[must_use]
-    pub fn from_bundle(identity: Arc<NodeIdentity>, trust: Trust, bundle: &NodeBundle) -> Self {
+    pub fn from_bundle(identity: impl Into<Slot<NodeIdentity>>, trust: Trust, bundle: &NodeBundle) -> Self {
         Self::new(identity, trust, endpoints_of(bundle))
     }
 
@@ -66,13 +86,20 @@ impl Exchange {
         self
     }
 
+    /// Counts fragments together with the rest of its node.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Takes new endpoints; connections to those that did not move stay.
     pub fn set_endpoints(&self, endpoints: impl IntoIterator<Item = (JurisdictionId, String)>) {
         let mut peers = self.peers.lock();
         let mut old = std::mem::take(&mut *peers);
         for (jurisdiction, endpoint) in endpoints {
-            let channel = old.remove(&jurisdiction).filter(|peer| peer.endpoint == endpoint).and_then(|p| p.channel);
-            peers.insert(jurisdiction, Peer { endpoint, channel });
+            let link = old.remove(&jurisdiction).filter(|peer| peer.endpoint == endpoint).and_then(|peer| peer.link);
+            peers.insert(jurisdiction, Peer { endpoint, link });
         }
     }
 
@@ -96,13 +123,17 @@ impl Exchange {
             schema: Arc::clone(&fragment.schema),
             max_rows: envelope.max_rows,
             deadline,
+            received: self.metrics.received(owner),
         };
         let answer = async {
             let stream = match self.call(envelope).await? {
                 Ok(stream) => stream,
-                // The owner may have been restarted since the connection was last used. Whether it saw the envelope is
-                // not known, so the second try is a new one.
-                Err(status) if broken(&status) => {
+                // The owner may have been restarted since the connection was last used, or is ending while another
+                // replica of it takes over. Whether it saw the envelope is not known, so the second try is a new one.
+                Err(status) if broken(&status) || draining(&status) => {
+                    if draining(&status) {
+                        self.forget(owner);
+                    }
                     let again = Envelope { nonce: Uuid::new_v4(), issued_at: self.clock.now(), ..envelope.clone() };
                     self.call(&again).await?.map_err(|status| explain(&status, owner))?
                 }
@@ -110,33 +141,47 @@ impl Exchange {
             };
             receive(stream, expected).await
         };
-        tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(owner)))
+        let outcome = tokio::time::timeout_at(deadline, answer).await.unwrap_or_else(|_| Err(too_late(owner)));
+        let code = outcome.as_ref().map_or_else(|refusal| refusal.code.to_string(), |_| "answered".to_owned());
+        self.metrics.asked(owner, code);
+        outcome
     }
 
     /// Sends one envelope; the owner's stream, or why there is none.
     async fn call(&self, envelope: &Envelope) -> Result<Result<Streaming<FlightData>, Status>, Refusal> {
-        let ticket = Ticket { ticket: sign(envelope, &self.identity)?.into() };
-        let mut client = FlightServiceClient::new(self.channel(&envelope.to)?).max_decoding_message_size(MAX_MESSAGE);
+        let link = self.link(&envelope.to)?;
+        let ticket = Ticket { ticket: sign(envelope, &link.identity)?.into() };
+        let mut client = FlightServiceClient::new(link.channel).max_decoding_message_size(MAX_MESSAGE);
         Ok(client.do_get(ticket).await.map(Response::into_inner))
     }
 
-    fn channel(&self, owner: &JurisdictionId) -> Result<Channel, Refusal> {
+    /// The connection to an owner, as long as nothing has changed that it rests on; a new one otherwise.
+    fn link(&self, owner: &JurisdictionId) -> Result<Link, Refusal> {
         let mut peers = self.peers.lock();
         let peer = peers.get_mut(owner).ok_or_else(|| {
             Refusal::new(Code::OwnerUnavailable, "the bundle has no endpoint for this jurisdiction")
                 .with_owner(owner.clone())
         })?;
-        if let Some(channel) = &peer.channel {
-            return Ok(channel.clone());
+        let (identity, ca) = (self.identity.now(), self.trust.ca(owner));
+        if let Some(link) = peer.link.as_ref().filter(|link| Arc::ptr_eq(&link.identity, &identity) && link.ca == ca) {
+            return Ok(link.clone());
         }
-        let config = client_config(&self.identity, &self.trust, owner.clone());
+        let config = client_config(&identity, &self.trust, owner.clone());
         let name = ServerName::try_from(node_dns(&self.trust.trust_domain(), owner));
         let (Ok(config), Ok(name)) = (config, name) else {
             return Err(Refusal::new(Code::Identity, "this node's identity cannot be used").with_owner(owner.clone()));
         };
         let channel = channel(peer.endpoint.clone(), name, config).map_err(|error| unconnected(&error, owner))?;
-        peer.channel = Some(channel.clone());
-        Ok(channel)
+        let link = Link { channel, identity, ca };
+        peer.link = Some(link.clone());
+        Ok(link)
+    }
+
+    /// The next fragment goes over a new connection, perhaps to another replica.
+    fn forget(&self, owner: &JurisdictionId) {
+        if let Some(peer) = self.peers.lock().get_mut(owner) {
+            peer.link = None;
+        }
     }
 }
 
@@ -154,6 +199,11 @@ pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId
 /// Whether a connection broke before anything was answered. What a node answers has no source on this side.
 fn broken(status: &Status) -> bool {
     status.source().is_some() && ConnectError::beneath(status).is_none()
+}
+
+/// Whether the owner is ending.
+fn draining(status: &Status) -> bool {
+    from_status(status, None).code == Code::Draining
 }
 
 /// The refusal in a status, or the connection that was never made.

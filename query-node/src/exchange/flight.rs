@@ -1,8 +1,10 @@
 //! Arrow Flight with all methods but those that a server has: the rest answers "unimplemented".
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -11,10 +13,14 @@ use arrow_flight::{
     PollInfo, PutResult, SchemaResult, Ticket,
 };
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use futures::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::codegen::{Service, http};
+use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -39,32 +45,27 @@ pub(crate) trait Door: Send + Sync + 'static {
     /// Answers a ticket with rows.
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status>;
 
+    /// The longest message that is taken now, in bytes.
+    fn longest_message(&self) -> usize;
+
     /// Does something else that has a name; nothing by default.
     async fn action(&self, _call: Call, _action: Action) -> Result<Vec<u8>, Status> {
         Err(unimplemented())
     }
 }
 
-/// Bounds on what a client may send.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
-    /// The longest message, in bytes.
-    pub message: usize,
-    /// The most calls at once on one connection.
-    pub streams: u32,
-}
-
-/// Serves until `stop`, then lets what runs come to its end for a few seconds.
+/// Serves until `stop`, then lets what runs come to its end for a few seconds. `streams` is the most calls at once on
+/// one connection.
 pub(crate) async fn serve(
     door: impl Door,
     listener: TcpListener,
     how: Accepting,
-    bounds: Bounds,
+    streams: u32,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let service = FlightServiceServer::new(Adapter(Arc::new(door))).max_decoding_message_size(bounds.message);
+    let service = Bounded(Arc::new(Adapter(door)));
     let server = Server::builder()
-        .max_concurrent_streams(bounds.streams)
+        .max_concurrent_streams(streams)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 * 1024)
@@ -82,21 +83,33 @@ pub(crate) fn deadline_passed() -> Refusal {
     Refusal::new(Code::Limit, "the deadline passed before the answer was complete")
 }
 
-/// Messages up to the first failure, which a panic and the deadline also are. `kept` lives as long as the stream: a
-/// guard in it acts when the client goes away.
+/// The refusal that ends what still runs when the node's time is over.
+pub(crate) fn cut_short() -> Refusal {
+    Refusal::new(Code::Draining, "the node ended before the answer was complete")
+        .with_remedy("ask again: another replica answers, or this one when it is back")
+}
+
+/// Messages up to the first failure, which a panic, the deadline and the node's end (`cut`) also are. `kept` lives as
+/// long as the stream: a guard in it acts when the client goes away.
 pub(crate) fn bounded<K: Send + 'static>(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
     deadline: Instant,
+    cut: CancellationToken,
     kept: K,
 ) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
     let messages = AssertUnwindSafe(messages)
         .catch_unwind()
         .map(|message| message.unwrap_or_else(|_| Err(to_status(internal()))))
         .boxed();
-    stream::unfold(Some((messages, kept)), move |state| async move {
-        let (mut messages, kept) = state?;
-        match tokio::time::timeout_at(deadline, messages.next()).await {
-            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, kept)))),
+    stream::unfold(Some((messages, cut, kept)), move |state| async move {
+        let (mut messages, cut, kept) = state?;
+        let next = tokio::select! {
+            biased;
+            () = cut.cancelled() => return Some((Err(to_status(cut_short())), None)),
+            next = tokio::time::timeout_at(deadline, messages.next()) => next,
+        };
+        match next {
+            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, cut, kept)))),
             Ok(Some(Err(status))) => Some((Err(status), None)),
             Ok(None) => None,
             Err(_) => Some((Err(to_status(deadline_passed())), None)),
@@ -104,10 +117,38 @@ pub(crate) fn bounded<K: Send + 'static>(
     })
 }
 
-struct Adapter<D>(Arc<D>);
+/// Takes messages as long as the door takes them at the moment of the call.
+struct Bounded<D>(Arc<Adapter<D>>);
+
+impl<D> Clone for Bounded<D> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<D: Door> NamedService for Bounded<D> {
+    const NAME: &'static str = <FlightServiceServer<Adapter<D>> as NamedService>::NAME;
+}
+
+impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let longest = self.0.0.longest_message();
+        FlightServiceServer::from_arc(Arc::clone(&self.0)).max_decoding_message_size(longest).call(request)
+    }
+}
+
+struct Adapter<D>(D);
 
 fn call<T>(request: &Request<T>) -> Call {
-    let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller { peer: None });
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     let token = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     Call { caller, token }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -20,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use super::tap::Tap;
-use crate::identity::{IdentityError, PeerIdentity, Trust, tls_reason};
+use crate::identity::tls_reason;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -36,17 +37,16 @@ const MAX_CONNECTIONS: usize = 1024;
 pub(crate) struct Accepting {
     /// The server's side of TLS.
     pub tls: Arc<ServerConfig>,
-    /// Where clients are nodes: whom they may be. `None` where they need no certificate.
-    pub members: Option<Trust>,
     /// Who watches.
     pub tap: Tap,
 }
 
 /// Who is at the other end; found in a request's extensions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
-    /// The node, where clients are nodes.
-    pub peer: Option<PeerIdentity>,
+    /// The certificates that the node came with, where clients are nodes. The handshake checked them; a connection
+    /// outlives what was true then, so whoever answers a call asks the trust of the moment.
+    pub chain: Arc<[CertificateDer<'static>]>,
 }
 
 /// A TLS connection that was accepted.
@@ -111,16 +111,13 @@ async fn greet(stream: TcpStream, how: &Accepting, connections: Arc<Semaphore>) 
         .await
         .map_err(|_| "the handshake took too long".to_owned())?
         .map_err(|error| io_reason(&error))?;
-    let caller = caller(&stream, how).map_err(|error| error.to_string())?;
+    let caller = caller(&stream);
     let permit = connections.try_acquire_owned().map_err(|_| "there are too many connections".to_owned())?;
     Ok(Connection { stream, caller, _permit: permit })
 }
 
-fn caller(stream: &TlsStream<TcpStream>, how: &Accepting) -> Result<Caller, IdentityError> {
-    let Some(members) = &how.members else { return Ok(Caller { peer: None }) };
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let leaf = certificates.first().ok_or(IdentityError::Certificate("is missing"))?;
-    Ok(Caller { peer: Some(PeerIdentity::of(&members.trust_domain(), leaf)?) })
+fn caller(stream: &TlsStream<TcpStream>) -> Caller {
+    Caller { chain: stream.get_ref().1.peer_certificates().unwrap_or_default().into() }
 }
 
 /// Why a handshake failed, whether TLS or the network ended it.

@@ -16,7 +16,9 @@ mod client;
 pub(crate) mod connect;
 pub mod envelope;
 pub(crate) mod flight;
+mod limits;
 pub(crate) mod listener;
+mod places;
 mod receive;
 mod replay;
 mod server;
@@ -26,6 +28,8 @@ mod tap;
 pub(crate) mod wire;
 
 pub use client::{Exchange, endpoints_of};
+pub use limits::LiveLimits;
+pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};

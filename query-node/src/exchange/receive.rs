@@ -12,6 +12,7 @@ use arrow_flight::error::FlightError;
 use futures::stream::BoxStream;
 use futures::{FutureExt, Stream, StreamExt, future, stream};
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -29,6 +30,8 @@ pub(super) struct Expected {
     pub schema: SchemaRef,
     pub max_rows: u64,
     pub deadline: Instant,
+    /// Counts what comes, over all releases of this owner.
+    pub received: Counter,
 }
 
 impl Expected {
@@ -53,7 +56,7 @@ type Report = Arc<Mutex<Option<ReleaseReport>>>;
 /// Waits for the schema, checks it, and returns the rest as it comes.
 pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -> Result<Release, Refusal> {
     let (report, bytes): (Report, _) = (Arc::default(), Arc::new(AtomicU64::new(0)));
-    let messages = messages(stream, Arc::clone(&report), Arc::clone(&bytes));
+    let messages = messages(stream, Arc::clone(&report), Arc::clone(&bytes), expected.received.clone());
     let mut decoder = FlightDataDecoder::new(messages);
     let first = AssertUnwindSafe(decoder.next()).catch_unwind().await;
     match first.map_err(|_| expected.shape("the release cannot be read"))? {
@@ -95,17 +98,18 @@ fn messages(
     stream: Streaming<FlightData>,
     report: Report,
     bytes: Arc<AtomicU64>,
+    received: Counter,
 ) -> impl Stream<Item = Result<FlightData, FlightError>> + Send + 'static {
-    stream.filter_map(move |message| future::ready(sort(message, &report, &bytes).transpose()))
+    let stream = stream.inspect(move |message| {
+        let length = message.as_ref().map_or(0, Message::encoded_len) as u64;
+        bytes.fetch_add(length, Ordering::Relaxed);
+        received.inc_by(length);
+    });
+    stream.filter_map(move |message| future::ready(sort(message, &report).transpose()))
 }
 
-fn sort(
-    message: Result<FlightData, Status>,
-    report: &Report,
-    bytes: &AtomicU64,
-) -> Result<Option<FlightData>, FlightError> {
+fn sort(message: Result<FlightData, Status>, report: &Report) -> Result<Option<FlightData>, FlightError> {
     let data = message?;
-    bytes.fetch_add(data.encoded_len() as u64, Ordering::Relaxed);
     let mut report = report.lock();
     if report.is_some() {
         return Err(FlightError::protocol("a message after the report"));

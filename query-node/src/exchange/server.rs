@@ -9,24 +9,26 @@ use async_trait::async_trait;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use prost::Message;
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
-use wanqu_crds::bundle::Limits;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
-use super::flight::{Bounds, Call, Door, Messages, bounded, deadline_passed, serve};
+use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
+use super::limits::LiveLimits;
 use super::listener::Accepting;
+use super::places::{Drain, Place, Places};
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::status::{internal, to_status};
 use super::tap::Tap;
 use super::wire::{encode, note};
 use crate::clock::{Clock, SystemClock};
+use crate::fragment::ReleaseReport;
 use crate::gate::AuditedRelease;
-use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Trust, server_config};
+use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
+use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
 
 /// What an envelope takes beside its SQL text, in bytes.
@@ -83,31 +85,35 @@ pub struct ExchangeServer {
     trust: Trust,
     tls: Arc<rustls::ServerConfig>,
     service: Arc<dyn OwnerService>,
-    max_envelope: usize,
-    running: Arc<Semaphore>,
+    limits: LiveLimits,
+    drain: Drain,
+    places: Places,
     replays: ReplayGuard,
     tap: Tap,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
 impl ExchangeServer {
     /// Puts it together; `limits` are those of the owner's bundle.
     pub fn new(
-        identity: &NodeIdentity,
+        identity: &Slot<NodeIdentity>,
         trust: Trust,
         service: Arc<dyn OwnerService>,
-        limits: &Limits,
+        limits: LiveLimits,
     ) -> Result<Self, IdentityError> {
+        let drain = Drain::default();
         Ok(Self {
-            own: identity.jurisdiction().clone(),
+            own: identity.now().jurisdiction().clone(),
             tls: server_config(identity, &trust)?,
             trust,
             service,
-            // JSON writes a control character as six bytes; a text of nothing else is refused, rightly.
-            max_envelope: limits.sql_bytes as usize * 2 + ENVELOPE_SLACK,
-            running: Arc::new(Semaphore::new(limits.concurrent_queries as usize * FRAGMENTS)),
+            limits,
+            places: Places::new(drain.clone()),
+            drain,
             replays: ReplayGuard::default(),
             tap: None,
+            metrics: Metrics::default(),
             clock: Arc::new(SystemClock),
         })
     }
@@ -126,13 +132,31 @@ impl ExchangeServer {
         self
     }
 
+    /// Ends in good order with the rest of its node, whose places at this door are counted in `places`.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Drain, places: Places) -> Self {
+        (self.drain, self.places) = (drain, places);
+        self
+    }
+
+    /// Counts fragments together with the rest of its node.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Serves on a listener until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), tonic::transport::Error> {
         let address: Option<SocketAddr> = listener.local_addr().ok();
         tracing::info!(jurisdiction = %self.own, ?address, "the exchange is open");
-        let how = Accepting { tls: Arc::clone(&self.tls), members: Some(self.trust.clone()), tap: self.tap.clone() };
-        let bounds = Bounds { message: self.max_envelope + 1024, streams: 512 };
-        serve(self, listener, how, bounds, stop).await
+        let how = Accepting { tls: Arc::clone(&self.tls), tap: self.tap.clone() };
+        serve(self, listener, how, 512, stop).await
+    }
+
+    /// The longest envelope now. JSON writes a control character as six bytes; a text of nothing else is refused, rightly.
+    fn max_envelope(&self) -> usize {
+        self.limits.now().sql_bytes as usize * 2 + ENVELOPE_SLACK
     }
 
     fn crossed(&self, from: &JurisdictionId, to: &JurisdictionId, bytes: &[u8]) {
@@ -142,26 +166,23 @@ impl ExchangeServer {
     }
 
     async fn answer(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<Sending, Refusal> {
-        if !self.trust.knows(&peer.jurisdiction) {
-            return Err(Refusal::new(Code::Identity, "the peer is no longer a member of the federation"));
-        }
+        // Before the nonce is burnt: who is turned away for want of a place may come again with the same envelope.
+        let place = self.places.take(self.limits.now().concurrent_queries as usize * FRAGMENTS)?;
         let now = self.clock.now();
-        let envelope = open(bytes, peer, &self.own, self.max_envelope, &self.replays, now)?;
-        let running = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            Refusal::new(Code::Limit, "the node answers as many questions as it may").with_remedy("ask again later")
-        })?;
+        let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, now)?;
         let left = envelope.deadline.duration_since(now).unsigned_abs();
         let deadline = Instant::now() + left;
-        let cancel = CancellationToken::new();
+        let cancel = self.drain.token();
         let guard = cancel.clone().drop_guard();
         let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone() };
+        let cut = cancel.clone();
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
         let answer = AssertUnwindSafe(self.service.answer(request, cancel)).catch_unwind();
         let release = tokio::time::timeout_at(deadline, answer)
             .await
             .map_err(|_| deadline_passed())?
             .unwrap_or_else(|_| Err(internal()))?;
-        Ok(Sending { release, deadline, guard, running })
+        Ok(Sending { release, deadline, cut, guard, place })
     }
 }
 
@@ -169,35 +190,57 @@ impl ExchangeServer {
 struct Sending {
     release: AuditedRelease,
     deadline: Instant,
+    cut: CancellationToken,
     guard: DropGuard,
-    running: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Sending {
     /// The messages: schema, rows, report. Dropping the stream cancels the query.
-    fn messages(self) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-        let Self { release, deadline, guard, running } = self;
+    fn messages(self, told: Tell) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+        let Self { release, deadline, cut, guard, place } = self;
         let schema = release.schema();
         let (batches, report) = release.into_parts();
-        let report = async move { report.await.map_err(to_status).and_then(|report| note(&report)) };
+        let counted = told.clone();
+        let report = async move {
+            let report = report.await.map_err(to_status)?;
+            counted.report(&report);
+            note(&report)
+        };
         let all = encode(&schema, batches).chain(stream::once(report));
-        bounded(all, deadline, (guard, running))
+        bounded(all, deadline, cut, (guard, place)).inspect(move |message| told.message(message))
     }
 }
 
 #[async_trait]
 impl Door for ExchangeServer {
+    fn longest_message(&self) -> usize {
+        self.max_envelope() + 1024
+    }
+
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let peer = call
-            .caller
-            .peer
-            .ok_or_else(|| to_status(Refusal::new(Code::Identity, "the connection has no certificate")))?;
+        // Asked at every call, so that a connection does not outlive its certificate, its CA, or its membership.
+        let peer = self.trust.vouches(&call.caller.chain, self.clock.now()).map_err(|error| {
+            tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
+            to_status(
+                Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
+                    .with_rule("a member's own CA vouches for its node, at every call")
+                    .with_remedy("connect again with a certificate of the CA that the bundle names"),
+            )
+        })?;
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
-        let tell = Tell { tap: self.tap.clone(), from: self.own.clone(), to: peer.jurisdiction.clone() };
+        let tell = Tell {
+            tap: self.tap.clone(),
+            metrics: self.metrics.clone(),
+            from: self.own.clone(),
+            to: peer.jurisdiction.clone(),
+        };
+        let course = Course::fragment(&self.metrics, &peer.jurisdiction);
         match self.answer(&peer, &ticket.ticket).await {
-            Ok(sending) => Ok(Box::pin(sending.messages().inspect(move |message| tell.message(message)))),
+            Ok(sending) => Ok(course.follow(sending.messages(tell))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");
+                course.refused(&refusal);
                 let status = to_status(refusal);
                 tell.status(&status);
                 Err(status)
@@ -206,15 +249,24 @@ impl Door for ExchangeServer {
     }
 }
 
-/// Tells a tap of what is on its way out.
+/// Tells a tap of what is on its way out, and counts it.
+#[derive(Clone)]
 struct Tell {
     tap: Tap,
+    metrics: Metrics,
     from: JurisdictionId,
     to: JurisdictionId,
 }
 
 impl Tell {
+    fn report(&self, report: &ReleaseReport) {
+        self.metrics.suppressed(&self.to, report.suppressed_cells.unwrap_or_default());
+    }
+
     fn message(&self, message: &Result<FlightData, Status>) {
+        if let Ok(data) = message {
+            self.metrics.sent(&self.to, data.encoded_len());
+        }
         match (&self.tap, message) {
             (Some(tap), Ok(data)) => tap.crossed(&self.from, &self.to, &data.encode_to_vec()),
             (Some(_), Err(status)) => self.status(status),

@@ -25,7 +25,7 @@ pub fn to_status(refusal: Refusal) -> Status {
         Code::InvalidSql | Code::UnknownName | Code::NotAQuery | Code::Envelope => Grpc::InvalidArgument,
         Code::Identity => Grpc::Unauthenticated,
         Code::Limit => Grpc::ResourceExhausted,
-        Code::OwnerUnavailable => Grpc::Unavailable,
+        Code::OwnerUnavailable | Code::Draining => Grpc::Unavailable,
         Code::Cancelled => Grpc::Cancelled,
         Code::ReleaseShape | Code::Source | Code::Internal => Grpc::Internal,
         _ => Grpc::PermissionDenied,

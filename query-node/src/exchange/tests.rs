@@ -22,7 +22,7 @@ use wanqu_crds::bundle::Limits;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
-use super::flight::{Bounds, Call, Door, Messages, serve};
+use super::flight::{Call, Door, Messages, serve};
 use super::listener::Accepting;
 use super::signing::tests::envelope;
 use super::wire::note;
@@ -115,14 +115,15 @@ impl Border {
     }
 
     fn exchange(&self, address: SocketAddr) -> Exchange {
-        Exchange::new(Arc::new(node(&self.hk)), self.trust.clone(), [(jid("MO"), address.to_string())])
+        Exchange::new(node(&self.hk), self.trust.clone(), [(jid("MO"), address.to_string())])
     }
 
-    fn serve_as(&self, identity: &NodeIdentity, listener: TcpListener, owner: Owner) -> SocketAddr {
+    fn serve_as(&self, identity: NodeIdentity, listener: TcpListener, owner: Owner) -> SocketAddr {
         let address = listener.local_addr().unwrap();
-        let server = ExchangeServer::new(identity, self.trust.clone(), Arc::new(owner), &Limits::default())
-            .unwrap()
-            .with_tap(Some(Arc::clone(&self.tap) as _));
+        let server =
+            ExchangeServer::new(&identity.into(), self.trust.clone(), Arc::new(owner), Limits::default().into())
+                .unwrap()
+                .with_tap(Some(Arc::clone(&self.tap) as _));
         tokio::spawn(server.serve(listener, self.stop.clone()));
         address
     }
@@ -134,7 +135,7 @@ impl Border {
     ) -> (Exchange, mpsc::UnboundedReceiver<CancellationToken>) {
         let (asked, questions) = mpsc::unbounded_channel();
         let owner = Owner { behaviour: Box::new(behaviour), never_answers: false, asked };
-        let address = self.serve_as(&node(&self.mo), listener().await, owner);
+        let address = self.serve_as(node(&self.mo), listener().await, owner);
         (self.exchange(address), questions)
     }
 
@@ -145,13 +146,8 @@ impl Border {
     ) -> Exchange {
         let listener = listener().await;
         let address = listener.local_addr().unwrap();
-        let how = Accepting {
-            tls: server_config(&node(&self.mo), &self.trust).unwrap(),
-            members: Some(self.trust.clone()),
-            tap: None,
-        };
-        let bounds = Bounds { message: 1 << 20, streams: 8 };
-        tokio::spawn(serve(Hostile(Box::new(messages)), listener, how, bounds, self.stop.clone()));
+        let how = Accepting { tls: server_config(&node(&self.mo).into(), &self.trust).unwrap(), tap: None };
+        tokio::spawn(serve(Hostile(Box::new(messages)), listener, how, 8, self.stop.clone()));
         self.exchange(address)
     }
 }
@@ -166,6 +162,10 @@ struct Hostile(Box<dyn Fn() -> Vec<Result<FlightData, Status>> + Send + Sync>);
 
 #[async_trait]
 impl Door for Hostile {
+    fn longest_message(&self) -> usize {
+        1 << 20
+    }
+
     async fn get(&self, _call: Call, _ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         Ok(Box::pin(stream::iter((self.0)())))
     }
@@ -394,7 +394,7 @@ async fn going_away_cancels_the_owners_work() {
 
     let (asked, mut questions) = mpsc::unbounded_channel();
     let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
-    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner));
+    let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
     let call = tokio::spawn(async move { ask(&exchange).await });
     let cancel = questions.recv().await.unwrap();
     call.abort();
@@ -406,7 +406,7 @@ async fn the_deadline_ends_both_sides() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
     let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
-    let exchange = border.exchange(border.serve_as(&node(&border.mo), listener().await, owner));
+    let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
     let (mut envelope, fragment) = question();
     envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Limit);
@@ -451,7 +451,7 @@ async fn only_the_owner_itself_is_believed_to_be_the_owner() {
     ] {
         let (asked, mut questions) = mpsc::unbounded_channel();
         let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
-        let exchange = border.exchange(border.serve_as(&identity, listener().await, owner));
+        let exchange = border.exchange(border.serve_as(identity, listener().await, owner));
         let refusal = ask(&exchange).await.unwrap_err();
         assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(jid("MO"))));
         assert!(questions.try_recv().is_err());
@@ -464,14 +464,14 @@ async fn strangers_and_plaintext_are_refused_and_noted() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
     let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
-    let address = border.serve_as(&node(&border.mo), listener().await, owner);
+    let address = border.serve_as(node(&border.mo), listener().await, owner);
 
     // Another authority in Hong Kong's name, and Hong Kong's own in Macau's.
     for (identity, reason) in [
         (node(&authority("HK")), "BadSignature"),
         (border.hk.issue_node_named(&jid("MO"), validity()).unwrap(), "UnknownIssuer"),
     ] {
-        let exchange = Exchange::new(Arc::new(identity), border.trust.clone(), [(jid("MO"), address.to_string())]);
+        let exchange = Exchange::new(identity, border.trust.clone(), [(jid("MO"), address.to_string())]);
         assert_eq!(ask(&exchange).await.unwrap_err().code, Code::OwnerUnavailable);
         border.tap.refuses(reason).await;
     }
@@ -497,7 +497,7 @@ async fn an_owner_that_is_away_is_named_and_found_again() {
 
     let (asked, _questions) = mpsc::unbounded_channel();
     let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
-    border.serve_as(&node(&border.mo), TcpListener::bind(address).await.unwrap(), owner);
+    border.serve_as(node(&border.mo), TcpListener::bind(address).await.unwrap(), owner);
     assert!(ask(&exchange).await.is_ok(), "the next question connects anew");
 
     let (mut envelope, mut fragment) = question();
@@ -525,7 +525,9 @@ async fn an_owner_that_was_restarted_is_asked_as_before() {
     for _ in 0..5 {
         let (asked, _questions) = mpsc::unbounded_channel();
         let owner = Arc::new(Owner { behaviour: Box::new(ROWS), never_answers: false, asked });
-        let server = ExchangeServer::new(&node(&border.mo), border.trust.clone(), owner, &Limits::default()).unwrap();
+        let server =
+            ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into())
+                .unwrap();
         let runtime = on_its_own(server, listening);
         assert!(ask(&exchange).await.is_ok());
         runtime.shutdown_background();
@@ -543,7 +545,8 @@ async fn an_owner_killed_in_mid_stream_never_looks_complete() {
     let (asked, _questions) = mpsc::unbounded_channel();
     let stalls = || Ok((schema(), stream::iter([Ok(batch())]).chain(stream::pending()).boxed()));
     let owner: Arc<dyn OwnerService> = Arc::new(Owner { behaviour: Box::new(stalls), never_answers: false, asked });
-    let server = ExchangeServer::new(&node(&border.mo), border.trust.clone(), owner, &Limits::default()).unwrap();
+    let server =
+        ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into()).unwrap();
     let runtime = on_its_own(server, listener);
     let exchange = border.exchange(address);
     let (envelope, fragment) = question();

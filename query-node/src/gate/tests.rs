@@ -322,7 +322,7 @@ async fn conditions_divide_a_cell_into_parts_that_are_none_or_enough() {
 async fn no_sum_of_totals_is_one_person() {
     // Two filters, three, and measures of which one is missing once: each total alone has enough units.
     let mut visits: Vec<Visit> =
-        (0..30).map(|u| Visit { kind: (u % 3).cast_signed(), ..visit(u, u % 4, 10) }).collect();
+        (0..30_u32).map(|u| Visit { kind: (u % 3).cast_signed(), ..visit(u, u % 4, 10) }).collect();
     visits.push(Visit { kind: 7, ..visit(99, 3, 1_000_003) });
     let fixture = fixture(&visits, &[], 5, 1);
     let of = |select: &str| format!("SELECT {select} FROM shenzhen.d.visits");

@@ -9,22 +9,22 @@ use arrow_flight::{Action, FlightData, Ticket};
 use async_trait::async_trait;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use wanqu_crds::bundle::{Limits, Subject};
+use wanqu_crds::bundle::Subject;
 
 use super::listing::list;
 use super::note::Note;
 use crate::answer::{Answer, Event, Question};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
-use crate::exchange::flight::{Bounds, Call, Door, Messages, bounded, serve};
+use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
 use crate::exchange::listener::Accepting;
-use crate::exchange::to_status;
 use crate::exchange::wire::{encode, note};
-use crate::identity::{GatewayIdentity, IdentityError, TokenVerifier, gateway_server_config};
+use crate::exchange::{Drain, LiveLimits, Places, to_status};
+use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
+use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
 
 /// What a question takes beside its SQL text, in bytes.
@@ -46,27 +46,30 @@ pub struct Gateway {
     tls: Arc<rustls::ServerConfig>,
     tokens: TokenVerifier,
     service: Arc<dyn HomeService>,
-    max_question: usize,
-    longest: Duration,
-    running: Arc<Semaphore>,
+    limits: LiveLimits,
+    drain: Drain,
+    places: Places,
+    metrics: Metrics,
     clock: Arc<dyn Clock>,
 }
 
 impl Gateway {
     /// Puts it together; `limits` are those of the node's bundle.
     pub fn new(
-        identity: &GatewayIdentity,
+        identity: &Slot<GatewayIdentity>,
         tokens: TokenVerifier,
         service: Arc<dyn HomeService>,
-        limits: &Limits,
+        limits: LiveLimits,
     ) -> Result<Self, IdentityError> {
+        let drain = Drain::default();
         Ok(Self {
             tls: gateway_server_config(identity)?,
             tokens,
             service,
-            max_question: limits.sql_bytes as usize * 2 + QUESTION_SLACK,
-            longest: Duration::from_secs(limits.deadline_seconds.into()),
-            running: Arc::new(Semaphore::new(limits.concurrent_queries as usize)),
+            limits,
+            places: Places::new(drain.clone()),
+            drain,
+            metrics: Metrics::default(),
             clock: Arc::new(SystemClock),
         })
     }
@@ -78,12 +81,30 @@ impl Gateway {
         self
     }
 
+    /// Ends in good order with the rest of its node, whose places at this door are counted in `places`.
+    #[must_use]
+    pub fn with_drain(mut self, drain: Drain, places: Places) -> Self {
+        (self.drain, self.places) = (drain, places);
+        self
+    }
+
+    /// Counts questions together with the rest of its node.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Serves on a listener until `stop`.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), tonic::transport::Error> {
         tracing::info!(address = ?listener.local_addr().ok(), "the gateway is open");
-        let how = Accepting { tls: Arc::clone(&self.tls), members: None, tap: None };
-        let bounds = Bounds { message: self.max_question + 1024, streams: 64 };
-        serve(self, listener, how, bounds, stop).await
+        let how = Accepting { tls: Arc::clone(&self.tls), tap: None };
+        serve(self, listener, how, 64, stop).await
+    }
+
+    /// The longest question now, in bytes.
+    fn max_question(&self) -> usize {
+        self.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
     fn requester(&self, call: &Call) -> Result<Subject, Refusal> {
@@ -99,9 +120,10 @@ impl Gateway {
     }
 
     fn question(&self, ticket: &[u8]) -> Result<Question, Refusal> {
-        if ticket.len() > self.max_question {
+        let most = self.max_question();
+        if ticket.len() > most {
             return Err(Refusal::new(Code::Limit, "the question is too long")
-                .with_rule(format!("a question is at most {} bytes long", self.max_question)));
+                .with_rule(format!("a question is at most {most} bytes long")));
         }
         serde_json::from_slice(ticket).map_err(|_| {
             Refusal::new(Code::Envelope, "the question cannot be read")
@@ -113,11 +135,11 @@ impl Gateway {
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
         let question = self.question(ticket)?;
-        let running = Arc::clone(&self.running).try_acquire_owned().map_err(|_| {
-            Refusal::new(Code::Limit, "the node answers as many questions as it may").with_remedy("ask again later")
-        })?;
-        let deadline = Instant::now() + self.longest;
-        let cancel = CancellationToken::new();
+        let limits = self.limits.now();
+        let place = self.places.take(limits.concurrent_queries as usize)?;
+        let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
+        let cancel = self.drain.token();
+        let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
         let answer = AssertUnwindSafe(self.service.ask(requester, question, cancel)).catch_unwind();
@@ -125,7 +147,7 @@ impl Gateway {
             .await
             .map_err(|_| crate::exchange::flight::deadline_passed())?
             .unwrap_or_else(|_| Err(crate::exchange::internal()))?;
-        Ok(Box::pin(bounded(messages(answer), deadline, (guard, running))))
+        Ok(Box::pin(bounded(messages(answer), deadline, cut, (guard, place))))
     }
 }
 
@@ -155,11 +177,20 @@ fn single(message: Result<FlightData, Status>) -> stream::BoxStream<'static, Res
 
 #[async_trait]
 impl Door for Gateway {
+    fn longest_message(&self) -> usize {
+        self.max_question() + 1024
+    }
+
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        self.answer(&call, &ticket.ticket).await.map_err(|refusal| {
-            tracing::info!(code = %refusal.code, "a question was refused");
-            to_status(refusal)
-        })
+        let course = Course::question(&self.metrics);
+        match self.answer(&call, &ticket.ticket).await {
+            Ok(messages) => Ok(course.follow(messages)),
+            Err(refusal) => {
+                tracing::info!(code = %refusal.code, "a question was refused");
+                course.refused(&refusal);
+                Err(to_status(refusal))
+            }
+        }
     }
 
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {

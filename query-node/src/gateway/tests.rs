@@ -67,7 +67,8 @@ impl House {
         let (asked, questions) = mpsc::unbounded_channel();
         let home = Arc::new(Home { behaviour: Box::new(behaviour), asked });
         let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
-        let gateway = Gateway::new(&hk.issue_gateway(validity()).unwrap(), tokens, home, limits).unwrap();
+        let gateway =
+            Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, limits.clone().into()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

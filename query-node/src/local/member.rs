@@ -1,6 +1,7 @@
 //! One node of a local federation, with a runtime of its own.
 
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use super::LocalError;
 use super::cast::Role;
 use super::options::LocalOptions;
 use super::ports::{Doors, address};
+use crate::bundle_file;
 use crate::node::{Node, NodeError, NodeSettings};
 
 /// A node has so long to end in good order.
@@ -27,6 +29,7 @@ pub(super) struct Member {
     pub(super) exchange: SocketAddr,
     pub(super) bundle: NodeBundle,
     pub(super) audit: PathBuf,
+    pub(super) node: Arc<Node>,
     stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
@@ -45,10 +48,12 @@ impl Member {
         let folder = options.nodes.join(jurisdiction.as_str());
         let audit = folder.join("audit");
         make_folder(&folder)?;
-        write_bundle(&folder.join("bundle.json"), &bundle)?;
+        let path = folder.join("bundle.json");
+        write_bundle(&path, &bundle)?;
+        let filed = bundle_file::read(&path).map_err(|error| failed(NodeError::Runtime(io::Error::other(error))))?;
         let (gateway, exchange) = (address(&doors.gateway)?, address(&doors.exchange)?);
         let settings = NodeSettings {
-            bundle: bundle.clone(),
+            bundle: filed,
             identity: Arc::clone(&role.node),
             gateway: Arc::clone(&role.gateway),
             audit: audit.clone(),
@@ -64,17 +69,19 @@ impl Member {
         let stopping = stop.clone();
         // Made on its own runtime, so that everything it starts ends with it.
         let made = runtime.spawn(async move {
-            let node = Node::open(settings)?;
+            let node = Arc::new(Node::open(settings)?);
+            let served = Arc::clone(&node);
             let exchange = tokio::net::TcpListener::from_std(doors.exchange).map_err(NodeError::Runtime)?;
             let gateway = tokio::net::TcpListener::from_std(doors.gateway).map_err(NodeError::Runtime)?;
-            Ok(tokio::spawn(async move {
-                if let Err(error) = Box::pin(node.serve(exchange, gateway, stopping)).await {
+            let serving = tokio::spawn(async move {
+                if let Err(error) = Box::pin(served.serve(exchange, gateway, stopping)).await {
                     tracing::error!(%error, "a node ended");
                 }
-            }))
+            });
+            Ok((node, serving))
         });
-        let serving = match made.await {
-            Ok(Ok(serving)) => serving,
+        let (node, serving) = match made.await {
+            Ok(Ok(made)) => made,
             Ok(Err(error)) => {
                 runtime.shutdown_background();
                 return Err(failed(error));
@@ -84,7 +91,7 @@ impl Member {
                 return Err(failed(NodeError::Runtime(error.into())));
             }
         };
-        Ok(Self { gateway, exchange, bundle, audit, stop, serving: Some(serving), runtime: Some(runtime) })
+        Ok(Self { gateway, exchange, bundle, audit, node, stop, serving: Some(serving), runtime: Some(runtime) })
     }
 
     /// Ends it at once, with all its connections.

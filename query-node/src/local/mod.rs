@@ -27,7 +27,7 @@ use wanqu_crds::{Finding, Placement, Placements, Resources, compile};
 
 use crate::clock::Clock;
 use crate::identity::IdentityError;
-use crate::node::NodeError;
+use crate::node::{Node, NodeError};
 use cast::{Role, cast};
 use member::Member;
 pub use options::{Amend, LocalOptions};
@@ -141,6 +141,11 @@ impl LocalFederation {
     /// A member's bundle, as its node reads it.
     pub fn bundle(&self, jurisdiction: &JurisdictionId) -> Result<&NodeBundle, LocalError> {
         Ok(&self.member(jurisdiction)?.bundle)
+    }
+
+    /// A member's node, whose bundle and identities can be replaced while it runs.
+    pub fn node(&self, jurisdiction: &JurisdictionId) -> Result<&Node, LocalError> {
+        Ok(&self.member(jurisdiction)?.node)
     }
 
     /// The folder of a member's audit log.

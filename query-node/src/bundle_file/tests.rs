@@ -1,0 +1,116 @@
+//! Bundle files as they are found.
+
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use wanqu_crds::bundle::Limits;
+
+use super::*;
+
+fn bundle(jurisdiction: &str, deadline_seconds: u32) -> String {
+    let bundle = NodeBundle {
+        federation: "gba".parse().unwrap(),
+        trust_domain: "gba.example".to_owned(),
+        jurisdiction: jurisdiction.parse().unwrap(),
+        members: Vec::new(),
+        slices: Vec::new(),
+        common_tables: Vec::new(),
+        sources: Vec::new(),
+        agreements: Vec::new(),
+        projects: Vec::new(),
+        limits: Limits { deadline_seconds, ..Limits::default() },
+    };
+    serde_json::to_string(&bundle).unwrap()
+}
+
+#[test]
+fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.json");
+    fs::write(&path, bundle("HK", 1)).unwrap();
+    let mut file = BundleFile::new(path.clone());
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 1);
+    assert!(file.changed().unwrap().is_none());
+
+    fs::write(&path, "{\"federation\":").unwrap();
+    assert!(matches!(file.changed(), Err(BundleError::Text { .. })));
+    assert!(file.changed().unwrap().is_none());
+
+    fs::write(&path, bundle("MO", 22)).unwrap();
+    let error = file.changed().unwrap_err().to_string();
+    assert!(error.ends_with("is the bundle of MO, not of HK"), "{error}");
+
+    fs::write(&path, bundle("HK", 333)).unwrap();
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 333);
+
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(file.changed(), Err(BundleError::File { .. })));
+    assert!(file.changed().unwrap().is_none(), "that it is away is said once");
+    fs::write(&path, bundle("HK", 4444)).unwrap();
+    assert!(file.changed().unwrap().is_some());
+}
+
+/// A mounted volume as the kubelet makes it: `NAME` is a link to `..data/NAME`, and `..data` one to a folder of its own
+/// for each version, which is swapped by a rename.
+fn mount(volume: &Path, version: &str, name: &str, bytes: &[u8]) {
+    fs::create_dir(volume.join(version)).unwrap();
+    fs::write(volume.join(version).join(name), bytes).unwrap();
+    symlink(version, volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    if !volume.join(name).exists() {
+        symlink(Path::new("..data").join(name), volume.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn the_swap_of_a_link_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let volume = folder.path();
+    mount(volume, "..2026_01_01", "bundle.json.gz", &packed(&bundle("HK", 1)));
+    let mut file = BundleFile::new(volume.join("bundle.json.gz"));
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 1);
+    assert!(file.changed().unwrap().is_none());
+    mount(volume, "..2026_01_02", "bundle.json.gz", &packed(&bundle("HK", 2)));
+    fs::remove_dir_all(volume.join("..2026_01_01")).unwrap();
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 2);
+    // The same text again in a new folder is no news.
+    mount(volume, "..2026_01_03", "bundle.json.gz", bundle("HK", 2).as_bytes());
+    assert!(file.changed().unwrap().is_none());
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_digest_is_that_of_the_text_however_it_is_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, zipped) = (folder.path().join("bundle.json"), folder.path().join("bundle.json.gz"));
+    let text = bundle("HK", 1);
+    fs::write(&plain, &text).unwrap();
+    fs::write(&zipped, packed(&text)).unwrap();
+    let (a, b) = (read(&plain).unwrap(), read(&zipped).unwrap());
+    assert_eq!((a.digest.len(), &a.digest), (64, &b.digest));
+    assert_eq!(a.bundle, b.bundle);
+    assert_eq!(hex(&Sha256::digest("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+#[test]
+fn what_was_away_or_could_not_be_read_is_taken_when_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.json");
+    fs::write(&path, bundle("HK", 1)).unwrap();
+    let mut file = BundleFile::new(path.clone());
+    assert!(file.changed().unwrap().is_some());
+    fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+    assert!(file.changed().is_err());
+    fs::rename(folder.path().join("elsewhere"), &path).unwrap();
+    assert!(file.changed().unwrap().is_some(), "the same file, so that what was reported is over");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(file.changed().unwrap().is_none(), "another mode, the same text");
+}

@@ -1,0 +1,86 @@
+//! The files of the node's certificates and keys: read together, and again when any of them has changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{DaemonError, Settings};
+use crate::identity::{GatewayIdentity, NodeIdentity};
+
+/// The four files.
+#[derive(Debug)]
+pub(super) struct IdentityFiles {
+    node_cert: PathBuf,
+    node_key: PathBuf,
+    gateway_cert: PathBuf,
+    gateway_key: PathBuf,
+    /// What was in them when they were last in use, or last refused.
+    seen: Option<Texts>,
+}
+
+/// What is in the four files.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Texts([String; 4]);
+
+impl std::fmt::Debug for Texts {
+    /// Half of them are keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Texts")
+    }
+}
+
+impl IdentityFiles {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { node_cert, node_key, gateway_cert, gateway_key, .. } = settings;
+        Self {
+            node_cert: node_cert.clone(),
+            node_key: node_key.clone(),
+            gateway_cert: gateway_cert.clone(),
+            gateway_key: gateway_key.clone(),
+            seen: None,
+        }
+    }
+
+    /// What they hold at the start.
+    pub(super) fn first(&mut self, trust_domain: &str) -> Result<(NodeIdentity, GatewayIdentity), DaemonError> {
+        let texts = self.texts()?;
+        let identities = self.made_of(&texts, trust_domain)?;
+        self.seen = Some(texts);
+        Ok(identities)
+    }
+
+    /// What they hold now, if it is something else than what was last [`took`](Self::took).
+    pub(super) fn changed(&self) -> Result<Option<Texts>, DaemonError> {
+        let texts = self.texts()?;
+        Ok((self.seen.as_ref() != Some(&texts)).then_some(texts))
+    }
+
+    /// These need not be looked at again.
+    pub(super) fn took(&mut self, texts: Texts) {
+        self.seen = Some(texts);
+    }
+
+    /// The identities in texts that were read before.
+    pub(super) fn made_of(
+        &self,
+        texts: &Texts,
+        trust_domain: &str,
+    ) -> Result<(NodeIdentity, GatewayIdentity), DaemonError> {
+        let wrong = |path: &Path| {
+            let path = path.to_owned();
+            move |source| DaemonError::Identity { path, source }
+        };
+        let Texts([node_cert, node_key, gateway_cert, gateway_key]) = texts;
+        let node = NodeIdentity::from_pem(trust_domain, node_cert, node_key).map_err(wrong(&self.node_cert))?;
+        let gateway = GatewayIdentity::from_pem(gateway_cert, gateway_key).map_err(wrong(&self.gateway_cert))?;
+        Ok((node, gateway))
+    }
+
+    fn texts(&self) -> Result<Texts, DaemonError> {
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).map_err(|source| DaemonError::File { path: path.clone(), source })
+        };
+        let texts =
+            [read(&self.node_cert)?, read(&self.node_key)?, read(&self.gateway_cert)?, read(&self.gateway_key)?];
+        Ok(Texts(texts))
+    }
+}

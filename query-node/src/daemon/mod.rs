@@ -1,0 +1,185 @@
+//! The `query-node` program: reads its configuration, serves one node, and follows its files.
+
+mod files;
+mod follow;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, registry};
+
+use crate::bundle_file::{BundleError, BundleFile};
+use crate::cli::failure::io_reason;
+use crate::clock::SystemClock;
+use crate::identity::IdentityError;
+use crate::node::{Node, NodeError, NodeSettings};
+use crate::observe;
+use crate::telemetry::log_filter;
+use files::IdentityFiles;
+use follow::Followed;
+
+/// How long the runtime's last threads may take to end, once the node has.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Serves one jurisdiction's query node.
+///
+/// Everything that the node knows of the federation is in the bundle, which `wanqu up` and the operator make. When the
+/// file changes it is read again, as are the certificates and keys; a bad new file is reported, and the old one stays in
+/// force. On SIGTERM the node takes no new questions, finishes those that run, and ends.
+#[derive(Debug, Parser)]
+#[command(name = "query-node", version, max_term_width = 110)]
+pub struct Settings {
+    /// The node bundle: JSON, or JSON packed by gzip.
+    #[arg(long, value_name = "FILE", env = "WANQU_BUNDLE")]
+    pub bundle: PathBuf,
+    /// The certificate that other nodes see, with its chain (PEM).
+    #[arg(long, value_name = "FILE", env = "WANQU_NODE_CERT")]
+    pub node_cert: PathBuf,
+    /// Its private key (PEM, PKCS #8, Ed25519).
+    #[arg(long, value_name = "FILE", env = "WANQU_NODE_KEY")]
+    pub node_key: PathBuf,
+    /// The certificate that researchers see, with its chain (PEM).
+    #[arg(long, value_name = "FILE", env = "WANQU_GATEWAY_CERT")]
+    pub gateway_cert: PathBuf,
+    /// Its private key (PEM, PKCS #8, Ed25519).
+    #[arg(long, value_name = "FILE", env = "WANQU_GATEWAY_KEY")]
+    pub gateway_key: PathBuf,
+    /// The folder of the audit log.
+    #[arg(long, value_name = "DIR", env = "WANQU_AUDIT")]
+    pub audit: PathBuf,
+    /// Where other nodes are let in.
+    #[arg(long, value_name = "ADDRESS", env = "WANQU_EXCHANGE_LISTEN", default_value = "0.0.0.0:7443")]
+    pub exchange_listen: SocketAddr,
+    /// Where researchers are let in.
+    #[arg(long, value_name = "ADDRESS", env = "WANQU_GATEWAY_LISTEN", default_value = "0.0.0.0:8443")]
+    pub gateway_listen: SocketAddr,
+    /// Where the node may be observed: plain HTTP with /livez, /readyz, /metrics and /bundle, and none of the data.
+    #[arg(long, value_name = "ADDRESS", env = "WANQU_OBSERVATION_LISTEN", default_value = "0.0.0.0:9090")]
+    pub observation_listen: SocketAddr,
+    /// How long questions that run may take to end after SIGTERM, in seconds; what is left then is cancelled. Must be
+    /// less than what the node's supervisor waits before it kills.
+    #[arg(long, value_name = "SECONDS", env = "WANQU_DRAIN_SECONDS", default_value_t = 30)]
+    pub drain_seconds: u32,
+    /// How the log is written.
+    #[arg(long, value_enum, env = "WANQU_LOG_FORMAT", default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written. What is logged is said by `RUST_LOG`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// Lines for people.
+    Text,
+}
+
+/// Why the program ended.
+#[derive(Debug, thiserror::Error)]
+enum DaemonError {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("cannot read {}: {}", .path.display(), io_reason(.source))]
+    File { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", .path.display())]
+    Identity { path: PathBuf, source: IdentityError },
+    #[error("cannot listen on {address}: {}", io_reason(.source))]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot be set up: {0}")]
+    Setup(io::Error),
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+/// Reads the command line and serves until SIGTERM or SIGINT.
+#[must_use]
+pub fn main() -> ExitCode {
+    let settings = Settings::parse();
+    start_log(settings.log_format);
+    let outcome = tokio::runtime::Runtime::new().map_err(DaemonError::Setup).and_then(|runtime| {
+        let outcome = runtime.block_on(serve(settings));
+        // A thread that computes for a question that was cancelled must not hold up the end.
+        runtime.shutdown_timeout(LAST);
+        outcome
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the node ended");
+            eprintln!("query-node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: Settings) -> Result<(), DaemonError> {
+    // Before anything else, so that an early signal is not lost.
+    let mut terminated = signal(SignalKind::terminate()).map_err(DaemonError::Setup)?;
+    let mut file = BundleFile::new(settings.bundle.clone());
+    let bundle = file.first()?;
+    let mut identities = IdentityFiles::new(&settings);
+    let (identity, gateway) = identities.first(&bundle.bundle.trust_domain)?;
+    let node = Arc::new(Node::open(NodeSettings {
+        bundle,
+        identity: Arc::new(identity),
+        gateway: Arc::new(gateway),
+        audit: settings.audit,
+        clock: Arc::new(SystemClock),
+        tap: None,
+    })?);
+    let (exchange, front) = (listen(settings.exchange_listen).await?, listen(settings.gateway_listen).await?);
+    let observed = listen(settings.observation_listen).await?;
+    tracing::info!(address = ?observed.local_addr().ok(), "the node can be observed");
+    let stop = CancellationToken::new();
+    let mut serving = std::pin::pin!(node.serve(exchange, front, stop.clone()));
+    let aside = async {
+        tokio::join!(
+            observe::serve(Arc::clone(&node), observed),
+            follow::follow(Followed::new(&node, file, identities))
+        )
+    };
+    let ending = async {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("told to end");
+        node.drain(Duration::from_secs(settings.drain_seconds.into())).await;
+    };
+    // While it drains, it is still observed, and its doors still answer.
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        _ = aside => {}
+        () = ending => {}
+    }
+    stop.cancel();
+    serving.await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, DaemonError> {
+    TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { address, source })
+}
+
+fn start_log(format: LogFormat) {
+    // A second call finds a log that is there already, and leaves it.
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let _ = match format {
+        LogFormat::Json => registry().with(log.json().with_filter(log_filter("info"))).try_init(),
+        LogFormat::Text => registry().with(log.with_filter(log_filter("info"))).try_init(),
+    };
+}

@@ -1,0 +1,107 @@
+//! The program as one process sees it: its files change under it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use clap::CommandFactory;
+use jiff::Timestamp;
+use wanqu_crds::bundle::NodeBundle;
+use wanqu_crds::names::JurisdictionId;
+use wanqu_crds::{Placement, compile, manifests};
+
+use super::*;
+use crate::gateway::Client;
+use crate::identity::{Authority, TokenIssuer, Validity};
+use crate::local::placements;
+
+const ISSUER: &str = "https://issuer.wanqu.local";
+
+/// Hong Kong's node over the example manifests: its bundle, its settings, and a client of its gateway.
+fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
+    let hk: JurisdictionId = "HK".parse().unwrap();
+    wanqu_samples::write_manifests(folder).unwrap();
+    let authority = Authority::new(hk.clone(), "gba.example", Validity::days(Timestamp::now(), 1)).unwrap();
+    authority.issue_node(Validity::days(Timestamp::now(), 1)).unwrap().save(folder).unwrap();
+    authority.issue_gateway(Validity::days(Timestamp::now(), 1)).unwrap().save(folder).unwrap();
+    let issuer = TokenIssuer::new(ISSUER, "gba.example").unwrap();
+    let mut placements = placements(Some(folder), &BTreeMap::new());
+    let placement = Placement {
+        ca: Some(authority.certificate_pem().to_owned()),
+        issuer_keys: BTreeMap::from([(ISSUER.to_owned(), issuer.as_issuer().public_keys)]),
+        ..Placement::default()
+    };
+    placements.members.insert(hk.clone(), placement);
+    let bundle = compile(&manifests::read_dir(folder).unwrap(), &placements).unwrap().remove(&hk).unwrap();
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = Settings {
+        bundle: folder.join("bundle.json"),
+        node_cert: folder.join("node.pem"),
+        node_key: folder.join("node.key"),
+        gateway_cert: folder.join("gateway.pem"),
+        gateway_key: folder.join("gateway.key"),
+        audit: folder.join("audit"),
+        exchange_listen: free(),
+        gateway_listen: free(),
+        observation_listen: free(),
+        drain_seconds: 5,
+        log_format: LogFormat::Text,
+    };
+    let token = issuer.issue("researcher@hku.example", Timestamp::now(), Duration::from_mins(1)).unwrap();
+    let endpoint = settings.gateway_listen.to_string();
+    let client = Client::connect(&endpoint, authority.certificate_pem(), &token, None).unwrap();
+    (bundle, settings, client)
+}
+
+/// Waits until the node's catalog has so many tables.
+async fn tables(client: &Client, expected: usize) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = client.catalog().await.map(|tables| tables.len());
+        if found.as_ref().is_ok_and(|found| *found == expected) {
+            return;
+        }
+        assert!(Instant::now() < until, "{found:?} instead of {expected} tables");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn write(settings: &Settings, bundle: &NodeBundle) {
+    std::fs::write(&settings.bundle, serde_json::to_string(bundle).unwrap()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_follows_its_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut bundle, settings, client) = hong_kong(folder.path());
+    let path = settings.bundle.clone();
+    write(&settings, &bundle);
+    let all = crate::catalog::Catalog::federated(&bundle).tables().count();
+    bundle.slices.retain(|slice| slice.table.to_string() != "gba.finance.rates");
+    let less = serde_json::to_string(&bundle).unwrap();
+    tokio::spawn(serve(settings));
+    tables(&client, all).await;
+    std::fs::write(&path, less).unwrap();
+    tables(&client, all - 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_another_jurisdiction_starts_no_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut bundle, settings, _client) = hong_kong(folder.path());
+    bundle.jurisdiction = "MO".parse().unwrap();
+    write(&settings, &bundle);
+    let error = Box::pin(serve(settings)).await.unwrap_err().to_string();
+    assert_eq!(error, "the certificate is that of HK, the bundle that of MO");
+}
+
+#[test]
+fn the_command_line_is_consistent() {
+    Settings::command().debug_assert();
+}
+
+#[test]
+fn every_file_must_be_named() {
+    let error = Settings::try_parse_from(["query-node", "--bundle", "b.json"]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+}

@@ -1,0 +1,56 @@
+//! Whether a node is fit to be asked: one check for each thing that it needs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Node, identities};
+
+/// One thing that a node needs, and what is wrong with it. The words are for anybody: they name no path and no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Check {
+    /// What it needs.
+    pub name: &'static str,
+    /// What is wrong, if anything.
+    pub fault: Option<&'static str>,
+}
+
+/// What is known of the node's standing beside what can be looked up.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    pub bundle_is_stale: AtomicBool,
+    pub identity_is_stale: AtomicBool,
+    pub exchange_is_open: AtomicBool,
+    pub gateway_is_open: AtomicBool,
+}
+
+impl Node {
+    /// Every check. The node is fit to be asked if none has a fault. Touches the disk of the audit log.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        let standing = &self.standing;
+        let check = |name, wrong: bool, fault| Check { name, fault: wrong.then_some(fault) };
+        let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        vec![
+            check(
+                "bundle",
+                is(&standing.bundle_is_stale),
+                "what lies in the bundle's file cannot be used; the bundle before it is in force",
+            ),
+            check(
+                "identity",
+                is(&standing.identity_is_stale) || !self.is_believed(),
+                "the certificates and keys in place cannot be used",
+            ),
+            check("audit", self.log.writable().is_err(), "the audit log cannot be written"),
+            check("exchange", !is(&standing.exchange_is_open), "the door for other nodes is closed"),
+            check("gateway", !is(&standing.gateway_is_open), "the door for researchers is closed"),
+            check("drain", self.drain.has_begun(), "the node is ending"),
+        ]
+    }
+
+    /// Whether others would believe what this node shows now.
+    fn is_believed(&self) -> bool {
+        let now = self.clock.now();
+        identities::fits(&self.identity.now(), &self.live.now().bundle, &self.trust, now).is_ok()
+            && identities::holds(&self.gateway.now(), now).is_ok()
+    }
+}

@@ -1,0 +1,104 @@
+//! One question or fragment on its way, counted when it ends, however it ends.
+
+use std::time::Instant;
+
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, stream};
+use tonic::Status;
+use wanqu_crds::names::JurisdictionId;
+
+use super::Metrics;
+use crate::exchange::from_status;
+use crate::refusal::{Code, Refusal};
+
+/// The code of what was answered in full.
+const ANSWERED: &str = "answered";
+
+/// One question or fragment. It is counted when this is dropped: as cancelled, unless its end was noted before.
+#[derive(Debug)]
+pub struct Course {
+    metrics: Metrics,
+    peer: Option<JurisdictionId>,
+    began: Instant,
+    code: Option<String>,
+}
+
+impl Course {
+    /// A researcher's question.
+    #[must_use]
+    pub fn question(metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None }
+    }
+
+    /// Another node's fragment.
+    #[must_use]
+    pub fn fragment(metrics: &Metrics, peer: &JurisdictionId) -> Self {
+        Self { metrics: metrics.clone(), peer: Some(peer.clone()), began: Instant::now(), code: None }
+    }
+
+    /// It was refused.
+    pub fn refused(mut self, refusal: &Refusal) {
+        self.code = Some(refusal.code.to_string());
+    }
+
+    /// Goes on as long as the messages of its answer do.
+    pub fn follow<T: Send + 'static>(
+        self,
+        messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
+    ) -> BoxStream<'static, Result<T, Status>> {
+        stream::unfold((messages.boxed(), self), |(mut messages, mut course)| async move {
+            let next = messages.next().await;
+            let code = match &next {
+                Some(Ok(_)) => None,
+                Some(Err(status)) => Some(from_status(status, None).code.to_string()),
+                None => Some(ANSWERED.to_owned()),
+            };
+            // The first end is the end: a failure is followed by nothing.
+            if course.code.is_none() {
+                course.code = code;
+            }
+            next.map(|message| (message, (messages, course)))
+        })
+        .boxed()
+    }
+}
+
+impl Drop for Course {
+    fn drop(&mut self) {
+        let code = self.code.take().unwrap_or_else(|| Code::Cancelled.to_string());
+        match &self.peer {
+            None => self.metrics.question(code, self.began.elapsed()),
+            Some(peer) => self.metrics.fragment(peer, code, self.began.elapsed()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+
+    use super::*;
+    use crate::exchange::to_status;
+
+    fn counted(metrics: &Metrics, code: &str) -> bool {
+        metrics.text().contains(&format!("wanqu_questions_total{{code=\"{code}\"}} 1"))
+    }
+
+    #[tokio::test]
+    async fn every_end_is_counted_once_and_by_its_name() {
+        let metrics = Metrics::default();
+        let course = || Course::question(&metrics);
+        course().follow(stream::iter([Ok(1), Ok(2)])).collect::<Vec<_>>().await;
+        assert!(counted(&metrics, "answered"));
+        let failed = Refusal::new(Code::Source, "x");
+        course().follow(stream::iter([Ok(1), Err(to_status(failed))])).collect::<Vec<_>>().await;
+        assert!(counted(&metrics, "source"));
+        let mut left = course().follow(stream::iter([Ok(1), Ok(2)]));
+        left.next().await.unwrap().unwrap();
+        drop(left);
+        assert!(counted(&metrics, "cancelled"));
+        course().refused(&Refusal::new(Code::NoAgreement, "x"));
+        assert!(counted(&metrics, "no-agreement"));
+        assert!(metrics.text().contains("wanqu_question_duration_seconds_count 4"));
+    }
+}

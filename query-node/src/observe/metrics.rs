@@ -1,0 +1,247 @@
+//! What a node counts. Every label is one of few: a door, an outcome's code, or a member of the federation.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use wanqu_crds::names::JurisdictionId;
+
+/// The bounds of durations, in seconds.
+const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+/// One of a node's two doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// For other nodes.
+    Exchange,
+    /// For researchers.
+    Gateway,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AtDoor {
+    door: &'static str,
+}
+
+impl From<Door> for AtDoor {
+    fn from(door: Door) -> Self {
+        let door = match door {
+            Door::Exchange => "exchange",
+            Door::Gateway => "gateway",
+        };
+        Self { door }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPeer {
+    peer: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PeerOutcome {
+    peer: String,
+    code: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Taken {
+    outcome: &'static str,
+}
+
+/// What a node counts. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Mutex<Registry>,
+    questions: Family<Outcome, Counter>,
+    question_seconds: Histogram,
+    fragments: Family<PeerOutcome, Counter>,
+    fragment_seconds: Family<OfPeer, Histogram, fn() -> Histogram>,
+    asked: Family<PeerOutcome, Counter>,
+    sent: Family<OfPeer, Counter>,
+    received: Family<OfPeer, Counter>,
+    suppressed: Family<OfPeer, Counter>,
+    bundle_reloads: Family<Taken, Counter>,
+    identity_reloads: Family<Taken, Counter>,
+    running: Family<AtDoor, Gauge>,
+    expiry: Family<AtDoor, Gauge>,
+    audit_sequence: Gauge,
+    memory: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
+        let inner = Inner {
+            registry: Mutex::new(Registry::with_prefix("wanqu")),
+            questions: Family::default(),
+            question_seconds: histogram(),
+            fragments: Family::default(),
+            fragment_seconds: Family::new_with_constructor(histogram),
+            asked: Family::default(),
+            sent: Family::default(),
+            received: Family::default(),
+            suppressed: Family::default(),
+            bundle_reloads: Family::default(),
+            identity_reloads: Family::default(),
+            running: Family::default(),
+            expiry: Family::default(),
+            audit_sequence: Gauge::default(),
+            memory: Gauge::default(),
+        };
+        inner.register();
+        Self(Arc::new(inner))
+    }
+}
+
+impl Inner {
+    fn register(&self) {
+        let mut to = self.registry.lock();
+        to.register("questions", "Researchers' questions by how they ended", self.questions.clone());
+        let help = "How long questions took, until the last row had left";
+        to.register_with_unit("question_duration", help, Unit::Seconds, self.question_seconds.clone());
+        to.register("fragments", "Other nodes' fragments by who asked and how they ended", self.fragments.clone());
+        let help = "How long fragments took, until the last row had left";
+        to.register_with_unit("fragment_duration", help, Unit::Seconds, self.fragment_seconds.clone());
+        to.register("fragments_asked", "Fragments sent to owners by how their answer began", self.asked.clone());
+        to.register_with_unit("sent", "Releases that left, as encoded", Unit::Bytes, self.sent.clone());
+        to.register_with_unit("received", "Releases that came in, as encoded", Unit::Bytes, self.received.clone());
+        let help = "Cells that the gate kept back, as far as releases tell: each rounded down to a multiple of five";
+        to.register("suppressed_cells", help, self.suppressed.clone());
+        to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
+        to.register("identity_reloads", "Changes of the certificates and keys", self.identity_reloads.clone());
+        to.register("running", "Questions and fragments that are being answered", self.running.clone());
+        let help = "When the certificate expires, in seconds since 1970";
+        to.register("certificate_expiry_timestamp_seconds", help, self.expiry.clone());
+        to.register("audit_sequence", "The number of the audit log's last entry", self.audit_sequence.clone());
+        let help = "Memory that running queries have reserved";
+        to.register_with_unit("query_memory", help, Unit::Bytes, self.memory.clone());
+    }
+}
+
+impl Metrics {
+    /// A question has ended.
+    pub(super) fn question(&self, code: String, took: Duration) {
+        self.0.questions.get_or_create(&Outcome { code }).inc();
+        self.0.question_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A fragment of another node has ended.
+    pub(super) fn fragment(&self, peer: &JurisdictionId, code: String, took: Duration) {
+        let peer = peer.to_string();
+        self.0.fragments.get_or_create(&PeerOutcome { peer: peer.clone(), code }).inc();
+        self.0.fragment_seconds.get_or_create(&OfPeer { peer }).observe(took.as_secs_f64());
+    }
+
+    /// An owner has begun to answer a fragment, or refused it.
+    pub fn asked(&self, owner: &JurisdictionId, code: String) {
+        self.0.asked.get_or_create(&PeerOutcome { peer: owner.to_string(), code }).inc();
+    }
+
+    /// Bytes of releases to another node.
+    pub fn sent(&self, peer: &JurisdictionId, bytes: usize) {
+        self.0.sent.get_or_create(&OfPeer { peer: peer.to_string() }).inc_by(bytes as u64);
+    }
+
+    /// The counter of bytes of releases from another node.
+    #[must_use]
+    pub fn received(&self, peer: &JurisdictionId) -> Counter {
+        self.0.received.get_or_create_owned(&OfPeer { peer: peer.to_string() })
+    }
+
+    /// Cells kept back from a release to another node, as its report says.
+    pub fn suppressed(&self, peer: &JurisdictionId, cells: u64) {
+        self.0.suppressed.get_or_create(&OfPeer { peer: peer.to_string() }).inc_by(cells);
+    }
+
+    /// The bundle's file has changed.
+    pub fn bundle_reload(&self, taken: bool) {
+        self.0.bundle_reloads.get_or_create(&outcome(taken)).inc();
+    }
+
+    /// The files of certificates and keys have changed.
+    pub fn identity_reload(&self, taken: bool) {
+        self.0.identity_reloads.get_or_create(&outcome(taken)).inc();
+    }
+
+    /// How much runs behind a door.
+    pub fn running(&self, door: Door, count: usize) {
+        self.0.running.get_or_create(&door.into()).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// When a door's certificate expires.
+    pub fn certificate(&self, door: Door, not_after: Timestamp) {
+        self.0.expiry.get_or_create(&door.into()).set(not_after.as_second());
+    }
+
+    /// The number of the audit log's last entry.
+    pub fn audit_sequence(&self, sequence: u64) {
+        self.0.audit_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
+    }
+
+    /// The gauge of memory that queries have reserved.
+    #[must_use]
+    pub fn memory(&self) -> Gauge {
+        self.0.memory.clone()
+    }
+
+    /// Everything, in the `OpenMetrics` text format, which Prometheus reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = text::encode(&mut text, &self.0.registry.lock());
+        text
+    }
+}
+
+fn outcome(taken: bool) -> Taken {
+    Taken { outcome: if taken { "taken" } else { "refused" } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::testing::jid;
+
+    #[test]
+    fn what_is_counted_can_be_read() {
+        let metrics = Metrics::default();
+        metrics.question("answered".to_owned(), Duration::from_millis(30));
+        metrics.fragment(&jid("MO"), "column-class".to_owned(), Duration::from_secs(1));
+        metrics.sent(&jid("MO"), 1000);
+        metrics.received(&jid("MO")).inc_by(7);
+        metrics.suppressed(&jid("MO"), 5);
+        metrics.bundle_reload(false);
+        metrics.certificate(Door::Gateway, Timestamp::from_second(1_800_000_000).unwrap());
+        let text = metrics.text();
+        for line in [
+            "wanqu_questions_total{code=\"answered\"} 1",
+            "wanqu_question_duration_seconds_bucket{le=\"0.05\"} 1",
+            "wanqu_fragments_total{peer=\"MO\",code=\"column-class\"} 1",
+            "wanqu_sent_bytes_total{peer=\"MO\"} 1000",
+            "wanqu_received_bytes_total{peer=\"MO\"} 7",
+            "wanqu_suppressed_cells_total{peer=\"MO\"} 5",
+            "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
+            "wanqu_certificate_expiry_timestamp_seconds{door=\"gateway\"} 1800000000",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}
