@@ -17,9 +17,13 @@ tidy:
     cargo fmt --all
     cargo clippy --workspace --all-targets -- -D warnings
 
-# The YAML of the custom resources, from the types.
+# What follows from the types of the custom resources: YAML, the chart's copy of it, the reference.
 crds:
     cargo run -p wanqu-crds --bin crdgen
+
+# The chart's page, from its values.
+chart-docs:
+    cargo run -p wanqu-chart-tests --bin chartdocs
 
 # Ratios against one DataFusion process over the same files.
 bench *ARGS:

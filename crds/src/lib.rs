@@ -11,10 +11,12 @@ pub mod bundle;
 pub mod columns;
 mod compile;
 mod finding;
+pub mod generated;
 pub mod kinds;
 pub mod manifests;
 pub mod names;
 mod placements;
+mod reference;
 mod resources;
 mod schema;
 

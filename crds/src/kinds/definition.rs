@@ -48,13 +48,19 @@ impl Definition {
     }
 
     /// The file's content.
-    ///
-    /// # Panics
-    /// Never: a definition is plain data.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        let yaml = serde_saphyr::to_string(&self.0).expect("a definition is plain data");
-        format!("# Made by `cargo run -p wanqu-crds --bin crdgen`. Change the Rust type, not this file.\n{yaml}")
+        yaml(&self.0)
+    }
+
+    /// The same as a template of the chart: `helm uninstall` keeps the definition, and with it every resource of its kind.
+    #[must_use]
+    pub fn to_chart_yaml(&self) -> String {
+        let mut crd = self.0.clone();
+        let annotations = crd.metadata.annotations.get_or_insert_default();
+        annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+        // What Helm would read as one of its own actions stays text.
+        yaml(&crd).replace("{{", "{{ \"{{\" }}")
     }
 }
 
@@ -70,6 +76,13 @@ pub fn definitions() -> Vec<Definition> {
         Definition::of::<DataSharingAgreement>(),
         Definition::of::<ResearchProject>(),
     ]
+}
+
+/// # Panics
+/// Never: a definition is plain data.
+fn yaml(crd: &CustomResourceDefinition) -> String {
+    let yaml = serde_saphyr::to_string(crd).expect("a definition is plain data");
+    format!("# Made by `cargo run -p wanqu-crds --bin crdgen`. Change the Rust type, not this file.\n{yaml}")
 }
 
 /// The API server knows no unsigned integers and warns of their formats; their least value is said beside it anyway.

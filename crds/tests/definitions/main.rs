@@ -8,21 +8,26 @@ use std::path::Path;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaProps;
 use rules::{rules, walk};
+use wanqu_crds::generated::{CHART, DEFINITIONS, files};
 use wanqu_crds::kinds::{Definition, definitions};
 use wanqu_crds::{Placements, compile, manifests};
 
 #[test]
 fn the_committed_files_are_what_the_types_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut expected = BTreeSet::new();
-    for definition in definitions() {
-        let path = folder.join(definition.file_name());
+    for (path, content) in files() {
+        let path = root.join(path);
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == definition.to_yaml(), "{}: run `cargo run -p wanqu-crds --bin crdgen`", path.display());
+        assert!(committed == content, "{}: run `cargo run -p wanqu-crds --bin crdgen`", path.display());
         expected.insert(path);
     }
-    let there: BTreeSet<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(there, expected, "no file is left over from a kind that is gone");
+    for folder in [DEFINITIONS, CHART] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(expected.contains(&path), "{} is left over from a kind that is gone", path.display());
+        }
+    }
 }
 
 /// The identifiers that follow a dot after `self` or after a variable of a macro: the fields that a rule reads.
