@@ -25,6 +25,8 @@ pub enum Tool {
     CoreDns,
     /// What installs charts.
     Helm,
+    /// What writes a chart's values down as a table.
+    HelmDocs,
     /// What holds rendered manifests against their schemas.
     Kubeconform,
     /// What tests a chart's templates.
@@ -73,6 +75,7 @@ impl Tool {
             Self::Etcd => ("etcd", "etcd", "go.etcd.io/etcd/server/v3", "1 minute"),
             Self::CoreDns => ("coredns", "coredns", "github.com/coredns/coredns", "2 minutes"),
             Self::Helm => ("helm", "helm", "helm.sh/helm/v3/cmd/helm", "2 minutes"),
+            Self::HelmDocs => ("helm-docs", "helm-docs", "github.com/norwoodj/helm-docs/cmd/helm-docs", "1 minute"),
             Self::Kubeconform => {
                 ("kubeconform", "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "1 minute")
             }
@@ -136,7 +139,7 @@ fn ldflags(package: &str, version: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Tool; 11] = [
+    const ALL: [Tool; 12] = [
         Tool::KubeApiserver,
         Tool::KubeControllerManager,
         Tool::KubeScheduler,
@@ -146,6 +149,7 @@ mod tests {
         Tool::Etcd,
         Tool::CoreDns,
         Tool::Helm,
+        Tool::HelmDocs,
         Tool::Kubeconform,
         Tool::HelmUnittest,
     ];

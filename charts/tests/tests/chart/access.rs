@@ -1,0 +1,131 @@
+//! What the operator may do: where, how much, and why.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use wanqu_chart_tests::Rendered;
+
+use crate::{DEFAULTS, with};
+
+fn rules(object: &Value) -> &[Value] {
+    object["rules"].as_array().unwrap()
+}
+
+/// All rules of all roles.
+fn all_rules(rendered: &Rendered) -> Vec<&Value> {
+    let roles = rendered.of("Role").into_iter().chain(rendered.of("ClusterRole"));
+    roles.flat_map(rules).collect()
+}
+
+#[test]
+fn every_rule_says_what_it_is_for() {
+    for rendered in [&*DEFAULTS, &with(&["watchNamespaces={gba}"])] {
+        let lines: Vec<&str> = rendered.text().lines().map(str::trim).collect();
+        let mut found = 0;
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("- apiGroups:")) {
+            // The rules of a role, and not those of an admission policy, have verbs.
+            let rule = lines[number + 1..].iter().take_while(|line| !line.starts_with("- apiGroups:"));
+            if rule.take(14).any(|line| line.starts_with("verbs:")) {
+                let reason = lines[number - 1];
+                assert!(reason.starts_with("# ") && reason.len() > 20, "{line} after {reason:?}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, all_rules(rendered).len());
+    }
+}
+
+#[test]
+fn no_rule_gives_everything_or_what_nobody_needs() {
+    for rule in all_rules(&DEFAULTS) {
+        let text = rule.to_string();
+        for forbidden in [
+            "\"*\"",
+            "escalate",
+            "bind",
+            "impersonate",
+            "pods/exec",
+            "pods/log",
+            "serviceaccounts/token",
+            "nonResourceURLs",
+            "update",
+            "deletecollection",
+        ] {
+            assert!(!text.contains(forbidden), "{forbidden} in {text}");
+        }
+    }
+}
+
+/// A person's resources are read. What is written is their status, and the finalizers of jurisdictions.
+#[test]
+fn the_operator_does_not_write_what_a_person_wrote() {
+    let writes: BTreeSet<String> = all_rules(&DEFAULTS)
+        .into_iter()
+        .filter(|rule| rule["apiGroups"] == json!(["wanqu.dev"]))
+        .filter(|rule| {
+            rule["verbs"].as_array().unwrap().iter().any(|v| !["get", "list", "watch"].contains(&v.as_str().unwrap()))
+        })
+        .flat_map(|rule| rule["resources"].as_array().unwrap())
+        .map(|resource| resource.as_str().unwrap().to_owned())
+        .collect();
+    let whole: Vec<&String> = writes.iter().filter(|resource| !resource.contains('/')).collect();
+    assert_eq!(whole, ["jurisdictions"]);
+}
+
+/// Each kind of the language is watched, and has its status written.
+#[test]
+fn every_kind_is_read_and_its_status_written() {
+    let of = |verb: &str| -> BTreeSet<String> {
+        let rules = all_rules(&DEFAULTS).into_iter().filter(|rule| rule["apiGroups"] == json!(["wanqu.dev"]));
+        let rules = rules.filter(|rule| rule["verbs"].as_array().unwrap().contains(&json!(verb)));
+        rules.flat_map(|rule| rule["resources"].as_array().unwrap()).map(|r| r.as_str().unwrap().to_owned()).collect()
+    };
+    for definition in wanqu_crds::kinds::definitions() {
+        let plural = &definition.resource().spec.names.plural;
+        assert!(of("watch").contains(plural), "{plural}");
+        assert!(of("patch").contains(&format!("{plural}/status")), "{plural}");
+    }
+}
+
+#[test]
+fn the_whole_cluster_by_one_role_or_some_namespaces_by_a_role_in_each() {
+    let anywhere = DEFAULTS.one("ClusterRole");
+    let binding = DEFAULTS.one("ClusterRoleBinding");
+    assert_eq!(binding["roleRef"]["name"], anywhere["metadata"]["name"]);
+    let account = json!([{"kind": "ServiceAccount", "name": "wanqu-operator", "namespace": "wanqu-system"}]);
+    assert_eq!(binding["subjects"], account);
+
+    let some = with(&["watchNamespaces={gba,gba-macau}"]);
+    assert!(some.of("ClusterRole").is_empty() && some.of("ClusterRoleBinding").is_empty());
+    for namespace in ["gba", "gba-macau"] {
+        let here = |kind: &str| -> Value {
+            some.of(kind).into_iter().find(|object| object["metadata"]["namespace"] == namespace).unwrap().clone()
+        };
+        assert_eq!(here("Role")["rules"], anywhere["rules"]);
+        assert_eq!(here("RoleBinding")["subjects"], account);
+        assert_eq!(here("RoleBinding")["roleRef"]["name"], here("Role")["metadata"]["name"]);
+    }
+    let environment = &some.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"];
+    let watched = json!({"name": "WANQU_WATCH_NAMESPACES", "value": "gba,gba-macau"});
+    assert!(environment.as_array().unwrap().contains(&watched));
+}
+
+#[test]
+fn the_lease_is_one_lease_in_one_namespace() {
+    let role = DEFAULTS.named("Role", "wanqu-operator-lease");
+    assert_eq!(role["metadata"]["namespace"], "wanqu-system");
+    let [create, rest] = rules(role) else { panic!("{role}") };
+    assert_eq!(create["verbs"], json!(["create"]));
+    assert_eq!(rest["resourceNames"], json!(["wanqu-operator"]));
+    let environment = &DEFAULTS.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"];
+    assert!(environment.as_array().unwrap().contains(&json!({"name": "WANQU_LEASE", "value": "wanqu-operator"})));
+}
+
+#[test]
+fn roles_made_by_somebody_else_are_left_to_them() {
+    let rendered = with(&["rbac.create=false", "serviceAccount.create=false", "serviceAccount.name=given"]);
+    for kind in ["Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ServiceAccount"] {
+        assert!(rendered.of(kind).is_empty(), "{kind}");
+    }
+    assert_eq!(rendered.one("Deployment")["spec"]["template"]["spec"]["serviceAccountName"], "given");
+}

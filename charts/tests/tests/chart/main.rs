@@ -1,0 +1,22 @@
+//! The chart: what it renders, what it refuses, and what becomes of it on a real API server.
+
+mod access;
+mod documents;
+mod lint;
+mod pods;
+mod server;
+mod switches;
+mod values;
+
+use std::sync::LazyLock;
+
+use wanqu_chart_tests::{Helm, Rendered};
+
+/// What the chart renders as it comes.
+static DEFAULTS: LazyLock<Rendered> = LazyLock::new(|| Helm::new().template(&[]));
+
+/// What the chart renders with `--set` of each of these.
+fn with(sets: &[&str]) -> Rendered {
+    let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    Helm::new().template(&arguments)
+}

@@ -1,0 +1,71 @@
+{{/* The chart's name, or what stands in for it. */}}
+{{- define "wanqu.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* What the names of objects begin with. Short enough for the longest of what follows, within 63 characters. */}}
+{{- define "wanqu.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "wanqu.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 48 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The name of the operator and of everything that is its own. */}}
+{{- define "wanqu.operator" -}}
+{{ include "wanqu.fullname" . }}-operator
+{{- end }}
+
+{{- define "wanqu.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ default (include "wanqu.operator" .) .Values.serviceAccount.name }}
+{{- else -}}
+{{ required "serviceAccount.name must be set if serviceAccount.create is false" .Values.serviceAccount.name }}
+{{- end -}}
+{{- end }}
+
+{{/* By these the operator's pods are found; they never change. */}}
+{{- define "wanqu.selectorLabels" -}}
+app.kubernetes.io/name: wanqu-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "wanqu.labels" -}}
+{{ include "wanqu.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: wanqu
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The image; by its digest if there is one. */}}
+{{- define "wanqu.image" -}}
+{{- if .Values.image.digest -}}
+{{ .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
+{{- end -}}
+{{- end }}
+
+{{/* What every pod of the chart has: the restricted standard, and where it may run. */}}
+{{- define "wanqu.podSecurity" -}}
+{{- $pod := deepCopy .Values.podSecurityContext }}
+{{- with .Values.appArmorProfile }}
+{{- $pod = merge (dict "appArmorProfile" .) $pod }}
+{{- end }}
+{{- toYaml $pod }}
+{{- end }}
+
+{{/* The name of what is not in any namespace: two releases of one name do not share it. */}}
+{{- define "wanqu.clusterName" -}}
+{{- printf "%s-%s" .Release.Namespace (include "wanqu.operator" .) }}
+{{- end }}
