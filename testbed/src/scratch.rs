@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::error::{Result, TestbedError};
+use crate::mounts::remove_with_mounts;
 
 const PREFIX: &str = "wanqu-testbed-";
 const LOCK: &str = "in-use";
@@ -22,8 +23,7 @@ impl Scratch {
     pub(crate) fn new() -> Result<Self> {
         let parent = std::env::temp_dir();
         for left in abandoned(&parent) {
-            // Another process may be at it already, and what does not go now goes next time.
-            let _ = std::fs::remove_dir_all(left);
+            remove_with_mounts(&left);
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(TestbedError::io(&parent))?;
         let path = folder.path().join(LOCK);

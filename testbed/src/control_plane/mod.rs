@@ -8,6 +8,8 @@ mod audit;
 mod launch;
 mod site;
 
+use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -35,7 +37,10 @@ pub struct ControlPlane {
     api_server: Process,
     etcd: Process,
     pki: Pki,
+    /// As the test reaches it.
     server: Server,
+    /// As a component of the same cluster reaches it.
+    inner: Server,
     admin: Login,
     logins: AtomicU32,
     audit: AuditLog,
@@ -48,18 +53,18 @@ impl ControlPlane {
     /// # Errors
     /// If a binary cannot be built or started, or the API server is not ready in time.
     pub async fn start() -> Result<Self> {
-        Self::start_at(&Site::loopback()?, None).await
+        Self::start_at(&Site::loopback()?, None, Scratch::new()?).await
     }
 
     /// Starts one at a site. `reach` is the URL by which this process reaches it, if not by its own address.
-    pub(crate) async fn start_at(site: &Site, reach: Option<String>) -> Result<Self> {
-        let scratch = Scratch::new()?;
+    pub(crate) async fn start_at(site: &Site, reach: Option<String>, scratch: Scratch) -> Result<Self> {
         let pki = Pki::new()?;
         let log = scratch.path().join("audit.log");
         let etcd = launch::etcd(site, &scratch)?;
         let api_server = launch::api_server(site, &pki, &scratch, &log)?;
-        let url = reach.unwrap_or_else(|| format!("https://{}:{}", site.address, site.port));
-        let server = Server { url, authority: pki.certificate().to_owned() };
+        let own = format!("https://{}:{}", site.address, site.port);
+        let server = Server { url: reach.unwrap_or_else(|| own.clone()), authority: pki.certificate().to_owned() };
+        let inner = Server { url: own, ..server.clone() };
         let proof = Proof::Certificate(pki.client("testbed-admin", Some("system:masters"))?);
         let admin = Login::new(&scratch, "admin.kubeconfig", &server, &proof)?;
         let mut plane = Self {
@@ -67,6 +72,7 @@ impl ControlPlane {
             etcd,
             pki,
             server,
+            inner,
             admin,
             logins: AtomicU32::new(0),
             audit: AuditLog::new(log),
@@ -121,9 +127,30 @@ impl ControlPlane {
         self.login(&Proof::Token(token))
     }
 
+    /// A component of the cluster.
+    pub(crate) fn component(&self, user: &str, group: Option<&str>) -> Result<Login> {
+        self.login_at(&self.inner, &Proof::Certificate(self.pki.client(user, group)?))
+    }
+
+    /// Writes `FILE.pem` and `FILE.key` for a server of the cluster.
+    pub(crate) fn certify(&self, file: &str, name: &str, address: Ipv4Addr) -> Result<()> {
+        let pair = self.pki.server(name, &[name], &[address.into()])?;
+        self.scratch.write(&format!("{file}.pem"), &pair.certificate)?;
+        self.scratch.write(&format!("{file}.key"), &pair.key).map(drop)
+    }
+
+    /// The folder of all that it writes.
+    pub(crate) fn state(&self) -> &Path {
+        self.scratch.path()
+    }
+
     fn login(&self, proof: &Proof) -> Result<Login> {
+        self.login_at(&self.server, proof)
+    }
+
+    fn login_at(&self, server: &Server, proof: &Proof) -> Result<Login> {
         let number = self.logins.fetch_add(1, Ordering::Relaxed);
-        Login::new(&self.scratch, &format!("login-{number}.kubeconfig"), &self.server, proof)
+        Login::new(&self.scratch, &format!("login-{number}.kubeconfig"), server, proof)
     }
 
     /// What was asked of the API server.

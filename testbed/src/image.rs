@@ -1,0 +1,77 @@
+//! Images without a registry: a folder as the one layer of an archive that containerd imports.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::command::run;
+use crate::error::{Result, TestbedError};
+
+/// The image of the small tools of a shell, which every cluster has: `busybox`, statically linked.
+pub const BUSYBOX: &str = "localhost/wanqu-testbed/busybox:1";
+
+/// Makes an archive (as of `docker save`) of an image whose root is a folder.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn archive(name: &str, root: &Path, entrypoint: &[&str], into: &Path) -> Result<()> {
+    let work = tempfile::tempdir_in(into.parent().unwrap_or(Path::new("."))).map_err(TestbedError::io(into))?;
+    let layer = work.path().join("layer.tar");
+    // The same folder makes the same image, whoever makes it and when.
+    let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
+    run(Command::new("tar")
+        .arg("--create")
+        .args(same)
+        .arg("--file")
+        .arg(&layer)
+        .arg("--directory")
+        .arg(root)
+        .arg("."))?;
+    let mut hash = Sha256::new();
+    let mut file = fs::File::open(&layer).map_err(TestbedError::io(&layer))?;
+    std::io::copy(&mut file, &mut hash).map_err(TestbedError::io(&layer))?;
+    let digest = hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let config = json!({
+        "architecture": architecture(),
+        "os": "linux",
+        "config": {"Env": ["PATH=/usr/local/bin:/usr/bin:/bin"], "Entrypoint": entrypoint},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
+    });
+    let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]);
+    for (file, content) in [("config.json", &config), ("manifest.json", &manifest)] {
+        let path = work.path().join(file);
+        fs::write(&path, content.to_string()).map_err(TestbedError::io(&path))?;
+    }
+    let files = ["manifest.json", "config.json", "layer.tar"];
+    run(Command::new("tar").arg("--create").arg("--file").arg(into).arg("--directory").arg(work.path()).args(files))?;
+    Ok(())
+}
+
+/// The root of an image of busybox.
+pub(crate) fn busybox(root: &Path) -> Result<()> {
+    let io = TestbedError::io;
+    for folder in ["bin", "etc", "home", "root", "var"] {
+        fs::create_dir_all(root.join(folder)).map_err(io(root))?;
+    }
+    let installed = Path::new("/bin/busybox");
+    fs::copy(installed, root.join("bin/busybox")).map_err(io(installed))?;
+    for tool in run(Command::new(installed).arg("--list"))?.lines().filter(|tool| *tool != "busybox") {
+        symlink("busybox", root.join("bin").join(tool)).map_err(io(root))?;
+    }
+    let users = "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/home:/bin/sh\n";
+    fs::write(root.join("etc/passwd"), users).map_err(io(root))?;
+    fs::write(root.join("etc/group"), "root:x:0:\nnonroot:x:65532:\n").map_err(io(root))
+}
+
+/// The processor by the name that images use.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
