@@ -7,7 +7,6 @@
 //! The rooms that decide (`planner`, `admission`, the rules of `gate`) do no I/O.
 
 pub mod admission;
-pub mod answer;
 pub mod audit;
 pub mod bundle_file;
 pub mod catalog;
@@ -26,10 +25,11 @@ pub mod node;
 pub mod observe;
 pub mod owner;
 pub mod planner;
-pub mod refusal;
 pub mod sources;
 pub mod state;
 pub mod telemetry;
 
+/// The words of questions, answers and refusals: a crate of its own, for clients need them without the engine.
+pub use wanqu_client::{answer, refusal};
 /// Authorities, certificates, trust and tokens: a crate of its own, for the operator needs them without the engine.
 pub use wanqu_identity as identity;

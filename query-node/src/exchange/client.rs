@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 use uuid::Uuid;
+use wanqu_client::connect::{ConnectError, channel};
+use wanqu_client::status::from_status;
+use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
-use super::connect::{ConnectError, channel};
 use super::envelope::Envelope;
 use super::receive::{Expected, receive};
 use super::signing::sign;
-use super::status::from_status;
-use super::wire::MAX_MESSAGE;
 use crate::clock::{Clock, SystemClock};
 use crate::fragment::{Fragment, Release};
 use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};

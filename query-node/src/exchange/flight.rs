@@ -23,9 +23,9 @@ use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
+use wanqu_client::status::{internal, to_status};
 
 use super::listener::{Accepting, Caller, accept};
-use super::status::{internal, to_status};
 use crate::refusal::{Code, Refusal};
 
 /// A stream of one kind of message.

@@ -19,9 +19,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
+use wanqu_client::reason::io_reason;
 
 use super::tap::Tap;
-use crate::identity::tls_reason;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -118,14 +118,6 @@ async fn greet(stream: TcpStream, how: &Accepting, connections: Arc<Semaphore>) 
 
 fn caller(stream: &TlsStream<TcpStream>) -> Caller {
     Caller { chain: stream.get_ref().1.peer_certificates().unwrap_or_default().into() }
-}
-
-/// Why a handshake failed, whether TLS or the network ended it.
-pub(crate) fn io_reason(error: &io::Error) -> String {
-    error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .map_or_else(|| error.to_string(), tls_reason)
 }
 
 impl Connected for Connection {

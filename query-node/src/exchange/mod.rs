@@ -13,7 +13,6 @@
 
 mod clear;
 mod client;
-pub(crate) mod connect;
 pub mod envelope;
 pub(crate) mod flight;
 mod limits;
@@ -23,7 +22,6 @@ mod receive;
 mod replay;
 mod server;
 mod signing;
-mod status;
 mod tap;
 pub(crate) mod wire;
 
@@ -33,9 +31,9 @@ pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
-pub(crate) use status::internal;
-pub use status::{from_status, to_status};
 pub use tap::{Tap, WireTap};
+pub(crate) use wanqu_client::status::internal;
+pub use wanqu_client::status::{from_status, to_status};
 
 #[cfg(test)]
 mod tests;

@@ -17,10 +17,10 @@ use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
+use wanqu_client::wire::is_note;
 use wanqu_crds::names::JurisdictionId;
 
 use super::client::{explain, too_late};
-use super::wire::is_note;
 use crate::fragment::{Release, ReleaseReport};
 use crate::refusal::{Code, Refusal};
 

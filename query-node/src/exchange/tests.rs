@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use wanqu_client::wire::note;
 use wanqu_crds::bundle::Limits;
 use wanqu_crds::names::JurisdictionId;
 
@@ -25,7 +26,6 @@ use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, serve};
 use super::listener::Accepting;
 use super::signing::tests::envelope;
-use super::wire::note;
 use super::*;
 use crate::fragment::{BatchStream, Fragment, ReleaseReport};
 use crate::gate::AuditedRelease;

@@ -8,18 +8,15 @@ use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use futures::{Stream, StreamExt, stream};
-use serde::Serialize;
 use tonic::Status;
+use wanqu_client::status::{internal, to_status};
+use wanqu_client::wire::MAX_MESSAGE;
 
 use super::clear::{bare_schema, cleared};
-use super::status::{internal, to_status};
 use crate::refusal::Refusal;
 
-/// About how large one message is made, in bytes.
+/// About how large one message is made, in bytes; a single row may be larger.
 const TARGET_MESSAGE: usize = 2 * 1024 * 1024;
-
-/// The largest message that is taken, in bytes: a single row may be larger than the target.
-pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// The schema and the rows as messages; nothing but the visible values is in them.
 pub(crate) fn encode<S>(
@@ -70,15 +67,4 @@ fn pieces(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<RecordBatch>, R
     }
     let step = whole.num_rows().div_ceil(parts);
     (0..whole.num_rows()).step_by(step).map(|at| clear(&whole.slice(at, step.min(whole.num_rows() - at)))).collect()
-}
-
-/// A message that carries no rows, only a value as JSON beside them.
-pub(crate) fn note(value: &impl Serialize) -> Result<FlightData, Status> {
-    let json = serde_json::to_vec(value).map_err(|_| to_status(internal()))?;
-    Ok(FlightData { app_metadata: json.into(), ..FlightData::default() })
-}
-
-/// Whether a message is a [`note`].
-pub(crate) fn is_note(data: &FlightData) -> bool {
-    data.data_header.is_empty() && data.data_body.is_empty()
 }

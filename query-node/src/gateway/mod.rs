@@ -9,14 +9,13 @@
 //! they come: a client that knows nothing of them sees a plain Flight stream. A refusal is a status with the refusal as
 //! JSON in its details. An answer that ends without its account is not whole. Hanging up cancels the query everywhere.
 
-mod client;
 mod listing;
-mod note;
 mod server;
 
-pub use client::Client;
-pub use listing::{ColumnListing, TableListing, list};
+pub use listing::list;
 pub use server::{Gateway, HomeService};
+pub use wanqu_client::Client;
+pub use wanqu_client::listing::{ColumnListing, TableListing};
 
 #[cfg(test)]
 mod tests;

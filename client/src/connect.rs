@@ -1,4 +1,4 @@
-//! Makes connections to other nodes, and to gateways.
+//! Makes connections to gateways; nodes call each other by it too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
-use super::listener::io_reason;
-use super::status::MAX_HEADERS;
+use crate::reason::io_reason;
+use crate::status::MAX_HEADERS;
 
 /// How long it may take to connect, greeting included.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// Why there is no connection.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum ConnectError {
+pub enum ConnectError {
     /// Nobody is there, or not in time.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
@@ -30,7 +30,8 @@ pub(crate) enum ConnectError {
 
 impl ConnectError {
     /// The connect error beneath another error, if there is one.
-    pub(crate) fn beneath(mut error: &(dyn std::error::Error + 'static)) -> Option<Self> {
+    #[must_use]
+    pub fn beneath(mut error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         loop {
             if let Some(found) = error.downcast_ref::<Self>() {
                 return Some(found.clone());
@@ -41,11 +42,10 @@ impl ConnectError {
 }
 
 /// A channel to `address` (`host:port`) that connects when it is first used, and again when the connection is lost.
-pub(crate) fn channel(
-    address: String,
-    name: ServerName<'static>,
-    tls: Arc<ClientConfig>,
-) -> Result<Channel, ConnectError> {
+///
+/// # Errors
+/// [`ConnectError::Unreachable`] if the name is none that a request can carry.
+pub fn channel(address: String, name: ServerName<'static>, tls: Arc<ClientConfig>) -> Result<Channel, ConnectError> {
     // The URI is only for headers: where to connect is decided below.
     let endpoint = Endpoint::from_shared(format!("http://{}", name.to_str()))
         .map_err(|error| ConnectError::Unreachable(error.to_string()))?

@@ -1,4 +1,4 @@
-//! A researcher's client, as the command line and the tests use it.
+//! A researcher's client, as the command line, the operator and the tests use it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,21 +15,21 @@ use rustls::pki_types::ServerName;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
+use wanqu_identity::gateway_client_config;
 
-use super::listing::TableListing;
-use super::note::Note;
 use crate::answer::{Answer, Event, Question};
-use crate::exchange::connect::{ConnectError, channel};
-use crate::exchange::from_status;
-use crate::exchange::wire::{MAX_MESSAGE, is_note};
-use crate::identity::gateway_client_config;
+use crate::connect::{ConnectError, channel};
+use crate::listing::TableListing;
+use crate::note::Note;
 use crate::refusal::{Code, Refusal};
+use crate::status::{from_status, internal};
+use crate::wire::{MAX_MESSAGE, is_note};
 
 /// A researcher's client of one gateway.
 #[derive(Clone)]
 pub struct Client {
     endpoint: String,
-    pub(super) flight: FlightServiceClient<Channel>,
+    flight: FlightServiceClient<Channel>,
     token: MetadataValue<Ascii>,
 }
 
@@ -58,7 +58,7 @@ impl Client {
     /// # Errors
     /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway is away or breaks off.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
-        let json = serde_json::to_vec(question).map_err(|_| crate::exchange::internal())?;
+        let json = serde_json::to_vec(question).map_err(|_| internal())?;
         let request = self.authorized(Ticket { ticket: json.into() });
         let stream = self.flight.clone().do_get(request).await.map_err(|status| self.explain(&status))?.into_inner();
         Ok(events(self.clone(), stream))
@@ -75,7 +75,7 @@ impl Client {
         first.and_then(|result| serde_json::from_slice(&result.body).ok()).ok_or_else(unreadable)
     }
 
-    pub(super) fn authorized<T>(&self, message: T) -> Request<T> {
+    fn authorized<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.token.clone());
         request

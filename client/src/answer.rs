@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
 
-use crate::fragment::ReleaseReport;
 use crate::refusal::Refusal;
+use crate::report::ReleaseReport;
 
 /// A researcher's question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::answer::{Progress, Summary};
 /// A message without rows.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Note {
+pub enum Note {
     /// How far it is.
     Progress(Progress),
     /// The account; the last message.

@@ -15,7 +15,7 @@ const MAX_TEXT: usize = 2 * 1024;
 const MAX_REMEDY: usize = 8 * 1024;
 
 /// The longest header list that a client must take, for [`MAX_DETAILS`] in base64 to fit.
-pub(crate) const MAX_HEADERS: u32 = 64 * 1024;
+pub const MAX_HEADERS: u32 = 64 * 1024;
 
 /// A refusal as a status.
 #[must_use]
@@ -68,7 +68,8 @@ fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
 }
 
 /// A fault whose cause stays in the node's own log.
-pub(crate) fn internal() -> Refusal {
+#[must_use]
+pub fn internal() -> Refusal {
     Refusal::new(Code::Internal, "the node failed; its log says why")
 }
 
@@ -105,8 +106,9 @@ fn printable(mut refusal: Refusal) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use wanqu_identity::testing::jid;
+
     use super::*;
-    use crate::identity::testing::jid;
 
     #[test]
     fn a_refusal_survives_the_wire() {
