@@ -5,6 +5,7 @@ use std::pin::Pin;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::Stream;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
@@ -13,7 +14,7 @@ use crate::refusal::Refusal;
 use crate::report::ReleaseReport;
 
 /// A researcher's question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
     /// One SELECT statement; or `EXPLAIN` or `EXPLAIN POLICY` before one.
@@ -30,6 +31,35 @@ pub struct Question {
     /// Add a boolean column that marks rows which may lack an owner's part.
     #[serde(default)]
     pub mark_incomplete: bool,
+    /// Keep the answer at the home node, so that it can be fetched again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+}
+
+/// How long an answer is kept at the home node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Keep {
+    /// So many seconds from the end of the answer on.
+    pub ttl_seconds: u32,
+}
+
+/// What a ticket of a gateway asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Errand {
+    /// An answer.
+    Question(Question),
+    /// An answer that was kept.
+    Fetch(Fetch),
+}
+
+/// Asks for an answer that was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fetch {
+    /// The result's id, which is its query's.
+    pub result: Uuid,
 }
 
 /// The name of the column that `markIncomplete` adds.
@@ -54,7 +84,7 @@ pub struct JurisdictionOutcome {
 }
 
 /// The account of an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// The query's id, the same in every node's log.
@@ -68,6 +98,26 @@ pub struct Summary {
     pub may_lack: bool,
     /// One for each jurisdiction that was asked.
     pub outcomes: Vec<JurisdictionOutcome>,
+    /// Where the answer is kept, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<KeptResult>,
+    /// Why it is not kept, although that was asked for. The answer is whole all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_kept: Option<Box<Refusal>>,
+}
+
+/// An answer that is kept at the home node, for the one who asked and nobody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptResult {
+    /// Its id, by which it is fetched; it is the query's.
+    pub id: Uuid,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size as Parquet, in bytes.
+    pub bytes: u64,
+    /// From then on it is gone.
+    pub expires: Timestamp,
 }
 
 /// How far a running query is. Sent while the researcher waits.

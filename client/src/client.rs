@@ -12,12 +12,14 @@ use arrow_flight::utils::flight_data_to_arrow_batch;
 use arrow_flight::{Action, FlightData, Ticket};
 use futures::{StreamExt, TryStreamExt, stream};
 use rustls::pki_types::ServerName;
+use serde::Serialize;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
+use uuid::Uuid;
 use wanqu_identity::gateway_client_config;
 
-use crate::answer::{Answer, Event, Question};
+use crate::answer::{Answer, Event, Fetch, Question};
 use crate::connect::{ConnectError, channel};
 use crate::listing::TableListing;
 use crate::note::Note;
@@ -58,7 +60,19 @@ impl Client {
     /// # Errors
     /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway is away or breaks off.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
-        let json = serde_json::to_vec(question).map_err(|_| internal())?;
+        self.get(question).await
+    }
+
+    /// Fetches an answer that was kept. It comes as it came when it was asked, its account last.
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask); [`Code::UnknownName`] if there is no such result for whom the token names.
+    pub async fn fetch(&self, result: Uuid) -> Result<Answer, Refusal> {
+        self.get(&Fetch { result }).await
+    }
+
+    async fn get(&self, errand: &impl Serialize) -> Result<Answer, Refusal> {
+        let json = serde_json::to_vec(errand).map_err(|_| internal())?;
         let request = self.authorized(Ticket { ticket: json.into() });
         let stream = self.flight.clone().do_get(request).await.map_err(|status| self.explain(&status))?.into_inner();
         Ok(events(self.clone(), stream))

@@ -25,6 +25,7 @@ pub mod node;
 pub mod observe;
 pub mod owner;
 pub mod planner;
+pub mod results;
 pub mod sources;
 pub mod state;
 pub mod telemetry;

@@ -156,8 +156,7 @@ pub fn question(sql: &str) -> Question {
         sql: sql.to_owned(),
         project: Some("capacity".parse().expect("a well-formed name")),
         purpose: Some("health-planning".parse().expect("a well-formed purpose")),
-        partial: false,
-        mark_incomplete: false,
+        ..Question::default()
     }
 }
 

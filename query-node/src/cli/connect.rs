@@ -51,13 +51,7 @@ impl Connection {
     /// A question in this connection's name.
     #[must_use]
     pub fn question(&self, sql: String) -> Question {
-        Question {
-            sql,
-            project: self.project.clone(),
-            purpose: self.purpose.clone(),
-            partial: false,
-            mark_incomplete: false,
-        }
+        Question { sql, project: self.project.clone(), purpose: self.purpose.clone(), ..Question::default() }
     }
 
     /// Asks.

@@ -91,8 +91,7 @@ mod tests {
     fn events() -> Vec<Result<Event, Refusal>> {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
-        let summary =
-            Summary { query_id: uuid::Uuid::nil(), rows: 2, rows_lacking: None, may_lack: false, outcomes: Vec::new() };
+        let summary = Summary { rows: 2, ..Summary::default() };
         vec![Ok(Event::Schema(batch.schema())), Ok(Event::Batch(batch)), Ok(Event::Summary(summary))]
     }
 
@@ -140,13 +139,7 @@ mod tests {
             elapsed_ms: 0,
             missing: Some(Refusal::new(Code::OwnerUnavailable, "no answer")),
         };
-        let summary = Summary {
-            query_id: uuid::Uuid::nil(),
-            rows: 0,
-            rows_lacking: None,
-            may_lack: true,
-            outcomes: vec![missing],
-        };
+        let summary = Summary { may_lack: true, outcomes: vec![missing], ..Summary::default() };
         let how = Delivery { format: Format::Csv, output: None, max_rows: 0, quiet: true };
         assert_eq!(conclude(&summary, how).unwrap_err().exit_code(), 4);
     }

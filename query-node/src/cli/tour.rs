@@ -292,7 +292,7 @@ mod tests {
         let column: ArrayRef = Arc::new(StringArray::from(ids.to_vec()));
         let batches = vec![RecordBatch::try_from_iter([("jurisdiction", column)]).unwrap()];
         let rows = ids.len() as u64;
-        let summary = Summary { query_id: uuid::Uuid::nil(), rows, rows_lacking: None, may_lack, outcomes };
+        let summary = Summary { rows, may_lack, outcomes, ..Summary::default() };
         Seen { batches, summary }
     }
 

@@ -26,6 +26,7 @@ use crate::clock::SystemClock;
 use crate::identity::IdentityError;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::observe;
+use crate::results::ResultsSettings;
 use crate::telemetry::log_filter;
 use files::IdentityFiles;
 use follow::Followed;
@@ -59,6 +60,12 @@ pub struct Settings {
     /// The folder of the audit log.
     #[arg(long, value_name = "DIR", env = "WANQU_AUDIT")]
     pub audit: PathBuf,
+    /// The folder of the answers that researchers ask to be kept; without it, none are.
+    #[arg(long, value_name = "DIR", env = "WANQU_RESULTS")]
+    pub results: Option<PathBuf>,
+    /// The most that these answers may take on disk, in MiB; each researcher has a quarter of it.
+    #[arg(long, value_name = "MIB", env = "WANQU_RESULTS_MIB", default_value_t = 1024)]
+    pub results_mib: u32,
     /// Where other nodes are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_EXCHANGE_LISTEN", default_value = "0.0.0.0:7443")]
     pub exchange_listen: SocketAddr,
@@ -137,6 +144,9 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         identity: Arc::new(identity),
         gateway: Arc::new(gateway),
         audit: settings.audit,
+        results: settings
+            .results
+            .map(|folder| ResultsSettings { folder, quota: u64::from(settings.results_mib) << 20 }),
         clock: Arc::new(SystemClock),
         tap: None,
     })?);

@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use uuid::Uuid;
 use wanqu_client::note::Note;
 use wanqu_client::wire::note;
 use wanqu_crds::bundle::Subject;
 
 use super::listing::list;
-use crate::answer::{Answer, Event, Question};
+use crate::answer::{Answer, Errand, Event, Question};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, SystemClock};
 use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
@@ -27,6 +28,7 @@ use crate::exchange::{Drain, LiveLimits, Places, to_status};
 use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
 use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
+use crate::results::no_such_result;
 
 /// What a question takes beside its SQL text, in bytes.
 const QUESTION_SLACK: usize = 16 * 1024;
@@ -37,6 +39,12 @@ pub trait HomeService: Send + Sync + 'static {
     /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
     /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
+
+    /// An answer that was kept for this requester. Whether there is none, it is somebody else's or it has expired is not
+    /// told apart.
+    async fn fetch(&self, _requester: Subject, _result: Uuid) -> Result<Answer, Refusal> {
+        Err(no_such_result())
+    }
 
     /// What a question can name here.
     fn catalog(&self) -> Arc<Catalog>;
@@ -120,7 +128,7 @@ impl Gateway {
         })
     }
 
-    fn question(&self, ticket: &[u8]) -> Result<Question, Refusal> {
+    fn errand(&self, ticket: &[u8]) -> Result<Errand, Refusal> {
         let most = self.max_question();
         if ticket.len() > most {
             return Err(Refusal::new(Code::Limit, "the question is too long")
@@ -128,14 +136,14 @@ impl Gateway {
         }
         serde_json::from_slice(ticket).map_err(|_| {
             Refusal::new(Code::Envelope, "the question cannot be read")
-                .with_rule("a ticket is a question as a JSON object, with no fields but those of one")
+                .with_rule("a ticket is a question, or the id of a result, as a JSON object with no other fields")
                 .with_remedy(r#"{"sql": "SELECT …", "project": "…", "purpose": "…"}"#)
         })
     }
 
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
-        let question = self.question(ticket)?;
+        let errand = self.errand(ticket)?;
         let limits = self.limits.now();
         let place = self.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
@@ -143,7 +151,11 @@ impl Gateway {
         let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
-        let answer = AssertUnwindSafe(self.service.ask(requester, question, cancel)).catch_unwind();
+        let answer = match errand {
+            Errand::Question(question) => self.service.ask(requester, question, cancel),
+            Errand::Fetch(fetch) => self.service.fetch(requester, fetch.result),
+        };
+        let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = tokio::time::timeout_at(deadline, answer)
             .await
             .map_err(|_| crate::exchange::flight::deadline_passed())?

@@ -116,7 +116,7 @@ impl Drop for House {
 }
 
 fn question() -> Question {
-    Question { sql: "SELECT 1 AS n".to_owned(), project: None, purpose: None, partial: false, mark_incomplete: false }
+    Question { sql: "SELECT 1 AS n".to_owned(), ..Question::default() }
 }
 
 fn schema() -> SchemaRef {
@@ -133,7 +133,7 @@ fn released(rows: u64) -> Event {
 }
 
 fn summary() -> Event {
-    Event::Summary(Summary { query_id: Uuid::nil(), rows: 2, rows_lacking: None, may_lack: false, outcomes: vec![] })
+    Event::Summary(Summary { rows: 2, ..Summary::default() })
 }
 
 fn answer() -> Vec<Event> {
@@ -255,6 +255,10 @@ async fn bad_tickets_are_refused_and_explained() {
         (b"{\"sql\": 1}".to_vec(), Code::Envelope),
         (b"{\"sql\": \"SELECT 1\", \"admin\": true}".to_vec(), Code::Envelope),
         (b"{\"sql\": \"SELECT 1\", \"purpose\": \"Not A Purpose\"}".to_vec(), Code::Envelope),
+        (b"{\"result\": \"../../audit/00000001.log\"}".to_vec(), Code::Envelope),
+        (b"{\"result\": \"00000000-0000-0000-0000-000000000007/../x\"}".to_vec(), Code::Envelope),
+        (b"{\"result\": 7}".to_vec(), Code::Envelope),
+        (b"{\"result\": \"00000000-0000-0000-0000-000000000007\", \"sql\": \"SELECT 1\"}".to_vec(), Code::Envelope),
         (b"[".repeat(200_000), Code::Envelope),
         (vec![b' '; 541_000], Code::Limit),
         (vec![b'x'; 8 << 20], Code::Limit),
@@ -270,6 +274,13 @@ async fn bad_tickets_are_refused_and_explained() {
     assert_eq!(from_status(&status, None).code, Code::UnknownName);
     assert!(house.questions.try_recv().is_err());
     assert!(house.ask().await.is_ok(), "and the gateway still answers");
+}
+
+#[tokio::test]
+async fn a_gateway_that_keeps_no_results_has_none() {
+    let house = House::new(|| Ok(of(answer()))).await;
+    let refused = house.client().fetch(Uuid::nil()).await.err().unwrap();
+    assert_eq!(refused.code, Code::UnknownName);
 }
 
 #[tokio::test]

@@ -217,6 +217,7 @@ impl Asking {
             rows_lacking: if marked { Some(lacking) } else { (!lost && !missing).then_some(0) },
             may_lack: lost || missing || lacking > 0,
             outcomes: account.outcomes(),
+            ..Summary::default()
         };
         send(events, Event::Summary(summary)).await
     }

@@ -153,7 +153,7 @@ fn table_answer(batch: RecordBatch) -> Answer {
         rows: batch.num_rows() as u64,
         rows_lacking: Some(0),
         may_lack: false,
-        outcomes: vec![],
+        ..Summary::default()
     };
     let events = [Event::Schema(batch.schema()), Event::Batch(batch), Event::Summary(summary)];
     stream::iter(events.map(Ok)).boxed()

@@ -19,9 +19,13 @@ use super::options::LocalOptions;
 use super::ports::{Doors, address};
 use crate::bundle_file;
 use crate::node::{Node, NodeError, NodeSettings};
+use crate::results::ResultsSettings;
 
 /// A node has so long to end in good order.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The most that the kept answers of one node may take, in bytes.
+const RESULTS_QUOTA: u64 = 1 << 30;
 
 /// One node.
 pub(super) struct Member {
@@ -57,6 +61,7 @@ impl Member {
             identity: Arc::clone(&role.node),
             gateway: Arc::clone(&role.gateway),
             audit: audit.clone(),
+            results: Some(ResultsSettings { folder: folder.join("results"), quota: RESULTS_QUOTA }),
             clock: Arc::clone(&options.clock),
             tap: options.tap.clone(),
         };

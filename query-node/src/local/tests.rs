@@ -47,7 +47,7 @@ async fn ask(client: &Client, partial: bool) -> Result<Summary, Refusal> {
         project: Some("bay-area-capacity".parse().unwrap()),
         purpose: Some("health-planning".parse().unwrap()),
         partial,
-        mark_incomplete: false,
+        ..Question::default()
     };
     let mut answer = client.ask(&question).await?;
     while let Some(event) = answer.next().await {
@@ -114,8 +114,7 @@ async fn rows(client: &Client) -> Result<String, Refusal> {
         sql: format!("{VISITS} ORDER BY jurisdiction"),
         project: Some("bay-area-capacity".parse().unwrap()),
         purpose: Some("health-planning".parse().unwrap()),
-        partial: false,
-        mark_incomplete: false,
+        ..Question::default()
     };
     let (mut answer, mut batches, mut whole) = (client.ask(&question).await?, Vec::new(), false);
     while let Some(event) = answer.next().await {

@@ -33,6 +33,7 @@ use crate::home::{Home, PeerTables};
 use crate::identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVerifier, Trust};
 use crate::observe::{Door, Metrics};
 use crate::owner::Owner;
+use crate::results::{Keeping, Results, ResultsSettings};
 use crate::state::{Live, NodeState};
 
 pub use checks::Check;
@@ -61,6 +62,14 @@ pub enum NodeError {
     /// The audit log cannot be written, or was changed.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The folder of results cannot be used.
+    #[error("the results in {}: {source}", .path.display())]
+    Results {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The node's threads or doors cannot be set up.
     #[error("cannot be set up: {0}")]
     Runtime(std::io::Error),
@@ -79,6 +88,8 @@ pub struct NodeSettings {
     pub gateway: Arc<GatewayIdentity>,
     /// The folder of its audit log.
     pub audit: PathBuf,
+    /// Where answers are kept that are to be fetched again; nowhere if not said.
+    pub results: Option<ResultsSettings>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Who watches what crosses its exchange.
@@ -94,7 +105,8 @@ pub struct Node {
     exchange: Arc<Exchange>,
     peers: Arc<PeerTables>,
     owner: Arc<Owner>,
-    home: Arc<Home>,
+    home: Arc<Keeping>,
+    results: Option<Arc<Results>>,
     log: Arc<Log>,
     identity: Slot<NodeIdentity>,
     gateway: Slot<GatewayIdentity>,
@@ -113,7 +125,7 @@ impl Node {
     /// # Errors
     /// Whatever of it cannot be used.
     pub fn open(settings: NodeSettings) -> Result<Self, NodeError> {
-        let NodeSettings { bundle: filed, identity, gateway, audit, clock, tap } = settings;
+        let NodeSettings { bundle: filed, identity, gateway, audit, results, clock, tap } = settings;
         let bundle = &filed.bundle;
         let trust = Trust::from_bundle(bundle)?;
         identities::fits(&identity, bundle, &trust, clock.now())?;
@@ -131,7 +143,9 @@ impl Node {
         let log = Arc::new(Log::open(&audit)?);
         let owner = Arc::new(Owner::new(Arc::clone(&live), Arc::clone(&log), Arc::clone(&clock)));
         let own: Arc<dyn OwnerService> = owner.clone();
-        let home = Arc::new(Home::new(Arc::clone(&live), Arc::clone(&exchange), own, Arc::clone(&clock)));
+        let results = results.map(|settings| open_results(settings, Arc::clone(&clock))).transpose()?;
+        let home = Home::new(Arc::clone(&live), Arc::clone(&exchange), own, Arc::clone(&clock));
+        let home = Arc::new(Keeping::new(Arc::new(home), results.clone()));
         let drain = Drain::default();
         let (fragments, questions) = (Places::new(drain.clone()), Places::new(drain.clone()));
         let standing = Standing::default();
@@ -144,6 +158,7 @@ impl Node {
             peers,
             owner,
             home,
+            results,
             log,
             identity,
             gateway,
@@ -243,13 +258,23 @@ impl Node {
             .with_drain(self.drain.clone(), self.questions.clone())
             .with_metrics(self.metrics.clone());
         let standing = &self.standing;
-        let (back, front) = tokio::join!(
+        let (back, front, ()) = tokio::join!(
             closing(back.serve(exchange, stop.clone()), &standing.exchange_is_open, &stop),
             closing(front.serve(gateway, stop.clone()), &standing.gateway_is_open, &stop),
+            self.keep_clean(&stop),
         );
         back?;
         front?;
         Ok(())
+    }
+
+    /// Removes results that have expired, until `stop`.
+    async fn keep_clean(&self, stop: &CancellationToken) {
+        let Some(results) = &self.results else { return };
+        tokio::select! {
+            () = results.keep_clean() => {}
+            () = stop.cancelled() => {}
+        }
     }
 
     /// Ends in good order: from now on no new questions, those that run have until `bound`, and what is left then is
@@ -303,6 +328,12 @@ impl Node {
         self.metrics.running(Door::Gateway, self.questions.taken());
         self.metrics.text()
     }
+}
+
+/// Opens the folder of results.
+fn open_results(settings: ResultsSettings, clock: Arc<dyn Clock>) -> Result<Arc<Results>, NodeError> {
+    let path = settings.folder.clone();
+    Results::open(settings, clock).map(Arc::new).map_err(|source| NodeError::Results { path, source })
 }
 
 /// Whoever ends first ends the other.

@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn summary(outcomes: Vec<JurisdictionOutcome>) -> Summary {
-        Summary { query_id: uuid::Uuid::nil(), rows: 24, rows_lacking: Some(0), may_lack: false, outcomes }
+        Summary { rows: 24, rows_lacking: Some(0), outcomes, ..Summary::default() }
     }
 
     #[test]

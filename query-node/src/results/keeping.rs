@@ -1,0 +1,177 @@
+//! A home whose answers can be kept.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use futures::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wanqu_crds::bundle::Subject;
+
+use super::file::{Draft, Footer};
+use super::{Results, no_such_result};
+use crate::answer::{Answer, Event, Keep, KeptResult, Question, Summary};
+use crate::catalog::Catalog;
+use crate::gateway::HomeService;
+use crate::refusal::{Code, Refusal};
+
+/// The longest that a result is kept, in seconds: thirty days.
+const MAX_TTL: u32 = 30 * 24 * 60 * 60;
+
+/// A home node's service that keeps answers where that is asked for.
+pub struct Keeping {
+    home: Arc<dyn HomeService>,
+    results: Option<Arc<Results>>,
+}
+
+impl Keeping {
+    /// Puts it together; without `results`, nothing is kept.
+    pub fn new(home: Arc<dyn HomeService>, results: Option<Arc<Results>>) -> Self {
+        Self { home, results }
+    }
+}
+
+#[async_trait]
+impl HomeService for Keeping {
+    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
+        let Some(keep) = question.keep else { return self.home.ask(requester, question, cancel).await };
+        // What cannot be kept is refused before any owner is asked for it.
+        let results = self
+            .results
+            .as_ref()
+            .ok_or_else(|| Refusal::new(Code::Limit, "this node keeps no results").with_remedy("ask without `keep`"))?;
+        let pen = Pen::begin(Arc::clone(results), requester.clone(), keep)?;
+        let answer = self.home.ask(requester, question, cancel).await?;
+        Ok(written(answer, pen))
+    }
+
+    async fn fetch(&self, requester: Subject, result: Uuid) -> Result<Answer, Refusal> {
+        let results = self.results.as_ref().ok_or_else(no_such_result)?;
+        results.fetch(&requester, result).await
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.home.catalog()
+    }
+}
+
+/// The answer, written down as it passes. When it ends early, or nobody takes it any more, nothing is left of it.
+fn written(answer: Answer, pen: Pen) -> Answer {
+    stream::unfold((answer, pen), |(mut answer, mut pen)| async move {
+        let event = match answer.next().await? {
+            Ok(Event::Summary(summary)) => Ok(Event::Summary(pen.end(summary).await)),
+            Ok(event) => {
+                pen.note(&event).await;
+                Ok(event)
+            }
+            Err(refusal) => Err(refusal),
+        };
+        Some((event, (answer, pen)))
+    })
+    .boxed()
+}
+
+/// What writes one answer down.
+struct Pen {
+    results: Arc<Results>,
+    requester: Subject,
+    keep: Keep,
+    id: Uuid,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The columns have not come yet.
+    Waiting,
+    Writing(Box<Draft>),
+    /// It failed; what was written is gone.
+    Failed(io::Error),
+}
+
+impl Pen {
+    fn begin(results: Arc<Results>, requester: Subject, keep: Keep) -> Result<Self, Refusal> {
+        if keep.ttl_seconds == 0 || keep.ttl_seconds > MAX_TTL {
+            return Err(Refusal::new(Code::Limit, "a result cannot be kept for so long")
+                .with_rule(format!("a result is kept for 1 to {MAX_TTL} seconds")));
+        }
+        results.sweep();
+        let id = Uuid::new_v4();
+        results.ledger.lock().begin(id, &requester).map_err(|full| no_room(&io::Error::other(full)))?;
+        Ok(Self { results, requester, keep, id, stage: Stage::Waiting })
+    }
+
+    async fn note(&mut self, event: &Event) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Waiting);
+        self.stage = match (stage, event) {
+            (Stage::Waiting, Event::Schema(schema)) => self.open(Arc::clone(schema)).await,
+            (Stage::Writing(draft), Event::Batch(batch)) => write(draft, batch.clone()).await,
+            (stage, _) => stage,
+        };
+    }
+
+    async fn open(&mut self, schema: SchemaRef) -> Stage {
+        let (results, id) = (Arc::clone(&self.results), self.id);
+        let created = blocking(move || Draft::create(&results.folder, id, Arc::clone(&results.ledger), &schema));
+        created.await.map_or_else(Stage::Failed, |draft| Stage::Writing(Box::new(draft)))
+    }
+
+    /// The account, with where the answer is kept or why it is not.
+    async fn end(&mut self, mut summary: Summary) -> Summary {
+        match self.finish(&summary).await {
+            Ok(kept) => summary.result = Some(kept),
+            Err(error) => {
+                tracing::warn!(query_id = %summary.query_id, %error, "an answer is not kept");
+                summary.not_kept = Some(Box::new(no_room(&error)));
+            }
+        }
+        summary
+    }
+
+    async fn finish(&mut self, summary: &Summary) -> io::Result<KeptResult> {
+        let draft = match std::mem::replace(&mut self.stage, Stage::Waiting) {
+            Stage::Writing(draft) => draft,
+            Stage::Failed(error) => return Err(error),
+            Stage::Waiting => return Err(io::Error::other("the answer had no columns")),
+        };
+        let expires = expiry(self.results.clock.now(), self.keep);
+        let footer = Footer { requester: self.requester.clone(), expires, summary: summary.clone() };
+        let results = Arc::clone(&self.results);
+        let kept = blocking(move || draft.finish(&results.folder, &footer)).await?;
+        Ok(KeptResult { id: summary.query_id, rows: summary.rows, bytes: kept.bytes, expires })
+    }
+}
+
+impl Drop for Pen {
+    fn drop(&mut self) {
+        // A draft that got its name is no draft any more; then this does nothing.
+        self.results.ledger.lock().give_up(self.id);
+    }
+}
+
+async fn write(mut draft: Box<Draft>, batch: RecordBatch) -> Stage {
+    let written = blocking(move || draft.write(&batch).map(|()| draft));
+    written.await.map_or_else(Stage::Failed, Stage::Writing)
+}
+
+/// Files are written on threads that may wait. A panic there is an error here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::Error::other("the writer failed")))
+}
+
+fn expiry(now: Timestamp, keep: Keep) -> Timestamp {
+    now.checked_add(SignedDuration::from_secs(keep.ttl_seconds.into())).unwrap_or(Timestamp::MAX)
+}
+
+fn no_room(error: &io::Error) -> Refusal {
+    let refusal = Refusal::new(Code::Limit, "the result cannot be kept");
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<super::ledger::Full>()) {
+        Some(full) => refusal
+            .with_rule(full.to_string())
+            .with_remedy("ask for fewer rows, wait until other results have expired, or ask without `keep`"),
+        None => refusal.with_rule("the node's disk takes no more").with_remedy("ask without `keep`"),
+    }
+}
