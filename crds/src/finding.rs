@@ -58,6 +58,12 @@ impl fmt::Display for Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Findings(pub(crate) Vec<Finding>);
 
+impl From<&[Finding]> for Findings {
+    fn from(found: &[Finding]) -> Self {
+        Self(found.to_vec())
+    }
+}
+
 impl Findings {
     /// Notes a problem of one field of a resource.
     pub(crate) fn add<T: kube::Resource<DynamicType = ()>>(
@@ -76,6 +82,11 @@ impl Findings {
             problem: problem.into(),
             remedy: remedy.into(),
         });
+    }
+
+    /// Whether anything was found of this resource already, so that it is there, if not in order.
+    pub(crate) fn speak_of(&self, kind: &str, name: &str) -> bool {
+        self.0.iter().any(|finding| finding.kind == kind && finding.name == name)
     }
 
     /// Everything found, in the order of files and lines, each once.

@@ -20,7 +20,7 @@ mod reference;
 mod resources;
 mod schema;
 
-pub use compile::{advise, compile};
+pub use compile::{Compiled, advise, agreement_digest, check, compile};
 pub use finding::{Finding, Origin};
 pub use placements::{Placement, Placements};
 pub use resources::{Resources, Sourced};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::Origin;
+use crate::finding::{Finding, Origin};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
 };
@@ -72,6 +72,9 @@ pub struct Resources {
     pub agreements: Vec<Sourced<DataSharingAgreement>>,
     /// Who asks, and what for.
     pub projects: Vec<Sourced<ResearchProject>>,
+    /// Resources that exist but cannot be read, as a cluster may hold some: each with what is wrong with it. They stop
+    /// the compilation like any other finding, and nobody who refers to one of them is told that it is not there.
+    pub unreadable: Vec<Finding>,
 }
 
 impl Resources {
@@ -84,6 +87,7 @@ impl Resources {
         self.policies.extend(other.policies);
         self.agreements.extend(other.agreements);
         self.projects.extend(other.projects);
+        self.unreadable.extend(other.unreadable);
     }
 
     /// How many resources there are.

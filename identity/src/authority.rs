@@ -19,7 +19,7 @@ use super::names::{gateway_dns, node_dns, node_uri};
 use super::node::{GatewayIdentity, NodeIdentity};
 
 /// From when to when a certificate holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
     /// The first moment.
     pub not_before: Timestamp,
@@ -31,9 +31,29 @@ impl Validity {
     /// So many days from `now`, and five minutes before it, for clocks that are a little behind.
     #[must_use]
     pub fn days(now: Timestamp, days: u32) -> Self {
-        let second = now.as_second();
+        Self::lasting(now, Duration::from_secs(u64::from(days) * 86_400))
+    }
+
+    /// For so long from `now`, and five minutes before it, for clocks that are a little behind.
+    #[must_use]
+    pub fn lasting(now: Timestamp, life: Duration) -> Self {
+        let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
         let at = |second| Timestamp::from_second(second).unwrap_or(Timestamp::MAX);
-        Self { not_before: at(second - 300), not_after: at(second + i64::from(days) * 86_400) }
+        let second = now.as_second();
+        Self { not_before: at(second - 300), not_after: at(second.saturating_add(seconds)) }
+    }
+
+    /// From when to when the first certificate of a PEM text holds.
+    pub fn of_certificate(pem: &str) -> Result<Self, IdentityError> {
+        Self::of_der(&keys::certificates(pem)?[0])
+    }
+
+    fn of_der(der: &[u8]) -> Result<Self, IdentityError> {
+        let (_, parsed) = X509Certificate::from_der(der).map_err(|_| IdentityError::Certificate("cannot be read"))?;
+        let at =
+            |second| Timestamp::from_second(second).map_err(|_| IdentityError::Certificate("has no readable dates"));
+        let validity = parsed.validity();
+        Ok(Self { not_before: at(validity.not_before.timestamp())?, not_after: at(validity.not_after.timestamp())? })
     }
 
     fn apply(self, params: &mut CertificateParams) {
@@ -106,6 +126,21 @@ impl Authority {
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
+    }
+
+    /// Its key, PEM, for who keeps it in a Secret.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
+    /// Whether a certificate (the first of a PEM text) was signed with this authority's key.
+    pub fn signed(&self, certificate: &str) -> Result<bool, IdentityError> {
+        let leaf = keys::certificates(certificate)?;
+        let own = keys::certificates(&self.certificate)?;
+        let read = |der| X509Certificate::from_der(der).map_err(|_| IdentityError::Certificate("cannot be read"));
+        let ((_, leaf), (_, own)) = (read(&leaf[0])?, read(&own[0])?);
+        Ok(leaf.verify_signature(Some(own.public_key())).is_ok())
     }
 
     /// Issues the identity of this jurisdiction's node.

@@ -88,6 +88,18 @@ impl NodeIdentity {
         Self::from_pem(trust_domain, &keys::read(&dir.join("node.pem"))?, &keys::read(&dir.join("node.key"))?)
     }
 
+    /// Its certificate chain, PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> &str {
+        &self.chain_pem
+    }
+
+    /// Its key, PEM, for who keeps it in a Secret.
+    #[must_use]
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
     /// Whose node this is.
     #[must_use]
     pub fn jurisdiction(&self) -> &JurisdictionId {
@@ -150,6 +162,18 @@ impl GatewayIdentity {
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
+    }
+
+    /// Its certificate chain, PEM.
+    #[must_use]
+    pub fn chain_pem(&self) -> &str {
+        &self.chain_pem
+    }
+
+    /// Its key, PEM, for who keeps it in a Secret.
+    #[must_use]
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     /// Writes `gateway.pem` and `gateway.key` into a folder.

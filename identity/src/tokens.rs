@@ -46,6 +46,18 @@ impl TokenIssuer {
         Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), key })
     }
 
+    /// An issuer with the key in a PEM text.
+    pub fn from_pem(issuer: &str, audience: &str, key: &str) -> Result<Self, IdentityError> {
+        let key = KeyPair::from_pem(key).map_err(|_| IdentityError::Pem("the issuer's key"))?;
+        Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), key })
+    }
+
+    /// Its key, PEM, for who keeps it in a Secret.
+    #[must_use]
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
+    }
+
     /// Writes `issuer.key` into a folder.
     pub fn save(&self, dir: &Path) -> Result<(), IdentityError> {
         keys::write_secret(&dir.join("issuer.key"), &self.key.serialize_pem())
@@ -53,9 +65,7 @@ impl TokenIssuer {
 
     /// Reads what [`save`](Self::save) wrote.
     pub fn load(dir: &Path, issuer: &str, audience: &str) -> Result<Self, IdentityError> {
-        let key = KeyPair::from_pem(&keys::read(&dir.join("issuer.key"))?)
-            .map_err(|_| IdentityError::Pem("the issuer's key"))?;
-        Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), key })
+        Self::from_pem(issuer, audience, &keys::read(&dir.join("issuer.key"))?)
     }
 
     /// What a bundle says of this issuer.

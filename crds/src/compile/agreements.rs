@@ -153,7 +153,11 @@ fn tables_of_domains(
 /// tables that a domain holds today, and lists go in as sets. RFC 8785 asks for keys sorted by UTF-16 code units, no white
 /// space, and JavaScript's numbers and escapes: with ASCII keys, one level, and values that are only text and lists of
 /// text, that is what `serde_json` writes for a sorted map.
-fn digest(name: &ResourceName, spec: &DataSharingAgreementSpec) -> String {
+///
+/// # Panics
+/// Never: text and lists of text are JSON.
+#[must_use]
+pub fn digest(name: &ResourceName, spec: &DataSharingAgreementSpec) -> String {
     fn set<T: ToString>(items: &[T]) -> Value {
         items.iter().map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect()
     }

@@ -95,6 +95,9 @@ pub(super) fn unknown<T: kube::Resource<DynamicType = ()>, U>(
     known: &ByName<'_, U>,
     findings: &mut Findings,
 ) {
+    if findings.speak_of(kind, name.as_str()) {
+        return;
+    }
     let remedy = if known.is_empty() {
         format!("add a {kind} of this name")
     } else {

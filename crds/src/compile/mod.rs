@@ -23,6 +23,7 @@ use crate::names::{JurisdictionId, ResourceName, SqlName};
 use crate::placements::Placements;
 use crate::resources::Resources;
 pub use advice::advise;
+pub use agreements::digest as agreement_digest;
 use index::Index;
 
 /// Compiles the resources of one federation into one bundle per member.
@@ -75,7 +76,16 @@ pub fn compile(
     resources: &Resources,
     placements: &Placements,
 ) -> Result<BTreeMap<JurisdictionId, NodeBundle>, Vec<Finding>> {
-    let mut findings = Findings::default();
+    let compiled = check(resources, placements)?;
+    Ok(compiled.members().filter_map(|id| Some((id.clone(), compiled.bundle(id)?))).collect())
+}
+
+/// What [`compile`] does, but for the bundles themselves: a federation of many members makes them one at a time.
+///
+/// # Errors
+/// Every problem of every resource, in the order of files and lines.
+pub fn check(resources: &Resources, placements: &Placements) -> Result<Compiled, Vec<Finding>> {
+    let mut findings = Findings::from(resources.unreadable.as_slice());
     let index = Index::new(resources, &mut findings);
     let members = members::members(&index, placements, &mut findings);
     policies::check(&index, &mut findings);
@@ -89,7 +99,7 @@ pub fn compile(
     let Some((name, federation)) = index.federation.as_ref().filter(|_| findings.0.is_empty()) else {
         return Err(findings.into_sorted());
     };
-    let whole = Whole {
+    Ok(Compiled {
         name: name.clone(),
         trust_domain: federation.resource.spec.trust_domain.clone(),
         members,
@@ -98,14 +108,13 @@ pub fn compile(
         agreements,
         projects,
         limits: limits(&federation.resource.spec.defaults.limits),
-    };
-    let mut sources = datasets::sources(&index, placements);
-    let ids = index.jurisdictions.keys();
-    Ok(ids.map(|&id| (id.clone(), whole.seen_by(id, sources.remove(id).unwrap_or_default()))).collect())
+        sources: datasets::sources(&index, placements),
+    })
 }
 
-/// The federation as nobody sees it: with everything that anybody knows.
-struct Whole {
+/// A federation that compiles, as nobody sees it: with everything that anybody knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compiled {
     name: ResourceName,
     trust_domain: String,
     members: Vec<Member>,
@@ -114,11 +123,28 @@ struct Whole {
     agreements: Vec<Agreement>,
     projects: Vec<Project>,
     limits: Limits,
+    sources: BTreeMap<JurisdictionId, Vec<SourceSpec>>,
 }
 
-impl Whole {
-    /// What one member's node is told.
-    fn seen_by(&self, id: &JurisdictionId, sources: Vec<SourceSpec>) -> NodeBundle {
+impl Compiled {
+    /// The members, in the order of their ids.
+    pub fn members(&self) -> impl Iterator<Item = &JurisdictionId> {
+        self.members.iter().map(|member| &member.jurisdiction)
+    }
+
+    /// Every agreement, ordered by name.
+    #[must_use]
+    pub fn agreements(&self) -> &[Agreement] {
+        &self.agreements
+    }
+
+    /// What one member's node is told; nothing if it is no member.
+    #[must_use]
+    pub fn bundle(&self, id: &JurisdictionId) -> Option<NodeBundle> {
+        self.members().any(|member| member == id).then(|| self.seen_by(id))
+    }
+
+    fn seen_by(&self, id: &JurisdictionId) -> NodeBundle {
         let mut slices = self.slices.clone();
         // How another owner gets its columns is nobody's business: it would tell the names of its own columns.
         for slice in slices.iter_mut().filter(|slice| slice.jurisdiction != *id) {
@@ -137,7 +163,7 @@ impl Whole {
             members: self.members.clone(),
             slices,
             common_tables: self.common_tables.clone(),
-            sources,
+            sources: self.sources.get(id).cloned().unwrap_or_default(),
             agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
             projects: self.projects.clone(),
             limits: self.limits.clone(),

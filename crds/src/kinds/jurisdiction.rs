@@ -25,6 +25,9 @@ use crate::names::{JurisdictionId, SqlName};
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[x_kube(validation = Rule::new(
+    "!has(self.placement) || !has(self.placement.external) || !(has(self.dataClaim) || has(self.authoritySecret))"
+).message("a node that is run elsewhere has its data and its authority there: leave dataClaim and authoritySecret out"))]
 pub struct JurisdictionSpec {
     /// Its identifier, ISO 3166: CN-SZ, HK, MO. It is in the certificate of its node.
     #[x_kube(validation = Rule::new("self == oldSelf").message("the id cannot change: certificates and agreements name it"))]
@@ -53,6 +56,15 @@ pub struct JurisdictionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub data_root: Option<String>,
+    /// A PersistentVolumeClaim, in the namespace of its node, with the files that it answers from. It is mounted
+    /// read-only at /data, which is then its dataRoot. On a laptop it is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub data_claim: Option<String>,
+    /// A Secret, in the namespace of this resource, with its certificate authority: ca.pem and ca.key (Ed25519). Without
+    /// it the operator makes an authority and renews it in time. On a laptop it is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority_secret: Option<AuthoritySecret>,
     /// Who may vouch for a researcher that asks at this jurisdiction's node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -83,6 +95,15 @@ pub struct PlacementSpec {
     pub external: Option<ExternalPlacement>,
 }
 
+/// A Secret with a certificate authority.
+#[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthoritySecret {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
 /// A Secret with a kubeconfig.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -97,6 +118,10 @@ pub struct KubeconfigSecret {
     /// The namespace in the other cluster.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub namespace: String,
+    /// `host:port` at which the other members reach its exchange, since names of Services end at their cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 261), regex(pattern = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"))]
+    pub endpoint: Option<String>,
 }
 
 fn kubeconfig() -> String {

@@ -24,8 +24,8 @@ pub use definition::{Definition, definitions};
 pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
 pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};
 pub use jurisdiction::{
-    ExternalPlacement, IssuerSpec, Jurisdiction, JurisdictionSpec, KubeconfigSecret, NodeResources, NodeStorage,
-    PlacementSpec,
+    AuthoritySecret, ExternalPlacement, IssuerSpec, Jurisdiction, JurisdictionSpec, KubeconfigSecret, NodeResources,
+    NodeStorage, PlacementSpec,
 };
 pub use local_table::LocalTable;
 pub use research_project::{ResearchProject, ResearchProjectSpec};

@@ -99,6 +99,12 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "placement:\n    namespace: x\n    external:",
     },
     OfObject {
+        message: "a node that is run elsewhere has its data and its authority there: leave dataClaim and authoritySecret out",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  dataRoot: /data",
+        bad: "sqlName: macau\n  dataClaim: records",
+    },
+    OfObject {
         message: "gba and whole are catalogs of the common tables",
         place: "sqlName: macau",
         good: "sqlName: gba_macau",

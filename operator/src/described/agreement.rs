@@ -1,0 +1,67 @@
+//! Agreements: in force or not, by their state and by the clock.
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use wanqu_crds::agreement_digest;
+use wanqu_crds::bundle::AgreementState;
+use wanqu_crds::kinds::DataSharingAgreement;
+
+use super::Described;
+use crate::framework::conditions::{Claim, Reason, Type};
+
+impl Described for DataSharingAgreement {
+    fn standing(&self, now: Timestamp) -> (Vec<Claim>, Option<Timestamp>) {
+        let spec = &self.spec;
+        // Both ends compare the digest: an agreement counts only where they hold the same.
+        let digest = self.name_any().parse().map(|name| agreement_digest(&name, spec)).unwrap_or_default();
+        let terms = format!("its terms have the digest sha256:{digest}");
+        let no = |reason, why: String| Claim::no(Type::InForce, reason, format!("{why}; {terms}"));
+        let (claim, until) = if now >= spec.expires {
+            (no(Reason::Expired, format!("it ended on {}", spec.expires)), None)
+        } else if spec.state != AgreementState::Active {
+            let why = format!("its state is {:?}, and only an Active agreement allows anything", spec.state);
+            (no(Reason::Inactive, why), Some(spec.expires))
+        } else if now < spec.not_before {
+            (no(Reason::NotYet, format!("it begins on {}", spec.not_before)), Some(spec.not_before))
+        } else {
+            let message = format!("it holds until {}; {terms}", spec.expires);
+            (Claim::yes(Type::InForce, Reason::Active, message), Some(spec.expires))
+        };
+        (vec![claim], until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreement(state: &str) -> DataSharingAgreement {
+        let text = serde_json::json!({
+            "apiVersion": "wanqu.dev/v1alpha1", "kind": "DataSharingAgreement", "metadata": {"name": "hk-to-mo"},
+            "spec": {
+                "from": "HK", "to": "MO", "datasets": ["visits"], "purposes": ["health-planning"],
+                "filingReference": "F-1", "notBefore": "2026-01-01T00:00:00Z", "expires": "2027-01-01T00:00:00Z",
+                "state": state, "agreedBy": ["HK", "MO"],
+            },
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn an_agreement_is_in_force_by_its_state_and_by_the_clock() {
+        let cases = [
+            ("Active", "2025-12-31T23:59:59Z", Reason::NotYet, Some("2026-01-01T00:00:00Z")),
+            ("Active", "2026-01-01T00:00:00Z", Reason::Active, Some("2027-01-01T00:00:00Z")),
+            ("Active", "2026-12-31T23:59:59Z", Reason::Active, Some("2027-01-01T00:00:00Z")),
+            ("Active", "2027-01-01T00:00:00Z", Reason::Expired, None),
+            ("Suspended", "2026-06-01T00:00:00Z", Reason::Inactive, Some("2027-01-01T00:00:00Z")),
+            ("Requested", "2027-06-01T00:00:00Z", Reason::Expired, None),
+        ];
+        for (state, now, reason, until) in cases {
+            let (claims, next) = agreement(state).standing(now.parse().unwrap());
+            assert_eq!((claims[0].reason, next), (reason, until.map(|t| t.parse().unwrap())), "{state} at {now}");
+            assert_eq!(claims[0].holds, Some(reason == Reason::Active));
+            assert!(claims[0].message.contains("sha256:"), "{}", claims[0].message);
+        }
+    }
+}

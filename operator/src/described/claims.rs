@@ -1,0 +1,88 @@
+//! What the conditions of a resource say.
+
+use crate::framework::conditions::{Claim, Reason, Type};
+use crate::realm::Verdict;
+use wanqu_crds::Finding;
+
+/// Of a resource in a namespace that has no federation.
+pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
+    let message = format!("there is no Federation in namespace {namespace}; add one with its trustDomain and members");
+    vec![
+        Claim::unknown(Type::Valid, Reason::NoFederation, message.clone()),
+        Claim::no(Type::Ready, Reason::NoFederation, message),
+    ]
+}
+
+/// Of a resource that was looked at: it is ready if it is in order and everything else that it claims holds.
+pub(super) fn claims(verdict: &Verdict, standing: Vec<Claim>) -> Vec<Claim> {
+    if let Verdict::Faulty(findings) = verdict {
+        let message = told(findings);
+        return vec![
+            Claim::no(Type::Valid, Reason::Invalid, message.clone()),
+            Claim::no(Type::Ready, Reason::Invalid, message),
+        ];
+    }
+    let ready = standing.iter().find(|claim| claim.holds != Some(true)).map_or_else(
+        || Claim::yes(Type::Ready, Reason::AsDeclared, "it is in order and in the nodes' bundles"),
+        |claim| Claim { of: Type::Ready, ..claim.clone() },
+    );
+    let mut claims = vec![Claim::yes(Type::Valid, Reason::Compiled, "it fits everything that it refers to")];
+    claims.extend(standing);
+    claims.push(ready);
+    claims
+}
+
+/// Findings of one resource, a line each: the field, what is wrong, what would be right.
+pub(crate) fn told(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let field = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
+        let remedy = if finding.remedy.is_empty() { String::new() } else { format!("; {}", finding.remedy) };
+        format!("{field}{}{remedy}", finding.problem)
+    };
+    findings.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(path: &str, remedy: &str) -> Finding {
+        Finding {
+            origin: None,
+            kind: "Dataset".to_owned(),
+            name: "visits".to_owned(),
+            path: path.to_owned(),
+            problem: "column age is measure".to_owned(),
+            remedy: remedy.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_fault_names_field_problem_and_remedy() {
+        let found = vec![finding("spec.privacyUnit", "class it as identifier"), finding("", "")];
+        let claims = claims(&Verdict::Faulty(found), Vec::new());
+        assert_eq!(
+            claims[0].message,
+            "spec.privacyUnit: column age is measure; class it as identifier\ncolumn age is measure"
+        );
+        assert!(claims.iter().all(|claim| claim.holds == Some(false) && claim.reason == Reason::Invalid));
+    }
+
+    #[test]
+    fn what_is_in_order_is_ready_unless_something_of_its_own_does_not_hold() {
+        let types = |claims: &[Claim]| claims.iter().map(|c| (c.of, c.holds, c.reason)).collect::<Vec<_>>();
+        let expired = Claim::no(Type::InForce, Reason::Expired, "it is over");
+        assert_eq!(
+            types(&claims(&Verdict::InOrder, vec![expired])),
+            [
+                (Type::Valid, Some(true), Reason::Compiled),
+                (Type::InForce, Some(false), Reason::Expired),
+                (Type::Ready, Some(false), Reason::Expired),
+            ]
+        );
+        assert_eq!(
+            types(&claims(&Verdict::InOrder, Vec::new())),
+            [(Type::Valid, Some(true), Reason::Compiled), (Type::Ready, Some(true), Reason::AsDeclared)]
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Step 4: the token issuer's key, and the realm.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use wanqu_identity::TokenIssuer;
+
+use super::dereference::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
+use super::first_federation;
+use crate::framework::apply::{Applier, Built, called};
+use crate::framework::watched::in_namespace;
+use crate::framework::{Context, Error, Result, labels};
+use crate::realm::Realm;
+
+/// The operator as an issuer of tokens, for the federation of a namespace: its key is made once, when the first
+/// Jurisdiction accepts it, and kept in a Secret.
+pub(super) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
+    let Some(federation) = first_federation(&context.catalogue, namespace) else { return Ok(None) };
+    let Some(spec) = federation.read().map(|federation| &federation.spec) else { return Ok(None) };
+    let jurisdictions = in_namespace(&context.catalogue.jurisdictions, namespace);
+    let issuers = jurisdictions.iter().filter_map(|j| j.read()).flat_map(|j| &j.spec.issuers);
+    if !issuers.into_iter().any(|issuer| issuer.issuer == TOKEN_ISSUER) {
+        return Ok(None);
+    }
+    let applier = Applier::here(&context.client, &context.children, &*federation);
+    let secret: Option<Secret> = applier.get(namespace, TOKEN_ISSUER_SECRET).await?;
+    if let Some(secret) = secret {
+        let key = secret.data.as_ref().and_then(|data| data.get(TOKEN_ISSUER_KEY));
+        let key = key.and_then(|key| std::str::from_utf8(&key.0).ok()).unwrap_or_default();
+        return TokenIssuer::from_pem(TOKEN_ISSUER, &spec.trust_domain, key).map(Some).map_err(|error| {
+            let object = called::<Secret>(namespace, TOKEN_ISSUER_SECRET);
+            Error::Unreadable { object, problem: format!("{TOKEN_ISSUER_KEY}: {error}") }
+        });
+    }
+    let issuer = TokenIssuer::new(TOKEN_ISSUER, &spec.trust_domain)?;
+    let metadata = ObjectMeta {
+        name: Some(TOKEN_ISSUER_SECRET.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        labels: Some(labels::federation(&federation.name_any())),
+        owner_references: federation.owner_ref(&()).map(|owner| vec![owner]),
+        ..ObjectMeta::default()
+    };
+    let data = BTreeMap::from([(TOKEN_ISSUER_KEY.to_owned(), ByteString(issuer.key_pem().into_bytes()))]);
+    applier.apply(Built::new(Secret { metadata, data: Some(data), ..Secret::default() })).await?;
+    Ok(Some(issuer))
+}
+
+/// Lets the other controllers know what was compiled.
+pub(super) fn publish(context: &Context, namespace: &str, realm: Realm) {
+    tracing::info!(namespace, federation = realm.federation, problems = realm.findings.len(), "compiled");
+    context.realms.publish(namespace, realm);
+    context.queues.push_all(&context.catalogue, namespace);
+}

@@ -1,0 +1,170 @@
+//! Step 1: everything that a federation is compiled of, as it is seen.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use kube::core::object::HasStatus;
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt};
+use sha2::{Digest, Sha256};
+use wanqu_crds::kinds::{Jurisdiction, Status};
+use wanqu_crds::{Finding, Placement, Placements, Resources, Sourced};
+use wanqu_identity::TokenIssuer;
+
+use crate::framework::watched::{Children, in_namespace};
+use crate::framework::{Context, Guarded};
+use crate::realm::Seen;
+
+/// The issuer that the operator itself is, for queries that come as resources.
+pub const TOKEN_ISSUER: &str = "kubernetes";
+/// The Secret with its key, in the federation's namespace.
+pub const TOKEN_ISSUER_SECRET: &str = "wanqu-token-issuer";
+/// Where the key lies in it.
+pub const TOKEN_ISSUER_KEY: &str = "issuer.key";
+
+/// Everything that a federation is compiled of.
+pub(super) struct Inputs {
+    /// What is declared.
+    pub(super) resources: Resources,
+    /// What is known of the members that are placed.
+    pub(super) placements: Placements,
+    /// Which state of each resource this is.
+    pub(super) seen: HashSet<Seen>,
+    /// How the members stand.
+    pub(super) members: Vec<Member>,
+}
+
+/// How a member stands.
+pub(super) struct Member {
+    /// Its id.
+    pub(super) id: String,
+    /// Its resource's name.
+    pub(super) name: String,
+    /// The generation of what it declares.
+    pub(super) generation: Option<i64>,
+    /// What its controller says of it.
+    pub(super) status: Status,
+}
+
+impl Inputs {
+    /// A hash of what they say: if it is the same, so is what they compile to.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut seen: Vec<String> = self.seen.iter().map(|seen| format!("{seen:?}")).collect();
+        seen.sort();
+        let text = format!("{}\n{:?}", seen.join("\n"), self.placements);
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The `ConfigMap`, in the namespace of a jurisdiction's resource, with the certificates that may vouch for its node.
+#[must_use]
+pub fn trust_name(jurisdiction: &str) -> String {
+    format!("{jurisdiction}-trust")
+}
+
+/// Looks up everything in a namespace.
+pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&TokenIssuer>) -> Inputs {
+    let mut found = Found { namespace, seen: HashSet::new(), unreadable: Vec::new() };
+    let catalogue = &context.catalogue;
+    let mut resources = Resources {
+        federations: found.all(&catalogue.federations),
+        jurisdictions: found.all(&catalogue.jurisdictions),
+        datasets: found.all(&catalogue.datasets),
+        common_tables: found.all(&catalogue.common_tables),
+        policies: found.all(&catalogue.policies),
+        agreements: found.all(&catalogue.agreements),
+        projects: found.all(&catalogue.projects),
+        unreadable: Vec::new(),
+    };
+    resources.unreadable = found.unreadable;
+    let members: BTreeMap<_, _> = resources
+        .jurisdictions
+        .iter()
+        .map(|j| (j.resource.spec.id.clone(), placement(&j.resource, &context.children, namespace, issuer)))
+        .collect();
+    let standing = resources.jurisdictions.iter().map(|j| Member {
+        id: j.resource.spec.id.to_string(),
+        name: j.resource.name_any(),
+        generation: j.resource.metadata.generation,
+        status: j.resource.status().cloned().unwrap_or_default(),
+    });
+    let standing = standing.collect();
+    Inputs { resources, placements: Placements { base: None, members }, seen: found.seen, members: standing }
+}
+
+/// What is known of a member once it is placed.
+fn placement(
+    jurisdiction: &Jurisdiction,
+    children: &Children,
+    namespace: &str,
+    issuer: Option<&TokenIssuer>,
+) -> Placement {
+    let spec = &jurisdiction.spec;
+    if spec.placement.external.is_some() {
+        return Placement::default();
+    }
+    let name = jurisdiction.name_any();
+    let remote = spec.placement.kubeconfig_secret.as_ref();
+    let own = || {
+        let place = remote.map(|remote| remote.namespace.as_str()).or(spec.placement.namespace.as_deref());
+        format!("{name}-exchange.{}.svc:7443", place.unwrap_or(namespace))
+    };
+    let accepted = spec.issuers.iter().any(|issuer| issuer.issuer == TOKEN_ISSUER);
+    let key = issuer.filter(|_| accepted).map(|issuer| issuer.as_issuer().public_keys);
+    Placement {
+        endpoint: Some(remote.and_then(|remote| remote.endpoint.clone()).unwrap_or_else(own)),
+        ca: children
+            .get("ConfigMap", namespace, &trust_name(&name))
+            .and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),
+        issuer_keys: key.map(|keys| (TOKEN_ISSUER.to_owned(), keys)).into_iter().collect(),
+        data_root: spec.data_claim.as_ref().map(|_| "/data".to_owned()),
+    }
+}
+
+struct Found<'a> {
+    namespace: &'a str,
+    seen: HashSet<Seen>,
+    unreadable: Vec<Finding>,
+}
+
+impl Found<'_> {
+    /// The resources of one kind. One that cannot be read is a finding of its own.
+    fn all<K>(&mut self, store: &Store<Guarded<K>>) -> Vec<Sourced<K>>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + 'static,
+    {
+        let objects = in_namespace(store, self.namespace);
+        objects.iter().filter_map(|object: &Arc<Guarded<K>>| {
+            self.seen.insert(Seen::of(&**object));
+            match &object.0 {
+                Ok(resource) => Some(Sourced::from(resource.clone())),
+                Err(malformed) => {
+                    self.unreadable.push(Finding {
+                        origin: None,
+                        kind: K::kind(&()).into_owned(),
+                        name: object.name_any(),
+                        path: malformed.path.clone(),
+                        problem: malformed.problem.clone(),
+                        remedy: "the definition that is installed lets pass what this operator cannot read: install the \
+                                 definitions of its version and mend the field"
+                            .to_owned(),
+                    });
+                    None
+                }
+            }
+        })
+        .collect()
+    }
+}
+
+impl Seen {
+    /// The state of an object.
+    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+        Self {
+            kind: K::kind(&()).into_owned(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            generation: object.meta().generation.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Federations: everything in their namespace is compiled together.
+//!
+//! ```text
+//! dereference  every resource of the namespace, the members' authorities, the token issuer's key
+//! validate     which Federation speaks for the namespace; whether anything changed since
+//! build        compile
+//! apply        the token issuer's Secret; the realm, from which the other controllers read
+//! status       conditions
+//! ```
+
+mod apply;
+mod build;
+mod dereference;
+mod status;
+mod validate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use wanqu_crds::kinds::Federation;
+
+use crate::framework::{Context, Guarded, Result};
+pub use dereference::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET, trust_name};
+pub use validate::first_federation;
+
+/// Compiles the namespace of a federation and says how it stands.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) -> Result<Action> {
+    let namespace = object.namespace().unwrap_or_default();
+    let issuer = apply::token_issuer(&context, &namespace).await?;
+    let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
+    if validate::speaks_for(&context.catalogue, &object, &namespace) {
+        match build::build(&inputs, context.realms.get(&namespace).as_deref()) {
+            Some(realm) => apply::publish(&context, &namespace, realm),
+            None => tracing::debug!(namespace, "nothing changed since it was compiled"),
+        }
+    }
+    let claims = status::claims(&object, &inputs, context.realms.get(&namespace).as_deref());
+    crate::framework::status::report(&context.client, &object, &claims, context.clock.now()).await?;
+    Ok(Action::requeue(Duration::from_hours(1)))
+}

@@ -1,0 +1,33 @@
+//! What every controller stands on.
+//!
+//! - [`guarded`]: an object that cannot be read does not stop the watch of its kind.
+//! - [`watched`]: one watch per kind, whose events are routed to the queues of controllers.
+//! - [`controller`]: a queue, a reconciler, and what happens when it fails.
+//! - [`apply`]: the only way in which objects are written: server-side apply, and only where something differs.
+//! - [`status`] and [`conditions`]: the only way in which a status is written.
+//! - [`leader`]: of several operators, one works.
+//! - [`observe`]: health, readiness, metrics.
+//!
+//! A new kind needs a watch in [`watched::Catalogue`], a reconciler, and a line in [`crate::run`].
+
+pub mod apply;
+pub mod clock;
+pub mod conditions;
+pub mod context;
+pub mod controller;
+pub mod error;
+pub mod events;
+pub mod guarded;
+pub mod labels;
+pub mod leader;
+pub mod matches;
+pub mod metrics;
+pub mod observe;
+pub mod status;
+pub mod watched;
+
+pub use clock::Clock;
+pub use context::Context;
+pub use controller::Queue;
+pub use error::{Error, Result};
+pub use guarded::Guarded;

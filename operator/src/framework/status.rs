@@ -1,0 +1,121 @@
+//! The one way in which a status is written: server-side apply of the status alone, and only where it says something new.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::core::object::HasStatus;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use wanqu_crds::kinds::Status;
+
+use super::conditions::{Claim, conditions};
+use super::error::{Error, Result};
+use super::guarded::Guarded;
+use super::labels::MANAGER;
+
+/// A resource of this project with a status.
+pub trait Reported:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + DeserializeOwned + Clone + Debug
+{
+}
+
+impl<K> Reported for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + HasStatus + DeserializeOwned + Clone + Debug
+{
+}
+
+/// Writes the status that `decide` makes of the one that is there. As with [`apply`](super::apply), the object that the
+/// watch saw can decide that nothing is to be done, and only the API server that something is.
+///
+/// # Errors
+/// When the API server refuses. That the object is gone is no error.
+pub async fn write<K, S>(client: &Client, seen: &K, decide: impl Fn(Option<&S>) -> S) -> Result<()>
+where
+    K: Reported + HasStatus<Status = S>,
+    S: Serialize + PartialEq,
+{
+    if seen.status() == Some(&decide(seen.status())) {
+        return Ok(());
+    }
+    let (namespace, name) = (seen.namespace().unwrap_or_default(), seen.name_any());
+    let api: Api<K> = Api::namespaced(client.clone(), &namespace);
+    let doing = |verb: &str| format!("{verb} the status of {} {namespace}/{name}", K::kind(&()));
+    let live = api.get_opt(&name).await.map_err(|error| Error::api(doing("get"), error))?;
+    let Some(live) = live.filter(|live| live.uid() == seen.uid()) else { return Ok(()) };
+    let status = decide(live.status());
+    if live.status() == Some(&status) {
+        return Ok(());
+    }
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name, "uid": live.uid()},
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    match api.patch_status(&name, &params, &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(Error::api(doing("write"), error)),
+    }
+}
+
+/// [`claim`] for an object that may be one that cannot be read: such a one gets its conditions too.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn report<K>(client: &Client, seen: &Guarded<K>, claims: &[Claim], now: Timestamp) -> Result<()>
+where
+    K: Reported + HasStatus<Status = Status>,
+{
+    match &seen.0 {
+        Ok(object) => claim(client, object, claims, now).await,
+        Err(malformed) => claim_of_malformed::<K>(client, &malformed.metadata, claims, now).await,
+    }
+}
+
+/// The store knows nothing of such an object's status, so the API server is asked each time. There are few of them.
+async fn claim_of_malformed<K>(client: &Client, seen: &ObjectMeta, claims: &[Claim], now: Timestamp) -> Result<()>
+where
+    K: Reported,
+{
+    let (namespace, name) = (seen.namespace.clone().unwrap_or_default(), seen.name.clone().unwrap_or_default());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<K>(&()));
+    let doing = |verb: &str| format!("{verb} the status of {} {namespace}/{name}", K::kind(&()));
+    let live = api.get_opt(&name).await.map_err(|error| Error::api(doing("get"), error))?;
+    let Some(live) = live.filter(|live| live.metadata.uid == seen.uid) else { return Ok(()) };
+    let before: Status = serde_json::from_value(live.data["status"].clone()).unwrap_or_default();
+    let conditions = conditions(&before.conditions, claims, seen.generation, now);
+    let status = Status { observed_generation: seen.generation, conditions };
+    if status == before {
+        return Ok(());
+    }
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name, "uid": seen.uid},
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    api.patch_status(&name, &params, &Patch::Apply(&patch))
+        .await
+        .map(drop)
+        .map_err(|error| Error::api(doing("write"), error))
+}
+
+/// [`write`] for the kinds whose status is conditions and nothing else.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn claim<K>(client: &Client, seen: &K, claims: &[Claim], now: Timestamp) -> Result<()>
+where
+    K: Reported + HasStatus<Status = Status>,
+{
+    let generation = seen.meta().generation;
+    write(client, seen, |before: Option<&Status>| {
+        let previous = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
+        Status { observed_generation: generation, conditions: conditions(previous, claims, generation, now) }
+    })
+    .await
+}

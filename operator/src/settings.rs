@@ -1,0 +1,90 @@
+//! What can be said on the command line, or in the environment.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// The operator of Wanqu: turns Federations and what belongs to them into running nodes.
+#[derive(Debug, Clone, Parser)]
+#[command(version, about)]
+pub struct Settings {
+    /// The namespace to work in; all of them if not said. Nodes can be placed only where the operator works.
+    #[arg(long, env = "WANQU_NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The image of the nodes.
+    #[arg(long, env = "WANQU_NODE_IMAGE")]
+    pub node_image: String,
+    /// When the nodes' image is pulled: Always, `IfNotPresent` or Never; as the cluster has it if not said.
+    #[arg(long, env = "WANQU_NODE_IMAGE_PULL_POLICY")]
+    pub node_image_pull_policy: Option<String>,
+    /// The namespace that the operator itself runs in.
+    #[arg(long, env = "WANQU_OPERATOR_NAMESPACE", default_value = "default")]
+    pub operator_namespace: String,
+    /// The Lease that the operator that works holds.
+    #[arg(long, env = "WANQU_LEASE_NAME", default_value = "wanqu-operator")]
+    pub lease_name: String,
+    /// The namespace of the Lease.
+    #[arg(long, env = "WANQU_LEASE_NAMESPACE", default_value = "default")]
+    pub lease_namespace: String,
+    /// How long the Lease holds without being renewed, in seconds.
+    #[arg(long, env = "WANQU_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub lease_seconds: u64,
+    /// The name of this operator among its copies: its pod's.
+    #[arg(long, env = "WANQU_INSTANCE", default_value_t = default_instance())]
+    pub instance: String,
+    /// Where /livez, /readyz and /metrics are served.
+    #[arg(long, env = "WANQU_OBSERVE", default_value = "0.0.0.0:9090")]
+    pub observe: SocketAddr,
+    /// How long a node's certificate holds, in seconds. It is renewed after two thirds of it.
+    #[arg(long, env = "WANQU_LEAF_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(30..))]
+    pub leaf_seconds: u64,
+    /// How long a certificate authority that the operator makes holds, in seconds.
+    #[arg(long, env = "WANQU_AUTHORITY_SECONDS", default_value_t = 31_536_000, value_parser = clap::value_parser!(u64).range(180..))]
+    pub authority_seconds: u64,
+    /// How the log is written.
+    #[arg(long, env = "WANQU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Settings {
+    /// How long a node's certificate holds.
+    #[must_use]
+    pub fn leaf_life(&self) -> Duration {
+        Duration::from_secs(self.leaf_seconds)
+    }
+
+    /// How long an authority holds.
+    #[must_use]
+    pub fn authority_life(&self) -> Duration {
+        Duration::from_secs(self.authority_seconds)
+    }
+}
+
+/// Unique enough where nobody says which pod this is.
+fn default_instance() -> String {
+    format!("wanqu-operator-{}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_all_that_must_be_said() {
+        let settings = Settings::try_parse_from(["wanqu-operator", "--node-image", "wanqu:1"]).unwrap();
+        assert_eq!(settings.leaf_life(), Duration::from_hours(24));
+        assert_eq!(settings.observe.port(), 9090);
+        assert!(Settings::try_parse_from(["wanqu-operator"]).is_err());
+        assert!(Settings::try_parse_from(["x", "--node-image", "i", "--leaf-seconds", "1"]).is_err());
+    }
+}
