@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wanqu_crds::bundle::{NodeBundle, ReleaseRule};
 use wanqu_crds::names::JurisdictionId;
-use wanqu_crds::{Placement, Placements, Resources, advise, compile, manifests};
+use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
 
 fn good() -> Resources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
@@ -252,4 +252,22 @@ fn a_large_catalog_compiles_in_no_time() {
     assert_eq!(bundles[&"CN-SZ".parse().unwrap()].sources.len(), 1_095);
     assert_eq!(bundles[&"MO".parse().unwrap()].slices.len(), 1_095);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_resource_that_cannot_be_read_stops_the_compilation_and_nobody_is_told_that_it_is_missing() {
+    let mut resources = good();
+    let dataset = resources.datasets.pop().unwrap();
+    let finding = Finding {
+        origin: None,
+        kind: "Dataset".to_owned(),
+        name: dataset.name().to_owned(),
+        path: "spec.columns[0].class".to_owned(),
+        problem: "unknown variant".to_owned(),
+        remedy: "mend it".to_owned(),
+    };
+    resources.unreadable.push(finding.clone());
+    let missing = format!("there is no Dataset {}", dataset.name());
+    let findings = compile(&resources, &Placements::default()).unwrap_err();
+    assert!(findings.contains(&finding) && findings.iter().all(|f| f.problem != missing), "{findings:?}");
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
-use sha2::{Digest, Sha256};
 use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Compiled, Finding};
+
+use crate::framework::hash::sha256;
 
 /// One state of a resource: it changes whenever what is declared does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,7 +127,7 @@ impl Realm {
 impl BundleFile {
     /// The same JSON gives the same bytes.
     fn new(json: &[u8]) -> Self {
-        let digest = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = sha256(json);
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
         // Writing into a Vec does not fail.
         let gzip = gzip.write_all(json).and_then(|()| gzip.finish()).unwrap_or_default();

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use kube::core::object::HasStatus;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
-use sha2::{Digest, Sha256};
 use wanqu_crds::kinds::{Jurisdiction, Status};
 use wanqu_crds::{Finding, Placement, Placements, Resources, Sourced};
 use wanqu_identity::TokenIssuer;
 
+use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
 use crate::framework::{Context, Guarded};
 use crate::realm::Seen;
@@ -52,7 +52,7 @@ impl Inputs {
         let mut seen: Vec<String> = self.seen.iter().map(|seen| format!("{seen:?}")).collect();
         seen.sort();
         let text = format!("{}\n{:?}", seen.join("\n"), self.placements);
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(text)
     }
 }
 

@@ -34,9 +34,9 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
     let issuer = apply::token_issuer(&context, &namespace).await?;
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
     if validate::speaks_for(&context.catalogue, &object, &namespace) {
-        match build::build(&inputs, context.realms.get(&namespace).as_deref()) {
-            Some(realm) => apply::publish(&context, &namespace, realm),
-            None => tracing::debug!(namespace, "nothing changed since it was compiled"),
+        let realm = build::build(&inputs, context.realms.get(&namespace).as_deref());
+        if let Some(realm) = realm {
+            apply::publish(&context, &namespace, realm);
         }
     }
     let claims = status::claims(&object, &inputs, context.realms.get(&namespace).as_deref());

@@ -6,7 +6,8 @@
 //! annotation. Values are left out of the shape, so that nothing of a Secret is in it.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+
+use super::hash::sha256;
 
 /// Fields whose values are quantities: `500m` and `0.5` are one.
 const QUANTITIES: [&str; 5] = ["cpu", "memory", "storage", "ephemeral-storage", "sizeLimit"];
@@ -82,8 +83,9 @@ pub fn shape(object: &Value) -> String {
     let mut paths = Vec::new();
     collect(object, String::new(), &mut paths);
     paths.sort();
-    let hash = Sha256::digest(paths.join("\n"));
-    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut hash = sha256(paths.join("\n"));
+    hash.truncate(16);
+    hash
 }
 
 fn collect(value: &Value, path: String, paths: &mut Vec<String>) {

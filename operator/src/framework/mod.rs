@@ -18,6 +18,7 @@ pub mod controller;
 pub mod error;
 pub mod events;
 pub mod guarded;
+pub mod hash;
 pub mod labels;
 pub mod leader;
 pub mod matches;

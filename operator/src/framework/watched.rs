@@ -87,7 +87,9 @@ where
             let mut stream = std::pin::pin!(stream);
             while let Some(event) = stream.next().await {
                 if let Ok(object) = event {
-                    routes.iter().for_each(|route| route(&object));
+                    for route in &routes {
+                        route(&object);
+                    }
                 }
             }
         });
