@@ -95,6 +95,31 @@ impl Slice {
     pub fn is_public(&self) -> bool {
         self.columns.iter().all(|c| c.class == ColumnClass::Public)
     }
+
+    /// The column that is the privacy unit's value, if SQL can name it at all.
+    #[must_use]
+    pub fn unit_column(&self) -> Option<&SqlName> {
+        let unit = self.privacy_unit.as_ref()?;
+        let is_unit = |column: &&ColumnSpec| match &column.expression {
+            Some(expression) => expression.trim() == unit.as_str(),
+            None => column.name == *unit,
+        };
+        self.columns.iter().find(is_unit).map(|column| &column.name)
+    }
+
+    /// Whether rules of classes, units and release say the same of a query over this slice as over another, whoever owns
+    /// it and wherever it is read from.
+    #[must_use]
+    pub fn judged_like(&self, other: &Self) -> bool {
+        let columns = |slice: &Self| -> Vec<_> {
+            slice.columns.iter().map(|c| (c.name.clone(), c.data_type.clone(), c.class)).collect()
+        };
+        self.table == other.table
+            && self.privacy_unit.is_some() == other.privacy_unit.is_some()
+            && self.unit_column() == other.unit_column()
+            && self.policy == other.policy
+            && columns(self) == columns(other)
+    }
 }
 
 /// A column of a slice.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use futures::Stream;
 use futures::future::BoxFuture;
 use wanqu_crds::names::JurisdictionId;
@@ -29,6 +29,17 @@ pub struct Fragment {
     pub schema: SchemaRef,
     /// Whether it reads public tables only, as far as the home node knows. The owner decides for itself.
     pub public: bool,
+}
+
+impl Fragment {
+    /// Whether a release has the columns that were asked for: names and types, in order. Whether a column may be NULL
+    /// is seen in its rows.
+    #[must_use]
+    pub fn fits(&self, released: &Schema) -> bool {
+        let (asked, released) = (self.schema.fields(), released.fields());
+        asked.len() == released.len()
+            && asked.iter().zip(released).all(|(a, r)| a.name() == r.name() && a.data_type() == r.data_type())
+    }
 }
 
 /// A stream of batches, each item either data or the refusal that ends it.

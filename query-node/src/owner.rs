@@ -1,16 +1,20 @@
 //! The owner's side of a query: admit, run, gate, record, release. Whatever happens is in the log before anything leaves.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
+use wanqu_crds::names::{JurisdictionId, TableRef};
 
 use crate::admission::{self, Request};
-use crate::audit::{Asked, Entry, Log, Receipt};
+use crate::audit::{Asked, Entry, Floods, Log, Receipt};
 use crate::clock::Clock;
-use crate::exchange::{OwnerService, VerifiedRequest};
-use crate::gate::{self, AuditReference, AuditedRelease, GatedRelease};
+use crate::exchange::envelope::Envelope;
+use crate::exchange::{OwnerService, VerifiedRequest, deadline_passed, internal};
+use crate::gate::{self, AuditReference, AuditedRelease, Ending, GatedRelease};
 use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
 
@@ -19,56 +23,66 @@ pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
+    floods: Arc<Floods>,
+    /// Whether a task is waiting to write what `floods` has counted.
+    waiting: Arc<AtomicBool>,
 }
 
 impl Owner {
     /// Puts it together.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, log, clock }
+        Self { live, log, clock, floods: Arc::default(), waiting: Arc::default() }
+    }
+
+    /// Counts refusals of unread envelopes in another way than the default.
+    #[must_use]
+    pub fn with_floods(mut self, floods: Floods) -> Self {
+        self.floods = Arc::new(floods);
+        self
     }
 
     async fn gated(
         &self,
         state: &NodeState,
         request: &VerifiedRequest,
-    ) -> Result<(Vec<String>, GatedRelease), Refusal> {
+    ) -> Result<(Vec<TableRef>, GatedRelease), Refusal> {
         let asked = Request { envelope: request.envelope(), peer: request.peer() };
         let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
-        let tables = admitted.tables().iter().map(ToString::to_string).collect();
         let release = gate::release(&admitted, &state.engine).await?;
-        Ok((tables, release))
+        Ok((admitted.tables().to_vec(), release))
     }
 
     /// Records a release, and makes it one that the exchange may send.
     async fn recorded(
         &self,
-        state: &NodeState,
+        state: Arc<NodeState>,
         asked: Asked,
-        tables: Vec<String>,
+        tables: Vec<TableRef>,
         release: GatedRelease,
     ) -> Result<AuditedRelease, Refusal> {
         let owner = state.bundle.jurisdiction.clone();
+        let names = tables.iter().map(ToString::to_string).collect();
         let account = release.account().clone();
         if let Some(rule) = account.rule {
             let entry = Entry::Released {
                 asked,
-                tables,
+                tables: names,
                 rule: Some(rule),
                 rows: account.rows.unwrap_or_default(),
                 suppressed_cells: account.suppressed_exact,
-                skipped_records: 0,
+                skipped_records: state.engine.skipped_records(&tables),
             };
             let reference = reference(self.append(entry).await?);
             return Ok(release.audited(owner, move |_| async move { Ok(reference) }.boxed()));
         }
         let (query_id, fragment, from) = (asked.query_id, asked.fragment, asked.from.clone());
-        let opened = self.append(Entry::PublicOpened { asked, tables }).await?.sequence;
+        let opened = self.append(Entry::PublicOpened { asked, tables: names }).await?.sequence;
         let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        Ok(release.audited(owner, move |rows| {
+        Ok(release.audited(owner, move |Ending { rows, complete }| {
             async move {
-                let entry =
-                    Entry::PublicClosed { query_id, fragment, from, opened, rows, complete: true, skipped_records: 0 };
+                let skipped_records = state.engine.skipped_records(&tables);
+                let entry = Entry::PublicClosed { query_id, fragment, from, opened, rows, complete, skipped_records };
                 append(&log, clock.as_ref(), entry).await.map(reference)
             }
             .boxed()
@@ -78,6 +92,23 @@ impl Owner {
     async fn append(&self, entry: Entry) -> Result<Receipt, Refusal> {
         append(&self.log, self.clock.as_ref(), entry).await
     }
+
+    /// Writes what was counted once its minute is over.
+    fn write_later(&self) {
+        if self.waiting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
+        let (floods, waiting) = (Arc::clone(&self.floods), Arc::clone(&self.waiting));
+        tokio::spawn(async move {
+            tokio::time::sleep(floods.window()).await;
+            waiting.store(false, Ordering::Release);
+            for entry in floods.counted() {
+                // It is in the node's own log that this failed; those who were turned away have their answer.
+                let _ = append(&log, clock.as_ref(), entry).await;
+            }
+        });
+    }
 }
 
 #[async_trait]
@@ -85,12 +116,14 @@ impl OwnerService for Owner {
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal> {
         let state = self.live.now();
         let asked = Asked::from(request.envelope());
+        // A panic may have a value in its text; it goes to this node's own error stream, and no further.
+        let gated = AssertUnwindSafe(self.gated(&state, &request)).catch_unwind();
         let outcome = tokio::select! {
-            () = cancel.cancelled() => Err(Refusal::new(Code::Cancelled, "the query was cancelled")),
-            gated = self.gated(&state, &request) => gated,
+            () = cancel.cancelled() => Err(ended(request.envelope(), self.clock.as_ref())),
+            gated = gated => gated.unwrap_or_else(|_| Err(internal())),
         };
         match outcome {
-            Ok((tables, release)) => self.recorded(&state, asked, tables, release).await,
+            Ok((tables, release)) => self.recorded(state, asked, tables, release).await,
             Err(refusal) => {
                 let refusal = match refusal.owner {
                     Some(_) => refusal,
@@ -102,6 +135,22 @@ impl OwnerService for Owner {
             }
         }
     }
+
+    async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
+        let Some(entry) = self.floods.add(peer, &refusal, self.clock.now()) else {
+            self.write_later();
+            return refusal;
+        };
+        self.append(entry).await.err().unwrap_or(refusal)
+    }
+}
+
+/// Why a fragment ended before its release.
+fn ended(envelope: &Envelope, clock: &dyn Clock) -> Refusal {
+    if envelope.deadline <= clock.now() {
+        return deadline_passed();
+    }
+    Refusal::new(Code::Cancelled, "whoever asked went away before the release was ready, or this node is ending")
 }
 
 /// Nothing is released, nor refused, that cannot be written down.

@@ -12,7 +12,7 @@ use query_node::gateway::Client;
 use query_node::local::{LocalFederation, LocalOptions};
 use query_node::refusal::{Code, Refusal};
 use tempfile::TempDir;
-use wanqu_crds::bundle::{NodeBundle, Subject};
+use wanqu_crds::bundle::Subject;
 use wanqu_crds::manifests;
 use wanqu_crds::names::JurisdictionId;
 
@@ -85,23 +85,20 @@ pub struct Federation {
     node_folders: TempDir,
 }
 
-/// A change to each bundle before its node reads it.
-pub type Amend = Box<dyn Fn(&mut NodeBundle) + Send + Sync>;
-
 impl Federation {
     /// Starts a federation on a world.
     ///
     /// # Errors
     /// If the manifests are wrong or a node does not start.
     pub async fn start(world: World) -> Result<Self, StartError> {
-        Self::start_with(world, None).await
+        Self::start_with(world, |_| ()).await
     }
 
-    /// The same, with each bundle changed before its node reads it.
+    /// The same, started in another way than tests usually are: with a clock of its own, or bundles that are changed.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
-    pub async fn start_with(world: World, amend: Option<Amend>) -> Result<Self, StartError> {
+    pub async fn start_with(world: World, change: impl FnOnce(&mut LocalOptions)) -> Result<Self, StartError> {
         let error = |e: &dyn Display| StartError(e.to_string());
         let resources = manifests::read_dir(world.path())
             .map_err(|all| StartError(all.iter().map(|f| format!("{f}\n")).collect::<String>()))?;
@@ -110,7 +107,7 @@ impl Federation {
         let mut options = LocalOptions::new(nodes.path().to_owned());
         options.base = Some(world.path().to_owned());
         options.tap = Some(Arc::clone(&tap) as _);
-        options.amend = amend;
+        change(&mut options);
         let local = LocalFederation::start(&resources, options).await.map_err(|e| error(&e))?;
         let mut clients = HashMap::new();
         for id in local.jurisdictions() {

@@ -94,6 +94,12 @@ impl Recorder {
         self.crossings.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default()
     }
 
+    /// What has crossed since it was last taken.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Crossing> {
+        self.crossings.lock().map(|all| all.clone()).unwrap_or_default()
+    }
+
     /// The reasons for which connections were refused.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {

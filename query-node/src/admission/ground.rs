@@ -35,14 +35,7 @@ pub(super) struct Leaf {
 impl Leaf {
     /// The column that is the privacy unit's value, if SQL can name it at all.
     pub fn unit_column(&self) -> Option<&str> {
-        let slice = self.table.slices.first()?;
-        let unit = slice.privacy_unit.as_ref()?.as_str();
-        let is_unit = |expression: Option<&str>, name: &SqlName| match expression {
-            Some(expression) => expression.trim() == unit,
-            None => name.as_str() == unit,
-        };
-        let column = slice.columns.iter().find(|c| is_unit(c.expression.as_deref(), &c.name))?;
-        Some(column.name.as_str())
+        self.table.slices.first()?.unit_column().map(SqlName::as_str)
     }
 }
 

@@ -72,6 +72,16 @@ pub enum Entry {
         /// Why not.
         refusal: Refusal,
     },
+    /// Envelopes that were refused unread: forged, used before, out of their time, for another node, malformed, or too
+    /// many at once. Nothing in them is believed but who sent them.
+    TurnedAway {
+        /// The jurisdiction whose node sent them: its connection's certificate says so.
+        from: JurisdictionId,
+        /// Why; of several, why the last.
+        refusal: Refusal,
+        /// How many.
+        times: u64,
+    },
     /// Rows of public tables are about to leave.
     PublicOpened {
         /// What was asked.
@@ -106,6 +116,8 @@ pub enum Event {
     Released,
     /// [`Entry::Refused`].
     Refused,
+    /// [`Entry::TurnedAway`].
+    TurnedAway,
     /// [`Entry::PublicOpened`].
     PublicOpened,
     /// [`Entry::PublicClosed`].
@@ -119,19 +131,21 @@ impl Entry {
         match self {
             Self::Released { .. } => Event::Released,
             Self::Refused { .. } => Event::Refused,
+            Self::TurnedAway { .. } => Event::TurnedAway,
             Self::PublicOpened { .. } => Event::PublicOpened,
             Self::PublicClosed { .. } => Event::PublicClosed,
         }
     }
 
-    /// The query that it is about.
+    /// The query that it is about, if one was read.
     #[must_use]
-    pub fn query_id(&self) -> Uuid {
+    pub fn query_id(&self) -> Option<Uuid> {
         match self {
             Self::Released { asked, .. } | Self::Refused { asked, .. } | Self::PublicOpened { asked, .. } => {
-                asked.query_id
+                Some(asked.query_id)
             }
-            Self::PublicClosed { query_id, .. } => *query_id,
+            Self::PublicClosed { query_id, .. } => Some(*query_id),
+            Self::TurnedAway { .. } => None,
         }
     }
 
@@ -142,7 +156,7 @@ impl Entry {
             Self::Released { asked, .. } | Self::Refused { asked, .. } | Self::PublicOpened { asked, .. } => {
                 &asked.from
             }
-            Self::PublicClosed { from, .. } => from,
+            Self::PublicClosed { from, .. } | Self::TurnedAway { from, .. } => from,
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod entry;
 mod error;
+mod flood;
 mod log;
 mod medium;
 mod read;
@@ -21,6 +22,7 @@ mod record;
 
 pub use entry::{Asked, Entry, Event};
 pub use error::AuditError;
+pub use flood::Floods;
 pub use log::{Log, Receipt, Recovery};
 pub use read::{Filter, Verified, read, verify};
 pub use record::Record;

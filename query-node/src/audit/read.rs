@@ -19,8 +19,8 @@ pub(super) const FILE: &str = "audit.ndjson";
 /// Which entries to read. What is `None` does not restrict.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only those of this kind.
-    pub event: Option<Event>,
+    /// Only those of these kinds.
+    pub events: Option<&'static [Event]>,
     /// Only those about this query.
     pub query_id: Option<Uuid>,
     /// Only those that this jurisdiction asked for.
@@ -33,8 +33,8 @@ pub struct Filter {
 
 impl Filter {
     fn takes(&self, record: &Record) -> bool {
-        self.event.is_none_or(|event| record.entry.event() == event)
-            && self.query_id.is_none_or(|query| record.entry.query_id() == query)
+        self.events.is_none_or(|events| events.contains(&record.entry.event()))
+            && self.query_id.is_none_or(|query| record.entry.query_id() == Some(query))
             && self.from.as_ref().is_none_or(|from| record.entry.from() == from)
             && self.since.is_none_or(|since| record.time >= since)
     }

@@ -62,9 +62,9 @@ fn entries_are_numbered_chained_and_read_back() {
     assert_eq!(records[2].previous, receipts[1].digest);
 
     let count = |filter: Filter| read(dir.path(), &filter).unwrap().len();
-    assert_eq!(count(Filter { event: Some(Event::Released), ..Filter::default() }), 2);
+    assert_eq!(count(Filter { events: Some(&[Event::Released]), ..Filter::default() }), 2);
     assert_eq!(count(Filter { from: Some(jid("CN-SZ")), ..Filter::default() }), 1);
-    assert_eq!(count(Filter { query_id: Some(entries[0].query_id()), ..Filter::default() }), 1);
+    assert_eq!(count(Filter { query_id: entries[0].query_id(), ..Filter::default() }), 1);
     assert_eq!(count(Filter { since: Some(Timestamp::MAX), ..Filter::default() }), 0);
     let last = read(dir.path(), &Filter { last: Some(1), ..Filter::default() }).unwrap();
     assert_eq!(last[0].sequence, 3);

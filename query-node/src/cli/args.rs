@@ -214,7 +214,7 @@ pub struct QueryArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Answer even if a jurisdiction is missing, and say which.
-    #[arg(long)]
+    #[arg(long, env = "WANQU_PARTIAL")]
     pub partial: bool,
     /// Add a column that marks the rows which may lack an owner's part.
     #[arg(long)]

@@ -30,7 +30,7 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
         return Ok(());
     }
     let filter = Filter {
-        event: args.refused.then_some(Event::Refused),
+        events: args.refused.then_some(&[Event::Refused, Event::TurnedAway]),
         query_id: args.query,
         from: None,
         since: args.since,
@@ -101,7 +101,8 @@ fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>
         ("of", column(&|record| subject(&record.entry))),
     ];
     if format == Format::Csv {
-        columns.push(("query", column(&|record| record.entry.query_id().to_string())));
+        let query = |record: &Record| record.entry.query_id().map(|id| id.to_string()).unwrap_or_default();
+        columns.push(("query", column(&query)));
         columns.push(("sql", ask(&|a| Some(a.sql.clone()))));
     }
     columns
@@ -110,7 +111,7 @@ fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>
 fn asked(entry: &Entry) -> Option<&Asked> {
     match entry {
         Entry::Released { asked, .. } | Entry::Refused { asked, .. } | Entry::PublicOpened { asked, .. } => Some(asked),
-        Entry::PublicClosed { .. } => None,
+        Entry::PublicClosed { .. } | Entry::TurnedAway { .. } => None,
     }
 }
 
@@ -118,6 +119,7 @@ fn event(event: Event) -> &'static str {
     match event {
         Event::Released => "released",
         Event::Refused => "refused",
+        Event::TurnedAway => "turned away",
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
     }
@@ -126,7 +128,7 @@ fn event(event: Event) -> &'static str {
 fn rows(entry: &Entry) -> String {
     match entry {
         Entry::Released { rows, .. } | Entry::PublicClosed { rows, .. } => rows.to_string(),
-        Entry::Refused { .. } | Entry::PublicOpened { .. } => String::new(),
+        Entry::Refused { .. } | Entry::TurnedAway { .. } | Entry::PublicOpened { .. } => String::new(),
     }
 }
 
@@ -140,7 +142,10 @@ fn kept_back(entry: &Entry) -> String {
 fn subject(entry: &Entry) -> String {
     match entry {
         Entry::Released { tables, .. } | Entry::PublicOpened { tables, .. } => tables.join(" "),
-        Entry::Refused { refusal, .. } => format!("{}: {}", refusal.code, refusal.message),
+        Entry::Refused { refusal, .. } | Entry::TurnedAway { refusal, times: 1, .. } => {
+            format!("{}: {}", refusal.code, refusal.message)
+        }
+        Entry::TurnedAway { refusal, times, .. } => format!("{times} times {}: {}", refusal.code, refusal.message),
         Entry::PublicClosed { opened, complete, .. } => {
             format!("#{opened}, {}", if *complete { "all of them" } else { "broken off" })
         }

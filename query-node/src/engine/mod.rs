@@ -34,6 +34,7 @@ pub use unit::NOBODY_KNOWN;
 use tables::OwnSlice;
 
 use crate::refusal::Refusal;
+use crate::sources::Source;
 
 /// A bundle that cannot be run: which dataset and column, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,9 +94,17 @@ impl Engine {
         Run::new(self)
     }
 
-    /// Records that the last whole scan of each dataset left out as unreadable. For the owner alone.
-    pub fn skipped_records(&self) -> impl Iterator<Item = (&TableRef, u64)> {
-        self.slices.iter().filter(|(table, _)| !table.is_common()).map(|(table, s)| (table, s.source.skipped_records()))
+    /// Records that the last whole scans of the datasets behind these tables left out as unreadable. For the owner alone.
+    #[must_use]
+    pub fn skipped_records(&self, tables: &[TableRef]) -> u64 {
+        let mut sources: Vec<&Arc<dyn Source>> = Vec::new();
+        for slice in tables.iter().filter_map(|table| self.slices.get(table)) {
+            // A dataset's own table and its common table read one source.
+            if !sources.iter().any(|source| Arc::ptr_eq(source, &slice.source)) {
+                sources.push(&slice.source);
+            }
+        }
+        sources.iter().map(|source| source.skipped_records()).sum()
     }
 }
 

@@ -4,6 +4,7 @@ use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Arra
 use arrow::util::pretty::pretty_format_batches;
 use futures::TryStreamExt;
 use wanqu_crds::bundle::{BadRecords, SourceFormat};
+use wanqu_crds::names::TableRef;
 
 use super::fixture::{Fixture, rule};
 use super::refusal_over_public;
@@ -187,9 +188,12 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
             assert!(pretty_format_batches(&batches).unwrap().to_string().contains("| 20000"), "{table} {columns}");
         }
     }
-    let skipped: Vec<(String, u64)> = engine.skipped_records().map(|(t, n)| (t.to_string(), n)).collect();
-    let expected = [("shenzhen.d.c", 5), ("shenzhen.d.j", 5), ("shenzhen.d.p", 0)];
-    assert_eq!(skipped, expected.map(|(t, n)| (t.to_owned(), n)));
+    let skipped = |tables: &[&str]| {
+        let tables: Vec<TableRef> = tables.iter().map(|table| table.parse().unwrap()).collect();
+        engine.skipped_records(&tables)
+    };
+    assert_eq!(["shenzhen.d.c", "shenzhen.d.j", "shenzhen.d.p"].map(|table| skipped(&[table])), [5, 5, 0]);
+    assert_eq!(skipped(&["shenzhen.d.c", "shenzhen.d.j", "shenzhen.d.c"]), 10, "each source once");
 }
 
 #[tokio::test]

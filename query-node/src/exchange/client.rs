@@ -119,8 +119,7 @@ impl Exchange {
         let left = envelope.deadline.duration_since(self.clock.now());
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let expected = Expected {
-            owner: owner.clone(),
-            schema: Arc::clone(&fragment.schema),
+            fragment: fragment.clone(),
             max_rows: envelope.max_rows,
             deadline,
             received: self.metrics.received(owner),

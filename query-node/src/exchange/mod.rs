@@ -26,9 +26,11 @@ mod tap;
 pub(crate) mod wire;
 
 pub use client::{Exchange, endpoints_of};
+pub(crate) use flight::deadline_passed;
 pub use limits::LiveLimits;
 pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;
+pub(crate) use server::attended;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
 pub use tap::{Tap, WireTap};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::FlightData;
 use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
 use arrow_flight::error::FlightError;
@@ -21,13 +20,12 @@ use wanqu_client::wire::is_note;
 use wanqu_crds::names::JurisdictionId;
 
 use super::client::{explain, too_late};
-use crate::fragment::{Release, ReleaseReport};
+use crate::fragment::{Fragment, Release, ReleaseReport};
 use crate::refusal::{Code, Refusal};
 
 /// What was asked for.
 pub(super) struct Expected {
-    pub owner: JurisdictionId,
-    pub schema: SchemaRef,
+    pub fragment: Fragment,
     pub max_rows: u64,
     pub deadline: Instant,
     /// Counts what comes, over all releases of this owner.
@@ -36,14 +34,14 @@ pub(super) struct Expected {
 
 impl Expected {
     fn shape(&self, message: &str) -> Refusal {
-        Refusal::new(Code::ReleaseShape, message).with_owner(self.owner.clone())
+        Refusal::new(Code::ReleaseShape, message).with_owner(self.fragment.owner.clone())
     }
 
     fn explain(&self, error: FlightError) -> Refusal {
         match error {
-            FlightError::Tonic(status) => explain(&status, &self.owner),
+            FlightError::Tonic(status) => explain(&status, &self.fragment.owner),
             error => {
-                tracing::warn!(owner = %self.owner, %error, "a release cannot be read");
+                tracing::warn!(owner = %self.fragment.owner, %error, "a release cannot be read");
                 self.shape("the release cannot be read")
             }
         }
@@ -61,32 +59,22 @@ pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -
     let first = AssertUnwindSafe(decoder.next()).catch_unwind().await;
     match first.map_err(|_| expected.shape("the release cannot be read"))? {
         Some(Ok(first)) => match first.payload {
-            DecodedPayload::Schema(schema) if same_shape(&schema, &expected.schema) => {}
+            DecodedPayload::Schema(schema) if expected.fragment.fits(&schema) => {}
             DecodedPayload::Schema(_) => {
                 return Err(expected.shape("the release has other columns than the fragment asked for"));
             }
             _ => return Err(expected.shape("the release does not begin with its schema")),
         },
         Some(Err(error)) => return Err(expected.explain(error)),
-        None => return Err(cut_off(&expected.owner)),
+        None => return Err(cut_off(&expected.fragment.owner)),
     }
-    let schema = Arc::clone(&expected.schema);
+    let schema = Arc::clone(&expected.fragment.schema);
     let (send_report, take_report) = oneshot::channel();
     let batches = rows(decoder, expected, report, send_report);
     let report = take_report.map(|report| {
         report.unwrap_or_else(|_| Err(Refusal::new(Code::Cancelled, "the release was not read to its end")))
     });
     Ok(Release { schema, batches, bytes, report: report.boxed() })
-}
-
-/// Names and types in order. Whether a column may be null is checked on the rows.
-fn same_shape(found: &Schema, expected: &Schema) -> bool {
-    found.fields().len() == expected.fields().len()
-        && found
-            .fields()
-            .iter()
-            .zip(expected.fields())
-            .all(|(found, expected)| found.name() == expected.name() && found.data_type() == expected.data_type())
 }
 
 fn cut_off(owner: &JurisdictionId) -> Refusal {
@@ -168,7 +156,7 @@ impl Reading {
         let expected = &self.expected;
         let next = tokio::time::timeout_at(expected.deadline, self.decoder.next())
             .await
-            .map_err(|_| too_late(&expected.owner))?;
+            .map_err(|_| too_late(&expected.fragment.owner))?;
         let payload = match next {
             None => return Ok(None),
             Some(Err(error)) => return Err(expected.explain(error)),
@@ -181,19 +169,19 @@ impl Reading {
         if self.rows > expected.max_rows {
             return Err(Refusal::new(Code::Limit, "the release has more rows than this node takes")
                 .with_rule(format!("a release has at most {} rows", expected.max_rows))
-                .with_owner(expected.owner.clone()));
+                .with_owner(expected.fragment.owner.clone()));
         }
         // This checks types and nulls of the rows themselves.
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&expected.schema), batch.columns().to_vec(), &options)
+        RecordBatch::try_new_with_options(Arc::clone(&expected.fragment.schema), batch.columns().to_vec(), &options)
             .map(Some)
             .map_err(|_| expected.shape("rows of the release have another shape than its schema"))
     }
 
     /// The report, which must be there and fit the rows: without it, the release may have been cut short.
     fn finish(&self) -> Result<ReleaseReport, Refusal> {
-        let report = self.report.lock().take().ok_or_else(|| cut_off(&self.expected.owner))?;
-        if report.owner != self.expected.owner || report.rows != self.rows {
+        let report = self.report.lock().take().ok_or_else(|| cut_off(&self.expected.fragment.owner))?;
+        if report.owner != self.expected.fragment.owner || report.rows != self.rows {
             return Err(self.expected.shape("the report does not fit the release"));
         }
         Ok(report)

@@ -1,17 +1,18 @@
 //! The owner's end of the exchange: opens envelopes, hands them to the owner's service, and sends what it releases.
 
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::{FlightData, Ticket};
 use async_trait::async_trait;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
+use tracing::Instrument;
 use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
 use wanqu_crds::names::JurisdictionId;
@@ -37,6 +38,9 @@ const ENVELOPE_SLACK: usize = 64 * 1024;
 
 /// How many fragments one query may have open at one owner, on average.
 const FRAGMENTS: usize = 16;
+
+/// How long a service may take to end what was cancelled.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// An envelope whose sender is known for certain.
 #[derive(Debug)]
@@ -78,6 +82,23 @@ impl VerifiedRequest {
 pub trait OwnerService: Send + Sync + 'static {
     /// Admits, runs, gates and records; `cancel` is cancelled when the home node goes away or the deadline passes.
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal>;
+
+    /// Records that an envelope of `peer` was refused unread. Returns what to tell it.
+    async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal;
+}
+
+/// A service's answer, made on a task of its own: whoever drops this future cancels the work, and the service lives to
+/// write that down.
+pub(crate) async fn attended(
+    service: Arc<dyn OwnerService>,
+    request: VerifiedRequest,
+    cancel: CancellationToken,
+) -> Result<AuditedRelease, Refusal> {
+    let unattended = cancel.clone().drop_guard();
+    let answer = async move { service.answer(request, cancel).await };
+    let answered = tokio::spawn(answer.in_current_span()).await;
+    let _ = unattended.disarm();
+    answered.unwrap_or_else(|_| Err(internal()))
 }
 
 /// The owner's end of the exchange.
@@ -166,24 +187,37 @@ impl ExchangeServer {
         }
     }
 
-    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<Sending, Refusal> {
+    /// What a peer asks, if it is to be listened to.
+    fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Place), Refusal> {
         // Before the nonce is burnt: who is turned away for want of a place may come again with the same envelope.
         let place = self.places.take(self.limits.now().concurrent_queries as usize * FRAGMENTS)?;
-        let now = self.clock.now();
-        let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, now)?;
-        let left = envelope.deadline.duration_since(now).unsigned_abs();
-        let deadline = Instant::now() + left;
+        let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.clock.now())?;
+        Ok((envelope, place))
+    }
+
+    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<Sending, Refusal> {
+        let (envelope, place) = match self.opened(peer, bytes) {
+            Ok(opened) => opened,
+            Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
+        };
+        let left = envelope.deadline.duration_since(self.clock.now());
+        let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let cancel = self.drain.token();
         let guard = cancel.clone().drop_guard();
         let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone() };
-        let cut = cancel.clone();
-        // A panic may have a value in its text; it goes to this node's own error stream, and no further.
-        let answer = AssertUnwindSafe(self.service.answer(request, cancel)).catch_unwind();
-        let release = tokio::time::timeout_at(deadline, answer)
-            .await
-            .map_err(|_| deadline_passed())?
-            .unwrap_or_else(|_| Err(internal()))?;
-        Ok(Sending { release, deadline, cut, guard, place })
+        let mut answer = std::pin::pin!(attended(Arc::clone(&self.service), request, cancel.clone()));
+        let release = tokio::select! {
+            answered = &mut answer => answered?,
+            () = tokio::time::sleep_until(deadline) => {
+                cancel.cancel();
+                // The service writes down that it was too late. It is not waited for where it cannot.
+                return match tokio::time::timeout(ENDING, answer).await {
+                    Ok(Err(refusal)) => Err(refusal),
+                    Ok(Ok(_)) | Err(_) => Err(deadline_passed()),
+                };
+            }
+        };
+        Ok(Sending { release, deadline, cut: cancel, guard, place })
     }
 }
 

@@ -41,18 +41,32 @@ struct Owner {
     behaviour: Box<Behaviour>,
     never_answers: bool,
     asked: mpsc::UnboundedSender<CancellationToken>,
+    turned_away: Arc<Mutex<Vec<Code>>>,
+}
+
+impl Owner {
+    fn new(behaviour: Box<Behaviour>, asked: mpsc::UnboundedSender<CancellationToken>) -> Self {
+        Self { behaviour, never_answers: false, asked, turned_away: Arc::default() }
+    }
 }
 
 #[async_trait]
 impl OwnerService for Owner {
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal> {
         assert_eq!(request.peer(), &jid("HK"));
-        self.asked.send(cancel).unwrap();
+        self.asked.send(cancel.clone()).unwrap();
         if self.never_answers {
-            std::future::pending::<()>().await;
+            cancel.cancelled().await;
+            return Err(Refusal::new(Code::Cancelled, "it was cancelled"));
         }
         let (schema, batches) = (self.behaviour)()?;
         Ok(AuditedRelease::untouched(schema, batches, jid("MO")))
+    }
+
+    async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
+        assert_eq!(peer, &jid("HK"));
+        self.turned_away.lock().push(refusal.code);
+        refusal
     }
 }
 
@@ -134,7 +148,7 @@ impl Border {
         behaviour: impl Fn() -> Result<(SchemaRef, BatchStream), Refusal> + Send + Sync + 'static,
     ) -> (Exchange, mpsc::UnboundedReceiver<CancellationToken>) {
         let (asked, questions) = mpsc::unbounded_channel();
-        let owner = Owner { behaviour: Box::new(behaviour), never_answers: false, asked };
+        let owner = Owner::new(Box::new(behaviour), asked);
         let address = self.serve_as(node(&self.mo), listener().await, owner);
         (self.exchange(address), questions)
     }
@@ -393,7 +407,7 @@ async fn going_away_cancels_the_owners_work() {
     tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled while sending");
 
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
     let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
     let call = tokio::spawn(async move { ask(&exchange).await });
     let cancel = questions.recv().await.unwrap();
@@ -405,7 +419,7 @@ async fn going_away_cancels_the_owners_work() {
 async fn the_deadline_ends_both_sides() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(ROWS), never_answers: true, asked };
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
     let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
     let (mut envelope, fragment) = question();
     envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
@@ -425,9 +439,12 @@ async fn the_deadline_ends_both_sides() {
 }
 
 #[tokio::test]
-async fn a_forged_or_oversized_envelope_reaches_no_owner() {
+async fn a_forged_or_oversized_envelope_reaches_no_owner_and_is_told_of() {
     let border = Border::new();
-    let (exchange, mut questions) = border.owner(ROWS).await;
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    let owner = Owner::new(Box::new(ROWS), asked);
+    let turned_away = Arc::clone(&owner.turned_away);
+    let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
     let (mut envelope, fragment) = question();
     envelope.from = jid("MO");
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Identity);
@@ -439,6 +456,8 @@ async fn a_forged_or_oversized_envelope_reaches_no_owner() {
     envelope.deadline = envelope.issued_at + SignedDuration::from_secs(7200);
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Envelope);
     assert!(questions.try_recv().is_err());
+    // What is larger than a message may be is not even received.
+    assert_eq!(*turned_away.lock(), [Code::Identity, Code::Envelope]);
 }
 
 #[tokio::test]
@@ -450,7 +469,7 @@ async fn only_the_owner_itself_is_believed_to_be_the_owner() {
         node(&authority("MO")),
     ] {
         let (asked, mut questions) = mpsc::unbounded_channel();
-        let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+        let owner = Owner::new(Box::new(ROWS), asked);
         let exchange = border.exchange(border.serve_as(identity, listener().await, owner));
         let refusal = ask(&exchange).await.unwrap_err();
         assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(jid("MO"))));
@@ -463,7 +482,7 @@ async fn only_the_owner_itself_is_believed_to_be_the_owner() {
 async fn strangers_and_plaintext_are_refused_and_noted() {
     let border = Border::new();
     let (asked, mut questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+    let owner = Owner::new(Box::new(ROWS), asked);
     let address = border.serve_as(node(&border.mo), listener().await, owner);
 
     // Another authority in Hong Kong's name, and Hong Kong's own in Macau's.
@@ -496,7 +515,7 @@ async fn an_owner_that_is_away_is_named_and_found_again() {
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
 
     let (asked, _questions) = mpsc::unbounded_channel();
-    let owner = Owner { behaviour: Box::new(ROWS), never_answers: false, asked };
+    let owner = Owner::new(Box::new(ROWS), asked);
     border.serve_as(node(&border.mo), TcpListener::bind(address).await.unwrap(), owner);
     assert!(ask(&exchange).await.is_ok(), "the next question connects anew");
 
@@ -524,7 +543,7 @@ async fn an_owner_that_was_restarted_is_asked_as_before() {
     let exchange = border.exchange(address);
     for _ in 0..5 {
         let (asked, _questions) = mpsc::unbounded_channel();
-        let owner = Arc::new(Owner { behaviour: Box::new(ROWS), never_answers: false, asked });
+        let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
         let server =
             ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into())
                 .unwrap();
@@ -544,7 +563,7 @@ async fn an_owner_killed_in_mid_stream_never_looks_complete() {
     let address = listener.local_addr().unwrap();
     let (asked, _questions) = mpsc::unbounded_channel();
     let stalls = || Ok((schema(), stream::iter([Ok(batch())]).chain(stream::pending()).boxed()));
-    let owner: Arc<dyn OwnerService> = Arc::new(Owner { behaviour: Box::new(stalls), never_answers: false, asked });
+    let owner: Arc<dyn OwnerService> = Arc::new(Owner::new(Box::new(stalls), asked));
     let server =
         ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into()).unwrap();
     let runtime = on_its_own(server, listener);

@@ -31,7 +31,7 @@ use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use futures::{StreamExt, TryStreamExt};
 
-pub use release::{AuditReference, AuditedRelease, GateAccount, GatedRelease};
+pub use release::{AuditReference, AuditedRelease, Ending, GateAccount, GatedRelease};
 
 use output::{Bounds, Cells, Layout};
 use passes::{Outcome, Passes};

@@ -86,29 +86,71 @@ impl GatedRelease {
         &self.account
     }
 
-    /// Makes it sendable. `closing` is given the number of rows once the last has been taken, and answers with the
-    /// entry of the audit log: for a gated release one that is durable already, for public rows the one that closes it.
+    /// Makes it sendable. `closing` is given how it ended once the last row has been taken, or nobody takes any more,
+    /// and answers with the entry of the audit log: for a gated release one that is durable already, for public rows the
+    /// one that closes it.
     #[must_use]
     pub fn audited(
         self,
         owner: JurisdictionId,
-        closing: impl FnOnce(u64) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send + 'static,
+        closing: impl FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send + 'static,
     ) -> AuditedRelease {
         let rows = Arc::new(AtomicU64::new(0));
         let (ended, end) = futures::channel::oneshot::channel();
         let batches = Counted { inner: self.batches, rows: Arc::clone(&rows), ended: Some(ended) };
         let account = self.account;
+        let mut closer = Closer { rows, closing: Some(Box::new(closing)) };
         let report = async move {
             match end.await {
                 Ok(Ok(())) => {}
                 Ok(Err(refusal)) => return Err(refusal),
                 Err(_) => return Err(Refusal::new(Code::Cancelled, "the release was not read to its end")),
             }
-            let rows = rows.load(Ordering::Acquire);
-            let audit = closing(rows).await?;
+            let (rows, audit) = closer.complete().await?;
             Ok(account.report(owner, rows, audit))
         };
         AuditedRelease { schema: self.schema, batches: batches.boxed(), report: report.boxed() }
+    }
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Rows that were taken.
+    pub rows: u64,
+    /// Whether that was all of them.
+    pub complete: bool,
+}
+
+type Closing = Box<dyn FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send>;
+
+/// Sees to it that a release is closed, once, whether it is read to its end or not.
+struct Closer {
+    rows: Arc<AtomicU64>,
+    closing: Option<Closing>,
+}
+
+impl Closer {
+    fn ending(&self, complete: bool) -> Ending {
+        Ending { rows: self.rows.load(Ordering::Acquire), complete }
+    }
+
+    async fn complete(&mut self) -> Result<(u64, AuditReference), Refusal> {
+        let ending = self.ending(true);
+        match self.closing.take() {
+            Some(closing) => Ok((ending.rows, closing(ending).await?)),
+            None => Err(Refusal::new(Code::Internal, "a release was closed twice")),
+        }
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        let ending = self.ending(false);
+        // Outside of a runtime the node is ending, and its log tells as much as after a crash: opened, never closed.
+        if let (Some(closing), Ok(runtime)) = (self.closing.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(closing(ending));
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use wanqu_crds::names::JurisdictionId;
 use super::account::Account;
 use crate::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
-use crate::exchange::{Exchange, OwnerService, VerifiedRequest};
+use crate::exchange::{Exchange, OwnerService, VerifiedRequest, attended};
 use crate::fragment::{BatchStream, Fragment, Release};
 use crate::merge::{self, Part};
 use crate::planner::FederatedPlan;
@@ -33,6 +33,9 @@ use crate::state::NodeState;
 
 /// Events that wait for a slow listener before the merge waits too.
 const EVENTS_AHEAD: usize = 4;
+
+/// The time that is kept for the merge, of a deadline that is long enough.
+const MERGING: Duration = Duration::from_secs(10);
 
 /// One question on its way.
 pub(super) struct Asking {
@@ -150,11 +153,8 @@ impl Asking {
     /// This node's own part: the same admission and the same gate, without the wire.
     async fn ask_own(&self, envelope: Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
         let request = VerifiedRequest::from_self(envelope)?;
-        let released = self.own.answer(request, self.cancel.child_token()).await?;
-        let schema = released.schema();
-        let fits = schema.fields().len() == fragment.schema.fields().len()
-            && schema.fields().iter().zip(fragment.schema.fields()).all(|(a, b)| a.data_type() == b.data_type());
-        if !fits {
+        let released = attended(Arc::clone(&self.own), request, self.cancel.child_token()).await?;
+        if !fragment.fits(&released.schema()) {
             return Err(Refusal::new(Code::ReleaseShape, "the release does not have the columns that were asked for"));
         }
         let (batches, report) = released.into_parts();
@@ -186,7 +186,7 @@ impl Asking {
             purpose: self.question.purpose.clone(),
             agreement: self.digests.get(&key).cloned().flatten(),
             issued_at: self.now,
-            deadline: self.now + SignedDuration::try_from(self.deadline).unwrap_or_default(),
+            deadline: self.now + SignedDuration::try_from(for_owners(self.deadline)).unwrap_or_default(),
             nonce: Uuid::new_v4(),
             max_rows: bundle.limits.release_rows,
             traceparent: None,
@@ -275,6 +275,12 @@ fn accounted(release: Release, account: Account, events: Events) -> BatchStream 
 
 async fn send(events: &Events, event: Event) -> Result<(), Refusal> {
     events.send(Ok(event)).await.map_err(|_| Refusal::new(Code::Cancelled, "nobody listens any more"))
+}
+
+/// How long owners have: less than the whole, so that an owner that is too slow can be named as missing and what the
+/// others released can be merged.
+fn for_owners(deadline: Duration) -> Duration {
+    deadline.saturating_sub((deadline / 10).min(MERGING))
 }
 
 fn too_late(deadline: Duration) -> Refusal {

@@ -19,14 +19,28 @@ pub(super) fn kind_of(sql: &str) -> Kind<'_> {
         return Kind::ExplainPolicy(query);
     }
     let explains_query = ["SELECT", "WITH", "VALUES"].iter().any(|word| after_word(rest, word).is_some());
-    if explains_query || rest.trim_start().starts_with('(') { Kind::Explain(rest) } else { Kind::Query(sql) }
+    if explains_query || trimmed(rest).starts_with('(') { Kind::Explain(rest) } else { Kind::Query(sql) }
 }
 
-fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
-    let text = text.trim_start();
+/// What follows a word that the text begins with, comments aside; `None` if it begins otherwise.
+pub(super) fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
+    let text = trimmed(text);
     let (head, rest) = text.split_at_checked(word.len())?;
     let ends = rest.chars().next().is_none_or(|c| c.is_whitespace() || c == '(');
     (head.eq_ignore_ascii_case(word) && ends).then_some(rest)
+}
+
+/// The text without white space and comments before it.
+pub(super) fn trimmed(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let behind = match (rest.strip_prefix("--"), rest.strip_prefix("/*")) {
+            (Some(comment), _) => comment.split_once('\n').map_or("", |(_, behind)| behind),
+            (_, Some(comment)) => comment.split_once("*/").map_or("", |(_, behind)| behind),
+            (None, None) => return rest,
+        };
+        rest = behind.trim_start();
+    }
 }
 
 #[cfg(test)]
@@ -41,5 +55,8 @@ mod tests {
         assert_eq!(kind_of("explain analyze select 1"), Kind::Query("explain analyze select 1"));
         assert_eq!(kind_of("explained"), Kind::Query("explained"));
         assert_eq!(kind_of("就诊"), Kind::Query("就诊"));
+        assert_eq!(kind_of("-- why\n/* and\nhow */ EXPLAIN (select 1)"), Kind::Explain(" (select 1)"));
+        assert_eq!(kind_of("EXPLAIN -- the split\n SELECT 1"), Kind::Explain(" -- the split\n SELECT 1"));
+        assert_eq!(kind_of("-- EXPLAIN"), Kind::Query("-- EXPLAIN"));
     }
 }

@@ -6,6 +6,7 @@ mod kind;
 mod permit;
 mod public;
 mod quota;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::exchange::{Exchange, OwnerService};
 use crate::gateway::HomeService;
-use crate::planner::{self, FederatedPlan};
+use crate::planner::{self, FederatedPlan, Planned};
 use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
 use ask::Asking;
@@ -93,19 +94,12 @@ impl Home {
 impl HomeService for Home {
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
         let state = self.live.now();
-        let (sql, explains) = match kind_of(&question.sql) {
-            Kind::Query(sql) => (sql.to_owned(), false),
-            Kind::Explain(sql) => (sql.to_owned(), true),
-            Kind::ExplainPolicy(sql) => return explain_policy(&state, sql),
+        let question = settings::settled(question)?;
+        let plan = match kind_of(&question.sql) {
+            Kind::Query(sql) => planned(&state, sql).await?.verdict?,
+            Kind::Explain(sql) => return text_answer("plan", &planner::explain(&planned(&state, sql).await?.verdict?)),
+            Kind::ExplainPolicy(sql) => return policy_answer(planned(&state, sql).await?),
         };
-        // Planning is pure and may take a while for a large text: not on a thread that serves others.
-        let planner = Arc::clone(&state.planner);
-        let planned = tokio::task::spawn_blocking(move || planner.plan(&sql)).await;
-        let planned = planned.map_err(|_| Refusal::new(Code::Internal, "the planner failed on this query"))?;
-        let plan = planned.verdict?;
-        if explains {
-            return text_answer("plan", &planner::explain(&plan));
-        }
         let digests = self.agreements(&state, &requester, &question, &plan)?;
         let asking = Asking {
             query_id: Uuid::new_v4(),
@@ -124,13 +118,19 @@ impl HomeService for Home {
     }
 
     fn catalog(&self) -> Arc<Catalog> {
-        Arc::new(self.live.now().planner.catalog().clone())
+        Arc::clone(self.live.now().planner.catalog())
     }
 }
 
+/// Splits a query. Planning is pure and may take a while for a large text: not on a thread that serves others.
+async fn planned(state: &NodeState, sql: &str) -> Result<Planned, Refusal> {
+    let (planner, sql) = (Arc::clone(&state.planner), sql.to_owned());
+    let planned = tokio::task::spawn_blocking(move || planner.plan(&sql)).await;
+    planned.map_err(|_| Refusal::new(Code::Internal, "the planner failed on this query"))
+}
+
 /// `EXPLAIN POLICY`: every rule that was applied, and if there is one the refusal, as a table. Nothing runs.
-fn explain_policy(state: &NodeState, sql: &str) -> Result<Answer, Refusal> {
-    let planned = state.planner.plan(sql);
+fn policy_answer(planned: Planned) -> Result<Answer, Refusal> {
     if planned.findings.is_empty()
         && let Err(refusal) = planned.verdict
     {

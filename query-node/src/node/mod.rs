@@ -255,6 +255,7 @@ impl Node {
             .with_metrics(self.metrics.clone())
             .with_tap(self.tap.clone());
         let front = Gateway::new(&self.gateway, self.tokens.clone(), self.home.clone(), self.limits.clone())?
+            .with_clock(Arc::clone(&self.clock))
             .with_drain(self.drain.clone(), self.questions.clone())
             .with_metrics(self.metrics.clone());
         let standing = &self.standing;

@@ -16,8 +16,8 @@ use super::spread::Region;
 use crate::catalog;
 use crate::refusal::Refusal;
 
-/// Reorders every chain of inner joins over public tables that gains from it.
-pub(super) fn reorder(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
+/// Reorders every chain of inner joins over public tables that gains from it, and says whether one did.
+pub(super) fn reorder(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>, Refusal> {
     plan.transform_down(|node| match &node {
         LogicalPlan::Join(join) if is_link(join) => {
             let chain = Chain::of(&node);
@@ -31,7 +31,6 @@ pub(super) fn reorder(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
         }
         _ => Ok(Transformed::no(node)),
     })
-    .map(|t| t.data)
     .map_err(invalid)
 }
 

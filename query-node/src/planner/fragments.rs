@@ -1,6 +1,7 @@
 //! Fragments in the making: a region that ends becomes SQL text for each of its owners, checked against each owner's
 //! rules before anything is sent, and a leaf of the merge plan that reads what they release.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -9,6 +10,7 @@ use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 use super::place::Placer;
@@ -44,9 +46,40 @@ pub(super) struct Fragments<'a> {
     pub findings: Vec<PolicyFinding>,
 }
 
+/// What an owner's rules said of a text.
+struct Judged {
+    sql: String,
+    tables: Vec<Arc<Slice>>,
+    findings: Range<usize>,
+    schema: SchemaRef,
+}
+
 impl<'a> Fragments<'a> {
     pub fn new(context: &'a Context<'a>) -> Self {
         Self { context, groups: vec![], findings: vec![] }
+    }
+
+    /// Plans a text as its owner will, and asks the owner's rules about it. Owners whose rules see the same tables say
+    /// the same of one text: it is planned once for all of them.
+    fn judge_once(
+        &mut self,
+        owner: &JurisdictionId,
+        sql: &str,
+        tables: Vec<Arc<Slice>>,
+        judged: &mut Vec<Judged>,
+    ) -> Result<SchemaRef, Refusal> {
+        let alike =
+            |a: &[Arc<Slice>], b: &[Arc<Slice>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.judged_like(b));
+        if let Some(same) = judged.iter().find(|same| same.sql == sql && alike(&same.tables, &tables)) {
+            let repeated: Vec<PolicyFinding> = self.findings[same.findings.clone()].to_vec();
+            self.findings.extend(repeated.into_iter().map(|f| PolicyFinding { owner: owner.clone(), ..f }));
+            return Ok(Arc::clone(&same.schema));
+        }
+        let before = self.findings.len();
+        let schema = self.judge(owner, sql)?;
+        let findings = before..self.findings.len();
+        judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
+        Ok(schema)
     }
 
     /// Plans a text as its owner will, and asks the owner's rules about it.
@@ -111,7 +144,7 @@ impl Placer<'_> {
     }
 
     fn texts(&mut self, region: &Region) -> Result<(Vec<(JurisdictionId, String)>, SchemaRef), Refusal> {
-        let mut texts = Vec::new();
+        let (mut texts, mut judged) = (Vec::new(), Vec::new());
         let mut common: Option<SchemaRef> = None;
         for owner in &region.owners {
             let Text { sql, columns } = fragment_text(&region.plan, owner).map_err(|error| {
@@ -119,7 +152,7 @@ impl Placer<'_> {
                     .with_subject(error.strip_backtrace())
                     .with_remedy("simplify the query, or aggregate earlier")
             })?;
-            let planned = self.fragments.judge(owner, &sql)?;
+            let planned = self.fragments.judge_once(owner, &sql, slices_of(region, owner), &mut judged)?;
             let schema = release_schema(&columns, &planned);
             if let Some(first) = &common
                 && *first != schema
@@ -148,6 +181,21 @@ impl Placer<'_> {
         let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
         self.fragments.judge(owner, &text.sql).err().unwrap_or_else(general)
     }
+}
+
+/// An owner's part of every table that a region reads.
+fn slices_of(region: &Region, owner: &JurisdictionId) -> Vec<Arc<Slice>> {
+    let mut slices = vec![];
+    let walked = region.plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && let Some(table) = catalog::table_of(scan)
+        {
+            slices.extend(table.slices.iter().filter(|slice| slice.jurisdiction == *owner).cloned());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(walked.is_ok(), "the walk itself cannot fail");
+    slices
 }
 
 /// The non-public tables that a region reads.

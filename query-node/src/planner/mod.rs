@@ -68,7 +68,7 @@ pub struct Planned {
 /// Plans queries for one bundle.
 #[derive(Debug)]
 pub struct Planner {
-    federated: Catalog,
+    federated: Arc<Catalog>,
     owners: BTreeMap<JurisdictionId, Catalog>,
     home: JurisdictionId,
     sql_bytes: usize,
@@ -87,7 +87,7 @@ impl Planner {
     pub fn new(bundle: &NodeBundle) -> Self {
         let owner = |id: &JurisdictionId| (id.clone(), Catalog::owner(bundle, id));
         Self {
-            federated: Catalog::federated(bundle),
+            federated: Arc::new(Catalog::federated(bundle)),
             owners: bundle.members.iter().map(|member| owner(&member.jurisdiction)).collect(),
             home: bundle.jurisdiction.clone(),
             sql_bytes: bundle.limits.sql_bytes as usize,
@@ -96,7 +96,7 @@ impl Planner {
 
     /// The tables that a query can name.
     #[must_use]
-    pub fn catalog(&self) -> &Catalog {
+    pub fn catalog(&self) -> &Arc<Catalog> {
         &self.federated
     }
 
@@ -120,7 +120,9 @@ impl Planner {
     fn split(&self, sql: &str, placer: &mut place::Placer<'_>) -> Result<FederatedPlan, Refusal> {
         let analysed = self.federated.plan(sql, self.sql_bytes)?;
         let names: Vec<String> = analysed.schema().fields().iter().map(|f| f.name().clone()).collect();
-        let optimised = optimise::optimise(colocate::reorder(optimise::optimise(analysed)?)?)?;
+        let ordered = colocate::reorder(optimise::optimise(analysed)?)?;
+        // Joins in another order let filters and projections move down once more.
+        let optimised = if ordered.transformed { optimise::optimise(ordered.data)? } else { ordered.data };
         let part = placer.place_at_home(&optimised)?;
         let marked = !part.lacks.is_empty();
         let mut output: Vec<_> = (names.iter().enumerate())

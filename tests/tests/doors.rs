@@ -1,0 +1,259 @@
+//! The doors of running nodes: who is let in, what is written down of those who are not, and what happens when somebody
+//! leaves or is slow.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use query_node::answer::{Event, Progress, Question};
+use query_node::audit::{self, Entry, Filter};
+use query_node::clock::Clock;
+use query_node::exchange::envelope::Envelope;
+use query_node::gateway::Client;
+use query_node::refusal::Code;
+use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question, researcher};
+use wanqu_tests::health::HealthOptions;
+use wanqu_tests::idle::nodes_are_idle;
+use wanqu_tests::impostor::{Impostor, identity_of};
+use wanqu_tests::logs::Logs;
+use wanqu_tests::relay::Relay;
+use wanqu_tests::world::World;
+
+const ALL_VISITS: &str = "SELECT jurisdiction, count(*) AS n FROM gba.health.visits GROUP BY jurisdiction";
+
+/// The log and the threads are one process's: the tests take turns.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+fn world() -> World {
+    World::health(1, HealthOptions::default()).unwrap()
+}
+
+fn entries(federation: &Federation, node: &str) -> Vec<Entry> {
+    let folder: &Path = federation.local.audit(&jid(node)).unwrap();
+    audit::read(folder, &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
+}
+
+/// Waits for a condition, not for a time.
+async fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(value) = condition() {
+            return value;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it never happened: {what}");
+}
+
+/// A clock that a test sets forward.
+#[derive(Default)]
+struct Ahead(Mutex<SignedDuration>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_do_not_hold() {
+    let _alone = ALONE.lock().await;
+    let clock = Arc::new(Ahead::default());
+    let shared: Arc<dyn Clock> = clock.clone();
+    let federation = Federation::start_with(world(), |options| options.clock = shared).await.unwrap();
+    let client = |at: &str, token: &str| {
+        let gateway = federation.local.gateway(&jid(at)).unwrap();
+        Client::connect(&gateway, federation.local.ca(&jid(at)).unwrap(), token, None).unwrap()
+    };
+    let token = |at: &str| federation.local.token(&jid(at), &researcher(), Duration::from_hours(1)).unwrap();
+    let good = token(HONG_KONG);
+    ask(&client(HONG_KONG, &good), &question(ALL_VISITS)).await.unwrap();
+
+    // The same issuer's name, and another key.
+    let of_macau = token(MACAU);
+    let mut changed = good.clone();
+    changed.replace_range(good.len() - 8..good.len() - 4, "AAAA");
+    for (what, bad) in
+        [("of another city", of_macau.as_str()), ("changed", &changed), ("no token", "x.y.z"), ("empty", "")]
+    {
+        for sql in [ALL_VISITS, "SELECT 1 AS one"] {
+            let refusal = ask(&client(HONG_KONG, bad), &question(sql)).await.unwrap_err();
+            assert_eq!(refusal.code, Code::Identity, "{what}: {refusal}");
+            assert!(bad.is_empty() || !refusal.to_string().contains(bad), "{what}: the refusal repeats it");
+        }
+        assert_eq!(client(HONG_KONG, bad).catalog().await.unwrap_err().code, Code::Identity, "{what}");
+    }
+
+    *clock.0.lock() = SignedDuration::from_hours(2);
+    let refusal = ask(&client(HONG_KONG, &good), &question(ALL_VISITS)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Identity, "{refusal}");
+    ask(&client(HONG_KONG, &token(HONG_KONG)), &question(ALL_VISITS)).await.unwrap();
+}
+
+/// What a server says to somebody who does not speak TLS.
+fn in_the_clear(address: SocketAddr) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_in_the_clear_are_refused_and_logged() {
+    let _alone = ALONE.lock().await;
+    let logs = Logs::keep();
+    let federation = Federation::start(world()).await.unwrap();
+    let exchange = federation.local.exchange(&jid(MACAU)).unwrap();
+    let gateway = federation.local.gateway(&jid(MACAU)).unwrap().trim_start_matches("https://").parse().unwrap();
+    for (door, address) in [("exchange", exchange), ("gateway", gateway)] {
+        drop(logs.take());
+        let answer = tokio::task::spawn_blocking(move || in_the_clear(address)).await.unwrap();
+        assert!(answer.len() < 64, "{door}: more than a TLS alert");
+        let mut seen = Vec::new();
+        until(door, || {
+            seen.extend(logs.take());
+            let text = String::from_utf8_lossy(&seen);
+            text.lines().any(|line| line.contains("a connection was refused") && line.contains("WARN")).then_some(())
+        })
+        .await;
+    }
+}
+
+/// An envelope in which something is wrong that is seen before it is read.
+type Lie = (&'static str, Code, fn(&mut Envelope));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn envelopes_that_are_refused_unread_are_in_the_audit_log() {
+    let _alone = ALONE.lock().await;
+    let federation = Federation::start(world()).await.unwrap();
+    let impostor = Impostor::new(&federation, HONG_KONG, identity_of(&federation, HONG_KONG));
+    let envelope = |lie: fn(&mut Envelope)| {
+        let mut envelope = impostor.envelope(SHENZHEN, "SELECT count(*) AS n FROM gba.health.visits");
+        lie(&mut envelope);
+        envelope
+    };
+    let honest = envelope(|_| ());
+    impostor.send(&honest).await.unwrap();
+    let before = entries(&federation, SHENZHEN).len();
+    let lies: [Lie; 2] = [
+        ("forged", Code::Identity, |e| e.from = "MO".parse().unwrap()),
+        ("out of its time", Code::Envelope, |e| e.issued_at -= SignedDuration::from_hours(1)),
+    ];
+    for (what, code, lie) in lies {
+        let refusal = impostor.send(&envelope(lie)).await.unwrap_err();
+        assert_eq!(refusal.code, code, "{what}");
+        // It was written before it was answered.
+        let last = entries(&federation, SHENZHEN).pop().unwrap();
+        let Entry::TurnedAway { from, refusal, times: 1 } = last else { panic!("{what}: {last:?}") };
+        assert_eq!((from, refusal.code), (jid(HONG_KONG), code), "{what}");
+    }
+    // A flood of them is counted, and does not grow the log.
+    for _ in 0..50 {
+        impostor.send(&honest).await.unwrap_err();
+    }
+    assert_eq!(
+        entries(&federation, SHENZHEN).len(),
+        before + lies.len(),
+        "replays are a kind that was written just now"
+    );
+    assert!(audit::verify(federation.local.audit(&jid(SHENZHEN)).unwrap()).is_ok());
+}
+
+/// A statistic over people that takes two owners minutes.
+const ENDLESS: &str = "SELECT count(*) AS n FROM gba.health.visits a \
+    JOIN gba.health.visits b ON a.jurisdiction = b.jurisdiction AND a.emergency = b.emergency \
+    JOIN gba.health.visits c ON a.jurisdiction = c.jurisdiction AND a.emergency = c.emergency \
+    WHERE a.jurisdiction IN ('CN-SZ', 'HK')";
+
+/// Public rows that an owner would send for minutes.
+const ENDLESS_ROWS: &str =
+    "SELECT a.pm25 + b.pm25 AS x FROM macau.air.hourly a, macau.air.hourly b, macau.air.hourly c";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_researcher_who_leaves_stops_every_owner() {
+    let _alone = ALONE.lock().await;
+    let federation =
+        Federation::start(World::health(1, HealthOptions { scale: 10, ..HealthOptions::default() }).unwrap())
+            .await
+            .unwrap();
+    let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS)).await.unwrap();
+    let planned = answer.next().await.unwrap().unwrap();
+    let Event::Progress(Progress::Planned { query_id, fragments: 2 }) = planned else { panic!("{planned:?}") };
+    // The envelopes have crossed, and nobody has released anything.
+    until("the owner is asked", || federation.tap.heard().iter().find(|c| c.to == jid(SHENZHEN)).map(drop)).await;
+    drop(answer);
+    for owner in [SHENZHEN, HONG_KONG] {
+        let refusal = until(owner, || {
+            entries(&federation, owner).into_iter().find_map(|entry| match entry {
+                Entry::Refused { asked, refusal } if asked.query_id == query_id => Some(refusal),
+                _ => None,
+            })
+        });
+        assert_eq!(refusal.await.code, Code::Cancelled, "{owner}");
+    }
+    nodes_are_idle(Duration::from_mins(1)).await.unwrap();
+
+    // Rows that stream.
+    let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
+    while !matches!(answer.next().await.unwrap().unwrap(), Event::Batch(_)) {}
+    drop(answer);
+    let closed = until("the stream is closed", || {
+        entries(&federation, MACAU).into_iter().find_map(|entry| match entry {
+            Entry::PublicClosed { complete, rows, from, .. } => Some((complete, rows > 0, from)),
+            _ => None,
+        })
+    });
+    assert_eq!(closed.await, (false, true, jid(HONG_KONG)));
+    nodes_are_idle(Duration::from_mins(1)).await.unwrap();
+    federation.ask(HONG_KONG, ALL_VISITS).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_is_slow_but_alive() {
+    let _alone = ALONE.lock().await;
+    let relay = Relay::open().await.unwrap();
+    let hurry = |text: String| text.replace("    release: {", "    limits: { deadlineSeconds: 5 }\n    release: {");
+    let world = World::health_with(1, HealthOptions::default(), hurry).unwrap();
+    let amend = relay.between(jid(HONG_KONG), jid(MACAU));
+    let federation = Federation::start_with(world, |options| options.amend = Some(amend)).await.unwrap();
+    federation.ask(HONG_KONG, ALL_VISITS).await.unwrap();
+
+    // Within the deadline it is waited for.
+    let slowness = Duration::from_millis(700);
+    let before = relay.asked();
+    relay.hold(true);
+    let begun = Instant::now();
+    let (asking, ()) = tokio::join!(federation.ask(HONG_KONG, ALL_VISITS), async {
+        until("the owner is asked", || (relay.asked() > before).then_some(())).await;
+        tokio::time::sleep(slowness).await;
+        relay.hold(false);
+    });
+    let answered = asking.unwrap();
+    assert!(begun.elapsed() >= slowness);
+    assert_eq!(answered.rows.rows.len(), 3);
+    let macau = answered.summary.outcomes.iter().find(|outcome| outcome.jurisdiction == jid(MACAU)).unwrap();
+    assert!(macau.missing.is_none() && u128::from(macau.elapsed_ms) >= slowness.as_millis(), "{macau:?}");
+
+    // Past it, it is named: as the reason for which there is no answer, or as missing from it.
+    relay.hold(true);
+    let refusal = federation.ask(HONG_KONG, ALL_VISITS).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::Limit, Some(jid(MACAU))));
+    let answered =
+        ask(federation.client(HONG_KONG), &Question { partial: true, ..question(ALL_VISITS) }).await.unwrap();
+    let missing: Vec<_> =
+        answered.summary.outcomes.iter().filter_map(|o| Some((&o.jurisdiction, o.missing.as_ref()?.code))).collect();
+    assert_eq!((answered.rows.rows.len(), missing), (2, vec![(&jid(MACAU), Code::Limit)]));
+    // In a session that was set to partial answers.
+    let set = federation.ask(HONG_KONG, &format!("SET wanqu.partial = true; {ALL_VISITS}")).await.unwrap();
+    assert_eq!(set.rows.rows.len(), 2);
+    assert!(set.summary.may_lack);
+
+    relay.hold(false);
+    assert_eq!(federation.ask(HONG_KONG, ALL_VISITS).await.unwrap().rows.rows.len(), 3);
+}
