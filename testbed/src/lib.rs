@@ -31,6 +31,7 @@ mod error;
 pub mod image;
 mod login;
 mod mounts;
+mod packages;
 mod pki;
 mod process;
 mod say;

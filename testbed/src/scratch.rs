@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::error::{Result, TestbedError};
-use crate::mounts::remove_with_mounts;
+use crate::mounts;
 
 const PREFIX: &str = "wanqu-testbed-";
 const LOCK: &str = "in-use";
@@ -23,7 +23,7 @@ impl Scratch {
     pub(crate) fn new() -> Result<Self> {
         let parent = std::env::temp_dir();
         for left in abandoned(&parent) {
-            remove_with_mounts(&left);
+            mounts::remove_with_mounts(&left);
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(TestbedError::io(&parent))?;
         let path = folder.path().join(LOCK);
@@ -50,6 +50,12 @@ impl Scratch {
             .and_then(|mut file| file.write_all(content.as_bytes()))
             .map_err(TestbedError::io(&path))?;
         Ok(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        mounts::release(self.path());
     }
 }
 

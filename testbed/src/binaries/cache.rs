@@ -10,7 +10,7 @@ use crate::error::{Result, TestbedError};
 use crate::say::say;
 
 /// The folder of the cache, outside the clone.
-pub(super) fn folder() -> Result<PathBuf> {
+fn folder() -> Result<PathBuf> {
     folder_of(|name| std::env::var_os(name).map(PathBuf::from)).ok_or_else(|| TestbedError::Missing {
         program: "a folder for the cache".to_owned(),
         install: "set WANQU_TESTBED_CACHE (or HOME)".to_owned(),
@@ -31,7 +31,11 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn of(cache: &Path, recipe: &Recipe) -> Self {
+    pub(super) fn new(recipe: &Recipe) -> Result<Self> {
+        Ok(Self::of(&folder()?, recipe))
+    }
+
+    fn of(cache: &Path, recipe: &Recipe) -> Self {
         let folder = cache.join(format!("{}-{}-{}", recipe.name, recipe.version, key(recipe)));
         Self { folder, name: recipe.name, version: recipe.version.clone() }
     }
@@ -67,6 +71,27 @@ impl Entry {
         }
         Ok(file)
     }
+}
+
+/// Something else that is kept: the file of this name in a part of the cache, made if it is missing, and the only one there.
+pub(crate) fn kept(part: &str, name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let folder = folder()?.join(part);
+    std::fs::create_dir_all(&folder).map_err(TestbedError::io(&folder))?;
+    let path = folder.join("lock");
+    let lock = File::create(&path).map_err(TestbedError::io(&path))?;
+    lock.lock().map_err(TestbedError::io(&path))?;
+    let file = folder.join(name);
+    if !file.exists() {
+        let others = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+        for other in others.filter(|other| *other != path) {
+            // An old one that stays takes room and does no harm.
+            let _ = std::fs::remove_file(other);
+        }
+        let unfinished = folder.join("unfinished");
+        make(&unfinished)?;
+        std::fs::rename(&unfinished, &file).map_err(TestbedError::io(&file))?;
+    }
+    Ok(file)
 }
 
 fn key(recipe: &Recipe) -> String {

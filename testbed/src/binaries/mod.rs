@@ -12,7 +12,7 @@
 //! one do not hold back those of another.
 
 mod build;
-mod cache;
+pub(crate) mod cache;
 mod program;
 mod tool;
 
@@ -34,6 +34,6 @@ pub fn ensure(tool: Tool) -> Result<PathBuf> {
         return Ok(installed);
     }
     let recipe = tool.recipe()?;
-    let entry = cache::Entry::of(&cache::folder()?, &recipe);
+    let entry = cache::Entry::new(&recipe)?;
     entry.get_or(|into| build::build(&recipe, into))
 }

@@ -17,7 +17,6 @@ mod components;
 mod config;
 mod leftovers;
 mod network;
-mod packages;
 mod range;
 mod seat;
 mod tunnel;
@@ -41,6 +40,7 @@ use crate::command::run;
 use crate::control_plane::Site;
 use crate::error::{Result, TestbedError};
 use crate::image::{self, BUSYBOX};
+use crate::packages;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::wait::until;
@@ -67,7 +67,7 @@ impl Cluster {
     /// # Errors
     /// If this is not root, a package or a program cannot be had, or something is not ready in time.
     pub async fn start() -> Result<Self> {
-        packages::ensure()?;
+        packages::ensure_for_node()?;
         components::build()?;
         let scratch = Scratch::new()?;
         let seat = Seat::take(scratch.path())?;

@@ -1,7 +1,6 @@
-//! Images without a registry: a folder as the one layer of an archive that containerd imports.
+//! A folder as the one layer of an archive that containerd imports.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,9 +9,6 @@ use sha2::{Digest, Sha256};
 
 use crate::command::run;
 use crate::error::{Result, TestbedError};
-
-/// The image of the small tools of a shell, which every cluster has: `busybox`, statically linked.
-pub const BUSYBOX: &str = "localhost/wanqu-testbed/busybox:1";
 
 /// Makes an archive (as of `docker save`) of an image whose root is a folder.
 ///
@@ -49,22 +45,6 @@ pub fn archive(name: &str, root: &Path, entrypoint: &[&str], into: &Path) -> Res
     let files = ["manifest.json", "config.json", "layer.tar"];
     run(Command::new("tar").arg("--create").arg("--file").arg(into).arg("--directory").arg(work.path()).args(files))?;
     Ok(())
-}
-
-/// The root of an image of busybox.
-pub(crate) fn busybox(root: &Path) -> Result<()> {
-    let io = TestbedError::io;
-    for folder in ["bin", "etc", "home", "root", "var"] {
-        fs::create_dir_all(root.join(folder)).map_err(io(root))?;
-    }
-    let installed = Path::new("/bin/busybox");
-    fs::copy(installed, root.join("bin/busybox")).map_err(io(installed))?;
-    for tool in run(Command::new(installed).arg("--list"))?.lines().filter(|tool| *tool != "busybox") {
-        symlink("busybox", root.join("bin").join(tool)).map_err(io(root))?;
-    }
-    let users = "root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532:nonroot:/home:/bin/sh\n";
-    fs::write(root.join("etc/passwd"), users).map_err(io(root))?;
-    fs::write(root.join("etc/group"), "root:x:0:\nnonroot:x:65532:\n").map_err(io(root))
 }
 
 /// The processor by the name that images use.

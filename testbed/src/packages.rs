@@ -1,4 +1,4 @@
-//! What a node needs of the machine.
+//! What a node, or the building of an image, needs of the machine.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,22 +21,32 @@ const NEEDED: [(&str, &str); 9] = [
     ("ipset", "ipset"),
 ];
 
-/// Sees to it that the packages of a node are there, and installs those that are not.
-pub(super) fn ensure() -> Result<()> {
+/// Sees to it that a node can run.
+pub(crate) fn ensure_for_node() -> Result<()> {
+    ensure(&NEEDED)
+}
+
+/// Sees to it that images can be built.
+pub(crate) fn ensure_for_images() -> Result<()> {
+    ensure(&[("buildah", "buildah"), ("strip", "binutils"), ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates")])
+}
+
+/// Installs what is missing.
+fn ensure(needed: &[(&str, &'static str)]) -> Result<()> {
     if !nix::unistd::geteuid().is_root() {
         return Err(TestbedError::Missing {
             program: "the right to make network namespaces, mounts and cgroups".to_owned(),
-            install: "run the tests of whole clusters as root".to_owned(),
+            install: "run the tests of whole clusters and of images as root".to_owned(),
         });
     }
     install(&missing(
-        &NEEDED,
+        needed,
         |file| if file.starts_with('/') { Path::new(file).exists() } else { find(file).is_some() },
     ))
 }
 
 /// Installs Debian packages, saying so.
-pub(crate) fn install(packages: &[&str]) -> Result<()> {
+fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
