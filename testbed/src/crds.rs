@@ -12,14 +12,14 @@ use crate::wait::until;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Applies every definition in a folder of YAML files, one in each, and waits until the API server serves them.
+/// Applies every definition in a YAML file, or in the YAML files of a folder, and waits until the API server serves them.
 ///
 /// # Errors
 /// If a file cannot be read, or the API server does not take a definition, for instance for a rule that does not compile.
-pub async fn install(client: &Client, folder: &Path) -> Result<()> {
+pub async fn install(client: &Client, path: &Path) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     let mut names = Vec::new();
-    for definition in read(folder)? {
+    for definition in read(path)? {
         let name = definition.name_any();
         api.patch(&name, &PatchParams::apply("testbed").force(), &Patch::Apply(&definition)).await?;
         names.push(name);
@@ -34,17 +34,21 @@ pub async fn install(client: &Client, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn read(folder: &Path) -> Result<Vec<CustomResourceDefinition>> {
-    let entries = std::fs::read_dir(folder).map_err(TestbedError::io(folder))?;
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.sort();
-    let definitions = paths.iter().map(|path| {
-        let text = std::fs::read_to_string(path).map_err(TestbedError::io(path))?;
-        serde_saphyr::from_str(&text)
-            .map_err(|error| TestbedError::Content { path: path.clone(), reason: error.to_string() })
-    });
-    definitions.collect()
+fn read(path: &Path) -> Result<Vec<CustomResourceDefinition>> {
+    let mut paths = vec![path.to_owned()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(TestbedError::io(path))?;
+        paths = entries.flatten().map(|entry| entry.path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        paths.sort();
+    }
+    let mut definitions = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).map_err(TestbedError::io(&path))?;
+        let read = serde_saphyr::from_multiple::<CustomResourceDefinition>(&text);
+        definitions.extend(read.map_err(|error| TestbedError::Content { path, reason: error.to_string() })?);
+    }
+    Ok(definitions)
 }
 
 fn established(definition: &CustomResourceDefinition) -> bool {

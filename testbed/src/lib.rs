@@ -13,6 +13,7 @@
 //! Cluster::start()              the same in a network namespace, and a node: containerd, kubelet, kube-proxy, CoreDNS
 //!          kubectl() inside() forward()        programs and connections into it
 //!          import() volume()                   images without a registry, disks without a provider
+//!          start_with_policies() join()        network policies enforced; several clusters on one line that can be cut
 //! ```
 //!
 //! Most tests need a [`ControlPlane`] only: definitions and their rules, RBAC, admission, an operator's whole loop. What
@@ -38,7 +39,7 @@ mod say;
 mod scratch;
 mod wait;
 
-pub use cluster::{Cluster, Forward};
+pub use cluster::{Cluster, Forward, Link};
 pub use control_plane::{AuditLog, ControlPlane, Mark, Object, Request, Response, User};
 pub use error::{Result, TestbedError};
 pub use login::Login;

@@ -70,12 +70,13 @@ impl Drop for Process {
 pub(crate) struct Program {
     path: PathBuf,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     namespace: Option<PathBuf>,
 }
 
 impl Program {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), arguments: Vec::new(), namespace: None }
+        Self { path: path.into(), arguments: Vec::new(), environment: Vec::new(), namespace: None }
     }
 
     /// One more argument.
@@ -87,6 +88,12 @@ impl Program {
     /// More arguments.
     pub(crate) fn args<S: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.arguments.extend(arguments.into_iter().map(|a| a.as_ref().to_owned()));
+        self
+    }
+
+    /// One more variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.environment.push((name.to_owned(), value.as_ref().to_owned()));
         self
     }
 
@@ -105,7 +112,7 @@ impl Program {
             command.arg(require("nsenter", "install the package `util-linux`")?);
             command.arg(format!("--net={}", namespace.display()));
         }
-        command.arg(&self.path).args(&self.arguments);
+        command.arg(&self.path).args(&self.arguments).envs(self.environment.iter().cloned());
         Ok(command)
     }
 }

@@ -1,13 +1,14 @@
 //! A control plane is what it says: a real API server that knows its users, writes down what they ask, and leaves nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use kube::api::{ListParams, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Api, Client, Error};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, Error, Resource};
 use serde_json::json;
-use wanqu_testbed::{ControlPlane, Mark, binaries};
+use wanqu_testbed::{ControlPlane, Mark, binaries, until};
 
 fn named<T>(name: &str, make: impl FnOnce(ObjectMeta) -> T) -> T {
     make(ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() })
@@ -95,6 +96,27 @@ async fn a_service_account_logs_in_as_its_pod_would_and_its_requests_are_written
     let since = plane.audit().since(mark).unwrap();
     assert_eq!(since.iter().filter(|request| request.user.username == user).count(), 2, "the read is there too");
     assert!(plane.audit().since(Mark::default()).unwrap().len() > since.len());
+}
+
+#[tokio::test]
+async fn controllers_run_where_a_test_wants_them() {
+    let mut plane = ControlPlane::start().await.unwrap();
+    let admin = plane.client().await.unwrap();
+    namespace(&admin, "gba").await;
+    let maps: Api<ConfigMap> = Api::namespaced(admin, "gba");
+    let owner = named("owner", |metadata| ConfigMap { metadata, ..ConfigMap::default() });
+    let owner = maps.create(&PostParams::default(), &owner).await.unwrap();
+    let mut owned = named("owned", |metadata| ConfigMap { metadata, ..ConfigMap::default() });
+    owned.metadata.owner_references = owner.owner_ref(&()).map(|reference| vec![reference]);
+    maps.create(&PostParams::default(), &owned).await.unwrap();
+
+    plane.start_controllers(&["garbage-collector-controller"]).unwrap();
+    maps.delete("owner", &DeleteParams::default()).await.unwrap();
+    until("what its owner left behind going", Duration::from_mins(2), async || {
+        Ok(maps.get_opt("owned").await?.map_or(Ok(()), |map| Err(format!("{map:?}"))))
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

@@ -5,14 +5,13 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::program::require;
-use super::tool::Recipe;
+use super::tool::{GO, Recipe};
 use crate::error::{Result, TestbedError, tail};
 use crate::say::say;
 
 /// Builds a tool into a file. Only what `go.sum` names is taken.
 pub(super) fn build(recipe: &Recipe, into: &Path) -> Result<()> {
-    let go =
-        require("go", "install Go 1.24 or newer (package `golang`, or from go.dev) to build Kubernetes for the tests")?;
+    let go = require("go", GO)?;
     let Recipe { name, version, about, .. } = recipe;
     say(&format!("building {name} {version}, once; about {about} on two cores"));
     let began = Instant::now();

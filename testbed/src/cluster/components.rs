@@ -3,16 +3,20 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use super::config;
 use super::network::Network;
 use super::range::Range;
+use super::{Pods, calico, config};
 use crate::ControlPlane;
 use crate::binaries::{Tool, ensure, require};
+use crate::control_plane::launch;
 use crate::error::{Result, TestbedError};
 use crate::process::{Process, Program};
 
+/// Where Debian has the plugins for the network of pods.
+pub(super) const PLUGINS: &str = "/usr/lib/cni";
+
 /// Builds what is not built yet, before anything runs.
-pub(super) fn build() -> Result<()> {
+pub(super) fn build(pods: Pods) -> Result<()> {
     let tools = [
         Tool::Etcd,
         Tool::KubeApiserver,
@@ -23,7 +27,11 @@ pub(super) fn build() -> Result<()> {
         Tool::CoreDns,
         Tool::Kubectl,
     ];
-    tools.into_iter().try_for_each(|tool| ensure(tool).map(drop))
+    let more: &[Tool] = match pods {
+        Pods::Bridge => &[],
+        Pods::Policies => &[Tool::Felix, Tool::CalicoCni],
+    };
+    tools.iter().chain(more).try_for_each(|tool| ensure(*tool).map(drop))
 }
 
 /// Starts the programs of one cluster, each with a kubeconfig of its own.
@@ -58,14 +66,7 @@ impl Components<'_> {
     }
 
     pub(super) fn controller_manager(&self) -> Result<Process> {
-        let kubeconfig = self.login("system:kube-controller-manager", None)?.display().to_string();
-        let program = Program::new(ensure(Tool::KubeControllerManager)?)
-            .args(["--leader-elect=false", "--use-service-account-credentials=true", "--bind-address=127.0.0.1"])
-            .arg(format!("--kubeconfig={kubeconfig}"))
-            .arg(format!("--cert-dir={}", self.at("certificates")))
-            .arg(format!("--service-account-private-key-file={}", self.at("service-accounts.key")))
-            .arg(format!("--root-ca-file={}", self.at("ca.pem")));
-        self.start("kube-controller-manager", program)
+        launch::controllers(self.plane, Some(self.network.path()), &["*"])
     }
 
     pub(super) fn scheduler(&self) -> Result<Process> {
@@ -76,18 +77,31 @@ impl Components<'_> {
         self.start("kube-scheduler", program)
     }
 
-    pub(super) fn containerd(&self, plugins: &Path) -> Result<Process> {
-        let networks = self.folder("networks")?;
-        let network = networks.join("10-pods.conflist");
-        let bridge = config::bridge(self.range, self.state()).to_string();
-        std::fs::write(&network, bridge).map_err(TestbedError::io(&network))?;
+    pub(super) fn containerd(&self, pods: Pods) -> Result<Process> {
+        let plugins = match pods {
+            Pods::Bridge => PathBuf::from(PLUGINS),
+            Pods::Policies => calico::plugins(&self.folder("plugins")?)?,
+        };
+        let network = match pods {
+            Pods::Bridge => config::bridge(self.range, self.state()),
+            Pods::Policies => {
+                config::calico(self.range, self.state(), &self.login("testbed-network", Some("system:masters"))?)
+            }
+        };
+        let file = self.folder("networks")?.join("10-pods.conflist");
+        std::fs::write(&file, network.to_string()).map_err(TestbedError::io(&file))?;
         let config = self.state().join("containerd.toml");
-        let text = config::containerd(self.state(), plugins);
+        let text = config::containerd(self.state(), &plugins);
         std::fs::write(&config, text).map_err(TestbedError::io(&config))?;
         let program = Program::new(require("containerd", "install the package `containerd`")?)
             .args(["--log-level=warn", "--config"])
             .arg(config.display().to_string());
         self.start("containerd", program)
+    }
+
+    pub(super) fn felix(&self) -> Result<Process> {
+        let kubeconfig = self.login("testbed-felix", Some("system:masters"))?;
+        self.start("calico-felix", calico::felix(self.range, &kubeconfig)?)
     }
 
     pub(super) fn kubelet(&self) -> Result<Process> {

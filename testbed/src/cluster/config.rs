@@ -73,6 +73,32 @@ pub(super) fn bridge(range: Range, state: &Path) -> Value {
     })
 }
 
+/// The same with Calico's plugin in place of the bridge: Felix knows the devices that it makes.
+pub(super) fn calico(range: Range, state: &Path, kubeconfig: &Path) -> Value {
+    json!({
+        "cniVersion": "0.3.1",
+        "name": "pods",
+        "plugins": [
+            {
+                "type": "calico",
+                "log_file_path": state.join("calico-cni.log"),
+                "datastore_type": "kubernetes",
+                "nodename": range.name(),
+                "nodename_file_optional": true,
+                "mtu": 1500,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": range.pods()}]],
+                    "dataDir": state.join("addresses"),
+                },
+                "policy": {"type": "k8s"},
+                "kubernetes": {"kubeconfig": kubeconfig},
+            },
+            {"type": "portmap", "snat": true, "capabilities": {"portMappings": true}},
+        ],
+    })
+}
+
 /// The kubelet.
 pub(super) fn kubelet(range: Range, state: &Path) -> Value {
     let at = |name: &str| state.join(name);

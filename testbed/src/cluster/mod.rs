@@ -12,10 +12,12 @@
 //! All that it writes lies in one folder, and all of it is gone when it stops: processes, containers, mounts, cgroups, the
 //! namespace. What a test that was killed left behind is cleared by the next cluster that starts.
 
+mod calico;
 mod cgroups;
 mod components;
 mod config;
 mod leftovers;
+mod link;
 mod network;
 mod range;
 mod seat;
@@ -31,6 +33,7 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{Api, Client};
 
 use components::Components;
+pub use link::Link;
 use network::Network;
 use seat::Seat;
 use tunnel::Tunnel;
@@ -49,6 +52,15 @@ use crate::{ControlPlane, Login};
 /// The longest that a loaded machine may take for one step.
 const READY_WITHIN: Duration = Duration::from_mins(3);
 
+/// How pods are joined to the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pods {
+    /// By a bridge: every pod reaches every other.
+    Bridge,
+    /// By Calico, which holds them to network policies.
+    Policies,
+}
+
 /// A running cluster of one node. It ends, and all that it made goes, when this is dropped.
 pub struct Cluster {
     // Dropped in this order: the programs of the node, the kubelet first, so that nothing starts containers anew; what they
@@ -62,13 +74,26 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster and waits until its node is ready and names resolve. Several run side by side.
+    /// Starts a cluster and waits until its node is ready and names resolve. Several run side by side. Network policies have
+    /// no effect in it.
     ///
     /// # Errors
     /// If this is not root, a package or a program cannot be had, or something is not ready in time.
     pub async fn start() -> Result<Self> {
+        Self::start_as(Pods::Bridge).await
+    }
+
+    /// Starts a cluster that enforces network policies, from the first pod on.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_policies() -> Result<Self> {
+        Self::start_as(Pods::Policies).await
+    }
+
+    async fn start_as(pods: Pods) -> Result<Self> {
         packages::ensure_for_node()?;
-        components::build()?;
+        components::build(pods)?;
         let scratch = Scratch::new()?;
         let seat = Seat::take(scratch.path())?;
         let range = seat.range();
@@ -86,15 +111,21 @@ impl Cluster {
         };
         let plane = ControlPlane::start_at(&site, Some(format!("https://{}", api.address())), scratch).await?;
         let mut cluster = Self { node: Vec::new(), seat, plane, network, _api: api };
-        cluster.start_node().await?;
+        cluster.start_node(pods).await?;
         Ok(cluster)
     }
 
-    async fn start_node(&mut self) -> Result<()> {
-        let containerd = self.components().containerd(Path::new("/usr/lib/cni"))?;
+    async fn start_node(&mut self, pods: Pods) -> Result<()> {
+        let containerd = self.components().containerd(pods)?;
         self.node.push(containerd);
         self.containerd_ready().await?;
         self.import_own_images()?;
+        if pods == Pods::Policies {
+            calico::prepare(&self.client().await?).await?;
+            let felix = self.components().felix()?;
+            self.node.push(felix);
+            self.answers("Felix getting ready", calico::READINESS).await?;
+        }
         let kubelet = self.components().kubelet()?;
         self.node.insert(0, kubelet);
         let components = self.components();
@@ -147,10 +178,15 @@ impl Cluster {
             Ok(accounts.get_opt("default").await?.map(drop).ok_or_else(String::new))
         })
         .await?;
-        let dns = Tunnel::open(self.network.path(), SocketAddr::new(IpAddr::from([127, 0, 0, 1]), 8181))?;
-        until("the names of Services being served", READY_WITHIN, async || {
+        self.answers("the names of Services being served", (8181, "/ready")).await
+    }
+
+    /// Waits until a program inside says that it is ready, on a port of its loopback.
+    async fn answers(&mut self, what: &str, (port, path): (u16, &str)) -> Result<()> {
+        let way = Tunnel::open(self.network.path(), SocketAddr::from(([127, 0, 0, 1], port)))?;
+        until(what, READY_WITHIN, async || {
             self.check()?;
-            Ok(ready_over_http(dns.address()).await.map_err(|error| error.to_string()))
+            Ok(ready_over_http(way.address(), path).await.map_err(|error| error.to_string()))
         })
         .await
     }
@@ -246,10 +282,10 @@ impl Forward {
 }
 
 /// Whether a program answers its readiness with 200.
-async fn ready_over_http(address: SocketAddr) -> std::io::Result<()> {
+async fn ready_over_http(address: SocketAddr, path: &str) -> std::io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await?;
-    stream.write_all(b"GET /ready HTTP/1.0\r\n\r\n").await?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let status = answer.split(' ').nth(1).unwrap_or_default();

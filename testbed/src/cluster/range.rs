@@ -29,6 +29,11 @@ impl Range {
         format!("10.{}.1.0/24", self.0)
     }
 
+    /// The addresses of its node and of its pods.
+    pub(crate) fn nodes_and_pods(self) -> String {
+        format!("10.{}.0.0/23", self.0)
+    }
+
     /// The addresses of its Services.
     pub(crate) fn services(self) -> String {
         format!("10.{}.128.0/17", self.0)

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::audit;
-use super::site::Site;
+use super::site::{Site, free_ports};
+use crate::ControlPlane;
 use crate::binaries::{Tool, ensure};
 use crate::error::Result;
 use crate::pki::{Pki, signing_key};
@@ -67,4 +68,21 @@ pub(super) fn api_server(site: &Site, pki: &Pki, scratch: &Scratch, log: &Path) 
         program = program.arg("--endpoint-reconciler-type=none");
     }
     Process::start("kube-apiserver", &program, scratch.path())
+}
+
+/// Starts the controllers of these names; `*` is all of them.
+pub(crate) fn controllers(plane: &ControlPlane, namespace: Option<&Path>, names: &[&str]) -> Result<Process> {
+    let kubeconfig = plane.component("system:kube-controller-manager", None)?;
+    let at = |name: &str| plane.state().join(name).display().to_string();
+    let [port] = free_ports()?;
+    let program = Program::new(ensure(Tool::KubeControllerManager)?)
+        .inside(namespace)
+        .args(["--leader-elect=false", "--use-service-account-credentials=true", "--bind-address=127.0.0.1"])
+        .arg(format!("--secure-port={port}"))
+        .arg(format!("--controllers={}", names.join(",")))
+        .arg(format!("--kubeconfig={}", kubeconfig.path().display()))
+        .arg(format!("--cert-dir={}", at("controller-certificates")))
+        .arg(format!("--service-account-private-key-file={}", at("service-accounts.key")))
+        .arg(format!("--root-ca-file={}", at("ca.pem")));
+    Process::start("kube-controller-manager", &program, plane.state())
 }

@@ -1,11 +1,11 @@
 //! A control plane: etcd and the API server, ready in seconds.
 //!
 //! For all that needs no running pod: definitions of resources and their rules, server-side apply, RBAC, admission
-//! policies, the whole loop of an operator. There is no controller manager: nothing makes pods of workloads, removes what
-//! its owner left behind, or empties a namespace that is deleted.
+//! policies, the whole loop of an operator. Controllers run only if a test starts them: without them nothing makes pods of
+//! workloads, removes what its owner left behind, or empties a namespace that is deleted.
 
 mod audit;
-mod launch;
+pub(crate) mod launch;
 mod site;
 
 use std::net::Ipv4Addr;
@@ -34,6 +34,7 @@ const READY_WITHIN: Duration = Duration::from_secs(90);
 /// A running etcd and API server of one test's own. They end, and their data goes, when this is dropped.
 pub struct ControlPlane {
     // Ended in this order, before the folder goes.
+    controllers: Option<Process>,
     api_server: Process,
     etcd: Process,
     pki: Pki,
@@ -68,6 +69,7 @@ impl ControlPlane {
         let proof = Proof::Certificate(pki.client("testbed-admin", Some("system:masters"))?);
         let admin = Login::new(&scratch, "admin.kubeconfig", &server, &proof)?;
         let mut plane = Self {
+            controllers: None,
             api_server,
             etcd,
             pki,
@@ -95,6 +97,13 @@ impl ControlPlane {
                 .map_err(|error| format!("{error}\n{}", self.api_server.log())))
         })
         .await
+    }
+
+    /// Starts controllers of Kubernetes, by the names of `kube-controller-manager`: `garbage-collector-controller` removes what
+    /// an owner left behind, `namespace-controller` empties namespaces, `serviceaccount-controller` makes their accounts.
+    pub fn start_controllers(&mut self, names: &[&str]) -> Result<()> {
+        self.controllers = Some(launch::controllers(self, None, names)?);
+        Ok(())
     }
 
     /// The administrator, who may do everything.
@@ -161,8 +170,8 @@ impl ControlPlane {
 
     /// The ids of its processes.
     #[must_use]
-    pub fn processes(&self) -> [u32; 2] {
-        [self.etcd.id(), self.api_server.id()]
+    pub fn processes(&self) -> Vec<u32> {
+        [&self.etcd, &self.api_server].into_iter().chain(&self.controllers).map(Process::id).collect()
     }
 
     /// Ends its processes and removes its data.

@@ -38,7 +38,7 @@ impl Site {
 }
 
 /// Ports of loopback that nobody listens on. All are held until the last is found, so that they differ.
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let failed = TestbedError::io("a free port on 127.0.0.1");
     let held: std::io::Result<Vec<_>> = (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
     let ports: std::io::Result<Vec<u16>> =
