@@ -87,6 +87,9 @@ pub struct Slice {
     pub privacy_unit: Option<SqlName>,
     /// The release rule that holds for it: the strictest of the policies that apply.
     pub policy: ReleaseRule,
+    /// About how many rows it has, where everybody may know: of public slices alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approximate_rows: Option<u64>,
 }
 
 impl Slice {

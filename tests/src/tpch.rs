@@ -53,7 +53,8 @@ pub fn world(scale: f64) -> Result<World, WorldError> {
             };
             tables.push(RawTable { file: format!("{folder}/{name}.parquet"), rows });
         }
-        schemas.push((name, rows.schema()));
+        let share = if key.is_some() { CITIES.len() } else { 1 };
+        schemas.push((name, rows.schema(), rows.num_rows().div_ceil(share)));
     }
     World::new(&manifests::write(&schemas), &tables)
 }

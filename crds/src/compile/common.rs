@@ -46,6 +46,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
                 columns: columns(dataset, serves, &table.resource.spec, &at, findings),
                 privacy_unit: spec.privacy_unit.clone(),
                 policy: policies::rule(index, name, dataset),
+                approximate_rows: datasets::approximate_rows(&dataset.resource.spec),
             };
             check_classes(dataset, &slice, &table.resource.spec, &at, findings);
             slices.push(slice);

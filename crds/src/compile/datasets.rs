@@ -29,9 +29,15 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
             columns: spec.columns.iter().map(column).collect(),
             privacy_unit: spec.privacy_unit.clone(),
             policy: policies::rule(index, name, dataset),
+            approximate_rows: approximate_rows(spec),
         });
     }
     slices
+}
+
+/// What a dataset says of its size, if everybody may know it.
+pub(super) fn approximate_rows(spec: &DatasetSpec) -> Option<u64> {
+    spec.approximate_rows.filter(|_| is_public(spec))
 }
 
 fn column(column: &DatasetColumn) -> ColumnSpec {
@@ -69,6 +75,10 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
             let remedy = "read each column from its own, and derive others in a mapping";
             findings.add(dataset, format!("spec.columns[{position}].sourceName"), problem, remedy);
         }
+    }
+    if spec.approximate_rows.is_some() && !is_public(spec) {
+        let problem = "every member would be told it, and not every column is public";
+        findings.add(dataset, "spec.approximateRows", problem, "leave it out: a number of records is a statistic too");
     }
     check_domain(dataset, &spec.table, findings);
     check_privacy_unit(dataset, findings);

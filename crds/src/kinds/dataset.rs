@@ -39,6 +39,9 @@ use crate::names::{JurisdictionId, ResourceName, SqlName};
 #[x_kube(validation = Rule::new(
     "!has(self.maxRowsPerUnit) || has(self.privacyUnit)"
 ).message("maxRowsPerUnit speaks of a privacyUnit").field_path(".maxRowsPerUnit"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.approximateRows) || !has(self.privacyUnit)"
+).message("approximateRows is told to every member, so only a public dataset says it").field_path(".approximateRows"))]
 pub struct DatasetSpec {
     /// The identifier of the jurisdiction that it belongs to. Its raw records never leave it.
     pub jurisdiction: JurisdictionId,
@@ -64,6 +67,11 @@ pub struct DatasetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_rows_per_unit: Option<u64>,
+    /// About how many records it has, where that may be known: every member is told, so that the smaller of two tables
+    /// is sent to the owners of the larger when they are joined. Only a dataset whose columns are all public says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub approximate_rows: Option<u64>,
     /// Its grade of importance.
     #[serde(default)]
     pub grade: Grade,

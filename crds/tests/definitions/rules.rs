@@ -141,6 +141,12 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "badRecords: skip}}\n  maxRowsPerUnit: 1",
     },
     OfObject {
+        message: "approximateRows is told to every member, so only a public dataset says it",
+        place: "  maxRowsPerUnit: 200",
+        good: "  maxRowsPerUnit: 200",
+        bad: "  maxRowsPerUnit: 200\n  approximateRows: 200",
+    },
+    OfObject {
         message: "path is relative to the dataRoot and stays below it",
         place: "path: visits,",
         good: "path: \"a/..b/visits\",",

@@ -56,6 +56,7 @@ fn slice(table: &str, dataset: &str, unit: Option<&str>, min_units: u32, columns
             rounding: 5,
             publish_zeros: false,
         },
+        approximate_rows: None,
     }
 }
 

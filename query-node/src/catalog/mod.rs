@@ -8,6 +8,7 @@
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
 mod fold;
+mod spell;
 mod sql;
 mod stack;
 mod types;
@@ -23,6 +24,7 @@ use wanqu_crds::columns::ColumnClass;
 pub use wanqu_crds::names::WHOLE_CATALOG;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
+pub use spell::{expression_text, name_text};
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;

@@ -70,7 +70,7 @@ struct Nobody;
 
 #[async_trait]
 impl RemotePublic for Nobody {
-    async fn fetch(&self, slice: &Slice, _columns: &[SqlName]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, slice: &Slice, _: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
         let message = format!("{} is not asked while manifests are checked", slice.jurisdiction);
         Err(Refusal::new(Code::OwnerUnavailable, message))
     }

@@ -24,7 +24,7 @@ pub struct Unreachable;
 
 #[async_trait]
 impl RemotePublic for Unreachable {
-    async fn fetch(&self, _: &Slice, _: &[SqlName]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, _: &Slice, _: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
         Err(Refusal::new(Code::OwnerUnavailable, "nobody is there"))
     }
 }
@@ -89,6 +89,7 @@ impl Fixture {
             columns: specs,
             privacy_unit: unit,
             policy: rule,
+            approximate_rows: None,
         });
         self.bundle.sources.push(SourceSpec {
             table: table.parse().unwrap(),

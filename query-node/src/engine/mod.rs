@@ -11,6 +11,7 @@
 //! limit and the public tables fetched for it.
 
 mod fault;
+mod pushed;
 mod remote;
 mod run;
 mod session;
@@ -31,6 +32,7 @@ pub use run::{BoundLeaf, Run};
 pub use tables::unit_column;
 pub use unit::NOBODY_KNOWN;
 
+use run::Fetching;
 use tables::OwnSlice;
 
 use crate::refusal::Refusal;
@@ -89,9 +91,14 @@ impl Engine {
         })
     }
 
-    /// A run of one query under the bundle's own limits.
+    /// A run of one query under the bundle's own limits. All passes of it see the same rows of other members' tables.
     pub fn start(&self) -> Result<Run<'_>, Refusal> {
-        Run::new(self)
+        Run::new(self, Fetching::Whole)
+    }
+
+    /// The same for a query that reads public tables alone, in one pass.
+    pub fn start_public(&self) -> Result<Run<'_>, Refusal> {
+        Run::new(self, Fetching::AsScanned)
     }
 
     /// Records that the last whole scans of the datasets behind these tables left out as unreadable. For the owner alone.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::memory::MemorySourceConfig;
@@ -24,8 +24,28 @@ use crate::refusal::{Code, Refusal};
 /// Fetches rows of another member's public slice.
 #[async_trait]
 pub trait RemotePublic: fmt::Debug + Send + Sync {
-    /// All rows of `slice`, with `columns` in that order and with their declared types.
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName]) -> Result<BatchStream, Refusal>;
+    /// The rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order and
+    /// with their declared types.
+    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal>;
+}
+
+/// The columns of a slice as they come from its owner.
+pub(super) fn slice_schema(slice: &Slice) -> SchemaRef {
+    let fields = slice.columns.iter().map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// A batch of `slice` under its declared columns, if they have the declared types.
+pub(super) fn fit(batch: &RecordBatch, slice: &Slice, schema: &SchemaRef) -> Result<RecordBatch, Refusal> {
+    let same = batch.num_columns() == schema.fields().len()
+        && batch.columns().iter().zip(schema.fields()).all(|(c, f)| c.data_type() == f.data_type());
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let fitted =
+        same.then(|| RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options));
+    fitted.and_then(Result::ok).ok_or_else(|| {
+        Refusal::new(Code::ReleaseShape, format!("{} did not come with its declared columns", slice.table))
+            .with_owner(slice.jurisdiction.clone())
+    })
 }
 
 /// One slice of another member, fetched once for one query.
@@ -44,14 +64,13 @@ pub struct RemoteTable {
 impl RemoteTable {
     /// Nothing is fetched yet.
     pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, max_bytes: usize) -> Self {
-        let fields: Vec<Field> =
-            slice.columns.iter().map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true)).collect();
-        Self { slice, remote, schema: Arc::new(Schema::new(fields)), max_bytes, rows: OnceCell::new() }
+        let schema = slice_schema(&slice);
+        Self { slice, remote, schema, max_bytes, rows: OnceCell::new() }
     }
 
     async fn fetch(&self) -> Result<Vec<RecordBatch>, Refusal> {
         let columns: Vec<SqlName> = self.slice.columns.iter().map(|c| c.name.clone()).collect();
-        let mut batches = self.remote.fetch(&self.slice, &columns).await?;
+        let mut batches = self.remote.fetch(&self.slice, &columns, &[]).await?;
         let mut rows = Vec::new();
         let mut bytes = 0_usize;
         while let Some(batch) = batches.try_next().await? {
@@ -64,23 +83,9 @@ impl RemoteTable {
                 .with_subject(self.slice.table.to_string())
                 .with_remedy("join it at home, to the released aggregate"));
             }
-            rows.push(self.fit(&batch)?);
+            rows.push(fit(&batch, &self.slice, &self.schema)?);
         }
         Ok(rows)
-    }
-
-    /// The batch under this table's own schema, if its columns have the declared types.
-    fn fit(&self, batch: &RecordBatch) -> Result<RecordBatch, Refusal> {
-        let same = batch.num_columns() == self.schema.fields().len()
-            && batch.columns().iter().zip(self.schema.fields()).all(|(c, f)| c.data_type() == f.data_type());
-        let shape = || {
-            Refusal::new(Code::ReleaseShape, format!("{} did not come with its declared columns", self.slice.table))
-                .with_owner(self.slice.jurisdiction.clone())
-        };
-        if !same {
-            return Err(shape());
-        }
-        RecordBatch::try_new(Arc::clone(&self.schema), batch.columns().to_vec()).map_err(|_| shape())
     }
 }
 

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
+use super::pushed::PushedTable;
 use super::remote::RemoteTable;
 use super::session::session;
 use super::{Engine, refusal_without_values, same_columns};
@@ -25,7 +26,17 @@ use crate::sources::Fingerprint;
 pub struct Run<'a> {
     engine: &'a Engine,
     state: SessionState,
+    fetching: Fetching,
     fetched: Mutex<BTreeMap<(TableRef, JurisdictionId), Arc<RemoteTable>>>,
+}
+
+/// How much is fetched of another member's public table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetching {
+    /// All of it, once.
+    Whole,
+    /// For each scan, the columns and rows that it needs.
+    AsScanned,
 }
 
 /// A table of an admitted plan, bound to its sources.
@@ -42,9 +53,9 @@ pub struct BoundLeaf {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(engine: &'a Engine) -> Result<Self, Refusal> {
+    pub(super) fn new(engine: &'a Engine, fetching: Fetching) -> Result<Self, Refusal> {
         let state = session(&engine.runtime, engine.limits.memory_mib).map_err(|e| refusal_without_values(&e))?;
-        Ok(Self { engine, state, fetched: Mutex::default() })
+        Ok(Self { engine, state, fetching, fetched: Mutex::default() })
     }
 
     /// The plan over sources: every stub replaced, everything else as it was.
@@ -116,6 +127,10 @@ impl<'a> Run<'a> {
     }
 
     fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
+        if self.fetching == Fetching::AsScanned {
+            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote));
+            return LogicalPlanBuilder::scan("fetched", provider_as_source(Arc::new(table)), None)?.build();
+        }
         let limit = self.memory_bytes() / 2;
         let key = (slice.table.clone(), slice.jurisdiction.clone());
         let table =

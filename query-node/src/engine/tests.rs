@@ -1,13 +1,18 @@
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, StringViewArray,
+};
 use arrow::util::pretty::pretty_format_batches;
-use futures::TryStreamExt;
-use wanqu_crds::bundle::{BadRecords, SourceFormat};
-use wanqu_crds::names::TableRef;
+use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+use wanqu_crds::bundle::{BadRecords, Slice, SourceFormat};
+use wanqu_crds::names::{SqlName, TableRef};
 
 use super::fixture::{Fixture, rule};
-use super::refusal_over_public;
+use super::{Engine, RemotePublic, refusal_over_public};
+use crate::fragment::BatchStream;
 use crate::refusal::{Code, Refusal};
 
 /// The rows of a query, as a table.
@@ -205,4 +210,44 @@ async fn a_link_out_of_the_root_refuses_the_query() {
     std::os::unix::fs::symlink(outside.path().join("v.csv"), fixture.dir.path().join("v.csv")).unwrap();
     let refusal = rows(&fixture, "SELECT count(*) FROM shenzhen.d.c").await.unwrap_err();
     assert_eq!(refusal.message, "shenzhen.d.c cannot be read: its path cannot be used");
+}
+
+/// Another member that says what it was asked for, and answers with more than that.
+#[derive(Debug, Default)]
+struct Asked(Mutex<Vec<String>>);
+
+#[async_trait]
+impl RemotePublic for Asked {
+    async fn fetch(&self, _: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal> {
+        let names: Vec<&str> = columns.iter().map(SqlName::as_str).collect();
+        self.0.lock().push(format!("{} WHERE {}", names.join(", "), conditions.join(" AND ")));
+        let column = |name: &&str| -> (String, ArrayRef) {
+            let values: ArrayRef = match *name {
+                "code" => Arc::new(StringViewArray::from(vec!["a", "b", "c"])),
+                _ => Arc::new(Int64Array::from(vec![1, 5, 9])),
+            };
+            ((*name).to_owned(), values)
+        };
+        let batch = RecordBatch::try_from_iter(names.iter().map(column)).unwrap();
+        Ok(futures::stream::iter([Ok(batch)]).boxed())
+    }
+}
+
+#[tokio::test]
+async fn a_public_query_asks_others_for_the_columns_and_rows_that_it_needs() {
+    let mut fixture = Fixture::new();
+    fixture.foreign("places", "code: string public; beds: int64 public; rooms: int64 public");
+    let remote = Arc::new(Asked::default());
+    let engine = Engine::open(&fixture.bundle, Arc::<Asked>::clone(&remote)).unwrap();
+    for (sql, asked, expected) in [
+        ("SELECT code FROM hongkong.d.places WHERE beds > 4", "code, beds WHERE (beds > 4)", 2),
+        ("SELECT beds, code FROM hongkong.d.places", "code, beds WHERE ", 3),
+        ("SELECT count(*) AS n FROM hongkong.d.places", "code WHERE ", 1),
+    ] {
+        let run = engine.start_public().unwrap();
+        let bound = run.bind(&fixture.catalog().plan(sql, 10_000).unwrap()).unwrap();
+        let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(remote.0.lock().drain(..).collect::<Vec<_>>(), [asked], "{sql}");
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), expected, "{sql}");
+    }
 }

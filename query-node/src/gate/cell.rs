@@ -1,7 +1,6 @@
 //! The decision on one cell: from the units behind it to release or keep back. Pure.
 
-use arrow::array::{Array, AsArray, ListArray};
-use arrow::datatypes::UInt64Type;
+use arrow::array::{Array, BinaryArray};
 
 use crate::engine::NOBODY_KNOWN;
 
@@ -18,26 +17,15 @@ pub enum Reach {
 
 impl Reach {
     /// Reads what `units_reach` gave.
-    pub fn read(lists: &ListArray, row: usize) -> Self {
-        if lists.is_null(row) {
+    pub fn read(column: &BinaryArray, row: usize) -> Self {
+        if column.is_null(row) {
             Self::Enough
-        } else if lists.value_length(row) == 0 {
+        } else if column.value_length(row) == 0 {
             Self::Nobody
         } else {
             Self::Few
         }
     }
-}
-
-/// The hashes that `units_reach` gave for a row; `None` where there are enough units.
-pub fn hashes(lists: &ListArray, row: usize) -> Option<&[u64]> {
-    if lists.is_null(row) {
-        return None;
-    }
-    let bounds = &lists.value_offsets()[row..row + 2];
-    let start = usize::try_from(bounds[0]).unwrap_or_default();
-    let end = usize::try_from(bounds[1]).unwrap_or_default();
-    Some(&lists.values().as_primitive::<UInt64Type>().values()[start..end])
 }
 
 /// The units met so far behind something that is counted piece by piece.
@@ -46,7 +34,7 @@ pub enum Seen {
     /// At least k.
     Enough,
     /// The hashes of fewer than k, each once; [`NOBODY_KNOWN`] where a record does not say whose it is.
-    Few(Vec<u64>),
+    Few(Vec<u32>),
 }
 
 impl Default for Seen {
@@ -56,18 +44,19 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Adds what [`hashes`] gave. How many hashes more it holds now.
-    pub fn join(&mut self, hashes: Option<&[u64]>, k: usize) -> usize {
+    /// Adds the hashes of fewer than k units, or `None` for enough. How many hashes more it holds now.
+    pub fn join(&mut self, hashes: Option<impl Iterator<Item = u32>>, k: usize) -> usize {
         let Self::Few(seen) = self else { return 0 };
         let before = seen.len();
-        for hash in hashes.unwrap_or_default() {
-            if !seen.contains(hash) {
-                seen.push(*hash);
+        let enough = hashes.is_none();
+        for hash in hashes.into_iter().flatten() {
+            if !seen.contains(&hash) {
+                seen.push(hash);
             }
         }
         let grown = seen.len() - before;
         let units = seen.len() - usize::from(seen.contains(&NOBODY_KNOWN));
-        if hashes.is_none() || units >= k {
+        if enough || units >= k {
             *self = Self::Enough;
         }
         grown
@@ -82,11 +71,11 @@ impl Seen {
         }
     }
 
-    /// Its hashes, as [`hashes`] gives them.
-    pub fn hashes(&self) -> Option<&[u64]> {
+    /// Its hashes; `None` for enough.
+    pub fn hashes(&self) -> Option<impl Iterator<Item = u32> + Clone> {
         match self {
             Self::Enough => None,
-            Self::Few(seen) => Some(seen),
+            Self::Few(seen) => Some(seen.iter().copied()),
         }
     }
 }
@@ -163,8 +152,8 @@ impl Suppressed {
         }
     }
 
-    /// One more cell, with the hashes of each input's units as [`hashes`] gives them.
-    pub fn add<'u>(&mut self, units: impl Iterator<Item = Option<&'u [u64]>>) {
+    /// One more cell, with the hashes of each input's units; `None` for enough.
+    pub fn add(&mut self, units: impl Iterator<Item = Option<impl Iterator<Item = u32>>>) {
         self.cells += 1;
         for (seen, hashes) in self.inputs.iter_mut().zip(units) {
             seen.join(hashes, self.k);
@@ -198,7 +187,6 @@ mod tests {
     use super::*;
     use Need::{Condition, Input, PaddedInput};
     use Reach::{Enough, Few, Nobody};
-    use arrow::array::{ListBuilder, UInt64Builder};
 
     #[test]
     fn a_cell_is_released_only_if_enough_stand_behind_it() {
@@ -246,17 +234,12 @@ mod tests {
 
     #[test]
     fn suppressed_cells_are_told_in_steps_and_only_if_enough_stand_behind_them() {
-        let mut builder = ListBuilder::new(UInt64Builder::new());
-        for cell in [vec![1, 2], vec![2, NOBODY_KNOWN], vec![2], vec![1], vec![1], vec![3]] {
-            builder.append_value(cell.into_iter().map(Some));
-        }
-        let lists = builder.finish();
         let mut suppressed = Suppressed::new(3, 1);
-        for row in 0..5 {
-            suppressed.add([hashes(&lists, row)].into_iter());
+        for cell in [vec![1, 2], vec![2, NOBODY_KNOWN], vec![2], vec![1], vec![1]] {
+            suppressed.add([Some(cell.into_iter())].into_iter());
         }
         assert_eq!((suppressed.exact(), suppressed.public()), (5, 0), "two units in five cells");
-        suppressed.add([hashes(&lists, 5)].into_iter());
+        suppressed.add([Some([3].into_iter())].into_iter());
         assert_eq!((suppressed.exact(), suppressed.public()), (6, 5), "three units in six cells");
     }
 }

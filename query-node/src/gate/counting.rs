@@ -1,6 +1,6 @@
 //! The hidden columns that the gate computes beside an aggregate, and how they are read.
 
-use arrow::array::{AsArray, BooleanArray, ListArray, RecordBatch};
+use arrow::array::{AsArray, BinaryArray, BooleanArray, RecordBatch};
 use arrow::compute::and;
 use arrow::datatypes::Int64Type;
 use datafusion::common::{Result as DfResult, internal_datafusion_err};
@@ -26,8 +26,8 @@ impl Counting {
     }
 
     /// The counts of units in a batch, whose hidden columns begin at `first`.
-    pub fn lists<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b ListArray>> {
-        reach_lists(batch, first, self.reaches.len())
+    pub fn reached<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b BinaryArray>> {
+        reached(batch, first, self.reaches.len())
     }
 
     /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
@@ -53,11 +53,11 @@ pub fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<
 }
 
 /// Counts of units in a batch: `count` columns from `first`.
-pub fn reach_lists(batch: &RecordBatch, first: usize, count: usize) -> DfResult<Vec<&ListArray>> {
+pub fn reached(batch: &RecordBatch, first: usize, count: usize) -> DfResult<Vec<&BinaryArray>> {
     let columns = batch.columns().get(first..first + count).unwrap_or_default();
-    let lists = columns.iter().map(|column| column.as_list_opt::<i32>());
-    let lists = lists.collect::<Option<Vec<_>>>().filter(|lists| lists.len() == count);
-    lists.ok_or_else(|| internal_datafusion_err!("a count of units is not a list"))
+    let reached = columns.iter().map(|column| column.as_binary_opt::<i32>());
+    let reached = reached.collect::<Option<Vec<_>>>().filter(|reached| reached.len() == count);
+    reached.ok_or_else(|| internal_datafusion_err!("a count of units is not binary"))
 }
 
 /// A hidden group key that says which conditions are met, row by row.

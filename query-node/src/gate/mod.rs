@@ -14,6 +14,7 @@
 
 mod cell;
 mod counting;
+mod hashes;
 mod keys;
 mod output;
 mod parts;
@@ -21,6 +22,7 @@ mod passes;
 mod release;
 mod rounding;
 mod strategy;
+mod tally;
 mod thread;
 mod units;
 
@@ -63,7 +65,7 @@ pub async fn release(fragment: &AdmittedFragment, engine: &Engine) -> Result<Gat
 
 /// Rows of public tables, as they come.
 async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<GatedRelease, Refusal> {
-    let run = engine.start()?;
+    let run = engine.start_public()?;
     let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
     let batches = run.execute(&bound).await.map_err(|error| refusal_over_public(&error))?;
     let schema = arrow_schema(plan);

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, lit, when};
 use hashbrown::HashMap;
 
 use super::cell::{Need, Reach, Seen, is_released};
+use super::hashes::Hashes;
 use super::keys::Key;
 use crate::admission::{Condition, Family};
 
@@ -75,7 +76,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Adds one row of the pass: rows of the cell `key` that meet the conditions in `mask`, with the units of each input.
-    pub fn add<'u>(&mut self, key: Key, mask: &[u64], units: &(impl Iterator<Item = Option<&'u [u64]>> + Clone)) {
+    pub fn add<'u>(&mut self, key: Key, mask: &[u64], units: &(impl Iterator<Item = Option<Hashes<'u>>> + Clone)) {
         let Asked { inputs, families, k, .. } = &self.asked;
         let cell = self.cells.entry(key).or_insert_with_key(|key| {
             self.bytes += key.len() + size_of::<Divided>();
@@ -84,7 +85,7 @@ impl<'a> Parts<'a> {
         let mut grown = 0;
         let mut join = |known: &mut Vec<Seen>| {
             for (known, units) in known.iter_mut().zip(units.clone()) {
-                grown += known.join(units, *k) * size_of::<u64>();
+                grown += known.join(units.map(Hashes::iter), *k) * size_of::<u32>();
             }
         };
         join(&mut cell.inputs);
@@ -118,9 +119,10 @@ impl<'a> Parts<'a> {
     }
 
     /// The hashes of the units behind a cell, input by input.
-    pub fn behind(&self, key: &Key) -> impl Iterator<Item = Option<&[u64]>> {
+    pub fn behind(&self, key: &Key) -> impl Iterator<Item = Option<impl Iterator<Item = u32>>> {
+        static NOBODY: Seen = Seen::Few(Vec::new());
         let cell = self.cells.get(key);
-        (0..self.asked.inputs.len()).map(move |input| cell.map_or(Some(&[][..]), |cell| cell.inputs[input].hashes()))
+        (0..self.asked.inputs.len()).map(move |input| cell.map_or(&NOBODY, |cell| &cell.inputs[input]).hashes())
     }
 }
 

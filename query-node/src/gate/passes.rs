@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, ListArray, RecordBatch};
+use arrow::array::{BinaryArray, BooleanArray, RecordBatch};
 use arrow::compute::{and, and_not, filter_record_batch, not};
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::functions_aggregate::count::{count, count_udaf};
@@ -11,8 +11,9 @@ use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, L
 use futures::TryStreamExt;
 use hashbrown::HashSet;
 
-use super::cell::{Need, Reach, Suppressed, hashes, is_proved_by_prefix, is_released};
-use super::counting::{Counting, mask_words, reach_lists, row_counts};
+use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
+use super::counting::{Counting, mask_words, reached, row_counts};
+use super::hashes::Hashes;
 use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
 use super::parts::{Asked, Parts, masks};
@@ -72,9 +73,9 @@ impl Passes<'_> {
         let mut doubts = Doubts::default();
         let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
-            let lists = counting.lists(&batch, first)?;
-            let passed = self.decide(&counting.needs, &lists, batch.num_rows(), |row| {
-                suppressed.add(lists[..inputs].iter().map(|list| hashes(list, row)));
+            let reached = counting.reached(&batch, first)?;
+            let passed = self.decide(&counting.needs, &reached, batch.num_rows(), |row| {
+                suppressed.add(reached[..inputs].iter().map(|column| Hashes::read(column, row).map(Hashes::iter)));
             });
             let Some(all_met) = counting.all_met(&batch, first)? else {
                 cells.add(self.layout, &batch, &passed)?;
@@ -102,12 +103,12 @@ impl Passes<'_> {
         let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
             probe.groups += batch.num_rows();
-            let lists = counting.lists(&batch, self.layout.keys)?;
+            let reached = counting.reached(&batch, self.layout.keys)?;
             for (condition, always_met) in probe.always_met.iter_mut().enumerate() {
                 *always_met &= row_counts(&batch, first_unmet + condition)?.all(|unmet| unmet == 0);
             }
             for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
-                if is_proved_by_prefix(lists.iter().map(|list| Reach::read(list, row))) {
+                if is_proved_by_prefix(reached.iter().map(|column| Reach::read(column, row))) {
                     probe.decided.insert(key);
                 }
             }
@@ -197,13 +198,13 @@ impl Passes<'_> {
         let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(threaded.plan), groups, inputs.reaches)?);
         let mut batches = self.run.execute(&plan).await?;
         while let Some(batch) = batches.try_next().await? {
-            let lists = reach_lists(&batch, first, count)?;
+            let units = reached(&batch, first, count)?;
             let words = (self.layout.keys..first).map(|column| mask_words(&batch, column));
             let words = words.collect::<DfResult<Vec<_>>>()?;
             for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
                 if doubts.keys.contains(&key) {
                     let mask: Vec<u64> = words.iter().map(|word| word[row].unsigned_abs()).collect();
-                    parts.add(key, &mask, &lists.iter().map(|list| hashes(list, row)));
+                    parts.add(key, &mask, &units.iter().map(|column| Hashes::read(column, row)));
                 }
             }
             outcome.cells.check_room(doubts.bytes.saturating_add(parts.bytes()))?;
@@ -226,13 +227,13 @@ impl Passes<'_> {
     fn decide(
         &self,
         needs: &[Need],
-        lists: &[&ListArray],
+        reached: &[&BinaryArray],
         rows: usize,
         mut kept_back: impl FnMut(usize),
     ) -> BooleanArray {
         let zeros = self.shape.rule.publish_zeros;
         let verdicts = (0..rows).map(|row| {
-            let released = is_released(needs, lists.iter().map(|list| Reach::read(list, row)), zeros);
+            let released = is_released(needs, reached.iter().map(|column| Reach::read(column, row)), zeros);
             if !released {
                 kept_back(row);
             }

@@ -511,7 +511,7 @@ struct Meddling {
 
 #[async_trait]
 impl RemotePublic for Meddling {
-    async fn fetch(&self, _: &Slice, columns: &[SqlName]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, _: &Slice, columns: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
         let fetch = self.fetches.fetch_add(1, Ordering::SeqCst);
         if fetch < self.changes {
             let mut text = std::fs::read_to_string(&self.file).unwrap();

@@ -48,9 +48,12 @@ impl fmt::Debug for PeerTables {
 
 #[async_trait]
 impl RemotePublic for PeerTables {
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal> {
         let list = columns.iter().map(SqlName::as_str).collect::<Vec<_>>().join(", ");
-        let sql = format!("SELECT {list} FROM {}", slice.table);
+        let mut sql = format!("SELECT {list} FROM {}", slice.table);
+        if !conditions.is_empty() {
+            sql += &format!(" WHERE {}", conditions.join(" AND "));
+        }
         let declared = columns.iter().filter_map(|name| slice.columns.iter().find(|c| c.name == *name));
         let fields: Vec<Field> =
             declared.map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true)).collect();

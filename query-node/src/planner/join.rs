@@ -67,52 +67,72 @@ impl Placer<'_> {
 
 /// The join as a region, if every owner can join what it holds.
 fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>, Refusal> {
-    let public = left.public && right.public;
-    let joined = |owners: &Region, l: &LogicalPlan, r: &LogicalPlan, replicated: bool| {
-        let node = LogicalPlan::Join(join.clone());
-        let plan = node.with_new_exprs(node.expressions(), vec![l.clone(), r.clone()]).map_err(invalid)?;
-        let keys = keys_after(join, left, right);
-        Ok(Some(Region { plan, owners: owners.owners.clone(), replicated, keys, public }))
-    };
+    let both = |owners: &Region| joined(join, left, right, owners).map(Some);
     let holds = |all: &Region, some: &Region| some.owners.iter().all(|o| all.owners.contains(o));
     if left.replicated && right.replicated && left.owners == right.owners {
-        return joined(left, &left.plan, &right.plan, true);
+        return both(left);
     }
     if right.replicated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
-        return joined(left, &left.plan, &right.plan, left.replicated);
+        return both(left);
     }
     if left.replicated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
-        return joined(right, &left.plan, &right.plan, right.replicated);
+        return both(right);
     }
+    let unreplicated = |region: &Region| Region { replicated: false, ..region.clone() };
     let colocated = left.colocated_with(right, &join.on);
     let one_owner = left.owners.len() == 1 && left.owners == right.owners;
     if one_owner || colocated && left.owners == right.owners {
-        return joined(left, &left.plan, &right.plan, false);
+        return both(&unreplicated(left));
     }
     // Rows of one side alone decide where the join is; those of the other side that lie elsewhere match nothing here.
     if colocated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
-        return joined(left, &left.plan, &right.plan, false);
+        return both(&unreplicated(left));
     }
     if colocated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
-        return joined(right, &left.plan, &right.plan, false);
+        return both(&unreplicated(right));
     }
     if colocated && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi) {
         let owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
         if !owners.is_empty() {
-            let common = Region { owners, ..left.clone() };
-            return joined(&common, &left.plan, &right.plan, false);
+            return both(&Region { owners, ..unreplicated(left) });
         }
     }
-    // A public table is sent to the owners of what may not leave them.
-    if !left.public && right.public && (left.is_single() || split_side_allowed(join.join_type, Side::Left)) {
-        let whole = broadcast(right.plan.clone()).map_err(invalid)?;
-        return joined(left, &left.plan, &whole, left.replicated);
+    if should_send(join, left, Side::Left, right) {
+        let whole = broadcast(right).map_err(invalid)?;
+        return joined(join, left, &whole, left).map(Some);
     }
-    if left.public && !right.public && (right.is_single() || split_side_allowed(join.join_type, Side::Right)) {
-        let whole = broadcast(left.plan.clone()).map_err(invalid)?;
-        return joined(right, &whole, &right.plan, right.replicated);
+    if should_send(join, right, Side::Right, left) {
+        let whole = broadcast(left).map_err(invalid)?;
+        return joined(join, &whole, right, right).map(Some);
     }
     Ok(None)
+}
+
+/// The join of two regions at the owners of one of them, or of both.
+fn joined(join: &Join, left: &Region, right: &Region, at: &Region) -> Result<Region, Refusal> {
+    let node = LogicalPlan::Join(join.clone());
+    let plan = node.with_new_exprs(node.expressions(), vec![left.plan.clone(), right.plan.clone()]).map_err(invalid)?;
+    let sizes = left.size.zip(right.size);
+    Ok(Region {
+        plan,
+        owners: at.owners.clone(),
+        replicated: at.replicated,
+        keys: keys_after(join, left, right),
+        public: left.public && right.public,
+        size: sizes.map(|(left, right)| left.joined(right, join.join_type)),
+    })
+}
+
+/// Whether all of a public region is sent to the owners of what it is joined with: because that may not leave them, or
+/// because it is far larger. `side` is the side on which `held` stands.
+fn should_send(join: &Join, held: &Region, side: Side, sent: &Region) -> bool {
+    let possible = sent.public && (held.is_single() || split_side_allowed(join.join_type, side));
+    let columns = |region: &Region| region.plan.schema().fields().len();
+    let smaller = || match (sent.size, held.size) {
+        (Some(size), Some(other)) => size.is_worth_sending(columns(sent), other, columns(held), held.owners.len()),
+        _ => false,
+    };
+    possible && (!held.public || smaller())
 }
 
 /// Whether the union over owners of (share of the split side ⋈ the whole other side) is the join.

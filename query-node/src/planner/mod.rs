@@ -18,10 +18,11 @@ mod decompose;
 mod explain;
 mod fragments;
 mod join;
+mod limit;
 mod lineage;
-mod literal;
 mod optimise;
 mod place;
+mod size;
 mod spread;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 use super::aggregate::column_at;
 use super::fragments::{Fragments, hiding_owners};
 use super::spread::Region;
-use super::{Context, invalid, literal};
+use super::{Context, invalid, limit};
 use crate::catalog;
 use crate::refusal::{Code, Refusal};
 
@@ -126,6 +126,7 @@ impl<'a> Placer<'a> {
         match plan {
             LogicalPlan::Filter(filter) => {
                 region.prune(&filter.predicate);
+                region.size = region.size.map(|size| size.filtered(&filter.predicate));
                 let plan = rebuilt(&region)?;
                 Ok(Placed::Owners(region.with_plan(plan, |c| Some(c.clone()))))
             }
@@ -157,7 +158,7 @@ impl<'a> Placer<'a> {
                 self.cut_and_repeat(plan, region)
             }
             LogicalPlan::Limit(limit) if region.public => {
-                let (skip, fetch) = (literal::skip_of(limit), literal::fetch_of(limit));
+                let (skip, fetch) = (limit::skip_of(limit), limit::fetch_of(limit));
                 if let (Ok(skip), Ok(Some(fetch))) = (skip, fetch) {
                     region.plan = limited(region.plan, skip.saturating_add(fetch));
                 }

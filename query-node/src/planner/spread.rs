@@ -9,6 +9,7 @@ use datafusion::common::{Column, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableSource};
 use wanqu_crds::names::{JURISDICTION_COLUMN, JurisdictionId};
 
+use super::size::Size;
 use crate::catalog::{self, CatalogTable};
 
 /// The name of the co-location key that every common table has: whose rows these are.
@@ -26,6 +27,8 @@ pub(super) struct Region {
     pub keys: HashMap<Column, String>,
     /// Whether every table in it is public.
     pub public: bool,
+    /// About how many rows it has at all its owners together, where every table in it says so.
+    pub size: Option<Size>,
 }
 
 impl Region {
@@ -45,6 +48,7 @@ impl Region {
             replicated: table.common.as_ref().is_some_and(|info| info.replicated),
             keys,
             public: table.is_public(),
+            size: Size::of_table(table),
         }
     }
 
@@ -129,8 +133,13 @@ pub(super) fn whole_table(scan: &TableScan) -> Option<&Arc<CatalogTable>> {
     scan.source.downcast_ref::<WholeSource>().map(|whole| &whole.0)
 }
 
-/// Makes a public plan one that every owner can run in full.
-pub(super) fn broadcast(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+/// Makes a public region one that every owner can run in full. Then nothing is known of which rows lie together.
+pub(super) fn broadcast(region: &Region) -> DfResult<Region> {
+    let plan = whole(region.plan.clone())?;
+    Ok(Region { plan, keys: HashMap::new(), ..region.clone() })
+}
+
+fn whole(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     plan.transform_up(|node| {
         Ok(match node {
             LogicalPlan::TableScan(mut scan) => match catalog::table_of(&scan).cloned() {

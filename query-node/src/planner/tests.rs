@@ -39,6 +39,7 @@ fn slices(table: &str, owners: &[&str], unit: Option<&str>, columns: &[(&str, &s
                 rounding: 1,
                 publish_zeros: false,
             },
+            approximate_rows: None,
         }
     };
     owners.iter().map(slice).collect()
@@ -192,6 +193,44 @@ fn joins_on_a_colocation_key_stay_with_the_owners() {
         asked.iter().any(|text| text.contains("JOIN gba.t.items") || text.contains("JOIN gba.t.orders")),
         "{asked:?}"
     );
+}
+
+/// The fragments where the manifests say how many rows the public tables have.
+fn sized(rows: &[(&str, u64)], sql: &str) -> Vec<String> {
+    let mut bundle = bundle();
+    for slice in &mut bundle.slices {
+        slice.approximate_rows =
+            rows.iter().find(|(table, _)| slice.table.to_string() == *table).map(|(_, rows)| *rows / 3);
+    }
+    let plan = Planner::new(&bundle).plan(sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+    let texts = plan.groups.iter().flat_map(|group| super::explain::by_text(&group.texts));
+    texts.map(|(sql, owners)| format!("{}: {sql}", owners.join(" "))).collect()
+}
+
+#[test]
+fn the_smaller_of_two_public_tables_is_sent_to_the_owners_of_the_larger() {
+    let sizes = [("gba.t.customer", 150_000), ("gba.t.orders", 1_500_000), ("gba.t.items", 6_000_000)];
+    let sql = "SELECT o_day, sum(i_price) FROM gba.t.customer, gba.t.orders, gba.t.items WHERE c_id = o_c AND o_id = i_o AND c_name = 'x' GROUP BY o_day";
+    let asked = sized(&sizes, sql);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].starts_with("CN-SZ HK MO: ") && asked[0].contains("whole.t.customer"), "{asked:?}");
+    assert!(asked[0].contains("c_name = 'x'") && asked[0].contains("GROUP BY"), "{asked:?}");
+    // Of nearly one size, or too large to hold: both come home.
+    assert_eq!(sized(&[("gba.t.customer", 1_400_000), ("gba.t.orders", 1_500_000)], sql).len(), 2);
+    assert_eq!(sized(&[("gba.t.customer", 3_000_000_000), ("gba.t.orders", 90_000_000_000)], sql).len(), 2);
+    // The side that an outer join keeps whole is never the one that is sent.
+    let outer = "SELECT c_name, count(o_id) FROM gba.t.customer LEFT JOIN gba.t.orders ON c_id = o_c GROUP BY c_name";
+    assert_eq!(sized(&sizes, outer).len(), 2);
+}
+
+#[test]
+fn groups_of_what_was_sent_to_everybody_are_merged_at_home() {
+    // Every owner has rows of every customer: an aggregate by customer is not finished at any of them.
+    let sizes = [("gba.t.orders", 15_000), ("gba.t.items", 6_000_000), ("gba.t.customer", 6_000_000)];
+    let asked =
+        sized(&sizes, "SELECT o_id, median(c_id) FROM gba.t.customer JOIN gba.t.orders ON c_id = o_c GROUP BY o_id");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains("whole.t.orders") && !asked[0].contains("GROUP BY"), "{asked:?}");
 }
 
 #[test]

@@ -10,13 +10,10 @@ use std::collections::HashSet;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result as DfResult, TableReference, plan_err};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
-use datafusion::sql::unparser::Unparser;
-use datafusion::sql::unparser::dialect::Dialect;
 use wanqu_crds::names::{JurisdictionId, SqlName};
 
-use super::literal::spell_out;
 use super::spread::whole_table;
-use crate::catalog::{self, CatalogTable, WHOLE_CATALOG};
+use crate::catalog::{self, CatalogTable, WHOLE_CATALOG, expression_text as text, name_text as ident_text};
 
 /// The text of a fragment and the names of its columns, in the order of the plan's schema.
 pub(super) struct Text {
@@ -135,7 +132,7 @@ impl Writer<'_> {
                 if block.limit.is_some() {
                     block = self.derived(&block, limit.input.schema())?;
                 }
-                block.limit = Some((super::literal::skip_of(limit)?, super::literal::fetch_of(limit)?));
+                block.limit = Some((super::limit::skip_of(limit)?, super::limit::fetch_of(limit)?));
                 Ok(block)
             }
             other => plan_err!("a fragment has no form for {}", other.display()),
@@ -334,27 +331,4 @@ fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
 
 fn name_text(name: &TableReference) -> String {
     name.to_vec().iter().map(|part| ident_text(part)).collect::<Vec<_>>().join(".")
-}
-
-/// A name, quoted unless it is certain to be read back without quotes: in a fragment every name follows a point, `AS`
-/// or `FROM`, where keywords are names too.
-fn ident_text(name: &str) -> String {
-    if name.parse::<SqlName>().is_ok() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
-}
-
-/// DataFusion's own dialect, with quotes only where they are needed.
-struct FragmentDialect;
-
-impl Dialect for FragmentDialect {
-    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
-        identifier.parse::<SqlName>().is_err().then_some('"')
-    }
-}
-
-fn text(expr: &Expr) -> DfResult<String> {
-    let spelled = spell_out(expr)?;
-    let sql = Unparser::new(&FragmentDialect).expr_to_sql(&spelled)?.to_string();
-    // AND and OR are joined as text by the caller.
-    let compound = matches!(&spelled, Expr::BinaryExpr(_)) && !sql.starts_with('(');
-    Ok(if compound { format!("({sql})") } else { sql })
 }

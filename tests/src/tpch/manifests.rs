@@ -16,11 +16,11 @@ spec:
 
 const CITIES: [(&str, &str); 3] = [("CN-SZ", "shenzhen"), ("HK", "hongkong"), ("MO", "macau")];
 
-/// The text of the manifests for these tables, all public.
-pub fn write(tables: &[(&str, SchemaRef)]) -> String {
+/// The text of the manifests for these tables, all public; with the rows that each city has of them.
+pub fn write(tables: &[(&str, SchemaRef, usize)]) -> String {
     let mut text = HEAD.to_owned() + &members();
-    for (table, schema) in tables {
-        text += &common_table(table, schema, &|_| "public", "");
+    for (table, schema, rows) in tables {
+        text += &common_table(table, schema, &|_| "public", &format!("  approximateRows: {rows}\n"));
     }
     text
 }
@@ -97,9 +97,9 @@ spec:
 }
 
 /// One common table, and each city's part of it.
-fn common_table(table: &str, schema: &SchemaRef, class: &dyn Fn(&str) -> &'static str, unit: &str) -> String {
+fn common_table(table: &str, schema: &SchemaRef, class: &dyn Fn(&str) -> &'static str, about: &str) -> String {
     let columns = columns(schema, class);
-    let disjoint = if unit.is_empty() { "" } else { "  disjointUnits: true\n" };
+    let disjoint = if about.contains("privacyUnit") { "  disjointUnits: true\n" } else { "" };
     let mut text = format!(
         "---\napiVersion: wanqu.dev/v1alpha1\nkind: CommonTable\nmetadata: {{ name: {table} }}\n\
          spec:\n  table: tpch.{table}\n  columns:\n{columns}{}{disjoint}",
@@ -113,7 +113,7 @@ fn common_table(table: &str, schema: &SchemaRef, class: &dyn Fn(&str) -> &'stati
             text,
             "---\napiVersion: wanqu.dev/v1alpha1\nkind: Dataset\nmetadata: {{ name: {city}-{table} }}\n\
              spec:\n  jurisdiction: {id}\n  custodian: TPC\n  table: tpch.{table}\n\
-             \x20 source: {{ files: {{ path: {table}.parquet, format: parquet }} }}\n  columns:\n{columns}{unit}\
+             \x20 source: {{ files: {{ path: {table}.parquet, format: parquet }} }}\n  columns:\n{columns}{about}\
              \x20 serves:\n    - commonTable: {table}\n      mapping:\n{mapping}"
         );
     }

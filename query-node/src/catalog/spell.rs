@@ -1,14 +1,47 @@
-//! Literals that read back as what they were. SQL has one spelling for integers and one for fractions; a decimal
-//! written `0.05` would come back as a binary float, and the owner would compute something else.
+//! Expressions to SQL text that reads back as what they were: the other direction of `sql`.
+//!
+//! SQL has one spelling for integers and one for fractions; a decimal written `0.05` would come back as a binary float, and
+//! the owner would compute something else. So literals are written with their types.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Result as DfResult, ScalarValue, plan_err};
+use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{Expr, FetchType, Limit, SkipType, lit};
+use datafusion::logical_expr::{Expr, lit};
+use datafusion::sql::unparser::Unparser;
+use datafusion::sql::unparser::dialect::Dialect;
+use wanqu_crds::names::SqlName;
+
+/// A name as text, quoted unless it is certain to be read back without quotes: in a fragment every name follows a point, `AS`
+/// or `FROM`, where keywords are names too.
+#[must_use]
+pub fn name_text(name: &str) -> String {
+    if name.parse::<SqlName>().is_ok() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+/// DataFusion's own dialect, with quotes only where they are needed.
+struct FragmentDialect;
+
+impl Dialect for FragmentDialect {
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        identifier.parse::<SqlName>().is_err().then_some('"')
+    }
+}
+
+/// The text of an expression; in brackets where it would otherwise join with what stands beside it.
+///
+/// # Errors
+/// If the expression has no form in SQL.
+pub fn expression_text(expr: &Expr) -> DfResult<String> {
+    let spelled = spell_out(expr)?;
+    let sql = Unparser::new(&FragmentDialect).expr_to_sql(&spelled)?.to_string();
+    // AND and OR are joined as text by the caller.
+    let compound = matches!(&spelled, Expr::BinaryExpr(_)) && !sql.starts_with('(');
+    Ok(if compound { format!("({sql})") } else { sql })
+}
 
 /// Replaces literals whose plain spelling has another type by a cast of one whose has not.
-pub(super) fn spell_out(expr: &Expr) -> DfResult<Expr> {
+fn spell_out(expr: &Expr) -> DfResult<Expr> {
     expr.clone()
         .transform(|e| {
             Ok(match &e {
@@ -44,20 +77,4 @@ fn spelled(value: &ScalarValue) -> DfResult<Option<Expr>> {
         ScalarValue::Float64(Some(v)) => cast(lit(format!("{v:?}")), data_type),
         _ => None,
     })
-}
-
-/// The rows that a LIMIT leaves out, where it is a literal.
-pub(super) fn skip_of(limit: &Limit) -> DfResult<usize> {
-    match limit.get_skip_type()? {
-        SkipType::Literal(skip) => Ok(skip),
-        SkipType::UnsupportedExpr => plan_err!("OFFSET must be a number"),
-    }
-}
-
-/// The rows that a LIMIT takes, where it is a literal; `None` for all.
-pub(super) fn fetch_of(limit: &Limit) -> DfResult<Option<usize>> {
-    match limit.get_fetch_type()? {
-        FetchType::Literal(fetch) => Ok(fetch),
-        FetchType::UnsupportedExpr => plan_err!("LIMIT must be a number"),
-    }
 }
