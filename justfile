@@ -25,6 +25,10 @@ crds:
 chart-docs:
     cargo run -p wanqu-chart-tests --bin chartdocs
 
+# A Kubernetes cluster to try things on: control-plane, cluster or policies. It runs until Ctrl-C.
+testbed KIND="cluster":
+    cargo run -p wanqu-testbed -- {{KIND}}
+
 # Ratios against one DataFusion process over the same files.
 bench *ARGS:
     cargo run --release -p wanqu-tests --bin bench -- {{ARGS}}

@@ -54,6 +54,10 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         let remedy = "give the certificates of its own authority, as text from -----BEGIN CERTIFICATE----- on";
         findings.add(jurisdiction, "spec.placement.external.ca", "it holds no PEM certificate", remedy);
     }
+    if placement.external.is_some() && (spec.data_claim.is_some() || spec.authority_secret.is_some()) {
+        let problem = "it is run elsewhere, and has its data and its authority there";
+        findings.add(jurisdiction, "spec.placement.external", problem, "leave dataClaim and authoritySecret out");
+    }
     let mut seen = BTreeSet::new();
     for (position, issuer) in spec.issuers.iter().enumerate() {
         if !seen.insert(&issuer.issuer) {

@@ -50,8 +50,8 @@ fn assert_refused(answer: kube::Result<()>, message: &str) {
     }
 }
 
-#[tokio::test]
-async fn every_rule_accepts_and_rejects_as_its_examples_say() {
+/// An API server that knows the definitions and has a namespace for a federation.
+async fn server() -> (ControlPlane, Client) {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client().await.unwrap();
     crds::install(&client, &Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml")).await.unwrap();
@@ -60,7 +60,32 @@ async fn every_rule_accepts_and_rejects_as_its_examples_say() {
         ..Namespace::default()
     };
     Api::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
+    (plane, client)
+}
 
+#[tokio::test]
+async fn the_manifests_of_the_demo_are_taken_as_they_are() {
+    let (_plane, client) = server().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gba");
+    let mut taken = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            for object in objects(&std::fs::read_to_string(&path).unwrap()) {
+                let apply = PatchParams::apply("tests").validation_strict();
+                let api = api(&client, kind(&object));
+                let answer = api.patch(&object.name_any(), &apply, &Patch::Apply(&object)).await;
+                assert!(answer.is_ok(), "{}: {} {}: {answer:?}", path.display(), kind(&object), object.name_any());
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 20, "{taken}");
+}
+
+#[tokio::test]
+async fn every_rule_accepts_and_rejects_as_its_examples_say() {
+    let (_plane, client) = server().await;
     let untouched = objects(&federation());
     for example in OF_OBJECTS {
         for object in objects(&example.accepted()) {
