@@ -14,6 +14,7 @@
 pub mod described;
 pub mod federation;
 pub mod framework;
+pub mod jurisdiction;
 pub mod queues;
 pub mod realm;
 pub mod run;

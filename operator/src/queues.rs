@@ -90,7 +90,12 @@ pub struct AllRequests {
 /// Watches the resources of this project. Whatever appears, changes or goes is looked at itself, and has its namespace
 /// compiled anew.
 #[must_use]
-pub fn watch_resources(client: &Client, settings: &Settings, queues: &Queues, tasks: &mut JoinSet<()>) -> Catalogue {
+pub fn watch_resources(
+    client: &Client,
+    namespace: Option<&str>,
+    queues: &Queues,
+    tasks: &mut JoinSet<()>,
+) -> Catalogue {
     let mut federations = Watched::new();
     let jurisdictions = Watched::new();
     let datasets = Watched::new();
@@ -115,7 +120,7 @@ pub fn watch_resources(client: &Client, settings: &Settings, queues: &Queues, ta
             to.push_all(&known, &namespace);
         }
     });
-    let mut watches = Watches { client, settings, queues, catalogue: &catalogue, tasks };
+    let mut watches = Watches { client, namespace, queues, catalogue: &catalogue, tasks };
     watches.start(federations, &queues.federations);
     watches.start(jurisdictions, &queues.jurisdictions);
     watches.start(datasets, &queues.datasets);
@@ -128,7 +133,7 @@ pub fn watch_resources(client: &Client, settings: &Settings, queues: &Queues, ta
 
 struct Watches<'a> {
     client: &'a Client,
-    settings: &'a Settings,
+    namespace: Option<&'a str>,
     queues: &'a Queues,
     catalogue: &'a Catalogue,
     tasks: &'a mut JoinSet<()>,
@@ -146,7 +151,7 @@ impl Watches<'_> {
             own.push(&namespace, &object.name_any());
             federations.push_all(&known.federations, &namespace);
         });
-        let api = match &self.settings.namespace {
+        let api = match self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
@@ -171,5 +176,5 @@ pub fn watch_children(
             to.federations.push_all(&known.federations, &namespace);
         }
     };
-    Children::start(client, settings.namespace.as_deref(), owners, tasks)
+    Children::start(client, &settings.places(), owners, tasks)
 }

@@ -12,7 +12,7 @@ use crate::framework::{Clock, Context, controller, leader, observe};
 use crate::queues::{Queues, watch_children, watch_resources};
 use crate::realm::Realms;
 use crate::settings::Settings;
-use crate::{described, federation};
+use crate::{described, federation, jurisdiction};
 
 /// What can keep the operator from running.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +44,18 @@ pub async fn run(
     Ok(())
 }
 
-/// Watches and reconciles, until it is dropped.
+/// Watches and reconciles, until it is dropped. Where only some namespaces are watched, each has controllers of its own: a
+/// federation lies in one namespace.
 async fn work(client: Client, settings: Settings, clock: Clock, metrics: Metrics) {
     observe::wait_for_kinds(&client).await;
+    let work = |place| work_in(place, client.clone(), settings.clone(), clock.clone(), metrics.clone());
+    futures::future::join_all(settings.places().into_iter().map(work)).await;
+}
+
+async fn work_in(namespace: Option<String>, client: Client, settings: Settings, clock: Clock, metrics: Metrics) {
     let (queues, requests) = Queues::new();
     let mut watches = JoinSet::new();
-    let catalogue = watch_resources(&client, &settings, &queues, &mut watches);
+    let catalogue = watch_resources(&client, namespace.as_deref(), &queues, &mut watches);
     let children = watch_children(&client, &settings, &queues, &catalogue, &mut watches);
     let events = Events::new(client.clone(), &settings.instance);
     let realms = Realms::default();
@@ -63,6 +69,7 @@ async fn work(client: Client, settings: Settings, clock: Clock, metrics: Metrics
     let given = || Arc::clone(&context);
     tokio::join!(
         controller::run(known.federations.clone(), requests.federations, given(), federation::reconcile),
+        controller::run(known.jurisdictions.clone(), requests.jurisdictions, given(), jurisdiction::reconcile),
         controller::run(known.common_tables.clone(), requests.common_tables, given(), described::reconcile),
         controller::run(known.datasets.clone(), requests.datasets, given(), described::reconcile),
         controller::run(known.policies.clone(), requests.policies, given(), described::reconcile),

@@ -9,29 +9,26 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
 pub struct Settings {
-    /// The namespace to work in; all of them if not said. Nodes can be placed only where the operator works.
-    #[arg(long, env = "WANQU_NAMESPACE")]
-    pub namespace: Option<String>,
+    /// The namespaces to work in; all of them if not said. Nodes can be placed only where the operator works.
+    #[arg(long, env = "WANQU_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
     /// The image of the nodes.
     #[arg(long, env = "WANQU_NODE_IMAGE")]
     pub node_image: String,
     /// When the nodes' image is pulled: Always, `IfNotPresent` or Never; as the cluster has it if not said.
     #[arg(long, env = "WANQU_NODE_IMAGE_PULL_POLICY")]
     pub node_image_pull_policy: Option<String>,
-    /// The namespace that the operator itself runs in.
-    #[arg(long, env = "WANQU_OPERATOR_NAMESPACE", default_value = "default")]
+    /// The namespace that the operator itself runs in, and its Lease lies in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub operator_namespace: String,
     /// The Lease that the operator that works holds.
-    #[arg(long, env = "WANQU_LEASE_NAME", default_value = "wanqu-operator")]
-    pub lease_name: String,
-    /// The namespace of the Lease.
-    #[arg(long, env = "WANQU_LEASE_NAMESPACE", default_value = "default")]
-    pub lease_namespace: String,
+    #[arg(long, env = "WANQU_LEASE", default_value = "wanqu-operator")]
+    pub lease: String,
     /// How long the Lease holds without being renewed, in seconds.
     #[arg(long, env = "WANQU_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub lease_seconds: u64,
     /// The name of this operator among its copies: its pod's.
-    #[arg(long, env = "WANQU_INSTANCE", default_value_t = default_instance())]
+    #[arg(long, env = "POD_NAME", default_value_t = default_instance())]
     pub instance: String,
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, env = "WANQU_OBSERVE", default_value = "0.0.0.0:9090")]
@@ -57,6 +54,16 @@ pub enum LogFormat {
 }
 
 impl Settings {
+    /// Where to watch: in each namespace that was named, or everywhere.
+    #[must_use]
+    pub fn places(&self) -> Vec<Option<String>> {
+        if self.watch_namespaces.is_empty() {
+            vec![None]
+        } else {
+            self.watch_namespaces.iter().cloned().map(Some).collect()
+        }
+    }
+
     /// How long a node's certificate holds.
     #[must_use]
     pub fn leaf_life(&self) -> Duration {
@@ -84,6 +91,9 @@ mod tests {
         let settings = Settings::try_parse_from(["wanqu-operator", "--node-image", "wanqu:1"]).unwrap();
         assert_eq!(settings.leaf_life(), Duration::from_hours(24));
         assert_eq!(settings.observe.port(), 9090);
+        assert_eq!(settings.places(), [None]);
+        let some = Settings::try_parse_from(["x", "--node-image", "i", "--watch-namespaces", "a,b"]).unwrap();
+        assert_eq!(some.places(), [Some("a".to_owned()), Some("b".to_owned())]);
         assert!(Settings::try_parse_from(["wanqu-operator"]).is_err());
         assert!(Settings::try_parse_from(["x", "--node-image", "i", "--leaf-seconds", "1"]).is_err());
     }

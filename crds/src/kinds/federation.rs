@@ -30,7 +30,7 @@ pub struct FederationSpec {
     #[x_kube(validation = Rule::new("self == oldSelf").message("the trust domain cannot change: every certificate names it"))]
     pub trust_domain: String,
     /// The identifiers of the jurisdictions that take part. Each has its own Jurisdiction.
-    #[schemars(length(min = 1, max = 64))]
+    #[schemars(length(min = 1, max = 128))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub members: Vec<JurisdictionId>,
     /// What holds where nothing stricter is said.

@@ -123,6 +123,14 @@ impl<'a> Applier<'a> {
             self.check_ours(&object)?;
             return Ok(Some(object));
         }
+        self.live(namespace, name).await
+    }
+
+    /// An object as the API server has it at this moment, whatever the store has seen.
+    ///
+    /// # Errors
+    /// When the API server cannot be asked, or the object is not the operator's own for this resource.
+    pub async fn live<K: Object>(&self, namespace: &str, name: &str) -> Result<Option<K>> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let doing = format!("get {}", called::<K>(namespace, name));
         let object = api.get_opt(name).await.map_err(|error| Error::api(doing, error))?;

@@ -6,7 +6,6 @@ use kube::Client;
 use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
 use tokio::task::JoinSet;
 
-use super::labels::MANAGER;
 use super::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -24,10 +23,10 @@ pub async fn lead<Work>(
 where
     Work: Future<Output = ()> + Send + 'static,
 {
-    let manager = LeaseManagerBuilder::new(client, &settings.lease_name)
-        .with_namespace(&settings.lease_namespace)
+    let manager = LeaseManagerBuilder::new(client, &settings.lease)
+        .with_namespace(&settings.operator_namespace)
         .with_identity(&settings.instance)
-        .with_field_manager(MANAGER)
+        // The field manager stays one of each copy's own: by it the API server tells two that want the lease at once.
         .with_duration(settings.lease_seconds)
         .with_grace(settings.lease_seconds.div_ceil(3))
         .build()

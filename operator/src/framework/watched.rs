@@ -155,56 +155,69 @@ const CHILDREN: [(&str, &str, &str); 8] = [
 
 /// The objects that the operator made in its own cluster, as they are seen: only those with its label are watched.
 #[derive(Clone)]
-pub struct Children(Arc<HashMap<String, (ApiResource, Store<DynamicObject>)>>);
+pub struct Children(Arc<HashMap<&'static str, Kept>>);
+
+/// The objects of one kind, from each place that is watched.
+struct Kept {
+    resource: ApiResource,
+    stores: Vec<Store<DynamicObject>>,
+}
 
 impl Children {
-    /// Watches all of them, in one namespace or everywhere, and calls `route` with each that appears, changes or goes.
+    /// Watches all of them, in these namespaces or everywhere, and calls `route` with each that appears, changes or goes.
     pub fn start(
         client: &Client,
-        namespace: Option<&str>,
+        namespaces: &[Option<String>],
         route: impl Fn(&DynamicObject) + Clone + Send + Sync + 'static,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let mut stores = HashMap::new();
+        let mut kinds = HashMap::new();
         for (group, version, kind) in CHILDREN {
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-            let writer = store::Writer::<DynamicObject>::new(resource.clone());
-            let mut watched = Watched { store: writer.as_reader(), writer, routes: Vec::new() };
-            watched.route(route.clone());
-            stores.insert(kind.to_owned(), (resource.clone(), watched.store()));
-            let api = match namespace {
-                Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-                None => Api::all_with(client.clone(), &resource),
-            };
-            watched.start(api, watcher::Config::default().labels(&labels::managed()), tasks);
+            let mut stores = Vec::new();
+            for namespace in namespaces {
+                let writer = store::Writer::<DynamicObject>::new(resource.clone());
+                let mut watched = Watched { store: writer.as_reader(), writer, routes: Vec::new() };
+                watched.route(route.clone());
+                stores.push(watched.store());
+                let api = match namespace {
+                    Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+                    None => Api::all_with(client.clone(), &resource),
+                };
+                watched.start(api, watcher::Config::default().labels(&labels::managed()), tasks);
+            }
+            kinds.insert(kind, Kept { resource, stores });
         }
-        Self(Arc::new(stores))
+        Self(Arc::new(kinds))
     }
 
     /// An object by kind, namespace and name, if it is there.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        let (resource, store) = self.0.get(kind)?;
-        store.get(&ObjectRef::new_with(name, resource.clone()).within(namespace))
+        let kept = self.0.get(kind)?;
+        let reference = ObjectRef::new_with(name, kept.resource.clone()).within(namespace);
+        kept.stores.iter().find_map(|store| store.get(&reference))
+    }
+
+    /// Every object of a kind.
+    #[must_use]
+    pub fn all(&self, kind: &str) -> Vec<Arc<DynamicObject>> {
+        self.0.get(kind).map(|kept| kept.stores.iter().flat_map(Store::state).collect()).unwrap_or_default()
     }
 
     /// Every object of a kind in a namespace.
     #[must_use]
     pub fn list(&self, kind: &str, namespace: &str) -> Vec<Arc<DynamicObject>> {
-        self.0.get(kind).map(|(_, store)| in_namespace_dynamic(store, namespace)).unwrap_or_default()
+        let mut found = self.all(kind);
+        found.retain(|object| object.metadata.namespace.as_deref() == Some(namespace));
+        found
     }
 
     /// Ends when everything that was there at the start has been seen.
     pub async fn ready(&self) {
-        for (_, store) in self.0.values() {
+        for store in self.0.values().flat_map(|kept| &kept.stores) {
             // The writer goes only when the operator stops.
             let _ = store.wait_until_ready().await;
         }
     }
-}
-
-fn in_namespace_dynamic(store: &Store<DynamicObject>, namespace: &str) -> Vec<Arc<DynamicObject>> {
-    let mut found = store.state_filter(|object| object.metadata.namespace.as_deref() == Some(namespace));
-    found.sort_by_key(|object| object.name_any());
-    found
 }

@@ -1,0 +1,161 @@
+//! Step 1: what a jurisdiction refers to.
+
+use std::sync::Arc;
+
+use kube::{Client, ResourceExt};
+use wanqu_crds::agreement_digest;
+use wanqu_crds::kinds::{Jurisdiction, PlacementSpec};
+
+use super::{Problem, home, remote};
+use crate::federation::first_federation;
+use crate::framework::watched::{Catalogue, in_namespace};
+use crate::framework::{Context, Guarded, Result};
+use crate::realm::{BundleFile, Realm, Seen, Verdict};
+
+/// What a jurisdiction refers to.
+pub(super) struct Inputs {
+    /// The federation of its namespace.
+    pub(super) federation: FederationRef,
+    /// Its bundle, of the last state that compiled.
+    pub(super) bundle: Option<Arc<BundleFile>>,
+    /// Whether that is the state that is declared now.
+    pub(super) current: bool,
+    /// The agreements that it takes part in, and the digests of their terms.
+    pub(super) agreements: Vec<(String, String)>,
+    /// The endpoints of members whose nodes do not run in this cluster.
+    pub(super) outside: Vec<String>,
+    /// Where its node is placed.
+    pub(super) place: Place,
+    /// What is wrong with the way there.
+    pub(super) astray: Option<Problem>,
+}
+
+/// What a node must know of its federation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FederationRef {
+    /// Its name.
+    pub(super) name: String,
+    /// The trust domain of its identities.
+    pub(super) trust_domain: String,
+    /// How long a query may run, in seconds.
+    pub(super) deadline_seconds: u32,
+}
+
+/// Where a node is placed.
+#[derive(Clone)]
+pub(super) enum Place {
+    /// In this cluster.
+    Here {
+        /// In this namespace.
+        namespace: String,
+    },
+    /// In another cluster.
+    There {
+        /// In this namespace of it.
+        namespace: String,
+        /// How to speak to it; nothing if that is not known.
+        client: Option<Client>,
+    },
+    /// Somebody else runs it.
+    Elsewhere,
+}
+
+impl Place {
+    /// The namespace of the node's objects.
+    pub(super) fn namespace(&self) -> &str {
+        match self {
+            Self::Here { namespace } | Self::There { namespace, .. } => namespace,
+            Self::Elsewhere => "",
+        }
+    }
+}
+
+/// Looks up what a jurisdiction refers to.
+pub(super) async fn dereference(
+    context: &Context,
+    jurisdiction: &Jurisdiction,
+    federation: FederationRef,
+) -> Result<Inputs> {
+    let namespace = home(jurisdiction);
+    let realm = context.realms.get(&namespace);
+    let (place, astray) = place(context, jurisdiction, &namespace).await?;
+    Ok(Inputs {
+        federation,
+        bundle: realm.as_ref().and_then(|realm| realm.bundle(&jurisdiction.spec.id)),
+        current: realm.as_deref().is_some_and(Realm::is_current),
+        agreements: agreements(&context.catalogue, jurisdiction, &namespace),
+        outside: outside(&context.catalogue, jurisdiction, &namespace),
+        place,
+        astray,
+    })
+}
+
+/// What the compiler says of it, in the state in which it is seen.
+pub(super) fn verdict(context: &Context, object: &Guarded<Jurisdiction>) -> Verdict {
+    let realm = context.realms.get(&object.namespace().unwrap_or_default());
+    realm.map_or(Verdict::Unseen, |realm| realm.verdict(&Seen::of(object)))
+}
+
+/// The federation of a namespace.
+pub(super) fn federation(catalogue: &Catalogue, namespace: &str) -> Option<FederationRef> {
+    let federation = first_federation(catalogue, namespace)?;
+    let federation = federation.read()?;
+    Some(FederationRef {
+        name: federation.name_any(),
+        trust_domain: federation.spec.trust_domain.clone(),
+        deadline_seconds: federation.spec.defaults.limits.deadline_seconds.unwrap_or(300),
+    })
+}
+
+async fn place(context: &Context, jurisdiction: &Jurisdiction, home: &str) -> Result<(Place, Option<Problem>)> {
+    let PlacementSpec { namespace, kubeconfig_secret, external } = &jurisdiction.spec.placement;
+    if external.is_some() {
+        return Ok((Place::Elsewhere, None));
+    }
+    let Some(secret) = kubeconfig_secret else {
+        return Ok((Place::Here { namespace: namespace.clone().unwrap_or_else(|| home.to_owned()) }, None));
+    };
+    let (client, astray) = match remote::client(context, home, secret).await? {
+        Ok(client) => (Some(client), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    Ok((Place::There { namespace: secret.namespace.clone(), client }, astray))
+}
+
+fn agreements(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Vec<(String, String)> {
+    let id = &jurisdiction.spec.id;
+    let mut found: Vec<_> = in_namespace(&catalogue.agreements, namespace)
+        .iter()
+        .filter_map(|agreement| agreement.read())
+        .filter(|agreement| agreement.spec.from == *id || agreement.spec.to == *id)
+        .filter_map(|agreement| {
+            let name = agreement.name_any();
+            let digest = agreement_digest(&name.parse().ok()?, &agreement.spec);
+            Some((name, digest))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn outside(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Vec<String> {
+    let own_is_remote = jurisdiction.spec.placement.kubeconfig_secret.is_some();
+    let mut endpoints: Vec<String> = in_namespace(&catalogue.jurisdictions, namespace)
+        .iter()
+        .filter_map(|other| other.read())
+        .filter(|other| other.spec.id != jurisdiction.spec.id)
+        .filter_map(|other| {
+            let PlacementSpec { kubeconfig_secret, external, .. } = &other.spec.placement;
+            let remote = kubeconfig_secret.as_ref().and_then(|secret| secret.endpoint.clone());
+            match external {
+                Some(external) => Some(external.endpoint.clone()),
+                // Seen from another cluster, the nodes of this one are outside, wherever they are reached.
+                None if own_is_remote && kubeconfig_secret.is_none() => Some("*:7443".to_owned()),
+                None => remote,
+            }
+        })
+        .collect();
+    endpoints.sort();
+    endpoints.dedup();
+    endpoints
+}

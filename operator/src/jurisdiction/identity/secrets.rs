@@ -1,0 +1,98 @@
+//! Authorities and certificates as they lie in Secrets.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use wanqu_crds::kinds::Jurisdiction;
+
+use super::super::build::names;
+use super::super::dereference::{FederationRef, Place};
+use super::authority::Kept;
+use super::leaf::Leaf;
+use crate::framework::labels;
+
+/// What belongs to a jurisdiction of a federation.
+pub(super) struct Owned<'a> {
+    pub(super) jurisdiction: &'a Jurisdiction,
+    pub(super) federation: &'a FederationRef,
+}
+
+impl Owned<'_> {
+    /// The Secret of its authority.
+    pub(super) fn authority(&self, namespace: &str, kept: &Kept, place: &Place) -> Secret {
+        let mut texts =
+            BTreeMap::from([("ca.pem".to_owned(), kept.signs.0.clone()), ("ca.key".to_owned(), kept.signs.1.clone())]);
+        if let Some((pem, key)) = &kept.next {
+            texts.extend([("next.pem".to_owned(), pem.clone()), ("next.key".to_owned(), key.clone())]);
+        }
+        if let Some((pem, since)) = &kept.before {
+            texts.extend([("before.pem".to_owned(), pem.clone()), ("before.since".to_owned(), since.to_string())]);
+        }
+        let metadata = match place {
+            Place::Here { .. } => self.placed(&names::authority(&self.jurisdiction.name_any()), namespace),
+            Place::There { .. } | Place::Elsewhere => self.at_home(&names::authority(&self.jurisdiction.name_any())),
+        };
+        Secret { metadata, data: Some(bytes(texts)), ..Secret::default() }
+    }
+
+    /// The Secret of its node's certificates.
+    pub(super) fn identity(&self, namespace: &str, leaf: &Leaf, place: &Place) -> Secret {
+        let mut metadata = self.placed(&names::identity(&self.jurisdiction.name_any()), namespace);
+        if matches!(place, Place::There { .. }) {
+            metadata.owner_references = None;
+        }
+        Secret { metadata, data: Some(bytes(leaf.texts())), ..Secret::default() }
+    }
+
+    /// The metadata of an object in the namespace of the resource.
+    pub(super) fn at_home(&self, name: &str) -> ObjectMeta {
+        self.placed(name, &self.jurisdiction.namespace().unwrap_or_default())
+    }
+
+    fn placed(&self, name: &str, namespace: &str) -> ObjectMeta {
+        let same = self.jurisdiction.metadata.namespace.as_deref() == Some(namespace);
+        ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(labels::node(&self.federation.name, &self.jurisdiction.spec.id)),
+            owner_references: same.then(|| self.jurisdiction.controller_owner_ref(&()).into_iter().collect()),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+/// The authority in the operator's own Secret; on an error, what is wrong.
+pub(super) fn kept(secret: &Secret) -> Result<Kept, &'static str> {
+    let mut texts = texts(secret);
+    let signs = pair(&mut texts, "ca").ok_or("ca.pem or ca.key is missing or is not text")?;
+    let next = pair(&mut texts, "next");
+    let before = texts.remove("before.pem").map(|pem| {
+        let since = texts.remove("before.since").and_then(|text| text.parse().ok());
+        since.map(|since| (pem, since)).ok_or("before.since is missing or is not a time")
+    });
+    Ok(Kept { signs, next, before: before.transpose()? })
+}
+
+/// The authority in a user's Secret; on an error, what is wrong. Of several certificates the first one signs, and all are
+/// trusted.
+pub(super) fn users(secret: &Secret) -> Result<Kept, &'static str> {
+    let signs = pair(&mut texts(secret), "ca").ok_or("it has no ca.pem or no ca.key")?;
+    Ok(Kept { signs, next: None, before: None })
+}
+
+fn pair(texts: &mut BTreeMap<String, String>, name: &str) -> Option<(String, String)> {
+    Some((texts.remove(&format!("{name}.pem"))?, texts.remove(&format!("{name}.key"))?))
+}
+
+/// What of a Secret is text.
+pub(super) fn texts(secret: &Secret) -> BTreeMap<String, String> {
+    let data = secret.data.iter().flatten();
+    data.filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?))).collect()
+}
+
+fn bytes(texts: BTreeMap<String, String>) -> BTreeMap<String, ByteString> {
+    texts.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect()
+}

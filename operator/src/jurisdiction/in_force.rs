@@ -1,0 +1,89 @@
+//! Which bundle the copies of a node run, as they say themselves. That the bundle lies in the cluster is not yet that it
+//! is in force.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures::future::join_all;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use kube::ResourceExt;
+use kube::api::DynamicObject;
+use serde::Deserialize;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::build::OBSERVATION;
+
+/// How long a copy may take to say.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The most that a copy may say, in bytes.
+const MOST: usize = 4096;
+
+#[derive(Deserialize)]
+struct Told {
+    digest: String,
+}
+
+/// The copies that serve and do not run the bundle of this digest.
+pub(super) async fn behind<'a>(pods: impl Iterator<Item = &'a DynamicObject>, digest: &str) -> Vec<String> {
+    let asked = pods.filter_map(|pod| Some((pod.name_any(), address(pod)?))).map(async |(name, address)| {
+        let told = timeout(PATIENCE, ask(address)).await.ok().flatten();
+        told.is_none_or(|told| told.digest != digest).then_some(name)
+    });
+    join_all(asked).await.into_iter().flatten().collect()
+}
+
+/// Where a copy that is ready can be asked. One that is not counts among the copies that are missing.
+fn address(pod: &DynamicObject) -> Option<SocketAddr> {
+    let status = &pod.data["status"];
+    let ready = status["conditions"].as_array()?.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+    let ip: IpAddr = status["podIP"].as_str()?.parse().ok()?;
+    let port = u16::try_from(OBSERVATION).ok()?;
+    (ready && pod.metadata.deletion_timestamp.is_none()).then(|| SocketAddr::new(ip, port))
+}
+
+async fn ask(address: SocketAddr) -> Option<Told> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let request = Request::get("/bundle").header("host", address.to_string()).body(Empty::<Bytes>::new()).ok()?;
+    let answer = async {
+        let response = sender.send_request(request).await.ok()?;
+        Limited::new(response.into_body(), MOST).collect().await.ok()
+    };
+    let body = tokio::select! {
+        body = answer => body?,
+        // It ends only with the connection, when there is nothing left to hear.
+        _ = connection => return None,
+    };
+    serde_json::from_slice(&body.to_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(status: &serde_json::Value) -> DynamicObject {
+        serde_json::from_value(json!({"metadata": {"name": "hongkong-node-0"}, "status": status})).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_does_not_answer_is_behind_and_one_that_is_not_ready_is_not_asked() {
+        let ready = json!([{"type": "Ready", "status": "True"}]);
+        // Nobody listens there.
+        let silent = pod(&json!({"podIP": "127.99.99.99", "conditions": ready}));
+        assert_eq!(behind([&silent].into_iter(), "d").await, ["hongkong-node-0"]);
+        for status in [
+            json!({"podIP": "127.99.99.99", "conditions": [{"type": "Ready", "status": "False"}]}),
+            json!({"conditions": ready}),
+            json!({"podIP": "not an address", "conditions": ready}),
+            json!({}),
+        ] {
+            assert!(behind([&pod(&status)].into_iter(), "d").await.is_empty());
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The operator against a real API server. Nothing here needs a running pod: the control plane has no controllers of its
+//! own, so what a kubelet would report of a workload, a test reports itself.
+
+mod bed;
+mod conditions;
+mod drift;
+mod identities;
+mod leader;
+mod malformed;
+mod placement;
+mod quiet;
+mod rbac;
+mod scale;

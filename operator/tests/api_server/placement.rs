@@ -1,0 +1,135 @@
+//! Where nodes run: in another namespace, in another cluster, under another operator.
+
+use serde_json::{Value, json};
+use wanqu_testbed::{ControlPlane, until};
+
+use crate::bed::{Bed, condition};
+use crate::conditions::bundle;
+
+#[tokio::test]
+async fn a_node_moves_with_its_namespace_and_goes_with_its_jurisdiction() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
+    bed.namespace("elsewhere").await;
+    bed.merge("Jurisdiction", "gba", "macau", json!({"spec": {"placement": {"namespace": "elsewhere"}}})).await;
+    bed.until_there("StatefulSet", "elsewhere", "macau-node").await;
+    bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
+    bed.until_gone("Secret", "gba-macau", "macau-identity").await;
+    bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| {
+        let bundle = bundle(map);
+        let member = bundle.members.iter().find(|member| member.sql_name.as_str() == "macau")?;
+        (member.endpoint.as_deref() == Some("macau-exchange.elsewhere.svc:7443")).then_some(())
+    })
+    .await;
+
+    bed.delete("Jurisdiction", "gba", "macau").await;
+    bed.until_gone("Jurisdiction", "gba", "macau").await;
+    for (kind, name) in [
+        ("StatefulSet", "macau-node"),
+        ("Service", "macau-node"),
+        ("Service", "macau-exchange"),
+        ("Service", "macau-gateway"),
+        ("Secret", "macau-ca"),
+        ("Secret", "macau-identity"),
+        ("ConfigMap", "macau-bundle"),
+        ("NetworkPolicy", "macau-node-deny"),
+        ("NetworkPolicy", "macau-node-egress"),
+        ("PodDisruptionBudget", "macau-node"),
+        ("ServiceAccount", "macau-node"),
+    ] {
+        assert!(bed.get(kind, "elsewhere", name).await.is_none(), "{kind} {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_another_operator_runs_is_known_and_not_run() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
+    let trust = bed.until_there("ConfigMap", "gba", "macau-trust").await;
+    let external = json!({"endpoint": "node.mo.example:7443", "ca": trust["data"]["ca.pem"]});
+    let placement = json!({"spec": {"dataClaim": null, "placement": {"namespace": null, "external": external}}});
+    bed.merge("Jurisdiction", "gba", "macau", placement).await;
+    let message = bed.condition("Jurisdiction", "macau", "Ready", "True", "External").await;
+    assert!(message.contains("macau-to-hongkong-planning sha256:"), "{message}");
+    bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
+    let endpoint = |map: &Value| {
+        let bundle = bundle(map);
+        bundle.members.iter().find(|member| member.sql_name.as_str() == "macau")?.endpoint.clone()
+    };
+    bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| {
+        (endpoint(map)? == "node.mo.example:7443").then_some(())
+    })
+    .await;
+    assert!(bed.get("ConfigMap", "gba", "macau-bundle").await.is_none());
+    // Where it comes from is not known, so the exchange is open to every address, and only that.
+    bed.until("NetworkPolicy", "gba-hongkong", "hongkong-node-exchange", |policy| {
+        let rule = &policy["spec"]["ingress"][0];
+        (rule.get("from").is_none() && rule["ports"][0]["port"] == 7443).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_node_in_another_cluster_comes_and_goes_and_a_lost_way_there_says_so() {
+    let bed = Bed::start().await;
+    let far = ControlPlane::start().await.unwrap();
+    let there = far.client().await.unwrap();
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    let placement = json!({"namespace": null, "kubeconfigSecret": {"name": "far", "namespace": "wanqu-mo"}});
+    bed.merge("Jurisdiction", "gba", "macau", json!({"spec": {"placement": placement}})).await;
+    let message = bed.condition("Jurisdiction", "macau", "WorkloadReady", "False", "SecretInvalid").await;
+    assert!(
+        message.starts_with("spec.placement.kubeconfigSecret: there is no Secret far in namespace gba"),
+        "{message}"
+    );
+
+    let secret = |text: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "far", "namespace": "gba"},
+            "stringData": {"kubeconfig": text},
+        })
+        .to_string()
+    };
+    for (text, told) in [("][", "it is not a kubeconfig"), ("{}", "it has no current context")] {
+        bed.apply(&secret(text)).await;
+        bed.until("Jurisdiction", "gba", "macau", |object| {
+            condition(object, "WorkloadReady")?["message"].as_str()?.contains(told).then_some(())
+        })
+        .await;
+    }
+    // Nobody listens there.
+    let nowhere = serde_json::to_string(far.admin().kubeconfig()).unwrap();
+    let server = far.admin().kubeconfig().clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
+    bed.apply(&secret(&nowhere.replace(&server, "https://127.0.0.1:1"))).await;
+    bed.until("Jurisdiction", "gba", "macau", |object| {
+        (condition(object, "Ready")?["reason"] == "ClusterUnreachable").then_some(())
+    })
+    .await;
+    bed.until_there("StatefulSet", "gba-hongkong", "hongkong-node").await;
+
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "wanqu-mo"}});
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> = kube::Api::all(there.clone());
+    namespaces.create(&<_>::default(), &serde_json::from_value(namespace).unwrap()).await.unwrap();
+    bed.apply(&secret(&serde_json::to_string(far.admin().kubeconfig()).unwrap())).await;
+    let sets: kube::Api<k8s_openapi::api::apps::v1::StatefulSet> = kube::Api::namespaced(there.clone(), "wanqu-mo");
+    let limit = std::time::Duration::from_mins(1);
+    until("the node in the other cluster", limit, async || {
+        Ok(sets.get_opt("macau-node").await.unwrap().map(drop).ok_or_else(String::new))
+    })
+    .await
+    .unwrap();
+    let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(there, "wanqu-mo");
+    assert!(secrets.get_opt("macau-identity").await.unwrap().is_some());
+    assert!(secrets.get_opt("macau-ca").await.unwrap().is_none(), "the authority's key stays at home");
+    assert!(bed.get("Secret", "gba", "macau-ca").await.is_some());
+
+    bed.delete("Jurisdiction", "gba", "macau").await;
+    bed.until_gone("Jurisdiction", "gba", "macau").await;
+    assert!(sets.get_opt("macau-node").await.unwrap().is_none());
+    assert!(secrets.get_opt("macau-identity").await.unwrap().is_none());
+}
