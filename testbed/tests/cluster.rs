@@ -36,11 +36,14 @@ fn web(user: u32) -> serde_json::Value {
                 "name": "web",
                 "image": BUSYBOX,
                 "imagePullPolicy": "Never",
-                "command": ["sh", "-c", "echo started; id -u > /state/user; while :; do echo here | nc -l -p 8080; done"],
+                "command": ["sh", "-c", "echo started; id -u > /state/user; id -u > /more/user; while :; do echo here | nc -l -p 8080; done"],
                 "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
-                "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+                "volumeMounts": [{"name": "state", "mountPath": "/state"}, {"name": "more", "mountPath": "/more"}],
             }],
-            "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": "state"}}],
+            "volumes": [
+                {"name": "state", "persistentVolumeClaim": {"claimName": "state"}},
+                {"name": "more", "persistentVolumeClaim": {"claimName": "more"}},
+            ],
         },
     })
 }
@@ -65,11 +68,15 @@ async fn pods_run_services_have_names_and_nothing_is_left() {
     Api::all(cluster.client().await.unwrap()).create(&PostParams::default(), &namespace).await.unwrap();
     let folder = cluster.state().join("volume");
     cluster.volume("state", &folder, "work", "state").await.unwrap();
-    let claim = json!({
-        "metadata": {"name": "state"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": ""},
-    });
-    create::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&cluster, "work", claim).await.unwrap();
+    // One of a folder that the test knows, and one on demand.
+    for (name, class) in [("state", json!({"storageClassName": ""})), ("more", json!({}))] {
+        let mut claim = json!({
+            "metadata": {"name": name},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        });
+        claim["spec"].as_object_mut().unwrap().extend(class.as_object().unwrap().clone());
+        create::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(&cluster, "work", claim).await.unwrap();
+    }
     let account = "the default service account of the namespace being there";
     let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
         Api::namespaced(cluster.client().await.unwrap(), "work");
@@ -87,7 +94,10 @@ async fn pods_run_services_have_names_and_nothing_is_left() {
     });
     create::<k8s_openapi::api::core::v1::Service>(&cluster, "work", service).await.unwrap();
     running(&cluster, "work", "web").await;
-    assert_eq!(std::fs::read_to_string(folder.join("user")).unwrap(), "65532\n", "the volume is the pod's to write");
+    for folder in [folder, cluster.state().join("volumes/work-more")] {
+        let written = std::fs::read_to_string(folder.join("user")).unwrap();
+        assert_eq!(written, "65532\n", "{} is the pod's to write", folder.display());
+    }
 
     // Logs and exec, through the API server and the kubelet.
     assert_eq!(cluster.kubectl(&["--namespace=work", "logs", "web"]).unwrap(), "started\n");

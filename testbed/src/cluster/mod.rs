@@ -6,12 +6,14 @@
 //!     tunnel    a port of the test's loopback that leads to the API server inside
 //!     plane     etcd, API server
 //!     node      containerd, kubelet, kube-proxy; controller manager, scheduler, CoreDNS
+//!     storage   a default storage class, whose volumes are folders
 //! ```
 //!
 //! It needs root, and Debian packages that are installed if they are missing. Nothing in it reaches the machine's network.
 //! All that it writes lies in one folder, and all of it is gone when it stops: processes, containers, mounts, cgroups, the
 //! namespace. What a test that was killed left behind is cleared by the next cluster that starts.
 
+mod background;
 mod calico;
 mod cgroups;
 mod components;
@@ -21,6 +23,7 @@ mod link;
 mod network;
 mod range;
 mod seat;
+mod storage;
 mod tunnel;
 mod volume;
 
@@ -32,6 +35,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::{Api, Client};
 
+use background::Background;
 use components::Components;
 pub use link::Link;
 use network::Network;
@@ -63,8 +67,9 @@ enum Pods {
 
 /// A running cluster of one node. It ends, and all that it made goes, when this is dropped.
 pub struct Cluster {
-    // Dropped in this order: the programs of the node, the kubelet first, so that nothing starts containers anew; what they
+    // Dropped in this order: the provider of volumes; the programs of the node, the kubelet first, so that nothing starts containers anew; what they
     // left; the control plane, and with it the folder.
+    storage: Option<Background>,
     node: Vec<Process>,
     seat: Seat,
     plane: ControlPlane,
@@ -110,7 +115,7 @@ impl Cluster {
             kubernetes: range.kubernetes(),
         };
         let plane = ControlPlane::start_at(&site, Some(format!("https://{}", api.address())), scratch).await?;
-        let mut cluster = Self { node: Vec::new(), seat, plane, network, _api: api };
+        let mut cluster = Self { storage: None, node: Vec::new(), seat, plane, network, _api: api };
         cluster.start_node(pods).await?;
         Ok(cluster)
     }
@@ -131,6 +136,7 @@ impl Cluster {
         let components = self.components();
         let rest = [components.controller_manager()?, components.scheduler()?, components.proxy()?, components.dns()?];
         self.node.extend(rest);
+        self.storage = Some(storage::provide(self.admin(), self.plane.state(), self.node_name()).await?);
         self.ready().await
     }
 
