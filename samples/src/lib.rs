@@ -35,9 +35,11 @@ pub mod rates;
 mod store;
 mod text;
 pub mod visits;
+mod volume;
 mod write;
 
 pub use canary::{canaries, canary_amounts};
 pub use manifest::{manifests, write_manifests};
 pub use options::{Options, Progress};
 pub use store::{Error, ensure, generate};
+pub use volume::ensure_city;

@@ -14,7 +14,7 @@ use crate::write::Tally;
 const VERSION: u32 = 1;
 
 /// The file that says what a folder of sample data was made from.
-const MARKER: &str = ".wanqu-samples";
+pub(crate) const MARKER: &str = ".wanqu-samples";
 
 /// Why there is no sample data.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub fn generate(dir: &Path, options: &Options, progress: &mut dyn FnMut(Progress
     make(dir, options, progress)
 }
 
-fn check(options: &Options) -> Result<(), Error> {
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
     if options.visits > Options::MAX_VISITS {
         let most = Options::MAX_VISITS;
         return Err(Error::Options(format!("{} visits are asked for; at most {most} can be made", options.visits)));
@@ -91,7 +91,7 @@ fn check(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn marker(options: &Options) -> String {
+pub(crate) fn marker(options: &Options) -> String {
     let Options { seed, visits, air_days, canaries } = options;
     format!("version {VERSION}\nseed {seed}\nvisits {visits}\nair-days {air_days}\ncanaries {canaries}\n")
 }
@@ -140,7 +140,7 @@ fn beside(dir: &Path, what: &str) -> PathBuf {
     dir.with_file_name(format!(".{name}.{what}"))
 }
 
-fn remove(dir: &Path) -> Result<(), Error> {
+pub(crate) fn remove(dir: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(dir, error)),
         _ => Ok(()),

@@ -42,6 +42,16 @@ Examples:
   wanqu up -f examples/gba
   wanqu up -f my-federation --data /srv/wanqu --gateway-port 32010";
 
+const SAMPLES_EXAMPLES: &str = "\
+Examples:
+  wanqu samples --jurisdiction HK --into /data
+  wanqu samples --jurisdiction MO --into /data --visits 20000";
+
+const READY_EXAMPLES: &str = "\
+Examples:
+  wanqu ready wanqu-operator.wanqu-system:9090
+  wanqu ready --wait 60 localhost:9090";
+
 const EXAMPLES: &str = "\
 Examples:
   wanqu                      start the demo: three jurisdictions in one process, and a tour
@@ -89,6 +99,16 @@ pub enum Command {
     /// Read an owner's log of releases and refusals.
     #[command(after_help = AUDIT_EXAMPLES, after_long_help = format!("{AUDIT_EXAMPLES}\n\n{EXIT_CODES}"))]
     Audit(AuditArgs),
+    /// Write the synthetic sample data of one jurisdiction into a folder, such as the root of a mounted volume.
+    ///
+    /// It is what `wanqu demo` uses. A folder that holds it already is left as it is; one that holds anything else is refused.
+    #[command(after_help = SAMPLES_EXAMPLES, after_long_help = format!("{SAMPLES_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Samples(SamplesArgs),
+    /// Ask a node or an operator whether it is ready, at its port of observation.
+    ///
+    /// Prints what it answers; 0 only if it is ready.
+    #[command(after_help = READY_EXAMPLES, after_long_help = format!("{READY_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Ready(ReadyArgs),
     /// Print a shell's completion script.
     ///
     /// For bash: `wanqu completions bash > ~/.local/share/bash-completion/completions/wanqu`.
@@ -146,6 +166,34 @@ pub struct CheckArgs {
     /// A manifest file, or a folder of them (.yaml, .yml, .json).
     #[arg(short = 'f', long = "filename", value_name = "DIR", required = true)]
     pub manifests: PathBuf,
+}
+
+/// What `samples` takes.
+#[derive(Debug, ClapArgs)]
+pub struct SamplesArgs {
+    /// Whose data: CN-SZ, HK or MO.
+    #[arg(long, value_name = "ID")]
+    pub jurisdiction: JurisdictionId,
+    /// The folder, empty or with sample data in it.
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// Visits of all three jurisdictions together, of which this one has its part.
+    #[arg(long, value_name = "COUNT", default_value_t = wanqu_samples::Options::default().visits)]
+    pub visits: u64,
+    /// Everything random follows from it; the same for all jurisdictions of a federation.
+    #[arg(long, value_name = "SEED", default_value_t = wanqu_samples::Options::default().seed)]
+    pub seed: u64,
+}
+
+/// What `ready` takes.
+#[derive(Debug, ClapArgs)]
+pub struct ReadyArgs {
+    /// Its port of observation.
+    #[arg(value_name = "HOST:PORT")]
+    pub address: String,
+    /// Ask again for so many seconds until it is ready.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u64,
 }
 
 /// Which gateway to ask, and as whom. Nothing of it is needed for a federation that `demo` or `up` started here.
@@ -353,6 +401,8 @@ mod tests {
             &["wanqu", "up"],
             &["wanqu", "check"],
             &["wanqu", "catalog", "--node", "HK", "--bundle", "b.json"],
+            &["wanqu", "samples", "--jurisdiction", "HK"],
+            &["wanqu", "ready", "--wait", "a while", "localhost:9090"],
         ] {
             let error = Args::try_parse_from(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line:?}");

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
 use wanqu_crds::Resources;
 use wanqu_crds::names::JurisdictionId;
 use wanqu_samples::Options;
@@ -15,9 +14,9 @@ use super::check;
 use super::connect::Connection;
 use super::failure::{Failure, Outcome};
 use super::render::cells::counted;
-use super::render::progress::bar;
 use super::render::table::Screen;
 use super::running::{Roots, Running};
+use super::samples;
 use super::state::StateDir;
 use super::steps::STEPS;
 use super::{tour, up};
@@ -33,7 +32,8 @@ pub async fn run(state: &StateDir, args: &DemoArgs) -> Outcome {
         None => folder.join("data"),
     };
     let resources = check::read(&folder)?;
-    sample_data(&data).await?;
+    let folder_of_data = data.clone();
+    samples::made(move |progress| wanqu_samples::ensure(&folder_of_data, &Options::default(), progress)).await?;
     let roots = Roots { base: folder, of: data_roots(&resources, &data) };
     let running = Running::start(state, lock, &resources, roots, args.ports).await?;
     super::put(&up::welcome(&running.state))?;
@@ -59,28 +59,6 @@ fn verdict(failed: usize) -> Outcome {
         return super::put(&format!("\nThe tour came out as it should, all {steps} of it.\n"));
     }
     Err(Failure::failed(format!("{} of the tour's {} did not come out as they should", failed, STEPS.len())))
-}
-
-/// Generates the sample data where it is not there yet.
-async fn sample_data(folder: &Path) -> Outcome {
-    let folder = folder.to_owned();
-    let made = tokio::task::spawn_blocking(move || {
-        let mut shown: Option<ProgressBar> = None;
-        let result = wanqu_samples::ensure(&folder, &Options::default(), &mut |progress| {
-            let bar = shown.get_or_insert_with(|| bar(progress.total, "making sample data"));
-            bar.set_message(progress.what);
-            bar.set_position(progress.done);
-        });
-        if let Some(bar) = shown {
-            bar.finish_and_clear();
-        }
-        result
-    });
-    match made.await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Failure::failed(error.to_string())),
-        Err(error) => Err(Failure::failed(format!("the sample data could not be made: {error}"))),
-    }
 }
 
 /// The members' data roots, `data/macau` in the manifests, below the folder that holds the data.

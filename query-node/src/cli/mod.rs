@@ -10,9 +10,11 @@ mod demo;
 pub mod failure;
 pub mod input;
 pub mod query;
+mod ready;
 pub mod reference;
 pub mod render;
 pub mod running;
+mod samples;
 pub mod state;
 mod steps;
 pub mod tour;
@@ -57,6 +59,8 @@ async fn run(args: Args) -> Outcome {
         Command::Explain(args) => query::explain(&state?, &args).await,
         Command::Catalog(args) => catalog::run(&state?, &args).await,
         Command::Audit(args) => audit::run(&state?, &args),
+        Command::Samples(args) => samples::run(&args).await,
+        Command::Ready(args) => ready::run(&args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "wanqu", &mut script);

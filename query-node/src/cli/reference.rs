@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn every_command_has_a_section() {
         let made = markdown(Args::command());
-        for command in ["demo", "up", "check", "query", "explain", "catalog", "audit", "completions"] {
+        for command in
+            ["demo", "up", "check", "query", "explain", "catalog", "audit", "samples", "ready", "completions"]
+        {
             assert!(made.contains(&format!("## `wanqu {command}`")), "{command}");
         }
         assert!(!made.contains("## `wanqu reference`"), "hidden commands are left out");
