@@ -1,0 +1,60 @@
+# One image for everything that runs: the node, the command line and the operator.
+#
+#   docker build -t wanqu .                                    compiles, in a stage of its own
+#   docker build -t wanqu --build-arg PREBUILT=bin FOLDER      takes the binaries of FOLDER/bin as they are
+#
+# It holds the programs, the shared libraries that they name, the certificates of public authorities, and nothing else: no
+# shell, no package manager. It keeps to what buildah 1.28 understands.
+
+ARG BUILD_IMAGE=rust:1.95-slim-bookworm
+ARG BASE_IMAGE=debian:bookworm-slim
+
+# The programs, in /out.
+FROM ${BUILD_IMAGE} AS programs
+# A folder of the context with programs that are built already; empty to build them here.
+ARG PREBUILT=
+ARG PROFILE=release
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    set -eu; mkdir -p /out; \
+    if [ -n "${PREBUILT}" ]; then \
+        programs="${PREBUILT}"; \
+    else \
+        cargo build --locked --profile "${PROFILE}" --bin query-node --bin wanqu --bin wanqu-operator; \
+        programs="target/$(if [ "${PROFILE}" = dev ]; then echo debug; else echo "${PROFILE}"; fi)"; \
+    fi; \
+    for program in query-node wanqu wanqu-operator; do install -m 0755 "${programs}/${program}" /out/; done
+
+# What the programs need, gathered below /root-of-image.
+FROM ${BASE_IMAGE} AS gathered
+COPY --from=programs /out /root-of-image/usr/local/bin
+RUN set -eu; \
+    if [ ! -e /etc/ssl/certs/ca-certificates.crt ]; then \
+        apt-get update && apt-get install --yes --no-install-recommends ca-certificates; \
+    fi; \
+    cd /root-of-image; \
+    mkdir -p etc/ssl/certs tmp var/lib/wanqu; \
+    chmod 1777 tmp; chown 65532:65532 var/lib/wanqu; \
+    cp --dereference /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/; \
+    echo 'wanqu:x:65532:65532:Wanqu:/var/lib/wanqu:/sbin/nologin' > etc/passwd; \
+    echo 'wanqu:x:65532:' > etc/group; \
+    for library in $(ldd usr/local/bin/* | grep -o '/lib[^ ]*' | sort -u); do \
+        cp --dereference --parents "${library}" .; \
+    done; \
+    find . -exec touch --no-dereference --date=@0 {} +
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Wanqu" \
+      org.opencontainers.image.description="A federated data platform: query node, operator and command line" \
+      org.opencontainers.image.url="https://wanqu.dev" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+COPY --from=gathered /root-of-image /
+ENV PATH=/usr/local/bin SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
+# By number, so that a kubelet can tell that it is not root.
+USER 65532:65532
+CMD ["wanqu", "--help"]
