@@ -7,13 +7,17 @@
 
 mod docs;
 mod helm;
+mod metrics;
 mod rendered;
+mod tutorial;
 
 use std::path::{Path, PathBuf};
 
 pub use docs::readme;
 pub use helm::{Helm, Output};
+pub use metrics::{metrics, used};
 pub use rendered::Rendered;
+pub use tutorial::{Step, steps};
 
 /// The root of the repository.
 #[must_use]

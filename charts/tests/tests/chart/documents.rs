@@ -1,6 +1,6 @@
 //! What is written about the chart is what the chart is.
 
-use wanqu_chart_tests::{chart, readme};
+use wanqu_chart_tests::{chart, readme, root, steps};
 
 #[test]
 fn the_page_has_every_value_as_it_is() {
@@ -9,4 +9,25 @@ fn the_page_has_every_value_as_it_is() {
     let silent = committed.lines().find(|line| line.ends_with("|  |"));
     assert_eq!(silent, None, "a value that nothing is said of");
     assert!(committed.contains("| networkPolicy.apiServer.ports | list | `[443,6443]` |"));
+}
+
+/// The commands themselves are run on a whole cluster; here, that they speak of files and programs that there are.
+#[test]
+fn the_tutorial_names_files_that_there_are() {
+    let page = std::fs::read_to_string(root().join("docs/tutorial-kubernetes.md")).unwrap();
+    let steps = steps(&page);
+    assert!(steps.len() > 10, "{steps:?}");
+    for step in &steps {
+        let words: Vec<&str> = step.command.split(' ').collect();
+        assert!(["helm", "kubectl"].contains(&words[0]), "line {}: {}", step.line, step.command);
+        let files = words.windows(2).filter(|pair| pair[0] == "-f").map(|pair| pair[1]);
+        for file in files.chain(words.iter().copied().filter(|word| word.starts_with("charts/"))) {
+            assert!(root().join(file).exists(), "line {}: {file}", step.line);
+        }
+    }
+    // Nothing that is in the folder of examples is left out of the tutorial.
+    for entry in std::fs::read_dir(root().join("examples/kubernetes")).unwrap() {
+        let name = format!("examples/kubernetes/{}", entry.unwrap().file_name().into_string().unwrap());
+        assert!(steps.iter().any(|step| step.command.contains(&name)), "{name}");
+    }
 }

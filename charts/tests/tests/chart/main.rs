@@ -2,7 +2,9 @@
 
 mod access;
 mod documents;
+mod examples;
 mod lint;
+mod observed;
 mod pods;
 mod server;
 mod switches;

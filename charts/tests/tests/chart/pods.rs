@@ -115,6 +115,10 @@ fn what_a_cluster_asks_of_pods_can_be_said() {
         "log.format=text",
         "log.filter=debug",
         "resources.limits.memory=1Gi",
+        "image.pullPolicy=Never",
+        "leaderElection.leaseSeconds=5",
+        "certificates.leafSeconds=3600",
+        "certificates.authoritySeconds=31536000",
     ]);
     let (pod, container) = (pod(&rendered), container(&rendered));
     assert_eq!(pod["imagePullSecrets"], json!([{"name": "pull"}]));
@@ -127,6 +131,11 @@ fn what_a_cluster_asks_of_pods_can_be_said() {
     assert_eq!(variable(&rendered, "HTTPS_PROXY"), "http://proxy.example:3128");
     assert_eq!(variable(&rendered, "WANQU_LOG_FORMAT"), "text");
     assert_eq!(variable(&rendered, "RUST_LOG"), "debug");
+    assert_eq!(variable(&rendered, "WANQU_NODE_IMAGE_PULL_POLICY"), "Never");
+    assert_eq!(variable(&rendered, "WANQU_LEASE_SECONDS"), "5");
+    assert_eq!(variable(&rendered, "WANQU_LEAF_SECONDS"), "3600");
+    // Not 3.1536e+07, as numbers of YAML like to become.
+    assert_eq!(variable(&rendered, "WANQU_AUTHORITY_SECONDS"), "31536000");
     assert_eq!(container["resources"]["limits"]["memory"], "1Gi");
     let template = &rendered.one("Deployment")["spec"]["template"]["metadata"];
     assert_eq!((&template["labels"]["team"], &template["annotations"]["note"]), (&json!("bay"), &json!("x")));

@@ -23,7 +23,7 @@ fn api(client: &Client, object: &Value) -> Api<DynamicObject> {
 }
 
 /// Applies objects; unknown fields and fields given twice are errors.
-async fn apply(client: &Client, objects: &[Value], dry_run: bool) {
+pub async fn apply(client: &Client, objects: &[Value], dry_run: bool) {
     for object in objects {
         let name = object["metadata"]["name"].as_str().unwrap();
         let params = PatchParams {
@@ -38,7 +38,7 @@ async fn apply(client: &Client, objects: &[Value], dry_run: bool) {
 }
 
 /// A namespace that enforces the restricted standard, with the account that every namespace gets from a controller.
-async fn namespace(client: &Client, name: &str) {
+pub async fn namespace(client: &Client, name: &str) {
     let objects = [
         json!({
             "apiVersion": "v1", "kind": "Namespace",
