@@ -31,3 +31,15 @@ fn the_tutorial_names_files_that_there_are() {
         assert!(steps.iter().any(|step| step.command.contains(&name)), "{name}");
     }
 }
+
+/// A page of claims names what shows them; that is there.
+#[test]
+fn what_is_said_to_show_a_capability_is_there() {
+    let page = std::fs::read_to_string(root().join("docs/capability-levels.md")).unwrap();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> = quoted.filter(|text| text.contains('/') && !text.starts_with('/')).collect();
+    assert!(paths.len() > 10, "{paths:?}");
+    for path in paths {
+        assert!(root().join(path).exists(), "{path}");
+    }
+}
