@@ -5,7 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
@@ -50,13 +51,25 @@ pub struct Realm {
     pub findings: Vec<Finding>,
     /// The last state that compiled: what nodes are to run.
     good: Option<Arc<Good>>,
+    /// When it was compiled, and since when one compilation followed the other.
+    compiled_at: Instant,
+    burst_since: Instant,
 }
+
+/// How long nothing may change before bundles are written. A folder of manifests arrives bit by bit, and so do the
+/// authorities of new members: each bit would be a bundle for everybody.
+const CALM: Duration = Duration::from_millis(700);
+/// How long changes that never end may hold up bundles.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A state that compiled, and the bundles that were made of it so far.
 struct Good {
     compiled: Compiled,
-    bundles: Mutex<HashMap<JurisdictionId, Arc<BundleFile>>>,
+    bundles: Mutex<HashMap<JurisdictionId, Made>>,
 }
+
+/// A bundle that is made once, by whoever asks first.
+type Made = Arc<OnceLock<Option<Arc<BundleFile>>>>;
 
 /// A bundle as it lies in a `ConfigMap`.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +89,10 @@ impl Realm {
         fingerprint: String,
         outcome: Result<Compiled, Vec<Finding>>,
         before: Option<&Self>,
+        now: Instant,
     ) -> Self {
+        let burst = before.filter(|before| now.duration_since(before.compiled_at) < CALM);
+        let burst_since = burst.map_or(now, |before| before.burst_since);
         let (good, findings) = match outcome {
             Ok(compiled) => (Some(Arc::new(Good { compiled, bundles: Mutex::default() })), Vec::new()),
             Err(findings) => {
@@ -84,7 +100,15 @@ impl Realm {
                 (before.and_then(|realm| realm.good.clone()), findings)
             }
         };
-        Self { federation: federation.to_owned(), seen, fingerprint, findings, good }
+        let federation = federation.to_owned();
+        Self { federation, seen, fingerprint, findings, good, compiled_at: now, burst_since }
+    }
+
+    /// How long to wait before bundles are written.
+    #[must_use]
+    pub fn unsettled(&self, now: Instant) -> Option<Duration> {
+        let calm = (self.compiled_at + CALM).min(self.burst_since + PATIENCE);
+        Some(calm.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
     /// What can be said of a resource in the state in which the caller sees it.
@@ -114,13 +138,18 @@ impl Realm {
     #[must_use]
     pub fn bundle(&self, member: &JurisdictionId) -> Option<Arc<BundleFile>> {
         let good = self.good.as_deref()?;
-        let mut bundles = good.bundles.lock();
-        if let Some(file) = bundles.get(member) {
-            return Some(Arc::clone(file));
-        }
-        let file = Arc::new(BundleFile::new(&serde_json::to_vec(&good.compiled.bundle(member)?).ok()?));
-        bundles.insert(member.clone(), Arc::clone(&file));
-        Some(file)
+        let made = Arc::clone(good.bundles.lock().entry(member.clone()).or_default());
+        let make = || {
+            let json = serde_json::to_vec(&good.compiled.bundle(member)?).ok()?;
+            Some(Arc::new(BundleFile::new(&json)))
+        };
+        made.get_or_init(make).clone()
+    }
+
+    /// The same, for who must not wait: a large federation's bundles take a while.
+    pub async fn bundle_aside(self: &Arc<Self>, member: &JurisdictionId) -> Option<Arc<BundleFile>> {
+        let (realm, member) = (Arc::clone(self), member.clone());
+        tokio::task::spawn_blocking(move || realm.bundle(&member)).await.ok().flatten()
     }
 }
 
@@ -188,23 +217,25 @@ spec: {id: HK, sqlName: hongkong}
 
     #[test]
     fn a_change_that_does_not_compile_leaves_the_last_good_bundle() {
-        let hk = "HK".parse().unwrap();
-        let good = Realm::new("gba", HashSet::from([seen(1)]), "1".to_owned(), outcome(GOOD), None);
+        let (hk, now) = ("HK".parse().unwrap(), Instant::now());
+        let good = Realm::new("gba", HashSet::from([seen(1)]), "1".to_owned(), outcome(GOOD), None, now);
         let first = good.bundle(&hk).unwrap();
         let bad = outcome(&GOOD.replace("[HK]", "[HK, MO]"));
-        let bad = Realm::new("gba", HashSet::from([seen(2)]), "2".to_owned(), bad, Some(&good));
+        let bad = Realm::new("gba", HashSet::from([seen(2)]), "2".to_owned(), bad, Some(&good), now);
         assert!(good.is_current() && !bad.is_current());
         assert_eq!(bad.bundle(&hk).unwrap(), first);
         assert_eq!(bad.verdict(&seen(1)), Verdict::Unseen, "nothing is said of a state that was not looked at");
         assert_eq!(bad.verdict(&seen(2)), Verdict::InOrder, "the fault is the federation's");
-        let other = Realm::new("other", HashSet::new(), "3".to_owned(), Err(Vec::new()), Some(&good));
+        let other = Realm::new("other", HashSet::new(), "3".to_owned(), Err(Vec::new()), Some(&good), now);
         assert!(other.bundle(&hk).is_none(), "another federation's bundles are not its own");
     }
 
     #[test]
     fn a_bundle_is_the_same_bytes_each_time_and_reads_back() {
         let hk = "HK".parse().unwrap();
-        let file = |_| Realm::new("gba", HashSet::new(), String::new(), outcome(GOOD), None).bundle(&hk).unwrap();
+        let file = |_| {
+            Realm::new("gba", HashSet::new(), String::new(), outcome(GOOD), None, Instant::now()).bundle(&hk).unwrap()
+        };
         let (first, second) = (file(1), file(2));
         assert_eq!(first, second);
         let mut json = Vec::new();
@@ -212,5 +243,24 @@ spec: {id: HK, sqlName: hongkong}
         let bundle: wanqu_crds::bundle::NodeBundle = serde_json::from_slice(&json).unwrap();
         assert_eq!(bundle.trust_domain, "gba.example");
         assert_eq!(BundleFile::new(&json).digest, first.digest);
+    }
+
+    #[test]
+    fn bundles_wait_until_nothing_changes_but_not_for_ever() {
+        let begun = Instant::now();
+        let at = |milliseconds| begun + Duration::from_millis(milliseconds);
+        let next =
+            |before: Option<&Realm>, now| Realm::new("gba", HashSet::new(), String::new(), outcome(GOOD), before, now);
+        let mut realm = next(None, at(0));
+        assert_eq!((realm.unsettled(at(0)), realm.unsettled(at(700))), (Some(CALM), None));
+        for tick in 1..20 {
+            realm = next(Some(&realm), at(tick * 500));
+            let left = Duration::from_millis(10_000 - tick * 500);
+            assert_eq!(realm.unsettled(at(tick * 500)), Some(CALM.min(left)));
+        }
+        realm = next(Some(&realm), at(10_000));
+        assert_eq!(realm.unsettled(at(10_000)), None, "ten seconds are enough");
+        realm = next(Some(&realm), at(11_000));
+        assert_eq!(realm.unsettled(at(11_000)), Some(CALM), "another burst");
     }
 }

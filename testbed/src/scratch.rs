@@ -27,8 +27,11 @@ impl Scratch {
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).map_err(TestbedError::io(&parent))?;
         let path = folder.path().join(LOCK);
-        let lock = File::create(&path).map_err(TestbedError::io(&path))?;
-        lock.lock().map_err(TestbedError::io(&path))?;
+        // It has its name only once it is locked: another process must never meet it in between, and find nobody here.
+        let young = path.with_extension("young");
+        let lock = File::create(&young).map_err(TestbedError::io(&young))?;
+        lock.lock().map_err(TestbedError::io(&young))?;
+        std::fs::rename(&young, &path).map_err(TestbedError::io(&path))?;
         Ok(Self { folder, _lock: lock })
     }
 

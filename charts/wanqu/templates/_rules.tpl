@@ -46,7 +46,7 @@ has its reason, and that the operator cannot do its work without any one of them
 # Which of a node's copies are there; one annotation on each tells its kubelet that a new bundle is to be fetched at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 # A drain of machines leaves a copy of each node that has more than one.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]

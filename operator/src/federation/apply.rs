@@ -53,4 +53,6 @@ pub(super) fn publish(context: &Context, namespace: &str, realm: Realm) {
     tracing::info!(namespace, federation = realm.federation, problems = realm.findings.len(), "compiled");
     context.realms.publish(namespace, realm);
     context.queues.push_all(&context.catalogue, namespace);
+    // Another Federation of the namespace hears that it is one too many.
+    context.queues.federations.push_all(&context.catalogue.federations, namespace);
 }

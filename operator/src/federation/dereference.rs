@@ -7,12 +7,14 @@ use kube::core::object::HasStatus;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{Jurisdiction, Status};
+use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Finding, Placement, Placements, Resources, Sourced};
 use wanqu_identity::TokenIssuer;
 
 use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
-use crate::framework::{Context, Guarded};
+use crate::framework::{Context, Guarded, labels};
+use crate::jurisdiction::bundle_name;
 use crate::realm::Seen;
 
 /// The issuer that the operator itself is, for queries that come as resources.
@@ -37,13 +39,26 @@ pub(super) struct Inputs {
 /// How a member stands.
 pub(super) struct Member {
     /// Its id.
-    pub(super) id: String,
+    pub(super) id: JurisdictionId,
     /// Its resource's name.
     pub(super) name: String,
     /// The generation of what it declares.
     pub(super) generation: Option<i64>,
     /// What its controller says of it.
     pub(super) status: Status,
+    /// Which bundle lies there for its node.
+    pub(super) bundle: Lying,
+}
+
+/// Which bundle lies there for a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lying {
+    /// It does not run in this cluster, so that is not seen.
+    Unseen,
+    /// None.
+    Nothing,
+    /// The one with this digest.
+    Digest(String),
 }
 
 impl Inputs {
@@ -83,7 +98,8 @@ pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&To
         .map(|j| (j.resource.spec.id.clone(), placement(&j.resource, &context.children, namespace, issuer)))
         .collect();
     let standing = resources.jurisdictions.iter().map(|j| Member {
-        id: j.resource.spec.id.to_string(),
+        id: j.resource.spec.id.clone(),
+        bundle: bundle(&j.resource, &context.children, namespace),
         name: j.resource.name_any(),
         generation: j.resource.metadata.generation,
         status: j.resource.status().cloned().unwrap_or_default(),
@@ -119,6 +135,18 @@ fn placement(
         issuer_keys: key.map(|keys| (TOKEN_ISSUER.to_owned(), keys)).into_iter().collect(),
         data_root: spec.data_claim.as_ref().map(|_| "/data".to_owned()),
     }
+}
+
+/// The digest of the bundle that lies in this cluster for a member, if its node runs here.
+fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> Lying {
+    let placement = &jurisdiction.spec.placement;
+    if placement.external.is_some() || placement.kubeconfig_secret.is_some() {
+        return Lying::Unseen;
+    }
+    let namespace = placement.namespace.as_deref().unwrap_or(home);
+    let map = children.get("ConfigMap", namespace, &bundle_name(&jurisdiction.name_any()));
+    let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
+    digest.map_or(Lying::Nothing, Lying::Digest)
 }
 
 struct Found<'a> {

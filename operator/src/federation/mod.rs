@@ -15,7 +15,7 @@ mod status;
 mod validate;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -34,12 +34,18 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
     let issuer = apply::token_issuer(&context, &namespace).await?;
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
     if validate::speaks_for(&context.catalogue, &object, &namespace) {
-        let realm = build::build(&inputs, context.realms.get(&namespace).as_deref());
+        let realm = build::build(&inputs, context.realms.get(&namespace).as_deref(), Instant::now());
         if let Some(realm) = realm {
             apply::publish(&context, &namespace, realm);
         }
     }
-    let claims = status::claims(&object, &inputs, context.realms.get(&namespace).as_deref());
+    let realm = context.realms.get(&namespace);
+    if let Some(wait) = realm.as_ref().and_then(|realm| realm.unsettled(Instant::now())) {
+        // More changes are on their way: nothing is said until they are here.
+        return Ok(Action::requeue(wait));
+    }
+    let current = status::current(&inputs.members, realm.as_ref()).await;
+    let claims = status::claims(&object, &inputs, realm.as_deref(), &current);
     crate::framework::status::report(&context.client, &object, &claims, context.clock.now()).await?;
     Ok(Action::requeue(Duration::from_hours(1)))
 }

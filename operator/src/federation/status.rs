@@ -1,9 +1,13 @@
 //! Step 5: how the federation stands.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use kube::ResourceExt;
 use wanqu_crds::kinds::Federation;
+use wanqu_crds::names::JurisdictionId;
 
-use super::dereference::{Inputs, Member};
+use super::dereference::{Inputs, Lying, Member};
 use crate::described::told;
 use crate::framework::Guarded;
 use crate::framework::conditions::{Claim, Reason, Type, holds};
@@ -12,8 +16,31 @@ use crate::realm::{Realm, Seen, Verdict};
 /// How many problems of other resources a federation's own condition names.
 const NAMED: usize = 8;
 
+/// The members for whom, where it can be seen, what was compiled last lies in the cluster.
+pub(super) async fn current(members: &[Member], realm: Option<&Arc<Realm>>) -> BTreeSet<JurisdictionId> {
+    let mut current = BTreeSet::new();
+    for member in members {
+        let fits = match (&member.bundle, realm) {
+            (Lying::Unseen, _) => true,
+            (Lying::Digest(digest), Some(realm)) => {
+                realm.bundle_aside(&member.id).await.is_some_and(|made| made.digest == *digest)
+            }
+            (Lying::Nothing, _) | (Lying::Digest(_), None) => false,
+        };
+        if fits {
+            current.insert(member.id.clone());
+        }
+    }
+    current
+}
+
 /// What the conditions of a Federation say.
-pub(super) fn claims(object: &Guarded<Federation>, inputs: &Inputs, realm: Option<&Realm>) -> Vec<Claim> {
+pub(super) fn claims(
+    object: &Guarded<Federation>,
+    inputs: &Inputs,
+    realm: Option<&Realm>,
+    current: &BTreeSet<JurisdictionId>,
+) -> Vec<Claim> {
     let Some(realm) = realm else {
         let message = "it has not been compiled yet";
         return vec![Claim::unknown(Type::Ready, Reason::Waiting, message)];
@@ -27,7 +54,7 @@ pub(super) fn claims(object: &Guarded<Federation>, inputs: &Inputs, realm: Optio
         return vec![no(Type::Valid), no(Type::Ready)];
     }
     let valid = valid(inputs, realm);
-    let bundles = bundles(&inputs.members, realm);
+    let bundles = bundles(&inputs.members, realm, current);
     let unready: Vec<&Member> =
         inputs.members.iter().filter(|m| !holds(&m.status.conditions, Type::Ready, m.generation)).collect();
     let ready = if valid.holds != Some(true) {
@@ -57,7 +84,7 @@ fn valid(inputs: &Inputs, realm: &Realm) -> Claim {
     Claim::no(Type::Valid, Reason::Invalid, lines.join("\n"))
 }
 
-fn bundles(members: &[Member], realm: &Realm) -> Claim {
+fn bundles(members: &[Member], realm: &Realm, current: &BTreeSet<JurisdictionId>) -> Claim {
     if !realm.is_current() {
         let message = if realm.compiled().is_some() {
             "what is declared does not compile; the nodes run what compiled last"
@@ -66,7 +93,10 @@ fn bundles(members: &[Member], realm: &Realm) -> Claim {
         };
         return Claim::no(Type::BundleCurrent, Reason::Invalid, message);
     }
-    match members.iter().find(|m| !holds(&m.status.conditions, Type::BundleCurrent, m.generation)) {
+    let behind = |member: &&Member| {
+        !current.contains(&member.id) || !holds(&member.status.conditions, Type::BundleCurrent, member.generation)
+    };
+    match members.iter().find(behind) {
         Some(member) => {
             let message = format!("the node of Jurisdiction {} does not have its bundle yet", member.name);
             Claim::no(Type::BundleCurrent, Reason::MemberNotReady, message)

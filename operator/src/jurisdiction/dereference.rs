@@ -1,6 +1,7 @@
 //! Step 1: what a jurisdiction refers to.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use kube::{Client, ResourceExt};
 use wanqu_crds::agreement_digest;
@@ -18,6 +19,8 @@ pub(super) struct Inputs {
     pub(super) federation: FederationRef,
     /// Its bundle, of the last state that compiled.
     pub(super) bundle: Option<Arc<BundleFile>>,
+    /// How long its bundle is not to be made yet, since more changes are on their way.
+    pub(super) unsettled: Option<Duration>,
     /// Whether that is the state that is declared now.
     pub(super) current: bool,
     /// The agreements that it takes part in, and the digests of their terms.
@@ -78,10 +81,16 @@ pub(super) async fn dereference(
 ) -> Result<Inputs> {
     let namespace = home(jurisdiction);
     let realm = context.realms.get(&namespace);
+    let unsettled = realm.as_ref().and_then(|realm| realm.unsettled(Instant::now()));
+    let bundle = match realm.as_ref().filter(|_| unsettled.is_none()) {
+        Some(realm) => realm.bundle_aside(&jurisdiction.spec.id).await,
+        None => None,
+    };
     let (place, astray) = place(context, jurisdiction, &namespace).await?;
     Ok(Inputs {
         federation,
-        bundle: realm.as_ref().and_then(|realm| realm.bundle(&jurisdiction.spec.id)),
+        bundle,
+        unsettled,
         current: realm.as_deref().is_some_and(Realm::is_current),
         agreements: agreements(&context.catalogue, jurisdiction, &namespace),
         outside: outside(&context.catalogue, jurisdiction, &namespace),

@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::build::OBSERVATION;
@@ -48,16 +49,12 @@ fn address(pod: &DynamicObject) -> Option<SocketAddr> {
 async fn ask(address: SocketAddr) -> Option<Told> {
     let stream = TcpStream::connect(address).await.ok()?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+    // It carries the answer, and may well end in the moment in which the answer is there.
+    let mut carrier = JoinSet::new();
+    carrier.spawn(connection);
     let request = Request::get("/bundle").header("host", address.to_string()).body(Empty::<Bytes>::new()).ok()?;
-    let answer = async {
-        let response = sender.send_request(request).await.ok()?;
-        Limited::new(response.into_body(), MOST).collect().await.ok()
-    };
-    let body = tokio::select! {
-        body = answer => body?,
-        // It ends only with the connection, when there is nothing left to hear.
-        _ = connection => return None,
-    };
+    let response = sender.send_request(request).await.ok()?;
+    let body = Limited::new(response.into_body(), MOST).collect().await.ok()?;
     serde_json::from_slice(&body.to_bytes()).ok()
 }
 

@@ -19,6 +19,8 @@ mod remote;
 mod status;
 mod validate;
 
+pub(crate) use build::names::bundle as bundle_name;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,51 +58,66 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
     let mut progress = Progress::default();
     // On the heap: it holds every object of a node at once.
     let result = Box::pin(bring(&object, &context, &mut progress)).await;
-    if matches!(result, Ok(None)) {
-        return Ok(Action::await_change());
-    }
-    if let Err(error) = &result {
-        progress.failed(error);
-    }
+    let again = match &result {
+        Ok(Next::WhenCompiled) => return Ok(Action::await_change()),
+        Ok(Next::Soon(wait)) => return Ok(Action::requeue(*wait)),
+        Ok(Next::Report(again)) => *again,
+        Err(error) => {
+            progress.failed(error);
+            LATER
+        }
+    };
     written::report(&context.client, &object, &progress.claims(), context.clock.now()).await?;
-    Ok(Action::requeue(result?.unwrap_or(LATER)))
+    result.map(|_| Action::requeue(again))
 }
 
-/// Does what can be done, and notes how far it came. Returns when to look again; nothing if there is nothing to say yet.
-async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut Progress) -> Result<Option<Duration>> {
+/// How a look at a jurisdiction ends, if nothing fails.
+enum Next {
+    /// There is nothing to say before it is compiled, and then this is asked for again.
+    WhenCompiled,
+    /// More changes are on their way: nothing is said until they are here.
+    Soon(Duration),
+    /// Say how it stands, and look again after so long.
+    Report(Duration),
+}
+
+/// Does what can be done, and notes how far it came.
+async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut Progress) -> Result<Next> {
     let verdict = dereference::verdict(context, object);
     let federation = dereference::federation(&context.catalogue, &object.namespace().unwrap_or_default());
     if federation.is_some() && verdict == Verdict::Unseen {
-        // It will be compiled, and then this is asked for again.
-        return Ok(None);
+        return Ok(Next::WhenCompiled);
     }
     progress.judged(&verdict, federation.is_some());
-    let (Some(federation), Some(jurisdiction)) = (federation, object.read()) else { return Ok(Some(LATER)) };
+    let (Some(federation), Some(jurisdiction)) = (federation, object.read()) else { return Ok(Next::Report(LATER)) };
     let inputs = dereference::dereference(context, jurisdiction, federation).await?;
     progress.placed(&inputs.place);
     if matches!(inputs.place, Place::Elsewhere) {
         // It may have been run from here before.
         finalizer::leave(context, jurisdiction).await?;
         progress.elsewhere(&inputs);
-        return Ok(Some(LATER));
+        return Ok(Next::Report(LATER));
     }
     if let Err(problem) = validate::validate(jurisdiction, &inputs) {
         progress.faulty(&problem);
-        return Ok(Some(if problem.is_outside() { MENDED } else { LATER }));
+        return Ok(Next::Report(if problem.is_outside() { MENDED } else { LATER }));
     }
     if verdict != Verdict::InOrder && !apply::runs(context, jurisdiction, &inputs).await? {
         // Nothing new is made of what is not in order: it could be a second node in another's name.
-        return Ok(Some(LATER));
+        return Ok(Next::Report(LATER));
     }
     finalizer::ensure(context, jurisdiction, &inputs.place).await?;
     let identity = match identity::ensure(context, jurisdiction, &inputs).await? {
         Ok(identity) => identity,
         Err(problem) => {
             progress.faulty(&problem);
-            return Ok(Some(MENDED));
+            return Ok(Next::Report(MENDED));
         }
     };
     progress.identified(&identity);
+    if let Some(wait) = inputs.unsettled {
+        return Ok(Next::Soon(wait));
+    }
     let mut again = if matches!(inputs.place, Place::There { .. }) { REMOTE } else { LATER };
     if verdict == Verdict::InOrder {
         let resources = build::build(&build::Node::new(jurisdiction, &inputs, &context.settings));
@@ -114,7 +131,7 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
         progress.applied(&inputs, &apply::as_it_runs(context, jurisdiction, &inputs).await?);
     }
     let renewal = context.clock.until(identity.due).saturating_add(Duration::from_millis(500));
-    Ok(Some(renewal.min(again)))
+    Ok(Next::Report(renewal.min(again)))
 }
 
 /// What keeps a jurisdiction from being placed: something in it, or in a Secret that it names.

@@ -3,6 +3,7 @@
 
 mod bed;
 mod conditions;
+mod copies;
 mod drift;
 mod identities;
 mod leader;

@@ -2,7 +2,7 @@
 
 mod bundle;
 mod disruption;
-pub(super) mod names;
+pub(crate) mod names;
 mod network;
 mod services;
 mod stateful_set;

@@ -16,7 +16,7 @@ pub(in super::super) fn gateway(jurisdiction: &str) -> String {
 }
 
 /// The `ConfigMap` with the bundle.
-pub(in super::super) fn bundle(jurisdiction: &str) -> String {
+pub(crate) fn bundle(jurisdiction: &str) -> String {
     format!("{jurisdiction}-bundle")
 }
 

@@ -17,6 +17,7 @@ fn inputs(namespace: &str, outside: &[&str]) -> Inputs {
             deadline_seconds: 60,
         },
         bundle: Some(Arc::new(BundleFile { digest: "d1".to_owned(), gzip: b"bytes".to_vec() })),
+        unsettled: None,
         current: true,
         agreements: Vec::new(),
         outside: outside.iter().map(|&endpoint| endpoint.to_owned()).collect(),
