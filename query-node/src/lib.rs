@@ -29,6 +29,7 @@ pub mod results;
 pub mod sources;
 pub mod state;
 pub mod telemetry;
+pub mod trace;
 
 /// The words of questions, answers and refusals: a crate of its own, for clients need them without the engine.
 pub use wanqu_client::{answer, refusal};

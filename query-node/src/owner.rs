@@ -123,7 +123,10 @@ impl OwnerService for Owner {
             gated = gated => gated.unwrap_or_else(|_| Err(internal())),
         };
         match outcome {
-            Ok((tables, release)) => self.recorded(state, asked, tables, release).await,
+            Ok((tables, release)) => {
+                tracing::info!(query_id = %asked.query_id, fragment = asked.fragment, "admitted and run");
+                self.recorded(state, asked, tables, release).await
+            }
             Err(refusal) => {
                 let refusal = match refusal.owner {
                     Some(_) => refusal,

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::cli::failure::io_reason;
+
 /// What can be wrong with an audit log. Whichever it is: nothing is released.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file cannot be read or written.
-    #[error("the audit log {path}: {source}")]
+    #[error("the audit log {path}: {}", io_reason(.source))]
     File {
         /// Which.
         path: PathBuf,
@@ -26,6 +28,9 @@ pub enum AuditError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Another file is where the log was.
+    #[error("the audit log {0} was replaced while it was in use")]
+    Replaced(PathBuf),
     /// An entry could not be written; the log takes no more until it is opened anew.
     #[error("the audit log {0} failed before; open it anew")]
     Failed(PathBuf),

@@ -104,17 +104,19 @@ impl Log {
         self.tail.lock().sequence
     }
 
-    /// Whether an entry could be written now. Tried on a file beside the log, for an entry must have something to say.
+    /// Whether an entry could be written now, where others would find it. Tried on a file beside the log, for an entry
+    /// must have something to say.
     ///
     /// # Errors
-    /// Why the next release would be refused.
+    /// Why the next release would be refused, or its entry be lost.
     pub fn writable(&self) -> Result<(), AuditError> {
         if self.tail.lock().failed {
             return Err(AuditError::Failed(self.path.clone()));
         }
-        let path = self.path.with_extension("probe");
-        let failed = |source| AuditError::File { path: path.clone(), source };
-        fs::write(&path, [b'\n'; 4096]).and_then(|()| fs::remove_file(&path)).map_err(failed)
+        self.in_place()?;
+        let failed = |source| AuditError::File { path: self.path.clone(), source };
+        let beside = self.path.with_extension("probe");
+        fs::write(&beside, [b'\n'; 4096]).and_then(|()| fs::remove_file(&beside)).map_err(failed)
     }
 
     /// Writes an entry, and returns when it is on the disk. Blocks meanwhile: see [`append_async`](Self::append_async).
@@ -136,7 +138,17 @@ impl Log {
         done.unwrap_or_else(|_| Err(AuditError::Failed(self.path.clone())))
     }
 
+    /// What is written to a file that nobody can find is not written down.
+    fn in_place(&self) -> Result<(), AuditError> {
+        match self.medium.is_at(&self.path) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(AuditError::Replaced(self.path.clone())),
+            Err(source) => Err(AuditError::File { path: self.path.clone(), source }),
+        }
+    }
+
     fn write(&self, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
+        self.in_place()?;
         let mut tail = self.tail.lock();
         if tail.failed {
             return Err(AuditError::Failed(self.path.clone()));

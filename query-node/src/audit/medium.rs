@@ -1,7 +1,9 @@
 //! What the log is written on: a file, or in tests something that fails when told to.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// What the log is written on.
 pub(super) trait Medium: Send + Sync + 'static {
@@ -11,6 +13,8 @@ pub(super) trait Medium: Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
     /// Cuts the file to a length.
     fn cut(&self, length: u64) -> io::Result<()>;
+    /// Whether this is what others find under the log's name.
+    fn is_at(&self, path: &Path) -> io::Result<bool>;
 }
 
 impl Medium for File {
@@ -25,5 +29,10 @@ impl Medium for File {
 
     fn cut(&self, length: u64) -> io::Result<()> {
         self.set_len(length)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let (own, found) = (self.metadata()?, fs::metadata(path)?);
+        Ok((own.dev(), own.ino()) == (found.dev(), found.ino()))
     }
 }

@@ -203,6 +203,10 @@ impl Medium for Brittle {
         Ok(())
     }
 
+    fn is_at(&self, _path: &std::path::Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     fn cut(&self, length: u64) -> io::Result<()> {
         if self.cut_fails.load(Ordering::SeqCst) {
             return Err(io::Error::other("the disk is gone"));
@@ -276,4 +280,25 @@ fn a_receipt_means_that_the_entry_is_safe() {
     }
     assert_eq!(verify_bytes(&medium.bytes.lock()).unwrap().entries, 200);
     assert!(medium.syncs.load(Ordering::SeqCst) < 200, "appends share flushes");
+}
+
+#[test]
+fn a_log_that_is_not_where_it_was_takes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path()).unwrap();
+    log.append(now(), released(1)).unwrap();
+    assert_eq!(log.sequence(), 1);
+    log.writable().unwrap();
+    let (place, aside) = (dir.path().join(FILE), dir.path().join("aside"));
+    fs::rename(&place, &aside).unwrap();
+    assert!(matches!(log.writable(), Err(AuditError::File { .. })));
+    fs::write(&place, b"").unwrap();
+    assert!(matches!(log.writable(), Err(AuditError::Replaced(_))));
+    assert!(matches!(log.append(now(), released(2)), Err(AuditError::Replaced(_))));
+    fs::rename(&aside, &place).unwrap();
+    log.writable().unwrap();
+    log.append(now(), released(3)).unwrap();
+    assert_eq!(verify(dir.path()).unwrap().entries, 2);
+    let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [FILE], "looking leaves nothing behind");
 }

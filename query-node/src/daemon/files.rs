@@ -65,13 +65,15 @@ impl IdentityFiles {
         texts: &Texts,
         trust_domain: &str,
     ) -> Result<(NodeIdentity, GatewayIdentity), DaemonError> {
-        let wrong = |path: &Path| {
-            let path = path.to_owned();
-            move |source| DaemonError::Identity { path, source }
+        let wrong = |cert: &Path, key: &Path| {
+            let (cert, key) = (cert.to_owned(), key.to_owned());
+            move |source| DaemonError::Identity { cert, key, source }
         };
         let Texts([node_cert, node_key, gateway_cert, gateway_key]) = texts;
-        let node = NodeIdentity::from_pem(trust_domain, node_cert, node_key).map_err(wrong(&self.node_cert))?;
-        let gateway = GatewayIdentity::from_pem(gateway_cert, gateway_key).map_err(wrong(&self.gateway_cert))?;
+        let node = NodeIdentity::from_pem(trust_domain, node_cert, node_key)
+            .map_err(wrong(&self.node_cert, &self.node_key))?;
+        let gateway = GatewayIdentity::from_pem(gateway_cert, gateway_key)
+            .map_err(wrong(&self.gateway_cert, &self.gateway_key))?;
         Ok((node, gateway))
     }
 

@@ -28,6 +28,7 @@ use crate::node::{Node, NodeError, NodeSettings};
 use crate::observe;
 use crate::results::ResultsSettings;
 use crate::telemetry::log_filter;
+use crate::trace::Exporter;
 use files::IdentityFiles;
 use follow::Followed;
 
@@ -79,6 +80,9 @@ pub struct Settings {
     /// less than what the node's supervisor waits before it kills.
     #[arg(long, value_name = "SECONDS", env = "WANQU_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u32,
+    /// A collector that traces are sent to: OTLP over plain HTTP, `http://HOST:4318`. None are sent without it.
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp_endpoint: Option<Exporter>,
     /// How the log is written.
     #[arg(long, value_enum, env = "WANQU_LOG_FORMAT", default_value_t)]
     pub log_format: LogFormat,
@@ -101,8 +105,8 @@ enum DaemonError {
     Bundle(#[from] BundleError),
     #[error("cannot read {}: {}", .path.display(), io_reason(.source))]
     File { path: PathBuf, source: io::Error },
-    #[error("{}: {source}", .path.display())]
-    Identity { path: PathBuf, source: IdentityError },
+    #[error("{} with {}: {source}", .cert.display(), .key.display())]
+    Identity { cert: PathBuf, key: PathBuf, source: IdentityError },
     #[error("cannot listen on {address}: {}", io_reason(.source))]
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot be set up: {0}")]
@@ -125,7 +129,6 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the node ended");
             eprintln!("query-node: {error}");
             ExitCode::FAILURE
         }
@@ -135,6 +138,9 @@ pub fn main() -> ExitCode {
 async fn serve(settings: Settings) -> Result<(), DaemonError> {
     // Before anything else, so that an early signal is not lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(DaemonError::Setup)?;
+    if let Some(exporter) = settings.otlp_endpoint.clone() {
+        exporter.start();
+    }
     let mut file = BundleFile::new(settings.bundle.clone());
     let bundle = file.first()?;
     let mut identities = IdentityFiles::new(&settings);
@@ -177,6 +183,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     }
     stop.cancel();
     serving.await?;
+    Exporter::flush().await;
     tracing::info!("ended");
     Ok(())
 }

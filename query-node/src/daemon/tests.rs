@@ -47,6 +47,7 @@ fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         gateway_listen: free(),
         observation_listen: free(),
         drain_seconds: 5,
+        otlp_endpoint: None,
         log_format: LogFormat::Text,
     };
     let token = issuer.issue("researcher@hku.example", Timestamp::now(), Duration::from_mins(1)).unwrap();

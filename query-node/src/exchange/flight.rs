@@ -27,6 +27,7 @@ use wanqu_client::status::{internal, to_status};
 
 use super::listener::{Accepting, Caller, accept};
 use crate::refusal::{Code, Refusal};
+use crate::trace::TraceContext;
 
 /// A stream of one kind of message.
 pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     pub caller: Caller,
     /// The bearer token, if there was one.
     pub token: Option<String>,
+    /// The trace that the caller is in, if it says so (`traceparent`).
+    pub trace: Option<TraceContext>,
 }
 
 /// The part of Flight that the exchange and the gateway use.
@@ -149,9 +152,10 @@ struct Adapter<D>(D);
 
 fn call<T>(request: &Request<T>) -> Call {
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
-    let token = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    Call { caller, token }
+    let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
+    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+    let trace = header("traceparent").and_then(|value| value.parse().ok());
+    Call { caller, token, trace }
 }
 
 fn unimplemented() -> Status {

@@ -32,6 +32,7 @@ use crate::gate::AuditedRelease;
 use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
 use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
+use crate::trace::{self, Kind, Step};
 
 /// What an envelope takes beside its SQL text, in bytes.
 const ENVELOPE_SLACK: usize = 64 * 1024;
@@ -96,7 +97,7 @@ pub(crate) async fn attended(
 ) -> Result<AuditedRelease, Refusal> {
     let unattended = cancel.clone().drop_guard();
     let answer = async move { service.answer(request, cancel).await };
-    let answered = tokio::spawn(answer.in_current_span()).await;
+    let answered = tokio::spawn(trace::carried(answer).in_current_span()).await;
     let _ = unattended.disarm();
     answered.unwrap_or_else(|_| Err(internal()))
 }
@@ -195,7 +196,8 @@ impl ExchangeServer {
         Ok((envelope, place))
     }
 
-    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<Sending, Refusal> {
+    /// Answers an envelope, which says what trace its course is a step of.
+    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], course: &mut Course) -> Result<Sending, Refusal> {
         let (envelope, place) = match self.opened(peer, bytes) {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
@@ -204,8 +206,18 @@ impl ExchangeServer {
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let cancel = self.drain.token();
         let guard = cancel.clone().drop_guard();
+        let parent = envelope.traceparent.as_deref().and_then(|parent| parent.parse().ok());
+        let step = Step::begin("fragment", Kind::Server, parent)
+            .with("wanqu.query", &envelope.query_id)
+            .with("wanqu.fragment", &envelope.fragment)
+            .with("wanqu.peer", &peer.jurisdiction);
+        let (context, query_id, fragment) = (step.context(), envelope.query_id, envelope.fragment);
+        let (jurisdiction, trace_id) = (&peer.jurisdiction, context.trace_id());
+        let span = tracing::info_span!("fragment", %query_id, fragment, peer = %jurisdiction, trace_id);
+        course.begin(step);
         let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone() };
-        let mut answer = std::pin::pin!(attended(Arc::clone(&self.service), request, cancel.clone()));
+        let answer = attended(Arc::clone(&self.service), request, cancel.clone());
+        let mut answer = std::pin::pin!(trace::within(context, answer).instrument(span));
         let release = tokio::select! {
             answered = &mut answer => answered?,
             () = tokio::time::sleep_until(deadline) => {
@@ -270,8 +282,8 @@ impl Door for ExchangeServer {
             from: self.own.clone(),
             to: peer.jurisdiction.clone(),
         };
-        let course = Course::fragment(&self.metrics, &peer.jurisdiction);
-        match self.answer(&peer, &ticket.ticket).await {
+        let mut course = Course::fragment(&self.metrics, &peer.jurisdiction);
+        match self.answer(&peer, &ticket.ticket, &mut course).await {
             Ok(sending) => Ok(course.follow(sending.messages(tell))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");

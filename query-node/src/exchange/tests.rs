@@ -575,3 +575,88 @@ async fn an_owner_killed_in_mid_stream_never_looks_complete() {
     assert_eq!(release.batches.next().await.unwrap().unwrap_err().code, Code::OwnerUnavailable);
     assert!(release.report.await.is_err());
 }
+
+/// Macau's node with a clock and an end of its own.
+async fn macau(border: &Border, change: impl FnOnce(ExchangeServer) -> ExchangeServer) -> SocketAddr {
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    // Nobody looks at the questions.
+    tokio::spawn(async move { while questions.recv().await.is_some() {} });
+    let owner = Arc::new(Owner { behaviour: Box::new(ROWS), never_answers: false, asked });
+    let limits = Limits::default().into();
+    let server = ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, limits).unwrap();
+    let server = change(server.with_tap(Some(Arc::clone(&border.tap) as _)));
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(server.serve(listener, border.stop.clone()));
+    address
+}
+
+/// A clock that can be put forward.
+#[derive(Clone)]
+struct Later(Arc<Mutex<SignedDuration>>);
+
+impl crate::clock::Clock for Later {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock()
+    }
+}
+
+#[tokio::test]
+async fn a_connection_does_not_outlive_its_certificate() {
+    let border = Border::new();
+    let clock = Later(Arc::default());
+    let address = macau(&border, |server| server.with_clock(Arc::new(clock.clone()))).await;
+    let exchange = border.exchange(address);
+    ask(&exchange).await.unwrap();
+    *clock.0.lock() = SignedDuration::from_hours(25);
+    let refusal = ask(&exchange).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Identity);
+    assert!(refusal.message.contains("no longer trusted"), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_owner_that_ends_is_asked_once_more_and_named() {
+    let border = Border::new();
+    let drain = Drain::default();
+    let address = macau(&border, |server| server.with_drain(drain.clone(), Places::new(drain.clone()))).await;
+    let exchange = border.exchange(address);
+    ask(&exchange).await.unwrap();
+    let sent = || border.tap.messages.lock().iter().filter(|(from, _, _)| *from == jid("HK")).count();
+    assert_eq!(sent(), 1);
+    drain.begin();
+    let refusal = ask(&exchange).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::Draining, Some(jid("MO"))));
+    assert_eq!(sent(), 3, "another replica might have answered the second time");
+}
+
+#[tokio::test]
+async fn new_certificates_take_the_next_fragment_and_leave_the_running_one_alone() {
+    let border = Border::new();
+    let address = macau(&border, |server| server).await;
+    let slot = crate::identity::Slot::from(node(&border.hk));
+    let exchange = Exchange::new(slot.clone(), border.trust.clone(), [(jid("MO"), address.to_string())]);
+    let (envelope, fragment) = question();
+    let running = exchange.send(&envelope, &fragment).await.unwrap();
+    slot.replace(node(&border.hk));
+    ask(&exchange).await.unwrap();
+    let rows: Vec<_> = running.batches.try_collect().await.unwrap();
+    assert_eq!(rows.len(), 1);
+    running.report.await.unwrap();
+}
+
+/// Replicas of one node show one certificate and remember nonces each for itself.
+#[tokio::test]
+async fn an_envelope_is_of_no_use_to_anybody_but_its_sender_at_any_replica() {
+    let (now, hk, first, second) =
+        (Timestamp::now(), node(&authority("HK")), ReplayGuard::default(), ReplayGuard::default());
+    let bytes = sign(&envelope(now), &hk).unwrap();
+    let at = |peer: &NodeIdentity, replica| open(&bytes, &peer.as_peer(), &jid("MO"), 1 << 16, replica, now);
+    assert!(at(&hk, &first).is_ok());
+    assert_eq!(at(&hk, &first).unwrap_err().code, Code::Envelope, "once at one replica");
+    // Whoever saw it, another node or the first replica itself, has no connection of Hong Kong's to send it over.
+    for thief in [node(&authority("MO")), node(&authority("CN-SZ")), node(&authority("HK"))] {
+        assert_eq!(at(&thief, &second).unwrap_err().code, Code::Identity);
+    }
+    // Hong Kong itself may ask each replica once: no more than by signing a second envelope.
+    assert!(at(&hk, &second).is_ok());
+}

@@ -29,6 +29,7 @@ use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gatew
 use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::results::no_such_result;
+use crate::trace::{self, Kind, Step};
 
 /// What a question takes beside its SQL text, in bytes.
 const QUESTION_SLACK: usize = 16 * 1024;
@@ -195,11 +196,14 @@ impl Door for Gateway {
     }
 
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let course = Course::question(&self.metrics);
-        match self.answer(&call, &ticket.ticket).await {
+        let step = Step::begin("question", Kind::Server, call.trace);
+        let context = step.context();
+        let mut course = Course::question(&self.metrics);
+        course.begin(step);
+        match trace::within(context, self.answer(&call, &ticket.ticket)).await {
             Ok(messages) => Ok(course.follow(messages)),
             Err(refusal) => {
-                tracing::info!(code = %refusal.code, "a question was refused");
+                tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
                 course.refused(&refusal);
                 Err(to_status(refusal))
             }

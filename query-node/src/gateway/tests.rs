@@ -10,6 +10,7 @@ use arrow_flight::{Action, Ticket};
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,7 @@ use crate::exchange::from_status;
 use crate::identity::testing::{TRUST_DOMAIN, authority, jid, validity};
 use crate::identity::{Authority, TokenIssuer, TokenVerifier, gateway_client_config, gateway_dns};
 use crate::refusal::{Code, Refusal};
+use crate::trace::TraceContext;
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -37,11 +39,13 @@ type Behaviour = dyn Fn() -> Result<Answer, Refusal> + Send + Sync;
 struct Home {
     behaviour: Box<Behaviour>,
     asked: mpsc::UnboundedSender<(Subject, Question, CancellationToken)>,
+    trace: Arc<Mutex<Option<TraceContext>>>,
 }
 
 #[async_trait]
 impl HomeService for Home {
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
+        *self.trace.lock() = crate::trace::current();
         self.asked.send((requester, question, cancel)).unwrap();
         (self.behaviour)()
     }
@@ -56,6 +60,7 @@ struct House {
     issuer: TokenIssuer,
     endpoint: String,
     questions: mpsc::UnboundedReceiver<(Subject, Question, CancellationToken)>,
+    trace: Arc<Mutex<Option<TraceContext>>>,
     stop: CancellationToken,
 }
 
@@ -70,7 +75,8 @@ impl House {
     ) -> Self {
         let (hk, issuer) = (authority("HK"), TokenIssuer::new(ISSUER, "wanqu:gba").unwrap());
         let (asked, questions) = mpsc::unbounded_channel();
-        let home = Arc::new(Home { behaviour: Box::new(behaviour), asked });
+        let trace = Arc::default();
+        let home = Arc::new(Home { behaviour: Box::new(behaviour), asked, trace: Arc::clone(&trace) });
         let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
         let gateway =
             Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, limits.clone().into()).unwrap();
@@ -78,7 +84,7 @@ impl House {
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(gateway.serve(listener, stop.clone()));
-        Self { hk, issuer, endpoint, questions, stop }
+        Self { hk, issuer, endpoint, questions, trace, stop }
     }
 
     fn token(&self) -> String {
@@ -310,4 +316,22 @@ async fn the_gateway_proves_who_it_is() {
     let _ = plain.read_to_end(&mut rest).await;
     assert!(!rest.starts_with(b"HTTP"));
     assert!(house.questions.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_question_goes_on_in_its_callers_trace() {
+    let house = House::new(|| Ok(of(answer()))).await;
+    let client = house.client();
+    let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (header, continued) in [(Some(caller), true), (Some("garbage"), false), (None, false)] {
+        let ticket = Ticket { ticket: serde_json::to_vec(&question()).unwrap().into() };
+        let mut request = client.authorized(ticket);
+        if let Some(header) = header {
+            request.metadata_mut().insert("traceparent", header.parse().unwrap());
+        }
+        client.flight.clone().do_get(request).await.unwrap();
+        let place = house.trace.lock().take().expect("every question is in a trace");
+        assert_eq!(place.trace_id() == "4bf92f3577b34da6a3ce929d0e0e4736", continued, "{header:?}");
+        assert_ne!(place.span_id(), "00f067aa0ba902b7", "a step of its own");
+    }
 }

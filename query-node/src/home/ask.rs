@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 use wanqu_crds::bundle::Subject;
 use wanqu_crds::names::JurisdictionId;
@@ -30,6 +31,7 @@ use crate::merge::{self, Part};
 use crate::planner::FederatedPlan;
 use crate::refusal::{Code, Refusal};
 use crate::state::NodeState;
+use crate::trace::{self, Kind, Step, TraceContext};
 
 /// Events that wait for a slow listener before the merge waits too.
 const EVENTS_AHEAD: usize = 4;
@@ -50,6 +52,7 @@ pub(super) struct Asking {
     pub plan: FederatedPlan,
     pub digests: BTreeMap<(usize, JurisdictionId), Option<String>>,
     pub cancel: CancellationToken,
+    pub trace: TraceContext,
 }
 
 type Events = mpsc::Sender<Result<Event, Refusal>>;
@@ -58,7 +61,8 @@ impl Asking {
     /// Begins; the answer's events come as they happen.
     pub fn start(self) -> Answer {
         let (events, answer) = mpsc::channel(EVENTS_AHEAD);
-        let span = tracing::info_span!("query", query_id = %self.query_id);
+        let place = self.trace;
+        let span = tracing::info_span!("query", query_id = %self.query_id, trace_id = %place.trace_id());
         let task = async move {
             let (cancel, deadline) = (self.cancel.clone(), self.deadline);
             let listener = events.clone();
@@ -69,11 +73,15 @@ impl Asking {
                 () = tokio::time::sleep(deadline) => Err(too_late(deadline)),
                 outcome = self.run(events) => outcome,
             };
+            match &outcome {
+                Ok(()) => tracing::info!("answered"),
+                Err(refusal) => tracing::info!(code = %refusal.code, "not answered"),
+            }
             if let Err(refusal) = outcome {
                 let _ = listener.send(Err(refusal)).await;
             }
         };
-        tokio::spawn(tracing::Instrument::instrument(task, span));
+        tokio::spawn(trace::within(place, task).instrument(span));
         ReceiverStream::new(answer).boxed()
     }
 
@@ -136,7 +144,25 @@ impl Asking {
     /// One owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
     /// still be named as missing; public rows stream.
     async fn ask_owner(&self, fragment: Fragment, events: &Events, account: &Account) -> Result<BatchStream, Refusal> {
-        let envelope = self.envelope(&fragment);
+        let mut step = Step::begin("ask", Kind::Client, Some(self.trace))
+            .with("wanqu.query", &self.query_id)
+            .with("wanqu.fragment", &fragment.id)
+            .with("wanqu.peer", &fragment.owner);
+        let outcome = self.ask_owner_at(step.context(), fragment, events, account).await;
+        if let Err(refusal) = &outcome {
+            step.failed(&refusal.code);
+        }
+        outcome
+    }
+
+    async fn ask_owner_at(
+        &self,
+        place: TraceContext,
+        fragment: Fragment,
+        events: &Events,
+        account: &Account,
+    ) -> Result<BatchStream, Refusal> {
+        let envelope = self.envelope(&fragment, place);
         let release = if fragment.owner == self.state.bundle.jurisdiction {
             self.ask_own(envelope, &fragment).await?
         } else {
@@ -171,7 +197,7 @@ impl Asking {
         })
     }
 
-    fn envelope(&self, fragment: &Fragment) -> Envelope {
+    fn envelope(&self, fragment: &Fragment, place: TraceContext) -> Envelope {
         let key = (fragment.group as usize, fragment.owner.clone());
         let bundle = &self.state.bundle;
         Envelope {
@@ -189,7 +215,7 @@ impl Asking {
             deadline: self.now + SignedDuration::try_from(for_owners(self.deadline)).unwrap_or_default(),
             nonce: Uuid::new_v4(),
             max_rows: bundle.limits.release_rows,
-            traceparent: None,
+            traceparent: Some(place.to_string()),
         }
     }
 

@@ -32,6 +32,7 @@ use crate::gateway::HomeService;
 use crate::planner::{self, FederatedPlan, Planned};
 use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
+use crate::trace::{self, TraceContext};
 use ask::Asking;
 use kind::{Kind, kind_of};
 use quota::Quotas;
@@ -113,6 +114,7 @@ impl HomeService for Home {
             plan,
             digests,
             cancel,
+            trace: trace::current().unwrap_or_else(TraceContext::begin),
         };
         Ok(asking.start())
     }

@@ -18,6 +18,7 @@ use crate::exchange::Exchange;
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
 use crate::fragment::{BatchStream, Fragment};
 use crate::refusal::Refusal;
+use crate::trace;
 
 /// How long a public table may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -74,7 +75,7 @@ impl RemotePublic for PeerTables {
             deadline: now + SignedDuration::try_from(PATIENCE).unwrap_or_default(),
             nonce: Uuid::new_v4(),
             max_rows: MAX_ROWS,
-            traceparent: None,
+            traceparent: trace::current().map(|place| place.next().to_string()),
         };
         let fragment = Fragment {
             id: 0,

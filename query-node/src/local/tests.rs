@@ -7,6 +7,7 @@ use std::time::Duration;
 use arrow::util::pretty::pretty_format_batches;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use wanqu_crds::bundle::{NodeBundle, Subject};
 use wanqu_crds::manifests;
 use wanqu_crds::names::JurisdictionId;
@@ -15,6 +16,7 @@ use wanqu_samples::Options;
 use super::{LocalError, LocalFederation, LocalOptions, Ports};
 use crate::answer::{Event, Question, Summary};
 use crate::bundle_file::FiledBundle;
+use crate::clock::Clock;
 use crate::gateway::Client;
 use crate::identity::{Authority, Validity};
 use crate::node::NodeError;
@@ -27,10 +29,15 @@ fn id(text: &str) -> JurisdictionId {
 }
 
 async fn started(folder: &std::path::Path) -> LocalFederation {
+    started_with(folder, |_| ()).await
+}
+
+async fn started_with(folder: &std::path::Path, change: impl FnOnce(&mut LocalOptions)) -> LocalFederation {
     wanqu_samples::write_manifests(folder).unwrap();
     wanqu_samples::ensure(&folder.join("data"), &Options::small(), &mut |_| ()).unwrap();
     let resources = manifests::read_dir(folder).unwrap();
-    let options = LocalOptions { base: Some(folder.to_owned()), ..LocalOptions::new(folder.join("nodes")) };
+    let mut options = LocalOptions { base: Some(folder.to_owned()), ..LocalOptions::new(folder.join("nodes")) };
+    change(&mut options);
     LocalFederation::start(&resources, options).await.unwrap()
 }
 
@@ -305,5 +312,43 @@ async fn a_member_that_is_left_out_is_not_answered_on_the_connection_that_it_has
     assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(id("MO"))));
     macau.reload(filed(first.clone())).unwrap();
     rows(&client).await.unwrap();
+    federation.shutdown().await;
+}
+
+/// A clock that can be put forward.
+#[derive(Clone, Default)]
+struct Later(Arc<Mutex<SignedDuration>>);
+
+impl Clock for Later {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agreement_ends_by_the_owners_clock_on_a_connection_that_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Later::default();
+    let ends = Timestamp::now() + SignedDuration::from_hours(1);
+    let federation = started_with(folder.path(), |options| {
+        options.clock = Arc::new(clock.clone());
+        // At home the agreement goes on: only the owner knows that it ends.
+        options.amend = Some(Box::new(move |bundle| {
+            if bundle.jurisdiction == id("MO") {
+                bundle.agreements.iter_mut().filter(|a| a.from == id("MO")).for_each(|a| a.expires = ends);
+            }
+        }));
+    })
+    .await;
+    let client = client(&federation, &id("CN-SZ"));
+    rows(&client).await.unwrap();
+    *clock.0.lock() = SignedDuration::from_mins(59);
+    // The token of the client holds for a minute.
+    let client = self::client(&federation, &id("CN-SZ"));
+    rows(&client).await.unwrap();
+    *clock.0.lock() = SignedDuration::from_mins(60);
+    let client = self::client(&federation, &id("CN-SZ"));
+    let refusal = rows(&client).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::NoAgreement, Some(id("MO"))));
     federation.shutdown().await;
 }

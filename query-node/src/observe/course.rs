@@ -10,30 +10,38 @@ use wanqu_crds::names::JurisdictionId;
 use super::Metrics;
 use crate::exchange::from_status;
 use crate::refusal::{Code, Refusal};
+use crate::trace::Step;
 
 /// The code of what was answered in full.
 const ANSWERED: &str = "answered";
 
-/// One question or fragment. It is counted when this is dropped: as cancelled, unless its end was noted before.
+/// One question or fragment. It is counted when this is dropped: as cancelled, unless its end was noted before. Its step
+/// of a trace, if it has one, ends with it.
 #[derive(Debug)]
 pub struct Course {
     metrics: Metrics,
     peer: Option<JurisdictionId>,
     began: Instant,
     code: Option<String>,
+    step: Option<Step>,
 }
 
 impl Course {
     /// A researcher's question.
     #[must_use]
     pub fn question(metrics: &Metrics) -> Self {
-        Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None }
+        Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None, step: None }
     }
 
     /// Another node's fragment.
     #[must_use]
     pub fn fragment(metrics: &Metrics, peer: &JurisdictionId) -> Self {
-        Self { metrics: metrics.clone(), peer: Some(peer.clone()), began: Instant::now(), code: None }
+        Self { metrics: metrics.clone(), peer: Some(peer.clone()), began: Instant::now(), code: None, step: None }
+    }
+
+    /// It is this step of a trace.
+    pub fn begin(&mut self, step: Step) {
+        self.step = Some(step);
     }
 
     /// It was refused.
@@ -66,6 +74,9 @@ impl Course {
 impl Drop for Course {
     fn drop(&mut self) {
         let code = self.code.take().unwrap_or_else(|| Code::Cancelled.to_string());
+        if let Some(step) = self.step.as_mut().filter(|_| code != ANSWERED) {
+            step.failed(&code);
+        }
         match &self.peer {
             None => self.metrics.question(code, self.began.elapsed()),
             Some(peer) => self.metrics.fragment(peer, code, self.began.elapsed()),

@@ -1,0 +1,43 @@
+//! One trace for one question, over all the nodes that take part in it.
+//!
+//! ```text
+//! question (home) ─▶ ask (home, one for each fragment) ══ traceparent in the envelope ══▶ fragment (owner)
+//! ```
+//!
+//! A step is a span of the log, so that every line of it has the trace's id, and if an exporter is set, a span that is
+//! sent to a collector. What is sent is a name, times, ids, members and codes: no text of a question, no event of the
+//! engine, nothing of the data.
+
+mod context;
+mod export;
+mod step;
+
+pub use context::{NoTraceparent, TraceContext};
+pub use export::{EndpointError, Exporter};
+pub use step::{Kind, Step};
+
+tokio::task_local! {
+    static CURRENT: TraceContext;
+}
+
+/// Runs something in a place of a trace, which [`current`] shows it.
+pub fn within<F: Future>(context: TraceContext, future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(context, future)
+}
+
+/// The place in a trace where this is running, if it is in one. A task that is spawned is in none.
+#[must_use]
+pub fn current() -> Option<TraceContext> {
+    CURRENT.try_with(|context| *context).ok()
+}
+
+/// Takes the place in a trace along to a task of its own.
+pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let place = current();
+    async move {
+        match place {
+            Some(place) => within(place, future).await,
+            None => future.await,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The `query-node` program as its supervisor sees it: a process with files, ports, signals and an exit code.
+
+mod ending;
+mod misconfigured;
+mod observed;
+mod process;
+mod traced;
+mod world;

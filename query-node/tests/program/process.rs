@@ -1,0 +1,126 @@
+//! One running node.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crate::world::{World, free};
+
+/// How long anything may take. Generous: a machine may have much else to do.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A command for a member's node, with everything in its place.
+pub fn command(world: &World, member: &str, observation: SocketAddr, gateway: SocketAddr) -> Command {
+    let (bundle, identity) = (world.bundle_volume(member), world.identity_volume(member));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_query-node"));
+    command
+        .env_clear()
+        .env("WANQU_BUNDLE", bundle.join("bundle.json.gz"))
+        .env("WANQU_NODE_CERT", identity.join("node.pem"))
+        .env("WANQU_NODE_KEY", identity.join("node.key"))
+        .env("WANQU_GATEWAY_CERT", identity.join("gateway.pem"))
+        .env("WANQU_GATEWAY_KEY", identity.join("gateway.key"))
+        .env("WANQU_AUDIT", world.node(member).join("audit"))
+        .env("WANQU_EXCHANGE_LISTEN", world.exchange(member).to_string())
+        .env("WANQU_GATEWAY_LISTEN", gateway.to_string())
+        .env("WANQU_OBSERVATION_LISTEN", observation.to_string());
+    command
+}
+
+/// A node that runs as a process. It is killed when it is dropped.
+pub struct Process {
+    child: Child,
+    pub observation: SocketAddr,
+    pub gateway: SocketAddr,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts a node and waits until it is ready.
+    pub fn start(world: &World, member: &str, extra: &[(&str, &str)]) -> Self {
+        let (observation, gateway) = (free(), free());
+        let log = world.node(member).join("log");
+        let child = command(world, member, observation, gateway)
+            .envs(extra.iter().copied())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let process = Self { child, observation, gateway, log };
+        process.answers("/readyz", 200, "ok drain");
+        process
+    }
+
+    /// One request to the observation port; the status and the body.
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        request(self.observation, &format!("GET {path}"))
+    }
+
+    /// Waits until a path answers with a status and a text.
+    pub fn answers(&self, path: &str, status: u16, text: &str) -> String {
+        let mut last = None;
+        until(
+            || {
+                last = self.get(path);
+                last.clone().filter(|(found, body)| *found == status && body.contains(text)).map(|(_, body)| body)
+            },
+            || format!("{path} never says {status} {text:?}; the log:\n{}", self.log()),
+        )
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Tells it to end, as a supervisor does.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("sh").args(["-c", "kill -TERM \"$0\"", &pid]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub fn ended(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        until(|| child.try_wait().unwrap(), || "the node does not end".to_owned())
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a condition, not for a time.
+pub fn until<T>(mut condition: impl FnMut() -> Option<T>, otherwise: impl Fn() -> String) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() <= end, "{}", otherwise());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One request, `METHOD PATH`, over a connection of its own.
+pub fn request(address: SocketAddr, what: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.write_all(format!("{what} HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
