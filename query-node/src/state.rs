@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use prometheus_client::metrics::gauge::Gauge;
 use wanqu_crds::bundle::NodeBundle;
 
 use crate::bundle_file::FiledBundle;
@@ -27,16 +28,16 @@ pub struct NodeState {
 }
 
 impl NodeState {
-    /// Makes a bundle ready.
+    /// Makes a bundle ready; `memory` shows what its queries reserve.
     ///
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
-    pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
+    pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>, memory: Gauge) -> Result<Self, EngineError> {
         let FiledBundle { bundle, digest } = filed;
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
             owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
-            engine: Engine::open(&bundle, remote)?,
+            engine: Engine::open(&bundle, remote)?.with_memory(memory),
             bundle,
             digest,
         })

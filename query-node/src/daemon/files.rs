@@ -77,7 +77,19 @@ impl IdentityFiles {
         Ok((node, gateway))
     }
 
+    /// What they hold. A volume may be swapped between one file and the next, so they are read until two readings agree.
     fn texts(&self) -> Result<Texts, DaemonError> {
+        let mut before = self.reading()?;
+        loop {
+            let after = self.reading()?;
+            if after == before {
+                return Ok(after);
+            }
+            before = after;
+        }
+    }
+
+    fn reading(&self) -> Result<Texts, DaemonError> {
         let read = |path: &PathBuf| {
             fs::read_to_string(path).map_err(|source| DaemonError::File { path: path.clone(), source })
         };

@@ -11,6 +11,7 @@
 //! limit and the public tables fetched for it.
 
 mod fault;
+mod pool;
 mod pushed;
 mod remote;
 mod run;
@@ -23,10 +24,12 @@ use std::sync::Arc;
 
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use prometheus_client::metrics::gauge::Gauge;
 use wanqu_crds::bundle::{Limits, NodeBundle};
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
+pub use pool::GaugedPool;
 pub use remote::RemotePublic;
 pub use run::{BoundLeaf, Run};
 pub use tables::unit_column;
@@ -72,6 +75,7 @@ pub struct Engine {
     remote: Arc<dyn RemotePublic>,
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
+    memory: Gauge,
 }
 
 impl Engine {
@@ -88,7 +92,21 @@ impl Engine {
             remote,
             limits: bundle.limits.clone(),
             runtime,
+            memory: Gauge::default(),
         })
+    }
+
+    /// Shows on a gauge what its queries have reserved.
+    #[must_use]
+    pub fn with_memory(mut self, gauge: Gauge) -> Self {
+        self.memory = gauge;
+        self
+    }
+
+    /// The memory of one query, under the bundle's own limit.
+    #[must_use]
+    pub fn pool(&self) -> GaugedPool {
+        GaugedPool::new(self.limits.memory_mib, self.memory.clone())
     }
 
     /// A run of one query under the bundle's own limits. All passes of it see the same rows of other members' tables.

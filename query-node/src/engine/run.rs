@@ -54,7 +54,7 @@ pub struct BoundLeaf {
 
 impl<'a> Run<'a> {
     pub(super) fn new(engine: &'a Engine, fetching: Fetching) -> Result<Self, Refusal> {
-        let state = session(&engine.runtime, engine.limits.memory_mib).map_err(|e| refusal_without_values(&e))?;
+        let state = session(&engine.runtime, engine.pool()).map_err(|e| refusal_without_values(&e))?;
         Ok(Self { engine, state, fetching, fetched: Mutex::default() })
     }
 

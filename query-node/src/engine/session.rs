@@ -4,18 +4,15 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use datafusion::common::Result as DfResult;
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 
+use super::GaugedPool;
 use crate::catalog::planning_state;
 
-const MIB: usize = 1 << 20;
-
-/// A session that shares `runtime`'s caches and temporary files and has a memory limit of its own.
-pub fn session(runtime: &RuntimeEnv, memory_mib: u32) -> DfResult<SessionState> {
-    let pool = FairSpillPool::new((memory_mib as usize).saturating_mul(MIB));
+/// A session that shares `runtime`'s caches and temporary files and has a memory pool of its own.
+pub fn session(runtime: &RuntimeEnv, pool: GaugedPool) -> DfResult<SessionState> {
     let runtime = RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
     let cores = available_parallelism().map_or(1, usize::from);
     let mut config = SessionConfig::new()

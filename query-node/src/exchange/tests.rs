@@ -581,7 +581,7 @@ async fn macau(border: &Border, change: impl FnOnce(ExchangeServer) -> ExchangeS
     let (asked, mut questions) = mpsc::unbounded_channel();
     // Nobody looks at the questions.
     tokio::spawn(async move { while questions.recv().await.is_some() {} });
-    let owner = Arc::new(Owner { behaviour: Box::new(ROWS), never_answers: false, asked });
+    let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
     let limits = Limits::default().into();
     let server = ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, limits).unwrap();
     let server = change(server.with_tap(Some(Arc::clone(&border.tap) as _)));

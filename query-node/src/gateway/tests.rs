@@ -321,15 +321,15 @@ async fn the_gateway_proves_who_it_is() {
 #[tokio::test]
 async fn a_question_goes_on_in_its_callers_trace() {
     let house = House::new(|| Ok(of(answer()))).await;
-    let client = house.client();
+    let mut flight = house.flight();
     let caller = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     for (header, continued) in [(Some(caller), true), (Some("garbage"), false), (None, false)] {
         let ticket = Ticket { ticket: serde_json::to_vec(&question()).unwrap().into() };
-        let mut request = client.authorized(ticket);
+        let mut request = house.authorized(ticket);
         if let Some(header) = header {
             request.metadata_mut().insert("traceparent", header.parse().unwrap());
         }
-        client.flight.clone().do_get(request).await.unwrap();
+        flight.do_get(request).await.unwrap();
         let place = house.trace.lock().take().expect("every question is in a trace");
         assert_eq!(place.trace_id() == "4bf92f3577b34da6a3ce929d0e0e4736", continued, "{header:?}");
         assert_ne!(place.span_id(), "00f067aa0ba902b7", "a step of its own");

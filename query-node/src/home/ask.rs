@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::FuturesUnordered;
@@ -24,6 +23,7 @@ use wanqu_crds::names::JurisdictionId;
 
 use super::account::Account;
 use crate::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
+use crate::engine::GaugedPool;
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
 use crate::exchange::{Exchange, OwnerService, VerifiedRequest, attended};
 use crate::fragment::{BatchStream, Fragment, Release};
@@ -220,7 +220,7 @@ impl Asking {
     }
 
     async fn merge(self, events: &Events, account: &Account) -> Result<(), Refusal> {
-        let session = merge_session(self.state.bundle.limits.memory_mib)?;
+        let session = merge_session(self.state.engine.pool())?;
         let (marked, lost) = (self.plan.marked, self.plan.lost);
         let (schema, mut batches) = merge::run(&session, self.plan.merge).await?;
         let show = self.question.mark_incomplete;
@@ -273,8 +273,7 @@ fn shown_columns(batch: &RecordBatch, marked: bool, show: bool, all: bool) -> (V
     (columns, if marked { lacks } else { 0 })
 }
 
-fn merge_session(memory_mib: u32) -> Result<SessionContext, Refusal> {
-    let pool = FairSpillPool::new(memory_mib as usize * 1024 * 1024);
+fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc();
     let runtime = runtime.map_err(|_| Refusal::new(Code::Internal, "the merge cannot be set up"))?;
     Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))

@@ -139,7 +139,7 @@ impl Node {
             .with_metrics(metrics.clone());
         let exchange = Arc::new(exchange);
         let peers = Arc::new(PeerTables::new(bundle.jurisdiction.clone(), Arc::clone(&exchange), Arc::clone(&clock)));
-        let live = Live::new(NodeState::new(filed, peers.clone())?);
+        let live = Live::new(NodeState::new(filed, peers.clone(), metrics.memory())?);
         let log = Arc::new(Log::open(&audit)?);
         let owner = Arc::new(Owner::new(Arc::clone(&live), Arc::clone(&log), Arc::clone(&clock)));
         let own: Arc<dyn OwnerService> = owner.clone();
@@ -198,7 +198,7 @@ impl Node {
         let issuers = own_issuers(&filed.bundle);
         // Everything is tried before anything is replaced.
         TokenVerifier::new(&issuers)?;
-        let state = NodeState::new(filed, self.peers.clone())?;
+        let state = NodeState::new(filed, self.peers.clone(), self.metrics.memory())?;
         self.trust.replace(&state.bundle)?;
         self.tokens.replace(&issuers)?;
         self.limits.replace(state.bundle.limits.clone());

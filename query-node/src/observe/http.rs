@@ -10,7 +10,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
@@ -19,8 +19,8 @@ use crate::node::Node;
 /// How many connections may be open at once; further ones wait.
 const CONNECTIONS: usize = 64;
 
-/// How long a client may take to ask.
-const HEADERS: Duration = Duration::from_secs(5);
+/// How long a connection lasts: for one request and its answer, so that nobody holds the door.
+const CONNECTION: Duration = Duration::from_secs(10);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -53,13 +53,13 @@ async fn connection(node: Arc<Node>, stream: TcpStream) {
         async move { Ok::<_, Infallible>(answer(&node, request.method(), request.uri().path()).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS)
+        .keep_alive(false)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection for observation broke off");
+        .serve_connection(TokioIo::new(stream), service);
+    match tokio::time::timeout(CONNECTION, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection for observation broke off"),
+        Err(_) => tracing::debug!("a connection for observation took too long"),
     }
 }
 

@@ -21,8 +21,7 @@ pub fn question(sql: &str) -> Question {
         sql: sql.to_owned(),
         project: Some("cross-border-care".parse().unwrap()),
         purpose: Some("health-planning".parse().unwrap()),
-        partial: false,
-        mark_incomplete: false,
+        ..Question::default()
     }
 }
 

@@ -52,8 +52,8 @@ async fn a_question_is_one_trace_at_home_and_at_the_owner() {
     let endpoint = format!("http://{address}");
     let traced = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str())];
     let (mut hk, mut mo) = (Process::start(&world, "HK", &traced), Process::start(&world, "MO", &traced));
-    let sql = "SELECT specialty, count(*) AS n FROM macau.health.visits
-               WHERE specialty <> 'zz-a-literal-zz' GROUP BY specialty";
+    let sql = "SELECT specialty, count(*) AS n FROM gba.health.visits
+               WHERE jurisdiction = 'MO' AND specialty <> 'zz-a-literal-zz' GROUP BY specialty";
     let answer = world.client("HK", hk.gateway).ask(&question(sql)).await.unwrap();
     let events: Vec<Event> = answer.try_collect().await.unwrap();
     let Some(Event::Summary(summary)) = events.last() else { panic!("no account") };
