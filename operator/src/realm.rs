@@ -66,6 +66,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Good {
     compiled: Compiled,
     bundles: Mutex<HashMap<JurisdictionId, Made>>,
+    /// Held while one is made: many at once would only need the memory of many at once.
+    making: Mutex<()>,
 }
 
 /// A bundle that is made once, by whoever asks first.
@@ -94,7 +96,9 @@ impl Realm {
         let burst = before.filter(|before| now.duration_since(before.compiled_at) < CALM);
         let burst_since = burst.map_or(now, |before| before.burst_since);
         let (good, findings) = match outcome {
-            Ok(compiled) => (Some(Arc::new(Good { compiled, bundles: Mutex::default() })), Vec::new()),
+            Ok(compiled) => {
+                (Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Mutex::default() })), Vec::new())
+            }
             Err(findings) => {
                 let before = before.filter(|realm| realm.federation == federation);
                 (before.and_then(|realm| realm.good.clone()), findings)
@@ -140,6 +144,7 @@ impl Realm {
         let good = self.good.as_deref()?;
         let made = Arc::clone(good.bundles.lock().entry(member.clone()).or_default());
         let make = || {
+            let _one = good.making.lock();
             let json = serde_json::to_vec(&good.compiled.bundle(member)?).ok()?;
             Some(Arc::new(BundleFile::new(&json)))
         };

@@ -5,6 +5,7 @@ mod bed;
 mod conditions;
 mod copies;
 mod drift;
+mod faults;
 mod identities;
 mod leader;
 mod malformed;

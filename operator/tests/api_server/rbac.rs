@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding};
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -114,4 +114,51 @@ async fn the_rights_of_the_chart_are_enough_and_no_more() {
         }
     }
     assert!(idle.is_empty(), "rights that nothing needs: {idle:#?}");
+}
+
+/// The rules of the chart in some namespaces only, as it gives them where it is told which ones to watch.
+async fn bind_in(bed: &Bed, namespaces: &[&str]) {
+    let lease =
+        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create", "get", "patch"]});
+    for namespace in namespaces {
+        let mut rules: Value = serde_json::to_value(rules()).unwrap();
+        if *namespace == "gba" {
+            rules.as_array_mut().unwrap().push(lease.clone());
+        }
+        let role = json!({"metadata": {"name": "operator"}, "rules": rules});
+        let role: Role = serde_json::from_value(role).unwrap();
+        let binding: RoleBinding = serde_json::from_value(json!({
+            "metadata": {"name": "operator"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "operator"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": OPERATOR}],
+        }))
+        .unwrap();
+        Api::namespaced(bed.client.clone(), namespace).create(&PostParams::default(), &role).await.unwrap();
+        Api::namespaced(bed.client.clone(), namespace).create(&PostParams::default(), &binding).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn in_some_namespaces_it_needs_no_right_outside_of_them() {
+    let bed = Bed::start().await;
+    let namespaces = ["gba", "gba-shenzhen", "gba-hongkong", "gba-macau"];
+    bind_in(&bed, &namespaces).await;
+    bed.namespace("other").await;
+    let login = bed.plane.user(OPERATOR, None).unwrap();
+    let _operator = bed.operator_as(&login, "a", &["--watch-namespaces", &namespaces.join(",")]).await;
+    let elsewhere = json!({
+        "apiVersion": "wanqu.dev/v1alpha1", "kind": "DisclosurePolicy",
+        "metadata": {"name": "theirs", "namespace": "other"}, "spec": {"minUnits": 3},
+    });
+    bed.apply(&elsewhere.to_string()).await;
+    bed.apply_examples().await;
+    bed.run_workloads().await;
+    bed.ready("Federation", "gba").await;
+    bed.delete("Service", "gba-macau", "macau-gateway").await;
+    bed.until_there("Service", "gba-macau", "macau-gateway").await;
+    let theirs = bed.get("DisclosurePolicy", "other", "theirs").await.unwrap();
+    assert!(theirs.get("status").is_none(), "another namespace is none of its business");
+    let mut requests = bed.plane.audit().since(Mark::default()).unwrap();
+    requests.retain(|request| request.user.username == OPERATOR && request.response.code == 403);
+    assert!(requests.is_empty(), "{requests:#?}");
 }
