@@ -39,6 +39,7 @@ RUN set -eu; \
     cp --dereference /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/; \
     echo 'wanqu:x:65532:65532:Wanqu:/var/lib/wanqu:/sbin/nologin' > etc/passwd; \
     echo 'wanqu:x:65532:' > etc/group; \
+    if ldd usr/local/bin/* | grep 'not found'; then echo 'the base image lacks these libraries'; exit 1; fi; \
     for library in $(ldd usr/local/bin/* | grep -o '/lib[^ ]*' | sort -u); do \
         cp --dereference --parents "${library}" .; \
     done; \

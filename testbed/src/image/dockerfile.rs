@@ -36,6 +36,7 @@ pub fn build(dockerfile: &Path, programs: &[PathBuf], name: &str) -> Result<Path
     let key = key(dockerfile, &bin, name)?;
     cache::kept("images", &format!("{key}.tar"), |into| {
         say(&format!("building the image {name}"));
+        roots::machine(&work.path().join("machine"), programs)?;
         buildah(dockerfile, work.path(), &context, name, into)
     })
 }
@@ -60,7 +61,6 @@ fn key(dockerfile: &Path, bin: &Path, name: &str) -> Result<String> {
 
 fn buildah(dockerfile: &Path, work: &Path, context: &Path, name: &str, into: &Path) -> Result<()> {
     let (root, base) = (work.join("machine"), work.join("machine.tar"));
-    roots::machine(&root)?;
     archive(BASE, &root, &[], &base)?;
     let buildah = || {
         let mut command = Command::new("buildah");

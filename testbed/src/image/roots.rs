@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binaries::require;
@@ -33,9 +33,9 @@ const PROGRAMS: [&str; 20] = [
 /// The certificates of public authorities, where Debian has them.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The root of an image to build on: this machine's own shell and tools, and the libraries that they name. Programs that
-/// this machine built find here the libraries that they were built for, and nothing is fetched.
-pub(super) fn machine(root: &Path) -> Result<()> {
+/// The root of an image to build on: this machine's own shell and tools, and the libraries that they and the programs to be
+/// packed name. What this machine built finds here what it was built for, and nothing is fetched.
+pub(super) fn machine(root: &Path, packed: &[PathBuf]) -> Result<()> {
     for folder in ["usr/bin", "usr/lib", "usr/lib64", "usr/sbin", "etc/ssl/certs", "tmp", "var", "proc", "sys", "dev"] {
         fs::create_dir_all(root.join(folder)).map_err(TestbedError::io(root))?;
     }
@@ -45,13 +45,19 @@ pub(super) fn machine(root: &Path) -> Result<()> {
     for name in PROGRAMS {
         let program = require(name, "install the package of Debian's essential tools that holds it")?;
         fs::copy(&program, root.join("usr/bin").join(name)).map_err(TestbedError::io(&program))?;
-        for library in libraries(&program) {
-            let below = root.join(library.trim_start_matches('/'));
-            fs::create_dir_all(below.parent().unwrap_or(root)).map_err(TestbedError::io(&below))?;
-            fs::copy(&library, &below).map_err(TestbedError::io(&library))?;
-        }
+        copy_libraries(&program, root)?;
     }
+    packed.iter().try_for_each(|program| copy_libraries(program, root))?;
     fs::copy(AUTHORITIES, root.join(AUTHORITIES.trim_start_matches('/'))).map_err(TestbedError::io(AUTHORITIES))?;
+    Ok(())
+}
+
+fn copy_libraries(program: &Path, root: &Path) -> Result<()> {
+    for library in libraries(program) {
+        let below = root.join(library.trim_start_matches('/'));
+        fs::create_dir_all(below.parent().unwrap_or(root)).map_err(TestbedError::io(&below))?;
+        fs::copy(&library, &below).map_err(TestbedError::io(&library))?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,60 @@
+//! Commands as a person types them.
+
+use std::ffi::OsString;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use wanqu_chart_tests::Step;
+use wanqu_testbed::Cluster;
+use wanqu_testbed::binaries::{Tool, ensure};
+
+use crate::root;
+
+/// A shell at the root of the project, whose `kubectl` and `helm` are the administrator's.
+pub struct Shell {
+    kubeconfig: PathBuf,
+    path: OsString,
+    home: PathBuf,
+}
+
+impl Shell {
+    /// A shell for a cluster.
+    ///
+    /// # Panics
+    /// If a tool cannot be built.
+    #[must_use]
+    pub fn new(cluster: &Cluster) -> Self {
+        let home = cluster.state().join("shell");
+        let tools = home.join("bin");
+        std::fs::create_dir_all(&tools).expect("the folder of the cluster's state can be written");
+        for tool in [Tool::Kubectl, Tool::Helm] {
+            symlink(ensure(tool).expect("the tool is built"), tools.join(tool.name())).expect("a link");
+        }
+        let mut path = tools.into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        Self { kubeconfig: cluster.admin().path().to_owned(), path, home }
+    }
+
+    /// Runs one step and gives what it printed.
+    ///
+    /// # Errors
+    /// With the line of the page, the command and what it said, if it does not succeed.
+    pub fn run(&self, step: &Step) -> Result<String, String> {
+        let output = Command::new("sh")
+            .args(["-c", &step.command])
+            .current_dir(root())
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("PATH", &self.path)
+            .env("HOME", &self.home)
+            .output()
+            .map_err(|error| error.to_string())?;
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            return Ok(said(&output.stdout));
+        }
+        let (out, err) = (said(&output.stdout), said(&output.stderr));
+        Err(format!("line {}: `{}` failed ({})\n{out}{err}", step.line, step.command, output.status))
+    }
+}

@@ -1,0 +1,20 @@
+//! The tutorial, command by command as it is written.
+
+use wanqu_chart_tests::steps;
+use wanqu_cluster_tests::{Shell, cluster, root};
+
+#[tokio::test]
+async fn every_command_of_the_tutorial_does_what_the_page_says() {
+    let page = std::fs::read_to_string(root().join("docs/tutorial-kubernetes.md")).unwrap();
+    let steps = steps(&page);
+    assert!(steps.len() > 15, "{} commands", steps.len());
+    let cluster = cluster().await.unwrap();
+    let shell = Shell::new(&cluster);
+    for step in &steps {
+        if let Err(failure) = shell.run(step) {
+            let state = cluster.kubectl(&["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"]);
+            panic!("{failure}\n{}", state.unwrap_or_else(|error| error.to_string()));
+        }
+    }
+    cluster.stop().await;
+}
