@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
 use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Compiled, Finding};
 
@@ -66,8 +67,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Good {
     compiled: Compiled,
     bundles: Mutex<HashMap<JurisdictionId, Made>>,
-    /// Held while one is made: many at once would only need the memory of many at once.
-    making: Mutex<()>,
+    /// One is made after the other: many at once would only need the memory of many at once.
+    making: Semaphore,
 }
 
 /// A bundle that is made once, by whoever asks first.
@@ -97,7 +98,7 @@ impl Realm {
         let burst_since = burst.map_or(now, |before| before.burst_since);
         let (good, findings) = match outcome {
             Ok(compiled) => {
-                (Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Mutex::default() })), Vec::new())
+                (Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Semaphore::new(1) })), Vec::new())
             }
             Err(findings) => {
                 let before = before.filter(|realm| realm.federation == federation);
@@ -144,7 +145,6 @@ impl Realm {
         let good = self.good.as_deref()?;
         let made = Arc::clone(good.bundles.lock().entry(member.clone()).or_default());
         let make = || {
-            let _one = good.making.lock();
             let json = serde_json::to_vec(&good.compiled.bundle(member)?).ok()?;
             Some(Arc::new(BundleFile::new(&json)))
         };
@@ -153,6 +153,7 @@ impl Realm {
 
     /// The same, for who must not wait: a large federation's bundles take a while.
     pub async fn bundle_aside(self: &Arc<Self>, member: &JurisdictionId) -> Option<Arc<BundleFile>> {
+        let _one = self.good.as_deref()?.making.acquire().await.ok()?;
         let (realm, member) = (Arc::clone(self), member.clone());
         tokio::task::spawn_blocking(move || realm.bundle(&member)).await.ok().flatten()
     }

@@ -1,14 +1,14 @@
 //! Step 1: everything that a federation is compiled of, as it is seen.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
+use k8s_openapi::NamespaceResourceScope;
 use kube::core::object::HasStatus;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{Jurisdiction, Status};
 use wanqu_crds::names::JurisdictionId;
-use wanqu_crds::{Finding, Placement, Placements, Resources, Sourced};
+use wanqu_crds::{Placement, Placements};
 use wanqu_identity::TokenIssuer;
 
 use crate::framework::hash::sha256;
@@ -26,8 +26,6 @@ pub const TOKEN_ISSUER_KEY: &str = "issuer.key";
 
 /// Everything that a federation is compiled of.
 pub(super) struct Inputs {
-    /// What is declared.
-    pub(super) resources: Resources,
     /// What is known of the members that are placed.
     pub(super) placements: Placements,
     /// Which state of each resource this is.
@@ -79,33 +77,35 @@ pub fn trust_name(jurisdiction: &str) -> String {
 
 /// Looks up everything in a namespace.
 pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&TokenIssuer>) -> Inputs {
-    let mut found = Found { namespace, seen: HashSet::new(), unreadable: Vec::new() };
     let catalogue = &context.catalogue;
-    let mut resources = Resources {
-        federations: found.all(&catalogue.federations),
-        jurisdictions: found.all(&catalogue.jurisdictions),
-        datasets: found.all(&catalogue.datasets),
-        common_tables: found.all(&catalogue.common_tables),
-        policies: found.all(&catalogue.policies),
-        agreements: found.all(&catalogue.agreements),
-        projects: found.all(&catalogue.projects),
-        unreadable: Vec::new(),
-    };
-    resources.unreadable = found.unreadable;
-    let members: BTreeMap<_, _> = resources
-        .jurisdictions
-        .iter()
-        .map(|j| (j.resource.spec.id.clone(), placement(&j.resource, &context.children, namespace, issuer)))
-        .collect();
-    let standing = resources.jurisdictions.iter().map(|j| Member {
-        id: j.resource.spec.id.clone(),
-        bundle: bundle(&j.resource, &context.children, namespace),
-        name: j.resource.name_any(),
-        generation: j.resource.metadata.generation,
-        status: j.resource.status().cloned().unwrap_or_default(),
+    let mut seen = HashSet::new();
+    see(&catalogue.federations, namespace, &mut seen);
+    see(&catalogue.jurisdictions, namespace, &mut seen);
+    see(&catalogue.datasets, namespace, &mut seen);
+    see(&catalogue.common_tables, namespace, &mut seen);
+    see(&catalogue.policies, namespace, &mut seen);
+    see(&catalogue.agreements, namespace, &mut seen);
+    see(&catalogue.projects, namespace, &mut seen);
+    let jurisdictions = in_namespace(&catalogue.jurisdictions, namespace);
+    let jurisdictions: Vec<&Jurisdiction> = jurisdictions.iter().filter_map(|j| j.read()).collect();
+    let placed =
+        jurisdictions.iter().map(|j| (j.spec.id.clone(), placement(j, &context.children, namespace, issuer))).collect();
+    let members = jurisdictions.iter().map(|j| Member {
+        id: j.spec.id.clone(),
+        bundle: bundle(j, &context.children, namespace),
+        name: j.name_any(),
+        generation: j.metadata.generation,
+        status: j.status().cloned().unwrap_or_default(),
     });
-    let standing = standing.collect();
-    Inputs { resources, placements: Placements { base: None, members }, seen: found.seen, members: standing }
+    Inputs { placements: Placements { base: None, members: placed }, seen, members: members.collect() }
+}
+
+/// Notes which state each object of a kind is in.
+fn see<K>(store: &Store<Guarded<K>>, namespace: &str, seen: &mut HashSet<Seen>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + 'static,
+{
+    seen.extend(in_namespace(store, namespace).iter().map(|object| Seen::of(&**object)));
 }
 
 /// What is known of a member once it is placed.
@@ -147,42 +147,6 @@ fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> Lying
     let map = children.get("ConfigMap", namespace, &bundle_name(&jurisdiction.name_any()));
     let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
     digest.map_or(Lying::Nothing, Lying::Digest)
-}
-
-struct Found<'a> {
-    namespace: &'a str,
-    seen: HashSet<Seen>,
-    unreadable: Vec<Finding>,
-}
-
-impl Found<'_> {
-    /// The resources of one kind. One that cannot be read is a finding of its own.
-    fn all<K>(&mut self, store: &Store<Guarded<K>>) -> Vec<Sourced<K>>
-    where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + 'static,
-    {
-        let objects = in_namespace(store, self.namespace);
-        objects.iter().filter_map(|object: &Arc<Guarded<K>>| {
-            self.seen.insert(Seen::of(&**object));
-            match &object.0 {
-                Ok(resource) => Some(Sourced::from(resource.clone())),
-                Err(malformed) => {
-                    self.unreadable.push(Finding {
-                        origin: None,
-                        kind: K::kind(&()).into_owned(),
-                        name: object.name_any(),
-                        path: malformed.path.clone(),
-                        problem: malformed.problem.clone(),
-                        remedy: "the definition that is installed lets pass what this operator cannot read: install the \
-                                 definitions of its version and mend the field"
-                            .to_owned(),
-                    });
-                    None
-                }
-            }
-        })
-        .collect()
-    }
 }
 
 impl Seen {

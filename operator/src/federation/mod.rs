@@ -11,6 +11,7 @@
 mod apply;
 mod build;
 mod dereference;
+mod resources;
 mod status;
 mod validate;
 
@@ -34,7 +35,8 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
     let issuer = apply::token_issuer(&context, &namespace).await?;
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
     if validate::speaks_for(&context.catalogue, &object, &namespace) {
-        let realm = build::build(&inputs, context.realms.get(&namespace).as_deref(), Instant::now());
+        let declared = || resources::resources(&context.catalogue, &namespace);
+        let realm = build::build(&inputs, declared, context.realms.get(&namespace).as_deref(), Instant::now());
         if let Some(realm) = realm {
             apply::publish(&context, &namespace, realm);
         }

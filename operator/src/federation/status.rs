@@ -74,7 +74,7 @@ pub(super) fn claims(
 
 fn valid(inputs: &Inputs, realm: &Realm) -> Claim {
     if realm.is_current() {
-        let message = format!("{} resources compile", inputs.resources.len());
+        let message = format!("{} resources compile", inputs.seen.len());
         return Claim::yes(Type::Valid, Reason::Compiled, message);
     }
     let mut lines: Vec<String> = realm.findings.iter().take(NAMED).map(ToString::to_string).collect();

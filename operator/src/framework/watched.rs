@@ -137,7 +137,7 @@ where
     K::DynamicType: Hash + Eq + Clone,
 {
     let mut found = store.state_filter(|object| object.meta().namespace.as_deref() == Some(namespace));
-    found.sort_by_key(|object| (object.creation_timestamp().map(|t| t.0), object.name_any()));
+    found.sort_by_cached_key(|object| (object.creation_timestamp().map(|t| t.0), object.name_any()));
     found
 }
 
