@@ -82,7 +82,8 @@ async fn answer(
 pub async fn missing_kinds(client: &Client) -> Result<Vec<String>, kube::Error> {
     let served = match client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await {
         Ok(list) => list.resources.into_iter().map(|resource| resource.kind).collect(),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Vec::new(),
+        // A group that is not served at all is answered by a plain 404, without the reason of an object that is missing.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
         Err(error) => return Err(error),
     };
     let kinds = definitions().into_iter().map(|definition| definition.kind().to_owned());

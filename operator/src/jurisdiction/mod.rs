@@ -50,8 +50,12 @@ const MENDED: Duration = Duration::from_secs(5);
 /// When the API server refuses, or something that the operator keeps is not in order.
 pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>) -> Result<Action> {
     if object.meta().deletion_timestamp.is_some() {
-        if let Some(jurisdiction) = object.read() {
-            finalizer::undo(&context, jurisdiction).await?;
+        if let Some(jurisdiction) = object.read()
+            && let Err(error) = finalizer::undo(&context, jurisdiction).await
+        {
+            let note = format!("its node cannot be removed yet: {error}");
+            context.events.warning(jurisdiction, "Remove", "NotRemoved", note).await;
+            return Err(error);
         }
         return Ok(Action::await_change());
     }

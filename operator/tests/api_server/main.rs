@@ -9,6 +9,7 @@ mod faults;
 mod identities;
 mod leader;
 mod malformed;
+mod observe;
 mod placement;
 mod quiet;
 mod rbac;

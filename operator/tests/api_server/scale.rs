@@ -115,11 +115,12 @@ async fn seventy_eight_jurisdictions_with_a_thousand_datasets_settle_and_then_co
     let mark = bed.plane.audit().mark().unwrap();
     tokio::time::sleep(Duration::from_mins(1)).await;
     let after = bed.writes_since(mark).len();
+    let memory = program.most_memory();
     println!(
         "{JURISDICTIONS} jurisdictions, {DATASETS} datasets: settled {settled:.1?} after the last manifest; {} calls, {writes} \
-         writes; {} MiB at most; {after} writes in the minute after",
+         writes; {memory} MiB at most; {after} writes in the minute after",
         calls.len(),
-        program.most_memory()
     );
+    assert!(memory < 150, "{memory} MiB");
     assert_eq!(after, 0);
 }
