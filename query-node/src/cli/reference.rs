@@ -19,7 +19,7 @@ pub fn markdown(mut root: Command) -> String {
 }
 
 /// One command: what it is for, how it is written, and what it takes. Writing to a `String` cannot fail.
-fn section(text: &mut String, command: &Command, path: &str) {
+pub(crate) fn section(text: &mut String, command: &Command, path: &str) {
     let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
     let _ = write!(text, "\n## `{path}`\n\n{about}\n");
     let usage = command.clone().render_usage().to_string();

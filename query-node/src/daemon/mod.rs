@@ -3,6 +3,8 @@
 mod files;
 mod follow;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 use std::io;

@@ -25,6 +25,7 @@ use wanqu_crds::names::SqlName;
 use super::remote::{RemotePublic, fit, slice_schema};
 use crate::catalog::expression_text;
 use crate::refusal::Refusal;
+use crate::trace::{self, TraceContext};
 
 /// One slice of another member, asked for as it is scanned.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl TableProvider for PushedTable {
             slice: Arc::clone(&self.slice),
             remote: Arc::clone(&self.remote),
             schema: Arc::clone(&schema),
+            place: trace::current(),
         };
         let kept = nothing.then(Vec::new);
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(part)], kept.as_ref(), [], false, None)?))
@@ -103,6 +105,8 @@ struct Part {
     columns: Vec<SqlName>,
     conditions: Vec<String>,
     schema: SchemaRef,
+    /// Where in a trace it was planned: it runs on a task of the engine's.
+    place: Option<TraceContext>,
 }
 
 impl fmt::Debug for Part {
@@ -117,13 +121,14 @@ impl PartitionStream for Part {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let Self { slice, remote, columns, conditions, schema } = self;
+        let Self { slice, remote, columns, conditions, schema, place } = self;
         let (slice, remote) = (Arc::clone(slice), Arc::clone(remote));
         let (columns, conditions, target) = (columns.clone(), conditions.clone(), Arc::clone(schema));
-        let rows = stream::once(async move {
+        let fetched = async move {
             let batches = remote.fetch(&slice, &columns, &conditions).await?;
             Ok::<_, Refusal>(batches.map(move |batch| fit(&batch?, &slice, &target)))
-        });
+        };
+        let rows = stream::once(trace::at(*place, fetched));
         let rows = rows.try_flatten().map_err(|refusal| DataFusionError::External(Box::new(refusal)));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), rows))
     }

@@ -1,8 +1,15 @@
 //! Whether a node is fit to be asked: one check for each thing that it needs.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::{Node, identities};
+use crate::audit::Log;
+
+/// How often the disk is touched at most.
+const ONCE_A: Duration = Duration::from_secs(1);
 
 /// One thing that a node needs, and what is wrong with it. The words are for anybody: they name no path and no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +27,23 @@ pub(super) struct Standing {
     pub identity_is_stale: AtomicBool,
     pub exchange_is_open: AtomicBool,
     pub gateway_is_open: AtomicBool,
+    /// When the audit log was last tried, and whether it could be written.
+    audit: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Standing {
+    /// Whether the audit log can be written, tried no more often than a node needs to know: anybody may ask.
+    fn audit_is_writable(&self, log: &Log) -> bool {
+        let mut last = self.audit.lock();
+        match *last {
+            Some((tried, writable)) if tried.elapsed() < ONCE_A => writable,
+            _ => {
+                let writable = log.writable().is_ok();
+                *last = Some((Instant::now(), writable));
+                writable
+            }
+        }
+    }
 }
 
 impl Node {
@@ -40,7 +64,7 @@ impl Node {
                 is(&standing.identity_is_stale) || !self.is_believed(),
                 "the certificates and keys in place cannot be used",
             ),
-            check("audit", self.log.writable().is_err(), "the audit log cannot be written"),
+            check("audit", !standing.audit_is_writable(&self.log), "the audit log cannot be written"),
             check("exchange", !is(&standing.exchange_is_open), "the door for other nodes is closed"),
             check("gateway", !is(&standing.gateway_is_open), "the door for researchers is closed"),
             check("drain", self.drain.has_begun(), "the node is ending"),

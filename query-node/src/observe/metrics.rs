@@ -105,6 +105,11 @@ impl Default for Metrics {
             memory: Gauge::default(),
         };
         inner.register();
+        // What is there from the beginning can be seen to grow.
+        for taken in [true, false] {
+            inner.bundle_reloads.get_or_create(&outcome(taken)).inc_by(0);
+            inner.identity_reloads.get_or_create(&outcome(taken)).inc_by(0);
+        }
         Self(Arc::new(inner))
     }
 }

@@ -33,11 +33,13 @@ pub fn current() -> Option<TraceContext> {
 
 /// Takes the place in a trace along to a task of its own.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let place = current();
-    async move {
-        match place {
-            Some(place) => within(place, future).await,
-            None => future.await,
-        }
+    at(current(), future)
+}
+
+/// Runs something in a place of a trace that may be none.
+pub async fn at<F: Future>(place: Option<TraceContext>, future: F) -> F::Output {
+    match place {
+        Some(place) => within(place, future).await,
+        None => future.await,
     }
 }
