@@ -83,9 +83,15 @@ impl Bed {
     }
 
     pub async fn operator_as(&self, login: &Login, instance: &str, arguments: &[&str]) -> Running {
+        self.operator_with(login.client().await.unwrap(), instance, arguments)
+    }
+
+    /// An operator that has only this client.
+    pub fn operator_with(&self, client: Client, instance: &str, arguments: &[&str]) -> Running {
         let fixed =
             ["wanqu-operator", "--node-image", "wanqu:test", "--observe", "127.0.0.1:0", "--instance", instance];
-        let fixed = fixed.iter().chain(&["--lease-seconds", "3", "--operator-namespace", "gba"]);
+        let lease = if arguments.contains(&"--lease-seconds") { &[][..] } else { &["--lease-seconds", "3"] };
+        let fixed = fixed.iter().chain(&["--operator-namespace", "gba"]).chain(lease);
         let settings = <Settings as clap::Parser>::parse_from(fixed.chain(arguments));
         let (stop, stopped) = oneshot::channel();
         let ahead = Arc::clone(&self.clock);
@@ -93,7 +99,6 @@ impl Bed {
             let now = Timestamp::now().as_second() + ahead.load(Ordering::Relaxed);
             Timestamp::from_second(now).unwrap()
         });
-        let client = login.client().await.unwrap();
         let task = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             wanqu_operator::run(client, settings, clock, stopped).await.unwrap();

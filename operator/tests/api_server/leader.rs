@@ -5,6 +5,10 @@ use std::time::Duration;
 use wanqu_testbed::until;
 
 use crate::bed::Bed;
+use crate::cut::Cut;
+
+/// Long enough that a busy machine renews it in time.
+const LEASE: &[&str] = &["--lease-seconds", "10"];
 
 async fn holder(bed: &Bed, name: &str) {
     bed.until("Lease", "gba", "wanqu-operator", |lease| (lease["spec"]["holderIdentity"] == name).then_some(())).await;
@@ -13,9 +17,9 @@ async fn holder(bed: &Bed, name: &str) {
 #[tokio::test]
 async fn of_two_operators_one_works_and_the_other_takes_over() {
     let bed = Bed::start().await;
-    let first = bed.operator("first", &[]).await;
+    let first = bed.operator("first", LEASE).await;
     holder(&bed, "first").await;
-    let second = bed.operator("second", &[]).await;
+    let second = bed.operator("second", LEASE).await;
     bed.apply_examples().await;
     bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
     holder(&bed, "first").await;
@@ -28,31 +32,38 @@ async fn of_two_operators_one_works_and_the_other_takes_over() {
 
     // The second one is told to stop: it gives the lease back.
     second.stop().await;
-    let third = bed.operator("third", &[]).await;
+    let third = bed.operator("third", LEASE).await;
     holder(&bed, "third").await;
     drop(third);
 }
 
 #[tokio::test]
-async fn an_operator_that_is_stopped_anywhere_leaves_what_the_next_one_finishes() {
+async fn an_operator_that_dies_after_any_of_its_calls_leaves_what_the_next_one_finishes() {
     let bed = Bed::start().await;
     let mark = bed.plane.audit().mark().unwrap();
     bed.apply_examples().await;
-    // A lease that runs out soon, and an end after so many more writes each time.
-    for round in 0..12 {
-        let operator = bed.operator(&format!("round-{round}"), &[]).await;
-        let enough = bed.writes_since(mark).len() + 1 + round % 4 * 3;
-        let limit = Duration::from_mins(1);
-        until("a few more writes", limit, async || {
-            let settled = bed.get("StatefulSet", "gba-macau", "macau-node").await.is_some()
-                && bed.get("StatefulSet", "gba-hongkong", "hongkong-node").await.is_some()
-                && bed.get("StatefulSet", "gba-shenzhen", "shenzhen-node").await.is_some();
-            Ok((settled || bed.writes_since(mark).len() >= enough).then_some(()).ok_or_else(String::new))
-        })
-        .await
-        .unwrap();
+    // The first one dies after one write, the next after two more, and so on, until one has nothing left to write. They
+    // have one name, so that none has to wait for the lease of the one before.
+    let mut deaths = 0;
+    loop {
+        let cut = Cut::after(deaths + 1);
+        let operator = bed.operator_with(cut.client(&bed.login()).await, "mortal", &[]);
+        let ended = until("its death, or the end of its work", Duration::from_mins(1), async || {
+            let before = bed.writes_since(mark).len();
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            let idle =
+                bed.writes_since(mark).len() == before && bed.get("ConfigMap", "gba", "macau-trust").await.is_some();
+            let ended = if cut.is_over() { Some(false) } else { idle.then_some(true) };
+            Ok(ended.ok_or_else(String::new))
+        });
+        let done = ended.await.unwrap();
         drop(operator);
+        if done {
+            break;
+        }
+        deaths += 1;
     }
+    assert!(deaths > 8, "{deaths} deaths are too few to say anything");
     let _operator = bed.operator("last", &[]).await;
     bed.run_workloads().await;
     bed.ready("Federation", "gba").await;

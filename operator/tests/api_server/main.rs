@@ -4,6 +4,7 @@
 mod bed;
 mod conditions;
 mod copies;
+mod cut;
 mod drift;
 mod faults;
 mod identities;
