@@ -18,9 +18,11 @@ pub mod names;
 mod placements;
 mod reference;
 mod resources;
+mod schedule;
 mod schema;
 
 pub use compile::{Compiled, advise, agreement_digest, check, compile};
 pub use finding::{Finding, Origin};
 pub use placements::{Placement, Placements};
 pub use resources::{Resources, Sourced};
+pub use schedule::{Schedule, ScheduleError};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Origin};
 use crate::kinds::{
-    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
+    ResearchProject,
 };
 
 /// A resource, and where its fields stand, so that a finding can name the line.
@@ -75,6 +76,8 @@ pub struct Resources {
     /// Resources that exist but cannot be read, as a cluster may hold some: each with what is wrong with it. They stop
     /// the compilation like any other finding, and nobody who refers to one of them is told that it is not there.
     pub unreadable: Vec<Finding>,
+    /// What is asked. No bundle holds it: on a cluster each question has conditions of its own and these are left out.
+    pub queries: Vec<Sourced<FederatedQuery>>,
 }
 
 impl Resources {
@@ -88,6 +91,7 @@ impl Resources {
         self.agreements.extend(other.agreements);
         self.projects.extend(other.projects);
         self.unreadable.extend(other.unreadable);
+        self.queries.extend(other.queries);
     }
 
     /// How many resources there are.
@@ -100,6 +104,7 @@ impl Resources {
             + self.policies.len()
             + self.agreements.len()
             + self.projects.len()
+            + self.queries.len()
     }
 
     /// Whether there are none.

@@ -46,6 +46,9 @@ pub enum IdentityError {
     /// The TLS library refuses the configuration.
     #[error("TLS configuration: {0}")]
     Tls(String),
+    /// A sealed token cannot be made or opened.
+    #[error("the sealed token {0}")]
+    Sealed(&'static str),
     /// A token does not hold.
     #[error("the token {0}")]
     Token(&'static str),

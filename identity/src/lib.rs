@@ -13,6 +13,7 @@ mod error;
 mod keys;
 mod names;
 mod node;
+mod sealed;
 mod slot;
 pub mod testing;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use authority::{Authority, Validity};
 pub use error::{IdentityError, tls_reason};
 pub use names::{gateway_dns, node_dns, node_uri};
 pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};
+pub use sealed::{DeliveryKey, seal};
 pub use slot::Slot;
 pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
 pub use tokens::{TokenIssuer, TokenVerifier};

@@ -12,6 +12,7 @@ mod mapping;
 mod members;
 mod policies;
 mod projects;
+mod queries;
 mod types;
 
 use std::collections::BTreeMap;
@@ -95,6 +96,7 @@ pub fn check(resources: &Resources, placements: &Placements) -> Result<Compiled,
     let common_tables = common::infos(&index, &mut findings);
     let agreements = agreements::agreements(&index, &mut findings);
     let projects = projects::projects(&index, &mut findings);
+    queries::check(resources, &index, &mut findings);
 
     let Some((name, federation)) = index.federation.as_ref().filter(|_| findings.0.is_empty()) else {
         return Err(findings.into_sorted());

@@ -6,7 +6,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use super::{CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject};
+use super::{
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
+    ResearchProject,
+};
 
 /// One kind as the API server is told of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +78,7 @@ pub fn definitions() -> Vec<Definition> {
         Definition::of::<DisclosurePolicy>(),
         Definition::of::<DataSharingAgreement>(),
         Definition::of::<ResearchProject>(),
+        Definition::of::<FederatedQuery>(),
     ]
 }
 

@@ -11,9 +11,11 @@ mod data_sharing_agreement;
 mod dataset;
 mod definition;
 mod disclosure_policy;
+mod federated_query;
 mod federation;
 mod jurisdiction;
 mod local_table;
+mod query_run;
 mod research_project;
 mod status;
 
@@ -22,12 +24,14 @@ pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec}
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
 pub use definition::{Definition, definitions};
 pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
+pub use federated_query::{ConcurrencyPolicy, Delivery, FederatedQuery, FederatedQuerySpec, FederatedQueryStatus};
 pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};
 pub use jurisdiction::{
     AuthoritySecret, ExternalPlacement, IssuerSpec, Jurisdiction, JurisdictionSpec, KubeconfigSecret, NodeResources,
     NodeStorage, PlacementSpec,
 };
 pub use local_table::LocalTable;
+pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec};
 pub use status::Status;
 

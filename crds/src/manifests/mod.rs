@@ -203,6 +203,7 @@ impl<'a> Reader<'a> {
             "DisclosurePolicy" => take(&mut r.policies, document, self.file),
             "DataSharingAgreement" => take(&mut r.agreements, document, self.file),
             "ResearchProject" => take(&mut r.projects, document, self.file),
+            "FederatedQuery" => take(&mut r.queries, document, self.file),
             _ => Err("this kind is not known".to_owned()),
         };
         if let Err(problem) = result {

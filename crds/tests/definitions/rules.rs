@@ -60,7 +60,7 @@ impl OfObject {
 /// The federation in order that the examples change.
 pub fn federation() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
-    let files = ["federation.yaml", "tables.yaml", "shenzhen.yaml", "macau.json", "rules.yaml"];
+    let files = ["federation.yaml", "tables.yaml", "shenzhen.yaml", "macau.json", "rules.yaml", "queries.yaml"];
     files.map(|file| std::fs::read_to_string(folder.join(file)).unwrap()).join("---\n")
 }
 
@@ -75,6 +75,27 @@ pub struct OfChange {
 }
 
 pub const OF_CHANGES: &[OfChange] = &[
+    OfChange {
+        message: "what is asked cannot change: create another FederatedQuery",
+        kind: "FederatedQuery",
+        name: "visits-by-week",
+        good: r#"{"spec": {"suspend": true, "schedule": "0 7 * * 1", "ttlSecondsAfterFinished": 60}}"#,
+        bad: r#"{"spec": {"sql": "SELECT count(*) FROM macau.health.visits"}}"#,
+    },
+    OfChange {
+        message: "the requester cannot change",
+        kind: "FederatedQuery",
+        name: "visits-by-week",
+        good: r#"{"spec": {"requester": "li.na"}}"#,
+        bad: r#"{"spec": {"requester": "somebody.else"}}"#,
+    },
+    OfChange {
+        message: "a query does not become a schedule, nor a schedule a query: create another FederatedQuery",
+        kind: "FederatedQuery",
+        name: "visits-by-week",
+        good: r#"{"spec": {"schedule": "0 8 * * *"}}"#,
+        bad: r#"{"spec": {"schedule": null, "timeZone": null}}"#,
+    },
     OfChange {
         message: "the trust domain cannot change: every certificate names it",
         kind: "Federation",
@@ -92,6 +113,18 @@ pub const OF_CHANGES: &[OfChange] = &[
 ];
 
 pub const OF_OBJECTS: &[OfObject] = &[
+    OfObject {
+        message: "project and purpose are said together, or neither where only public tables are read",
+        place: "  project: hospital-capacity\n  purpose: health-planning\n  from: MO",
+        good: "  from: MO",
+        bad: "  project: hospital-capacity\n  from: MO",
+    },
+    OfObject {
+        message: "timeZone and startingDeadlineSeconds speak of a schedule",
+        place: "  schedule: 30 6 * * 1\n  timeZone: Asia/Macau\n",
+        good: "  schedule: 30 6 * * 1\n",
+        bad: "  timeZone: Asia/Macau\n",
+    },
     OfObject {
         message: "at most one of namespace, kubeconfigSecret and external",
         place: "placement:\n    external:",

@@ -1,0 +1,107 @@
+//! The times of a schedule, as a `CronJob` has them.
+
+use std::fmt;
+
+use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A schedule that was read: five fields, in one time zone.
+#[derive(Clone)]
+pub struct Schedule(Crontab);
+
+/// Why a schedule cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// The fields.
+    #[error("{0:?} is no schedule: it has five fields, minute, hour, day of month, month and day of week")]
+    Fields(String),
+    /// The zone.
+    #[error("{0:?} is no time zone that is known here")]
+    Zone(String),
+}
+
+impl Schedule {
+    /// Reads it. Without a zone its times are UTC.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    ///
+    /// ```
+    /// let schedule = wanqu_crds::Schedule::parse("30 6 * * 1", Some("Asia/Hong_Kong")).unwrap();
+    /// let next = schedule.after("2026-03-01T00:00:00Z".parse().unwrap());
+    /// assert_eq!(next.unwrap().to_string(), "2026-03-01T22:30:00Z");
+    /// ```
+    pub fn parse(fields: &str, zone: Option<&str>) -> Result<Self, ScheduleError> {
+        let wrong = || ScheduleError::Fields(fields.to_owned());
+        // A sixth field would be a second way to say the zone.
+        if fields.split_whitespace().count() != 5 {
+            return Err(wrong());
+        }
+        let zone = zone.unwrap_or("UTC");
+        if zone.contains(char::is_whitespace) || TimeZone::get(zone).is_err() {
+            return Err(ScheduleError::Zone(zone.to_owned()));
+        }
+        let mut options = ParseOptions::default();
+        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        parse_crontab_with(&format!("{} {zone}", fields.join(" ")), options).map(Self).map_err(|_| wrong())
+    }
+
+    /// The first time after this one; nothing if there is none.
+    #[must_use]
+    pub fn after(&self, time: Timestamp) -> Option<Timestamp> {
+        self.0.find_next(time).ok().map(|next| next.timestamp())
+    }
+}
+
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Schedule").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(fields: &str, zone: Option<&str>, from: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(fields, zone).unwrap();
+        let from: Timestamp = from.parse().unwrap();
+        std::iter::successors(schedule.after(from), |time| schedule.after(*time))
+            .take(count)
+            .map(|time| time.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn times_are_those_of_the_zone() {
+        assert_eq!(
+            times("0 6 * * *", Some("Asia/Macau"), "2026-03-01T00:00:00Z", 2),
+            ["2026-03-01T22:00:00Z", "2026-03-02T22:00:00Z"]
+        );
+        assert_eq!(times("0 6 * * *", None, "2026-03-01T06:00:00Z", 1), ["2026-03-02T06:00:00Z"], "after, not at");
+        // Clocks go forward over 02:30 on 29 March 2026, and the day has no such time.
+        let spring = times("30 2 * * *", Some("Europe/Lisbon"), "2026-03-27T12:00:00Z", 3);
+        assert_eq!(spring.len(), 3);
+        assert!(spring.windows(2).all(|pair| pair[0] < pair[1]), "{spring:?}");
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_so() {
+        for fields in
+            ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "@daily", "0 6 * * * Asia/Macau", "a b c d e"]
+        {
+            assert_eq!(Schedule::parse(fields, None).unwrap_err(), ScheduleError::Fields(fields.to_owned()));
+        }
+        for zone in ["Asia/Atlantis", "", "UTC UTC", "../etc/passwd"] {
+            assert_eq!(Schedule::parse("* * * * *", Some(zone)).unwrap_err(), ScheduleError::Zone(zone.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_day_that_never_comes_has_no_time() {
+        let schedule = Schedule::parse("0 0 31 2 *", None);
+        assert!(schedule.is_err() || schedule.unwrap().after("2026-01-01T00:00:00Z".parse().unwrap()).is_none());
+    }
+}
