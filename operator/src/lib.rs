@@ -12,6 +12,7 @@
 //! need, they see in the stores that [`framework`] keeps.
 
 pub mod described;
+pub mod federated_query;
 pub mod federation;
 pub mod framework;
 pub mod jurisdiction;

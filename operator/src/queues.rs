@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use tokio::task::JoinSet;
 use wanqu_crds::kinds::{
-    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
+    ResearchProject,
 };
 
 use crate::framework::controller::{Queue, Requests};
@@ -32,6 +33,8 @@ pub struct Queues {
     pub agreements: Queue<DataSharingAgreement>,
     /// Who asks.
     pub projects: Queue<ResearchProject>,
+    /// What is asked.
+    pub queries: Queue<FederatedQuery>,
 }
 
 impl Queues {
@@ -43,6 +46,7 @@ impl Queues {
         self.policies.push_all(&catalogue.policies, namespace);
         self.agreements.push_all(&catalogue.agreements, namespace);
         self.projects.push_all(&catalogue.projects, namespace);
+        self.queries.push_all(&catalogue.queries, namespace);
     }
 
     /// A queue for each kind, and their other ends.
@@ -55,7 +59,9 @@ impl Queues {
         let (policies, policy_requests) = Queue::new();
         let (agreements, agreement_requests) = Queue::new();
         let (projects, project_requests) = Queue::new();
-        let queues = Self { federations, jurisdictions, common_tables, datasets, policies, agreements, projects };
+        let (queries, query_requests) = Queue::new();
+        let queues =
+            Self { federations, jurisdictions, common_tables, datasets, policies, agreements, projects, queries };
         let requests = AllRequests {
             federations: federation_requests,
             jurisdictions: jurisdiction_requests,
@@ -64,6 +70,7 @@ impl Queues {
             policies: policy_requests,
             agreements: agreement_requests,
             projects: project_requests,
+            queries: query_requests,
         };
         (queues, requests)
     }
@@ -85,6 +92,8 @@ pub struct AllRequests {
     pub agreements: Requests<DataSharingAgreement>,
     /// Who asks.
     pub projects: Requests<ResearchProject>,
+    /// What is asked.
+    pub queries: Requests<FederatedQuery>,
 }
 
 /// Watches the resources of this project. Whatever appears, changes or goes is looked at itself, and has its namespace
@@ -97,12 +106,13 @@ pub fn watch_resources(
     tasks: &mut JoinSet<()>,
 ) -> Catalogue {
     let mut federations = Watched::new();
-    let jurisdictions = Watched::new();
+    let mut jurisdictions = Watched::new();
     let datasets = Watched::new();
     let common_tables = Watched::new();
     let policies = Watched::new();
     let agreements = Watched::new();
     let projects = Watched::new();
+    let mut queries = Watched::new();
     let catalogue = Catalogue {
         federations: federations.store(),
         jurisdictions: jurisdictions.store(),
@@ -111,6 +121,7 @@ pub fn watch_resources(
         policies: policies.store(),
         agreements: agreements.store(),
         projects: projects.store(),
+        queries: queries.store(),
     };
     // Where a federation is gone, nothing compiles that could tell the others.
     let (to, known) = (queues.clone(), catalogue.clone());
@@ -120,6 +131,16 @@ pub fn watch_resources(
             to.push_all(&known, &namespace);
         }
     });
+    // Whether a home node is ready is what queries wait for. A query itself concerns no other resource.
+    let (to, known) = (queues.clone(), catalogue.clone());
+    jurisdictions.route(move |jurisdiction: &Guarded<Jurisdiction>| {
+        to.queries.push_all(&known.queries, &jurisdiction.namespace().unwrap_or_default());
+    });
+    let to = queues.clone();
+    queries.route(move |query: &Guarded<FederatedQuery>| {
+        to.queries.push(&query.namespace().unwrap_or_default(), &query.name_any());
+    });
+    queries.start(api_of(client, namespace), watcher::Config::default(), tasks);
     let mut watches = Watches { client, namespace, queues, catalogue: &catalogue, tasks };
     watches.start(federations, &queues.federations);
     watches.start(jurisdictions, &queues.jurisdictions);
@@ -151,11 +172,18 @@ impl Watches<'_> {
             own.push(&namespace, &object.name_any());
             federations.push_all(&known.federations, &namespace);
         });
-        let api = match self.namespace {
-            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
-            None => Api::all(self.client.clone()),
-        };
-        watched.start(api, watcher::Config::default(), self.tasks);
+        watched.start(api_of(self.client, self.namespace), watcher::Config::default(), self.tasks);
+    }
+}
+
+/// A kind where the operator works: in one namespace or in all.
+fn api_of<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
     }
 }
 

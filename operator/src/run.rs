@@ -12,7 +12,7 @@ use crate::framework::{Clock, Context, controller, leader, observe};
 use crate::queues::{Queues, watch_children, watch_resources};
 use crate::realm::Realms;
 use crate::settings::Settings;
-use crate::{described, federation, jurisdiction};
+use crate::{described, federated_query, federation, jurisdiction};
 
 /// What can keep the operator from running.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +59,8 @@ async fn work_in(namespace: Option<String>, client: Client, settings: Settings, 
     let children = watch_children(&client, &settings, &queues, &catalogue, &mut watches);
     let events = Events::new(client.clone(), &settings.instance);
     let realms = Realms::default();
-    let context = Context { client, settings, clock, events, metrics, catalogue, children, realms, queues };
+    let runs = Arc::new(federated_query::Runs::new(format!("{}/{}", settings.instance, uuid::Uuid::new_v4())));
+    let context = Context { client, settings, clock, events, metrics, catalogue, children, realms, queues, runs };
     let context = Arc::new(context);
     // Nothing is decided before everything that is there has been seen.
     context.children.ready().await;
@@ -75,5 +76,6 @@ async fn work_in(namespace: Option<String>, client: Client, settings: Settings, 
         controller::run(known.policies.clone(), requests.policies, given(), described::reconcile),
         controller::run(known.agreements.clone(), requests.agreements, given(), described::reconcile),
         controller::run(known.projects.clone(), requests.projects, given(), described::reconcile),
+        controller::run(known.queries.clone(), requests.queries, given(), federated_query::reconcile),
     );
 }

@@ -39,6 +39,9 @@ pub struct Settings {
     /// How long a certificate authority that the operator makes holds, in seconds.
     #[arg(long, env = "WANQU_AUTHORITY_SECONDS", default_value_t = 31_536_000, value_parser = clap::value_parser!(u64).range(180..))]
     pub authority_seconds: u64,
+    /// Where the gateway of a node is, `host:port`; {service} and {namespace} stand for those of its Service.
+    #[arg(long, env = "WANQU_GATEWAY_ADDRESS", default_value = "{service}.{namespace}.svc:8443")]
+    pub gateway_address: String,
     /// How the log is written.
     #[arg(long, env = "WANQU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
@@ -70,6 +73,12 @@ impl Settings {
         Duration::from_secs(self.leaf_seconds)
     }
 
+    /// Where the gateway behind a Service is.
+    #[must_use]
+    pub fn gateway(&self, namespace: &str, service: &str) -> String {
+        self.gateway_address.replace("{service}", service).replace("{namespace}", namespace)
+    }
+
     /// How long an authority holds.
     #[must_use]
     pub fn authority_life(&self) -> Duration {
@@ -94,6 +103,7 @@ mod tests {
         assert_eq!(settings.places(), [None]);
         let some = Settings::try_parse_from(["x", "--node-image", "i", "--watch-namespaces", "a,b"]).unwrap();
         assert_eq!(some.places(), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(settings.gateway("gba", "hongkong-gateway"), "hongkong-gateway.gba.svc:8443");
         assert!(Settings::try_parse_from(["wanqu-operator"]).is_err());
         assert!(Settings::try_parse_from(["x", "--node-image", "i", "--leaf-seconds", "1"]).is_err());
     }

@@ -31,6 +31,11 @@ has its reason, and that the operator cannot do its work without any one of them
 - apiGroups: [wanqu.dev]
   resources: [jurisdictions]
   verbs: [patch]
+# A query that is being asked has a finalizer, so that deleting it cancels it at the owners; one whose time is over goes. None
+# is made but as a dry run, by which the operator finds out whether anybody could ask in another's name.
+- apiGroups: [wanqu.dev]
+  resources: [federatedqueries]
+  verbs: [create, patch, delete]
 # The node: a StatefulSet, since each copy keeps its audit log on a disk of its own.
 - apiGroups: [apps]
   resources: [statefulsets]

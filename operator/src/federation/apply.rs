@@ -17,7 +17,7 @@ use crate::realm::Realm;
 
 /// The operator as an issuer of tokens, for the federation of a namespace: its key is made once, when the first
 /// Jurisdiction accepts it, and kept in a Secret.
-pub(super) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
+pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
     let Some(federation) = first_federation(&context.catalogue, namespace) else { return Ok(None) };
     let Some(spec) = federation.read().map(|federation| &federation.spec) else { return Ok(None) };
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, namespace);

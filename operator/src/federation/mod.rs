@@ -23,6 +23,7 @@ use kube::runtime::controller::Action;
 use wanqu_crds::kinds::Federation;
 
 use crate::framework::{Context, Guarded, Result};
+pub(crate) use apply::token_issuer;
 pub use dereference::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET, trust_name};
 pub use validate::first_federation;
 
@@ -32,7 +33,7 @@ pub use validate::first_federation;
 /// When the API server refuses.
 pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) -> Result<Action> {
     let namespace = object.namespace().unwrap_or_default();
-    let issuer = apply::token_issuer(&context, &namespace).await?;
+    let issuer = token_issuer(&context, &namespace).await?;
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
     if validate::speaks_for(&context.catalogue, &object, &namespace) {
         let declared = || resources::resources(&context.catalogue, &namespace);

@@ -20,6 +20,8 @@ pub(super) fn resources(catalogue: &Catalogue, namespace: &str) -> Resources {
         policies: all(&catalogue.policies, namespace, found),
         agreements: all(&catalogue.agreements, namespace, found),
         projects: all(&catalogue.projects, namespace, found),
+        // Each query has conditions of its own, and none keeps a node from its bundle.
+        queries: Vec::new(),
         unreadable: Vec::new(),
     };
     Resources { unreadable, ..resources }

@@ -21,6 +21,14 @@ pub enum Type {
     IdentityReady,
     /// Whether a jurisdiction's node runs.
     WorkloadReady,
+    /// Whether a query may be asked.
+    Accepted,
+    /// Whether it is being asked.
+    Running,
+    /// Whether there is an answer.
+    Complete,
+    /// Whether there is none, and will be none.
+    Failed,
 }
 
 /// Why a condition is as it is, as one word for programs.
@@ -64,6 +72,18 @@ pub enum Reason {
     NameTaken,
     /// The API server refused it.
     Refused,
+    /// It may be asked.
+    Accepted,
+    /// Nobody vouches for who asks.
+    Unguarded,
+    /// The owners are asked.
+    Asked,
+    /// Nothing is asked now.
+    Idle,
+    /// There is an answer.
+    Answered,
+    /// It was asked, and refused or broken off: the code of the refusal, or what stands for it.
+    NotAnswered(&'static str),
 }
 
 /// One thing that holds, before it is known since when.
@@ -155,6 +175,10 @@ impl Type {
             Self::InForce => "InForce",
             Self::IdentityReady => "IdentityReady",
             Self::WorkloadReady => "WorkloadReady",
+            Self::Accepted => "Accepted",
+            Self::Running => "Running",
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
         }
     }
 }
@@ -183,6 +207,12 @@ impl Reason {
             Self::TooLarge => "TooLarge",
             Self::NameTaken => "NameTaken",
             Self::Refused => "Refused",
+            Self::Accepted => "Accepted",
+            Self::Unguarded => "Unguarded",
+            Self::Asked => "Asked",
+            Self::Idle => "Idle",
+            Self::Answered => "Answered",
+            Self::NotAnswered(why) => why,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What every reconciler is given.
 
+use std::sync::Arc;
+
 use kube::Client;
 
 use super::clock::Clock;
 use super::events::Events;
 use super::metrics::Metrics;
 use super::watched::{Catalogue, Children};
+use crate::federated_query::Runs;
 use crate::queues::Queues;
 use crate::realm::Realms;
 use crate::settings::Settings;
@@ -30,4 +33,6 @@ pub struct Context {
     pub realms: Realms,
     /// Where to ask that an object be looked at.
     pub queues: Queues,
+    /// The questions that are being asked.
+    pub runs: Arc<Runs>,
 }

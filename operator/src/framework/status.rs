@@ -78,7 +78,12 @@ where
 }
 
 /// The store knows nothing of such an object's status, so the API server is asked each time. There are few of them.
-async fn claim_of_malformed<K>(client: &Client, seen: &ObjectMeta, claims: &[Claim], now: Timestamp) -> Result<()>
+pub(crate) async fn claim_of_malformed<K>(
+    client: &Client,
+    seen: &ObjectMeta,
+    claims: &[Claim],
+    now: Timestamp,
+) -> Result<()>
 where
     K: Reported,
 {

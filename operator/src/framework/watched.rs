@@ -15,7 +15,8 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use wanqu_crds::kinds::{
-    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
+    CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
+    ResearchProject,
 };
 
 use super::guarded::Guarded;
@@ -113,6 +114,8 @@ pub struct Catalogue {
     pub agreements: Store<Guarded<DataSharingAgreement>>,
     /// Who asks.
     pub projects: Store<Guarded<ResearchProject>>,
+    /// What is asked.
+    pub queries: Store<Guarded<FederatedQuery>>,
 }
 
 impl Catalogue {
@@ -126,6 +129,7 @@ impl Catalogue {
         let _ = self.policies.wait_until_ready().await;
         let _ = self.agreements.wait_until_ready().await;
         let _ = self.projects.wait_until_ready().await;
+        let _ = self.queries.wait_until_ready().await;
     }
 }
 

@@ -109,6 +109,10 @@ async fn the_rights_of_the_chart_are_enough_and_no_more() {
             if group == "wanqu.dev" && !kinds.contains(resource.split('/').next().unwrap()) {
                 continue;
             }
+            // Queries are asked in the suite `queries`, which has nodes that answer.
+            if resource.starts_with("federatedqueries") {
+                continue;
+            }
             let unused = |verb: &&String| !used.contains(&(group.clone(), resource.clone(), (*verb).clone()));
             idle.extend(rule.verbs.iter().filter(unused).map(|verb| format!("{verb} {resource}")));
         }

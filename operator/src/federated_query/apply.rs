@@ -1,0 +1,148 @@
+//! Step 4: everything that is written.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde_json::json;
+use wanqu_crds::kinds::{FederatedQuery, FederatedQueryStatus, QueryRun};
+
+use super::plan::Plan;
+use crate::framework::apply::{Applier, Built, called};
+use crate::framework::labels::MANAGER;
+use crate::framework::{Context, Error, Result};
+
+/// While a run goes on, a query is not gone before its question is cancelled at the owners.
+const FINALIZER: &str = "wanqu.dev/cancel";
+
+/// The longest beginning of a `ConfigMap`'s name that is taken from the query's.
+const STEM: usize = 200;
+
+/// Writes the status, if it says something new, and only over the very state that it was decided on: whoever wrote in
+/// between is read first. A run that begins has the finalizer before, and the last that ends takes it off.
+pub(super) async fn write(
+    client: &Client,
+    query: &FederatedQuery,
+    plan: &Plan,
+    status: &FederatedQueryStatus,
+) -> Result<()> {
+    let mut version = query.resource_version();
+    if plan.begin.is_some()
+        && let Some(held) = hold(client, query).await?
+    {
+        version = held;
+    }
+    if query.status.as_ref() != Some(status) {
+        let patch = json!({
+            "apiVersion": FederatedQuery::api_version(&()), "kind": FederatedQuery::kind(&()),
+            "metadata": {"name": query.name_any(), "uid": query.uid(), "resourceVersion": version},
+            "status": status,
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        let written = api(client, query).patch_status(&query.name_any(), &params, &Patch::Apply(&patch)).await;
+        version = written.map_err(|error| Error::api(doing("write the status of", query), error))?.resource_version();
+    }
+    if plan.is_running() { Ok(()) } else { release(client, query, version).await }
+}
+
+/// Puts the finalizer on; the version of the object with it, if it was not on.
+async fn hold(client: &Client, query: &FederatedQuery) -> Result<Option<Option<String>>> {
+    if query.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(None);
+    }
+    let finalizers = query.finalizers().iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>();
+    let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": query.resource_version()}});
+    let held = api(client, query).patch(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
+    Ok(Some(held.map_err(|error| Error::api(doing("hold", query), error))?.resource_version()))
+}
+
+/// Takes the finalizer off the object in this version.
+pub(super) async fn release(client: &Client, query: &FederatedQuery, version: Option<String>) -> Result<()> {
+    if !query.finalizers().iter().any(|name| name == FINALIZER) {
+        return Ok(());
+    }
+    let finalizers: Vec<&String> = query.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+    let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": version, "uid": query.uid()}});
+    match api(client, query).patch(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(Error::api(doing("release", query), error)),
+    }
+}
+
+/// Puts the small answers of runs that have ended into `ConfigMaps`, before their status says so.
+pub(super) async fn keep_answers(
+    context: &Context,
+    query: &FederatedQuery,
+    runs: &mut [QueryRun],
+    ended: &[u32],
+) -> Result<()> {
+    let uid = query.uid().unwrap_or_default();
+    for run in runs.iter_mut().filter(|run| ended.contains(&run.number)) {
+        let Some(end) = context.runs.ended(&uid, run.number) else { continue };
+        let Some(inline) = end.outcome.as_ref().ok().and_then(|answered| answered.inline.as_ref()) else { continue };
+        let name = config_map_name(query, run.number);
+        let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let map = ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: query.namespace(),
+                labels: Some(BTreeMap::from([text("app.kubernetes.io/name", "wanqu-result")])),
+                owner_references: query.controller_owner_ref(&()).map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([text("rows.csv", &inline.csv), text("account.json", &inline.account)])),
+            binary_data: Some(BTreeMap::from([("rows.arrow".to_owned(), ByteString(inline.arrow.clone()))])),
+            ..ConfigMap::default()
+        };
+        Applier::here(&context.client, &context.children, query).apply(Built::new(map)).await?;
+        run.config_map = Some(name);
+    }
+    Ok(())
+}
+
+/// Removes the `ConfigMaps` of runs that are forgotten.
+pub(super) async fn forget_answers(context: &Context, query: &FederatedQuery, names: &[String]) -> Result<()> {
+    let applier = Applier::here(&context.client, &context.children, query);
+    for name in names {
+        applier.remove::<ConfigMap>(&query.namespace().unwrap_or_default(), name).await?;
+    }
+    Ok(())
+}
+
+/// Removes a query whose time after it finished is over.
+pub(super) async fn delete(client: &Client, query: &FederatedQuery) -> Result<()> {
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid: query.uid(), resource_version: query.resource_version() }),
+        ..DeleteParams::background()
+    };
+    match api(client, query).delete(&query.name_any(), &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(Error::api(doing("delete", query), error)),
+    }
+}
+
+fn config_map_name(query: &FederatedQuery, number: u32) -> String {
+    let name = query.name_any();
+    if name.len() <= STEM {
+        return format!("{name}-result-{number}");
+    }
+    let uid = query.uid().unwrap_or_default();
+    format!(
+        "{}-{}-result-{number}",
+        name[..STEM].trim_end_matches(['.', '-']),
+        uid.split('-').next().unwrap_or_default()
+    )
+}
+
+fn api(client: &Client, query: &FederatedQuery) -> Api<FederatedQuery> {
+    Api::namespaced(client.clone(), &query.namespace().unwrap_or_default())
+}
+
+fn doing(verb: &str, query: &FederatedQuery) -> String {
+    format!("{verb} {}", called::<FederatedQuery>(&query.namespace().unwrap_or_default(), &query.name_any()))
+}

@@ -1,0 +1,94 @@
+//! Federated queries: questions that come as resources, asked at their home node in the name of who created them.
+//!
+//! ```text
+//! dereference  the project, the home jurisdiction, the federation, the issuer's key, who guards spec.requester
+//! validate     whether it may be asked, and where
+//! plan         what to begin, cancel, forget and delete now, and when to look again: pure
+//! apply        the finalizer and the status, so that no run begins that is not written down; `ConfigMaps`
+//! status       conditions
+//! ```
+//!
+//! **A question is a release.** Owners answer, count and write down each time that they are asked, so none is repeated
+//! silently. A run is written into the status before it begins, with the operator process that asks. When that process is
+//! gone, the run has failed, as `Interrupted`, and a person decides whether to ask again. A question is asked again by
+//! itself only while nothing can have reached an owner: the gateway was away, or was not ready.
+
+mod apply;
+mod ask;
+mod deliver;
+mod dereference;
+mod inline;
+mod outcome;
+mod plan;
+mod reason;
+mod runs;
+mod status;
+mod validate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+use wanqu_crds::kinds::FederatedQuery;
+
+use crate::framework::{Context, Guarded, Result};
+pub use runs::Runs;
+
+/// How soon a query is looked at again that waits for something which nothing announces.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Brings one query as far as it can come now.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Context>) -> Result<Action> {
+    let Some(query) = object.read() else {
+        status::malformed(&context, &object).await?;
+        return Ok(Action::await_change());
+    };
+    let uid = query.uid().unwrap_or_default();
+    if query.metadata.deletion_timestamp.is_some() {
+        // The stream is dropped, which cancels the question at the owners.
+        context.runs.cancel_all(&uid);
+        apply::release(&context.client, query, query.resource_version()).await?;
+        return Ok(Action::await_change());
+    }
+    let around = dereference::dereference(&context, query).await?;
+    let verdict = validate::validate(query, &around);
+    let now = context.clock.now();
+    let (mut runs, ended) = outcome::settle(query, &context.runs);
+    apply::keep_answers(&context, query, &mut runs, &ended).await?;
+    let alive = context.runs.alive(&uid);
+    let plan = plan::plan(&plan::Input {
+        query,
+        runs,
+        schedule: verdict.schedule(),
+        may_begin: verdict.accepted().is_some() && context.runs.have_room(),
+        alive: &alive,
+        me: context.runs.me(),
+        now,
+    });
+    if plan.delete {
+        apply::delete(&context.client, query).await?;
+        return Ok(Action::await_change());
+    }
+    let delivery = deliver::delivery(query, verdict.accepted(), now)?;
+    let status = status::status(query, &verdict, &plan, delivery, now);
+    apply::write(&context.client, query, &plan, &status).await?;
+    for number in &plan.cancel {
+        context.runs.cancel(&uid, *number);
+    }
+    for number in ended {
+        context.runs.forget(&uid, number);
+    }
+    apply::forget_answers(&context, query, &plan.forget).await?;
+    if let (Some(number), Some(accepted)) = (plan.begin, verdict.accepted()) {
+        runs::begin(&context, query, number, ask::asking(&context, query, accepted));
+    }
+    Ok(match plan.wake {
+        Some(time) => Action::requeue(context.clock.until(time).max(Duration::from_secs(1))),
+        None if verdict.waits() => Action::requeue(PATIENCE),
+        None => Action::await_change(),
+    })
+}

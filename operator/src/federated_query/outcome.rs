@@ -1,0 +1,90 @@
+//! What came of runs that have ended, as their query's status says it.
+
+use kube::ResourceExt;
+use wanqu_client::answer::{JurisdictionOutcome, Summary};
+use wanqu_client::refusal::{Code, Refusal};
+use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
+
+use super::ask::Answered;
+use super::plan::seconds;
+use super::reason::{told, word};
+use super::runs::Runs;
+
+/// The longest message of a run, in bytes.
+const MESSAGE: usize = 8 * 1024;
+
+/// The query's runs with what is known of those that have ended since it was written, and the numbers of these.
+pub(super) fn settle(query: &FederatedQuery, runs: &Runs) -> (Vec<QueryRun>, Vec<u32>) {
+    let uid = query.uid().unwrap_or_default();
+    let mut settled = query.status.as_ref().map(|status| status.runs.clone()).unwrap_or_default();
+    let mut ended = Vec::new();
+    for run in settled.iter_mut().filter(|run| run.state == RunState::Running && run.runner == runs.me()) {
+        let Some(end) = runs.ended(&uid, run.number) else { continue };
+        run.completion_time = Some(seconds(end.at));
+        match &end.outcome {
+            Ok(answered) => complete(run, answered),
+            Err(refusal) => refused(run, refusal),
+        }
+        ended.push(run.number);
+    }
+    (settled, ended)
+}
+
+fn complete(run: &mut QueryRun, answered: &Answered) {
+    let summary = &answered.summary;
+    account(run, summary);
+    if answered.inline.is_none() && summary.result.is_none() {
+        let why = summary.not_kept.as_deref().cloned();
+        let why = why.unwrap_or_else(|| Refusal::new(Code::Limit, "the home node does not keep it"));
+        return refused(
+            run,
+            &Refusal { message: format!("the answer is too large for a ConfigMap, and {}", why.message), ..why },
+        );
+    }
+    run.state = RunState::Complete;
+}
+
+fn account(run: &mut QueryRun, summary: &Summary) {
+    run.query_id = Some(summary.query_id.to_string());
+    run.rows = Some(summary.rows);
+    run.rows_lacking = summary.rows_lacking;
+    run.may_lack = Some(summary.may_lack);
+    run.jurisdictions = summary.outcomes.iter().map(part).collect();
+    run.kept = summary.result.as_ref().map(|kept| KeptAnswer {
+        id: kept.id.to_string(),
+        bytes: kept.bytes,
+        expires: seconds(kept.expires),
+    });
+}
+
+fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
+    let suppressed = outcome.releases.iter().filter_map(|release| release.suppressed_cells);
+    let gated = outcome.releases.iter().any(|release| release.suppressed_cells.is_some());
+    JurisdictionPart {
+        jurisdiction: outcome.jurisdiction.clone(),
+        rows: outcome.rows,
+        bytes: outcome.bytes,
+        suppressed_cells: gated.then(|| suppressed.sum()),
+        receipts: outcome
+            .releases
+            .iter()
+            .map(|release| Receipt { sequence: release.audit_sequence, digest: release.audit_digest.clone() })
+            .collect(),
+        missing: outcome.missing.as_ref().map(|refusal| shortened(told(refusal))),
+    }
+}
+
+fn refused(run: &mut QueryRun, refusal: &Refusal) {
+    run.state = RunState::Failed;
+    run.reason = Some(word(refusal.code).to_owned());
+    run.message = Some(shortened(told(refusal)));
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > MESSAGE {
+        let end = (0..=MESSAGE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

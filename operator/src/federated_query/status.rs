@@ -1,0 +1,101 @@
+//! Step 5: how a query stands.
+
+use jiff::Timestamp;
+use wanqu_crds::kinds::{Delivery, FederatedQuery, FederatedQueryStatus, QueryRun, RunState};
+
+use super::plan::Plan;
+use super::reason::known_word;
+use super::validate::Verdict;
+use crate::framework::conditions::{Claim, Reason, Type, conditions};
+use crate::framework::{Context, Guarded, Result};
+
+/// What is written of it.
+pub(super) fn status(
+    query: &FederatedQuery,
+    verdict: &Verdict,
+    plan: &Plan,
+    delivery: Option<Delivery>,
+    now: Timestamp,
+) -> FederatedQueryStatus {
+    let before = query.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let generation = query.metadata.generation;
+    FederatedQueryStatus {
+        observed_generation: generation,
+        conditions: conditions(before, &claims(query, verdict, plan), generation, now),
+        last_schedule_time: plan.last,
+        next_schedule_time: plan.next,
+        runs: plan.runs.clone(),
+        delivery,
+    }
+}
+
+fn claims(query: &FederatedQuery, verdict: &Verdict, plan: &Plan) -> Vec<Claim> {
+    let accepted = match verdict {
+        Verdict::Accepted(_) => Claim::yes(Type::Accepted, Reason::Accepted, "it may be asked"),
+        Verdict::Not(claim) => claim.clone(),
+    };
+    let running = if plan.is_running() {
+        Claim::yes(Type::Running, Reason::Asked, "the owners are asked")
+    } else {
+        Claim::no(Type::Running, Reason::Idle, idle(query, plan))
+    };
+    let last = plan.runs.iter().find(|run| run.state != RunState::Running);
+    let mut claims = vec![accepted.clone(), running.clone()];
+    match last {
+        Some(run) if run.state == RunState::Complete => {
+            claims.push(Claim::yes(Type::Complete, Reason::Answered, answered(run)));
+            claims.push(Claim::no(Type::Failed, Reason::Answered, "there is an answer"));
+            claims.push(Claim::yes(Type::Ready, Reason::Answered, answered(run)));
+        }
+        Some(run) => {
+            let message = run.message.clone().unwrap_or_default();
+            let reason = Reason::NotAnswered(known_word(run.reason.as_deref().unwrap_or_default()));
+            claims.push(Claim::no(Type::Complete, reason, message.clone()));
+            claims.push(Claim::yes(Type::Failed, reason, message.clone()));
+            claims.push(Claim::no(Type::Ready, reason, message));
+        }
+        // Nothing has ended yet: what keeps it is why there is no answer.
+        None if accepted.holds != Some(true) => claims.push(Claim { of: Type::Ready, ..accepted }),
+        None => claims.push(Claim::no(Type::Ready, running.reason, running.message)),
+    }
+    claims
+}
+
+fn idle(query: &FederatedQuery, plan: &Plan) -> String {
+    match (&plan.next, query.spec.suspend) {
+        (_, true) => "it is suspended".to_owned(),
+        (Some(next), false) => format!("it is asked next at {next}"),
+        (None, false) => "nothing is asked".to_owned(),
+    }
+}
+
+fn answered(run: &QueryRun) -> String {
+    let mut text = format!("{} rows", run.rows.unwrap_or_default());
+    let missing: Vec<_> = run
+        .jurisdictions
+        .iter()
+        .filter(|part| part.missing.is_some())
+        .map(|part| part.jurisdiction.to_string())
+        .collect();
+    if !missing.is_empty() {
+        text.push_str(&format!("; missing: {}", missing.join(", ")));
+    } else if run.may_lack == Some(true) {
+        text.push_str("; some may lack the part of an owner whose rule kept it back");
+    }
+    match (&run.config_map, &run.kept) {
+        (Some(map), _) => text.push_str(&format!("; in ConfigMap {map}")),
+        (None, Some(kept)) => text.push_str(&format!("; kept at the home node until {}", kept.expires)),
+        (None, None) => {}
+    }
+    text
+}
+
+/// An object that this operator cannot read gets a condition that names the field.
+pub(super) async fn malformed(context: &Context, object: &Guarded<FederatedQuery>) -> Result<()> {
+    let Err(malformed) = &object.0 else { return Ok(()) };
+    let message = format!("{}: {}", malformed.path, malformed.problem);
+    let claims = [Type::Accepted, Type::Ready].map(|of| Claim::no(of, Reason::Invalid, message.clone()));
+    let now = context.clock.now();
+    crate::framework::status::claim_of_malformed::<FederatedQuery>(&context.client, &malformed.metadata, &claims, now)
+        .await
+}
