@@ -17,7 +17,8 @@ use crate::report::ReleaseReport;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
-    /// One SELECT statement; or `EXPLAIN` or `EXPLAIN POLICY` before one.
+    /// One SELECT statement; or `EXPLAIN` or `EXPLAIN POLICY` before one. Settings may stand before it:
+    /// `SET wanqu.partial = true; SELECT …` and `SET wanqu.mark_incomplete = true; …` say what the fields below say.
     pub sql: String,
     /// The research project it belongs to. Not needed where only public tables are read.
     #[serde(default)]

@@ -7,6 +7,7 @@ mod channels;
 mod conditions;
 mod rows;
 mod statements;
+mod subqueries;
 mod values;
 mod weights;
 
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Attack> {
         weights::attacks(),
         channels::attacks(),
         statements::attacks(),
+        subqueries::attacks(),
     ]
     .concat()
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use query_node::answer::{Event, Question};
+use query_node::audit::{self, Entry, Filter};
 use query_node::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
 use wanqu_tests::health::HealthOptions;
@@ -85,6 +86,13 @@ async fn records_that_cannot_be_read_are_left_out_where_the_manifest_says_so() {
     fs::write(&path, format!("{{\"bir\": \n{text}this is no JSON\n")).unwrap();
     let federation = Federation::start(world).await.unwrap();
     assert_eq!(federation.ask(HONG_KONG, sql).await.unwrap().rows.rows, whole);
+    // The owner's log says how many.
+    let log = audit::read(federation.local.audit(&jid(MACAU)).unwrap(), &Filter::default()).unwrap();
+    let skipped = log.iter().find_map(|record| match &record.entry {
+        Entry::Released { skipped_records, .. } => Some(*skipped_records),
+        _ => None,
+    });
+    assert_eq!(skipped, Some(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

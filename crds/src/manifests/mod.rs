@@ -108,7 +108,12 @@ fn read_file(path: &Path) -> Result<Resources, Vec<Finding>> {
 }
 
 fn io_finding(path: &Path, error: &std::io::Error) -> Finding {
-    file_finding(path, &format!("cannot be read: {error}"), "")
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    };
+    file_finding(path, &format!("cannot be read: {why}"), "")
 }
 
 fn file_finding(path: &Path, problem: &str, remedy: &str) -> Finding {

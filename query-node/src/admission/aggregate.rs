@@ -1,14 +1,17 @@
 //! Aggregates over non-public data: which functions, which arguments, and which conditions the gate must count.
 
+mod case;
+mod conditions;
+
 use std::collections::BTreeSet;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::TreeNode;
-use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
+use datafusion::logical_expr::{Expr, Operator, binary_expr};
 use wanqu_crds::columns::ColumnClass;
+
+use case::{indicator, kept};
+use conditions::{all_given, and, both, given, presence, selections, stripped};
 
 use super::ground::Ground;
 use super::linear::{Linear, linear, widened};
@@ -96,137 +99,10 @@ fn form(name: &str, what: &str, remedy: &str) -> Refusal {
         .with_remedy(remedy)
 }
 
-fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(binary_expr(a.clone(), Operator::And, b.clone())),
-        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
-        (None, None) => None,
-    }
-}
-
-fn and(base: Option<&Expr>, also: Expr) -> Expr {
-    match base {
-        Some(base) => binary_expr(base.clone(), Operator::And, also),
-        None => also,
-    }
-}
-
-/// The conditions of a filter and of a CASE inside it.
-fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Condition> {
-    let mut conditions = Vec::new();
-    if let Some(filter) = filter {
-        conditions.push(Condition::chooses(filter.clone(), true));
-    }
-    if let Some(met) = both(filter, case).filter(|_| case.is_some()) {
-        conditions.push(Condition::chooses(met, true));
-    }
-    if let (Some(filter), Some(case)) = (filter, case) {
-        let dropped = and(Some(filter), Expr::IsNotTrue(Box::new(case.clone())));
-        conditions.push(Condition::chooses(dropped, false));
-    }
-    conditions
-}
-
-/// The conditions of values that may be NULL, among the rows that `base` keeps. `measures` are those that are added up.
-fn presence(base: Option<&Expr>, present: Expr, measures: BTreeSet<String>, null_tells: bool) -> Vec<Condition> {
-    let absent = Expr::IsNotTrue(Box::new(present.clone()));
-    let met = and(base, present);
-    let present = Condition { met, complement: null_tells && base.is_none(), chooses: null_tells, measures };
-    match base {
-        Some(base) if null_tells => vec![present, Condition::chooses(and(Some(base), absent), false)],
-        _ => vec![present],
-    }
-}
-
-/// That a value is not NULL.
-fn given(value: &Expr) -> Expr {
-    Expr::IsNotNull(Box::new(stripped(value).clone()))
-}
-
-/// That what is added up is not NULL: said of its columns, so that `cost` and `cost * cost` have one condition.
-fn all_given(form: &Linear, value: &Expr) -> Expr {
-    let fallible = value.exists(|e| Ok(matches!(e, Expr::TryCast(_)))).unwrap_or(true);
-    let columns: BTreeSet<&Column> = form.columns().collect();
-    let columns = columns.into_iter().map(|column| given(&Expr::Column(column.clone())));
-    if fallible { given(value) } else { conjunction(columns).unwrap_or_else(|| given(value)) }
-}
-
-/// An expression without its exact casts, which keep NULL and everything else as it is.
-fn stripped(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Cast(cast) => stripped(&cast.expr),
-        other => other,
-    }
-}
-
-/// `CASE WHEN condition THEN value [ELSE 0 | NULL] END`, below exact casts.
-struct Kept<'a> {
-    condition: Expr,
-    value: &'a Expr,
-    else_zero: bool,
-}
-
-fn kept(expr: &Expr) -> Result<Option<Kept<'_>>, Refusal> {
-    let case = match expr {
-        Expr::Cast(cast) => return kept(&cast.expr),
-        Expr::Case(case) => case,
-        _ => return Ok(None),
-    };
-    let Case { expr: subject, when_then_expr, else_expr } = case;
-    let [(when, then)] = &when_then_expr[..] else {
-        return Err(branches());
-    };
-    let condition = match subject {
-        Some(subject) => binary_expr(subject.as_ref().clone(), Operator::Eq, when.as_ref().clone()),
-        None => when.as_ref().clone(),
-    };
-    let else_zero = match else_expr.as_deref().map(literal_of) {
-        None => false,
-        Some(Some(value)) if value.is_null() => false,
-        Some(Some(value)) if is_zero(value) => true,
-        Some(_) => return Err(branches()),
-    };
-    Ok(Some(Kept { condition, value: then, else_zero }))
-}
-
-fn literal_of(expr: &Expr) -> Option<&ScalarValue> {
-    match expr {
-        Expr::Literal(value, _) => Some(value),
-        Expr::Cast(cast) => literal_of(&cast.expr),
-        Expr::TryCast(cast) => literal_of(&cast.expr),
-        _ => None,
-    }
-}
-
-fn is_zero(value: &ScalarValue) -> bool {
-    matches!(value.cast_to(&DataType::Float64), Ok(ScalarValue::Float64(Some(v))) if v == 0.0)
-}
-
-fn branches() -> Refusal {
-    Refusal::new(Code::AggregateArgument, "a CASE with several values inside an aggregate packs cells into one number")
-        .with_rule("inside an aggregate a CASE keeps or drops: one condition, one value, and ELSE 0 or NULL")
-        .with_subject("CASE")
-        .with_remedy("use one aggregate for each branch, each with FILTER (WHERE ...), or group by the CASE")
-}
-
-/// A cast of a condition to a number counts those who meet it.
-fn indicator<'a>(expr: &'a Expr, ground: &Ground) -> Option<&'a Expr> {
-    let inner = match expr {
-        Expr::Cast(cast) => &cast.expr,
-        Expr::TryCast(cast) => &cast.expr,
-        _ => return None,
-    };
-    match ground.type_of(inner) {
-        Some(DataType::Boolean) => Some(inner),
-        _ => indicator(inner, ground),
-    }
-}
-
 fn counted(arg: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
     if let Expr::Literal(value, _) = arg {
-        if value.is_null() {
-            return Err(form("count", "NULL", "use count(*)"));
-        }
+        // Of NULLs there are none to count, whoever is in the cell: a condition that never holds was folded to one.
+        let filter = filter.filter(|_| !value.is_null());
         return Ok(selections(filter, None));
     }
     if let Some(kept) = kept(arg)? {

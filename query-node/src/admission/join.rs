@@ -178,6 +178,24 @@ fn hidden(outer: &Side, inner: &Side, met: &[Expr], ground: &Ground) -> Result<(
     ))
 }
 
+/// `outer IN (inner)`, or `NOT IN`: `equality` compares the two.
+pub(super) fn member(
+    outer: &Side,
+    inner: &Side,
+    equality: &Expr,
+    negated: bool,
+    ground: &Ground,
+) -> Result<(), Refusal> {
+    if negated && inner.protected > 0 {
+        return Err(refused(
+            "NOT IN",
+            "write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit",
+        )
+        .with_rule("one record without an identifier would empty the whole answer of NOT IN, and so tell that it exists"));
+    }
+    hidden(outer, inner, std::slice::from_ref(equality), ground)
+}
+
 /// Below an outer join a missing row is NULL in every column; an expression computed there would have to be, too.
 fn computed_below_outer(join_type: JoinType, left: &Side, right: &Side) -> Result<(), Refusal> {
     let filled: &[&Side] = match join_type {

@@ -1,24 +1,20 @@
 //! Classes and shape: the walk over a plan, and what it finds.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, DFSchemaRef, Result as DfResult};
 use datafusion::logical_expr::expr::{Cast, TryCast};
-use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, Projection, Subquery};
+use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, Projection};
 use wanqu_crds::bundle::ReleaseRule;
-use wanqu_crds::columns::ColumnClass;
-use wanqu_crds::names::{JurisdictionId, ResourceName};
+use wanqu_crds::names::JurisdictionId;
 
 use super::families::families;
 use super::finding::PolicyFinding;
 use super::ground::{self, Ground, Grounded};
 use super::shape::{Condition, GatedShape, Judged, Judgement, Shape};
 use super::tree::{self, Node};
-use super::{aggregate, predicate};
-use crate::catalog::{self, CatalogTable};
+use super::{aggregate, predicate, public, reads};
 use crate::refusal::{Code, Refusal};
 
 /// The most conditions of one fragment. The gate counts the units of each in every cell.
@@ -26,27 +22,27 @@ const MAX_CONDITIONS: usize = 200;
 
 /// The state of one judgement.
 pub(super) struct Judge<'a> {
-    owner: &'a JurisdictionId,
-    rule: ReleaseRule,
+    pub(super) owner: &'a JurisdictionId,
+    pub(super) rule: ReleaseRule,
     pub(super) ground: Ground,
     pub(super) must_be_empty: Vec<LogicalPlan>,
     /// How many operators the walk is below the aggregate.
     pub(super) depth: usize,
     /// Whether the walk is below the aggregate.
     pub(super) aggregating: bool,
-    findings: Vec<PolicyFinding>,
-    refusals: Vec<Refusal>,
+    pub(super) findings: Vec<PolicyFinding>,
+    pub(super) refusals: Vec<Refusal>,
 }
 
 /// Judges a plan. See [`judge`](super::judge).
 pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
-    let tables = match tables_of(&plan) {
+    let tables = match reads::tables_of(&plan) {
         Ok(tables) => tables,
         Err(refusal) => return Judgement { findings: vec![], verdict: Err(refusal.with_owner(owner.clone())) },
     };
-    let Some(rule) = strictest_rule(&tables) else {
-        let findings = tables.iter().map(|table| public_finding(table, owner)).collect();
-        let verdict = public(plan, tables).map_err(|refusal| refusal.with_owner(owner.clone()));
+    let Some(rule) = reads::strictest_rule(&tables) else {
+        let findings = tables.iter().map(|table| public::finding(table, owner)).collect();
+        let verdict = public::judged(plan, tables).map_err(|refusal| refusal.with_owner(owner.clone()));
         return Judgement { findings, verdict };
     };
     let mut judge = Judge {
@@ -71,100 +67,6 @@ pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
         (None, None) => Err(Refusal::new(Code::Internal, "a fragment was neither admitted nor refused")),
     };
     Judgement { findings, verdict }
-}
-
-/// Every table that a plan reads, in subqueries too; an error for a table that is not the catalog's.
-pub(super) fn tables_of(plan: &LogicalPlan) -> Result<Vec<Arc<CatalogTable>>, Refusal> {
-    let mut tables: Vec<Arc<CatalogTable>> = Vec::new();
-    let mut foreign = false;
-    let walked = plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            match catalog::table_of(scan) {
-                Some(table) if tables.iter().any(|t| t.name == table.name) => {}
-                Some(table) => tables.push(Arc::clone(table)),
-                None => foreign = true,
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    if foreign || walked.is_err() {
-        return Err(Refusal::new(Code::Internal, "a plan reads what is not in the catalog"));
-    }
-    tables.sort_by_key(|table| table.name.to_string());
-    Ok(tables)
-}
-
-/// The strictest of the rules of all non-public slices; `None` if there is none.
-fn strictest_rule(tables: &[Arc<CatalogTable>]) -> Option<ReleaseRule> {
-    let slices = tables.iter().flat_map(|table| &table.slices).filter(|slice| !slice.is_public());
-    slices.map(|slice| slice.policy.clone()).reduce(|a, b| {
-        let policies: BTreeSet<ResourceName> = a.policies.into_iter().chain(b.policies).collect();
-        ReleaseRule {
-            policies: policies.into_iter().collect(),
-            min_units: a.min_units.max(b.min_units),
-            rounding: a.rounding.max(b.rounding),
-            publish_zeros: a.publish_zeros && b.publish_zeros,
-        }
-    })
-}
-
-fn public_finding(table: &CatalogTable, owner: &JurisdictionId) -> PolicyFinding {
-    PolicyFinding {
-        owner: owner.clone(),
-        operator: "FROM".to_owned(),
-        subject: table.name.to_string(),
-        class: Some(ColumnClass::Public),
-        rule: "rows of a public table may leave".to_owned(),
-        admitted: true,
-        remedy: None,
-        policies: vec![],
-    }
-}
-
-/// A query over public tables: any query, as long as it is one.
-fn public(plan: LogicalPlan, tables: Vec<Arc<CatalogTable>>) -> Result<Judged, Refusal> {
-    let mut refused = None;
-    let walked = plan.apply_with_subqueries(|node| {
-        match node {
-            LogicalPlan::Projection(_)
-            | LogicalPlan::Filter(_)
-            | LogicalPlan::Window(_)
-            | LogicalPlan::Aggregate(_)
-            | LogicalPlan::Sort(_)
-            | LogicalPlan::Join(_)
-            | LogicalPlan::Union(_)
-            | LogicalPlan::TableScan(_)
-            | LogicalPlan::EmptyRelation(_)
-            | LogicalPlan::Subquery(Subquery { .. })
-            | LogicalPlan::SubqueryAlias(_)
-            | LogicalPlan::Limit(_)
-            | LogicalPlan::Values(_)
-            | LogicalPlan::Distinct(_)
-            | LogicalPlan::Unnest(_)
-            | LogicalPlan::RecursiveQuery(_) => return Ok(TreeNodeRecursion::Continue),
-            LogicalPlan::Repartition(_)
-            | LogicalPlan::Statement(_)
-            | LogicalPlan::Explain(_)
-            | LogicalPlan::Analyze(_)
-            | LogicalPlan::Extension(_)
-            | LogicalPlan::Dml(_)
-            | LogicalPlan::Ddl(_)
-            | LogicalPlan::Copy(_)
-            | LogicalPlan::DescribeTable(_) => {
-                refused = Some(
-                    Refusal::new(Code::NotAQuery, "the statement is not a query")
-                        .with_rule("a fragment is one SELECT statement")
-                        .with_remedy("send one query that begins with SELECT or WITH"),
-                );
-            }
-        }
-        Ok(TreeNodeRecursion::Stop)
-    });
-    match (refused, walked) {
-        (Some(refusal), _) => Err(refusal),
-        (None, Err(_)) => Err(Refusal::new(Code::Internal, "a plan cannot be read")),
-        (None, Ok(_)) => Ok(Judged { plan, shape: Shape::Public, tables }),
-    }
 }
 
 /// One column of the release: which output of the aggregate, or a literal, and the casts on it, innermost first.
@@ -384,76 +286,6 @@ impl Judge<'_> {
                 self.refuse("SELECT", Refusal::new(Code::Internal, "a judged plan cannot be put together"));
                 None
             }
-        }
-    }
-
-    /// Records a refusal.
-    pub(super) fn refuse(&mut self, operator: &str, refusal: Refusal) {
-        let refusal = refusal.with_owner(self.owner.clone());
-        let subject = refusal.subject.clone().unwrap_or_else(|| operator.to_owned());
-        self.findings.push(PolicyFinding {
-            owner: self.owner.clone(),
-            operator: operator.to_owned(),
-            class: self.class_named(&subject),
-            subject,
-            rule: refusal.rule.clone().unwrap_or_else(|| refusal.message.clone()),
-            admitted: false,
-            remedy: refusal.remedy.clone(),
-            policies: self.rule.policies.clone(),
-        });
-        self.refusals.push(refusal);
-    }
-
-    fn class_named(&self, subject: &str) -> Option<ColumnClass> {
-        self.ground.leaves.iter().find_map(|leaf| {
-            let column = subject.strip_prefix(&leaf.table.name.to_string())?.strip_prefix('.')?;
-            Some(leaf.table.class_of(column))
-        })
-    }
-
-    /// Records that every column of an expression is admitted by a rule.
-    pub(super) fn admit_columns(&mut self, operator: &str, expr: &Expr, rule: &str) {
-        let mut columns: Vec<Column> = expr.column_refs().into_iter().cloned().collect();
-        columns.sort();
-        for column in &columns {
-            self.admit_column(operator, column, rule);
-        }
-    }
-
-    /// Records that a column is admitted by a rule.
-    pub(super) fn admit_column(&mut self, operator: &str, column: &Column, rule: &str) {
-        let slices = self.ground.leaf(column).map(|leaf| leaf.table.slices.clone()).unwrap_or_default();
-        let policies: BTreeSet<ResourceName> =
-            slices.iter().filter(|s| !s.is_public()).flat_map(|s| s.policy.policies.iter().cloned()).collect();
-        self.admit(PolicyFinding {
-            owner: self.owner.clone(),
-            operator: operator.to_owned(),
-            subject: self.ground.name(column),
-            class: Some(self.ground.class(column)),
-            rule: rule.to_owned(),
-            admitted: true,
-            remedy: None,
-            policies: policies.into_iter().collect(),
-        });
-    }
-
-    /// Records that an operator is admitted by a rule.
-    pub(super) fn admit_operator(&mut self, operator: &str, subject: String, rule: &str) {
-        self.admit(PolicyFinding {
-            owner: self.owner.clone(),
-            operator: operator.to_owned(),
-            subject,
-            class: None,
-            rule: rule.to_owned(),
-            admitted: true,
-            remedy: None,
-            policies: self.rule.policies.clone(),
-        });
-    }
-
-    fn admit(&mut self, finding: PolicyFinding) {
-        if !self.findings.contains(&finding) {
-            self.findings.push(finding);
         }
     }
 }

@@ -30,9 +30,13 @@ mod judge;
 mod linear;
 mod permit;
 mod predicate;
+mod public;
+mod reads;
+mod record;
 mod remedy;
 mod scalar;
 mod shape;
+mod subquery;
 mod tree;
 
 #[cfg(test)]
@@ -76,7 +80,7 @@ pub fn admit(
     permit::envelope(request, bundle, now)?;
     let owned = |refusal: Refusal| refusal.with_owner(bundle.jurisdiction.clone());
     let plan = catalog.plan(&envelope.sql, bundle.limits.sql_bytes as usize).map_err(owned)?;
-    let read = judge::tables_of(&plan).map_err(owned)?;
+    let read = reads::tables_of(&plan).map_err(owned)?;
     let agreement = if read.iter().all(|table| table.is_public()) {
         None
     } else {

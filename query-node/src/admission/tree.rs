@@ -10,7 +10,7 @@ use wanqu_crds::columns::ColumnClass;
 use super::ground::Grounded;
 use super::join::{self, Side};
 use super::judge::Judge;
-use super::{predicate, remedy, scalar};
+use super::{predicate, remedy, scalar, subquery};
 use crate::refusal::{Code, Refusal};
 
 /// The most operators below each other. The walk takes a piece of the stack for each.
@@ -104,15 +104,24 @@ impl Judge<'_> {
         pending.extend(split_conjunction(&filter.predicate).into_iter().map(|e| Pending(e.clone())));
         let node = self.tree(&filter.input, &pending)?;
         let predicate = self.ground(&filter.predicate, &filter.input, &node.columns)?.expr;
+        let mut conditions = Vec::new();
         for conjunct in split_conjunction(&predicate) {
-            self.condition("WHERE", conjunct);
+            if subquery::has_members(conjunct) {
+                conditions.push(self.members(conjunct, &node)?);
+            } else {
+                self.condition("WHERE", conjunct);
+                conditions.push(conjunct.clone());
+            }
         }
+        // What subqueries hide belongs to this part of the tree, too.
+        let leaves = node.leaves.start..self.ground.leaves.len();
+        let predicate = conditions.into_iter().reduce(|a, b| binary_expr(a, Operator::And, b)).unwrap_or(predicate);
         let plan = self.built(Filter::try_new(predicate, Arc::new(node.plan)).map(LogicalPlan::Filter))?;
-        Some(Node { plan, ..node })
+        Some(Node { plan, leaves, ..node })
     }
 
     /// One condition of a WHERE or ON.
-    fn condition(&mut self, operator: &str, conjunct: &Expr) {
+    pub(super) fn condition(&mut self, operator: &str, conjunct: &Expr) {
         if let Some((left, right)) = predicate::unit_link(conjunct, &self.ground) {
             let rule = "an identifier may be joined with an identifier of another non-public table";
             for column in [left.clone(), right.clone()] {

@@ -96,7 +96,11 @@ fn planning_error(error: DataFusionError) -> Refusal {
         DataFusionError::Plan(text) if text.contains("not found") => Code::UnknownName,
         _ => Code::InvalidSql,
     };
-    Refusal::new(code, format!("the query cannot be planned: {}", error.strip_backtrace()))
+    // The engine's own word for what kind of error it is adds nothing.
+    let text = error.strip_backtrace();
+    let text =
+        ["Error during planning: ", "Schema error: "].iter().fold(&*text, |text, kind| text.trim_start_matches(kind));
+    Refusal::new(code, format!("the query cannot be planned: {text}"))
         .with_remedy("`wanqu catalog` lists the tables and columns that can be named")
 }
 

@@ -18,8 +18,10 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     if args.verify {
         let found = verify(&folder).map_err(failed)?;
         super::put(&format!(
-            "{} entries, numbered without gaps, each chained to the one before; the last digest is\n{}\n",
-            found.entries, found.digest
+            "{} {}, numbered without gaps, each chained to the one before; the last digest is\n{}\n",
+            found.entries,
+            if found.entries == 1 { "entry" } else { "entries" },
+            found.digest
         ))?;
         if found.torn_bytes > 0 {
             eprintln!(

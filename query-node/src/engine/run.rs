@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::provider_as_source;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan};
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use parking_lot::Mutex;
 use wanqu_crds::bundle::Slice;
@@ -68,6 +68,20 @@ impl<'a> Run<'a> {
             return internal_err!("a bound plan has other columns than the plan that was admitted");
         }
         Ok(bound.data)
+    }
+
+    /// An expression whose subqueries read sources.
+    pub fn bind_expr(&self, expr: &Expr) -> DfResult<Expr> {
+        let bound = expr.clone().transform_up(|part| {
+            Ok(match part {
+                Expr::InSubquery(mut member) => {
+                    member.subquery.subquery = Arc::new(self.bind(&member.subquery.subquery)?);
+                    Transformed::yes(Expr::InSubquery(member))
+                }
+                other => Transformed::no(other),
+            })
+        });
+        bound.map(|bound| bound.data)
     }
 
     /// One table. With `unit`, a table that must protect somebody has the privacy unit under that name as a last column.

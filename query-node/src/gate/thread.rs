@@ -98,7 +98,7 @@ impl Threading<'_> {
             }
             LogicalPlan::Filter(filter) => {
                 let (input, units) = self.node(&filter.input, monotone)?;
-                let filter = Filter::try_new(filter.predicate.clone(), Arc::new(input))?;
+                let filter = Filter::try_new(self.run.bind_expr(&filter.predicate)?, Arc::new(input))?;
                 Ok((LogicalPlan::Filter(filter), units))
             }
             LogicalPlan::Projection(projection) => {

@@ -9,6 +9,7 @@ use super::aggregate::column_at;
 use super::invalid;
 use super::place::{HomePart, Placed, Placer};
 use super::spread::{Region, broadcast};
+use super::subquery::is_membership;
 use crate::refusal::{Code, Refusal};
 
 /// Which side of a join every owner must hold in full, if the other side is split.
@@ -23,11 +24,13 @@ impl Placer<'_> {
     pub(super) fn join(&mut self, join: &Join) -> Result<Placed, Refusal> {
         let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
         let restricted = |placed: &Placed| matches!(placed, Placed::Owners(region) if !region.public);
-        if !has_text(join) && (restricted(&left) || restricted(&right)) {
+        let member = is_membership(join) && restricted(&left) && !(join.null_aware && restricted(&right));
+        let has_text = has_text(join) || member;
+        if !has_text && (restricted(&left) || restricted(&right)) {
             return Err(no_text(join));
         }
         match (left, right) {
-            (Placed::Owners(left), Placed::Owners(right)) if has_text(join) => {
+            (Placed::Owners(left), Placed::Owners(right)) if has_text => {
                 if let Some(region) = together(join, &left, &right)? {
                     return Ok(Placed::Owners(region));
                 }
@@ -79,7 +82,8 @@ fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>
         return both(right);
     }
     let unreplicated = |region: &Region| Region { replicated: false, ..region.clone() };
-    let colocated = left.colocated_with(right, &join.on);
+    // NOT IN is about all of the other side: whether it is empty, and whether it holds a NULL.
+    let colocated = !join.null_aware && left.colocated_with(right, &join.on);
     let one_owner = left.owners.len() == 1 && left.owners == right.owners;
     if one_owner || colocated && left.owners == right.owners {
         return both(&unreplicated(left));
@@ -92,7 +96,12 @@ fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>
         return both(&unreplicated(right));
     }
     if colocated && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi) {
-        let owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
+        let mut owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
+        if owners.is_empty() {
+            // No two rows meet. One owner of what may not leave is asked all the same, so that the answer has its shape.
+            let asked = if left.public && !right.public { right } else { left };
+            owners.extend(asked.owners.first().cloned());
+        }
         if !owners.is_empty() {
             return both(&Region { owners, ..unreplicated(left) });
         }
@@ -139,7 +148,10 @@ fn should_send(join: &Join, held: &Region, side: Side, sent: &Region) -> bool {
 fn split_side_allowed(join: JoinType, split: Side) -> bool {
     match split {
         Side::Left => {
-            matches!(join, JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti)
+            matches!(
+                join,
+                JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+            )
         }
         Side::Right => {
             matches!(join, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti)
@@ -152,7 +164,7 @@ fn keys_after(join: &Join, left: &Region, right: &Region) -> std::collections::H
     let mut keys = std::collections::HashMap::new();
     let (from_left, from_right) = match join.join_type {
         JoinType::Inner => (true, true),
-        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti => (true, false),
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (true, false),
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => (false, true),
         _ => (false, false),
     };
@@ -191,12 +203,17 @@ fn keeps_right(join: JoinType) -> bool {
 }
 
 fn no_text(join: &Join) -> Refusal {
-    let what = if join.null_aware { "NOT IN over a subquery" } else { "a subquery inside OR or an expression" };
-    Refusal::new(Code::NotSplittable, format!("{what} cannot be sent to the owners of non-public data"))
-        .with_rule(
-            "a fragment is one aggregate over joined tables; NULLs in the subquery would have to be looked for first",
-        )
-        .with_remedy("write it as NOT EXISTS or EXISTS with an equality, or as a condition of its own joined by AND")
+    if join.null_aware {
+        return Refusal::new(Code::NotSplittable, "NOT IN over non-public data cannot be sent to its owners")
+            .with_rule("one record without an identifier would empty the whole answer of NOT IN, and so tell that it exists")
+            .with_remedy("write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit");
+    }
+    Refusal::new(
+        Code::NotSplittable,
+        "this subquery inside OR or an expression cannot be sent to the owners of non-public data",
+    )
+    .with_rule("a subquery inside OR is IN, or EXISTS with one equality, over tables that its owner reads")
+    .with_remedy("write it as x IN (SELECT y FROM …), or as a condition of its own joined by AND")
 }
 
 fn not_together(join: &Join) -> Refusal {

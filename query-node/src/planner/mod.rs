@@ -24,6 +24,7 @@ mod optimise;
 mod place;
 mod size;
 mod spread;
+mod subquery;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -113,7 +114,7 @@ impl Planner {
         });
         let verdict = split.unwrap_or_else(|_| {
             Err(Refusal::new(Code::NotSplittable, "the planner has no way to plan this query")
-                .with_remedy("write it in another form; a DISTINCT ON can be a window function with row_number()"))
+                .with_remedy("write it in another form"))
         });
         Planned { findings: std::mem::take(&mut placer.fragments.findings), verdict }
     }

@@ -8,7 +8,8 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::{Optimizer, OptimizerContext, OptimizerRule};
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 use crate::catalog::planning_state;
 use crate::refusal::{Code, Refusal};
@@ -30,8 +31,11 @@ pub(super) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
             rules.filter(|rule| !LEFT_OUT.contains(&rule.name())).collect();
         Optimizer::with_rules(kept)
     });
-    let options = Arc::clone(planning_state().config_options());
-    let context = OptimizerContext::new_with_config_options(options);
+    // The rule for DISTINCT ON looks for a function, so this is a whole session, with names of its own for subqueries.
+    let mut context = planning_state().clone();
+    let options = Arc::clone(context.config_options());
+    *context.execution_props_mut() = ExecutionProps::new();
+    context.execution_props_mut().mark_start_execution(options);
     OPTIMISER.optimize(plan, &context, |_, _| {}).map_err(|error| {
         Refusal::new(Code::InvalidSql, format!("the query cannot be planned: {}", error.strip_backtrace()))
     })

@@ -274,10 +274,47 @@ fn aggregates_with_equal_names_are_kept_apart() {
 }
 
 #[test]
+fn rows_that_cannot_meet_are_asked_of_one_owner() {
+    let asked = fragments(
+        "SELECT o_day, count(*) FROM gba.t.orders o JOIN gba.t.items i ON o_id = i_o WHERE o.jurisdiction = 'MO' AND i.jurisdiction = 'HK' GROUP BY o_day",
+    );
+    assert!(asked.len() == 1 && asked[0].starts_with("MO: "), "{asked:?}");
+}
+
+#[test]
+fn subqueries_under_or_and_not_in_are_written_as_what_they_are() {
+    for (from, text) in [
+        (
+            "gba.health.visits WHERE specialty NOT IN (SELECT specialty FROM gba.health.codes)",
+            "WHERE t1.specialty NOT IN (SELECT t2.specialty AS member FROM",
+        ),
+        (
+            "shenzhen.health.raw WHERE cost > 5 OR patient IN (SELECT patient FROM shenzhen.health.raw WHERE minutes > 3)",
+            "t1.patient IN (SELECT t2.patient AS member FROM shenzhen.health.raw AS t2 WHERE",
+        ),
+    ] {
+        let asked = fragments(&format!("SELECT count(*) FROM {from}"));
+        assert!(asked.len() == 1 && asked[0].contains(text), "{from}: {asked:?}");
+    }
+}
+
+#[test]
+fn owners_who_judge_alike_each_have_their_findings() {
+    let planned = Planner::new(&bundle()).plan("SELECT specialty, avg(cost) FROM gba.health.visits GROUP BY specialty");
+    let of = |owner: &str| -> Vec<_> {
+        let own = planned.findings.iter().filter(|finding| finding.owner.as_str() == owner);
+        own.map(|finding| (finding.operator.clone(), finding.subject.clone(), finding.admitted)).collect()
+    };
+    assert!(of("CN-SZ").len() >= 3, "{:?}", planned.findings);
+    assert_eq!(of("HK"), of("CN-SZ"));
+    assert_eq!(of("MO"), of("CN-SZ"));
+}
+
+#[test]
 fn no_text_makes_the_planner_panic() {
     for sql in [
         "SELECT DISTINCT ON (specialty) specialty, cost FROM gba.health.visits ORDER BY specialty, cost",
-        "SELECT count(*) FROM gba.health.visits WHERE specialty NOT IN (SELECT specialty FROM gba.health.codes)",
+        "SELECT count(*) FROM gba.health.visits WHERE patient NOT IN (SELECT patient FROM gba.health.visits WHERE cost > 1)",
         "SELECT count(*) FROM gba.health.visits WHERE nowhere",
         "SELECT count(*) FROM gba.health.codes TABLESAMPLE BERNOULLI (10)",
         "SELECT",

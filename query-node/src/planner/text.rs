@@ -13,6 +13,7 @@ use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 use wanqu_crds::names::{JurisdictionId, SqlName};
 
 use super::spread::whole_table;
+use super::subquery::{Members, is_membership, is_placeholder};
 use crate::catalog::{self, CatalogTable, WHOLE_CATALOG, expression_text as text, name_text as ident_text};
 
 /// The text of a fragment and the names of its columns, in the order of the plan's schema.
@@ -23,10 +24,10 @@ pub(super) struct Text {
 
 /// Renders what `owner` is asked to run.
 pub(super) fn fragment_text(plan: &LogicalPlan, owner: &JurisdictionId) -> DfResult<Text> {
-    let mut writer = Writer { owner, tables: 0 };
+    let mut writer = Writer { owner, tables: 0, members: Members::default() };
     let block = writer.block(plan)?;
     let columns = column_names(plan.schema());
-    Ok(Text { sql: select(&block, &columns)?, columns })
+    Ok(Text { sql: writer.members.written_out(select(&block, &columns)?)?, columns })
 }
 
 /// One SELECT in the making.
@@ -77,6 +78,7 @@ impl Block {
 struct Writer<'a> {
     owner: &'a JurisdictionId,
     tables: usize,
+    members: Members,
 }
 
 impl Writer<'_> {
@@ -167,7 +169,30 @@ impl Writer<'_> {
         Ok(block)
     }
 
+    /// `x IN (SELECT y …)`: a condition, or where it stands under OR a column that holds it.
+    fn membership(&mut self, join: &Join) -> DfResult<Block> {
+        let (Some((value, found)), Some((qualifier, mark))) = (join.on.first(), join.schema.iter().last()) else {
+            return plan_err!("a membership has an equality and a mark");
+        };
+        let mut left = self.open_block(&join.left)?;
+        let right = self.open_block(&join.right)?;
+        let found = right.resolve(found)?;
+        let members =
+            select(&Block { columns: vec![(None, "member".to_owned(), found)], ..right }, &["member".to_owned()])?;
+        let value = text(&left.resolve(value)?)?;
+        if join.join_type == JoinType::LeftMark {
+            let placeholder = self.members.add(&value, &members)?;
+            left.columns.push((qualifier.cloned(), mark.name().clone(), placeholder));
+        } else {
+            left.conditions.push(format!("{value} NOT IN ({members})"));
+        }
+        Ok(left)
+    }
+
     fn join(&mut self, join: &Join) -> DfResult<Block> {
+        if is_membership(join) {
+            return self.membership(join);
+        }
         let words = join_words(join)?;
         // A side whose missing rows are filled with NULL, or which is only looked into, must be filtered before the join.
         let (left_open, right_open) = match join.join_type {
@@ -211,7 +236,7 @@ impl Writer<'_> {
     /// below an outer join, where a filled NULL must not be computed with.
     fn join_side(&mut self, plan: &LogicalPlan, open: bool, leftmost: bool) -> DfResult<Block> {
         let block = self.block(plan)?;
-        let plain = block.columns.iter().all(|(_, _, e)| matches!(e, Expr::Column(_)));
+        let plain = block.columns.iter().all(|(_, _, e)| matches!(e, Expr::Column(_)) && !is_placeholder(e));
         let single = leftmost || !block.from.as_deref().is_some_and(|f| f.contains(" JOIN "));
         if block.is_open() && single && plain && (open || block.conditions.is_empty()) {
             Ok(block)

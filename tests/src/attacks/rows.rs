@@ -24,7 +24,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         attack("distinct rows", rows, "SELECT DISTINCT * FROM gba.health.patients"),
         attack(
             "distinct on",
-            Refused(&["not-an-aggregate", "column-class", "not-splittable", "invalid-sql"]),
+            Refused(&["aggregate-function", "not-an-aggregate", "column-class"]),
             "SELECT DISTINCT ON (specialty) specialty, cost FROM gba.health.visits ORDER BY specialty, cost",
         ),
         attack(

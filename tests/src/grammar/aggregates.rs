@@ -78,7 +78,7 @@ pub fn aggregate(rng: &mut ChaCha8Rng, from: &From) -> String {
         0..=2 => "count(*)".into(),
         3 => format!("count({measure})"),
         4 | 5 => format!("sum({measure})"),
-        6 | 7 => format!("avg({})", plain(&measure)),
+        6 | 7 => format!("avg({measure})"),
         8 => {
             let name = *pick(rng, &["var_samp", "var_pop", "stddev", "stddev_pop"]);
             format!("{name}({measure})")
@@ -90,7 +90,7 @@ pub fn aggregate(rng: &mut ChaCha8Rng, from: &From) -> String {
         }
         10 => format!("count(*) FILTER (WHERE {condition})"),
         11 => format!("sum({measure}) FILTER (WHERE {condition})"),
-        12 => format!("avg({}) FILTER (WHERE {condition})", plain(&measure)),
+        12 => format!("avg({measure}) FILTER (WHERE {condition})"),
         13 => format!("sum(CASE WHEN {condition} THEN 1 ELSE 0 END)"),
         14 => format!("sum(CASE WHEN {condition} THEN {measure} END)"),
         15 => format!("count(CASE WHEN {condition} THEN 1 END)"),
@@ -99,11 +99,6 @@ pub fn aggregate(rng: &mut ChaCha8Rng, from: &From) -> String {
         18 => format!("sum({measure}) / nullif(count(*), 0)"),
         _ => format!("100.0 * count(*) FILTER (WHERE {condition}) / nullif(count(*), 0)"),
     }
-}
-
-/// The measure alone, without what is multiplied or added.
-fn plain(measure: &str) -> &str {
-    measure.split(' ').next().unwrap_or(measure)
 }
 
 fn unit(from: &From) -> String {

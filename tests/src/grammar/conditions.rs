@@ -78,8 +78,8 @@ fn on_text(rng: &mut ChaCha8Rng, column: &str, values: &[&str]) -> String {
     match rng.random_range(0..9) {
         0 | 1 => format!("{column} = '{value}'"),
         2 => format!("{column} <> '{value}'"),
-        3 if other != value => format!("{column} IN ('{value}', '{other}')"),
-        4 if other != value => format!("{column} NOT IN ('{value}', '{other}')"),
+        3 => format!("{column} IN ('{value}', '{other}')"),
+        4 => format!("{column} NOT IN ('{value}', '{other}')"),
         5 => {
             let start: String = value.chars().take(2).collect();
             format!("{column} LIKE '{start}%'")

@@ -71,6 +71,7 @@ impl Statistic {
         let mut keys: Vec<String> = (0..rng.random_range(0..=3)).map(|_| key(rng, from)).collect();
         let mut seen = HashSet::new();
         keys.retain(|key| seen.insert(key.clone()));
+        let twice = !keys.is_empty() && rng.random_bool(0.05);
         let aggregates: Vec<String> = (0..rng.random_range(1..=3)).map(|_| aggregate(rng, from)).collect();
         let filters = (0..rng.random_range(0..=2)).map(|_| filter(rng, from)).collect();
         let having = if keys.is_empty() || rng.random_bool(0.8) {
@@ -83,6 +84,10 @@ impl Statistic {
             1 if !keys.is_empty() => Grouping::Cube,
             _ => Grouping::Plain,
         };
+        if twice && grouping == Grouping::Plain {
+            // Another way to write a key that is there already; the oracle has none for it in totals.
+            keys.push(format!("({})", keys[0]));
+        }
         let mut aggregates = aggregates;
         if grouping != Grouping::Plain {
             // Distinct people of several cells do not add up to those of their total.

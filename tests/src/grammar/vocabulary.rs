@@ -178,6 +178,11 @@ const AMONG_VISITS: &[&str] = &[
     "NOT EXISTS (SELECT 1 FROM gba.health.screenings q WHERE q.patient = v.patient AND q.kind = 'lipids')",
     "v.facility IN (SELECT facility FROM gba.health.facilities WHERE kind = 'clinic')",
     "v.specialty IN (SELECT specialty FROM gba.reference.specialties WHERE family = 'medicine')",
+    "v.specialty NOT IN (SELECT specialty FROM gba.reference.specialties WHERE family = 'medicine')",
+    "(v.emergency OR v.patient IN (SELECT patient FROM gba.health.screenings WHERE positive))",
+    "(v.emergency OR v.specialty IN (SELECT specialty FROM gba.reference.specialties WHERE family = 'surgery'))",
+    "NOT (v.emergency AND v.facility IN (SELECT facility FROM gba.health.facilities WHERE kind = 'clinic'))",
+    "(v.emergency OR NOT EXISTS (SELECT 1 FROM gba.health.screenings q WHERE q.patient = v.patient))",
 ];
 
 /// Over people.

@@ -9,6 +9,7 @@ use crate::admission::{Shape, aggregate_of, to_batch};
 /// SQL over visits `v`, and how many conditions the gate must count.
 const PASS: &[(&str, usize)] = &[
     ("SELECT count(*) FROM shenzhen.health.visits v", 0),
+    ("SELECT count(NULL), count(*) FROM shenzhen.health.visits v", 0),
     ("SELECT v.sex, count(*) FROM shenzhen.health.visits v GROUP BY v.sex", 0),
     (
         "SELECT v.sex, v.district AS d, count(*) AS n, sum(v.cost) FROM shenzhen.health.visits v GROUP BY v.district, v.sex",
@@ -88,6 +89,18 @@ const PASS: &[(&str, usize)] = &[
     ),
     (
         "SELECT count(*) FROM shenzhen.health.visits v LEFT SEMI JOIN shenzhen.health.facilities f ON v.facility_id = f.facility_id AND f.beds > 100",
+        0,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.patient_id IN (SELECT patient_id FROM shenzhen.health.patients)",
+        0,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.sex = 'F' OR v.patient_id IN (SELECT p.patient_id FROM shenzhen.health.patients p WHERE p.birth_year < 1950)",
+        0,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.facility_id NOT IN (SELECT f.facility_id FROM shenzhen.health.facilities f WHERE f.beds > 100)",
         0,
     ),
     (

@@ -1,0 +1,79 @@
+//! The conditions inside an aggregate, which the gate counts like groups: filters, CASEs, values that may be NULL.
+
+use std::collections::BTreeSet;
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::{Expr, Operator, binary_expr};
+
+use crate::admission::linear::Linear;
+use crate::admission::shape::Condition;
+
+pub(super) fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(binary_expr(a.clone(), Operator::And, b.clone())),
+        (Some(one), None) | (None, Some(one)) => Some(one.clone()),
+        (None, None) => None,
+    }
+}
+
+pub(super) fn and(base: Option<&Expr>, also: Expr) -> Expr {
+    match base {
+        Some(base) => binary_expr(base.clone(), Operator::And, also),
+        None => also,
+    }
+}
+
+/// The conditions of a filter and of a CASE inside it.
+pub(super) fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Condition> {
+    let mut conditions = Vec::new();
+    if let Some(filter) = filter {
+        conditions.push(Condition::chooses(filter.clone(), true));
+    }
+    if let Some(met) = both(filter, case).filter(|_| case.is_some()) {
+        conditions.push(Condition::chooses(met, true));
+    }
+    if let (Some(filter), Some(case)) = (filter, case) {
+        let dropped = and(Some(filter), Expr::IsNotTrue(Box::new(case.clone())));
+        conditions.push(Condition::chooses(dropped, false));
+    }
+    conditions
+}
+
+/// The conditions of values that may be NULL, among the rows that `base` keeps. `measures` are those that are added up.
+pub(super) fn presence(
+    base: Option<&Expr>,
+    present: Expr,
+    measures: BTreeSet<String>,
+    null_tells: bool,
+) -> Vec<Condition> {
+    let absent = Expr::IsNotTrue(Box::new(present.clone()));
+    let met = and(base, present);
+    let present = Condition { met, complement: null_tells && base.is_none(), chooses: null_tells, measures };
+    match base {
+        Some(base) if null_tells => vec![present, Condition::chooses(and(Some(base), absent), false)],
+        _ => vec![present],
+    }
+}
+
+/// That a value is not NULL.
+pub(super) fn given(value: &Expr) -> Expr {
+    Expr::IsNotNull(Box::new(stripped(value).clone()))
+}
+
+/// That what is added up is not NULL: said of its columns, so that `cost` and `cost * cost` have one condition.
+pub(super) fn all_given(form: &Linear, value: &Expr) -> Expr {
+    let fallible = value.exists(|e| Ok(matches!(e, Expr::TryCast(_)))).unwrap_or(true);
+    let columns: BTreeSet<&Column> = form.columns().collect();
+    let columns = columns.into_iter().map(|column| given(&Expr::Column(column.clone())));
+    if fallible { given(value) } else { conjunction(columns).unwrap_or_else(|| given(value)) }
+}
+
+/// An expression without its exact casts, which keep NULL and everything else as it is.
+pub(super) fn stripped(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(cast) => stripped(&cast.expr),
+        other => other,
+    }
+}

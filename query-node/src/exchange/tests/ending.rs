@@ -1,0 +1,204 @@
+//! Ends: of the asking, of the time, of a connection, of a node.
+
+use super::*;
+
+#[tokio::test]
+async fn going_away_cancels_the_owners_work() {
+    let border = Border::new();
+    let endless = || Ok((schema(), stream::repeat_with(|| Ok(batch())).boxed()));
+    let (exchange, mut questions) = border.owner(endless).await;
+    let (envelope, fragment) = question();
+    let release = exchange.send(&envelope, &fragment).await.unwrap();
+    let cancel = questions.recv().await.unwrap();
+    assert!(!cancel.is_cancelled());
+    drop(release);
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled while sending");
+
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
+    let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
+    let call = tokio::spawn(async move { ask(&exchange).await });
+    let cancel = questions.recv().await.unwrap();
+    call.abort();
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled before sending");
+}
+
+#[tokio::test]
+async fn the_deadline_ends_both_sides() {
+    let border = Border::new();
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
+    let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
+    let (mut envelope, fragment) = question();
+    envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
+    assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Limit);
+    let cancel = questions.recv().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled");
+
+    let stalls = || Ok((schema(), stream::pending().boxed()));
+    let (exchange, mut questions) = border.owner(stalls).await;
+    let (mut envelope, fragment) = question();
+    envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
+    let release = exchange.send(&envelope, &fragment).await.unwrap();
+    let outcome: Result<Vec<_>, _> = release.batches.try_collect().await;
+    assert_eq!(outcome.unwrap_err().code, Code::Limit);
+    let cancel = questions.recv().await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled");
+}
+
+#[tokio::test]
+async fn an_owner_that_is_away_is_named_and_found_again() {
+    let border = Border::new();
+    let first = listener().await;
+    let address = first.local_addr().unwrap();
+    drop(first);
+    let exchange = border.exchange(address);
+    let refusal = ask(&exchange).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
+
+    let (asked, _questions) = mpsc::unbounded_channel();
+    let owner = Owner::new(Box::new(ROWS), asked);
+    border.serve_as(node(&border.mo), TcpListener::bind(address).await.unwrap(), owner);
+    assert!(ask(&exchange).await.is_ok(), "the next question connects anew");
+
+    let (mut envelope, mut fragment) = question();
+    envelope.to = jid("CN-SZ");
+    fragment.owner = jid("CN-SZ");
+    let refusal = exchange.send(&envelope, &fragment).await.err().unwrap();
+    assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("CN-SZ"))));
+}
+
+/// Serves on a runtime of its own, so that everything that it runs ends with it, connections included.
+fn on_its_own(server: ExchangeServer, listener: TcpListener) -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = listener.into_std().unwrap();
+    runtime
+        .spawn(async move { server.serve(TcpListener::from_std(listener).unwrap(), CancellationToken::new()).await });
+    runtime
+}
+
+#[tokio::test]
+async fn an_owner_that_was_restarted_is_asked_as_before() {
+    let border = Border::new();
+    let mut listening = listener().await;
+    let address = listening.local_addr().unwrap();
+    let exchange = border.exchange(address);
+    for _ in 0..5 {
+        let (asked, _questions) = mpsc::unbounded_channel();
+        let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
+        let server =
+            ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into())
+                .unwrap();
+        let runtime = on_its_own(server, listening);
+        assert!(ask(&exchange).await.is_ok());
+        runtime.shutdown_background();
+        let free = until(|| std::net::TcpListener::bind(address).ok()).await;
+        free.set_nonblocking(true).unwrap();
+        listening = free.try_into().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_owner_killed_in_mid_stream_never_looks_complete() {
+    let border = Border::new();
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    let (asked, _questions) = mpsc::unbounded_channel();
+    let stalls = || Ok((schema(), stream::iter([Ok(batch())]).chain(stream::pending()).boxed()));
+    let owner: Arc<dyn OwnerService> = Arc::new(Owner::new(Box::new(stalls), asked));
+    let server =
+        ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into()).unwrap();
+    let runtime = on_its_own(server, listener);
+    let exchange = border.exchange(address);
+    let (envelope, fragment) = question();
+    let mut release = exchange.send(&envelope, &fragment).await.unwrap();
+    assert!(release.batches.next().await.unwrap().is_ok());
+    runtime.shutdown_background();
+    assert_eq!(release.batches.next().await.unwrap().unwrap_err().code, Code::OwnerUnavailable);
+    assert!(release.report.await.is_err());
+}
+
+/// Macau's node with a clock and an end of its own.
+async fn macau(border: &Border, change: impl FnOnce(ExchangeServer) -> ExchangeServer) -> SocketAddr {
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    // Nobody looks at the questions.
+    tokio::spawn(async move { while questions.recv().await.is_some() {} });
+    let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
+    let limits = Limits::default().into();
+    let server = ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, limits).unwrap();
+    let server = change(server.with_tap(Some(Arc::clone(&border.tap) as _)));
+    let listener = listener().await;
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(server.serve(listener, border.stop.clone()));
+    address
+}
+
+/// A clock that can be put forward.
+#[derive(Clone)]
+struct Later(Arc<Mutex<SignedDuration>>);
+
+impl crate::clock::Clock for Later {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock()
+    }
+}
+
+#[tokio::test]
+async fn a_connection_does_not_outlive_its_certificate() {
+    let border = Border::new();
+    let clock = Later(Arc::default());
+    let address = macau(&border, |server| server.with_clock(Arc::new(clock.clone()))).await;
+    let exchange = border.exchange(address);
+    ask(&exchange).await.unwrap();
+    *clock.0.lock() = SignedDuration::from_hours(25);
+    let refusal = ask(&exchange).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Identity);
+    assert!(refusal.message.contains("no longer trusted"), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_owner_that_ends_is_asked_once_more_and_named() {
+    let border = Border::new();
+    let drain = Drain::default();
+    let address = macau(&border, |server| server.with_drain(drain.clone(), Places::new(drain.clone()))).await;
+    let exchange = border.exchange(address);
+    ask(&exchange).await.unwrap();
+    let sent = || border.tap.messages.lock().iter().filter(|(from, _, _)| *from == jid("HK")).count();
+    assert_eq!(sent(), 1);
+    drain.begin();
+    let refusal = ask(&exchange).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::Draining, Some(jid("MO"))));
+    assert_eq!(sent(), 3, "another replica might have answered the second time");
+}
+
+#[tokio::test]
+async fn new_certificates_take_the_next_fragment_and_leave_the_running_one_alone() {
+    let border = Border::new();
+    let address = macau(&border, |server| server).await;
+    let slot = crate::identity::Slot::from(node(&border.hk));
+    let exchange = Exchange::new(slot.clone(), border.trust.clone(), [(jid("MO"), address.to_string())]);
+    let (envelope, fragment) = question();
+    let running = exchange.send(&envelope, &fragment).await.unwrap();
+    slot.replace(node(&border.hk));
+    ask(&exchange).await.unwrap();
+    let rows: Vec<_> = running.batches.try_collect().await.unwrap();
+    assert_eq!(rows.len(), 1);
+    running.report.await.unwrap();
+}
+
+/// Replicas of one node show one certificate and remember nonces each for itself.
+#[tokio::test]
+async fn an_envelope_is_of_no_use_to_anybody_but_its_sender_at_any_replica() {
+    let (now, hk, first, second) =
+        (Timestamp::now(), node(&authority("HK")), ReplayGuard::default(), ReplayGuard::default());
+    let bytes = sign(&envelope(now), &hk).unwrap();
+    let at = |peer: &NodeIdentity, replica| open(&bytes, &peer.as_peer(), &jid("MO"), 1 << 16, replica, now);
+    assert!(at(&hk, &first).is_ok());
+    assert_eq!(at(&hk, &first).unwrap_err().code, Code::Envelope, "once at one replica");
+    // Whoever saw it, another node or the first replica itself, has no connection of Hong Kong's to send it over.
+    for thief in [node(&authority("MO")), node(&authority("CN-SZ")), node(&authority("HK"))] {
+        assert_eq!(at(&thief, &second).unwrap_err().code, Code::Identity);
+    }
+    // Hong Kong itself may ask each replica once: no more than by signing a second envelope.
+    assert!(at(&hk, &second).is_ok());
+}
