@@ -62,7 +62,7 @@ async fn a_researcher_may_ask_and_read_answers_and_nothing_else() {
         ("create", "wanqu.dev", "federatedqueries", true),
         ("list", "wanqu.dev", "federatedqueries", true),
         ("delete", "wanqu.dev", "federatedqueries", true),
-        ("patch", "wanqu.dev", "federatedqueries", false),
+        ("patch", "wanqu.dev", "federatedqueries", true),
         ("get", "", "configmaps", true),
         ("list", "", "configmaps", false),
         ("get", "", "secrets", false),
