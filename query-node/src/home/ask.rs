@@ -123,7 +123,7 @@ impl Asking {
             match outcome {
                 Ok(batches) => {
                     let group = &self.plan.groups[number];
-                    let hiding = group.hiding.contains(&owner).then(|| owner.to_string());
+                    let hiding = group.hiding.iter().position(|hiding| *hiding == owner);
                     parts.entry(number).or_default().push(Part { hiding, batches });
                 }
                 Err(refusal) => {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -18,13 +18,14 @@ use parking_lot::Mutex;
 
 use crate::fragment::BatchStream;
 
-/// The column that says which owner released a cell; NULL for owners whose rule hides no cell.
+/// The column that says which owner released a cell, by its place among those whose rule may hide cells; NULL for owners
+/// whose rule hides none.
 pub const OWNER_COLUMN: &str = "__owner";
 
-/// One owner's part: its rows, and the name to write into [`OWNER_COLUMN`].
+/// One owner's part: its rows, and the place to write into [`OWNER_COLUMN`].
 pub struct Part {
-    /// The owner's name if its rule may hide cells.
-    pub hiding: Option<String>,
+    /// The owner's place among those whose rule may hide cells, if it is one of them.
+    pub hiding: Option<usize>,
     /// The rows, in the fragment's schema.
     pub batches: BatchStream,
 }
@@ -45,7 +46,7 @@ impl ReleaseTable {
     /// A table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
     #[must_use]
     pub fn new(fragment: &Schema) -> Arc<Self> {
-        let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Utf8, true));
+        let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Int64, true));
         let fields: Vec<_> = fragment.fields().iter().cloned().chain([owner]).collect();
         Arc::new(Self { schema: Arc::new(Schema::new(fields)), parts: Mutex::new(None) })
     }
@@ -110,17 +111,17 @@ impl PartitionStream for PartPartition {
         let target = Arc::clone(&schema);
         let rows = part.batches.map(move |batch| {
             let batch = batch.map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
-            with_owner(&batch, part.hiding.as_deref(), &target)
+            with_owner(&batch, part.hiding, &target)
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, rows))
     }
 }
 
-fn with_owner(batch: &RecordBatch, owner: Option<&str>, schema: &SchemaRef) -> Result<RecordBatch> {
+fn with_owner(batch: &RecordBatch, owner: Option<usize>, schema: &SchemaRef) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let owner: ArrayRef = match owner {
-        Some(name) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name, rows))),
-        None => new_null_array(&DataType::Utf8, rows),
+        Some(place) => Arc::new(Int64Array::from_value(i64::try_from(place).unwrap_or(i64::MAX), rows)),
+        None => new_null_array(&DataType::Int64, rows),
     };
     let columns = batch.columns().iter().cloned().chain([owner]).collect();
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::count_distinct;
 use datafusion::logical_expr::expr::{AggregateFunction, GroupingSet};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit};
@@ -13,8 +12,7 @@ use super::decompose::{Merge, Split, split};
 use super::fragments::hiding_owners;
 use super::place::{HomePart, Placed, Placer, at_home};
 use super::spread::Region;
-use super::{invalid, lineage};
-use crate::merge::OWNER_COLUMN;
+use super::{invalid, lineage, marks};
 use crate::refusal::{Code, Refusal};
 
 impl Placer<'_> {
@@ -164,9 +162,10 @@ impl Merging<'_> {
             keys.iter().chain(&partials).enumerate().map(|(i, e)| (e, column_at(&schema, i))).collect();
         let (mut merged, finishes) = self.home_parts(&place_of);
         let released = merged.len();
-        if hides {
-            let owner = Expr::Column(Column::new_unqualified(OWNER_COLUMN));
-            merged.push(count_distinct(owner));
+        // Where cells are finer than what is shown, or each is one owner's, nothing is told by who released it.
+        let marked = hides && !finer && !by_owner;
+        if marked {
+            merged.extend(marks::seen(owners).map_err(invalid)?);
         }
         let group_expr = self.group_at_home(&distinct, &place_of);
         let named = merged.iter().enumerate().map(|(i, m)| m.clone().alias(format!("__merged_{i}"))).collect();
@@ -195,8 +194,8 @@ impl Merging<'_> {
         }
         let mut lacks = Vec::new();
         if hides {
-            let asked = i64::try_from(owners).unwrap_or(i64::MAX);
-            let missing_owner = column_at(&home.schema, offset + released).lt(lit(asked));
+            let seen = (released..merged.len()).map(|word| column_at(&home.schema, offset + word));
+            let missing_owner = marks::missing(owners, seen);
             let total = grouping_sets.then(|| column_at(&home.schema, groups.len()).not_eq(lit(0_u8)));
             let lack = match (finer, by_owner, total) {
                 (true, _, _) => Some(lit(true)),

@@ -20,6 +20,7 @@ mod fragments;
 mod join;
 mod limit;
 mod lineage;
+mod marks;
 mod optimise;
 mod place;
 mod size;
