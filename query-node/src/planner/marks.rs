@@ -8,28 +8,32 @@ use datafusion::logical_expr::{Expr, Operator, binary_expr, lit, when};
 use crate::merge::OWNER_COLUMN;
 
 /// Bits of one word: those of an `i64` without its sign.
-const BITS: usize = 63;
+const BITS: i64 = 63;
 
 /// The aggregates over the leaf's rows: a word for each [`BITS`] owners.
 pub(super) fn seen(owners: usize) -> DfResult<Vec<Expr>> {
     let owner = || Expr::Column(Column::new_unqualified(OWNER_COLUMN));
-    let bits = lit(BITS as i64);
-    let word = |word: usize| {
-        let bit = binary_expr(lit(1_i64), Operator::BitwiseShiftLeft, owner() % bits.clone());
-        let own = when((owner() / bits.clone()).eq(lit(word as i64)), bit).end()?;
+    let word = |(word, _): (i64, usize)| {
+        let bit = binary_expr(lit(1_i64), Operator::BitwiseShiftLeft, owner() % lit(BITS));
+        let own = when((owner() / lit(BITS)).eq(lit(word)), bit).end()?;
         Ok(bit_or(own))
     };
-    (0..owners.div_ceil(BITS)).map(word).collect()
+    words(owners).map(word).collect()
+}
+
+/// The words, by number, with how many owners have a bit in each.
+fn words(owners: usize) -> impl Iterator<Item = (i64, usize)> {
+    let bits = BITS.unsigned_abs() as usize;
+    (0_i64..).zip((0..owners).step_by(bits).map(move |first| bits.min(owners - first)))
 }
 
 /// Whether some of `owners` released nothing for a merged cell, given the columns of [`seen`].
 pub(super) fn missing(owners: usize, seen: impl Iterator<Item = Expr>) -> Expr {
-    let word = |(word, seen): (usize, Expr)| {
-        let here = (owners - word * BITS).min(BITS);
-        let all = (1_i64 << (here - 1)) - 1 + (1 << (here - 1));
+    let word = |((_, bits), seen): ((i64, usize), Expr)| {
+        let all = (0..bits).fold(0_i64, |all, bit| all | 1 << bit);
         datafusion::functions::expr_fn::coalesce(vec![seen, lit(0_i64)]).not_eq(lit(all))
     };
-    seen.enumerate().map(word).reduce(Expr::or).unwrap_or_else(|| lit(false))
+    words(owners).zip(seen).map(word).reduce(Expr::or).unwrap_or_else(|| lit(false))
 }
 
 #[cfg(test)]
