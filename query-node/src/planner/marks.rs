@@ -8,14 +8,14 @@ use datafusion::logical_expr::{Expr, Operator, binary_expr, lit, when};
 use crate::merge::OWNER_COLUMN;
 
 /// Bits of one word: those of an `i64` without its sign.
-const BITS: i64 = 63;
+const BITS: u8 = 63;
 
 /// The aggregates over the leaf's rows: a word for each [`BITS`] owners.
 pub(super) fn seen(owners: usize) -> DfResult<Vec<Expr>> {
     let owner = || Expr::Column(Column::new_unqualified(OWNER_COLUMN));
     let word = |(word, _): (i64, usize)| {
-        let bit = binary_expr(lit(1_i64), Operator::BitwiseShiftLeft, owner() % lit(BITS));
-        let own = when((owner() / lit(BITS)).eq(lit(word)), bit).end()?;
+        let bit = binary_expr(lit(1_i64), Operator::BitwiseShiftLeft, owner() % lit(i64::from(BITS)));
+        let own = when((owner() / lit(i64::from(BITS))).eq(lit(word)), bit).end()?;
         Ok(bit_or(own))
     };
     words(owners).map(word).collect()
@@ -23,7 +23,7 @@ pub(super) fn seen(owners: usize) -> DfResult<Vec<Expr>> {
 
 /// The words, by number, with how many owners have a bit in each.
 fn words(owners: usize) -> impl Iterator<Item = (i64, usize)> {
-    let bits = BITS.unsigned_abs() as usize;
+    let bits = usize::from(BITS);
     (0_i64..).zip((0..owners).step_by(bits).map(move |first| bits.min(owners - first)))
 }
 
