@@ -4,7 +4,8 @@
 //! ```text
 //! programs() ─▶ the project's binaries, built as `cargo run` builds them
 //!     └─▶ cluster()  the image of them, in a cluster
-//!             └─▶ shell()  commands of a page of documentation, with `kubectl` and `helm` at hand
+//!             └─▶ Shell    commands of a page of documentation, with `kubectl` and `helm` at hand
+//!                   └─▶ federation()  the tutorial, followed until its federation is ready
 //! ```
 
 mod programs;
@@ -15,6 +16,7 @@ pub use shell::Shell;
 
 use std::path::{Path, PathBuf};
 
+use wanqu_chart_tests::steps;
 use wanqu_testbed::{Cluster, TestbedError, image};
 
 /// The image by the name that the chart and the examples use.
@@ -35,4 +37,24 @@ pub async fn cluster() -> Result<Cluster, TestbedError> {
     let cluster = Cluster::start_with_policies().await?;
     cluster.import(&archive)?;
     Ok(cluster)
+}
+
+/// A cluster on which the tutorial was followed until its federation is ready.
+///
+/// # Panics
+/// If a command of the tutorial fails.
+pub async fn federation() -> (Cluster, Shell) {
+    let cluster = cluster().await.expect("a cluster");
+    let shell = Shell::new(&cluster);
+    let page = std::fs::read_to_string(root().join("docs/tutorial-kubernetes.md")).expect("the tutorial");
+    let mut ready = false;
+    for step in steps(&page) {
+        shell.run(&step).expect("a step of the tutorial");
+        if step.command.contains("federation/gba") {
+            ready = true;
+            break;
+        }
+    }
+    assert!(ready, "the tutorial waits for the federation");
+    (cluster, shell)
 }
