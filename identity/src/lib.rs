@@ -9,6 +9,7 @@
 //! Researchers come with a JWT (`tokens`), signed with Ed25519 by an issuer that the node bundle lists.
 
 mod authority;
+mod credentials;
 mod error;
 mod keys;
 mod names;
@@ -23,6 +24,7 @@ mod tokens;
 mod trust;
 
 pub use authority::{Authority, Validity};
+pub use credentials::Credentials;
 pub use error::{IdentityError, tls_reason};
 pub use names::{gateway_dns, node_dns, node_uri};
 pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};

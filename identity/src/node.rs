@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
@@ -12,7 +11,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::names::parse_node_uri;
-use super::{IdentityError, keys};
+use super::{Credentials, IdentityError, keys};
 
 /// Who is at the other end of a connection, as its certificate says. Whether to believe it is for the verifiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,10 +52,7 @@ impl PeerIdentity {
 /// A node's own identity: its certificate chain and its key.
 pub struct NodeIdentity {
     jurisdiction: JurisdictionId,
-    chain_pem: String,
-    key_pem: String,
-    certified: Arc<CertifiedKey>,
-    not_after: Timestamp,
+    credentials: Credentials,
     signer: Ed25519KeyPair,
 }
 
@@ -64,58 +60,37 @@ impl NodeIdentity {
     /// Puts an identity together, and checks that the key is the one that the leaf certificate names.
     pub fn from_pem(trust_domain: &str, chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         let chain = keys::certificates(chain_pem)?;
-        let key = keys::private_key(key_pem)?;
-        let signer = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der())
+        let signer = Ed25519KeyPair::from_pkcs8_maybe_unchecked(keys::private_key(key_pem)?.secret_pkcs8_der())
             .map_err(|_| IdentityError::Key("is not an Ed25519 private key"))?;
         let leaf = PeerIdentity::of(trust_domain, &chain[0])?;
         if signer.public_key().as_ref() != leaf.public_key {
             return Err(IdentityError::Key("does not belong to the certificate"));
         }
-        let not_after = not_after(&chain[0])?;
-        let certified = Arc::new(keys::certified(chain, key)?);
-        let (chain_pem, key_pem) = (chain_pem.to_owned(), key_pem.to_owned());
-        Ok(Self { jurisdiction: leaf.jurisdiction, chain_pem, key_pem, certified, not_after, signer })
+        let credentials = Credentials::from_pem(chain_pem, key_pem)?;
+        Ok(Self { jurisdiction: leaf.jurisdiction, credentials, signer })
     }
 
     /// Writes `node.pem` and `node.key` into a folder.
     pub fn save(&self, dir: &Path) -> Result<(), IdentityError> {
-        keys::write_secret(&dir.join("node.key"), &self.key_pem)?;
-        keys::write_public(&dir.join("node.pem"), &self.chain_pem)
+        self.credentials.save(dir, "node")
     }
 
     /// Reads what [`save`](Self::save) wrote.
     pub fn load(dir: &Path, trust_domain: &str) -> Result<Self, IdentityError> {
-        Self::from_pem(trust_domain, &keys::read(&dir.join("node.pem"))?, &keys::read(&dir.join("node.key"))?)
+        let (chain, key) = Credentials::read(dir, "node")?;
+        Self::from_pem(trust_domain, &chain, &key)
     }
 
-    /// Its certificate chain, PEM.
+    /// Its certificates and its key.
     #[must_use]
-    pub fn chain_pem(&self) -> &str {
-        &self.chain_pem
-    }
-
-    /// Its key, PEM, for who keeps it in a Secret.
-    #[must_use]
-    pub fn key_pem(&self) -> &str {
-        &self.key_pem
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Whose node this is.
     #[must_use]
     pub fn jurisdiction(&self) -> &JurisdictionId {
         &self.jurisdiction
-    }
-
-    /// The last moment of its certificate.
-    #[must_use]
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
-    }
-
-    /// Its certificate and those that vouch for it, as it shows them.
-    #[must_use]
-    pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.certified.cert
     }
 
     /// Signs with the key of the certificate (Ed25519, RFC 8032).
@@ -142,49 +117,29 @@ impl std::fmt::Debug for NodeIdentity {
 }
 
 /// The identity that a gateway shows to researchers.
-pub struct GatewayIdentity {
-    chain_pem: String,
-    key_pem: String,
-    certified: Arc<CertifiedKey>,
-    not_after: Timestamp,
-}
+pub struct GatewayIdentity(Credentials);
 
 impl GatewayIdentity {
     /// Puts an identity together, and checks that the key is the one that the leaf certificate names.
     pub fn from_pem(chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
-        let (chain, key) = (keys::certificates(chain_pem)?, keys::private_key(key_pem)?);
-        let not_after = not_after(&chain[0])?;
-        let certified = Arc::new(keys::certified(chain, key)?);
-        Ok(Self { chain_pem: chain_pem.to_owned(), key_pem: key_pem.to_owned(), certified, not_after })
+        Credentials::from_pem(chain_pem, key_pem).map(Self)
     }
 
-    /// The last moment of its certificate.
+    /// Its certificates and its key.
     #[must_use]
-    pub fn not_after(&self) -> Timestamp {
-        self.not_after
-    }
-
-    /// Its certificate chain, PEM.
-    #[must_use]
-    pub fn chain_pem(&self) -> &str {
-        &self.chain_pem
-    }
-
-    /// Its key, PEM, for who keeps it in a Secret.
-    #[must_use]
-    pub fn key_pem(&self) -> &str {
-        &self.key_pem
+    pub fn credentials(&self) -> &Credentials {
+        &self.0
     }
 
     /// Writes `gateway.pem` and `gateway.key` into a folder.
     pub fn save(&self, dir: &Path) -> Result<(), IdentityError> {
-        keys::write_secret(&dir.join("gateway.key"), &self.key_pem)?;
-        keys::write_public(&dir.join("gateway.pem"), &self.chain_pem)
+        self.0.save(dir, "gateway")
     }
 
     /// Reads what [`save`](Self::save) wrote.
     pub fn load(dir: &Path) -> Result<Self, IdentityError> {
-        Self::from_pem(&keys::read(&dir.join("gateway.pem"))?, &keys::read(&dir.join("gateway.key"))?)
+        let (chain, key) = Credentials::read(dir, "gateway")?;
+        Self::from_pem(&chain, &key)
     }
 }
 
@@ -202,18 +157,12 @@ pub(super) trait Shown: std::fmt::Debug + Send + Sync + 'static {
 
 impl Shown for NodeIdentity {
     fn certified(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.certified)
+        Arc::clone(&self.credentials.certified)
     }
 }
 
 impl Shown for GatewayIdentity {
     fn certified(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.certified)
+        Arc::clone(&self.0.certified)
     }
-}
-
-fn not_after(leaf: &CertificateDer<'_>) -> Result<Timestamp, IdentityError> {
-    let (_, certificate) = X509Certificate::from_der(leaf).map_err(|_| IdentityError::Certificate("cannot be read"))?;
-    Timestamp::from_second(certificate.validity().not_after.timestamp())
-        .map_err(|_| IdentityError::Certificate("has an end that cannot be read"))
 }

@@ -255,9 +255,9 @@ fn a_server_shows_what_is_in_its_slot_at_each_handshake() {
 fn a_chain_is_vouched_for_by_the_trust_of_the_moment() {
     let pair = Pair::new();
     let (hk, now) = (node(&pair.hk), Timestamp::now());
-    assert_eq!(pair.trust.vouches(hk.chain(), now).unwrap(), hk.as_peer());
+    assert_eq!(pair.trust.vouches(hk.credentials().chain(), now).unwrap(), hk.as_peer());
     let late = now + SignedDuration::from_hours(48);
-    let error = pair.trust.vouches(hk.chain(), late).unwrap_err().to_string();
+    let error = pair.trust.vouches(hk.credentials().chain(), late).unwrap_err().to_string();
     assert!(error.contains("the CA of HK does not vouch") && error.contains("expired"), "{error}");
     assert!(matches!(pair.trust.vouches(&[], now), Err(IdentityError::Certificate("is missing"))));
 
@@ -266,8 +266,14 @@ fn a_chain_is_vouched_for_by_the_trust_of_the_moment() {
     let both = format!("{}{}", pair.hk.certificate_pem(), new.certificate_pem());
     let trust = |ca: String| Trust::new(TRUST_DOMAIN, [(jid("HK"), ca)]).unwrap();
     let (both, only) = (trust(both), trust(new.certificate_pem().to_owned()));
-    assert!(both.vouches(hk.chain(), now).is_ok() && both.vouches(node(&new).chain(), now).is_ok());
-    assert!(only.vouches(hk.chain(), now).is_err() && only.vouches(node(&new).chain(), now).is_ok());
+    assert!(
+        both.vouches(hk.credentials().chain(), now).is_ok()
+            && both.vouches(node(&new).credentials().chain(), now).is_ok()
+    );
+    assert!(
+        only.vouches(hk.credentials().chain(), now).is_err()
+            && only.vouches(node(&new).credentials().chain(), now).is_ok()
+    );
 }
 
 #[test]

@@ -6,11 +6,13 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::future::join_all;
 use query_node::answer::{Event, Question};
 use query_node::audit::{self, Entry, Filter};
 use query_node::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
 use wanqu_tests::health::HealthOptions;
+use wanqu_tests::tpch;
 use wanqu_tests::world::World;
 
 fn world() -> World {
@@ -186,4 +188,18 @@ async fn an_owner_that_dies_while_it_works() {
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid(MACAU))));
     federation.ask(HONG_KONG, SHENZHEN_VISITS).await.unwrap();
     federation.ask(SHENZHEN, SHENZHEN_VISITS).await.unwrap();
+}
+
+/// As many questions at each gateway as it takes at once, all of which have owners ask each other for public tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_that_ask_each_other_for_many_questions_at_once() {
+    let federation = Federation::start(tpch::world(0.01).unwrap()).await.unwrap();
+    let (_, sql) = tpch::queries().unwrap().into_iter().find(|(number, _)| *number == 9).unwrap();
+    let expected = federation.ask(HONG_KONG, &sql).await.unwrap().rows.rows;
+    let begun = Instant::now();
+    let homes = [SHENZHEN, HONG_KONG, MACAU].into_iter().cycle().take(90);
+    for answer in join_all(homes.map(|home| federation.ask(home, &sql))).await {
+        assert_eq!(answer.unwrap().rows.rows, expected);
+    }
+    println!("90 answers in {:.1} s", begun.elapsed().as_secs_f64());
 }

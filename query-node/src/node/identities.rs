@@ -19,14 +19,14 @@ pub(super) fn fits(
             bundle: bundle.jurisdiction.to_string(),
         });
     }
-    trust.vouches(identity.chain(), now)?;
+    trust.vouches(identity.credentials().chain(), now)?;
     Ok(())
 }
 
 /// Whether a gateway's certificate is of this time. Who vouches for it is for its researchers to judge.
 pub(super) fn holds(gateway: &GatewayIdentity, now: Timestamp) -> Result<(), NodeError> {
-    if gateway.not_after() <= now {
-        return Err(NodeError::Expired(gateway.not_after()));
+    if gateway.credentials().not_after() <= now {
+        return Err(NodeError::Expired(gateway.credentials().not_after()));
     }
     Ok(())
 }

@@ -316,15 +316,15 @@ impl Node {
     /// Until when this node can show who it is: the earlier end of its two certificates.
     #[must_use]
     pub fn identity_not_after(&self) -> Timestamp {
-        self.identity.now().not_after().min(self.gateway.now().not_after())
+        self.identity.now().credentials().not_after().min(self.gateway.now().credentials().not_after())
     }
 
     /// What it has counted so far, in the text format of Prometheus.
     #[must_use]
     pub fn metrics(&self) -> String {
         self.metrics.audit_sequence(self.log.sequence());
-        self.metrics.certificate(Door::Exchange, self.identity.now().not_after());
-        self.metrics.certificate(Door::Gateway, self.gateway.now().not_after());
+        self.metrics.certificate(Door::Exchange, self.identity.now().credentials().not_after());
+        self.metrics.certificate(Door::Gateway, self.gateway.now().credentials().not_after());
         self.metrics.running(Door::Exchange, self.fragments.taken());
         self.metrics.running(Door::Gateway, self.questions.taken());
         self.metrics.text()

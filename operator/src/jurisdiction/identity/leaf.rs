@@ -33,8 +33,8 @@ impl Leaf {
         let text = |key: &str| texts.get(key).map(String::as_str);
         let node = NodeIdentity::from_pem(trust_domain, text("node.pem")?, text("node.key")?).ok()?;
         let gateway = GatewayIdentity::from_pem(text("gateway.pem")?, text("gateway.key")?).ok()?;
-        let node_validity = Validity::of_certificate(node.chain_pem()).ok()?;
-        let gateway_validity = Validity::of_certificate(gateway.chain_pem()).ok()?;
+        let node_validity = Validity::of_certificate(node.credentials().chain_pem()).ok()?;
+        let gateway_validity = Validity::of_certificate(gateway.credentials().chain_pem()).ok()?;
         Some(Self { node, gateway, node_validity, gateway_validity })
     }
 
@@ -43,10 +43,10 @@ impl Leaf {
     pub fn texts(&self) -> BTreeMap<String, String> {
         let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         BTreeMap::from([
-            text("node.pem", self.node.chain_pem()),
-            text("node.key", self.node.key_pem()),
-            text("gateway.pem", self.gateway.chain_pem()),
-            text("gateway.key", self.gateway.key_pem()),
+            text("node.pem", self.node.credentials().chain_pem()),
+            text("node.key", self.node.credentials().key_pem()),
+            text("gateway.pem", self.gateway.credentials().chain_pem()),
+            text("gateway.key", self.gateway.credentials().key_pem()),
         ])
     }
 
@@ -56,8 +56,8 @@ impl Leaf {
     pub fn holds(&self, authority: &Authority, now: Timestamp, longest: Duration) -> bool {
         let signed = |pem: &str| authority.signed(pem).unwrap_or(false);
         let times = [self.node_validity, self.gateway_validity];
-        signed(self.node.chain_pem())
-            && signed(self.gateway.chain_pem())
+        signed(self.node.credentials().chain_pem())
+            && signed(self.gateway.credentials().chain_pem())
             && times.iter().all(|v| v.not_before <= now && life(v) <= longest)
             && now < self.renewal()
     }
