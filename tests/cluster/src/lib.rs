@@ -2,7 +2,7 @@
 //! that the Dockerfile makes, on a node that enforces network policies and the `restricted` standard.
 //!
 //! ```text
-//! programs() ─▶ the project's binaries, built as `cargo run` builds them
+//! programs() ─▶ the project's binaries, built as the tests are
 //!     └─▶ cluster()  the image of them, in a cluster
 //!             └─▶ Shell    commands of a page of documentation, with `kubectl` and `helm` at hand
 //!                   └─▶ federation()  the tutorial, followed until its federation is ready
