@@ -2,22 +2,7 @@
 
 use std::fmt;
 
-use crate::resources::Sourced;
-
-/// Where in which file a document or one of its fields stands.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
-    /// The file, as it was named by who asked.
-    pub file: String,
-    /// The line, counted from 1.
-    pub line: u64,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
+use crate::sourced::{Origin, Sourced};
 
 /// One problem: what it is about, what is wrong, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -20,9 +20,11 @@ mod reference;
 mod resources;
 mod schedule;
 mod schema;
+mod sourced;
 
 pub use compile::{Compiled, advise, agreement_digest, check, compile};
-pub use finding::{Finding, Origin};
+pub use finding::Finding;
 pub use placements::{Placement, Placements};
-pub use resources::{Resources, Sourced};
+pub use resources::Resources;
 pub use schedule::{Schedule, ScheduleError};
+pub use sourced::{Origin, Sourced};

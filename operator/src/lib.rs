@@ -16,6 +16,7 @@ pub mod federated_query;
 pub mod federation;
 pub mod framework;
 pub mod jurisdiction;
+pub mod names;
 pub mod queues;
 pub mod realm;
 pub mod run;

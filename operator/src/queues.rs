@@ -11,7 +11,7 @@ use wanqu_crds::kinds::{
     ResearchProject,
 };
 
-use crate::framework::controller::{Queue, Requests};
+use crate::framework::queue::{Queue, Requests};
 use crate::framework::watched::{Catalogue, Children, Watched};
 use crate::framework::{Guarded, labels};
 use crate::settings::Settings;

@@ -24,6 +24,7 @@ pub mod calendar;
 pub mod canary;
 pub mod city;
 pub mod codes;
+mod error;
 pub mod ids;
 mod manifest;
 mod options;
@@ -39,7 +40,8 @@ mod volume;
 mod write;
 
 pub use canary::{canaries, canary_amounts};
+pub use error::Error;
 pub use manifest::{manifests, write_manifests};
 pub use options::{Options, Progress};
-pub use store::{Error, ensure, generate};
+pub use store::{ensure, generate};
 pub use volume::ensure_city;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::store::Error;
+use crate::error::Error;
 
 macro_rules! manifests {
     ($($name:literal),* $(,)?) => {

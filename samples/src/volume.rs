@@ -5,9 +5,10 @@ use std::io;
 use std::path::Path;
 
 use crate::city;
+use crate::error::Error;
 use crate::options::{Options, Progress};
 use crate::places::{CITIES, City};
-use crate::store::{Error, MARKER, check, marker, remove};
+use crate::store::{MARKER, check, marker, remove};
 use crate::visits::Population;
 use crate::write::Tally;
 

@@ -10,8 +10,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 
+use crate::error::Error;
 use crate::options::Progress;
-use crate::store::Error;
 
 /// Rows between two reports of progress, and rows of a batch.
 pub const BATCH: usize = 32_768;

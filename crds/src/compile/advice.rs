@@ -7,7 +7,8 @@ use super::policies;
 use crate::finding::{Finding, Findings};
 use crate::kinds::{DataSharingAgreement, Grade, ResearchProject};
 use crate::names::{Purpose, ResourceName};
-use crate::resources::{Resources, Sourced};
+use crate::resources::Resources;
+use crate::sourced::Sourced;
 
 /// Things that compile but are seldom meant, in the order of files and lines. They stop nothing.
 ///

@@ -12,7 +12,7 @@ use crate::bundle::{Agreement, AgreementState};
 use crate::finding::{Findings, instead};
 use crate::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
 use crate::names::{ResourceName, TableRef};
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// Every agreement, ordered by name.
 pub(super) fn agreements(index: &Index<'_>, findings: &mut Findings) -> Vec<Agreement> {

@@ -10,7 +10,7 @@ use crate::columns::{ColumnClass, ColumnType};
 use crate::finding::{Findings, instead};
 use crate::kinds::{ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable};
 use crate::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// The catalog of the common tables, as a name.
 pub(super) fn catalog() -> SqlName {

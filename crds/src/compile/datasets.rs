@@ -11,7 +11,7 @@ use crate::finding::Findings;
 use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
 use crate::names::{JurisdictionId, SqlName};
 use crate::placements::Placements;
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// Each dataset under its own name, and everything that is wrong with it by itself.
 pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {

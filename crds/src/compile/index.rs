@@ -7,7 +7,8 @@ use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
 };
 use crate::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName, WHOLE_CATALOG};
-use crate::resources::{Resources, Sourced};
+use crate::resources::Resources;
+use crate::sourced::Sourced;
 
 /// The resources of one kind by name.
 pub(super) type ByName<'a, T> = BTreeMap<ResourceName, &'a Sourced<T>>;

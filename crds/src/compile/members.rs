@@ -7,7 +7,7 @@ use crate::bundle::{Issuer, Member};
 use crate::finding::Findings;
 use crate::kinds::{IssuerSpec, Jurisdiction};
 use crate::placements::{Placement, Placements};
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// Every member, ordered by id.
 pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut Findings) -> Vec<Member> {

@@ -5,7 +5,7 @@ use crate::bundle::ReleaseRule;
 use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicySpec};
 use crate::names::ResourceName;
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// The strictest of the federation's own rule and of all policies that apply: the federation's always does.
 ///

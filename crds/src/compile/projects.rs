@@ -7,7 +7,7 @@ use crate::bundle::Project;
 use crate::finding::{Findings, instead};
 use crate::kinds::ResearchProject;
 use crate::names::ResourceName;
-use crate::resources::Sourced;
+use crate::sourced::Sourced;
 
 /// Every project, ordered by name.
 pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Project> {

@@ -4,8 +4,9 @@ use super::index::{Index, unknown};
 use crate::finding::{Findings, instead};
 use crate::kinds::FederatedQuery;
 use crate::names::Purpose;
-use crate::resources::{Resources, Sourced};
+use crate::resources::Resources;
 use crate::schedule::{Schedule, ScheduleError};
+use crate::sourced::Sourced;
 
 /// Notes what is wrong with each question.
 pub(super) fn check(resources: &Resources, index: &Index<'_>, findings: &mut Findings) {

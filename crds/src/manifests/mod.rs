@@ -14,9 +14,10 @@ use std::sync::LazyLock;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::finding::{Finding, Origin, instead};
+use crate::finding::{Finding, instead};
 use crate::kinds::{Definition, GROUP, VERSION, definitions};
-use crate::resources::{Resources, Sourced, line_of};
+use crate::resources::Resources;
+use crate::sourced::{Origin, Sourced, line_of};
 use node::Node;
 use schema::Checker;
 

@@ -1,8 +1,8 @@
 //! What the conditions of a resource say.
 
 use crate::framework::conditions::{Claim, Reason, Type};
+use crate::framework::findings::told;
 use crate::realm::Verdict;
-use wanqu_crds::Finding;
 
 /// Of a resource in a namespace that has no federation.
 pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
@@ -32,18 +32,10 @@ pub(super) fn claims(verdict: &Verdict, standing: Vec<Claim>) -> Vec<Claim> {
     claims
 }
 
-/// Findings of one resource, a line each: the field, what is wrong, what would be right.
-pub(crate) fn told(findings: &[Finding]) -> String {
-    let line = |finding: &Finding| {
-        let field = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
-        let remedy = if finding.remedy.is_empty() { String::new() } else { format!("; {}", finding.remedy) };
-        format!("{field}{}{remedy}", finding.problem)
-    };
-    findings.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
+    use wanqu_crds::Finding;
+
     use super::*;
 
     fn finding(path: &str, remedy: &str) -> Finding {

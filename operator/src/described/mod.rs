@@ -4,8 +4,6 @@
 mod agreement;
 mod claims;
 
-pub(crate) use claims::told;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +13,6 @@ use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
 use wanqu_crds::kinds::{CommonTable, Dataset, DisclosurePolicy, ResearchProject, Status};
 
-use crate::federation::first_federation;
 use crate::framework::conditions::Claim;
 use crate::framework::status::{self, Reported};
 use crate::framework::{Context, Guarded, Result};
@@ -42,7 +39,7 @@ pub async fn reconcile<K: Described>(object: Arc<Guarded<K>>, context: Arc<Conte
     // Dereference: which federation speaks of it, and what that was compiled to.
     let namespace = object.namespace().unwrap_or_default();
     let realm = context.realms.get(&namespace);
-    let Some(_) = first_federation(&context.catalogue, &namespace) else {
+    let Some(_) = context.catalogue.federation(&namespace) else {
         context.realms.forget(&namespace);
         let claims = claims::without_federation(&namespace);
         status::report(&context.client, &object, &claims, context.clock.now()).await?;

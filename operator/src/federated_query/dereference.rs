@@ -9,10 +9,11 @@ use serde_json::json;
 use wanqu_crds::kinds::{FederatedQuery, Federation, Jurisdiction, ResearchProject};
 use wanqu_identity::TokenIssuer;
 
-use crate::federation;
+use crate::federation::token_issuer;
 use crate::framework::conditions::{Type, holds};
 use crate::framework::watched::in_namespace;
 use crate::framework::{Context, Error, Result};
+use crate::names;
 
 /// In whose name nobody can ask.
 const NOBODY: &str = "wanqu:nobody";
@@ -44,7 +45,7 @@ pub(super) struct Home {
 /// Looks it all up.
 pub(super) async fn dereference(context: &Context, query: &FederatedQuery) -> Result<Around> {
     let namespace = query.namespace().unwrap_or_default();
-    let federation = federation::first_federation(&context.catalogue, &namespace);
+    let federation = context.catalogue.federation(&namespace);
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, &namespace);
     let home = jurisdictions.iter().filter_map(|j| j.read()).find(|j| j.spec.id == query.spec.from);
     let projects = in_namespace(&context.catalogue.projects, &namespace);
@@ -55,14 +56,14 @@ pub(super) async fn dereference(context: &Context, query: &FederatedQuery) -> Re
         federation: federation.and_then(|federation| federation.read().cloned()),
         home: home.map(|jurisdiction| standing(context, &namespace, jurisdiction)),
         project: project.cloned(),
-        issuer: federation::token_issuer(context, &namespace).await?.map(Arc::new),
+        issuer: token_issuer(context, &namespace).await?.map(Arc::new),
         guarded: is_guarded(context, &namespace).await?,
     })
 }
 
 fn standing(context: &Context, namespace: &str, jurisdiction: &Jurisdiction) -> Home {
     let conditions = jurisdiction.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let trust = context.children.get("ConfigMap", namespace, &federation::trust_name(&jurisdiction.name_any()));
+    let trust = context.children.get("ConfigMap", namespace, &names::trust(&jurisdiction.name_any()));
     Home {
         ready: holds(conditions, Type::Ready, jurisdiction.metadata.generation),
         ca: trust.and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),

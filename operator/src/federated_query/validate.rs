@@ -8,8 +8,8 @@ use wanqu_crds::{Schedule, bundle::Subject};
 use wanqu_identity::{TokenIssuer, gateway_dns};
 
 use super::dereference::{Around, Home};
-use crate::federation::TOKEN_ISSUER;
 use crate::framework::conditions::{Claim, Reason, Type};
+use crate::names::TOKEN_ISSUER;
 
 /// Where an accepted query is asked, and in whose name.
 pub(super) struct Accepted {

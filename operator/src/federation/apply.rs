@@ -8,17 +8,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use wanqu_identity::TokenIssuer;
 
-use super::dereference::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
-use super::first_federation;
 use crate::framework::apply::{Applier, Built, called};
 use crate::framework::watched::in_namespace;
 use crate::framework::{Context, Error, Result, labels};
+use crate::names::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
 use crate::realm::Realm;
 
 /// The operator as an issuer of tokens, for the federation of a namespace: its key is made once, when the first
 /// Jurisdiction accepts it, and kept in a Secret.
 pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
-    let Some(federation) = first_federation(&context.catalogue, namespace) else { return Ok(None) };
+    let Some(federation) = context.catalogue.federation(namespace) else { return Ok(None) };
     let Some(spec) = federation.read().map(|federation| &federation.spec) else { return Ok(None) };
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, namespace);
     let issuers = jurisdictions.iter().filter_map(|j| j.read()).flat_map(|j| &j.spec.issuers);

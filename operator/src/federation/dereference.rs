@@ -14,15 +14,8 @@ use wanqu_identity::TokenIssuer;
 use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
 use crate::framework::{Context, Guarded, labels};
-use crate::jurisdiction::bundle_name;
+use crate::names::{self, TOKEN_ISSUER};
 use crate::realm::Seen;
-
-/// The issuer that the operator itself is, for queries that come as resources.
-pub const TOKEN_ISSUER: &str = "kubernetes";
-/// The Secret with its key, in the federation's namespace.
-pub const TOKEN_ISSUER_SECRET: &str = "wanqu-token-issuer";
-/// Where the key lies in it.
-pub const TOKEN_ISSUER_KEY: &str = "issuer.key";
 
 /// Everything that a federation is compiled of.
 pub(super) struct Inputs {
@@ -67,12 +60,6 @@ impl Inputs {
         let text = format!("{}\n{:?}", seen.join("\n"), self.placements);
         sha256(text)
     }
-}
-
-/// The `ConfigMap`, in the namespace of a jurisdiction's resource, with the certificates that may vouch for its node.
-#[must_use]
-pub fn trust_name(jurisdiction: &str) -> String {
-    format!("{jurisdiction}-trust")
 }
 
 /// Looks up everything in a namespace.
@@ -130,7 +117,7 @@ fn placement(
     Placement {
         endpoint: Some(remote.and_then(|remote| remote.endpoint.clone()).unwrap_or_else(own)),
         ca: children
-            .get("ConfigMap", namespace, &trust_name(&name))
+            .get("ConfigMap", namespace, &names::trust(&name))
             .and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),
         issuer_keys: key.map(|keys| (TOKEN_ISSUER.to_owned(), keys)).into_iter().collect(),
         data_root: spec.data_claim.as_ref().map(|_| "/data".to_owned()),
@@ -144,7 +131,7 @@ fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> Lying
         return Lying::Unseen;
     }
     let namespace = placement.namespace.as_deref().unwrap_or(home);
-    let map = children.get("ConfigMap", namespace, &bundle_name(&jurisdiction.name_any()));
+    let map = children.get("ConfigMap", namespace, &names::bundle(&jurisdiction.name_any()));
     let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
     digest.map_or(Lying::Nothing, Lying::Digest)
 }

@@ -24,8 +24,6 @@ use wanqu_crds::kinds::Federation;
 
 use crate::framework::{Context, Guarded, Result};
 pub(crate) use apply::token_issuer;
-pub use dereference::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET, trust_name};
-pub use validate::first_federation;
 
 /// Compiles the namespace of a federation and says how it stands.
 ///

@@ -8,9 +8,9 @@ use wanqu_crds::kinds::Federation;
 use wanqu_crds::names::JurisdictionId;
 
 use super::dereference::{Inputs, Lying, Member};
-use crate::described::told;
 use crate::framework::Guarded;
 use crate::framework::conditions::{Claim, Reason, Type, holds};
+use crate::framework::findings::told;
 use crate::realm::{Realm, Seen, Verdict};
 
 /// How many problems of other resources a federation's own condition names.

@@ -1,4 +1,4 @@
-//! A controller: a queue of objects, a reconciler that brings one of them to its end, and what happens when it cannot.
+//! A controller: a reconciler that brings one object after the other to its end, and what happens when it cannot.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -7,57 +7,20 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::controller::{Action, Config, Error as RunError, ReconcileRequest, applier};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Resource, ResourceExt};
-use tokio::sync::mpsc;
+use kube::Resource;
+use kube::runtime::controller::{Action, Config, Error as RunError, applier};
+use kube::runtime::reflector::Store;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::context::Context;
 use super::error::{Error, Result};
 use super::guarded::Guarded;
+use super::queue::Requests;
 
 /// How long a burst of changes may go on before an object is looked at: a folder of manifests arrives as one.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// How many objects of a kind are looked at at once.
 const CONCURRENCY: u16 = 16;
-
-/// Where an object of this kind is asked to be looked at. What is in it already is not put in twice.
-pub struct Queue<K: Resource>(mpsc::UnboundedSender<ReconcileRequest<Guarded<K>>>);
-
-impl<K: Resource> Clone for Queue<K> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-/// The other end of a [`Queue`].
-pub type Requests<K> = mpsc::UnboundedReceiver<ReconcileRequest<Guarded<K>>>;
-
-impl<K> Queue<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + 'static,
-{
-    /// A queue, and its other end.
-    #[must_use]
-    pub fn new() -> (Self, Requests<K>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), receiver)
-    }
-
-    /// Asks for one object.
-    pub fn push(&self, namespace: &str, name: &str) {
-        // Nobody takes requests any more only when the operator stops.
-        let _ = self.0.send(ObjectRef::new(name).within(namespace).into());
-    }
-
-    /// Asks for every object of a namespace.
-    pub fn push_all(&self, store: &Store<Guarded<K>>, namespace: &str) {
-        for object in store.state_filter(|object| object.meta().namespace.as_deref() == Some(namespace)) {
-            self.push(namespace, &object.name_any());
-        }
-    }
-}
 
 /// Takes requests and reconciles until there are no more senders.
 pub async fn run<K, Reconciled>(

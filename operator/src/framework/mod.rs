@@ -2,7 +2,7 @@
 //!
 //! - [`guarded`]: an object that cannot be read does not stop the watch of its kind.
 //! - [`watched`]: one watch per kind, whose events are routed to the queues of controllers.
-//! - [`controller`]: a queue, a reconciler, and what happens when it fails.
+//! - [`queue`] and [`controller`]: what is to be looked at, a reconciler, and what happens when it fails.
 //! - [`apply`]: the only way in which objects are written: server-side apply, and only where something differs.
 //! - [`status`] and [`conditions`]: the only way in which a status is written.
 //! - [`leader`]: of several operators, one works.
@@ -17,6 +17,7 @@ pub mod context;
 pub mod controller;
 pub mod error;
 pub mod events;
+pub mod findings;
 pub mod guarded;
 pub mod hash;
 pub mod labels;
@@ -24,11 +25,12 @@ pub mod leader;
 pub mod matches;
 pub mod metrics;
 pub mod observe;
+pub mod queue;
 pub mod status;
 pub mod watched;
 
 pub use clock::Clock;
 pub use context::Context;
-pub use controller::Queue;
 pub use error::{Error, Result};
 pub use guarded::Guarded;
+pub use queue::Queue;

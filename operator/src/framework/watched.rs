@@ -131,6 +131,12 @@ impl Catalogue {
         let _ = self.projects.wait_until_ready().await;
         let _ = self.queries.wait_until_ready().await;
     }
+
+    /// The Federation of a namespace: the oldest, if there are several. The others are told so by the compiler.
+    #[must_use]
+    pub fn federation(&self, namespace: &str) -> Option<Arc<Guarded<Federation>>> {
+        in_namespace(&self.federations, namespace).into_iter().next()
+    }
 }
 
 /// The objects of one namespace, in the order of their age, so that the first of two rivals stays the first.

@@ -10,12 +10,13 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::build::{Resources, names};
+use super::build::Resources;
 use super::dereference::{Inputs, Place};
 use super::{finalizer, identity, in_force};
 use crate::framework::apply::{Applied, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
 use crate::framework::{Context, Error, Result};
+use crate::names;
 
 /// The most that a `ConfigMap` may hold, in bytes, with room for its metadata.
 const MAX_BUNDLE: usize = 1_000_000;

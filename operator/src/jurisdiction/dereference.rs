@@ -8,7 +8,6 @@ use wanqu_crds::agreement_digest;
 use wanqu_crds::kinds::{Jurisdiction, PlacementSpec};
 
 use super::{Problem, home, remote};
-use crate::federation::first_federation;
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::framework::{Context, Guarded, Result};
 use crate::realm::{BundleFile, Realm, Seen, Verdict};
@@ -107,7 +106,7 @@ pub(super) fn verdict(context: &Context, object: &Guarded<Jurisdiction>) -> Verd
 
 /// The federation of a namespace.
 pub(super) fn federation(catalogue: &Catalogue, namespace: &str) -> Option<FederationRef> {
-    let federation = first_federation(catalogue, namespace)?;
+    let federation = catalogue.federation(namespace)?;
     let federation = federation.read()?;
     Some(FederationRef {
         name: federation.name_any(),

@@ -12,12 +12,12 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::build::names;
 use super::dereference::Place;
 use super::{home, remote};
 use crate::framework::apply::{Applier, key};
 use crate::framework::labels::{MANAGER, made_for};
 use crate::framework::{Context, Error, Result};
+use crate::names;
 
 /// Holds a resource until its node in another namespace or cluster is gone.
 pub(super) const FINALIZER: &str = "wanqu.dev/placed-elsewhere";

@@ -19,8 +19,6 @@ mod remote;
 mod status;
 mod validate;
 
-pub(crate) use build::names::bundle as bundle_name;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -6,9 +6,9 @@ use super::apply::Outcome;
 use super::dereference::{Inputs, Place};
 use super::identity::Identity;
 use super::{Problem, reason_of};
-use crate::described::told;
 use crate::framework::Error;
 use crate::framework::conditions::{Claim, Reason, Type};
+use crate::framework::findings::told;
 use crate::realm::Verdict;
 
 /// What is known so far; each step that is reached says more.

@@ -7,29 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 
 use crate::refusal::{Code, Refusal};
-
-/// A word for what went wrong, without a value.
-#[must_use]
-pub fn error_kind(error: &DataFusionError) -> &'static str {
-    match error.find_root() {
-        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
-            ArrowError::CastError(_) => "cast",
-            ArrowError::DivideByZero => "division by zero",
-            ArrowError::ArithmeticOverflow(_) => "arithmetic overflow",
-            ArrowError::ComputeError(_) => "compute",
-            ArrowError::ParseError(_) => "parse",
-            _ => "arrow",
-        },
-        DataFusionError::ParquetError(_) => "parquet",
-        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => "input",
-        DataFusionError::ResourcesExhausted(_) => "resources exhausted",
-        DataFusionError::Execution(_) => "execution",
-        DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => "planning",
-        DataFusionError::NotImplemented(_) => "not implemented",
-        DataFusionError::External(_) => "external",
-        _ => "internal",
-    }
-}
+use crate::sources::error_kind;
 
 /// Over non-public data: a fixed text, whatever happened.
 #[must_use]

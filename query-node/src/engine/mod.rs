@@ -28,7 +28,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use wanqu_crds::bundle::{Limits, NodeBundle};
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
-pub use fault::{error_kind, refusal_over_public, refusal_without_values};
+pub use fault::{refusal_over_public, refusal_without_values};
 pub use pool::GaugedPool;
 pub use remote::RemotePublic;
 pub use run::{BoundLeaf, Run};

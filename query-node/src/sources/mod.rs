@@ -19,7 +19,7 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use wanqu_crds::bundle::{SourceFormat, SourceSpec};
 
-pub use fault::SourceFault;
+pub use fault::{SourceFault, error_kind};
 pub use path::{Fingerprint, SourceFile};
 
 use crate::refusal::Refusal;

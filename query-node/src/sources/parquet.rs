@@ -23,7 +23,7 @@ use wanqu_crds::bundle::SourceSpec;
 use wanqu_crds::names::TableRef;
 
 use super::Source;
-use super::fault::SourceFault;
+use super::fault::{SourceFault, error_kind};
 use super::path::{self, Fingerprint, SourceFile};
 use super::schema::{check_file_schema, source_schema};
 use crate::refusal::Refusal;
@@ -74,7 +74,7 @@ impl ParquetSource {
 
     fn unreadable(&self, file: &impl fmt::Display, error: &DataFusionError) -> DataFusionError {
         // Errors of footers speak of bytes and structure, not of values; only their kind is logged all the same.
-        let kind = crate::engine::error_kind(error);
+        let kind = error_kind(error);
         tracing::warn!(dataset = %self.dataset, %file, kind, "a Parquet file cannot be read");
         SourceFault::Unreadable.in_engine(&self.dataset)
     }

@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use crate::store::Error;
+use crate::error::Error;
 use crate::write::{BATCH, Table};
 
 /// A column under construction.

@@ -8,9 +8,9 @@ mod shenzhen;
 
 use std::path::Path;
 
+use crate::error::Error;
 use crate::options::Options;
 use crate::places::City;
-use crate::store::Error;
 use crate::visits::Population;
 use crate::write::Tally;
 

@@ -2,7 +2,6 @@
 
 mod bundle;
 mod disruption;
-pub(crate) mod names;
 mod network;
 mod services;
 mod stateful_set;
@@ -21,6 +20,7 @@ use wanqu_crds::names::JurisdictionId;
 use super::dereference::{FederationRef, Inputs, Place};
 use crate::framework::apply::{Built, Prepared};
 use crate::framework::labels;
+use crate::names;
 use crate::realm::BundleFile;
 use crate::settings::Settings;
 

@@ -13,13 +13,12 @@ use kube::{Api, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 use wanqu_identity::Authority;
 
-use super::build::names;
 use super::dereference::{Inputs, Place};
 use super::{Problem, home};
-use crate::federation::trust_name;
 use crate::framework::apply::{Applier, Built, called};
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Context, Error, Result};
+use crate::names;
 use authority::{Kept, Lives};
 use leaf::Leaf;
 use secrets::Owned;
@@ -62,7 +61,7 @@ pub(super) async fn ensure(
     };
     // First the trust, then what rests on it: nobody is to meet a certificate that they cannot check.
     let at_home = Applier::here(&context.client, &context.children, jurisdiction);
-    at_home.apply(Built::new(owned.trust(&trust_name(&owned.name()), &kept.trusted()))).await?;
+    at_home.apply(Built::new(owned.trust(&names::trust(&owned.name()), &kept.trusted()))).await?;
     let leaf = node_leaf(context, &owned, inputs, &authority).await?;
     Ok(Ok(Identity { not_after: leaf.not_after(), due: leaf.renewal().min(turn), users_own }))
 }

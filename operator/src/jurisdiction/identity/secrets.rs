@@ -8,11 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::super::build::names;
 use super::super::dereference::{FederationRef, Place};
 use super::authority::Kept;
 use super::leaf::Leaf;
 use crate::framework::labels;
+use crate::names;
 
 /// What belongs to a jurisdiction of a federation.
 pub(super) struct Owned<'a> {
