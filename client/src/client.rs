@@ -11,6 +11,7 @@ use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::utils::flight_data_to_arrow_batch;
 use arrow_flight::{Action, FlightData, Ticket};
 use futures::{StreamExt, TryStreamExt, stream};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -19,6 +20,7 @@ use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 use wanqu_identity::gateway_client_config;
 
+use crate::again::{PAUSES, not_begun};
 use crate::answer::{Answer, Event, Fetch, Question};
 use crate::connect::{ConnectError, channel};
 use crate::listing::TableListing;
@@ -31,6 +33,8 @@ use crate::wire::{MAX_MESSAGE, is_note};
 #[derive(Clone)]
 pub struct Client {
     endpoint: String,
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
     flight: FlightServiceClient<Channel>,
     token: MetadataValue<Ascii>,
 }
@@ -50,12 +54,13 @@ impl Client {
         let name = ServerName::try_from(name).map_err(|_| wrong("the gateway's name"))?;
         let tls = gateway_client_config(ca).map_err(|_| wrong("the CA's certificate"))?;
         let token = format!("Bearer {token}").parse().map_err(|_| wrong("the token"))?;
-        let channel = channel(endpoint.clone(), name, tls).map_err(|_| wrong("the gateway's endpoint"))?;
-        let flight = FlightServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        Ok(Self { endpoint, flight, token })
+        let flight = dial(&endpoint, &name, &tls).map_err(|_| wrong("the gateway's endpoint"))?;
+        Ok(Self { endpoint, name, tls, flight, token })
     }
 
-    /// Asks. The events come as they happen; dropping the answer cancels the query.
+    /// Asks. The events come as they happen; dropping the answer cancels the query. A gateway that cannot be reached, or
+    /// that ends and has not begun with it, is tried again a little later, over a new connection: there may be another
+    /// copy of it.
     ///
     /// # Errors
     /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway is away or breaks off.
@@ -73,9 +78,20 @@ impl Client {
 
     async fn get(&self, errand: &impl Serialize) -> Result<Answer, Refusal> {
         let json = serde_json::to_vec(errand).map_err(|_| internal())?;
-        let request = self.authorized(Ticket { ticket: json.into() });
-        let stream = self.flight.clone().do_get(request).await.map_err(|status| self.explain(&status))?.into_inner();
-        Ok(events(self.clone(), stream))
+        let ticket = Ticket { ticket: json.into() };
+        let mut flight = self.flight.clone();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let status = match flight.do_get(self.authorized(ticket.clone())).await {
+                Ok(stream) => return Ok(events(self.clone(), stream.into_inner())),
+                Err(status) => status,
+            };
+            let Some(pause) = pauses.next().filter(|_| not_begun(&status)) else {
+                return Err(self.explain(&status));
+            };
+            tokio::time::sleep(pause).await;
+            flight = dial(&self.endpoint, &self.name, &self.tls).map_err(|_| internal())?;
+        }
     }
 
     /// What a question can name there.
@@ -114,6 +130,16 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
+}
+
+/// A connection that is made when it is first used.
+fn dial(
+    endpoint: &str,
+    name: &ServerName<'static>,
+    tls: &Arc<ClientConfig>,
+) -> Result<FlightServiceClient<Channel>, ConnectError> {
+    let channel = channel(endpoint.to_owned(), name.clone(), Arc::clone(tls))?;
+    Ok(FlightServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
 }
 
 fn unreadable() -> Refusal {

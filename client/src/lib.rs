@@ -9,6 +9,7 @@
 //! The node uses the same words, so that both ends of the wire have one definition. The command line, the operator and
 //! the tests ask through [`Client`].
 
+pub mod again;
 pub mod answer;
 mod client;
 pub mod connect;

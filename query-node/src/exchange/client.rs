@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 use uuid::Uuid;
+use wanqu_client::again::{PAUSES, not_begun};
 use wanqu_client::connect::{ConnectError, channel};
 use wanqu_client::status::from_status;
 use wanqu_client::wire::MAX_MESSAGE;
@@ -127,11 +128,12 @@ impl Exchange {
         let answer = async {
             let stream = match self.call(envelope).await? {
                 Ok(stream) => stream,
-                // The owner may have been restarted since the connection was last used, or is ending while another
+                // The owner may have been restarted since the connection was last used, or is away or ending while another
                 // replica of it takes over. Whether it saw the envelope is not known, so the second try is a new one.
-                Err(status) if broken(&status) || draining(&status) => {
-                    if draining(&status) {
+                Err(status) if broken(&status) || not_begun(&status) => {
+                    if not_begun(&status) {
                         self.forget(owner);
+                        tokio::time::sleep(PAUSES[0]).await;
                     }
                     let again = Envelope { nonce: Uuid::new_v4(), issued_at: self.clock.now(), ..envelope.clone() };
                     self.call(&again).await?.map_err(|status| explain(&status, owner))?
@@ -198,11 +200,6 @@ pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId
 /// Whether a connection broke before anything was answered. What a node answers has no source on this side.
 fn broken(status: &Status) -> bool {
     status.source().is_some() && ConnectError::beneath(status).is_none()
-}
-
-/// Whether the owner is ending.
-fn draining(status: &Status) -> bool {
-    from_status(status, None).code == Code::Draining
 }
 
 /// The refusal in a status, or the connection that was never made.

@@ -1,5 +1,7 @@
 //! A gateway on loopback, its researchers and its intruders.
 
+mod copies;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use wanqu_crds::bundle::{Limits, Subject};
 use super::*;
 use crate::answer::{Answer, Event, Progress, Question, Summary};
 use crate::catalog::Catalog;
-use crate::exchange::from_status;
+use crate::exchange::{Drain, Places, from_status};
 use crate::identity::testing::{TRUST_DOMAIN, authority, jid, validity};
 use crate::identity::{Authority, TokenIssuer, TokenVerifier, gateway_client_config, gateway_dns};
 use crate::refusal::{Code, Refusal};
@@ -56,9 +58,10 @@ impl HomeService for Home {
 }
 
 struct House {
-    hk: Authority,
-    issuer: TokenIssuer,
+    hk: Arc<Authority>,
+    issuer: Arc<TokenIssuer>,
     endpoint: String,
+    drain: Drain,
     questions: mpsc::UnboundedReceiver<(Subject, Question, CancellationToken)>,
     trace: Arc<Mutex<Option<TraceContext>>>,
     stop: CancellationToken,
@@ -74,17 +77,28 @@ impl House {
         limits: &Limits,
     ) -> Self {
         let (hk, issuer) = (authority("HK"), TokenIssuer::new(ISSUER, "wanqu:gba").unwrap());
+        Self::of(Arc::new(hk), Arc::new(issuer), behaviour, limits).await
+    }
+
+    async fn of(
+        hk: Arc<Authority>,
+        issuer: Arc<TokenIssuer>,
+        behaviour: impl Fn() -> Result<Answer, Refusal> + Send + Sync + 'static,
+        limits: &Limits,
+    ) -> Self {
         let (asked, questions) = mpsc::unbounded_channel();
         let trace = Arc::default();
         let home = Arc::new(Home { behaviour: Box::new(behaviour), asked, trace: Arc::clone(&trace) });
         let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
         let gateway =
             Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, limits.clone().into()).unwrap();
+        let drain = Drain::default();
+        let gateway = gateway.with_drain(drain.clone(), Places::new(drain.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         tokio::spawn(gateway.serve(listener, stop.clone()));
-        Self { hk, issuer, endpoint, questions, trace, stop }
+        Self { hk, issuer, endpoint, drain, questions, trace, stop }
     }
 
     fn token(&self) -> String {

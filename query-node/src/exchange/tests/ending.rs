@@ -171,6 +171,27 @@ async fn an_owner_that_ends_is_asked_once_more_and_named() {
     assert_eq!(sent(), 3, "another replica might have answered the second time");
 }
 
+/// A Service may lead to a copy that is gone for as long as it has not heard of it.
+#[tokio::test]
+async fn an_owner_that_comes_in_a_moment_is_found_within_the_same_question() {
+    let border = Border::new();
+    let gone = listener().await;
+    let address = gone.local_addr().unwrap();
+    let exchange = border.exchange(address);
+    let come = async {
+        // The first try finds somebody who hangs up, and nobody from then on.
+        drop(gone.accept().await.unwrap());
+        drop(gone);
+        let (asked, questions) = mpsc::unbounded_channel();
+        let listener = TcpListener::bind(address).await.unwrap();
+        border.serve_as(node(&border.mo), listener, Owner::new(Box::new(ROWS), asked));
+        questions
+    };
+    let (outcome, mut questions) = tokio::join!(ask(&exchange), come);
+    outcome.unwrap();
+    assert!(questions.try_recv().is_ok() && questions.try_recv().is_err(), "it was asked once");
+}
+
 #[tokio::test]
 async fn new_certificates_take_the_next_fragment_and_leave_the_running_one_alone() {
     let border = Border::new();
