@@ -26,6 +26,8 @@ pub const MADE_FOR: &str = "wanqu.dev/made-for";
 pub const SHAPE: &str = "wanqu.dev/shape";
 /// An annotation: the SHA-256 of the bundle that lies in a `ConfigMap`, and that a pod was told of.
 pub const BUNDLE_DIGEST: &str = "wanqu.dev/bundle-digest";
+/// An annotation of a Jurisdiction: the user's wish for a new authority. Each new value is one.
+pub const ROLL: &str = "wanqu.dev/roll-authority";
 
 /// What selects everything that the operator made, in any cluster.
 #[must_use]

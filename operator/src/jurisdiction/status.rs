@@ -75,7 +75,8 @@ impl Progress {
     /// It has certificates that hold.
     pub(super) fn identified(&mut self, identity: &Identity) {
         let whose = if identity.users_own { "the authority of its Secret" } else { "its own authority" };
-        let message = format!("{whose} issued certificates that are renewed before they end");
+        let rolled = identity.rolled.map(|rolled| format!("; {rolled}")).unwrap_or_default();
+        let message = format!("{whose} issued certificates that are renewed before they end{rolled}");
         self.identity = Claim::yes(Type::IdentityReady, Reason::Issued, message);
     }
 

@@ -93,6 +93,43 @@ async fn certificates_are_renewed_by_the_clock_and_peers_trust_the_next_authorit
 }
 
 #[tokio::test]
+async fn a_new_authority_is_there_for_the_asking() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &["--leaf-seconds", "600"]).await;
+    bed.apply_examples().await;
+    let ca = |wanted: fn(&BTreeMap<String, String>) -> bool| {
+        bed.until("Secret", "gba-macau", "macau-ca", move |object| Some(texts(object)).filter(wanted))
+    };
+    let first = ca(|texts| texts.contains_key("ca.pem")).await;
+    let roll = |wish: &'static str| {
+        let wish = json!({"metadata": {"annotations": {"wanqu.dev/roll-authority": wish}}});
+        bed.merge("Jurisdiction", "gba", "macau", wish)
+    };
+    roll("2026-01-01").await;
+    let begun = ca(|texts| texts.contains_key("next.pem")).await;
+    assert_eq!((&begun["ca.pem"], begun["asked"].as_str()), (&first["ca.pem"], "2026-01-01"));
+    let told = |part: &'static str| {
+        bed.until("Jurisdiction", "gba", "macau", move |object| {
+            let message = crate::bed::condition(object, "IdentityReady")?["message"].as_str()?;
+            message.contains(part).then_some(())
+        })
+    };
+    told("a new authority is trusted beside the one that signs").await;
+
+    // Asked twice while it is rolled: once it is done, another one follows, and no third.
+    roll("2026-01-02").await;
+    bed.later(601);
+    look(&bed, "macau").await;
+    let signs = ca(|texts| texts.contains_key("before.pem")).await;
+    assert_eq!((&signs["ca.pem"], signs["asked"].as_str()), (&begun["next.pem"], "2026-01-01"));
+    told("the new authority signs").await;
+    bed.later(601);
+    look(&bed, "macau").await;
+    let again = ca(|texts| texts.contains_key("next.pem")).await;
+    assert_eq!((&again["ca.pem"], again["asked"].as_str()), (&signs["ca.pem"], "2026-01-02"));
+}
+
+#[tokio::test]
 async fn an_authority_of_the_users_own_is_used_and_a_secret_that_is_none_says_so() {
     let bed = Bed::start().await;
     let _operator = bed.operator("a", &[]).await;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! An authority that is to follow is trusted before it signs anything, for as long as a leaf lives, so that every peer has
-//! heard of it. Then it signs, and the old one is trusted until the last leaf that it signed is over.
+//! heard of it. Then it signs, and the old one is trusted until the last leaf that it signed is over. A user may ask for the
+//! next one at any time; if one is being rolled then, another follows it.
 
 use std::time::Duration;
 
@@ -40,15 +41,24 @@ pub struct Kept {
     pub next: Option<(String, String)>,
     /// The certificate of the one before, and when it stopped signing.
     pub before: Option<(String, Timestamp)>,
+    /// Which of the user's wishes for a new one was met last: what [`ROLL`](crate::framework::labels::ROLL) said then.
+    pub asked: Option<String>,
 }
 
 impl Kept {
-    /// A first authority.
+    /// A first authority. It meets any wish for a new one.
     ///
     /// # Errors
     /// When none can be made.
-    pub fn new(id: &JurisdictionId, domain: &str, now: Timestamp, lives: Lives) -> Result<Self, IdentityError> {
-        Ok(Self { signs: make(id, domain, now, lives)?, next: None, before: None })
+    pub fn new(
+        id: &JurisdictionId,
+        domain: &str,
+        now: Timestamp,
+        lives: Lives,
+        asked: Option<&str>,
+    ) -> Result<Self, IdentityError> {
+        let signs = make(id, domain, now, lives)?;
+        Ok(Self { signs, next: None, before: None, asked: asked.map(str::to_owned) })
     }
 
     /// The authority that signs.
@@ -69,7 +79,7 @@ impl Kept {
         all.join("\n")
     }
 
-    /// What it becomes by now, if it changes.
+    /// What it becomes by now, if it changes. `asked` is the user's wish for a new one.
     ///
     /// # Errors
     /// When a certificate cannot be read, or no new one can be made.
@@ -79,8 +89,9 @@ impl Kept {
         domain: &str,
         now: Timestamp,
         lives: Lives,
+        asked: Option<&str>,
     ) -> Result<Option<Self>, IdentityError> {
-        if now < self.due(lives)? {
+        if now < self.due(lives, asked)? {
             return Ok(None);
         }
         let mut turned = self.clone();
@@ -88,6 +99,7 @@ impl Kept {
             turned.before = Some((std::mem::replace(&mut turned.signs, next).0, now));
         } else if turned.before.take().is_none() {
             turned.next = Some(make(id, domain, now, lives)?);
+            turned.asked = asked.map(str::to_owned).or(turned.asked);
         }
         Ok(Some(turned))
     }
@@ -96,7 +108,7 @@ impl Kept {
     ///
     /// # Errors
     /// When a certificate cannot be read.
-    pub fn due(&self, lives: Lives) -> Result<Timestamp, IdentityError> {
+    pub fn due(&self, lives: Lives, asked: Option<&str>) -> Result<Timestamp, IdentityError> {
         if let Some((next, _)) = &self.next {
             return Ok(after(begun(&Validity::of_certificate(next)?), lives.settling()));
         }
@@ -104,15 +116,18 @@ impl Kept {
             return Ok(after(*since, lives.leaf));
         }
         let validity = Validity::of_certificate(&self.signs.0)?;
+        if asked.is_some() && asked != self.asked.as_deref() {
+            return Ok(begun(&validity));
+        }
         Ok(after(begun(&validity), life(&validity) * 2 / 3))
     }
 
-    /// What is said when it has changed.
-    pub(super) fn told(&self) -> &'static str {
+    /// How far it is rolled; nothing if it stands alone.
+    pub(super) fn rolled(&self) -> Option<&'static str> {
         match (&self.next, &self.before) {
-            (Some(_), _) => "a new authority is trusted beside the one that signs",
-            (None, Some(_)) => "the new authority signs; the old one is trusted until its certificates are over",
-            (None, None) => "its authority stands alone",
+            (Some(_), _) => Some("a new authority is trusted beside the one that signs"),
+            (None, Some(_)) => Some("the new authority signs; the old one is trusted until its certificates are over"),
+            (None, None) => None,
         }
     }
 }
@@ -162,13 +177,22 @@ mod tests {
 
     /// What it is at a time, step by step as an operator takes them, and how many certificates are trusted then.
     fn turned(kept: &Kept, second: i64) -> Option<Kept> {
-        kept.turned(&hk(), "gba.example", at(second), LIVES).unwrap()
+        kept.turned(&hk(), "gba.example", at(second), LIVES, None).unwrap()
+    }
+
+    /// The same, with a wish for a new one.
+    fn asked(kept: &Kept, second: i64, asked: &str) -> Option<Kept> {
+        kept.turned(&hk(), "gba.example", at(second), LIVES, Some(asked)).unwrap()
+    }
+
+    fn first() -> Kept {
+        Kept::new(&hk(), "gba.example", at(0), LIVES, None).unwrap()
     }
 
     #[test]
     fn the_next_authority_is_trusted_before_it_signs_and_the_old_one_after() {
         let count = |kept: &Kept| kept.trusted().matches("BEGIN CERTIFICATE").count();
-        let first = Kept::new(&hk(), "gba.example", at(0), LIVES).unwrap();
+        let first = first();
         assert_eq!((count(&first), turned(&first, 240 * DAY - 1)), (1, None));
 
         let begun = turned(&first, 240 * DAY).unwrap();
@@ -187,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_operator_that_slept_takes_the_steps_one_by_one() {
-        let first = Kept::new(&hk(), "gba.example", at(0), LIVES).unwrap();
+        let first = first();
         let late = 300 * DAY;
         let begun = turned(&first, late).unwrap();
         assert!(begun.next.is_some());
@@ -195,11 +219,32 @@ mod tests {
     }
 
     #[test]
+    fn a_new_authority_is_made_for_the_asking_and_once_for_each_wish() {
+        let first = first();
+        let begun = asked(&first, 10, "a").unwrap();
+        assert_eq!((&begun.signs, begun.next.is_some()), (&first.signs, true), "trusted first, as ever");
+        assert_eq!(asked(&begun, 10 + DAY - 1, "a"), None);
+        let signs = asked(&begun, 10 + DAY, "a").unwrap();
+        let alone = asked(&signs, 10 + 2 * DAY, "a").unwrap();
+        assert_eq!((&alone.signs.0, asked(&alone, 10 + 2 * DAY, "a")), (&signs.signs.0, None), "it was met");
+        assert_eq!(turned(&alone, 10 + 2 * DAY), None, "a wish that is taken back asks for nothing");
+        assert!(asked(&alone, 10 + 2 * DAY, "b").unwrap().next.is_some());
+
+        // A wish during a roll does not disturb it; another roll follows.
+        assert_eq!((asked(&begun, 11, "b"), asked(&signs, 11 + DAY, "b")), (None, None));
+        let again = asked(&asked(&signs, 10 + 2 * DAY, "b").unwrap(), 10 + 2 * DAY, "b").unwrap();
+        assert_eq!(again.asked.as_deref(), Some("b"));
+
+        let made = Kept::new(&hk(), "gba.example", at(0), LIVES, Some("a")).unwrap();
+        assert_eq!(asked(&made, 10, "a"), None, "it could not be newer");
+    }
+
+    #[test]
     fn what_cannot_be_read_is_an_error_and_not_a_new_authority() {
-        let broken = Kept { signs: ("x".to_owned(), "y".to_owned()), next: None, before: None };
-        assert!(broken.turned(&hk(), "gba.example", at(0), LIVES).is_err());
+        let broken = Kept { signs: ("x".to_owned(), "y".to_owned()), ..first() };
+        assert!(broken.turned(&hk(), "gba.example", at(0), LIVES, None).is_err());
         assert!(broken.signing(&hk(), "gba.example").is_err());
-        let other = Kept::new(&"MO".parse().unwrap(), "gba.example", at(0), LIVES).unwrap();
+        let other = Kept::new(&"MO".parse().unwrap(), "gba.example", at(0), LIVES, None).unwrap();
         assert!(other.signing(&hk(), "gba.example").is_err(), "another jurisdiction's");
     }
 }

@@ -17,7 +17,7 @@ use super::dereference::{Inputs, Place};
 use super::{Problem, home};
 use crate::framework::apply::{Applier, Built, called};
 use crate::framework::conditions::{Reason, Type};
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Context, Error, Result, labels};
 use crate::names;
 use authority::{Kept, Lives};
 use leaf::Leaf;
@@ -32,6 +32,8 @@ pub struct Identity {
     pub due: Timestamp,
     /// Whether the authority is the user's own.
     pub users_own: bool,
+    /// How far its authority is rolled, if it is.
+    pub rolled: Option<&'static str>,
 }
 
 /// Sees to it that a jurisdiction has an authority that others trust, and its node certificates that hold.
@@ -63,7 +65,7 @@ pub(super) async fn ensure(
     let at_home = Applier::here(&context.client, &context.children, jurisdiction);
     at_home.apply(Built::new(owned.trust(&names::trust(&owned.name()), &kept.trusted()))).await?;
     let leaf = node_leaf(context, &owned, inputs, &authority).await?;
-    Ok(Ok(Identity { not_after: leaf.not_after(), due: leaf.renewal().min(turn), users_own }))
+    Ok(Ok(Identity { not_after: leaf.not_after(), due: leaf.renewal().min(turn), users_own, rolled: kept.rolled() }))
 }
 
 /// Where an authority is kept. That of a node in another cluster stays at home: nobody there needs its key.
@@ -79,11 +81,12 @@ async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) ->
     let (namespace, name) = (authority_namespace(owned.jurisdiction, inputs), names::authority(&owned.name()));
     let applier = Applier::here(&context.client, &context.children, owned.jurisdiction);
     let lives = Lives { authority: context.settings.authority_life(), leaf: context.settings.leaf_life() };
+    let asked = owned.jurisdiction.annotations().get(labels::ROLL).map(String::as_str);
     let decide = |secret: Option<&Secret>| -> Result<(Kept, bool)> {
         let id = &owned.jurisdiction.spec.id;
         let now = context.clock.now();
         let Some(secret) = secret else {
-            let made = Kept::new(id, &owned.federation.trust_domain, now, lives)?;
+            let made = Kept::new(id, &owned.federation.trust_domain, now, lives, asked)?;
             return Ok((made, true));
         };
         let unreadable = |problem: &str| Error::Unreadable {
@@ -92,7 +95,7 @@ async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) ->
         };
         let kept = secrets::kept(secret).map_err(unreadable)?;
         let turned = kept
-            .turned(id, &owned.federation.trust_domain, now, lives)
+            .turned(id, &owned.federation.trust_domain, now, lives, asked)
             .map_err(|error| unreadable(&error.to_string()))?;
         Ok(turned.map_or((kept, false), |turned| (turned, true)))
     };
@@ -103,11 +106,11 @@ async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) ->
         (kept, changed) = decide(live.as_ref())?;
     }
     if changed {
-        let what = kept.told();
+        let what = kept.rolled().unwrap_or("its authority stands alone");
         applier.apply(Built::new(owned.authority(namespace, &kept, &inputs.place))).await?;
         context.events.normal(owned.jurisdiction, "RenewAuthority", "AuthorityChanged", what.to_owned()).await;
     }
-    let due = kept.due(lives)?;
+    let due = kept.due(lives, asked)?;
     Ok((kept, due))
 }
 

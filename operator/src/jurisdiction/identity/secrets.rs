@@ -31,6 +31,7 @@ impl Owned<'_> {
         if let Some((pem, since)) = &kept.before {
             texts.extend([("before.pem".to_owned(), pem.clone()), ("before.since".to_owned(), since.to_string())]);
         }
+        texts.extend(kept.asked.clone().map(|asked| ("asked".to_owned(), asked)));
         let metadata = match place {
             Place::Here { .. } => self.placed(&names::authority(&self.jurisdiction.name_any()), namespace),
             Place::There { .. } | Place::Elsewhere => self.at_home(&names::authority(&self.jurisdiction.name_any())),
@@ -73,14 +74,14 @@ pub(super) fn kept(secret: &Secret) -> Result<Kept, &'static str> {
         let since = texts.remove("before.since").and_then(|text| text.parse().ok());
         since.map(|since| (pem, since)).ok_or("before.since is missing or is not a time")
     });
-    Ok(Kept { signs, next, before: before.transpose()? })
+    Ok(Kept { signs, next, before: before.transpose()?, asked: texts.remove("asked") })
 }
 
 /// The authority in a user's Secret; on an error, what is wrong. Of several certificates the first one signs, and all are
 /// trusted.
 pub(super) fn users(secret: &Secret) -> Result<Kept, &'static str> {
     let signs = pair(&mut texts(secret), "ca").ok_or("it has no ca.pem or no ca.key")?;
-    Ok(Kept { signs, next: None, before: None })
+    Ok(Kept { signs, next: None, before: None, asked: None })
 }
 
 fn pair(texts: &mut BTreeMap<String, String>, name: &str) -> Option<(String, String)> {
