@@ -22,6 +22,9 @@ pub struct ReleaseReport {
     pub publish_zeros: bool,
     /// The policies that the rule came from.
     pub policies: Vec<ResourceName>,
+    /// Bytes of other members' public tables that came to the owner for this release, as encoded on the wire.
+    #[serde(default)]
+    pub fetched_bytes: u64,
     /// The number of the entry in the owner's audit log.
     pub audit_sequence: u64,
     /// The digest of that entry, SHA-256, hexadecimal.

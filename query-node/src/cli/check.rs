@@ -12,8 +12,7 @@ use wanqu_crds::{Finding, Placements, Resources, compile, manifests};
 
 use super::failure::{Failure, Outcome};
 use super::render::cells::{counted, printable};
-use crate::engine::{Engine, RemotePublic};
-use crate::fragment::BatchStream;
+use crate::engine::{Engine, Fetched, RemotePublic};
 use crate::refusal::{Code, Refusal};
 
 /// Reads and compiles; prints every finding, or a line that says what was understood.
@@ -70,7 +69,7 @@ struct Nobody;
 
 #[async_trait]
 impl RemotePublic for Nobody {
-    async fn fetch(&self, slice: &Slice, _: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, slice: &Slice, _: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
         let message = format!("{} is not asked while manifests are checked", slice.jurisdiction);
         Err(Refusal::new(Code::OwnerUnavailable, message))
     }

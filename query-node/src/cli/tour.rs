@@ -281,6 +281,7 @@ mod tests {
             rounding: 5,
             publish_zeros: false,
             policies: Vec::new(),
+            fetched_bytes: 0,
             audit_sequence: 1,
             audit_digest: String::new(),
         };

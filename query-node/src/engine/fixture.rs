@@ -13,9 +13,8 @@ use wanqu_crds::bundle::{
 use wanqu_crds::columns::{ColumnClass, ColumnType};
 use wanqu_crds::names::SqlName;
 
-use super::{Engine, EngineError, RemotePublic};
+use super::{Engine, EngineError, Fetched, RemotePublic};
 use crate::catalog::Catalog;
-use crate::fragment::BatchStream;
 use crate::refusal::{Code, Refusal};
 
 /// A member that nobody can reach.
@@ -24,7 +23,7 @@ pub struct Unreachable;
 
 #[async_trait]
 impl RemotePublic for Unreachable {
-    async fn fetch(&self, _: &Slice, _: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, _: &Slice, _: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
         Err(Refusal::new(Code::OwnerUnavailable, "nobody is there"))
     }
 }

@@ -30,7 +30,7 @@ use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use fault::{refusal_over_public, refusal_without_values};
 pub use pool::GaugedPool;
-pub use remote::RemotePublic;
+pub use remote::{Fetched, FetchedBytes, RemotePublic};
 pub use run::{BoundLeaf, Run};
 pub use tables::unit_column;
 pub use unit::NOBODY_KNOWN;

@@ -22,7 +22,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::SqlName;
 
-use super::remote::{RemotePublic, fit, slice_schema};
+use super::remote::{FetchedBytes, RemotePublic, fit, slice_schema};
 use crate::catalog::expression_text;
 use crate::refusal::Refusal;
 use crate::trace::{self, TraceContext};
@@ -32,14 +32,15 @@ use crate::trace::{self, TraceContext};
 pub struct PushedTable {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
+    bytes: FetchedBytes,
     schema: SchemaRef,
 }
 
 impl PushedTable {
     /// Nothing is fetched yet.
-    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>) -> Self {
+    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, bytes: FetchedBytes) -> Self {
         let schema = slice_schema(&slice);
-        Self { slice, remote, schema }
+        Self { slice, remote, bytes, schema }
     }
 }
 
@@ -90,6 +91,7 @@ impl TableProvider for PushedTable {
             conditions: filters.iter().filter_map(condition).collect(),
             slice: Arc::clone(&self.slice),
             remote: Arc::clone(&self.remote),
+            bytes: self.bytes.clone(),
             schema: Arc::clone(&schema),
             place: trace::current(),
         };
@@ -102,6 +104,7 @@ impl TableProvider for PushedTable {
 struct Part {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
+    bytes: FetchedBytes,
     columns: Vec<SqlName>,
     conditions: Vec<String>,
     schema: SchemaRef,
@@ -121,11 +124,11 @@ impl PartitionStream for Part {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let Self { slice, remote, columns, conditions, schema, place } = self;
-        let (slice, remote) = (Arc::clone(slice), Arc::clone(remote));
+        let Self { slice, remote, bytes, columns, conditions, schema, place } = self;
+        let (slice, remote, bytes) = (Arc::clone(slice), Arc::clone(remote), bytes.clone());
         let (columns, conditions, target) = (columns.clone(), conditions.clone(), Arc::clone(schema));
         let fetched = async move {
-            let batches = remote.fetch(&slice, &columns, &conditions).await?;
+            let batches = bytes.counted(remote.fetch(&slice, &columns, &conditions).await?);
             Ok::<_, Refusal>(batches.map(move |batch| fit(&batch?, &slice, &target)))
         };
         let rows = stream::once(trace::at(*place, fetched));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -13,6 +14,7 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::SqlName;
@@ -26,7 +28,33 @@ use crate::refusal::{Code, Refusal};
 pub trait RemotePublic: fmt::Debug + Send + Sync {
     /// The rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order and
     /// with their declared types.
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal>;
+    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal>;
+}
+
+/// Rows on their way from another member.
+pub struct Fetched {
+    /// The rows.
+    pub batches: BatchStream,
+    /// Bytes received so far, as encoded on the wire.
+    pub bytes: Arc<AtomicU64>,
+}
+
+/// The bytes that came from other members for one query, over all its fetches. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct FetchedBytes(Arc<Mutex<Vec<Arc<AtomicU64>>>>);
+
+impl FetchedBytes {
+    /// The rows of a fetch, whose bytes are counted from now on.
+    pub(super) fn counted(&self, fetched: Fetched) -> BatchStream {
+        self.0.lock().push(fetched.bytes);
+        fetched.batches
+    }
+
+    /// How many came so far.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.0.lock().iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
+    }
 }
 
 /// The columns of a slice as they come from its owner.
@@ -58,19 +86,20 @@ pub struct RemoteTable {
     remote: Arc<dyn RemotePublic>,
     schema: SchemaRef,
     max_bytes: usize,
+    bytes: FetchedBytes,
     rows: OnceCell<Vec<RecordBatch>>,
 }
 
 impl RemoteTable {
     /// Nothing is fetched yet.
-    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, max_bytes: usize) -> Self {
+    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, max_bytes: usize, bytes: FetchedBytes) -> Self {
         let schema = slice_schema(&slice);
-        Self { slice, remote, schema, max_bytes, rows: OnceCell::new() }
+        Self { slice, remote, schema, max_bytes, bytes, rows: OnceCell::new() }
     }
 
     async fn fetch(&self) -> Result<Vec<RecordBatch>, Refusal> {
         let columns: Vec<SqlName> = self.slice.columns.iter().map(|c| c.name.clone()).collect();
-        let mut batches = self.remote.fetch(&self.slice, &columns, &[]).await?;
+        let mut batches = self.bytes.counted(self.remote.fetch(&self.slice, &columns, &[]).await?);
         let mut rows = Vec::new();
         let mut bytes = 0_usize;
         while let Some(batch) = batches.try_next().await? {

@@ -14,7 +14,7 @@ use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 use super::pushed::PushedTable;
-use super::remote::RemoteTable;
+use super::remote::{FetchedBytes, RemoteTable};
 use super::session::session;
 use super::{Engine, refusal_without_values, same_columns};
 use crate::catalog::table_of;
@@ -28,6 +28,7 @@ pub struct Run<'a> {
     state: SessionState,
     fetching: Fetching,
     fetched: Mutex<BTreeMap<(TableRef, JurisdictionId), Arc<RemoteTable>>>,
+    bytes: FetchedBytes,
 }
 
 /// How much is fetched of another member's public table.
@@ -55,7 +56,7 @@ pub struct BoundLeaf {
 impl<'a> Run<'a> {
     pub(super) fn new(engine: &'a Engine, fetching: Fetching) -> Result<Self, Refusal> {
         let state = session(&engine.runtime, engine.pool()).map_err(|e| refusal_without_values(&e))?;
-        Ok(Self { engine, state, fetching, fetched: Mutex::default() })
+        Ok(Self { engine, state, fetching, fetched: Mutex::default(), bytes: FetchedBytes::default() })
     }
 
     /// The plan over sources: every stub replaced, everything else as it was.
@@ -142,15 +143,14 @@ impl<'a> Run<'a> {
 
     fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
         if self.fetching == Fetching::AsScanned {
-            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote));
+            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), self.bytes.clone());
             return LogicalPlanBuilder::scan("fetched", provider_as_source(Arc::new(table)), None)?.build();
         }
         let limit = self.memory_bytes() / 2;
         let key = (slice.table.clone(), slice.jurisdiction.clone());
-        let table =
-            Arc::clone(self.fetched.lock().entry(key).or_insert_with(|| {
-                Arc::new(RemoteTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), limit))
-            }));
+        let remote = Arc::clone(&self.engine.remote);
+        let new = || Arc::new(RemoteTable::new(Arc::clone(slice), remote, limit, self.bytes.clone()));
+        let table = Arc::clone(self.fetched.lock().entry(key).or_insert_with(new));
         LogicalPlanBuilder::scan("fetched", provider_as_source(table), None)?.build()
     }
 
@@ -174,6 +174,12 @@ impl<'a> Run<'a> {
     pub async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
         let physical = self.state.create_physical_plan(plan).await?;
         execute_stream(physical, self.state.task_ctx())
+    }
+
+    /// What comes from other members for this query, counted in bytes as it comes.
+    #[must_use]
+    pub fn fetched_bytes(&self) -> FetchedBytes {
+        self.bytes.clone()
     }
 
     /// The memory that this query may use, in bytes.

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow::array::{
     ArrayRef, Date32Array, Decimal128Array, Int32Array, Int64Array, RecordBatch, StringArray, StringViewArray,
@@ -11,8 +12,7 @@ use wanqu_crds::bundle::{BadRecords, Slice, SourceFormat};
 use wanqu_crds::names::{SqlName, TableRef};
 
 use super::fixture::{Fixture, rule};
-use super::{Engine, RemotePublic, refusal_over_public};
-use crate::fragment::BatchStream;
+use super::{Engine, Fetched, RemotePublic, refusal_over_public};
 use crate::refusal::{Code, Refusal};
 
 /// The rows of a query, as a table.
@@ -218,7 +218,7 @@ struct Asked(Mutex<Vec<String>>);
 
 #[async_trait]
 impl RemotePublic for Asked {
-    async fn fetch(&self, _: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, _: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal> {
         let names: Vec<&str> = columns.iter().map(SqlName::as_str).collect();
         self.0.lock().push(format!("{} WHERE {}", names.join(", "), conditions.join(" AND ")));
         let column = |name: &&str| -> (String, ArrayRef) {
@@ -229,7 +229,8 @@ impl RemotePublic for Asked {
             ((*name).to_owned(), values)
         };
         let batch = RecordBatch::try_from_iter(names.iter().map(column)).unwrap();
-        Ok(futures::stream::iter([Ok(batch)]).boxed())
+        let batches = futures::stream::iter([Ok(batch)]).boxed();
+        Ok(Fetched { batches, bytes: Arc::new(AtomicU64::new(100)) })
     }
 }
 
@@ -248,6 +249,7 @@ async fn a_public_query_asks_others_for_the_columns_and_rows_that_it_needs() {
         let bound = run.bind(&fixture.catalog().plan(sql, 10_000).unwrap()).unwrap();
         let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
         assert_eq!(remote.0.lock().drain(..).collect::<Vec<_>>(), [asked], "{sql}");
+        assert_eq!(run.fetched_bytes().sum(), 100, "{sql}");
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), expected, "{sql}");
     }
 }

@@ -83,7 +83,7 @@ async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<Ga
             .with_schema(Arc::clone(&declared))
             .map_err(|_| Refusal::new(Code::Internal, "the rows have other columns than were planned"))
     });
-    Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public()))
+    Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
 }
 
 /// One aggregate over non-public tables.
@@ -111,7 +111,7 @@ async fn gated(
             suppressed_public: Some(outcome.public()),
         };
         let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
-        return Ok(GatedRelease::new(schema, batches, account));
+        return Ok(GatedRelease::new(schema, batches, account, run.fetched_bytes()));
     }
     Err(Refusal::new(Code::Source, "a source changed while it was read").with_remedy("ask again"))
 }

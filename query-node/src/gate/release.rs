@@ -14,6 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use wanqu_crds::bundle::ReleaseRule;
 use wanqu_crds::names::JurisdictionId;
 
+use crate::engine::FetchedBytes;
 use crate::fragment::{BatchStream, ReleaseReport};
 use crate::refusal::{Code, Refusal};
 
@@ -36,7 +37,7 @@ impl GateAccount {
         Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
     }
 
-    fn report(&self, owner: JurisdictionId, rows: u64, audit: AuditReference) -> ReleaseReport {
+    fn report(&self, owner: JurisdictionId, rows: u64, fetched_bytes: u64, audit: AuditReference) -> ReleaseReport {
         let rule = self.rule.as_ref();
         ReleaseReport {
             owner,
@@ -46,6 +47,7 @@ impl GateAccount {
             rounding: rule.map_or(1, |r| r.rounding),
             publish_zeros: rule.is_none_or(|r| r.publish_zeros),
             policies: rule.map(|r| r.policies.clone()).unwrap_or_default(),
+            fetched_bytes,
             audit_sequence: audit.sequence,
             audit_digest: audit.digest,
         }
@@ -66,12 +68,13 @@ pub struct GatedRelease {
     schema: SchemaRef,
     batches: BatchStream,
     account: GateAccount,
+    fetched: FetchedBytes,
 }
 
 impl GatedRelease {
     /// Only the gate calls this.
-    pub(super) fn new(schema: SchemaRef, batches: BatchStream, account: GateAccount) -> Self {
-        Self { schema, batches, account }
+    pub(super) fn new(schema: SchemaRef, batches: BatchStream, account: GateAccount, fetched: FetchedBytes) -> Self {
+        Self { schema, batches, account, fetched }
     }
 
     /// The columns.
@@ -98,7 +101,7 @@ impl GatedRelease {
         let rows = Arc::new(AtomicU64::new(0));
         let (ended, end) = futures::channel::oneshot::channel();
         let batches = Counted { inner: self.batches, rows: Arc::clone(&rows), ended: Some(ended) };
-        let account = self.account;
+        let (account, fetched) = (self.account, self.fetched);
         let mut closer = Closer { rows, closing: Some(Box::new(closing)) };
         let report = async move {
             match end.await {
@@ -107,7 +110,7 @@ impl GatedRelease {
                 Err(_) => return Err(Refusal::new(Code::Cancelled, "the release was not read to its end")),
             }
             let (rows, audit) = closer.complete().await?;
-            Ok(account.report(owner, rows, audit))
+            Ok(account.report(owner, rows, fetched.sum(), audit))
         };
         AuditedRelease { schema: self.schema, batches: batches.boxed(), report: report.boxed() }
     }
@@ -224,7 +227,7 @@ impl AuditedRelease {
     /// A release that never saw a gate, for tests of what carries it.
     pub(crate) fn untouched(schema: SchemaRef, batches: BatchStream, owner: JurisdictionId) -> Self {
         let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
-        GatedRelease::new(schema, batches, GateAccount::public())
+        GatedRelease::new(schema, batches, GateAccount::public(), FetchedBytes::default())
             .audited(owner, |_| async move { Ok(reference) }.boxed())
     }
 }

@@ -13,10 +13,10 @@ use wanqu_crds::names::{JurisdictionId, SqlName};
 
 use crate::catalog::arrow_type;
 use crate::clock::Clock;
-use crate::engine::RemotePublic;
+use crate::engine::{Fetched, RemotePublic};
 use crate::exchange::Exchange;
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
-use crate::fragment::{BatchStream, Fragment};
+use crate::fragment::Fragment;
 use crate::refusal::Refusal;
 use crate::trace;
 
@@ -49,7 +49,7 @@ impl fmt::Debug for PeerTables {
 
 #[async_trait]
 impl RemotePublic for PeerTables {
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal> {
         let list = columns.iter().map(SqlName::as_str).collect::<Vec<_>>().join(", ");
         let mut sql = format!("SELECT {list} FROM {}", slice.table);
         if !conditions.is_empty() {
@@ -85,6 +85,7 @@ impl RemotePublic for PeerTables {
             schema: Arc::new(Schema::new(fields)),
             public: true,
         };
-        Ok(self.exchange.send(&envelope, &fragment).await?.batches)
+        let release = self.exchange.send(&envelope, &fragment).await?;
+        Ok(Fetched { batches: release.batches, bytes: release.bytes })
     }
 }

@@ -69,11 +69,20 @@ fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
         id,
         outcome.rows.to_string(),
         suppressed(&outcome.releases),
-        if outcome.bytes == 0 { "at home".to_owned() } else { bytes(outcome.bytes) },
+        crossed(outcome),
         duration(outcome.elapsed_ms),
         distinct(outcome.releases.iter().map(rule)),
         distinct(outcome.releases.iter().map(audit_entry)),
     ]
+}
+
+/// What crossed a border: from the jurisdiction to the home node, and to the jurisdiction for what it released.
+fn crossed(outcome: &JurisdictionOutcome) -> String {
+    let came = if outcome.bytes == 0 { "at home".to_owned() } else { bytes(outcome.bytes) };
+    match outcome.releases.iter().map(|release| release.fetched_bytes).sum() {
+        0 => came,
+        fetched => format!("{came}, fetched {}", bytes(fetched)),
+    }
 }
 
 /// Cells kept back. An owner says so only in steps of five, and says 0 for few as well as for none.
@@ -137,6 +146,7 @@ mod tests {
             rounding: 5,
             publish_zeros: false,
             policies: vec!["gba-baseline".parse().unwrap()],
+            fetched_bytes: 0,
             audit_sequence: 7,
             audit_digest: "3fa2b1c0ffee".to_owned(),
         }
@@ -156,7 +166,7 @@ mod tests {
         let summary = summary(vec![
             outcome("CN-SZ", 0, vec![release("CN-SZ", Some(0), Some(10))]),
             outcome("MO", 1434, vec![release("MO", Some(10), Some(3))]),
-            outcome("HK", 900, vec![release("HK", None, None)]),
+            outcome("HK", 900, vec![ReleaseReport { fetched_bytes: 2048, ..release("HK", None, None) }]),
         ]);
         let text = account(&summary, Screen::PLAIN);
         let lines: Vec<String> = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
@@ -167,7 +177,7 @@ mod tests {
                 "from rows suppressed bytes time rule audit",
                 "CN-SZ 12 none or few at home 84 ms at least 10 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
                 "MO 12 about 10 1.4 KiB 84 ms at least 3 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
-                "HK 12 no gate 900 B 84 ms public #7 3fa2b1c0",
+                "HK 12 no gate 900 B, fetched 2.0 KiB 84 ms public #7 3fa2b1c0",
             ]
         );
     }

@@ -129,6 +129,7 @@ fn report(rows: u64, owner: &str) -> FlightData {
         rounding: 1,
         publish_zeros: true,
         policies: Vec::new(),
+        fetched_bytes: 0,
         audit_sequence: 1,
         audit_digest: String::new(),
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use async_trait::async_trait;
@@ -13,8 +13,7 @@ use wanqu_crds::names::SqlName;
 use super::{gated, judged, text};
 use crate::admission::Shape;
 use crate::engine::fixture::{Fixture, rule};
-use crate::engine::{Engine, RemotePublic};
-use crate::fragment::BatchStream;
+use crate::engine::{Engine, Fetched, RemotePublic};
 use crate::refusal::{Code, Refusal};
 
 /// Another member, whose public table is fetched while the owner's own file changes the first few times.
@@ -27,7 +26,7 @@ struct Meddling {
 
 #[async_trait]
 impl RemotePublic for Meddling {
-    async fn fetch(&self, _: &Slice, columns: &[SqlName], _: &[String]) -> Result<BatchStream, Refusal> {
+    async fn fetch(&self, _: &Slice, columns: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
         let fetch = self.fetches.fetch_add(1, Ordering::SeqCst);
         if fetch < self.changes {
             let mut text = std::fs::read_to_string(&self.file).unwrap();
@@ -40,7 +39,7 @@ impl RemotePublic for Meddling {
         let regions = StringViewArray::from(vec![if fetch.is_multiple_of(2) { "north" } else { "south" }; 2]);
         let columns: Vec<(&str, ArrayRef)> = vec![("code", Arc::new(codes)), ("region", Arc::new(regions))];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        Ok(futures::stream::iter([Ok(batch)]).boxed())
+        Ok(Fetched { batches: futures::stream::iter([Ok(batch)]).boxed(), bytes: Arc::new(AtomicU64::new(100)) })
     }
 }
 
