@@ -3,7 +3,7 @@
 #   docker build -t wanqu .                                    compiles, in a stage of its own
 #   docker build -t wanqu --build-arg PREBUILT=bin FOLDER      takes the binaries of FOLDER/bin as they are
 #
-# It holds the programs, the shared libraries that they name, the certificates of public authorities, and nothing else: no
+# It holds the programs (`kubectl-wanqu` is `wanqu` under another name), the shared libraries that they name, the certificates of public authorities, and nothing else: no
 # shell, no package manager. It keeps to what buildah 1.28 understands.
 
 ARG BUILD_IMAGE=rust:1.95-slim-bookworm
@@ -35,6 +35,7 @@ RUN set -eu; \
     fi; \
     cd /root-of-image; \
     mkdir -p etc/ssl/certs tmp var/lib/wanqu; \
+    ln -s wanqu usr/local/bin/kubectl-wanqu; \
     chmod 1777 tmp; chown 65532:65532 var/lib/wanqu; \
     cp --dereference /etc/ssl/certs/ca-certificates.crt etc/ssl/certs/; \
     echo 'wanqu:x:65532:65532:Wanqu:/var/lib/wanqu:/sbin/nologin' > etc/passwd; \

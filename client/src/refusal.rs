@@ -63,6 +63,45 @@ impl fmt::Display for Code {
     }
 }
 
+/// Each code as one word, as reasons of conditions are spelled.
+const WORDS: [(Code, &str); 21] = [
+    (Code::InvalidSql, "InvalidSql"),
+    (Code::UnknownName, "UnknownName"),
+    (Code::NotAQuery, "NotAQuery"),
+    (Code::FunctionNotAllowed, "FunctionNotAllowed"),
+    (Code::ColumnClass, "ColumnClass"),
+    (Code::NotAnAggregate, "NotAnAggregate"),
+    (Code::AggregateArgument, "AggregateArgument"),
+    (Code::AggregateFunction, "AggregateFunction"),
+    (Code::NotSplittable, "NotSplittable"),
+    (Code::NoAgreement, "NoAgreement"),
+    (Code::Purpose, "Purpose"),
+    (Code::Requester, "Requester"),
+    (Code::Identity, "Identity"),
+    (Code::Envelope, "Envelope"),
+    (Code::Limit, "Limit"),
+    (Code::OwnerUnavailable, "OwnerUnavailable"),
+    (Code::Draining, "Draining"),
+    (Code::ReleaseShape, "ReleaseShape"),
+    (Code::Source, "Source"),
+    (Code::Cancelled, "Cancelled"),
+    (Code::Internal, "Internal"),
+];
+
+impl Code {
+    /// The code as one word, as reasons of conditions are spelled.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        WORDS.iter().find(|(known, _)| *known == self).map_or("Internal", |(_, word)| word)
+    }
+
+    /// The code that a word stands for, if it stands for one.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        WORDS.iter().find(|(_, known)| *known == word).map(|(code, _)| *code)
+    }
+}
+
 /// A refusal: the rule, what it hit, whose rule it is, and the nearest thing that would pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase")]
@@ -137,5 +176,20 @@ impl fmt::Display for Refusal {
             write!(f, "\n  remedy: {remedy}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_the_code_in_the_spelling_of_conditions() {
+        for (code, word) in WORDS {
+            let spelled: String =
+                code.to_string().split('-').map(|part| part[..1].to_uppercase() + &part[1..]).collect();
+            assert_eq!((code.word(), Code::of_word(word)), (spelled.as_str(), Some(code)));
+        }
+        assert_eq!(Code::of_word("Interrupted"), None);
     }
 }

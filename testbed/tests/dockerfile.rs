@@ -46,6 +46,7 @@ fn the_image_holds_three_programs_what_they_need_and_nothing_else() {
         "etc/group",
         "etc/passwd",
         "etc/ssl/certs/ca-certificates.crt",
+        "usr/local/bin/kubectl-wanqu",
         "usr/local/bin/query-node",
         "usr/local/bin/wanqu",
         "usr/local/bin/wanqu-operator",
@@ -54,6 +55,9 @@ fn the_image_holds_three_programs_what_they_need_and_nothing_else() {
     assert!(libraries.iter().any(|path| path.ends_with("/libc.so.6")), "{libraries:?}");
     assert!(libraries.iter().all(|path| path.contains(".so")), "{libraries:?}");
     assert!(listing.lines().any(|path| path == "tmp/"), "{listing}");
+    let link =
+        tar(&["--list", "--verbose", "usr/local/bin/kubectl-wanqu"], &unpacked.join(layers[0].as_str().unwrap()));
+    assert!(link.trim_end().ends_with("kubectl-wanqu -> wanqu"), "{link}");
 }
 
 #[test]

@@ -61,8 +61,9 @@ pub struct FederatedQuerySpec {
     /// Add a boolean column that marks the rows which may lack an owner's part.
     #[serde(default)]
     pub mark_incomplete: bool,
-    /// An answer of up to so many rows (and 512 KiB) is put into a ConfigMap that this object owns. The home node keeps
-    /// every answer as Parquet besides; a larger one is there only.
+    /// An answer of up to so many rows (and 512 KiB) is put into a ConfigMap that this object owns, where whoever may read
+    /// ConfigMaps in this namespace can read it; 0 puts none there. The home node keeps every answer as Parquet besides, for
+    /// the requester alone; a larger one is there only.
     #[serde(default = "inline_rows")]
     #[schemars(range(max = 10_000))]
     pub inline_rows: u32,

@@ -7,7 +7,7 @@ use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, 
 
 use super::ask::Answered;
 use super::plan::seconds;
-use super::reason::{told, word};
+use super::reason::told;
 use super::runs::Runs;
 
 /// The longest message of a run, in bytes.
@@ -76,7 +76,7 @@ fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
 
 fn refused(run: &mut QueryRun, refusal: &Refusal) {
     run.state = RunState::Failed;
-    run.reason = Some(word(refusal.code).to_owned());
+    run.reason = Some(refusal.code.word().to_owned());
     run.message = Some(shortened(told(refusal)));
 }
 

@@ -2,6 +2,8 @@
 
 mod bed;
 mod nodes;
+mod plugin;
+mod terminal;
 
 use std::time::Duration;
 

@@ -129,6 +129,15 @@ impl Nodes {
         String::from_utf8(stdout).unwrap()
     }
 
+    /// The home node's audit log, an entry a line.
+    pub fn audit(&self) -> String {
+        let log = self.folder.path().join("HK").join("audit");
+        let output =
+            Command::new(program("wanqu")).args(["audit", "--format", "ndjson", "--log"]).arg(log).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// How many questions the home node is at.
     pub fn questions(&self) -> String {
         use std::io::{Read, Write};
@@ -195,7 +204,7 @@ fn free() -> SocketAddr {
 }
 
 /// A program of this workspace: the one that lies beside this test, or else one that is built for it.
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let test = std::env::current_exe().expect("a test is a program");

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
 
 /// Printed below every `--help`.
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    it was done
   1    it failed
@@ -246,6 +246,23 @@ pub enum Format {
     Parquet,
 }
 
+/// How an answer is written.
+#[derive(Debug, Default, Clone, ClapArgs)]
+pub struct RowsArgs {
+    /// How to write the rows.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Write the rows to a file; it appears only once the answer is whole.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The most rows that a table shows; 0 for all.
+    #[arg(long, value_name = "ROWS", default_value_t = 1000)]
+    pub max_rows: usize,
+    /// Leave out progress and the account of the answer; what is missing is still said.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
 /// What `query` takes.
 #[derive(Debug, Default, ClapArgs)]
 pub struct QueryArgs {
@@ -255,24 +272,15 @@ pub struct QueryArgs {
     /// Which gateway to ask.
     #[command(flatten)]
     pub gateway: GatewayArgs,
-    /// How to write the rows.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
-    /// Write the rows to a file; it appears only once the answer is whole.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
     /// Answer even if a jurisdiction is missing, and say which.
     #[arg(long, env = "WANQU_PARTIAL")]
     pub partial: bool,
     /// Add a column that marks the rows which may lack an owner's part.
     #[arg(long)]
     pub mark_incomplete: bool,
-    /// The most rows that a table shows; 0 for all.
-    #[arg(long, value_name = "ROWS", default_value_t = 1000)]
-    pub max_rows: usize,
-    /// Leave out progress and the account of the answer; what is missing is still said.
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// How the answer is written.
+    #[command(flatten)]
+    pub rows: RowsArgs,
 }
 
 /// What `explain` takes.
@@ -387,7 +395,7 @@ mod tests {
         let Some(Command::Query(query)) = args.command else { panic!("not a query") };
         assert_eq!(query.sql.sql.as_deref(), Some("SELECT 1"));
         assert_eq!(query.gateway.node.unwrap().as_str(), "CN-SZ");
-        assert_eq!(query.format, Format::Csv);
+        assert_eq!(query.rows.format, Format::Csv);
         assert!(query.partial && !query.mark_incomplete);
     }
 

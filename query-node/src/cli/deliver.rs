@@ -4,7 +4,7 @@ use std::path::Path;
 
 use futures::StreamExt;
 
-use super::args::Format;
+use super::args::{Format, RowsArgs};
 use super::failure::{Failure, Outcome};
 use super::render::account::{account, is_partial, warnings};
 use super::render::progress::Waiting;
@@ -24,6 +24,17 @@ pub struct Delivery<'a> {
     pub max_rows: usize,
     /// Neither progress nor account.
     pub quiet: bool,
+}
+
+impl<'a> Delivery<'a> {
+    /// As the command line says, if it can be so.
+    pub fn of(args: &'a RowsArgs) -> Outcome<Self> {
+        if args.format == Format::Parquet && args.output.is_none() {
+            return Err(Failure::Usage("--format parquet needs --output FILE".to_owned()));
+        }
+        let RowsArgs { format, max_rows, quiet, .. } = *args;
+        Ok(Self { format, output: args.output.as_deref(), max_rows, quiet })
+    }
 }
 
 /// Takes an answer to its end. Ctrl-C drops it, which cancels the query at the owners.

@@ -7,6 +7,49 @@ use std::process::ExitCode;
 
 use crate::refusal::{Code, Refusal};
 
+/// How a query ended that was not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A rule refused it.
+    Refused,
+    /// An owner is missing, or a node ends.
+    Missing,
+    /// Something broke.
+    Failed,
+    /// It was called off.
+    Cancelled,
+}
+
+impl End {
+    fn exit_code(self) -> u8 {
+        match self {
+            Self::Refused => 3,
+            Self::Missing => 4,
+            Self::Failed => 1,
+            Self::Cancelled => 130,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Missing => "missing",
+            Self::Failed | Self::Cancelled => "failed",
+        }
+    }
+}
+
+impl From<Code> for End {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::OwnerUnavailable | Code::Draining => Self::Missing,
+            Code::Cancelled => Self::Cancelled,
+            Code::Internal | Code::ReleaseShape | Code::Source => Self::Failed,
+            _ => Self::Refused,
+        }
+    }
+}
+
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
 pub enum Failure {
@@ -16,6 +59,8 @@ pub enum Failure {
     Usage(String),
     /// The query was refused, or an owner is missing.
     Refused(Box<Refusal>),
+    /// The same, as somebody else has put it into words.
+    Told(End, String),
     /// Rows were written, but a jurisdiction is missing from them; it was said already.
     Partial,
     /// Ctrl-C.
@@ -54,12 +99,8 @@ impl Failure {
         match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
-            Self::Refused(refusal) => match refusal.code {
-                Code::OwnerUnavailable | Code::Draining => 4,
-                Code::Cancelled => 130,
-                Code::Internal | Code::ReleaseShape | Code::Source => 1,
-                _ => 3,
-            },
+            Self::Refused(refusal) => End::from(refusal.code).exit_code(),
+            Self::Told(end, _) => end.exit_code(),
             Self::Partial => 4,
             Self::Interrupted => 130,
             Self::BrokenPipe => 0,
@@ -81,11 +122,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(text) | Self::Usage(text) => write!(f, "wanqu: {text}"),
-            Self::Refused(refusal) => match refusal.code {
-                Code::OwnerUnavailable | Code::Draining => write!(f, "missing: {refusal}"),
-                Code::Cancelled | Code::Internal | Code::ReleaseShape | Code::Source => write!(f, "failed: {refusal}"),
-                _ => write!(f, "refused: {refusal}"),
-            },
+            Self::Refused(refusal) => write!(f, "{}: {refusal}", End::from(refusal.code).word()),
+            Self::Told(end, text) => write!(f, "{}: {text}", end.word()),
             Self::Partial => f.write_str("wanqu: the answer lacks a jurisdiction"),
             Self::Interrupted => f.write_str("wanqu: interrupted"),
             Self::BrokenPipe => f.write_str("wanqu: nobody reads the output"),

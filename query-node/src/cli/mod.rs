@@ -1,4 +1,5 @@
-//! `wanqu`: the command line. It starts a local federation, and asks one that runs.
+//! `wanqu`: the command line. It starts a local federation, and asks one that runs. Under the name `kubectl-wanqu` it is the
+//! plugin of kubectl.
 
 pub mod args;
 pub mod audit;
@@ -9,6 +10,7 @@ pub mod deliver;
 mod demo;
 pub mod failure;
 pub mod input;
+pub mod kubectl;
 pub mod query;
 mod ready;
 pub mod reference;
@@ -37,11 +39,19 @@ use state::StateDir;
 /// Reads the command line, does what it says, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    if std::env::args_os().next().is_some_and(|program| kubectl::is_called(&program)) {
+        let args = kubectl::args::Args::parse();
+        return finish(kubectl::run(args));
+    }
+    finish(run(Args::parse()))
+}
+
+/// Takes a command to its end.
+fn finish(command: impl Future<Output = Outcome>) -> ExitCode {
     start_log();
     let outcome =
         tokio::runtime::Runtime::new().map_err(|e| Failure::failed(format!("cannot start: {e}"))).and_then(|runtime| {
-            let outcome = runtime.block_on(run(args));
+            let outcome = runtime.block_on(command);
             // A thread that waits for standard input would keep the process alive.
             runtime.shutdown_background();
             outcome
@@ -66,7 +76,7 @@ async fn run(args: Args) -> Outcome {
             clap_complete::generate(shell, &mut Args::command(), "wanqu", &mut script);
             put_bytes(&script)
         }
-        Command::Reference => put(&reference::markdown(Args::command())),
+        Command::Reference => put(&reference::markdown()),
     }
 }
 

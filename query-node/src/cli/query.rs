@@ -1,5 +1,9 @@
 //! `wanqu query` and `wanqu explain`: one question to a gateway.
 
+use std::path::Path;
+
+use arrow::array::RecordBatch;
+
 use super::args::{ExplainArgs, Format, QueryArgs};
 use super::connect::Connection;
 use super::deliver::{Delivery, conclude, deliver};
@@ -12,11 +16,7 @@ use crate::answer::Question;
 
 /// Asks a query and writes its rows.
 pub async fn query(state: &StateDir, args: &QueryArgs) -> Outcome {
-    let how =
-        Delivery { format: args.format, output: args.output.as_deref(), max_rows: args.max_rows, quiet: args.quiet };
-    if args.format == Format::Parquet && args.output.is_none() {
-        return Err(Failure::Usage("--format parquet needs --output FILE".to_owned()));
-    }
+    let how = Delivery::of(&args.rows)?;
     let connection = Connection::find(state, &args.gateway)?;
     let sql = input::sql(&args.sql)?;
     let question =
@@ -34,15 +34,20 @@ pub async fn explain(state: &StateDir, args: &ExplainArgs) -> Outcome {
         seen = answered(connection.ask(&question)) => seen?,
         _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
     };
-    let Some(first) = seen.batches.first() else { return Ok(()) };
-    if args.format == Format::Table
-        && args.output.is_none()
-        && let Some(text) = lines_of_text(&seen.batches)
+    explained(&seen.batches, args.format, args.output.as_deref())
+}
+
+/// Writes an explanation: as lines where people read it.
+pub(super) fn explained(batches: &[RecordBatch], format: Format, output: Option<&Path>) -> Outcome {
+    let Some(first) = batches.first() else { return Ok(()) };
+    if format == Format::Table
+        && output.is_none()
+        && let Some(text) = lines_of_text(batches)
     {
         return super::put(&text);
     }
-    let mut rows = sink(args.format, &first.schema(), args.output.as_deref(), 0)?;
-    for batch in &seen.batches {
+    let mut rows = sink(format, &first.schema(), output, 0)?;
+    for batch in batches {
         rows.write(batch)?;
     }
     rows.finish()

@@ -2,20 +2,30 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, CommandFactory};
 
-/// The whole reference.
+use super::args::Args;
+use super::kubectl::args as plugin;
+
+/// The whole reference, of `wanqu` and of the plugin of kubectl that it is under another name.
 #[must_use]
-pub fn markdown(mut root: Command) -> String {
-    root.build();
+pub fn markdown() -> String {
     let mut text = String::from(
-        "# `wanqu` on the command line\n\nThis page is made by `wanqu reference`; `wanqu COMMAND --help` says the same.\n",
+        "# `wanqu` on the command line\n\nThis page is made by `wanqu reference`; `wanqu COMMAND --help` and `kubectl wanqu COMMAND \
+         --help` say the same.\n",
     );
-    section(&mut text, &root, "wanqu");
-    for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
-        section(&mut text, command, &format!("wanqu {}", command.get_name()));
-    }
+    program(&mut text, Args::command(), "wanqu");
+    program(&mut text, plugin::Args::command(), "kubectl wanqu");
     text
+}
+
+/// A program and its commands.
+fn program(text: &mut String, mut root: Command, path: &str) {
+    root.build();
+    section(text, &root, path);
+    for command in root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help") {
+        section(text, command, &format!("{path} {}", command.get_name()));
+    }
 }
 
 /// One command: what it is for, how it is written, and what it takes. Writing to a `String` cannot fail.
@@ -27,7 +37,7 @@ pub(crate) fn section(text: &mut String, command: &Command, path: &str) {
     let arguments: Vec<&Arg> = command
         .get_arguments()
         .filter(|arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version"))
-        .filter(|arg| path == "wanqu" || !arg.is_global_set())
+        .filter(|arg| command.has_subcommands() || !arg.is_global_set())
         .collect();
     if !arguments.is_empty() {
         let _ = write!(text, "\n| argument | meaning |\n|---|---|\n");
@@ -80,25 +90,25 @@ fn meaning(argument: &Arg) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
-    use crate::cli::args::Args;
 
     #[test]
     fn the_reference_in_docs_is_what_the_command_line_says() {
-        let made = markdown(Args::command());
+        let made = markdown();
         let committed = include_str!("../../../docs/reference-cli.md");
         assert!(made == committed, "run `cargo run -- reference > docs/reference-cli.md`");
     }
 
     #[test]
     fn every_command_has_a_section() {
-        let made = markdown(Args::command());
+        let made = markdown();
         for command in
             ["demo", "up", "check", "query", "explain", "catalog", "audit", "samples", "ready", "completions"]
         {
             assert!(made.contains(&format!("## `wanqu {command}`")), "{command}");
+        }
+        for command in ["query", "explain", "result", "list"] {
+            assert!(made.contains(&format!("## `kubectl wanqu {command}`")), "{command}");
         }
         assert!(!made.contains("## `wanqu reference`"), "hidden commands are left out");
     }

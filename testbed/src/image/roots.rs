@@ -25,8 +25,8 @@ pub(crate) fn busybox(root: &Path) -> Result<()> {
 }
 
 /// What a `RUN` step of a Dockerfile may call.
-const PROGRAMS: [&str; 20] = [
-    "bash", "cat", "chmod", "chown", "cp", "date", "echo", "env", "find", "grep", "head", "install", "ldd", "ls",
+const PROGRAMS: [&str; 21] = [
+    "bash", "cat", "chmod", "chown", "cp", "date", "echo", "env", "find", "grep", "head", "install", "ldd", "ln", "ls",
     "mkdir", "mv", "rm", "sh", "sort", "touch",
 ];
 

@@ -34,6 +34,11 @@ impl Waiting {
         self.bar.set_message(self.text(event));
     }
 
+    /// Shows what somebody else says of it.
+    pub fn says(&self, text: String) {
+        self.bar.set_message(text);
+    }
+
     fn text(&self, last: &Progress) -> String {
         match last {
             Progress::Planned { fragments, .. } => format!("asking: {}", counted(u64::from(*fragments), "fragment")),
