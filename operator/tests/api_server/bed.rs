@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::core::gvk::GroupVersionKind;
 use kube::{Api, Client};
@@ -149,6 +150,17 @@ impl Bed {
                 self.apply(&std::fs::read_to_string(path).unwrap()).await;
             }
         }
+    }
+
+    /// A definition that somebody edited: the spec of the kind may be anything.
+    pub async fn loosen(&self, plural: &str) {
+        let definitions: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let loose = json!([{
+            "op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec",
+            "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+        }]);
+        let patch: Patch<()> = Patch::Json(serde_json::from_value(loose).unwrap());
+        definitions.patch(&format!("{plural}.wanqu.dev"), &PatchParams::default(), &patch).await.unwrap();
     }
 
     pub async fn merge(&self, kind: &str, namespace: &str, name: &str, patch: Value) {

@@ -7,6 +7,8 @@ mod copies;
 mod cut;
 mod drift;
 mod faults;
+#[path = "../shared/guard.rs"]
+mod guard;
 mod identities;
 mod leader;
 mod malformed;
@@ -14,4 +16,6 @@ mod observe;
 mod placement;
 mod quiet;
 mod rbac;
+#[path = "../shared/rights.rs"]
+mod rights;
 mod scale;

@@ -1,8 +1,5 @@
 //! Objects that the operator cannot read, though the API server took them.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
-use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::bed::{Bed, condition};
@@ -10,14 +7,7 @@ use crate::bed::{Bed, condition};
 #[tokio::test]
 async fn an_object_that_cannot_be_read_says_which_field_and_stops_nobody() {
     let bed = Bed::start().await;
-    // A definition that somebody edited: the spec of a policy may be anything.
-    let definitions: Api<CustomResourceDefinition> = Api::all(bed.client.clone());
-    let loose = json!([{
-        "op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec",
-        "value": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
-    }]);
-    let patch: Patch<()> = Patch::Json(serde_json::from_value(loose).unwrap());
-    definitions.patch("disclosurepolicies.wanqu.dev", &PatchParams::default(), &patch).await.unwrap();
+    bed.loosen("disclosurepolicies").await;
     let _operator = bed.operator("a", &[]).await;
     bed.apply_examples().await;
     bed.ready("DisclosurePolicy", "macau-people").await;

@@ -15,7 +15,6 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wanqu_chart_tests::Helm;
 use wanqu_crds::kinds::FederatedQuery;
 use wanqu_identity::TokenIssuer;
 use wanqu_operator::Settings;
@@ -23,9 +22,13 @@ use wanqu_operator::framework::Clock;
 use wanqu_testbed::{ControlPlane, Login, crds, until};
 
 use crate::nodes::{Nodes, WORLD};
+use crate::{guard, rights};
 
 /// The longest that anything may take on a machine that is busy.
 pub const WITHIN: Duration = Duration::from_secs(90);
+
+/// The user that the operator is.
+const OPERATOR: &str = "the-operator";
 
 /// The operator's name as an issuer.
 const ISSUER: &str = "kubernetes";
@@ -71,6 +74,7 @@ impl Bed {
         let bed = Self { plane, client, nodes, clock: Arc::default() };
         bed.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gba"}})).await;
         bed.describe(&issuer).await;
+        rights::bind(&bed.client, OPERATOR).await;
         for user in ["wei", "mallory"] {
             bed.allow(user).await;
         }
@@ -102,10 +106,7 @@ impl Bed {
 
     /// Installs the policy that the chart makes.
     pub async fn guard(&self) {
-        let rendered = Helm::new().template(&[]);
-        for kind in ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"] {
-            self.apply(rendered.one(kind)).await;
-        }
+        guard::install(&self.client).await;
         // The API server takes a moment to follow its own policies.
         let mallory = self.queries(&self.user("mallory")).await;
         until("the policy being in force", WITHIN, async || {
@@ -158,7 +159,8 @@ impl Bed {
         let clock = Clock::new(move || {
             Timestamp::from_second(Timestamp::now().as_second() + ahead.load(Ordering::Relaxed)).unwrap()
         });
-        let client = self.plane.user("the-operator", Some("system:masters")).unwrap().client().await.unwrap();
+        // It has the rights that the chart gives, and no more.
+        let client = self.user(OPERATOR).client().await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
@@ -220,14 +222,7 @@ impl Bed {
     async fn apply(&self, object: &Value) {
         let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
         let (group, version) = object["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
-        let mut resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        for (kind, plural) in
-            [("DisclosurePolicy", "disclosurepolicies"), ("ValidatingAdmissionPolicy", "validatingadmissionpolicies")]
-        {
-            if resource.kind == kind {
-                plural.clone_into(&mut resource.plural);
-            }
-        }
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),

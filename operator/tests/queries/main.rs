@@ -1,8 +1,12 @@
 //! Questions as resources, end to end: a real API server, the operator, and three real nodes over mutual TLS.
 
 mod bed;
+#[path = "../shared/guard.rs"]
+mod guard;
 mod nodes;
 mod plugin;
+#[path = "../shared/rights.rs"]
+mod rights;
 mod terminal;
 
 use std::time::Duration;

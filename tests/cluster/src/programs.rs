@@ -5,6 +5,12 @@ use std::process::Command;
 
 use crate::root;
 
+/// The folder that cargo builds binaries into: `target/PROFILE` of `target/PROFILE/deps/TEST`.
+pub(crate) fn folder() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    test.ancestors().nth(2).expect("cargo puts tests two folders below the target").to_owned()
+}
+
 /// Builds the binaries that the image holds, if they are not as the sources are, and gives their paths. They are built with
 /// the tests' own selection of features, so that hardly anything is compiled for it.
 ///
@@ -12,10 +18,8 @@ use crate::root;
 /// If they do not compile.
 #[must_use]
 pub fn programs() -> Vec<PathBuf> {
-    let test = std::env::current_exe().expect("a test has a path");
-    // target/PROFILE/deps/TEST
-    let built = test.ancestors().nth(2).expect("cargo puts tests two folders below the target");
-    let (target, profile) = (built.parent().unwrap_or(built), built.file_name().unwrap_or_default().to_string_lossy());
+    let built = folder();
+    let (target, profile) = (built.parent().unwrap_or(&built), built.file_name().unwrap_or_default().to_string_lossy());
     let profile = if profile == "debug" { "dev" } else { &profile };
     // The one that runs this test: another toolchain would compile all anew.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -9,9 +9,9 @@ use wanqu_chart_tests::Step;
 use wanqu_testbed::Cluster;
 use wanqu_testbed::binaries::{Tool, ensure};
 
-use crate::root;
+use crate::{programs, root};
 
-/// A shell at the root of the project, whose `kubectl` and `helm` are the administrator's.
+/// A shell at the root of the project, whose `kubectl` and `helm` are the administrator's; `wanqu` is there as a plugin of kubectl.
 pub struct Shell {
     kubeconfig: PathBuf,
     path: OsString,
@@ -31,6 +31,8 @@ impl Shell {
         for tool in [Tool::Kubectl, Tool::Helm] {
             symlink(ensure(tool).expect("the tool is built"), tools.join(tool.name())).expect("a link");
         }
+        // The cluster's image holds what was built there.
+        symlink(programs::folder().join("wanqu"), tools.join("kubectl-wanqu")).expect("a link");
         let mut path = tools.into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());

@@ -54,30 +54,44 @@ async fn the_api_server_takes_the_examples_and_their_pods_are_restricted() {
 async fn a_researcher_may_ask_and_read_answers_and_nothing_else() {
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client().await.unwrap();
-    namespace(&client, "gba").await;
+    for name in ["gba", "gba-hongkong"] {
+        namespace(&client, name).await;
+    }
     apply(&client, &objects("kubernetes/researchers.yaml"), false).await;
     let researcher = plane.user("researcher@hku.example", None).unwrap().client().await.unwrap();
     let reviews: Api<SelfSubjectAccessReview> = Api::all(researcher);
-    for (verb, group, resource, allowed) in [
-        ("create", "wanqu.dev", "federatedqueries", true),
-        ("list", "wanqu.dev", "federatedqueries", true),
-        ("delete", "wanqu.dev", "federatedqueries", true),
-        ("patch", "wanqu.dev", "federatedqueries", true),
-        ("get", "", "configmaps", true),
-        ("list", "", "configmaps", false),
-        ("get", "", "secrets", false),
-        ("patch", "wanqu.dev", "datasharingagreements", false),
+    let home = "gba-hongkong";
+    for (verb, group, resource, namespace, allowed) in [
+        ("create", "wanqu.dev", "federatedqueries", "gba", true),
+        ("list", "wanqu.dev", "federatedqueries", "gba", true),
+        ("delete", "wanqu.dev", "federatedqueries", "gba", true),
+        ("patch", "wanqu.dev", "federatedqueries", "gba", true),
+        ("get", "", "configmaps", "gba", true),
+        ("list", "", "configmaps", "gba", false),
+        ("get", "", "secrets", "gba", false),
+        ("patch", "wanqu.dev", "datasharingagreements", "gba", false),
+        // The way to the gateway of the home node, and no other to its pods.
+        ("list", "", "pods", home, true),
+        ("create", "", "pods/portforward", home, true),
+        ("create", "", "pods/exec", home, false),
+        ("get", "", "pods/log", home, false),
+        ("create", "", "pods", home, false),
+        ("get", "", "secrets", home, false),
+        ("get", "", "configmaps", home, false),
+        ("create", "", "pods/portforward", "gba", false),
     ] {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let attributes = ResourceAttributes {
             verb: Some(verb.to_owned()),
             group: Some(group.to_owned()),
             resource: Some(resource.to_owned()),
-            namespace: Some("gba".to_owned()),
+            subresource: Some(subresource.to_owned()),
+            namespace: Some(namespace.to_owned()),
             ..ResourceAttributes::default()
         };
         let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
         let review = SelfSubjectAccessReview { spec, ..Default::default() };
         let answer = reviews.create(&PostParams::default(), &review).await.unwrap();
-        assert_eq!(answer.status.unwrap().allowed, allowed, "{verb} {resource}");
+        assert_eq!(answer.status.unwrap().allowed, allowed, "{verb} {resource} {subresource} in {namespace}");
     }
 }
