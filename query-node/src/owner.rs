@@ -13,7 +13,7 @@ use crate::admission::{self, Request};
 use crate::audit::{Asked, Entry, Floods, Log, Receipt};
 use crate::clock::Clock;
 use crate::exchange::envelope::Envelope;
-use crate::exchange::{OwnerService, VerifiedRequest, deadline_passed, internal};
+use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, agreements_with, deadline_passed, internal};
 use crate::gate::{self, AuditReference, AuditedRelease, Ending, GatedRelease};
 use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
@@ -145,6 +145,10 @@ impl OwnerService for Owner {
             return refusal;
         };
         self.append(entry).await.err().unwrap_or(refusal)
+    }
+
+    fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
+        agreements_with(&self.live.now().bundle, peer)
     }
 }
 

@@ -75,7 +75,7 @@ pub struct Settings {
     /// Where researchers are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_GATEWAY_LISTEN", default_value = "0.0.0.0:8443")]
     pub gateway_listen: SocketAddr,
-    /// Where the node may be observed: plain HTTP with /livez, /readyz, /metrics and /bundle, and none of the data.
+    /// Where the node may be observed: plain HTTP with /livez, /readyz, /metrics, /bundle and /peers, and none of the data.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_OBSERVATION_LISTEN", default_value = "0.0.0.0:9090")]
     pub observation_listen: SocketAddr,
     /// How long questions that run may take to end after SIGTERM, in seconds; what is left then is cancelled. Must be
@@ -166,6 +166,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let aside = async {
         tokio::join!(
             observe::serve(Arc::clone(&node), observed),
+            node.follow_peers(),
             follow::follow(Followed::new(&node, file, identities))
         )
     };

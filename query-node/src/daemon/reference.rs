@@ -21,6 +21,7 @@ Plain HTTP, `GET` only, one request for each connection. Nothing of the data, of
 | `/livez` | 200 as long as the process serves |
 | `/readyz` | a line for each check, `ok NAME` or `failed NAME: WHY`; 503 if one has failed |
 | `/bundle` | JSON: `jurisdiction`, `digest` (SHA-256 of the uncompressed bundle in force), `identityNotAfter` (the earlier end of the two certificates) |
+| `/peers` | JSON: for each other member, `agreements`: `name`, `digest` and `state` of those that it holds with this one; or `problem`: a refusal's code, if it did not answer when it was last asked (every ten seconds) |
 | `/metrics` | what the node has counted since it began, for Prometheus |
 
 | check | it fails while |
@@ -43,6 +44,7 @@ fn metrics() -> Metrics {
     metrics.received(&jid("HK")).inc_by(0);
     metrics.suppressed(&jid("HK"), 0);
     metrics.running(Door::Exchange, 0);
+    metrics.peer_reachable(&jid("HK"), true);
     metrics.certificate(Door::Exchange, Timestamp::now());
     metrics.audit_sequence(0);
     metrics
@@ -90,5 +92,5 @@ fn the_reference_in_docs_is_what_the_program_says() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`");
     let metrics = made.lines().filter(|line| line.starts_with("| `wanqu_")).count();
-    assert_eq!(metrics, 14, "every metric is in it");
+    assert_eq!(metrics, 15, "every metric is in it");
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::{FlightData, Ticket};
+use arrow_flight::{Action, FlightData, Ticket};
+use futures::TryStreamExt;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::time::Instant;
@@ -20,6 +22,7 @@ use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
+use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use crate::clock::{Clock, SystemClock};
@@ -27,6 +30,9 @@ use crate::fragment::{Fragment, Release};
 use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use crate::observe::Metrics;
 use crate::refusal::{Code, Refusal};
+
+/// How long a member may take to say which agreements it holds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The home node's end of the exchange. One connection to each owner, made when it is first needed, carries all
 /// fragments that go there. When this node's identity changes, or the owner's CA, the next fragment goes over a new one;
@@ -146,6 +152,22 @@ impl Exchange {
         let code = outcome.as_ref().map_or_else(|refusal| refusal.code.to_string(), |_| "answered".to_owned());
         self.metrics.asked(owner, code);
         outcome
+    }
+
+    /// Asks a member which agreements it holds with this one.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub async fn agreements(&self, peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
+        let answer = async {
+            let channel = self.link(peer)?.channel;
+            let mut client = FlightServiceClient::new(channel).max_decoding_message_size(held::LONGEST);
+            let errand = Action { r#type: held::ERRAND.to_owned(), ..Action::default() };
+            let answer = client.do_action(errand).await.map_err(|status| explain(&status, peer))?;
+            let first = answer.into_inner().try_next().await.map_err(|status| explain(&status, peer))?;
+            held::read(&first.unwrap_or_default().body, peer)
+        };
+        tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(too_late(peer)))
     }
 
     /// Sends one envelope; the owner's stream, or why there is none.

@@ -10,11 +10,14 @@
 //! The protocol is Arrow Flight's `DoGet`: the ticket is the envelope, the last message carries no rows but the report.
 //! A release that ends without its report was cut short. A refusal is a status with the refusal as JSON in its details;
 //! of any other status only the kind is believed, never the text. Either end's going away cancels the other's work.
+//!
+//! Beside it there is one errand, a `DoAction`: which agreements the other end holds with the one that asks ([`held`]).
 
 mod clear;
 mod client;
 pub mod envelope;
 pub(crate) mod flight;
+mod held;
 mod limits;
 pub(crate) mod listener;
 mod places;
@@ -27,6 +30,7 @@ pub(crate) mod wire;
 
 pub use client::{Exchange, endpoints_of};
 pub(crate) use flight::deadline_passed;
+pub use held::{HeldAgreement, agreements_with};
 pub use limits::LiveLimits;
 pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;

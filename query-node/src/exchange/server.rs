@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_flight::{FlightData, Ticket};
+use arrow_flight::{Action, FlightData, Ticket};
 use async_trait::async_trait;
 use futures::{Stream, StreamExt, stream};
 use prost::Message;
@@ -19,6 +19,7 @@ use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
+use super::held::{self, HeldAgreement};
 use super::limits::LiveLimits;
 use super::listener::Accepting;
 use super::places::{Drain, Place, Places};
@@ -86,6 +87,9 @@ pub trait OwnerService: Send + Sync + 'static {
 
     /// Records that an envelope of `peer` was refused unread. Returns what to tell it.
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal;
+
+    /// The agreements that the owner holds with `peer`.
+    fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement>;
 }
 
 /// A service's answer, made on a task of its own: whoever drops this future cancels the work, and the service lives to
@@ -188,10 +192,27 @@ impl ExchangeServer {
         }
     }
 
+    /// Who calls. Asked at every call, so that a connection does not outlive its certificate, its CA, or its membership.
+    fn vouched(&self, call: &Call) -> Result<PeerIdentity, Status> {
+        self.trust.vouches(&call.caller.chain, self.clock.now()).map_err(|error| {
+            tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
+            to_status(
+                Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
+                    .with_rule("a member's own CA vouches for its node, at every call")
+                    .with_remedy("connect again with a certificate of the CA that the bundle names"),
+            )
+        })
+    }
+
+    /// A place for one more call.
+    fn place(&self) -> Result<Place, Refusal> {
+        self.places.take(self.limits.now().concurrent_queries as usize * FRAGMENTS)
+    }
+
     /// What a peer asks, if it is to be listened to.
     fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Place), Refusal> {
         // Before the nonce is burnt: who is turned away for want of a place may come again with the same envelope.
-        let place = self.places.take(self.limits.now().concurrent_queries as usize * FRAGMENTS)?;
+        let place = self.place()?;
         let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.clock.now())?;
         Ok((envelope, place))
     }
@@ -266,15 +287,7 @@ impl Door for ExchangeServer {
     }
 
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        // Asked at every call, so that a connection does not outlive its certificate, its CA, or its membership.
-        let peer = self.trust.vouches(&call.caller.chain, self.clock.now()).map_err(|error| {
-            tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
-            to_status(
-                Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
-                    .with_rule("a member's own CA vouches for its node, at every call")
-                    .with_remedy("connect again with a certificate of the CA that the bundle names"),
-            )
-        })?;
+        let peer = self.vouched(&call)?;
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
         let tell = Tell {
             tap: self.tap.clone(),
@@ -293,6 +306,19 @@ impl Door for ExchangeServer {
                 Err(status)
             }
         }
+    }
+
+    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
+        let peer = self.vouched(&call)?.jurisdiction;
+        let _place = self.place().map_err(to_status)?;
+        if action.r#type != held::ERRAND {
+            let refusal = Refusal::new(Code::Envelope, "the errand is not known here")
+                .with_rule(format!("beside fragments, a member can ask for `{}` alone", held::ERRAND));
+            return Err(to_status(refusal));
+        }
+        let answer = serde_json::to_vec(&self.service.agreements_with(&peer)).map_err(|_| to_status(internal()))?;
+        self.crossed(&self.own, &peer, &answer);
+        Ok(answer)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod arriving;
 mod ending;
+mod errands;
 mod strangers;
 
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use wanqu_client::wire::note;
-use wanqu_crds::bundle::Limits;
+use wanqu_crds::bundle::{AgreementState, Limits};
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
@@ -71,6 +72,14 @@ impl OwnerService for Owner {
         assert_eq!(peer, &jid("HK"));
         self.turned_away.lock().push(refusal.code);
         refusal
+    }
+
+    fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
+        vec![HeldAgreement {
+            name: format!("mo-to-{}", peer.as_str().to_lowercase()).parse().unwrap(),
+            digest: "a".repeat(64),
+            state: AgreementState::Active,
+        }]
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod checks;
 mod identities;
+mod peers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ use crate::state::{Live, NodeState};
 
 pub use checks::Check;
 use checks::Standing;
+use peers::Peers;
+pub use peers::Told;
 
 /// Why a node does not start, does not take a bundle, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +119,7 @@ pub struct Node {
     fragments: Places,
     questions: Places,
     standing: Standing,
+    peering: Peers,
     metrics: Metrics,
 }
 
@@ -168,6 +172,7 @@ impl Node {
             fragments,
             questions,
             standing,
+            peering: Peers::default(),
             metrics,
         })
     }
@@ -204,6 +209,7 @@ impl Node {
         self.limits.replace(state.bundle.limits.clone());
         self.exchange.set_endpoints(endpoints);
         self.live.replace(state);
+        self.peering.ask_again();
         Ok(())
     }
 

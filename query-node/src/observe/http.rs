@@ -1,4 +1,4 @@
-//! The observation door: plain HTTP/1.1, four paths, GET only.
+//! The observation door: plain HTTP/1.1, five paths, GET only.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -71,8 +71,13 @@ async fn answer(node: &Arc<Node>, method: &Method, path: &str) -> Response<Full<
         "/livez" => respond(StatusCode::OK, TEXT, "ok\n".to_owned()),
         "/readyz" => ready(node).await,
         "/bundle" => respond(StatusCode::OK, JSON, bundle(node)),
+        "/peers" => respond(StatusCode::OK, JSON, serde_json::json!(node.peers()).to_string()),
         "/metrics" => respond(StatusCode::OK, METRICS, node.metrics()),
-        _ => respond(StatusCode::NOT_FOUND, TEXT, "/livez, /readyz, /bundle and /metrics are served here\n".to_owned()),
+        _ => respond(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "/livez, /readyz, /bundle, /peers and /metrics are served here\n".to_owned(),
+        ),
     }
 }
 

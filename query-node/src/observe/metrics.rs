@@ -79,6 +79,7 @@ struct Inner {
     bundle_reloads: Family<Taken, Counter>,
     identity_reloads: Family<Taken, Counter>,
     running: Family<AtDoor, Gauge>,
+    peer_reachable: Family<OfPeer, Gauge>,
     expiry: Family<AtDoor, Gauge>,
     audit_sequence: Gauge,
     memory: Gauge,
@@ -100,6 +101,7 @@ impl Default for Metrics {
             bundle_reloads: Family::default(),
             identity_reloads: Family::default(),
             running: Family::default(),
+            peer_reachable: Family::default(),
             expiry: Family::default(),
             audit_sequence: Gauge::default(),
             memory: Gauge::default(),
@@ -131,6 +133,8 @@ impl Inner {
         to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
         to.register("identity_reloads", "Changes of the certificates and keys", self.identity_reloads.clone());
         to.register("running", "Questions and fragments that are being answered", self.running.clone());
+        let help = "Whether a member's node answered when it was last asked for its agreements: 1, or 0";
+        to.register("peer_reachable", help, self.peer_reachable.clone());
         let help = "When the certificate expires, in seconds since 1970";
         to.register("certificate_expiry_timestamp_seconds", help, self.expiry.clone());
         to.register("audit_sequence", "The number of the audit log's last entry", self.audit_sequence.clone());
@@ -189,6 +193,11 @@ impl Metrics {
         self.0.running.get_or_create(&door.into()).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Whether a member's node answered when it was last asked.
+    pub fn peer_reachable(&self, peer: &JurisdictionId, answered: bool) {
+        self.0.peer_reachable.get_or_create(&OfPeer { peer: peer.to_string() }).set(answered.into());
+    }
+
     /// When a door's certificate expires.
     pub fn certificate(&self, door: Door, not_after: Timestamp) {
         self.0.expiry.get_or_create(&door.into()).set(not_after.as_second());
@@ -233,6 +242,7 @@ mod tests {
         metrics.received(&jid("MO")).inc_by(7);
         metrics.suppressed(&jid("MO"), 5);
         metrics.bundle_reload(false);
+        metrics.peer_reachable(&jid("MO"), true);
         metrics.certificate(Door::Gateway, Timestamp::from_second(1_800_000_000).unwrap());
         let text = metrics.text();
         for line in [
@@ -243,6 +253,7 @@ mod tests {
             "wanqu_received_bytes_total{peer=\"MO\"} 7",
             "wanqu_suppressed_cells_total{peer=\"MO\"} 5",
             "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
+            "wanqu_peer_reachable{peer=\"MO\"} 1",
             "wanqu_certificate_expiry_timestamp_seconds{door=\"gateway\"} 1800000000",
             "# EOF",
         ] {

@@ -3,6 +3,7 @@
 mod ending;
 mod misconfigured;
 mod observed;
+mod peers;
 mod process;
 mod traced;
 mod world;

@@ -153,7 +153,7 @@ async fn counts_are_served_and_nothing_of_data_questions_or_people() {
     let canaries = wanqu_samples::canaries();
     assert!(!canaries.is_empty());
     for process in [&hk, &mo] {
-        for path in ["/livez", "/readyz", "/bundle", "/metrics", "/nothing"] {
+        for path in ["/livez", "/readyz", "/bundle", "/peers", "/metrics", "/nothing"] {
             let (_, body) = process.get(path).unwrap();
             for (what, value) in &canaries {
                 assert!(!body.contains(value.as_str()), "{path} shows {what}");

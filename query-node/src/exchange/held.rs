@@ -1,0 +1,56 @@
+//! What two members tell each other of the agreements between them, so that both see that they hold the same terms before
+//! anybody asks under them.
+//!
+//! A member is told of agreements that it is a party to, and of no others. No data is behind this: it is no release.
+
+use serde::{Deserialize, Serialize};
+use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle};
+use wanqu_crds::names::{JurisdictionId, ResourceName};
+
+use crate::refusal::{Code, Refusal};
+
+/// The name of the errand: a Flight action.
+pub(super) const ERRAND: &str = "agreements";
+
+/// The longest answer, in bytes: room for some thousands of agreements.
+pub(super) const LONGEST: usize = 1 << 20;
+
+/// An agreement as one of its parties holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldAgreement {
+    /// Its name.
+    pub name: ResourceName,
+    /// The digest of its terms: SHA-256, hexadecimal.
+    pub digest: String,
+    /// Its state there.
+    pub state: AgreementState,
+}
+
+/// The agreements of a bundle between its own jurisdiction and one other.
+#[must_use]
+pub fn agreements_with(bundle: &NodeBundle, peer: &JurisdictionId) -> Vec<HeldAgreement> {
+    let own = &bundle.jurisdiction;
+    let shared = |agreement: &&Agreement| {
+        let parties = [&agreement.from, &agreement.to];
+        parties.contains(&own) && parties.contains(&peer) && own != peer
+    };
+    let held = |agreement: &Agreement| HeldAgreement {
+        name: agreement.name.clone(),
+        digest: agreement.digest.clone(),
+        state: agreement.state,
+    };
+    bundle.agreements.iter().filter(shared).map(held).collect()
+}
+
+/// Reads an answer. What is in it is shown to people, so nothing passes for a digest that is none.
+pub(super) fn read(answer: &[u8], peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
+    let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    serde_json::from_slice::<Vec<HeldAgreement>>(answer)
+        .ok()
+        .filter(|held| held.iter().all(|agreement| is_digest(&agreement.digest)))
+        .ok_or_else(|| {
+            Refusal::new(Code::ReleaseShape, "what the node says of its agreements cannot be read")
+                .with_owner(peer.clone())
+        })
+}
