@@ -4,6 +4,7 @@
 //! a table. Each type checks its own syntax when it is made, so that a value which exists is a value which is well formed.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,29 @@ name! {
     ResourceName, "resource name",
     "lower-case letters and digits in words joined by '-' or '.', at most 253 characters",
     |s| s.len() <= 253 && !s.is_empty() && s.split('.').all(is_label)
+}
+
+name! {
+    /// Addresses that begin alike, as network policies have them: `203.0.113.0/24`, `2001:db8::/32`.
+    Cidr, "CIDR",
+    "an address and how many of its bits count, for example 203.0.113.0/24 or 2001:db8::/32",
+    |s| s.split_once('/').is_some_and(|(address, length)| {
+        let most = match address.parse() {
+            Ok(IpAddr::V4(_)) => 32,
+            // The API server takes an IPv4 address only as such.
+            Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => 128,
+            _ => return false,
+        };
+        length.parse::<u8>().is_ok_and(|number| number <= most && number.to_string() == length)
+    })
+}
+
+impl From<IpAddr> for Cidr {
+    /// One address.
+    fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self(format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }))
+    }
 }
 
 fn is_label(s: &str) -> bool {

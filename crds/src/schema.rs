@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::columns::ColumnType;
 use crate::kinds::LocalTable;
-use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName};
+use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
 
 /// Gives newtypes over text their schemas: a pattern (RE2), the greatest length, and words for `kubectl explain`.
 macro_rules! text_schemas {
@@ -51,6 +51,8 @@ text_schemas! {
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", 253,
         "The name of a resource in the same namespace."
     }
+    // Whether it is one is for a rule of the API server: no pattern can tell.
+    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "Addresses that begin alike, for example 203.0.113.0/24." }
     ColumnType {
         "^(boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)]|list[(](boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)])[)])$",
         64,
@@ -125,6 +127,7 @@ mod tests {
         check::<LocalTable>(&["health.visits", "health", "a.b.c", ".b", "a.", "Health.visits", "health.1", &long]);
         check::<Purpose>(&["health-planning", "a", "-a", "a-", "A", "", "a.b", &fits, &long]);
         check::<ResourceName>(&["sz-visits", "a.b", "a..b", ".a", "a.", "a_b", "A", "", "-a", &fits, &long, &dotted]);
+        check::<Cidr>(&["203.0.113.0/24", "2001:db8::/32", "::/0", "10.0.0.1", "gba.example/8", "10.0.0.0/", "/8", ""]);
         check::<ColumnType>(&[
             "boolean",
             "int64",

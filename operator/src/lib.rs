@@ -19,6 +19,7 @@ pub mod jurisdiction;
 pub mod names;
 pub mod queues;
 pub mod realm;
+pub mod resolvers;
 pub mod run;
 pub mod settings;
 

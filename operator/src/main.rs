@@ -8,11 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wanqu_operator::Settings;
 use wanqu_operator::framework::Clock;
+use wanqu_operator::resolvers::name_servers;
 use wanqu_operator::settings::LogFormat;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let mut settings = Settings::parse();
+    // A pod's is what the kubelet wrote; a machine without one resolves nothing.
+    settings.name_servers = name_servers(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
     log(settings.log_format);
     match start(settings).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,9 +1,11 @@
 //! What can be said on the command line, or in the environment.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
+use serde::Deserialize;
 
 /// The operator of Wanqu: turns Federations and what belongs to them into running nodes.
 #[derive(Debug, Clone, Parser)]
@@ -42,9 +44,33 @@ pub struct Settings {
     /// Where the gateway of a node is, `host:port`; {service} and {namespace} stand for those of its Service.
     #[arg(long, env = "WANQU_GATEWAY_ADDRESS", default_value = "{service}.{namespace}.svc:8443")]
     pub gateway_address: String,
+    /// Where nodes may resolve names, as JSON: a list as in `to` of a `NetworkPolicy`. If it is not said: the pods of
+    /// kube-system labelled k8s-app=kube-dns, and where the operator itself resolves names.
+    #[arg(long, env = "WANQU_DNS_TO", value_parser = policy_peers)]
+    pub dns_to: Option<PolicyPeers>,
+    /// Who may read the nodes' metrics, as JSON: a list as in `from` of a `NetworkPolicy`. If it is not said: pods labelled
+    /// `wanqu.dev/metrics-client: "true"` in a node's namespace and in the operator's.
+    #[arg(long, env = "WANQU_METRICS_FROM", value_parser = policy_peers)]
+    pub metrics_from: Option<PolicyPeers>,
+    /// Where the operator itself resolves names: seen, not said.
+    #[arg(skip)]
+    pub name_servers: Vec<IpAddr>,
     /// How the log is written.
     #[arg(long, env = "WANQU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
+}
+
+/// Peers of network policies, as an administrator says them.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct PolicyPeers(pub Vec<NetworkPolicyPeer>);
+
+/// An empty list in a policy is everybody, which nobody means who writes one here.
+fn policy_peers(text: &str) -> Result<PolicyPeers, String> {
+    let peers: PolicyPeers = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if peers.0.is_empty() {
+        return Err("an empty list lets everybody in; leave it out, or name somebody".to_owned());
+    }
+    Ok(peers)
 }
 
 /// How the log is written.
@@ -106,5 +132,15 @@ mod tests {
         assert_eq!(settings.gateway("gba", "hongkong-gateway"), "hongkong-gateway.gba.svc:8443");
         assert!(Settings::try_parse_from(["wanqu-operator"]).is_err());
         assert!(Settings::try_parse_from(["x", "--node-image", "i", "--leaf-seconds", "1"]).is_err());
+    }
+
+    #[test]
+    fn peers_are_those_of_a_policy() {
+        let to = |text: &str| Settings::try_parse_from(["x", "--node-image", "i", "--dns-to", text]);
+        let peers = to(r#"[{"ipBlock": {"cidr": "10.0.0.10/32"}}]"#).unwrap().dns_to.unwrap();
+        assert_eq!(peers.0[0].ip_block.as_ref().unwrap().cidr, "10.0.0.10/32");
+        for wrong in ["", "[]", "{}", "10.0.0.10", r#"[{"ipBlock": "10.0.0.10/32"}]"#] {
+            assert!(to(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::Status;
+use super::{NodeNetwork, Status};
 use crate::names::{JurisdictionId, SqlName};
 
 /// One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
@@ -42,6 +42,9 @@ pub struct JurisdictionSpec {
     /// Where its node runs; in the namespace of this resource if not said. On a laptop it is ignored.
     #[serde(default)]
     pub placement: PlacementSpec,
+    /// Addresses and namespaces that network policies are to know. On a laptop it is ignored.
+    #[serde(default)]
+    pub network: NodeNetwork,
     /// How many copies of the node run.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 1, max = 64))]

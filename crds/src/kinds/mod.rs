@@ -15,6 +15,7 @@ mod federated_query;
 mod federation;
 mod jurisdiction;
 mod local_table;
+mod network;
 mod query_run;
 mod research_project;
 mod status;
@@ -31,6 +32,7 @@ pub use jurisdiction::{
     NodeStorage, PlacementSpec,
 };
 pub use local_table::LocalTable;
+pub use network::NodeNetwork;
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec};
 pub use status::Status;

@@ -144,6 +144,12 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: gba",
     },
     OfObject {
+        message: "cidrs, gatewayCidrs and dnsCidrs hold an address and a length each: 203.0.113.0/24",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  network: {cidrs: [203.0.113.0/24, \"2001:db8::/32\", 0.0.0.0/0], dnsCidrs: [10.0.0.10/32]}",
+        bad: "sqlName: macau\n  network: {cidrs: [203.0.113.0/24], gatewayCidrs: [203.0.113.0/33]}",
+    },
+    OfObject {
         message: "ca holds PEM certificates",
         place: "-----BEGIN CERTIFICATE-----",
         good: "Bag Attributes\n        -----BEGIN CERTIFICATE-----",

@@ -7,6 +7,7 @@ use kube::{Client, ResourceExt};
 use wanqu_crds::agreement_digest;
 use wanqu_crds::kinds::{Jurisdiction, PlacementSpec};
 
+use super::peers::{Peers, unsaid};
 use super::{Problem, home, remote};
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::framework::{Context, Guarded, Result};
@@ -24,8 +25,10 @@ pub(super) struct Inputs {
     pub(super) current: bool,
     /// The agreements that it takes part in, and the digests of their terms.
     pub(super) agreements: Vec<(String, String)>,
-    /// The endpoints of members whose nodes do not run in this cluster.
-    pub(super) outside: Vec<String>,
+    /// Where the nodes of the other members are.
+    pub(super) peers: Peers,
+    /// What it does not say of its addresses and should.
+    pub(super) unsaid: Option<&'static str>,
     /// Where its node is placed.
     pub(super) place: Place,
     /// What is wrong with the way there.
@@ -92,7 +95,8 @@ pub(super) async fn dereference(
         unsettled,
         current: realm.as_deref().is_some_and(Realm::is_current),
         agreements: agreements(&context.catalogue, jurisdiction, &namespace),
-        outside: outside(&context.catalogue, jurisdiction, &namespace),
+        peers: peers(&context.catalogue, jurisdiction, &namespace),
+        unsaid: unsaid(jurisdiction),
         place,
         astray,
     })
@@ -146,24 +150,7 @@ fn agreements(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &st
     found
 }
 
-fn outside(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Vec<String> {
-    let own_is_remote = jurisdiction.spec.placement.kubeconfig_secret.is_some();
-    let mut endpoints: Vec<String> = in_namespace(&catalogue.jurisdictions, namespace)
-        .iter()
-        .filter_map(|other| other.read())
-        .filter(|other| other.spec.id != jurisdiction.spec.id)
-        .filter_map(|other| {
-            let PlacementSpec { kubeconfig_secret, external, .. } = &other.spec.placement;
-            let remote = kubeconfig_secret.as_ref().and_then(|secret| secret.endpoint.clone());
-            match external {
-                Some(external) => Some(external.endpoint.clone()),
-                // Seen from another cluster, the nodes of this one are outside, wherever they are reached.
-                None if own_is_remote && kubeconfig_secret.is_none() => Some("*:7443".to_owned()),
-                None => remote,
-            }
-        })
-        .collect();
-    endpoints.sort();
-    endpoints.dedup();
-    endpoints
+fn peers(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Peers {
+    let all = in_namespace(&catalogue.jurisdictions, namespace);
+    Peers::of(jurisdiction, all.iter().filter_map(|other| other.read()), namespace)
 }

@@ -15,6 +15,7 @@ mod dereference;
 mod finalizer;
 pub mod identity;
 mod in_force;
+mod peers;
 mod remote;
 mod status;
 mod validate;

@@ -104,11 +104,11 @@ impl Progress {
                         format!("{} runs another bundle still, or does not say; it follows", behind.join(", "));
                     self.bundle = no(Type::BundleCurrent, Reason::RollingOut, message);
                 }
-                self.workload = workload(resources.stateful_set.get());
+                self.workload = workload(resources.stateful_set.get(), inputs);
             }
             Outcome::Running(stateful_set) => {
                 self.bundle = bundle(inputs);
-                self.workload = workload(stateful_set);
+                self.workload = workload(stateful_set, inputs);
             }
         }
     }
@@ -148,7 +148,15 @@ fn external(inputs: &Inputs) -> String {
     } else {
         format!("an agreement counts where both ends hold the same digest; here: {}", agreements.join(", "))
     };
-    format!("its node is run by another operator; {digests}")
+    with_unsaid(format!("its node is run by another operator; {digests}"), inputs)
+}
+
+/// What is said, and what the jurisdiction itself does not say of its addresses and should.
+fn with_unsaid(mut message: String, inputs: &Inputs) -> String {
+    if let Some(unsaid) = inputs.unsaid {
+        message.extend(["; ", unsaid]);
+    }
+    message
 }
 
 fn bundle(inputs: &Inputs) -> Claim {
@@ -164,13 +172,14 @@ fn bundle(inputs: &Inputs) -> Claim {
     }
 }
 
-fn workload(stateful_set: &StatefulSet) -> Claim {
+fn workload(stateful_set: &StatefulSet, inputs: &Inputs) -> Claim {
     let wanted = stateful_set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let status = stateful_set.status.clone().unwrap_or_default();
     let seen = status.observed_generation >= stateful_set.metadata.generation;
     let (ready, updated) = (status.ready_replicas.unwrap_or(0), status.updated_replicas.unwrap_or(0));
     if seen && ready == wanted && updated == wanted {
-        return Claim::yes(Type::WorkloadReady, Reason::Available, format!("{ready} of {wanted} copies are ready"));
+        let message = with_unsaid(format!("{ready} of {wanted} copies are ready"), inputs);
+        return Claim::yes(Type::WorkloadReady, Reason::Available, message);
     }
     let message = format!(
         "{ready} of {wanted} copies are ready and {updated} run the latest version; kubectl describe pod tells why one \

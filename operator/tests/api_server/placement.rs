@@ -15,6 +15,11 @@ async fn a_node_moves_with_its_namespace_and_goes_with_its_jurisdiction() {
     bed.namespace("elsewhere").await;
     bed.merge("Jurisdiction", "gba", "macau", json!({"spec": {"placement": {"namespace": "elsewhere"}}})).await;
     bed.until_there("StatefulSet", "elsewhere", "macau-node").await;
+    bed.until("NetworkPolicy", "gba-hongkong", "hongkong-node-exchange", |policy| {
+        let namespaces = &policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"];
+        (namespaces == &json!(["elsewhere", "gba-hongkong", "gba-shenzhen"])).then_some(())
+    })
+    .await;
     bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
     bed.until_gone("Secret", "gba-macau", "macau-identity").await;
     bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| {
@@ -65,10 +70,28 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     })
     .await;
     assert!(bed.get("ConfigMap", "gba", "macau-bundle").await.is_none());
-    // Where it comes from is not known, so the exchange is open to every address, and only that.
-    bed.until("NetworkPolicy", "gba-hongkong", "hongkong-node-exchange", |policy| {
-        let rule = &policy["spec"]["ingress"][0];
-        (rule.get("from").is_none() && rule["ports"][0]["port"] == 7443).then_some(())
+    // Where it comes from is not said, so nobody is let in for it, and it says so.
+    assert!(message.contains("neither reach it nor let it in; say them in spec.network.cidrs"), "{message}");
+    let addresses = |policy: &Value, rule: &str, way: &str| -> Vec<Value> {
+        let rules = policy["spec"][rule].as_array().unwrap().iter();
+        rules
+            .filter_map(|rule| rule[way].as_array())
+            .flatten()
+            .filter_map(|peer| peer.get("ipBlock").cloned())
+            .collect()
+    };
+    let exchange = bed.get("NetworkPolicy", "gba-hongkong", "hongkong-node-exchange").await.unwrap();
+    assert!(exchange["spec"]["ingress"][0].get("from").is_some() && addresses(&exchange, "ingress", "from").is_empty());
+    let network = json!({"spec": {"network": {"cidrs": ["203.0.113.0/24"]}}});
+    bed.merge("Jurisdiction", "gba", "macau", network).await;
+    for (policy, rule, way) in [("exchange", "ingress", "from"), ("egress", "egress", "to")] {
+        bed.until("NetworkPolicy", "gba-hongkong", &format!("hongkong-node-{policy}"), |policy| {
+            addresses(policy, rule, way).contains(&json!({"cidr": "203.0.113.0/24"})).then_some(())
+        })
+        .await;
+    }
+    bed.until("Jurisdiction", "gba", "macau", |object| {
+        (!condition(object, "Ready")?["message"].as_str()?.contains("spec.network")).then_some(())
     })
     .await;
 }

@@ -63,6 +63,15 @@ fn the_policy_can_be_drawn_closer() {
         })
     );
     assert_eq!(policy["egress"][3], json!({"ports": [{"port": 4317}]}));
+    let environment = rendered.one("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    for (name, peers) in [("WANQU_DNS_TO", &policy["egress"][0]["to"]), ("WANQU_METRICS_FROM", &json!([from[0]]))] {
+        let value = environment.as_array().unwrap().iter().find(|said| said["name"] == name).unwrap()["value"].as_str();
+        assert_eq!(&serde_json::from_str::<serde_json::Value>(value.unwrap()).unwrap(), peers, "what holds for nodes");
+    }
+    let some = with(&["watchNamespaces={gba,gba-macau}"]);
+    let nodes = &some.one("NetworkPolicy")["spec"]["egress"][2]["to"][0];
+    let expected = json!([{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["gba", "gba-macau"]}]);
+    assert_eq!(nodes["namespaceSelector"]["matchExpressions"], expected);
 }
 
 #[test]

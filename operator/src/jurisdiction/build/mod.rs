@@ -18,6 +18,7 @@ use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec};
 use wanqu_crds::names::JurisdictionId;
 
 use super::dereference::{FederationRef, Inputs, Place};
+use super::peers::Peers;
 use crate::framework::apply::{Built, Prepared};
 use crate::framework::labels;
 use crate::names;
@@ -40,7 +41,9 @@ pub(super) struct Node<'a> {
     spec: &'a JurisdictionSpec,
     owner: Option<OwnerReference>,
     bundle: Option<Arc<BundleFile>>,
-    outside: &'a [String],
+    peers: &'a Peers,
+    /// Whether it is in the cluster that the operator is in.
+    here: bool,
     settings: &'a Settings,
 }
 
@@ -72,8 +75,8 @@ impl<'a> Node<'a> {
     pub(super) fn new(jurisdiction: &'a Jurisdiction, inputs: &'a Inputs, settings: &'a Settings) -> Self {
         let namespace = inputs.place.namespace();
         // An owner must be in the same namespace of the same cluster, or the garbage collector removes what it owns.
-        let near =
-            matches!(inputs.place, Place::Here { .. }) && jurisdiction.metadata.namespace.as_deref() == Some(namespace);
+        let here = matches!(inputs.place, Place::Here { .. });
+        let near = here && jurisdiction.metadata.namespace.as_deref() == Some(namespace);
         Self {
             name: jurisdiction.name_any(),
             home: super::home(jurisdiction),
@@ -82,7 +85,8 @@ impl<'a> Node<'a> {
             spec: &jurisdiction.spec,
             owner: near.then(|| jurisdiction.controller_owner_ref(&())).flatten(),
             bundle: inputs.bundle.clone(),
-            outside: &inputs.outside,
+            peers: &inputs.peers,
+            here,
             settings,
         }
     }

@@ -1,17 +1,18 @@
 //! What may reach a node, and what a node may reach. Everything that is not said here is refused.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::{
-    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
     NetworkPolicySpec,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
 use crate::framework::labels;
+use crate::jurisdiction::peers::Outside;
+use crate::resolvers::{block, cluster_dns};
 
 /// The policies of a node's pods.
 pub(super) fn policies(node: &Node<'_>) -> Vec<NetworkPolicy> {
@@ -19,28 +20,48 @@ pub(super) fn policies(node: &Node<'_>) -> Vec<NetworkPolicy> {
     vec![
         policy(node, deny, NetworkPolicySpec { policy_types: Some(types(&["Ingress", "Egress"])), ..<_>::default() }),
         policy(node, exchange, ingress(EXCHANGE, exchange_peers(node))),
-        policy(node, gateway, ingress(GATEWAY, Some(vec![operator(node), anywhere_with(labels::GATEWAY_CLIENT)]))),
-        policy(node, observe, ingress(OBSERVATION, Some(vec![operator(node), anywhere_with(labels::METRICS_CLIENT)]))),
+        policy(node, gateway, ingress(GATEWAY, gateway_peers(node))),
+        policy(node, observe, ingress(OBSERVATION, observers(node))),
         policy(node, egress, egress_spec(node)),
     ]
 }
 
-/// Who may come to the exchange: the nodes of the federation, in whatever namespace. A member that runs outside of this
-/// cluster comes from an address that its resource does not say (what it says is where it is reached), so if there is
-/// one, the door is open to every address, and mutual TLS alone decides who is let in.
-fn exchange_peers(node: &Node<'_>) -> Option<Vec<NetworkPolicyPeer>> {
-    node.outside.is_empty().then(|| vec![nodes(node)])
+/// Who may come to the exchange: the nodes of the federation, those of this cluster by their namespaces and labels, those of
+/// others by the addresses that are said of them.
+fn exchange_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
+    let mut peers = vec![nodes(node)];
+    peers.extend(node.peers.outside.iter().flat_map(|other| &other.cidrs).map(block));
+    peers
+}
+
+/// Who may come to the gateway: the operator, pods with a label where the Jurisdiction lets them, and addresses.
+fn gateway_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
+    let network = &node.spec.network;
+    let namespaces = network.gateway_namespaces.iter().map(String::as_str).chain([node.namespace]);
+    let mut peers: Vec<_> = operator(node).into_iter().collect();
+    peers.push(client(namespaces, labels::GATEWAY_CLIENT));
+    peers.extend(network.gateway_cidrs.iter().map(block));
+    peers
+}
+
+/// Who may look at the node's health and metrics. What is said of the operator's own cluster says nothing of another.
+fn observers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
+    let mut peers: Vec<_> = operator(node).into_iter().collect();
+    if let Some(said) = node.settings.metrics_from.as_ref().filter(|_| node.here) {
+        peers.extend(said.0.clone());
+    } else {
+        let own = [node.settings.operator_namespace.as_str()].into_iter().filter(|_| node.here);
+        peers.push(client(own.chain([node.namespace]), labels::METRICS_CLIENT));
+    }
+    peers
 }
 
 fn egress_spec(node: &Node<'_>) -> NetworkPolicySpec {
-    let names = NetworkPolicyEgressRule {
-        // Where a cluster resolves names differs: pods of kube-system, an agent on each machine, or the machine's own.
-        to: None,
-        ports: Some(vec![port("UDP", 53), port("TCP", 53)]),
-    };
+    let names =
+        NetworkPolicyEgressRule { to: Some(resolvers(node)), ports: Some(vec![port("UDP", 53), port("TCP", 53)]) };
     let exchanges = NetworkPolicyEgressRule { to: Some(vec![nodes(node)]), ports: Some(vec![port("TCP", EXCHANGE)]) };
     let mut rules = vec![names, exchanges];
-    rules.extend(node.outside.iter().filter_map(|endpoint| outside(endpoint)));
+    rules.extend(node.peers.outside.iter().filter_map(outside));
     NetworkPolicySpec {
         pod_selector: Some(node.pods()),
         policy_types: Some(types(&["Egress"])),
@@ -49,36 +70,55 @@ fn egress_spec(node: &Node<'_>) -> NetworkPolicySpec {
     }
 }
 
-/// The way to a member outside of this cluster. Policies know addresses and no names: where only a name is known, the
-/// port is all that can be said, and mutual TLS sees to the rest.
-fn outside(endpoint: &str) -> Option<NetworkPolicyEgressRule> {
-    let (host, number) = endpoint.rsplit_once(':')?;
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let block = host.parse::<IpAddr>().ok().map(|address| {
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let ip_block = Some(IPBlock { cidr: format!("{address}/{length}"), except: None });
-        vec![NetworkPolicyPeer { ip_block, ..NetworkPolicyPeer::default() }]
-    });
-    Some(NetworkPolicyEgressRule { to: block, ports: Some(vec![port("TCP", number.parse().ok()?)]) })
+/// Where names are resolved. What is seen and said of the operator's own cluster says nothing of another.
+fn resolvers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
+    let mut peers = if let Some(said) = node.settings.dns_to.as_ref().filter(|_| node.here) {
+        said.0.clone()
+    } else {
+        let seen = node.settings.name_servers.iter().filter(|_| node.here).map(|&address| block(&address.into()));
+        [cluster_dns()].into_iter().chain(seen).collect()
+    };
+    peers.extend(node.spec.network.dns_cidrs.iter().map(block));
+    peers
 }
 
-/// The nodes of the federation, this one's own copies included.
+/// The way to a member in another cluster. Policies know addresses and no names: where none is known there is no way.
+fn outside(other: &Outside) -> Option<NetworkPolicyEgressRule> {
+    let to: Vec<_> = other.address.iter().chain(&other.cidrs).map(block).collect();
+    let ports = Some(vec![port("TCP", other.port.into())]);
+    (!to.is_empty()).then_some(NetworkPolicyEgressRule { to: Some(to), ports })
+}
+
+/// The nodes of the federation in this cluster, this one's own copies included. The namespaces count as much as the labels:
+/// anybody may write labels on pods of his own.
 fn nodes(node: &Node<'_>) -> NetworkPolicyPeer {
     let mut selected = node.pods().match_labels.unwrap_or_default();
     selected.remove(labels::JURISDICTION);
-    peer(LabelSelector::default(), selected)
+    peer(within(node.peers.namespaces.iter().map(String::as_str)), selected)
 }
 
-/// The operator, which runs queries that come as resources.
-fn operator(node: &Node<'_>) -> NetworkPolicyPeer {
-    let namespace = [("kubernetes.io/metadata.name".to_owned(), node.settings.operator_namespace.clone())];
-    let namespace = LabelSelector { match_labels: Some(namespace.into()), ..LabelSelector::default() };
-    peer(namespace, [(labels::NAME.to_owned(), labels::MANAGER.to_owned())].into())
+/// The operator, which runs queries that come as resources. In another cluster, a namespace of its name is somebody else's.
+fn operator(node: &Node<'_>) -> Option<NetworkPolicyPeer> {
+    let namespace = within([node.settings.operator_namespace.as_str()].into_iter());
+    node.here.then(|| peer(namespace, [(labels::NAME.to_owned(), labels::MANAGER.to_owned())].into()))
 }
 
-/// Pods of any namespace that carry a label: who may set it is for the cluster's administrators to say.
-fn anywhere_with(label: &str) -> NetworkPolicyPeer {
-    peer(LabelSelector::default(), [(label.to_owned(), "true".to_owned())].into())
+/// Pods that carry a label, in these namespaces: who may make pods there may set it.
+fn client<'a>(namespaces: impl Iterator<Item = &'a str>, label: &str) -> NetworkPolicyPeer {
+    peer(within(namespaces), [(label.to_owned(), "true".to_owned())].into())
+}
+
+/// Namespaces by their names, which the API server itself writes into their labels.
+fn within<'a>(namespaces: impl Iterator<Item = &'a str>) -> LabelSelector {
+    let mut names: Vec<String> = namespaces.map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    let is_one = LabelSelectorRequirement {
+        key: "kubernetes.io/metadata.name".to_owned(),
+        operator: "In".to_owned(),
+        values: Some(names),
+    };
+    LabelSelector { match_expressions: Some(vec![is_one]), ..LabelSelector::default() }
 }
 
 fn peer(namespaces: LabelSelector, pods: BTreeMap<String, String>) -> NetworkPolicyPeer {
@@ -89,8 +129,8 @@ fn peer(namespaces: LabelSelector, pods: BTreeMap<String, String>) -> NetworkPol
     }
 }
 
-fn ingress(number: i32, from: Option<Vec<NetworkPolicyPeer>>) -> NetworkPolicySpec {
-    let rule = NetworkPolicyIngressRule { from, ports: Some(vec![port("TCP", number)]) };
+fn ingress(number: i32, from: Vec<NetworkPolicyPeer>) -> NetworkPolicySpec {
+    let rule = NetworkPolicyIngressRule { from: Some(from), ports: Some(vec![port("TCP", number)]) };
     NetworkPolicySpec { policy_types: Some(types(&["Ingress"])), ingress: Some(vec![rule]), ..<_>::default() }
 }
 

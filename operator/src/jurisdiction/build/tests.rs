@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::*;
+use crate::jurisdiction::peers::Outside;
 use crate::settings::Settings;
 
 fn settings() -> Settings {
     <Settings as clap::Parser>::parse_from(["x", "--node-image", "wanqu:1.0", "--operator-namespace", "wanqu-system"])
 }
 
-fn inputs(namespace: &str, outside: &[&str]) -> Inputs {
+fn inputs(namespace: &str) -> Inputs {
     Inputs {
         federation: FederationRef {
             name: "gba".to_owned(),
@@ -20,7 +21,8 @@ fn inputs(namespace: &str, outside: &[&str]) -> Inputs {
         unsettled: None,
         current: true,
         agreements: Vec::new(),
-        outside: outside.iter().map(|&endpoint| endpoint.to_owned()).collect(),
+        peers: Peers { namespaces: ["gba-macau", namespace].map(str::to_owned).into(), ..Peers::default() },
+        unsaid: None,
         place: Place::Here { namespace: namespace.to_owned() },
         astray: None,
     }
@@ -38,6 +40,10 @@ fn jurisdiction(spec: &serde_json::Value) -> Jurisdiction {
 
 fn built(spec: &serde_json::Value, inputs: &Inputs) -> Resources<Prepared> {
     build(&Node::new(&jurisdiction(spec), inputs, &settings()))
+}
+
+fn policies(spec: &serde_json::Value, inputs: &Inputs, settings: &Settings) -> Vec<String> {
+    build(&Node::new(&jurisdiction(spec), inputs, settings)).policies.iter().map(|policy| yaml(policy.get())).collect()
 }
 
 fn yaml(object: &impl Serialize) -> String {
@@ -60,31 +66,59 @@ fn a_node_in_a_namespace_of_its_own() {
         "replicas": 2, "dataClaim": "records",
         "resources": {"cpu": "500m", "memory": "1Gi"}, "storage": {"size": "5Gi", "className": "fast"},
     });
-    insta::assert_snapshot!(everything(&built(&spec, &inputs("gba-hongkong", &[]))));
+    insta::assert_snapshot!(everything(&built(&spec, &inputs("gba-hongkong"))));
 }
 
 #[test]
 fn in_the_namespace_of_its_resource_the_resource_owns_everything() {
-    let resources = built(&serde_json::json!({}), &inputs("gba", &[]));
+    let resources = built(&serde_json::json!({}), &inputs("gba"));
     let owners = |metadata: &ObjectMeta| metadata.owner_references.clone().unwrap_or_default().len();
     assert_eq!(owners(resources.stateful_set.get().meta()), 1);
     assert!(resources.services.iter().all(|service| owners(service.get().meta()) == 1));
-    let apart = built(&serde_json::json!({}), &inputs("gba-hongkong", &[]));
+    let apart = built(&serde_json::json!({}), &inputs("gba-hongkong"));
     assert_eq!(owners(apart.stateful_set.get().meta()), 0, "an owner in another namespace would have it collected");
 }
 
 #[test]
-fn members_outside_of_the_cluster_open_one_port_each_way() {
-    let outside = ["10.1.2.3:7443", "[2001:db8::1]:443", "node.mo.example:9443"];
-    let resources = built(&serde_json::json!({}), &inputs("gba-hongkong", &outside));
-    let policies: Vec<String> = resources.policies.iter().map(|policy| yaml(policy.get())).collect();
+fn members_in_other_clusters_open_one_port_each_way_to_their_addresses() {
+    let mut inputs = inputs("gba-hongkong");
+    let cidr = |text: &str| text.parse().unwrap();
+    inputs.peers.outside = [
+        Outside { port: 7443, address: Some(cidr("10.1.2.3/32")), cidrs: vec![] },
+        Outside { port: 443, address: Some(cidr("2001:db8::1/128")), cidrs: vec![cidr("2001:db8:1::/48")] },
+        Outside { port: 9443, address: None, cidrs: vec![cidr("203.0.113.0/24")] },
+        Outside { port: 9444, address: None, cidrs: vec![] },
+    ]
+    .into();
+    let policies = policies(&serde_json::json!({}), &inputs, &settings());
     insta::assert_snapshot!(format!("{}---\n{}", policies[1], policies[4]));
+}
+
+#[test]
+fn what_is_said_of_clients_names_and_metrics_is_let_through() {
+    let mut settings = Settings { name_servers: vec!["10.96.0.10".parse().unwrap()], ..settings() };
+    let spec = serde_json::json!({"network": {
+        "gatewayNamespaces": ["console"], "gatewayCidrs": ["10.0.0.0/8"], "dnsCidrs": ["169.254.20.10/32"],
+    }});
+    let mut inputs = inputs("gba-hongkong");
+    let seen = policies(&spec, &inputs, &settings);
+    inputs.place = Place::There { namespace: "gba-hongkong".to_owned(), client: None };
+    let abroad = policies(&spec, &inputs, &settings);
+    assert!(seen[4].contains("10.96.0.10/32") && !abroad[4].contains("10.96.0.10/32"), "another cluster has its own");
+    assert!(abroad[4].contains("169.254.20.10/32") && abroad[4].contains("kube-dns"));
+    assert!(!abroad.concat().contains("wanqu-system"), "a namespace of that name there is somebody else's");
+    inputs.place = Place::Here { namespace: "gba-hongkong".to_owned() };
+    let peers = |cidr: &str| Some(serde_json::from_value(serde_json::json!([{"ipBlock": {"cidr": cidr}}])).unwrap());
+    (settings.dns_to, settings.metrics_from) = (peers("192.0.2.53/32"), peers("192.0.2.90/32"));
+    let said = policies(&spec, &inputs, &settings);
+    assert!(!said[4].contains("kube-dns"), "{}", said[4]);
+    insta::assert_snapshot!(said[2..].join("---\n"));
 }
 
 /// Pod Security Standard `restricted`, v1.34, as its page lists it.
 #[test]
 fn every_pod_meets_the_restricted_standard() {
-    let resources = built(&serde_json::json!({"dataClaim": "records"}), &inputs("gba-hongkong", &[]));
+    let resources = built(&serde_json::json!({"dataClaim": "records"}), &inputs("gba-hongkong"));
     let pod = resources.stateful_set.get().spec.clone().unwrap().template.spec.unwrap();
     let security = pod.security_context.unwrap();
     assert_eq!((security.run_as_non_root, security.run_as_user), (Some(true), Some(65_532)));

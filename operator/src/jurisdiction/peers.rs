@@ -1,0 +1,187 @@
+//! Where the nodes of a federation are, as the cluster of one of them sees it. Pure.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use wanqu_crds::kinds::{Jurisdiction, KubeconfigSecret, PlacementSpec};
+use wanqu_crds::names::Cidr;
+
+/// Where the nodes of the other members are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Peers {
+    /// The namespaces of those in the same cluster, and its own.
+    pub(super) namespaces: BTreeSet<String>,
+    /// Those in other clusters.
+    pub(super) outside: BTreeSet<Outside>,
+}
+
+/// A member's node in another cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outside {
+    /// The port of its exchange.
+    pub(super) port: u16,
+    /// Its address, where that is what its endpoint says.
+    pub(super) address: Option<Cidr>,
+    /// Where it comes from, and is reached, as it says itself.
+    pub(super) cidrs: Vec<Cidr>,
+}
+
+/// The cluster that a node is in.
+enum Cluster<'a> {
+    /// That of the operator.
+    Here,
+    /// Another one that the operator speaks to.
+    There(&'a KubeconfigSecret),
+    /// Somebody else's.
+    Elsewhere,
+}
+
+/// The port at which a node is reached whose endpoint is not said.
+const EXCHANGE: u16 = 7443;
+
+impl Peers {
+    /// Where the nodes of others are, as the node of `own` sees them. `home` is the namespace of the resources.
+    pub(super) fn of<'a>(own: &Jurisdiction, others: impl Iterator<Item = &'a Jurisdiction>, home: &str) -> Self {
+        let mut peers = Self { namespaces: namespace(own, home).into_iter().collect(), ..Self::default() };
+        for other in others.filter(|other| other.spec.id != own.spec.id) {
+            let near = namespace(other, home).filter(|_| in_one_cluster(&cluster(own), &cluster(other)));
+            match near {
+                Some(namespace) => drop(peers.namespaces.insert(namespace)),
+                None => drop(peers.outside.insert(Outside::of(other))),
+            }
+        }
+        peers
+    }
+}
+
+impl Outside {
+    fn of(member: &Jurisdiction) -> Self {
+        let (host, port) = endpoint(member).and_then(|endpoint| endpoint.rsplit_once(':')).unwrap_or_default();
+        Self {
+            port: port.parse().unwrap_or(EXCHANGE),
+            address: address(host).map(Cidr::from),
+            cidrs: member.spec.network.cidrs.clone(),
+        }
+    }
+}
+
+/// What a member in another cluster does not say, and what the nodes here cannot do for it.
+pub(super) fn unsaid(member: &Jurisdiction) -> Option<&'static str> {
+    if matches!(cluster(member), Cluster::Here) || !member.spec.network.cidrs.is_empty() {
+        return None;
+    }
+    if Outside::of(member).address.is_some() {
+        return Some(
+            "its nodes' addresses are not said, so members in other clusters let none of its questions in; if it is to ask, say them in spec.network.cidrs",
+        );
+    }
+    Some(
+        "its nodes' addresses are not said, and network policies know no names, so members in other clusters neither reach it nor let it in; say them in spec.network.cidrs",
+    )
+}
+
+fn cluster(jurisdiction: &Jurisdiction) -> Cluster<'_> {
+    let PlacementSpec { kubeconfig_secret, external, .. } = &jurisdiction.spec.placement;
+    match (kubeconfig_secret, external) {
+        (_, Some(_)) => Cluster::Elsewhere,
+        (Some(secret), None) => Cluster::There(secret),
+        (None, None) => Cluster::Here,
+    }
+}
+
+/// Two nodes there are in one cluster if they are reached by one key of one Secret. Two Secrets may lead to one cluster, but
+/// if they do not, a namespace of the same name there is somebody else's.
+fn in_one_cluster(own: &Cluster<'_>, other: &Cluster<'_>) -> bool {
+    match (own, other) {
+        (Cluster::Here, Cluster::Here) => true,
+        (Cluster::There(own), Cluster::There(other)) => (&own.name, &own.key) == (&other.name, &other.key),
+        _ => false,
+    }
+}
+
+fn namespace(jurisdiction: &Jurisdiction, home: &str) -> Option<String> {
+    match cluster(jurisdiction) {
+        Cluster::Here => Some(jurisdiction.spec.placement.namespace.clone().unwrap_or_else(|| home.to_owned())),
+        Cluster::There(secret) => Some(secret.namespace.clone()),
+        Cluster::Elsewhere => None,
+    }
+}
+
+fn endpoint(jurisdiction: &Jurisdiction) -> Option<&str> {
+    let PlacementSpec { kubeconfig_secret, external, .. } = &jurisdiction.spec.placement;
+    let there = kubeconfig_secret.as_ref().and_then(|secret| secret.endpoint.as_deref());
+    external.as_ref().map(|external| external.endpoint.as_str()).or(there)
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn member(id: &str, placement: &Value, cidrs: &[&str]) -> Jurisdiction {
+        serde_json::from_value(json!({
+            "apiVersion": "wanqu.dev/v1alpha1", "kind": "Jurisdiction", "metadata": {"name": "m", "namespace": "gba"},
+            "spec": {"id": id, "sqlName": "m", "placement": placement, "network": {"cidrs": cidrs}},
+        }))
+        .unwrap()
+    }
+
+    fn there(secret: &str, namespace: &str, endpoint: Option<&str>) -> Value {
+        json!({"kubeconfigSecret": {"name": secret, "namespace": namespace, "endpoint": endpoint}})
+    }
+
+    fn external(endpoint: &str) -> Value {
+        json!({"external": {"endpoint": endpoint, "ca": ""}})
+    }
+
+    fn of(own: &Jurisdiction, all: &[Jurisdiction]) -> (Vec<String>, Vec<String>) {
+        let Peers { namespaces, outside } = Peers::of(own, all.iter(), "gba");
+        let text = |other: Outside| {
+            let blocks: Vec<String> = other.address.iter().chain(&other.cidrs).map(ToString::to_string).collect();
+            format!("{}:{}", blocks.join(","), other.port)
+        };
+        (namespaces.into_iter().collect(), outside.into_iter().map(text).collect())
+    }
+
+    #[test]
+    fn each_sees_the_namespaces_of_its_own_cluster_and_the_addresses_of_others() {
+        let all = [
+            member("HK", &json!({}), &[]),
+            member("MO", &json!({"namespace": "gba-macau"}), &["203.0.113.0/24"]),
+            member("CN-SZ", &there("far", "sz", Some("10.1.2.3:9443")), &["10.9.0.0/16"]),
+            member("CN-GZ", &there("far", "gz", None), &[]),
+            member("CN-ZH", &there("other", "zh", Some("[2001:db8::1]:7443")), &[]),
+            member("CN-FS", &external("node.fs.example:443"), &["198.51.100.7/32"]),
+        ];
+        let [hongkong, _, shenzhen, _, zhuhai, _] = &all;
+        let (namespaces, outside) = of(hongkong, &all);
+        assert_eq!(namespaces, ["gba", "gba-macau"]);
+        let expected = ["198.51.100.7/32:443", ":7443", "2001:db8::1/128:7443", "10.1.2.3/32,10.9.0.0/16:9443"];
+        assert_eq!(outside, expected);
+
+        let (namespaces, outside) = of(shenzhen, &all);
+        assert_eq!(namespaces, ["gz", "sz"], "one Secret, one cluster");
+        let expected = ["198.51.100.7/32:443", ":7443", "203.0.113.0/24:7443", "2001:db8::1/128:7443"];
+        assert_eq!(outside, expected, "those of the operator's cluster are outside");
+
+        let (namespaces, outside) = of(zhuhai, &all);
+        assert_eq!(namespaces, ["zh"], "another Secret, another cluster");
+        assert!(outside.contains(&"10.1.2.3/32,10.9.0.0/16:9443".to_owned()), "{outside:?}");
+    }
+
+    #[test]
+    fn who_does_not_say_its_addresses_is_told_what_it_lacks() {
+        assert_eq!(unsaid(&member("HK", &json!({}), &[])), None);
+        assert_eq!(unsaid(&member("HK", &external("node.hk.example:7443"), &["203.0.113.0/24"])), None);
+        assert!(
+            unsaid(&member("HK", &external("10.1.2.3:7443"), &[])).unwrap().contains("let none of its questions in")
+        );
+        assert!(unsaid(&member("HK", &external("node.hk.example:7443"), &[])).unwrap().contains("neither reach it"));
+        assert!(unsaid(&member("HK", &there("far", "hk", None), &[])).unwrap().contains("neither reach it"));
+    }
+}
