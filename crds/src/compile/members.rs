@@ -58,6 +58,15 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         let problem = "it is run elsewhere, and has its data and its authority there";
         findings.add(jurisdiction, "spec.placement.external", problem, "leave dataClaim and authoritySecret out");
     }
+    if let Some(traces) = &spec.traces
+        && traces.namespace.is_none()
+        && traces.cidrs.is_empty()
+        && traces.address().is_none()
+    {
+        let problem = "its collector is known by a name only, and network policies know no names";
+        let remedy = "say the namespace of the collector's pods, or its cidrs";
+        findings.add(jurisdiction, "spec.traces", problem, remedy);
+    }
     let mut seen = BTreeSet::new();
     for (position, issuer) in spec.issuers.iter().enumerate() {
         if !seen.insert(&issuer.issuer) {

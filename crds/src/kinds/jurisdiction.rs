@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{NodeNetwork, Status};
+use super::{NodeNetwork, Status, TracesSpec};
 use crate::names::{JurisdictionId, SqlName};
 
 /// One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
@@ -45,6 +45,9 @@ pub struct JurisdictionSpec {
     /// Addresses and namespaces that network policies are to know. On a laptop it is ignored.
     #[serde(default)]
     pub network: NodeNetwork,
+    /// Where its node sends the traces of questions; nowhere if not said. On a laptop it is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<TracesSpec>,
     /// How many copies of the node run.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 1, max = 64))]

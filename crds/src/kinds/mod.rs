@@ -19,6 +19,7 @@ mod network;
 mod query_run;
 mod research_project;
 mod status;
+mod traces;
 
 pub use common_table::{Code, CommonColumn, CommonTable, CommonTableSpec};
 pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
@@ -36,6 +37,7 @@ pub use network::NodeNetwork;
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec};
 pub use status::Status;
+pub use traces::TracesSpec;
 
 /// The API group of every kind.
 pub const GROUP: &str = "wanqu.dev";

@@ -150,6 +150,18 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: macau\n  network: {cidrs: [203.0.113.0/24], gatewayCidrs: [203.0.113.0/33]}",
     },
     OfObject {
+        message: "traces.cidrs holds an address and a length each: 192.0.2.0/24",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\", cidrs: [192.0.2.0/24]}",
+        bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\", cidrs: [192.0.2.0.0/24]}",
+    },
+    OfObject {
+        message: "network policies know no names: say the namespace or the cidrs of a collector that is not named by its address",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  traces: {endpoint: \"http://[2001:db8::7]/otlp\"}",
+        bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\"}",
+    },
+    OfObject {
         message: "ca holds PEM certificates",
         place: "-----BEGIN CERTIFICATE-----",
         good: "Bag Attributes\n        -----BEGIN CERTIFICATE-----",

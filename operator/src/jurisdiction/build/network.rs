@@ -8,6 +8,8 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use wanqu_crds::kinds::TracesSpec;
+use wanqu_crds::names::Cidr;
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
 use crate::framework::labels;
@@ -62,6 +64,7 @@ fn egress_spec(node: &Node<'_>) -> NetworkPolicySpec {
     let exchanges = NetworkPolicyEgressRule { to: Some(vec![nodes(node)]), ports: Some(vec![port("TCP", EXCHANGE)]) };
     let mut rules = vec![names, exchanges];
     rules.extend(node.peers.outside.iter().filter_map(outside));
+    rules.extend(node.spec.traces.as_ref().map(collector));
     NetworkPolicySpec {
         pod_selector: Some(node.pods()),
         policy_types: Some(types(&["Egress"])),
@@ -87,6 +90,17 @@ fn outside(other: &Outside) -> Option<NetworkPolicyEgressRule> {
     let to: Vec<_> = other.address.iter().chain(&other.cidrs).map(block).collect();
     let ports = Some(vec![port("TCP", other.port.into())]);
     (!to.is_empty()).then_some(NetworkPolicyEgressRule { to: Some(to), ports })
+}
+
+/// The way to a collector of traces: its pods' namespace, or its addresses.
+fn collector(traces: &TracesSpec) -> NetworkPolicyEgressRule {
+    let pods = traces.namespace.as_deref().map(|namespace| NetworkPolicyPeer {
+        namespace_selector: Some(within([namespace].into_iter())),
+        ..NetworkPolicyPeer::default()
+    });
+    let address = traces.address().map(Cidr::from);
+    let to = address.iter().chain(&traces.cidrs).map(block).chain(pods).collect();
+    NetworkPolicyEgressRule { to: Some(to), ports: Some(vec![port("TCP", traces.port().into())]) }
 }
 
 /// The nodes of the federation in this cluster, this one's own copies included. The namespaces count as much as the labels:

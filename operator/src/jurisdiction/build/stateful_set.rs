@@ -131,6 +131,7 @@ fn container(node: &Node<'_>) -> Container {
 
 fn environment(node: &Node<'_>) -> Vec<EnvVar> {
     let drain = drain(node).to_string();
+    let collector = node.spec.traces.as_ref().map(|traces| ("OTEL_EXPORTER_OTLP_ENDPOINT", traces.endpoint.as_str()));
     [
         ("WANQU_BUNDLE", "/etc/wanqu/bundle/bundle.json.gz"),
         ("WANQU_NODE_CERT", "/etc/wanqu/identity/node.pem"),
@@ -141,8 +142,10 @@ fn environment(node: &Node<'_>) -> Vec<EnvVar> {
         ("WANQU_RESULTS", "/var/lib/wanqu/results"),
         ("WANQU_DRAIN_SECONDS", &drain),
     ]
+    .into_iter()
+    .chain(collector)
     .map(|(name, value)| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None })
-    .into()
+    .collect()
 }
 
 fn port(name: &str, number: i32) -> ContainerPort {

@@ -115,6 +115,43 @@ fn what_is_said_of_clients_names_and_metrics_is_let_through() {
     insta::assert_snapshot!(said[2..].join("---\n"));
 }
 
+#[test]
+fn a_collector_is_told_to_the_node_and_the_only_further_way_out() {
+    let inputs = inputs("gba-hongkong");
+    let rules = |spec: &serde_json::Value| {
+        let policies = build(&Node::new(&jurisdiction(spec), &inputs, &settings())).policies;
+        policies[4].get().spec.clone().unwrap().egress.unwrap()
+    };
+    let endpoint = "http://otel-collector.observability.svc:80";
+    let pods = serde_json::json!({"traces": {"endpoint": endpoint, "namespace": "observability", "podPort": 4318}});
+    let address = serde_json::json!({"traces": {"endpoint": "http://192.0.2.7"}});
+    let without = rules(&serde_json::json!({}));
+    for (spec, expected) in [
+        (
+            &pods,
+            serde_json::json!({"ports": [{"port": 4318, "protocol": "TCP"}], "to": [{"namespaceSelector": {
+                "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["observability"]}],
+            }}]}),
+        ),
+        (
+            &address,
+            serde_json::json!({
+                "ports": [{"port": 4318, "protocol": "TCP"}], "to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}],
+            }),
+        ),
+    ] {
+        let mut with = rules(spec);
+        assert_eq!(serde_json::to_value(with.pop().unwrap()).unwrap(), expected);
+        assert_eq!(with, without);
+    }
+    let told = |spec: &serde_json::Value| {
+        let pod = built(spec, &inputs).stateful_set.get().spec.clone().unwrap().template.spec.unwrap();
+        let variable = pod.containers[0].env.iter().flatten().find(|said| said.name == "OTEL_EXPORTER_OTLP_ENDPOINT");
+        variable.and_then(|said| said.value.clone())
+    };
+    assert_eq!((told(&pods).as_deref(), told(&serde_json::json!({}))), (Some(endpoint), None));
+}
+
 /// Pod Security Standard `restricted`, v1.34, as its page lists it.
 #[test]
 fn every_pod_meets_the_restricted_standard() {
