@@ -14,6 +14,7 @@
 //!          kubectl() inside() forward()        programs and connections into it
 //!          import() volume()                   images without a registry, disks without a provider
 //!          start_with_policies() join()        network policies enforced; several clusters on one line that can be cut
+//!          machine() pod() outside()           in whose place to call and to listen; a host that is no part of it
 //! ```
 //!
 //! Most tests need a [`ControlPlane`] only: definitions and their rules, RBAC, admission, an operator's whole loop. What
@@ -39,7 +40,7 @@ mod say;
 mod scratch;
 mod wait;
 
-pub use cluster::{Cluster, Forward, Link};
+pub use cluster::{Cluster, Forward, Host, Link, Listener, Outside};
 pub use control_plane::{AuditLog, ControlPlane, Mark, Object, Request, Response, User};
 pub use error::{Result, TestbedError};
 pub use login::Login;

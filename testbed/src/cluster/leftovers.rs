@@ -24,8 +24,10 @@ pub(crate) fn clear(range: Range, state: &Path) {
     end_all(|| watchers(state));
     mounts::remove_with_mounts(&state.join("containerd"));
     mounts::release(state);
-    // It is gone already if the cluster ended before it had one.
-    let _ = run(Command::new("ip").args(["netns", "delete", &name]));
+    // They are gone already if the cluster ended before it had them.
+    for network in [name.clone(), range.outside_name()] {
+        let _ = run(Command::new("ip").args(["netns", "delete", &network]));
+    }
     cgroups::remove(&name);
     remove_links(Path::new("/var/log/containers"), state);
 }

@@ -18,6 +18,7 @@ mod calico;
 mod cgroups;
 mod components;
 mod config;
+mod host;
 mod leftovers;
 mod link;
 mod network;
@@ -37,6 +38,7 @@ use kube::{Api, Client};
 
 use background::Background;
 use components::Components;
+pub use host::{Host, Listener, Outside};
 pub use link::Link;
 use network::Network;
 use seat::Seat;

@@ -33,6 +33,17 @@ impl Network {
         Ok(network)
     }
 
+    /// One that is there already.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Deletes it, and the devices in it.
+    pub(crate) fn delete(&self) {
+        // It is gone already if its cluster is.
+        let _ = run(Command::new("ip").args(["netns", "delete"]).args(self.0.file_name()));
+    }
+
     /// The file that stands for it.
     pub(crate) fn path(&self) -> &Path {
         &self.0

@@ -34,6 +34,16 @@ impl Range {
         format!("10.{}.0.0/23", self.0)
     }
 
+    /// The network of the line to a host outside.
+    pub(crate) fn outside(self) -> Ipv4Addr {
+        Ipv4Addr::new(10, self.0, 2, 0)
+    }
+
+    /// The name of the network namespace of a host outside.
+    pub(crate) fn outside_name(self) -> String {
+        format!("{}-outside", self.name())
+    }
+
     /// The addresses of its Services.
     pub(crate) fn services(self) -> String {
         format!("10.{}.128.0/17", self.0)

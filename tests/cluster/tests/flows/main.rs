@@ -1,0 +1,123 @@
+//! What may flow to and from a federation's pods flows, and nothing else: every way tried on a cluster that enforces
+//! policies, each refusal beside a flow that passes, before and after.
+
+mod table;
+mod world;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+use table::{flows, hold};
+use wanqu_cluster_tests::{federation, root};
+use wanqu_identity::{Authority, Validity};
+use wanqu_testbed::until;
+use world::World;
+
+const SOON: Duration = Duration::from_mins(3);
+const EXCHANGE: u16 = 7443;
+const GATEWAY: u16 = 8443;
+const OBSERVATION: u16 = 9090;
+const COLLECTOR: u16 = 4318;
+const API_SERVER: u16 = 6443;
+const DNS: u16 = 53;
+/// A port of a pod that listens there by chance.
+const OTHER: u16 = 7000;
+const DOORS: &[u16] = &[EXCHANGE, GATEWAY, OBSERVATION];
+
+/// Who may speak to whom.
+const PASSING: &[(&str, &str, &[u16])] = &[
+    ("shenzhen", "hongkong", &[EXCHANGE]),
+    ("macau", "hongkong", &[EXCHANGE]),
+    ("hongkong", "shenzhen", &[EXCHANGE]),
+    ("console", "hongkong", &[GATEWAY]),
+    ("prometheus", "hongkong", &[OBSERVATION]),
+    ("operator", "hongkong", &[GATEWAY, OBSERVATION]),
+    ("operator", "machine", &[API_SERVER]),
+    ("hongkong", "machine", &[DNS]),
+    ("hongkong", "collector", &[COLLECTOR]),
+    // That these are there and answer, and that the others can call at all.
+    ("machine", "hongkong", DOORS),
+    ("machine", "macau", &[OTHER]),
+    ("machine", "outside", &[80, DNS, EXCHANGE]),
+    ("stranger", "outside", &[80, DNS, EXCHANGE]),
+    ("stranger", "impostor", &[EXCHANGE]),
+    ("stranger", "collector", &[COLLECTOR]),
+    ("impostor", "collector", &[COLLECTOR]),
+    ("pretender", "collector", &[COLLECTOR]),
+    ("false-boss", "collector", &[COLLECTOR]),
+    ("console", "outside", &[80]),
+    ("prometheus", "outside", &[80]),
+    ("outside", "collector", &[COLLECTOR]),
+    // Pods that only make sample data are nobody's concern.
+    ("samples", "outside", &[80]),
+];
+
+/// And who may not.
+const REFUSED: &[(&str, &str, &[u16])] = &[
+    ("stranger", "hongkong", DOORS),
+    ("impostor", "hongkong", DOORS),
+    ("pretender", "hongkong", DOORS),
+    ("false-boss", "hongkong", DOORS),
+    ("samples", "hongkong", DOORS),
+    ("console", "hongkong", &[EXCHANGE, OBSERVATION]),
+    ("prometheus", "hongkong", &[EXCHANGE, GATEWAY]),
+    ("operator", "hongkong", &[EXCHANGE]),
+    ("operator", "outside", &[80]),
+    ("operator", "collector", &[COLLECTOR]),
+    ("shenzhen", "hongkong", &[GATEWAY, OBSERVATION]),
+    ("shenzhen", "macau", &[OTHER]),
+    ("shenzhen", "collector", &[COLLECTOR]),
+    ("hongkong", "outside", &[80, DNS]),
+    ("hongkong", "machine", &[API_SERVER]),
+    ("hongkong", "impostor", &[EXCHANGE]),
+    ("outside", "hongkong", &[GATEWAY, OBSERVATION]),
+];
+
+/// Between the federation and somebody who is not its member yet.
+const ABROAD: &[(&str, &str, &[u16])] = &[("outside", "hongkong", &[EXCHANGE]), ("hongkong", "outside", &[EXCHANGE])];
+
+#[tokio::test]
+async fn what_may_flow_flows_and_nothing_else() {
+    let (cluster, shell) = federation().await;
+    let world = World::around(cluster).await;
+    let (passing, refused) = (flows(PASSING), flows(REFUSED));
+    hold(&world, &passing, &[refused.clone(), flows(ABROAD)].concat()).await;
+
+    let query = root().join("examples/kubernetes/query.yaml").display().to_string();
+    world.cluster.kubectl(&["apply", "--filename", &query, "--as=researcher@hku.example"]).unwrap();
+    let complete = ["--for=condition=Complete", "federatedquery/visits-by-city", "--timeout=2m"];
+    world.cluster.kubectl(&[&["--namespace=gba", "wait"], &complete[..]].concat()).unwrap();
+    until("the collector getting a step of the question", SOON, async || {
+        let got = world.cluster.kubectl(&["--namespace=observability", "logs", "collector"])?;
+        let whole = got.contains("POST /v1/traces") && got.contains("\"traceId\"") && got.contains("\"question\"");
+        Ok(if whole { Ok(()) } else { Err(got) })
+    })
+    .await
+    .unwrap();
+
+    join_from_outside(&world);
+    hold(&world, &[passing, flows(ABROAD)].concat(), &refused).await;
+    drop(shell);
+    world.stop().await;
+}
+
+/// Makes the host outside a member, whose address is said.
+fn join_from_outside(world: &World) {
+    let address = world.outside();
+    let validity = Validity::days(Timestamp::now(), 30);
+    let authority = Authority::new("CN-ZH".parse().unwrap(), "gba.example", validity).unwrap();
+    let member = json!({
+        "apiVersion": "wanqu.dev/v1alpha1", "kind": "Jurisdiction", "metadata": {"name": "zhuhai", "namespace": "gba"},
+        "spec": {
+            "id": "CN-ZH", "sqlName": "zhuhai", "network": {"cidrs": [format!("{address}/32")]},
+            "placement": {"external": {"endpoint": format!("{address}:7443"), "ca": authority.certificate_pem()}},
+        },
+    });
+    let file = world.cluster.state().join("zhuhai.json");
+    std::fs::write(&file, member.to_string()).unwrap();
+    world.cluster.kubectl(&["apply", "--filename", &file.display().to_string()]).unwrap();
+    world.merge("federation", "gba", r#"{"spec": {"members": ["CN-SZ", "HK", "MO", "CN-ZH"]}}"#);
+    let ready = ["--for=condition=Ready", "jurisdiction/zhuhai", "--timeout=2m"];
+    world.cluster.kubectl(&[&["--namespace=gba", "wait"], &ready[..]].concat()).unwrap();
+}
