@@ -17,6 +17,10 @@ use crate::status::MAX_HEADERS;
 /// How long it may take to connect, greeting included.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How often the other side is asked for a sign of life while something is expected of it, and how long that may take. A
+/// machine that lost its power, or a pod whose network was taken away, says no farewell.
+const SIGN_OF_LIFE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
+
 /// Why there is no connection.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectError {
@@ -54,8 +58,8 @@ pub fn channel(address: String, name: ServerName<'static>, tls: Arc<ClientConfig
         .initial_stream_window_size(2 * 1024 * 1024)
         .initial_connection_window_size(1 << 30)
         .http2_max_header_list_size(MAX_HEADERS)
-        .http2_keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(10));
+        .http2_keep_alive_interval(SIGN_OF_LIFE.0)
+        .keep_alive_timeout(SIGN_OF_LIFE.1);
     let connector = tower::service_fn(move |_: tonic::transport::Uri| {
         let (address, name, tls) = (address.clone(), name.clone(), Arc::clone(&tls));
         async move {

@@ -256,6 +256,12 @@ impl Cluster {
         self.ctr(&["--namespace=k8s.io", "images", "import", &archive.display().to_string()]).map(drop)
     }
 
+    /// Gives an image that the node knows another name, as a registry does with a new tag of the same image.
+    pub fn tag(&self, image: &str, name: &str) -> Result<()> {
+        let whole = |name: &str| format!("docker.io/library/{name}");
+        self.ctr(&["--namespace=k8s.io", "images", "tag", &whole(image), &whole(name)]).map(drop)
+    }
+
     fn ctr(&self, arguments: &[&str]) -> Result<String> {
         let socket = self.plane.state().join("containerd.sock");
         run(Command::new("ctr").arg("--address").arg(socket).args(arguments))

@@ -6,13 +6,27 @@
 //!     └─▶ cluster()  the image of them, in a cluster
 //!             └─▶ Shell    commands of a page of documentation, with `kubectl` and `helm` at hand
 //!                   └─▶ federation()  the tutorial, followed until its federation is ready
+//!
+//! Laptop      the same federation, by `wanqu up`
+//! Researcher  asks from outside of the cluster; Stream: again and again, and counts what comes of it
+//! OwnersLog    what an owner wrote down
 //! ```
 
+mod audit;
+mod laptop;
+mod page;
 mod programs;
+pub mod researcher;
 mod shell;
+mod stream;
 
+pub use audit::OwnersLog;
+pub use laptop::Laptop;
+pub use page::follow;
 pub use programs::programs;
+pub use researcher::Researcher;
 pub use shell::Shell;
+pub use stream::{Known, Stream, Tally};
 
 use std::path::{Path, PathBuf};
 

@@ -140,6 +140,18 @@ async fn an_uninstall_keeps_definitions_and_what_they_describe() {
     assert_eq!(api(&client, &federation).get("gba").await.unwrap(), kept);
     assert!(api(&client, &deployment).get_opt("wanqu-operator").await.unwrap().is_none());
 
+    // Nobody gets a query in another's name past it while it is away, for the next one to ask.
+    let query = json!({
+        "apiVersion": "wanqu.dev/v1alpha1", "kind": "FederatedQuery", "metadata": {"name": "forged", "namespace": "gba"},
+        "spec": {"sql": "SELECT 1", "from": "HK", "requester": "somebody.else@hku.example"},
+    });
+    let refused = api(&client, &query)
+        .create(&PostParams::default(), &serde_json::from_value(query.clone()).unwrap())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("spec.requester must be the user who creates the query"), "{refused}");
+
     // And it comes back to what it left.
     run(&["install", "wanqu", chart]);
     assert_eq!(api(&client, &federation).get("gba").await.unwrap(), kept);

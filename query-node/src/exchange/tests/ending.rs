@@ -118,6 +118,47 @@ async fn an_owner_killed_in_mid_stream_never_looks_complete() {
     assert!(release.report.await.is_err());
 }
 
+/// A way to a node that can be cut so that neither side hears of it, as where a machine loses its power.
+async fn severable(to: SocketAddr) -> (SocketAddr, CancellationToken) {
+    let (listener, cut) = (listener().await, CancellationToken::new());
+    let (address, severed) = (listener.local_addr().unwrap(), cut.clone());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            let (mut outside, _) = listener.accept().await.unwrap();
+            if severed.is_cancelled() {
+                held.push(outside);
+                continue;
+            }
+            let mut inside = TcpStream::connect(to).await.unwrap();
+            let severed = severed.clone();
+            tokio::spawn(async move {
+                let end = severed.run_until_cancelled(tokio::io::copy_bidirectional(&mut outside, &mut inside)).await;
+                if end.is_none() {
+                    // Nothing is closed, and nothing passes any more.
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    (address, cut)
+}
+
+#[tokio::test]
+async fn an_owner_that_falls_silent_is_given_up_long_before_the_deadline() {
+    let border = Border::new();
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
+    let (address, cut) = severable(border.serve_as(node(&border.mo), listener().await, owner)).await;
+    let exchange = border.exchange(address);
+    let call = tokio::spawn(async move { ask(&exchange).await });
+    questions.recv().await.unwrap();
+    cut.cancel();
+    let outcome = tokio::time::timeout(Duration::from_secs(30), call).await.expect("it is not waited for").unwrap();
+    let refusal = outcome.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
+}
+
 /// Macau's node with a clock and an end of its own.
 async fn macau(border: &Border, change: impl FnOnce(ExchangeServer) -> ExchangeServer) -> SocketAddr {
     let (asked, mut questions) = mpsc::unbounded_channel();
