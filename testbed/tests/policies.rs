@@ -1,6 +1,7 @@
 //! Network policies hold, and clusters reach each other by a line that can be cut.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wanqu_testbed::image::BUSYBOX;
-use wanqu_testbed::{Cluster, until};
+use wanqu_testbed::{Cluster, Host, until};
 
 const SOON: Duration = Duration::from_mins(2);
 /// What asks the server, by address and port; fails if there is no answer in two seconds.
@@ -86,7 +87,7 @@ async fn a_policy_lets_pass_what_it_names_and_nothing_else_also_from_another_clu
     let (address, port) = server(&home).await;
     let (address, node) = (address.to_string(), home.node_address().to_string());
     let sleep = "sleep 100000";
-    pod(&home, "friend", json!({"role": "friend"}), sleep).await;
+    let friend = pod(&home, "friend", json!({"role": "friend"}), sleep).await;
     pod(&home, "stranger", json!({}), sleep).await;
     pod(&abroad, "foreigner", json!({}), sleep).await;
 
@@ -120,6 +121,25 @@ async fn a_policy_lets_pass_what_it_names_and_nothing_else_also_from_another_clu
     let by_name = || from_pod(&home, "friend", "web.default.svc.cluster.local", 80);
     becomes("the friend passing by the Service's name", true, by_name).await;
     assert_eq!(from_pod(&home, "stranger", &address, 8080), "", "refused all the time");
+
+    // A host that is no part of the cluster, until it goes.
+    let outside = home.outside().unwrap();
+    let listener = outside.host().listen(8080).unwrap();
+    let (host, name) = (outside.host().address().to_string(), format!("{}-outside", home.node_name()));
+    let reached = |from: &Host| {
+        let mut ask = from.command("busybox");
+        let connects = ask.args(["nc", "-w", "2", &host, "8080", "-e", "true"]).status().unwrap().success();
+        if connects { "here\n".to_owned() } else { String::new() }
+    };
+    let (machine, friend) = (home.machine(), home.pod(friend).unwrap());
+    for from in [&machine, &friend] {
+        becomes("the host outside being reached", true, || reached(from)).await;
+    }
+    let there = || Path::new("/run/netns").join(&name).exists();
+    assert!(there());
+    drop((listener, outside));
+    assert!(!there() && reached(&friend).is_empty(), "it goes");
+    home.outside().expect("another one in its place");
 
     drop(link);
     tokio::join!(home.stop(), abroad.stop());

@@ -13,6 +13,9 @@ use crate::process::{Process, Program};
 /// Where containerd keeps the network namespaces of pods, below a cluster's folder.
 const PODS: &str = "containerd/run/io.containerd.grpc.v1.cri/netns";
 
+/// The cluster's end of the line to a host outside.
+const LINE: &str = "outside";
+
 /// Someone with an address, in whose place a test opens connections and takes them.
 #[derive(Debug, Clone)]
 pub struct Host {
@@ -28,7 +31,11 @@ pub struct Listener(#[expect(dead_code, reason = "it ends when it is dropped")] 
 /// A host beside a cluster and no part of it, joined by a line of its own: what a pod should not reach can be put there, and
 /// no address of the real world is ever called. It goes when this is dropped, or with its cluster.
 #[derive(Debug)]
-pub struct Outside(Host);
+pub struct Outside {
+    host: Host,
+    /// The cluster's network, in which the line ends.
+    cluster: Network,
+}
 
 impl Host {
     /// Its address.
@@ -55,13 +62,15 @@ impl Outside {
     /// The host itself.
     #[must_use]
     pub fn host(&self) -> &Host {
-        &self.0
+        &self.host
     }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        self.0.network.delete();
+        // The kernel takes a namespace down some time after it is deleted, and a line at once. It is gone with its cluster.
+        let _ = run(self.cluster.command("ip").args(["link", "delete", LINE]));
+        self.host.network.delete();
     }
 }
 
@@ -96,16 +105,17 @@ impl Cluster {
         let [here, there] = [1, 2].map(|last| Ipv4Addr::from(u32::from(range.outside()) + last));
         let name = range.outside_name();
         run(Command::new("ip").args(["netns", "add", &name]))?;
-        let outside = Outside(self.host(Network::at(Path::new("/run/netns").join(&name)), there.into()));
+        let host = self.host(Network::at(Path::new("/run/netns").join(&name)), there.into());
+        let outside = Outside { host, cluster: self.network.clone() };
         run(Command::new("ip")
-            .args(["link", "add", "outside", "netns", &self.node_name(), "type", "veth"])
+            .args(["link", "add", LINE, "netns", &self.node_name(), "type", "veth"])
             .args(["peer", "name", "cluster", "netns", &name]))?;
         for (network, words) in [
-            (&self.network, format!("address add {here}/30 dev outside")),
-            (&self.network, "link set outside up".to_owned()),
-            (&outside.0.network, format!("address add {there}/30 dev cluster")),
-            (&outside.0.network, "link set cluster up".to_owned()),
-            (&outside.0.network, format!("route add default via {here}")),
+            (&self.network, format!("address add {here}/30 dev {LINE}")),
+            (&self.network, format!("link set {LINE} up")),
+            (&outside.host.network, format!("address add {there}/30 dev cluster")),
+            (&outside.host.network, "link set cluster up".to_owned()),
+            (&outside.host.network, format!("route add default via {here}")),
         ] {
             run(network.command("ip").args(words.split(' ')))?;
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 use table::{flows, hold};
-use wanqu_cluster_tests::{federation, root};
+use wanqu_chart_tests::Step;
+use wanqu_cluster_tests::{Shell, federation, root};
 use wanqu_identity::{Authority, Validity};
 use wanqu_testbed::until;
 use world::World;
@@ -77,10 +78,25 @@ const REFUSED: &[(&str, &str, &[u16])] = &[
 /// Between the federation and somebody who is not its member yet.
 const ABROAD: &[(&str, &str, &[u16])] = &[("outside", "hongkong", &[EXCHANGE]), ("hongkong", "outside", &[EXCHANGE])];
 
+/// Once an administrator says where names are resolved, where the API server is, and who reads metrics.
+const CLOSER: &[(&str, &str, &[u16])] = &[
+    ("operator", "outside", &[DNS, API_SERVER]),
+    ("prometheus", "hongkong", &[OBSERVATION]),
+    ("stranger", "hongkong", &[OBSERVATION]),
+];
+const CLOSER_PASSING: &[(&str, &str, &[u16])] = &[
+    ("operator", "machine", &[API_SERVER, DNS]),
+    ("operator", "hongkong", &[GATEWAY, OBSERVATION]),
+    ("hongkong", "machine", &[DNS]),
+    ("collector", "hongkong", &[OBSERVATION]),
+    ("prometheus", "outside", &[80]),
+    ("stranger", "outside", &[DNS, API_SERVER]),
+];
+
 #[tokio::test]
 async fn what_may_flow_flows_and_nothing_else() {
     let (cluster, shell) = federation().await;
-    let world = World::around(cluster).await;
+    let mut world = World::around(cluster).await;
     let (passing, refused) = (flows(PASSING), flows(REFUSED));
     hold(&world, &passing, &[refused.clone(), flows(ABROAD)].concat()).await;
 
@@ -98,6 +114,10 @@ async fn what_may_flow_flows_and_nothing_else() {
 
     join_from_outside(&world);
     hold(&world, &[passing, flows(ABROAD)].concat(), &refused).await;
+
+    hold(&world, &flows(&[("operator", "outside", &[DNS, API_SERVER])]), &[]).await;
+    draw_closer(&mut world, &shell).await;
+    hold(&world, &flows(CLOSER_PASSING), &[flows(CLOSER), flows(&[("hongkong", "outside", &[DNS])])].concat()).await;
     drop(shell);
     world.stop().await;
 }
@@ -120,4 +140,17 @@ fn join_from_outside(world: &World) {
     world.merge("federation", "gba", r#"{"spec": {"members": ["CN-SZ", "HK", "MO", "CN-ZH"]}}"#);
     let ready = ["--for=condition=Ready", "jurisdiction/zhuhai", "--timeout=2m"];
     world.cluster.kubectl(&[&["--namespace=gba", "wait"], &ready[..]].concat()).unwrap();
+}
+
+/// Upgrades the release with what is left open by default, and waits for the operator that it brings.
+async fn draw_closer(world: &mut World, shell: &Shell) {
+    let node = world.cluster.node_address();
+    let observability = "namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name=observability";
+    let command = format!(
+        "helm upgrade wanqu charts/wanqu --namespace wanqu-system --reuse-values --wait --timeout 3m \
+         --set 'networkPolicy.dns.to[0].ipBlock.cidr={node}/32' --set 'networkPolicy.apiServer.cidrs={{{node}/32}}' \
+         --set 'networkPolicy.metricsFrom[0].{observability}'"
+    );
+    shell.run(&Step { line: 0, command }).unwrap();
+    world.find_operator().await;
 }

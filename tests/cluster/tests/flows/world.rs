@@ -40,7 +40,7 @@ impl World {
     pub async fn around(cluster: Cluster) -> Self {
         let outside = cluster.outside().unwrap();
         let mut listeners = Vec::new();
-        for port in [80, 53, 7443] {
+        for port in [80, 53, 6443, 7443] {
             listeners.push(outside.host().listen(port).unwrap());
         }
         for namespace in ["stranger", "observability"] {
@@ -71,15 +71,21 @@ impl World {
         for (name, namespace, selector) in [
             ("shenzhen", "gba-shenzhen", "app.kubernetes.io/name=wanqu-node"),
             ("macau", "gba-macau", "app.kubernetes.io/name=wanqu-node"),
-            ("operator", "wanqu-system", "app.kubernetes.io/name=wanqu-operator"),
         ] {
             self.hosts.insert(name, running(&self.cluster, namespace, selector).await);
         }
+        self.find_operator().await;
         self.trace_hongkong().await;
         // A port of a node's pod that no policy speaks of.
         let other = self.hosts["macau"].listen(7000).unwrap();
         self.listeners.push(other);
         self
+    }
+
+    /// The operator, as it runs now.
+    pub async fn find_operator(&mut self) {
+        let host = running(&self.cluster, "wanqu-system", "app.kubernetes.io/name=wanqu-operator").await;
+        self.hosts.insert("operator", host);
     }
 
     /// Has Hong Kong's node send its traces to the collector, and waits for its new copy.
