@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use crate::bundle::{Issuer, Member};
 use crate::finding::Findings;
-use crate::kinds::{IssuerSpec, Jurisdiction};
+use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
 use crate::placements::{Placement, Placements};
 use crate::sourced::Sourced;
 
@@ -66,6 +66,13 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         let problem = "its collector is known by a name only, and network policies know no names";
         let remedy = "say the namespace of the collector's pods, or its cidrs";
         findings.add(jurisdiction, "spec.traces", problem, remedy);
+    }
+    if let Some(exchange) = &spec.exchange
+        && exchange.service_type == ServiceType::ClusterIP
+        && (exchange.node_port.is_some() || exchange.external_traffic_policy.is_some())
+    {
+        let problem = "nodePort and externalTrafficPolicy speak of a way in from outside";
+        findings.add(jurisdiction, "spec.exchange", problem, "let serviceType be NodePort or LoadBalancer");
     }
     let mut seen = BTreeSet::new();
     for (position, issuer) in spec.issuers.iter().enumerate() {

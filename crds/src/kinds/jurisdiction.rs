@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{NodeNetwork, Status, TracesSpec};
+use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
 use crate::names::{JurisdictionId, SqlName};
 
 /// One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
@@ -48,6 +48,10 @@ pub struct JurisdictionSpec {
     /// Where its node sends the traces of questions; nowhere if not said. On a laptop it is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<TracesSpec>,
+    /// How members outside of its node's cluster reach it. Without it those of its cluster do, and nobody else. On a laptop, and
+    /// where the node is run elsewhere, it is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<NodeExchange>,
     /// How many copies of the node run.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 1, max = 64))]

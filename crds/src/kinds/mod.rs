@@ -11,6 +11,7 @@ mod data_sharing_agreement;
 mod dataset;
 mod definition;
 mod disclosure_policy;
+mod exchange;
 mod federated_query;
 mod federation;
 mod jurisdiction;
@@ -26,6 +27,7 @@ pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec}
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
 pub use definition::{Definition, definitions};
 pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
+pub use exchange::{ExternalTraffic, NodeExchange, ServiceType};
 pub use federated_query::{ConcurrencyPolicy, Delivery, FederatedQuery, FederatedQuerySpec, FederatedQueryStatus};
 pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};
 pub use jurisdiction::{

@@ -138,6 +138,12 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: macau\n  dataClaim: records",
     },
     OfObject {
+        message: "nodePort and externalTrafficPolicy speak of a way in from outside: let serviceType be NodePort or LoadBalancer",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  exchange: {serviceType: NodePort, nodePort: 30743, externalTrafficPolicy: Local}",
+        bad: "sqlName: macau\n  exchange: {nodePort: 30743}",
+    },
+    OfObject {
         message: "gba and whole are catalogs of the common tables",
         place: "sqlName: macau",
         good: "sqlName: gba_macau",

@@ -15,9 +15,23 @@ pub(super) fn services(node: &Node<'_>) -> Vec<Service> {
     };
     vec![
         service(node, names::node(&node.name), headless),
-        service(node, names::exchange(&node.name), spec(node, vec![port("exchange", EXCHANGE)])),
+        exchange(node),
         service(node, names::gateway(&node.name), spec(node, vec![port("gateway", GATEWAY)])),
     ]
+}
+
+/// The exchange, as far outside as its Jurisdiction says.
+fn exchange(node: &Node<'_>) -> Service {
+    let way = node.spec.exchange.clone().unwrap_or_default();
+    let node_port = way.node_port.map(i32::from);
+    let spec = ServiceSpec {
+        type_: Some(way.service_type.as_str().to_owned()),
+        external_traffic_policy: way.external_traffic_policy.map(|policy| policy.as_str().to_owned()),
+        ..spec(node, vec![ServicePort { node_port, ..port("exchange", EXCHANGE) }])
+    };
+    let mut service = service(node, names::exchange(&node.name), spec);
+    service.metadata.annotations = Some(way.annotations).filter(|annotations| !annotations.is_empty());
+    service
 }
 
 fn service(node: &Node<'_>, name: String, spec: ServiceSpec) -> Service {

@@ -152,6 +152,16 @@ fn a_collector_is_told_to_the_node_and_the_only_further_way_out() {
     assert_eq!((told(&pods).as_deref(), told(&serde_json::json!({}))), (Some(endpoint), None));
 }
 
+#[test]
+fn an_exchange_is_reached_from_outside_as_its_jurisdiction_says() {
+    let exchange = serde_json::json!({
+        "serviceType": "LoadBalancer", "nodePort": 30743, "externalTrafficPolicy": "Local",
+        "annotations": {"lb.example/internal": "true"},
+    });
+    let resources = built(&serde_json::json!({"exchange": exchange}), &inputs("gba-hongkong"));
+    insta::assert_snapshot!(yaml(resources.services[1].get()));
+}
+
 /// Pod Security Standard `restricted`, v1.34, as its page lists it.
 #[test]
 fn every_pod_meets_the_restricted_standard() {
