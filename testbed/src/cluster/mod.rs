@@ -233,6 +233,12 @@ impl Cluster {
         self.seat.range().node().into()
     }
 
+    /// The addresses of its node and pods, with which they come to a cluster that it is joined to.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        self.seat.range().nodes_and_pods()
+    }
+
     /// Runs `kubectl` as the administrator and gives what it printed.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let kubectl = ensure(Tool::Kubectl)?;

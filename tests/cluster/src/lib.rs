@@ -42,12 +42,20 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The archive of the project's image, which clusters import.
+///
+/// # Errors
+/// If the programs or the image cannot be built.
+pub fn archive() -> Result<PathBuf, TestbedError> {
+    image::build(&root().join("Dockerfile"), &programs(), IMAGE)
+}
+
 /// A cluster that has the project's image.
 ///
 /// # Errors
 /// If the programs or the image cannot be built, or the cluster not be started.
 pub async fn cluster() -> Result<Cluster, TestbedError> {
-    let archive = image::build(&root().join("Dockerfile"), &programs(), IMAGE)?;
+    let archive = archive()?;
     let cluster = Cluster::start_with_policies().await?;
     cluster.import(&archive)?;
     Ok(cluster)

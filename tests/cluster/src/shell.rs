@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use wanqu_chart_tests::Step;
 use wanqu_testbed::Cluster;
@@ -16,6 +16,7 @@ pub struct Shell {
     kubeconfig: PathBuf,
     path: OsString,
     home: PathBuf,
+    variables: Vec<(String, String)>,
 }
 
 impl Shell {
@@ -36,7 +37,14 @@ impl Shell {
         let mut path = tools.into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
-        Self { kubeconfig: cluster.admin().path().to_owned(), path, home }
+        Self { kubeconfig: cluster.admin().path().to_owned(), path, home, variables: Vec::new() }
+    }
+
+    /// The same with a variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
     }
 
     /// Runs one step and gives what it printed.
@@ -44,19 +52,27 @@ impl Shell {
     /// # Errors
     /// With the line of the page, the command and what it said, if it does not succeed.
     pub fn run(&self, step: &Step) -> Result<String, String> {
-        let output = Command::new("sh")
-            .args(["-c", &step.command])
-            .current_dir(root())
-            .env("KUBECONFIG", &self.kubeconfig)
-            .env("PATH", &self.path)
-            .env("HOME", &self.home)
-            .output()
-            .map_err(|error| error.to_string())?;
+        let output = self.output(&step.command).map_err(|error| error.to_string())?;
         let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             return Ok(said(&output.stdout));
         }
         let (out, err) = (said(&output.stdout), said(&output.stderr));
         Err(format!("line {}: `{}` failed ({})\n{out}{err}", step.line, step.command, output.status))
+    }
+
+    /// Runs a command, whatever comes of it.
+    ///
+    /// # Errors
+    /// If there is no shell.
+    pub fn output(&self, command: &str) -> std::io::Result<Output> {
+        Command::new("sh")
+            .args(["-c", command])
+            .current_dir(root())
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("PATH", &self.path)
+            .env("HOME", &self.home)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .output()
     }
 }

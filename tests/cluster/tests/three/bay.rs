@@ -1,0 +1,147 @@
+//! Three clusters, joined by lines that can be cut, and who sits at each.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use wanqu_cluster_tests::{Laptop, Shell, archive, follow};
+use wanqu_testbed::{Cluster, Link, until};
+
+/// The longest that anything may take on a machine that is busy.
+pub const SOON: Duration = Duration::from_mins(4);
+
+/// The page that is followed.
+const PAGE: &str = "docs/three-clusters.md";
+
+/// One member: its cluster, and a shell of its administrator, whose cluster is no other's.
+pub struct Member {
+    name: &'static str,
+    cluster: Cluster,
+    shell: Shell,
+}
+
+/// What a question gave.
+pub struct Said {
+    /// The exit code of the command.
+    pub code: Option<i32>,
+    /// The rows, as CSV.
+    pub rows: String,
+    /// The account, or why there are no rows.
+    pub account: String,
+}
+
+/// The three of them.
+pub struct Bay {
+    pub shenzhen: Member,
+    pub hongkong: Member,
+    pub macau: Member,
+    /// Between Hong Kong and Macau.
+    pub line: Link,
+    others: [Link; 2],
+    pub laptop: Laptop,
+    _handed: TempDir,
+    since: Instant,
+}
+
+impl Bay {
+    /// Starts the clusters, each with the project's image, and joins each to each.
+    pub async fn start() -> Self {
+        let since = Instant::now();
+        let archive = archive().unwrap();
+        let handed = tempfile::tempdir().unwrap();
+        // Hong Kong's holds to network policies, so that those of its node are seen to let its questions pass.
+        let (shenzhen, hongkong, macau) =
+            tokio::join!(Cluster::start(), Cluster::start_with_policies(), Cluster::start());
+        let member = |name, others: &str, cluster: Cluster| {
+            cluster.import(&archive).unwrap();
+            let shell = Shell::new(&cluster)
+                .with("MEMBER", name)
+                .with("OTHERS", others)
+                .with("HOST", cluster.node_address().to_string())
+                .with("CIDR", cluster.addresses())
+                .with("HANDED", handed.path().display().to_string());
+            Member { name, cluster, shell }
+        };
+        let shenzhen = member("shenzhen", "hongkong macau", shenzhen.unwrap());
+        let hongkong = member("hongkong", "shenzhen macau", hongkong.unwrap());
+        let macau = member("macau", "shenzhen hongkong", macau.unwrap());
+        let join = |one: &Member, other: &Member| one.cluster.join(&other.cluster).unwrap();
+        let (line, others) = (join(&hongkong, &macau), [join(&shenzhen, &hongkong), join(&shenzhen, &macau)]);
+        let laptop = Laptop::start();
+        Self { shenzhen, hongkong, macau, line, others, laptop, _handed: handed, since }
+    }
+
+    /// Prints what was done since it last did.
+    pub fn passed(&mut self, what: &str) {
+        let took = std::mem::replace(&mut self.since, Instant::now()).elapsed().as_secs_f64();
+        println!("{took:5.1} s  {what}");
+    }
+
+    /// Follows a section of the page at all three, as each would for itself.
+    pub fn each(&self, heading: &str) {
+        thread::scope(|scope| {
+            for member in [&self.shenzhen, &self.hongkong, &self.macau] {
+                scope.spawn(|| member.follow(heading));
+            }
+        });
+    }
+
+    pub async fn stop(self) {
+        drop((self.line, self.others, self.laptop));
+        tokio::join!(self.shenzhen.cluster.stop(), self.hongkong.cluster.stop(), self.macau.cluster.stop());
+    }
+}
+
+impl Member {
+    /// Follows a section of the page, and gives what each of its commands printed.
+    pub fn follow(&self, heading: &str) -> Vec<String> {
+        follow(&self.shell, PAGE, heading).unwrap_or_else(|failure| {
+            let objects = ["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"];
+            let told = ["get", "federations,jurisdictions", "--all-namespaces", "--output=jsonpath={.items[*].status}"];
+            let state = [&objects[..], &told[..]].map(|arguments| self.cluster.kubectl(arguments).unwrap_or_default());
+            panic!("at {}: {failure}\n{}", self.name, state.join("\n"))
+        })
+    }
+
+    /// Asks as the page does.
+    pub fn ask(&self, sql: &str, more: &str) -> Said {
+        let command = format!(
+            "kubectl wanqu query --namespace gba --as researcher@hku.example --from HK --project cross-border-care \
+             --purpose health-planning --format csv {more} \"{sql}\""
+        );
+        let output = self.shell.output(&command).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { code: output.status.code(), rows: text(&output.stdout), account: text(&output.stderr) }
+    }
+
+    /// Asks until the answer is as it should be.
+    pub async fn ask_until(&self, what: &str, sql: &str, good: impl Fn(&Said) -> bool) -> Said {
+        until(what, SOON, async || {
+            let said = self.ask(sql, "");
+            Ok(if good(&said) { Ok(said) } else { Err(format!("{}{}", said.rows, said.account)) })
+        })
+        .await
+        .unwrap()
+    }
+
+    /// Waits until its node shows this of another member's node, and gives it.
+    pub async fn told(&self, what: &str, of: &str, good: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/api/v1/namespaces/gba-{0}/pods/{0}-node-0:9090/proxy/peers", self.name);
+        until(&format!("{} seeing {what}", self.name), SOON, async || {
+            let mut told: Value = serde_json::from_str(&self.cluster.kubectl(&["get", "--raw", &path])?).unwrap();
+            let of = told[of].take();
+            Ok(if good(&of) { Ok(of) } else { Err(of.to_string()) })
+        })
+        .await
+        .unwrap()
+    }
+
+    /// What is said of a member that is missing, in the status of a query.
+    pub fn missing(&self, query: &str) -> Value {
+        let get = ["get", "federatedquery", query, "--namespace=gba", "--output=json"];
+        let object: Value = serde_json::from_str(&self.cluster.kubectl(&get).unwrap()).unwrap();
+        let parts = object["status"]["runs"][0]["jurisdictions"].as_array().cloned().unwrap_or_default();
+        parts.into_iter().find(|part| part["jurisdiction"] == "MO").unwrap_or_default()["missing"].take()
+    }
+}
