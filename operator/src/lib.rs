@@ -17,6 +17,8 @@ pub mod federation;
 pub mod framework;
 pub mod jurisdiction;
 pub mod names;
+pub mod observed;
+pub mod peers;
 pub mod queues;
 pub mod realm;
 pub mod resolvers;

@@ -1,33 +1,44 @@
-//! Agreements: in force or not, by their state and by the clock.
+//! Agreements: in force or not, by their state and by the clock; and whether the other party holds the same.
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_crds::agreement_digest;
 use wanqu_crds::bundle::AgreementState;
-use wanqu_crds::kinds::DataSharingAgreement;
+use wanqu_crds::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
 
 use super::Described;
+use super::agreed::{agreed, parties};
+use crate::framework::Context;
 use crate::framework::conditions::{Claim, Reason, Type};
 
 impl Described for DataSharingAgreement {
-    fn standing(&self, now: Timestamp) -> (Vec<Claim>, Option<Timestamp>) {
-        let spec = &self.spec;
+    fn standing(&self, context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
+        let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
         // Both ends compare the digest: an agreement counts only where they hold the same.
-        let digest = self.name_any().parse().map(|name| agreement_digest(&name, spec)).unwrap_or_default();
-        let terms = format!("its terms have the digest sha256:{digest}");
-        let no = |reason, why: String| Claim::no(Type::InForce, reason, format!("{why}; {terms}"));
-        let (claim, until) = if now >= spec.expires {
-            (no(Reason::Expired, format!("it ended on {}", spec.expires)), None)
-        } else if spec.state != AgreementState::Active {
-            let why = format!("its state is {:?}, and only an Active agreement allows anything", spec.state);
-            (no(Reason::Inactive, why), Some(spec.expires))
-        } else if now < spec.not_before {
-            (no(Reason::NotYet, format!("it begins on {}", spec.not_before)), Some(spec.not_before))
-        } else {
-            let message = format!("it holds until {}; {terms}", spec.expires);
-            (Claim::yes(Type::InForce, Reason::Active, message), Some(spec.expires))
-        };
-        (vec![claim], until)
+        let digest = name.parse().map(|name| agreement_digest(&name, &self.spec)).unwrap_or_default();
+        let (in_force, until) = in_force(&self.spec, &digest, context.clock.now());
+        let agreed = parties(&context.catalogue, &namespace, &self.spec).map(|(here, there)| {
+            let told = context.peers.told(&namespace, &here, &there);
+            agreed(&name, &digest, (&here, &there), told.as_ref())
+        });
+        ([Some(in_force), agreed].into_iter().flatten().collect(), until)
+    }
+}
+
+/// Whether it is in force, and until when that is so at the most.
+fn in_force(spec: &DataSharingAgreementSpec, digest: &str, now: Timestamp) -> (Claim, Option<Timestamp>) {
+    let terms = format!("its terms have the digest sha256:{digest}");
+    let no = |reason, why: String| Claim::no(Type::InForce, reason, format!("{why}; {terms}"));
+    if now >= spec.expires {
+        (no(Reason::Expired, format!("it ended on {}", spec.expires)), None)
+    } else if spec.state != AgreementState::Active {
+        let why = format!("its state is {:?}, and only an Active agreement allows anything", spec.state);
+        (no(Reason::Inactive, why), Some(spec.expires))
+    } else if now < spec.not_before {
+        (no(Reason::NotYet, format!("it begins on {}", spec.not_before)), Some(spec.not_before))
+    } else {
+        let message = format!("it holds until {}; {terms}", spec.expires);
+        (Claim::yes(Type::InForce, Reason::Active, message), Some(spec.expires))
     }
 }
 
@@ -58,10 +69,10 @@ mod tests {
             ("Requested", "2027-06-01T00:00:00Z", Reason::Expired, None),
         ];
         for (state, now, reason, until) in cases {
-            let (claims, next) = agreement(state).standing(now.parse().unwrap());
-            assert_eq!((claims[0].reason, next), (reason, until.map(|t| t.parse().unwrap())), "{state} at {now}");
-            assert_eq!(claims[0].holds, Some(reason == Reason::Active));
-            assert!(claims[0].message.contains("sha256:"), "{}", claims[0].message);
+            let (claim, next) = in_force(&agreement(state).spec, "d1", now.parse().unwrap());
+            assert_eq!((claim.reason, next), (reason, until.map(|t| t.parse().unwrap())), "{state} at {now}");
+            assert_eq!(claim.holds, Some(reason == Reason::Active));
+            assert!(claim.message.contains("sha256:d1"), "{}", claim.message);
         }
     }
 }

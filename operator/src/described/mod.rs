@@ -1,6 +1,7 @@
 //! What describes data and who may ask for it: common tables, datasets, policies, agreements and projects. Nothing is
 //! made of them one by one; the federation's controller compiles them together, and each gets its conditions here.
 
+mod agreed;
 mod agreement;
 mod claims;
 
@@ -21,7 +22,7 @@ use crate::realm::{Seen, Verdict};
 /// A kind that only describes.
 pub trait Described: Reported + HasStatus<Status = Status> {
     /// What holds of it by itself, once it is known to be in order, and until when that is so at the most.
-    fn standing(&self, _now: Timestamp) -> (Vec<Claim>, Option<Timestamp>) {
+    fn standing(&self, _context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
         (Vec::new(), None)
     }
 }
@@ -52,10 +53,9 @@ pub async fn reconcile<K: Described>(object: Arc<Guarded<K>>, context: Arc<Conte
         return Ok(Action::await_change());
     }
     // Build and report.
-    let now = context.clock.now();
-    let (standing, until) = object.read().map(|object| object.standing(now)).unwrap_or_default();
+    let (standing, until) = object.read().map(|object| object.standing(&context)).unwrap_or_default();
     let claims = claims::claims(&verdict, standing);
-    status::report(&context.client, &object, &claims, now).await?;
+    status::report(&context.client, &object, &claims, context.clock.now()).await?;
     Ok(until.map_or_else(Action::await_change, |until| {
         // A moment later than the end, and never further off than a timer can be set.
         Action::requeue((context.clock.until(until) + Duration::from_millis(500)).min(Duration::from_hours(24)))

@@ -17,6 +17,8 @@ pub enum Type {
     BundleCurrent,
     /// Whether an agreement allows anything now.
     InForce,
+    /// Whether the other party of an agreement, which another operator runs, holds the same.
+    Agreed,
     /// Whether a jurisdiction's node has certificates that hold.
     IdentityReady,
     /// Whether a jurisdiction's node runs.
@@ -52,6 +54,14 @@ pub enum Reason {
     NotYet,
     /// It holds no longer.
     Expired,
+    /// The other party holds the same terms.
+    SameTerms,
+    /// The other party holds other terms under this name.
+    DigestDiffers,
+    /// The other party holds no such agreement.
+    NotHeld,
+    /// The other party's node does not say what it holds.
+    PeerUnreachable,
     /// A member is not ready.
     MemberNotReady,
     /// It is run by somebody else's operator.
@@ -173,6 +183,7 @@ impl Type {
             Self::Valid => "Valid",
             Self::BundleCurrent => "BundleCurrent",
             Self::InForce => "InForce",
+            Self::Agreed => "Agreed",
             Self::IdentityReady => "IdentityReady",
             Self::WorkloadReady => "WorkloadReady",
             Self::Accepted => "Accepted",
@@ -197,6 +208,10 @@ impl Reason {
             Self::Inactive => "Inactive",
             Self::NotYet => "NotYet",
             Self::Expired => "Expired",
+            Self::SameTerms => "SameTerms",
+            Self::DigestDiffers => "DigestDiffers",
+            Self::NotHeld => "NotHeld",
+            Self::PeerUnreachable => "PeerUnreachable",
             Self::MemberNotReady => "MemberNotReady",
             Self::External => "External",
             Self::Issued => "Issued",

@@ -9,6 +9,7 @@ use super::events::Events;
 use super::metrics::Metrics;
 use super::watched::{Catalogue, Children};
 use crate::federated_query::Runs;
+use crate::peers::Peers;
 use crate::queues::Queues;
 use crate::realm::Realms;
 use crate::settings::Settings;
@@ -31,6 +32,8 @@ pub struct Context {
     pub children: Children,
     /// What was compiled.
     pub realms: Realms,
+    /// What members elsewhere hold of agreements.
+    pub peers: Peers,
     /// Where to ask that an object be looked at.
     pub queues: Queues,
     /// The questions that are being asked.

@@ -18,6 +18,7 @@ use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     ResearchProject,
 };
+use wanqu_crds::names::JurisdictionId;
 
 use super::guarded::Guarded;
 use super::labels;
@@ -221,6 +222,15 @@ impl Children {
         let mut found = self.all(kind);
         found.retain(|object| object.metadata.namespace.as_deref() == Some(namespace));
         found
+    }
+
+    /// The copies of a node that run in a namespace.
+    #[must_use]
+    pub fn pods_of(&self, namespace: &str, federation: &str, jurisdiction: &JurisdictionId) -> Vec<Arc<DynamicObject>> {
+        let wanted = labels::node(federation, jurisdiction);
+        let mut pods = self.list("Pod", namespace);
+        pods.retain(|pod| wanted.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
+        pods
     }
 
     /// Ends when everything that was there at the start has been seen.

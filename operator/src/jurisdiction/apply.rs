@@ -12,11 +12,11 @@ use wanqu_crds::kinds::Jurisdiction;
 
 use super::build::Resources;
 use super::dereference::{Inputs, Place};
-use super::{finalizer, identity, in_force};
+use super::{finalizer, identity};
 use crate::framework::apply::{Applied, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
 use crate::framework::{Context, Error, Result};
-use crate::names;
+use crate::{names, observed};
 
 /// The most that a `ConfigMap` may hold, in bytes, with room for its metadata.
 const MAX_BUNDLE: usize = 1_000_000;
@@ -78,7 +78,7 @@ pub(super) async fn apply(
     if let Some(file) = &inputs.bundle {
         tell_pods(context, jurisdiction, inputs, &file.digest).await?;
         let pods = own_pods(context, jurisdiction, inputs);
-        behind = in_force::behind(pods.iter().map(Arc::as_ref), &file.digest).await;
+        behind = observed::behind(pods.iter().map(Arc::as_ref), &file.digest).await;
     }
     let (services, policies) = applied;
     let resources = Resources { account, services, policies, disruption, bundle, stateful_set };
@@ -154,8 +154,5 @@ async fn pods(
 /// The pods of a node in this cluster, as they are seen. Those of another one are not reached from here.
 fn own_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Vec<Arc<DynamicObject>> {
     let Place::Here { namespace } = &inputs.place else { return Vec::new() };
-    let wanted = labels::node(&inputs.federation.name, &jurisdiction.spec.id);
-    let mut pods = context.children.list("Pod", namespace);
-    pods.retain(|pod| wanted.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
-    pods
+    context.children.pods_of(namespace, &inputs.federation.name, &jurisdiction.spec.id)
 }

@@ -14,7 +14,6 @@ mod build;
 mod dereference;
 mod finalizer;
 pub mod identity;
-mod in_force;
 mod peers;
 mod remote;
 mod status;

@@ -1,6 +1,7 @@
 //! The operator against a real API server. Nothing here needs a running pod: the control plane has no controllers of its
 //! own, so what a kubelet would report of a workload, a test reports itself.
 
+mod agreed;
 mod bed;
 mod conditions;
 mod copies;
@@ -14,6 +15,7 @@ mod leader;
 mod malformed;
 mod observe;
 mod placement;
+mod pods;
 mod quiet;
 mod rbac;
 #[path = "../shared/rights.rs"]

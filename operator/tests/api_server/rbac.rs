@@ -13,6 +13,7 @@ use wanqu_testbed::{Mark, until};
 
 use crate::bed::{Bed, OPERATOR};
 use crate::guard;
+use crate::pods::pod;
 use crate::rights::{bind, rules, with_lease};
 
 /// Everything that an operator ever does.
@@ -22,15 +23,7 @@ async fn whole_life(bed: &Bed) {
     bed.ready("Federation", "gba").await;
     a_question(bed).await;
     // A copy runs, and is told of another bundle.
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "macau-node-0", "namespace": "gba-macau", "labels": {
-            "app.kubernetes.io/name": "wanqu-node", "app.kubernetes.io/instance": "gba",
-            "app.kubernetes.io/managed-by": "wanqu-operator", "wanqu.dev/jurisdiction": "MO",
-        }, "annotations": {"wanqu.dev/made-for": "gba/macau"}},
-        "spec": {"serviceAccountName": "macau-node", "automountServiceAccountToken": false, "containers": [{"name": "node", "image": "wanqu:test"}]},
-    });
-    bed.apply(&pod.to_string()).await;
+    bed.apply(&pod("MO", "macau").to_string()).await;
     bed.until("Pod", "gba-macau", "macau-node-0", |pod| {
         pod["metadata"]["annotations"]["wanqu.dev/bundle-digest"].as_str().map(drop)
     })

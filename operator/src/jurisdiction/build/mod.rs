@@ -22,6 +22,7 @@ use super::peers::Peers;
 use crate::framework::apply::{Built, Prepared};
 use crate::framework::labels;
 use crate::names;
+use crate::observed::OBSERVATION;
 use crate::realm::BundleFile;
 use crate::settings::Settings;
 
@@ -29,8 +30,6 @@ use crate::settings::Settings;
 pub(super) const EXCHANGE: i32 = 7443;
 /// The gateway, where researchers come in.
 pub(super) const GATEWAY: i32 = 8443;
-/// Health, readiness and metrics.
-pub(super) const OBSERVATION: i32 = 9090;
 
 /// Everything that the objects of a node are made of.
 pub(super) struct Node<'a> {
