@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use wanqu_cluster_tests::{Laptop, Shell, archive, follow};
 use wanqu_testbed::{Cluster, Link, until};
@@ -125,16 +125,28 @@ impl Member {
         .unwrap()
     }
 
-    /// Waits until its node shows this of another member's node, and gives it.
-    pub async fn told(&self, what: &str, of: &str, good: impl Fn(&Value) -> bool) -> Value {
-        let path = format!("/api/v1/namespaces/gba-{0}/pods/{0}-node-0:9090/proxy/peers", self.name);
-        until(&format!("{} seeing {what}", self.name), SOON, async || {
-            let mut told: Value = serde_json::from_str(&self.cluster.kubectl(&["get", "--raw", &path])?).unwrap();
-            let of = told[of].take();
-            Ok(if good(&of) { Ok(of) } else { Err(of.to_string()) })
+    /// Waits for a condition of an agreement, and gives its message.
+    pub async fn agreed(&self, agreement: &str, status: &str, reason: &str) -> String {
+        let get = ["get", "datasharingagreement", agreement, "--namespace=gba", "--output=json"];
+        until(&format!("{agreement} being Agreed={status} {reason} at {}", self.name), SOON, async || {
+            let object: Value = serde_json::from_str(&self.cluster.kubectl(&get)?).unwrap();
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let agreed = conditions.iter().find(|condition| condition["type"] == "Agreed").cloned().unwrap_or_default();
+            let so = agreed["status"] == status && agreed["reason"] == reason;
+            let message = agreed["message"].as_str().unwrap_or_default().to_owned();
+            Ok(if so { Ok(message) } else { Err(agreed.to_string()) })
         })
         .await
         .unwrap()
+    }
+
+    /// Has one external member's node vouched for by the authority of another.
+    pub fn takes_for_authority(&self, member: &str, of: &str) {
+        let authority = "--output=jsonpath={.spec.placement.external.ca}";
+        let ca = self.cluster.kubectl(&["--namespace=gba", "get", "jurisdiction", of, authority]).unwrap();
+        let patch = json!({"spec": {"placement": {"external": {"ca": ca}}}}).to_string();
+        let merge = ["--namespace=gba", "patch", "jurisdiction", member, "--type=merge", "--patch", &patch];
+        self.cluster.kubectl(&merge).unwrap();
     }
 
     /// What is said of a member that is missing, in the status of a query.
