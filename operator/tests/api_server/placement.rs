@@ -49,6 +49,32 @@ async fn a_node_moves_with_its_namespace_and_goes_with_its_jurisdiction() {
 }
 
 #[tokio::test]
+async fn an_exchange_is_opened_to_other_clusters_and_closed_again() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    let service = ["Service", "gba-hongkong", "hongkong-exchange"];
+    bed.until_there(service[0], service[1], service[2]).await;
+    for (exchange, kind, port, policy) in [
+        (
+            json!({"serviceType": "NodePort", "nodePort": 30_743, "externalTrafficPolicy": "Local"}),
+            "NodePort",
+            json!(30_743),
+            json!("Local"),
+        ),
+        (Value::Null, "ClusterIP", Value::Null, Value::Null),
+    ] {
+        bed.merge("Jurisdiction", "gba", "hongkong", json!({"spec": {"exchange": exchange}})).await;
+        bed.until(service[0], service[1], service[2], |service| {
+            let spec = &service["spec"];
+            let so = spec["type"] == kind && spec["ports"][0]["nodePort"] == port;
+            (so && spec["externalTrafficPolicy"] == policy && spec["ports"][0]["port"] == 7443).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     let bed = Bed::start().await;
     let _operator = bed.operator("a", &[]).await;
