@@ -63,7 +63,14 @@ impl fmt::Debug for Schedule {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZoneDatabase;
+
     use super::*;
+
+    #[test]
+    fn zones_are_known_on_a_machine_that_has_no_files_of_them() {
+        assert!(TimeZoneDatabase::bundled().get("Asia/Hong_Kong").is_ok());
+    }
 
     fn times(fields: &str, zone: Option<&str>, from: &str, count: usize) -> Vec<String> {
         let schedule = Schedule::parse(fields, zone).unwrap();
