@@ -10,21 +10,38 @@ use crate::framework::watched::{Catalogue, in_namespace};
 use crate::observed::Told;
 use crate::peers::Runs;
 
-/// The party whose node runs here, and the one that another operator runs; nothing if that is not how it is.
-pub(super) fn parties(
-    catalogue: &Catalogue,
-    namespace: &str,
-    spec: &DataSharingAgreementSpec,
-) -> Option<(JurisdictionId, JurisdictionId)> {
+/// Who runs the nodes of an agreement's parties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Parties {
+    /// This operator, both.
+    Ours,
+    /// This operator the one, whose node can be asked, and another operator the other.
+    Apart {
+        /// Whose node runs here.
+        here: JurisdictionId,
+        /// Whose node runs elsewhere.
+        there: JurisdictionId,
+    },
+}
+
+/// Who runs them; nothing if both run where nobody can be asked from here.
+pub(super) fn parties(catalogue: &Catalogue, namespace: &str, spec: &DataSharingAgreementSpec) -> Option<Parties> {
     let members = in_namespace(&catalogue.jurisdictions, namespace);
     let runs = |id: &JurisdictionId| {
         members.iter().filter_map(|member| member.read()).find(|member| member.spec.id == *id).map(Runs::of)
     };
     match (runs(&spec.from)?, runs(&spec.to)?) {
-        (Runs::Here, Runs::Elsewhere) => Some((spec.from.clone(), spec.to.clone())),
-        (Runs::Elsewhere, Runs::Here) => Some((spec.to.clone(), spec.from.clone())),
+        (Runs::Here, Runs::Elsewhere) => Some(Parties::Apart { here: spec.from.clone(), there: spec.to.clone() }),
+        (Runs::Elsewhere, Runs::Here) => Some(Parties::Apart { here: spec.to.clone(), there: spec.from.clone() }),
+        (Runs::Here | Runs::There, Runs::Here | Runs::There) => Some(Parties::Ours),
         _ => None,
     }
+}
+
+/// Two nodes that run the bundles of one operator hold the same terms.
+pub(super) fn ours(digest: &str) -> Claim {
+    let message = format!("both parties' nodes run what is declared here, sha256:{digest}");
+    Claim::yes(Type::Agreed, Reason::SameTerms, message)
 }
 
 /// Whether the party elsewhere holds the terms of this digest, as its node told the party here.

@@ -7,7 +7,7 @@ use wanqu_crds::bundle::AgreementState;
 use wanqu_crds::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
 
 use super::Described;
-use super::agreed::{agreed, parties};
+use super::agreed::{Parties, agreed, ours, parties};
 use crate::framework::Context;
 use crate::framework::conditions::{Claim, Reason, Type};
 
@@ -17,9 +17,12 @@ impl Described for DataSharingAgreement {
         // Both ends compare the digest: an agreement counts only where they hold the same.
         let digest = name.parse().map(|name| agreement_digest(&name, &self.spec)).unwrap_or_default();
         let (in_force, until) = in_force(&self.spec, &digest, context.clock.now());
-        let agreed = parties(&context.catalogue, &namespace, &self.spec).map(|(here, there)| {
-            let told = context.peers.told(&namespace, &here, &there);
-            agreed(&name, &digest, (&here, &there), told.as_ref())
+        let agreed = parties(&context.catalogue, &namespace, &self.spec).map(|parties| match parties {
+            Parties::Ours => ours(&digest),
+            Parties::Apart { here, there } => {
+                let told = context.peers.told(&namespace, &here, &there);
+                agreed(&name, &digest, (&here, &there), told.as_ref())
+            }
         });
         ([Some(in_force), agreed].into_iter().flatten().collect(), until)
     }

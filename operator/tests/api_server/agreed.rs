@@ -24,7 +24,8 @@ async fn an_agreement_with_a_member_elsewhere_counts_when_its_node_holds_the_sam
     let trust = bed.until_there("ConfigMap", "gba", "macau-trust").await;
     bed.ready("DataSharingAgreement", AGREEMENT).await;
     let agreement = bed.get("DataSharingAgreement", "gba", AGREEMENT).await.unwrap();
-    assert!(condition(&agreement, "Agreed").is_none(), "both parties run here: there is nobody to ask");
+    let message = condition(&agreement, "Agreed").unwrap()["message"].as_str().unwrap();
+    assert!(message.starts_with("both parties' nodes run what is declared here"), "{message}");
     let ours = digest(condition(&agreement, "InForce").unwrap()["message"].as_str().unwrap());
 
     let external = json!({"endpoint": "node.mo.example:7443", "ca": trust["data"]["ca.pem"]});
@@ -61,5 +62,6 @@ async fn an_agreement_with_a_member_elsewhere_counts_when_its_node_holds_the_sam
     bed.merge("DataSharingAgreement", "gba", other, json!({"metadata": {"annotations": {"look": "again"}}})).await;
     bed.ready("DataSharingAgreement", other).await;
     let agreement = bed.get("DataSharingAgreement", "gba", other).await.unwrap();
-    assert!(condition(&agreement, "Agreed").is_none() && !agreement.to_string().contains("CANARY"));
+    assert_eq!(condition(&agreement, "Agreed").unwrap()["reason"], "SameTerms");
+    assert!(!agreement.to_string().contains("CANARY"));
 }

@@ -41,6 +41,8 @@ impl Answers {
 pub async fn running(bed: &Bed, id: &str, name: &str, address: &'static str) -> Answers {
     let answers = Answers::default();
     serve(address, answers.clone()).await;
+    // No pod is let in before its account is there.
+    bed.until_there("ServiceAccount", &format!("gba-{name}"), &format!("{name}-node")).await;
     bed.apply(&pod(id, name).to_string()).await;
     let ready = json!({"status": {
         "phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
