@@ -93,6 +93,14 @@ const CLOSER_PASSING: &[(&str, &str, &[u16])] = &[
     ("stranger", "outside", &[DNS, API_SERVER]),
 ];
 
+/// Once Hong Kong lets clients of another namespace and of an address to its gateway: with the label, and to no other door.
+const CLIENTS: &[(&str, &str, &[u16])] = &[("pretender", "hongkong", &[GATEWAY]), ("outside", "hongkong", &[GATEWAY])];
+const NO_CLIENTS: &[(&str, &str, &[u16])] = &[
+    ("stranger", "hongkong", &[GATEWAY]),
+    ("pretender", "hongkong", &[EXCHANGE, OBSERVATION]),
+    ("outside", "hongkong", &[OBSERVATION]),
+];
+
 #[tokio::test]
 async fn what_may_flow_flows_and_nothing_else() {
     let (cluster, shell) = federation().await;
@@ -118,6 +126,11 @@ async fn what_may_flow_flows_and_nothing_else() {
     hold(&world, &flows(&[("operator", "outside", &[DNS, API_SERVER])]), &[]).await;
     draw_closer(&mut world, &shell).await;
     hold(&world, &flows(CLOSER_PASSING), &[flows(CLOSER), flows(&[("hongkong", "outside", &[DNS])])].concat()).await;
+
+    let clients = json!({"gatewayNamespaces": ["stranger"], "gatewayCidrs": [format!("{}/32", world.outside())]});
+    world.merge("jurisdiction", "hongkong", &json!({"spec": {"network": clients}}).to_string());
+    let twins = [("stranger", "outside", &[DNS][..]), ("machine", "hongkong", DOORS)];
+    hold(&world, &[flows(CLIENTS), flows(&twins)].concat(), &flows(NO_CLIENTS)).await;
     drop(shell);
     world.stop().await;
 }
