@@ -16,9 +16,32 @@ pub enum ScheduleError {
     /// The fields.
     #[error("{0:?} is no schedule: it has five fields, minute, hour, day of month, month and day of week")]
     Fields(String),
+    /// Fields that no day fits.
+    #[error("{0:?} never comes: no month has such a day")]
+    Never(String),
     /// The zone.
     #[error("{0:?} is no time zone that is known here")]
     Zone(String),
+}
+
+impl ScheduleError {
+    /// The field of a spec that it speaks of.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::Fields(_) | Self::Never(_) => "spec.schedule",
+            Self::Zone(_) => "spec.timeZone",
+        }
+    }
+
+    /// What would be right.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Fields(_) | Self::Never(_) => "for example 30 6 * * 1, Mondays at half past six",
+            Self::Zone(_) => "for example Asia/Hong_Kong",
+        }
+    }
 }
 
 impl Schedule {
@@ -45,7 +68,11 @@ impl Schedule {
         let mut options = ParseOptions::default();
         options.fallback_timezone_option = FallbackTimezoneOption::UTC;
         let fields: Vec<&str> = fields.split_whitespace().collect();
-        parse_crontab_with(&format!("{} {zone}", fields.join(" ")), options).map(Self).map_err(|_| wrong())
+        let read =
+            parse_crontab_with(&format!("{} {zone}", fields.join(" ")), options).map(Self).map_err(|_| wrong())?;
+        // What comes at all has come since then: leap days too.
+        read.after(Timestamp::UNIX_EPOCH).map(|_| ()).ok_or_else(|| ScheduleError::Never(fields.join(" ")))?;
+        Ok(read)
     }
 
     /// The first time after this one; nothing if there is none.
@@ -107,8 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_never_comes_has_no_time() {
-        let schedule = Schedule::parse("0 0 31 2 *", None);
-        assert!(schedule.is_err() || schedule.unwrap().after("2026-01-01T00:00:00Z".parse().unwrap()).is_none());
+    fn a_day_that_never_comes_is_no_schedule() {
+        for fields in ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+            assert_eq!(Schedule::parse(fields, None).unwrap_err(), ScheduleError::Never(fields.to_owned()));
+        }
+        assert_eq!(times("0 0 29 2 *", None, "2026-01-01T00:00:00Z", 1), ["2028-02-29T00:00:00Z"]);
     }
 }

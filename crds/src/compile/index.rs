@@ -1,6 +1,6 @@
 //! Everything by its name, and what is wrong with the names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::finding::{Finding, Findings, instead};
 use crate::kinds::{
@@ -48,7 +48,11 @@ impl<'a> Index<'a> {
             known
         });
         let common_tables = by_name(&resources.common_tables, findings);
-        check_one_table_each(&datasets, &common_tables, findings);
+        check_one_table_each(
+            in_order(&resources.datasets, &datasets),
+            in_order(&resources.common_tables, &common_tables),
+            findings,
+        );
         Self {
             federation,
             jurisdictions,
@@ -136,6 +140,16 @@ fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
     named
 }
 
+/// Those of them that are known by name, in the order in which they were given: of two rivals the first stays the first,
+/// whatever the second is called.
+fn in_order<'a, T: kube::Resource<DynamicType = ()>>(
+    resources: &'a [Sourced<T>],
+    named: &ByName<'a, T>,
+) -> impl Iterator<Item = &'a Sourced<T>> {
+    let known: HashSet<*const Sourced<T>> = named.values().map(|resource| std::ptr::from_ref(*resource)).collect();
+    resources.iter().filter(move |resource| known.contains(&std::ptr::from_ref(*resource)))
+}
+
 /// Where something stands, in brackets, if that is known.
 fn seen_at<T>(resource: &Sourced<T>, path: &str) -> String {
     resource.origin(path).map_or_else(String::new, |origin| format!(" ({origin})"))
@@ -186,14 +200,17 @@ fn jurisdictions<'a>(
 ) -> BTreeMap<&'a JurisdictionId, &'a Sourced<Jurisdiction>> {
     let mut by_id: BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>> = BTreeMap::new();
     let mut by_sql_name: BTreeMap<&SqlName, &Sourced<Jurisdiction>> = BTreeMap::new();
-    for jurisdiction in by_name(resources, findings).into_values() {
+    let named = by_name(resources, findings);
+    for jurisdiction in in_order(resources, &named) {
         let spec = &jurisdiction.resource.spec;
         if [COMMON_CATALOG, WHOLE_CATALOG].contains(&spec.sql_name.as_str()) {
             let problem = format!("{} is a catalog of the common tables", spec.sql_name);
             findings.add(jurisdiction, "spec.sqlName", problem, "choose another name");
-        } else if let Some(first) = by_sql_name.insert(&spec.sql_name, jurisdiction) {
+        } else if let Some(first) = by_sql_name.get(&spec.sql_name) {
             let problem = format!("Jurisdiction {} is called {} already", first.name(), spec.sql_name);
             findings.add(jurisdiction, "spec.sqlName", problem, "give each its own name in SQL");
+        } else {
+            by_sql_name.insert(&spec.sql_name, jurisdiction);
         }
         if let Some(first) = by_id.get(&spec.id) {
             let problem = format!("Jurisdiction {} is {} already", first.name(), spec.id);
@@ -230,22 +247,26 @@ fn check_members(
 }
 
 /// No two datasets of a jurisdiction, and no two common tables, share a name in SQL.
-fn check_one_table_each(
-    datasets: &ByName<'_, Dataset>,
-    common_tables: &ByName<'_, CommonTable>,
+fn check_one_table_each<'a>(
+    datasets: impl Iterator<Item = &'a Sourced<Dataset>>,
+    common_tables: impl Iterator<Item = &'a Sourced<CommonTable>>,
     findings: &mut Findings,
 ) {
-    let mut own: BTreeMap<(&JurisdictionId, &LocalTable), &ResourceName> = BTreeMap::new();
-    for (name, dataset) in datasets {
+    let mut own: BTreeMap<(&JurisdictionId, &LocalTable), &Sourced<Dataset>> = BTreeMap::new();
+    for dataset in datasets {
         let spec = &dataset.resource.spec;
-        if let Some(first) = own.insert((&spec.jurisdiction, &spec.table), name) {
+        let first = own.entry((&spec.jurisdiction, &spec.table)).or_insert(dataset);
+        if !std::ptr::eq(*first, dataset) {
+            let first = first.name();
             let problem = format!("Dataset {first} of {} is called {} already", spec.jurisdiction, spec.table);
             findings.add(dataset, "spec.table", problem, "give each dataset of a jurisdiction its own table name");
         }
     }
-    let mut common: BTreeMap<&LocalTable, &ResourceName> = BTreeMap::new();
-    for (name, table) in common_tables {
-        if let Some(first) = common.insert(&table.resource.spec.table, name) {
+    let mut common: BTreeMap<&LocalTable, &Sourced<CommonTable>> = BTreeMap::new();
+    for table in common_tables {
+        let first = common.entry(&table.resource.spec.table).or_insert(table);
+        if !std::ptr::eq(*first, table) {
+            let first = first.name();
             let problem = format!("CommonTable {first} is called {} already", table.resource.spec.table);
             findings.add(table, "spec.table", problem, "give each common table its own table name");
         }

@@ -5,7 +5,7 @@ use crate::finding::{Findings, instead};
 use crate::kinds::FederatedQuery;
 use crate::names::Purpose;
 use crate::resources::Resources;
-use crate::schedule::{Schedule, ScheduleError};
+use crate::schedule::Schedule;
 use crate::sourced::Sourced;
 
 /// Notes what is wrong with each question.
@@ -46,13 +46,7 @@ fn schedule(query: &Sourced<FederatedQuery>, findings: &mut Findings) {
         }
         return;
     };
-    match Schedule::parse(fields, spec.time_zone.as_deref()) {
-        Ok(_) => {}
-        Err(error @ ScheduleError::Fields(_)) => {
-            findings.add(query, "spec.schedule", error.to_string(), "for example 30 6 * * 1, Mondays at half past six");
-        }
-        Err(error @ ScheduleError::Zone(_)) => {
-            findings.add(query, "spec.timeZone", error.to_string(), "for example Asia/Hong_Kong");
-        }
+    if let Err(error) = Schedule::parse(fields, spec.time_zone.as_deref()) {
+        findings.add(query, error.field(), error.to_string(), error.remedy());
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use wanqu_crds::kinds::{FederatedQuery, ResearchProject};
+use wanqu_crds::names::Purpose;
 use wanqu_crds::{Schedule, bundle::Subject};
 use wanqu_identity::{TokenIssuer, gateway_dns};
 
@@ -73,10 +74,14 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
         return Err(wait(Reason::NoFederation, "there is no Federation in this namespace that can be read"));
     };
     let Some(home) = &around.home else {
-        return Err(no(format!("spec.from: there is no Jurisdiction with the id {}", spec.from)));
+        return Err(no(format!(
+            "spec.from: there is no Jurisdiction with the id {}; `kubectl get jurisdictions` lists those there are",
+            spec.from
+        )));
     };
     let schedule = spec.schedule.as_ref().map(|fields| Schedule::parse(fields, spec.time_zone.as_deref()));
-    let schedule = schedule.transpose().map_err(|error| no(format!("spec.schedule: {error}")))?;
+    let schedule = schedule.transpose();
+    let schedule = schedule.map_err(|error| no(format!("{}: {error}; {}", error.field(), error.remedy())))?;
     runs_here(home)?;
     takes_part(query, around.project.as_ref())?;
     let issuer = around.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
@@ -116,9 +121,17 @@ fn runs_here(home: &Home) -> Result<(), Claim> {
 fn takes_part(query: &FederatedQuery, project: Option<&ResearchProject>) -> Result<(), Claim> {
     let spec = &query.spec;
     let (Some(name), Some(purpose)) = (&spec.project, &spec.purpose) else { return Ok(()) };
-    let project = project.ok_or_else(|| no(format!("spec.project: there is no ResearchProject {name}")))?;
+    let project = project.ok_or_else(|| {
+        no(format!(
+            "spec.project: there is no ResearchProject {name}; `kubectl get researchprojects` lists those there are"
+        ))
+    })?;
     if !project.spec.purposes.contains(purpose) {
-        return Err(no(format!("spec.purpose: ResearchProject {name} does not ask for {purpose}")));
+        let purposes: Vec<&str> = project.spec.purposes.iter().map(Purpose::as_str).collect();
+        return Err(no(format!(
+            "spec.purpose: ResearchProject {name} does not ask for {purpose}; its purposes are {}",
+            purposes.join(", ")
+        )));
     }
     let requester = Subject { issuer: TOKEN_ISSUER.to_owned(), subject: spec.requester.clone() };
     if !project.spec.subjects.contains(&requester) {

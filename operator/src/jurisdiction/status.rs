@@ -54,7 +54,15 @@ impl Progress {
 
     /// A step failed: the first that has not said anything yet.
     pub(super) fn failed(&mut self, error: &Error) {
-        let (reason, message) = (reason_of(error, self.remote), error.to_string());
+        let reason = reason_of(error, self.remote);
+        let message = if reason == Reason::ClusterUnreachable {
+            format!(
+                "spec.placement.kubeconfigSecret: {error}; see that the other cluster runs, and that the kubeconfig's server \
+                 is its address"
+            )
+        } else {
+            error.to_string()
+        };
         if self.identity.holds == Some(true) {
             self.workload = Claim::no(Type::WorkloadReady, reason, message);
         } else {
