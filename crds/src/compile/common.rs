@@ -20,7 +20,7 @@ pub(super) fn catalog() -> SqlName {
 /// Each dataset's part of each common table that it serves.
 pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     let mut slices = Vec::new();
-    let mut served: BTreeMap<(&JurisdictionId, &ResourceName), &ResourceName> = BTreeMap::new();
+    let servers = servers(index);
     for (name, dataset) in &index.datasets {
         let spec = &dataset.resource.spec;
         for (position, serves) in spec.serves.iter().enumerate() {
@@ -30,7 +30,8 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
                 unknown(dataset, &path, "CommonTable", &serves.common_table, &index.common_tables, findings);
                 continue;
             };
-            if let Some(first) = served.insert((&spec.jurisdiction, &serves.common_table), name) {
+            let first = servers.get(&(&spec.jurisdiction, &serves.common_table));
+            if let Some((first, _)) = first.filter(|first| **first != (dataset.name(), position)) {
                 let problem =
                     format!("Dataset {first} of {} serves {} already", spec.jurisdiction, serves.common_table);
                 let remedy = "in one jurisdiction, one dataset serves a common table, once";
@@ -53,6 +54,19 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
         }
     }
     slices
+}
+
+/// Which dataset serves a common table in a jurisdiction, and where it says so: of several the one that was given first,
+/// whatever the others are called.
+fn servers<'a>(index: &Index<'a>) -> BTreeMap<(&'a JurisdictionId, &'a ResourceName), (&'a str, usize)> {
+    let mut servers = BTreeMap::new();
+    for dataset in &index.datasets_as_given {
+        let spec = &dataset.resource.spec;
+        for (position, serves) in spec.serves.iter().enumerate() {
+            servers.entry((&spec.jurisdiction, &serves.common_table)).or_insert((dataset.name(), position));
+        }
+    }
+    servers
 }
 
 /// The columns of one slice: `jurisdiction`, then those of the common table in its order.

@@ -21,6 +21,8 @@ pub(super) struct Index<'a> {
     pub(super) jurisdictions: BTreeMap<&'a JurisdictionId, &'a Sourced<Jurisdiction>>,
     /// Datasets whose jurisdiction is a member.
     pub(super) datasets: ByName<'a, Dataset>,
+    /// The same, in the order in which they were given.
+    pub(super) datasets_as_given: Vec<&'a Sourced<Dataset>>,
     pub(super) common_tables: ByName<'a, CommonTable>,
     pub(super) policies: ByName<'a, DisclosurePolicy>,
     pub(super) agreements: ByName<'a, DataSharingAgreement>,
@@ -53,10 +55,12 @@ impl<'a> Index<'a> {
             in_order(&resources.common_tables, &common_tables),
             findings,
         );
+        let datasets_as_given = in_order(&resources.datasets, &datasets).collect();
         Self {
             federation,
             jurisdictions,
             datasets,
+            datasets_as_given,
             common_tables,
             policies: by_name(&resources.policies, findings),
             agreements: by_name(&resources.agreements, findings),

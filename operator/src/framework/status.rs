@@ -77,7 +77,8 @@ where
     }
 }
 
-/// The store knows nothing of such an object's status, so the API server is asked each time. There are few of them.
+/// The store knows nothing of such an object's status, so the API server is asked each time. There are few of them. What
+/// else stands there stays: a query must not forget that it was asked.
 pub(crate) async fn claim_of_malformed<K>(
     client: &Client,
     seen: &ObjectMeta,
@@ -98,9 +99,12 @@ where
     if status == before {
         return Ok(());
     }
+    let mut whole = live.data["status"].as_object().cloned().unwrap_or_default();
+    whole.insert("observedGeneration".to_owned(), json!(status.observed_generation));
+    whole.insert("conditions".to_owned(), json!(status.conditions));
     let patch = json!({
         "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name, "uid": seen.uid},
-        "status": status,
+        "status": whole,
     });
     let params = PatchParams::apply(MANAGER).force();
     api.patch_status(&name, &params, &Patch::Apply(&patch))

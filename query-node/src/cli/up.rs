@@ -21,7 +21,7 @@ pub async fn run(state: &StateDir, args: &UpArgs) -> Outcome {
     let lock = state.take()?;
     let roots = Roots { base, of: BTreeMap::new() };
     let running = Running::start(state, lock, &resources, roots, args.ports).await?;
-    super::put(&format!("{}\n{}", welcome(&running.state), hints()))?;
+    super::put(&format!("{}\n{}{}", welcome(&running.state), unasked(resources.queries.len()), hints()))?;
     running.stay().await
 }
 
@@ -45,6 +45,18 @@ pub fn welcome(state: &FederationState) -> String {
         );
     }
     text
+}
+
+/// What is said of questions among the manifests: they are an operator's to ask.
+fn unasked(queries: usize) -> String {
+    if queries == 0 {
+        return String::new();
+    }
+    format!(
+        "{} among the manifests (FederatedQuery): not asked here. On a cluster the operator asks what is applied; here, ask \
+         the same SQL by `wanqu query`.\n\n",
+        counted(queries as u64, "question")
+    )
 }
 
 /// What to do next.
