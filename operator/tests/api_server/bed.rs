@@ -112,7 +112,8 @@ impl Bed {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+    /// A kind, as requests name it.
+    pub fn resource(&self, kind: &str) -> ApiResource {
         let (group, version) = match kind {
             "StatefulSet" => ("apps", "v1"),
             "NetworkPolicy" => ("networking.k8s.io", "v1"),
@@ -122,8 +123,11 @@ impl Bed {
             "ConfigMap" | "Secret" | "Service" | "ServiceAccount" | "Pod" => ("", "v1"),
             _ => ("wanqu.dev", "v1alpha1"),
         };
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
+        ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
+    }
+
+    pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), namespace, &self.resource(kind))
     }
 
     /// Applies documents as a person does, into the namespace of the federation.
@@ -209,6 +213,19 @@ impl Bed {
                 && condition["reason"] == reason
                 && condition["observedGeneration"] == object["metadata"]["generation"];
             fits.then(|| condition["message"].as_str().unwrap().to_owned())
+        })
+        .await
+    }
+
+    /// Waits until a condition, of the generation that is there now, says something; its reason and its whole message.
+    pub async fn told(&self, kind: &str, name: &str, of: &str, status: &str, says: &str) -> (String, String) {
+        self.until(kind, "gba", name, |object| {
+            let condition = condition(object, of)?;
+            let message = condition["message"].as_str().unwrap_or_default();
+            let fits = condition["status"] == status
+                && condition["observedGeneration"] == object["metadata"]["generation"]
+                && message.contains(says);
+            fits.then(|| (condition["reason"].as_str().unwrap().to_owned(), message.to_owned()))
         })
         .await
     }

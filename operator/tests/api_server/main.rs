@@ -5,14 +5,15 @@ mod agreed;
 mod bed;
 mod conditions;
 mod copies;
+mod corpus;
 mod cut;
 mod drift;
-mod faults;
 #[path = "../shared/guard.rs"]
 mod guard;
 mod identities;
 mod leader;
 mod malformed;
+mod mutations;
 mod observe;
 mod placement;
 mod pods;
