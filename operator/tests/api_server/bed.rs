@@ -113,7 +113,7 @@ impl Bed {
     }
 
     /// A kind, as requests name it.
-    pub fn resource(&self, kind: &str) -> ApiResource {
+    pub fn resource(kind: &str) -> ApiResource {
         let (group, version) = match kind {
             "StatefulSet" => ("apps", "v1"),
             "NetworkPolicy" => ("networking.k8s.io", "v1"),
@@ -127,7 +127,7 @@ impl Bed {
     }
 
     pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), namespace, &self.resource(kind))
+        Api::namespaced_with(self.client.clone(), namespace, &Self::resource(kind))
     }
 
     /// Applies documents as a person does, into the namespace of the federation.

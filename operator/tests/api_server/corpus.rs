@@ -105,7 +105,7 @@ pub async fn create(bed: &Bed, object: &Value) -> Result<(), kube::Error> {
     if object.get("apiVersion").is_none() {
         object["apiVersion"] = json!("wanqu.dev/v1alpha1");
     }
-    let resource = bed.resource(object["kind"].as_str().unwrap());
+    let resource = Bed::resource(object["kind"].as_str().unwrap());
     let path = DynamicObject::url_path(&resource, Some("gba"));
     let mut request = Request::new(path).create(&PostParams::default(), serde_json::to_vec(&object).unwrap()).unwrap();
     *request.uri_mut() = format!("{}fieldValidation=Strict", request.uri()).parse().unwrap();
