@@ -61,6 +61,18 @@ pub async fn cluster() -> Result<Cluster, TestbedError> {
     Ok(cluster)
 }
 
+/// How everything in a cluster stands and what the operator logged, for who must find out why a test failed.
+#[must_use]
+pub fn state(cluster: &Cluster) -> String {
+    let log = "--selector=app.kubernetes.io/name=wanqu-operator";
+    let asked: [&[&str]; 3] = [
+        &["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"],
+        &["get", "federatedqueries", "--all-namespaces", "--output=yaml"],
+        &["logs", "--namespace=wanqu-system", log, "--prefix", "--tail=300"],
+    ];
+    asked.map(|asked| cluster.kubectl(asked).unwrap_or_else(|error| error.to_string())).join("\n")
+}
+
 /// A cluster on which the tutorial was followed until its federation is ready.
 ///
 /// # Panics

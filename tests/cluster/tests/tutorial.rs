@@ -1,7 +1,7 @@
 //! The tutorial, command by command as it is written.
 
 use wanqu_chart_tests::steps;
-use wanqu_cluster_tests::{Shell, cluster, root};
+use wanqu_cluster_tests::{Shell, cluster, root, state};
 
 #[tokio::test]
 async fn every_command_of_the_tutorial_does_what_the_page_says() {
@@ -12,8 +12,7 @@ async fn every_command_of_the_tutorial_does_what_the_page_says() {
     let shell = Shell::new(&cluster);
     for step in &steps {
         if let Err(failure) = shell.run(step) {
-            let state = cluster.kubectl(&["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"]);
-            panic!("{failure}\n{}", state.unwrap_or_else(|error| error.to_string()));
+            panic!("{failure}\n{}", state(&cluster));
         }
     }
     cluster.stop().await;

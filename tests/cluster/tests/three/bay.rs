@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wanqu_cluster_tests::{Laptop, Shell, archive, follow};
+use wanqu_cluster_tests::{Laptop, Shell, archive, follow, state};
 use wanqu_testbed::{Cluster, Link, until};
 
 /// The longest that anything may take on a machine that is busy.
@@ -96,12 +96,8 @@ impl Bay {
 impl Member {
     /// Follows a section of the page, and gives what each of its commands printed.
     pub fn follow(&self, heading: &str) -> Vec<String> {
-        follow(&self.shell, PAGE, heading).unwrap_or_else(|failure| {
-            let objects = ["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"];
-            let told = ["get", "federations,jurisdictions", "--all-namespaces", "--output=jsonpath={.items[*].status}"];
-            let state = [&objects[..], &told[..]].map(|arguments| self.cluster.kubectl(arguments).unwrap_or_default());
-            panic!("at {}: {failure}\n{}", self.name, state.join("\n"))
-        })
+        follow(&self.shell, PAGE, heading)
+            .unwrap_or_else(|failure| panic!("at {}: {failure}\n{}", self.name, state(&self.cluster)))
     }
 
     /// Asks as the page does.
