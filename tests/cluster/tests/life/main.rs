@@ -53,11 +53,14 @@ async fn a_federation_lives_through_what_a_platform_does_to_it() {
     // So that they outlast the operator.
     life.certificates_hold(Duration::from_hours(1)).await;
     life.passed("certificates of the usual life", None);
-    without_the_operator(&life, &known).await;
+    let before = without_the_operator(&life, &known).await;
     life.passed("uninstalled, and a Jurisdiction removed by hand", None);
     life.follow("The operator again");
     life.researcher.make_known().await;
     assert_eq!(life.rows(&known[0].sql).await, known[0].rows);
+    let after = life.log("gba-macau", "macau-node-0").verified().unwrap();
+    println!("        Macau's log goes on, with {after} entries");
+    assert!(after > before, "{after} entries, and {before} before");
     life.passed("installed again, all of it back", None);
     life.cluster.stop().await;
 }
@@ -154,8 +157,8 @@ async fn suspended(life: &Life, known: &[Known]) {
     assert_eq!(life.rows(&known[0].sql).await, known[0].rows);
 }
 
-/// Definitions, what they describe, disks and nodes stay; one Jurisdiction goes by hand, and its disk stays.
-async fn without_the_operator(life: &Life, known: &[Known]) {
+/// Definitions, what they describe, disks and nodes stay; Macau goes by hand, and its disk stays: how many entries its log had.
+async fn without_the_operator(life: &Life, known: &[Known]) -> usize {
     let said = life.follow("Without the operator");
     assert!(
         said[2].contains("federation.wanqu.dev/gba") && said[2].contains("jurisdiction.wanqu.dev/macau"),
@@ -172,4 +175,5 @@ async fn without_the_operator(life: &Life, known: &[Known]) {
     life.follow("A Jurisdiction that does not go");
     let left = life.cluster.kubectl(&["get", "all", "--namespace=gba-macau", "--output=name"]).unwrap();
     assert!(!left.contains("service/") && !left.contains("statefulset"), "{left}");
+    macau
 }
