@@ -75,6 +75,21 @@ async fn an_exchange_is_opened_to_other_clusters_and_closed_again() {
 }
 
 #[tokio::test]
+async fn a_jurisdiction_that_was_deleted_while_no_operator_ran_goes_when_one_is_back() {
+    let bed = Bed::start().await;
+    let operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
+    operator.stop().await;
+    bed.delete("Jurisdiction", "gba", "macau").await;
+    let waiting = bed.get("Jurisdiction", "gba", "macau").await.expect("it waits for an operator");
+    assert!(waiting["metadata"]["deletionTimestamp"].is_string());
+    let _operator = bed.operator("b", &[]).await;
+    bed.until_gone("Jurisdiction", "gba", "macau").await;
+    assert!(bed.get("StatefulSet", "gba-macau", "macau-node").await.is_none());
+}
+
+#[tokio::test]
 async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     let bed = Bed::start().await;
     let _operator = bed.operator("a", &[]).await;
