@@ -3,17 +3,21 @@
 //! They stay at `info`, whatever `RUST_LOG` says.
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
-use tracing_subscriber::layer::Filter;
-use tracing_subscriber::{EnvFilter, registry::LookupSpan};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer};
 
-/// `RUST_LOG`, or `default` where it says nothing, within the bound above.
-pub fn log_filter<S>(default: &str) -> impl Filter<S> + Send + Sync + 'static
+/// `RUST_LOG`, or `default` where it says nothing, within the bound above: a layer that stands before the one that
+/// writes. It filters for all, and is not the writing layer's own, because such a filter says yes to whoever only asks
+/// whether it may log. The engine asks (`log_enabled!`), and then prints rows of its own accord; and the next line that is
+/// logged on that thread is lost (tokio-rs/tracing#2519).
+pub fn log_filter<S>(default: &str) -> impl Layer<S> + Send + Sync + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    asked.and(filter_fn(may_be_logged))
+    let most = asked.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    asked.and_then(filter_fn(may_be_logged).with_max_level_hint(most))
 }
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
@@ -27,6 +31,7 @@ mod tests {
     use std::sync::Arc;
 
     use parking_lot::Mutex;
+    use tracing::subscriber::Interest;
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{Layer, fmt, registry};
 
@@ -34,6 +39,12 @@ mod tests {
 
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().clone()).unwrap()
+        }
+    }
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -46,18 +57,52 @@ mod tests {
         }
     }
 
+    fn written(lines: &Lines, filter: &str) -> impl Subscriber + use<> {
+        let writer = lines.clone();
+        registry().with(log_filter(filter)).with(fmt::layer().with_writer(move || writer.clone()))
+    }
+
     #[test]
     fn the_engine_cannot_be_turned_up_below_info() {
         let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = fmt::layer().with_writer(move || writer.clone()).with_filter(log_filter("trace"));
-        tracing::subscriber::with_default(registry().with(layer), || {
+        tracing::subscriber::with_default(written(&lines, "trace"), || {
             tracing::debug!(target: "datafusion_physical_plan::joins", "bounds of a key");
             tracing::info!(target: "datafusion", "a plain fact");
             tracing::debug!(target: "query_node::owner", "an own event");
         });
-        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let text = lines.text();
         assert!(!text.contains("bounds of a key"), "{text}");
         assert!(text.contains("a plain fact") && text.contains("an own event"), "{text}");
+    }
+
+    /// Keeps what places in the code there are, to ask about one later without being there.
+    #[derive(Clone, Default)]
+    struct Places(Arc<Mutex<Vec<&'static Metadata<'static>>>>);
+
+    impl<S: Subscriber> Layer<S> for Places {
+        fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+            self.0.lock().push(metadata);
+            Interest::sometimes()
+        }
+    }
+
+    #[test]
+    fn a_line_is_not_lost_where_something_else_only_asked_whether_it_may_log() {
+        let places = Places::default();
+        tracing::subscriber::with_default(registry().with(places.clone()), || {
+            tracing::debug!(target: "datafusion::asks", "kept out");
+        });
+        let places = places.0.lock().clone();
+        let kept_out = places.into_iter().find(|place| place.target() == "datafusion::asks").unwrap();
+
+        let lines = Lines::default();
+        tracing::subscriber::with_default(written(&lines, "info"), || {
+            for line in ["the first", "the second"] {
+                assert!(!tracing::dispatcher::get_default(|log| log.enabled(kept_out)));
+                tracing::info!("{line}");
+            }
+        });
+        let text = lines.text();
+        assert!(text.contains("the first") && text.contains("the second"), "{text}");
     }
 }

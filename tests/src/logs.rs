@@ -4,7 +4,6 @@ use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use query_node::telemetry::log_filter;
-use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -21,7 +20,7 @@ impl Logs {
         LOGS.get_or_init(|| {
             let logs = Self::default();
             let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(logs.clone());
-            tracing_subscriber::registry().with(lines.with_filter(log_filter("trace"))).init();
+            tracing_subscriber::registry().with(log_filter("trace")).with(lines).init();
             logs
         })
     }

@@ -25,8 +25,8 @@ mod up;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, registry};
 
 use crate::telemetry::log_filter;
 
@@ -84,7 +84,7 @@ async fn run(args: Args) -> Outcome {
 fn start_log() {
     let log = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
     // A second call finds a log that is there already, and leaves it.
-    let _ = registry().with(log.with_filter(log_filter("error,query_node=warn,wanqu_client=warn"))).try_init();
+    let _ = registry().with(log_filter("error,query_node=warn,wanqu_client=warn")).with(log).try_init();
 }
 
 /// Writes to standard output; `println!` would panic where nobody reads.

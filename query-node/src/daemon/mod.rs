@@ -19,8 +19,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, registry};
 
 use crate::bundle_file::{BundleError, BundleFile};
 use crate::cli::failure::io_reason;
@@ -199,7 +199,7 @@ fn start_log(format: LogFormat) {
     // A second call finds a log that is there already, and leaves it.
     let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let _ = match format {
-        LogFormat::Json => registry().with(log.json().with_filter(log_filter("info"))).try_init(),
-        LogFormat::Text => registry().with(log.with_filter(log_filter("info"))).try_init(),
+        LogFormat::Json => registry().with(log_filter("info")).with(log.json()).try_init(),
+        LogFormat::Text => registry().with(log_filter("info")).with(log).try_init(),
     };
 }

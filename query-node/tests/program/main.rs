@@ -5,5 +5,6 @@ mod misconfigured;
 mod observed;
 mod peers;
 mod process;
+mod silent;
 mod traced;
 mod world;

@@ -36,19 +36,21 @@ pub struct Process {
     pub observation: SocketAddr,
     pub gateway: SocketAddr,
     log: PathBuf,
+    output: PathBuf,
 }
 
 impl Process {
     /// Starts a node and waits until it is ready.
     pub fn start(world: &World, member: &str, extra: &[(&str, &str)]) -> Self {
         let (observation, gateway) = (free(), free());
-        let log = world.node(member).join("log");
+        let (log, output) = (world.node(member).join("log"), world.node(member).join("output"));
         let child = command(world, member, observation, gateway)
             .envs(extra.iter().copied())
+            .stdout(File::create(&output).unwrap())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let process = Self { child, observation, gateway, log };
+        let process = Self { child, observation, gateway, log, output };
         process.answers("/readyz", 200, "ok drain");
         process
     }
@@ -73,6 +75,11 @@ impl Process {
     /// What it logged.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// What it wrote to standard output, where a node says nothing.
+    pub fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap()
     }
 
     /// Tells it to end, as a supervisor does.
