@@ -86,9 +86,30 @@ pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Contex
     if let (Some(number), Some(accepted)) = (plan.begin, verdict.accepted()) {
         runs::begin(&context, query, number, ask::asking(&context, query, accepted));
     }
-    Ok(match plan.wake {
-        Some(time) => Action::requeue(context.clock.until(time).max(Duration::from_secs(1))),
-        None if verdict.waits() => Action::requeue(PATIENCE),
-        None => Action::await_change(),
-    })
+    Ok(next_look(plan.wake.map(|time| context.clock.until(time)), verdict.waits()))
+}
+
+/// When a query is looked at again, if nothing changes before: at the time that its plan says, and soon where it waits,
+/// whichever comes first.
+fn next_look(planned: Option<Duration>, waits: bool) -> Action {
+    let planned = planned.map(|until| until.max(Duration::from_secs(1)));
+    let soon = waits.then_some(PATIENCE);
+    planned.into_iter().chain(soon).min().map_or_else(Action::await_change, Action::requeue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_looked_at_soon_whatever_else_is_planned() {
+        let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
+        assert_eq!(next_look(None, false), Action::await_change());
+        assert_eq!(next_look(None, true), Action::requeue(PATIENCE));
+        assert_eq!(next_look(Some(hour), false), Action::requeue(hour));
+        assert_eq!(next_look(Some(hour), true), Action::requeue(PATIENCE));
+        assert_eq!(next_look(Some(second), true), Action::requeue(second));
+        // What is overdue is not looked at without a pause.
+        assert_eq!(next_look(Some(Duration::ZERO), false), Action::requeue(second));
+    }
 }

@@ -17,6 +17,7 @@ use super::program::{Kubectl, Running, refused};
 use super::watch::Watch;
 use crate::answer::Answer;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::render::cells::printable;
 use crate::gateway::Client;
 use crate::refusal::{Code, Refusal};
 
@@ -81,18 +82,29 @@ async fn delivery(kubectl: &Kubectl, query: &FederatedQuery, to: &str) -> Outcom
     let args = ["annotate", QUERIES, name, "--overwrite", &annotation];
     kubectl.run(&format!("ask for the answer of FederatedQuery {name}"), &args, Vec::new()).await?;
     let mut watch = Watch::new(kubectl, name);
+    let mut why = None;
     let handed_over = async {
         loop {
             let query = watch.next().await?;
+            why = withheld(&query);
             let delivery = query.status.and_then(|status| status.delivery).filter(|delivery| delivery.to == to);
             if let Some(delivery) = delivery {
                 return Ok(delivery);
             }
         }
     };
-    tokio::time::timeout(PATIENCE, handed_over).await.unwrap_or_else(|_| {
-        Err(Failure::failed("the operator does not hand over the means to fetch the answer; does it run?"))
+    let outcome = tokio::time::timeout(PATIENCE, handed_over).await;
+    outcome.unwrap_or_else(|_| {
+        let why = why.unwrap_or_else(|| "does it run?".to_owned());
+        Err(Failure::failed(format!("the operator does not hand over the means to fetch the answer: {why}")))
     })
+}
+
+/// Why nothing is handed over, as far as the status says: what would not be asked now is not fetched either.
+fn withheld(query: &FederatedQuery) -> Option<String> {
+    let conditions = &query.status.as_ref()?.conditions;
+    let accepted = conditions.iter().find(|condition| condition.type_ == "Accepted")?;
+    (accepted.status != "True").then(|| printable(&accepted.message))
 }
 
 /// The running copies of the home node.
