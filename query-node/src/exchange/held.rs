@@ -3,6 +3,8 @@
 //!
 //! A member is told of agreements that it is a party to, and of no others. No data is behind this: it is no release.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle};
 use wanqu_crds::names::{JurisdictionId, ResourceName};
@@ -14,6 +16,10 @@ pub(super) const ERRAND: &str = "agreements";
 
 /// The longest answer, in bytes: room for some thousands of agreements.
 pub(super) const LONGEST: usize = 1 << 20;
+
+/// How many agreements of a member are kept that this node does not hold itself: what its operator declared a moment ago,
+/// and what another operator declared before this one.
+const UNKNOWN: usize = 64;
 
 /// An agreement as one of its parties holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +59,39 @@ pub(super) fn read(answer: &[u8], peer: &JurisdictionId) -> Result<Vec<HeldAgree
             Refusal::new(Code::ReleaseShape, "what the node says of its agreements cannot be read")
                 .with_owner(peer.clone())
         })
+}
+
+/// What is kept of an answer: each agreement once, first those that this node holds too, and some that it does not hold, or
+/// not yet. However much a member says, it takes no more room than that.
+#[must_use]
+pub fn noted(bundle: &NodeBundle, peer: &JurisdictionId, told: Vec<HeldAgreement>) -> Vec<HeldAgreement> {
+    let own: HashSet<ResourceName> = agreements_with(bundle, peer).into_iter().map(|held| held.name).collect();
+    let mut seen = HashSet::new();
+    let (mut noted, more): (Vec<_>, Vec<_>) =
+        told.into_iter().filter(|held| seen.insert(held.name.clone())).partition(|held| own.contains(&held.name));
+    noted.extend(more.into_iter().take(UNKNOWN));
+    noted
+}
+
+#[cfg(test)]
+mod tests {
+    use wanqu_crds::bundle::AgreementState::{Active, Suspended};
+
+    use super::*;
+    use crate::admission::testing::{bundle, hong_kong};
+
+    fn held(name: &str, state: AgreementState) -> HeldAgreement {
+        HeldAgreement { name: name.parse().unwrap(), digest: "d".repeat(64), state }
+    }
+
+    #[test]
+    fn a_member_that_says_very_much_hides_nothing_and_takes_no_room() {
+        let bundle = bundle();
+        let own = agreements_with(&bundle, &hong_kong());
+        let flood = (0..10_000).map(|number| held(&format!("invented-{number}"), Active));
+        let twice = own.iter().cloned().chain(own.iter().map(|own| HeldAgreement { state: Suspended, ..own.clone() }));
+        let noted = noted(&bundle, &hong_kong(), flood.chain(twice).collect());
+        assert_eq!(noted.len(), own.len() + UNKNOWN);
+        assert_eq!(noted[..own.len()], own, "what both hold comes first, as it was said first");
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) mod wire;
 
 pub use client::{Exchange, endpoints_of};
 pub(crate) use flight::deadline_passed;
-pub use held::{HeldAgreement, agreements_with};
+pub use held::{HeldAgreement, agreements_with, noted};
 pub use limits::LiveLimits;
 pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;

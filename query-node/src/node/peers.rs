@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use wanqu_crds::names::JurisdictionId;
 
 use super::Node;
-use crate::exchange::{HeldAgreement, endpoints_of};
+use crate::exchange::{HeldAgreement, endpoints_of, noted};
 use crate::refusal::Code;
 
 /// How often the others are asked.
@@ -61,7 +61,11 @@ impl Node {
         let asked = others.into_iter().map(async |member| {
             let answer = self.exchange.agreements(&member).await;
             self.metrics.peer_reachable(&member, answer.is_ok());
-            (member, answer.map_or_else(|refusal| Told::Problem(refusal.code), Told::Agreements))
+            let told = match answer {
+                Ok(held) => Told::Agreements(noted(&state.bundle, &member, held)),
+                Err(refusal) => Told::Problem(refusal.code),
+            };
+            (member, told)
         });
         let told: BTreeMap<JurisdictionId, Told> = join_all(asked).await.into_iter().collect();
         let mut last = self.peering.told.lock();
