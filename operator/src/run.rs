@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
 use crate::framework::{Clock, Context, controller, leader, observe};
-use crate::peers::{self, Peers};
+use crate::hearsay::{self, Hearsay};
 use crate::queues::{Queues, watch_children, watch_resources};
 use crate::realm::Realms;
 use crate::settings::Settings;
@@ -61,9 +61,9 @@ async fn work_in(namespace: Option<String>, client: Client, settings: Settings, 
     let events = Events::new(client.clone(), &settings.instance);
     let realms = Realms::default();
     let runs = Arc::new(federated_query::Runs::new(format!("{}/{}", settings.instance, uuid::Uuid::new_v4())));
-    let peers = Peers::default();
+    let hearsay = Hearsay::default();
     let context =
-        Context { client, settings, clock, events, metrics, catalogue, children, realms, peers, queues, runs };
+        Context { client, settings, clock, events, metrics, catalogue, children, realms, hearsay, queues, runs };
     let context = Arc::new(context);
     // Nothing is decided before everything that is there has been seen.
     context.children.ready().await;
@@ -80,6 +80,6 @@ async fn work_in(namespace: Option<String>, client: Client, settings: Settings, 
         controller::run(known.agreements.clone(), requests.agreements, given(), described::reconcile),
         controller::run(known.projects.clone(), requests.projects, given(), described::reconcile),
         controller::run(known.queries.clone(), requests.queries, given(), federated_query::reconcile),
-        peers::follow(given()),
+        hearsay::follow(given()),
     );
 }

@@ -8,7 +8,7 @@ use wanqu_crds::names::JurisdictionId;
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::observed::Told;
-use crate::peers::Runs;
+use crate::placed::Placed;
 
 /// Who runs the nodes of an agreement's parties.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +27,17 @@ pub(super) enum Parties {
 /// Who runs them; nothing if both run where nobody can be asked from here.
 pub(super) fn parties(catalogue: &Catalogue, namespace: &str, spec: &DataSharingAgreementSpec) -> Option<Parties> {
     let members = in_namespace(&catalogue.jurisdictions, namespace);
-    let runs = |id: &JurisdictionId| {
-        members.iter().filter_map(|member| member.read()).find(|member| member.spec.id == *id).map(Runs::of)
+    let placed = |id: &JurisdictionId| {
+        members.iter().filter_map(|member| member.read()).find(|member| member.spec.id == *id).map(Placed::of)
     };
-    match (runs(&spec.from)?, runs(&spec.to)?) {
-        (Runs::Here, Runs::Elsewhere) => Some(Parties::Apart { here: spec.from.clone(), there: spec.to.clone() }),
-        (Runs::Elsewhere, Runs::Here) => Some(Parties::Apart { here: spec.to.clone(), there: spec.from.clone() }),
-        (Runs::Here | Runs::There, Runs::Here | Runs::There) => Some(Parties::Ours),
+    match (placed(&spec.from)?, placed(&spec.to)?) {
+        (Placed::Here, Placed::Elsewhere(_)) => {
+            Some(Parties::Apart { here: spec.from.clone(), there: spec.to.clone() })
+        }
+        (Placed::Elsewhere(_), Placed::Here) => {
+            Some(Parties::Apart { here: spec.to.clone(), there: spec.from.clone() })
+        }
+        (Placed::Here | Placed::There(_), Placed::Here | Placed::There(_)) => Some(Parties::Ours),
         _ => None,
     }
 }

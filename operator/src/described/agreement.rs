@@ -20,7 +20,7 @@ impl Described for DataSharingAgreement {
         let agreed = parties(&context.catalogue, &namespace, &self.spec).map(|parties| match parties {
             Parties::Ours => ours(&digest),
             Parties::Apart { here, there } => {
-                let told = context.peers.told(&namespace, &here, &there);
+                let told = context.hearsay.told(&namespace, &here, &there);
                 agreed(&name, &digest, (&here, &there), told.as_ref())
             }
         });

@@ -11,6 +11,7 @@ use wanqu_identity::{TokenIssuer, gateway_dns};
 use super::dereference::{Around, Home};
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::names::TOKEN_ISSUER;
+use crate::placed::Placed;
 
 /// Where an accepted query is asked, and in whose name.
 pub(super) struct Accepted {
@@ -103,7 +104,7 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
 /// The operator asks only nodes that it can reach and whose researchers it may vouch for.
 fn runs_here(home: &Home) -> Result<(), Claim> {
     let (spec, name) = (&home.jurisdiction.spec, home.jurisdiction.name_any());
-    if spec.placement.external.is_some() || spec.placement.kubeconfig_secret.is_some() {
+    if !Placed::of(&home.jurisdiction).is_here() {
         return Err(no(format!(
             "spec.from: the node of Jurisdiction {name} runs in another cluster; create the query there, or ask from a \
              jurisdiction whose node runs here"

@@ -15,6 +15,7 @@ use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
 use crate::framework::{Context, Guarded, labels};
 use crate::names::{self, TOKEN_ISSUER};
+use crate::placed::{self, Placed};
 use crate::realm::Seen;
 
 /// Everything that a federation is compiled of.
@@ -103,19 +104,14 @@ fn placement(
     issuer: Option<&TokenIssuer>,
 ) -> Placement {
     let spec = &jurisdiction.spec;
-    if spec.placement.external.is_some() {
-        return Placement::default();
-    }
+    // Another operator's is as its resource says.
+    let Some(place) = placed::namespace(jurisdiction, namespace) else { return Placement::default() };
     let name = jurisdiction.name_any();
-    let remote = spec.placement.kubeconfig_secret.as_ref();
-    let own = || {
-        let place = remote.map(|remote| remote.namespace.as_str()).or(spec.placement.namespace.as_deref());
-        format!("{name}-exchange.{}.svc:7443", place.unwrap_or(namespace))
-    };
+    let own = format!("{name}-exchange.{place}.svc:7443");
     let accepted = spec.issuers.iter().any(|issuer| issuer.issuer == TOKEN_ISSUER);
     let key = issuer.filter(|_| accepted).map(|issuer| issuer.as_issuer().public_keys);
     Placement {
-        endpoint: Some(remote.and_then(|remote| remote.endpoint.clone()).unwrap_or_else(own)),
+        endpoint: Some(Placed::of(jurisdiction).endpoint().map_or(own, str::to_owned)),
         ca: children
             .get("ConfigMap", namespace, &names::trust(&name))
             .and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),
@@ -126,12 +122,9 @@ fn placement(
 
 /// The digest of the bundle that lies in this cluster for a member, if its node runs here.
 fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> Lying {
-    let placement = &jurisdiction.spec.placement;
-    if placement.external.is_some() || placement.kubeconfig_secret.is_some() {
-        return Lying::Unseen;
-    }
-    let namespace = placement.namespace.as_deref().unwrap_or(home);
-    let map = children.get("ConfigMap", namespace, &names::bundle(&jurisdiction.name_any()));
+    let here = Placed::of(jurisdiction).is_here();
+    let Some(namespace) = placed::namespace(jurisdiction, home).filter(|_| here) else { return Lying::Unseen };
+    let map = children.get("ConfigMap", &namespace, &names::bundle(&jurisdiction.name_any()));
     let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
     digest.map_or(Lying::Nothing, Lying::Digest)
 }

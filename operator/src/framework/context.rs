@@ -9,7 +9,7 @@ use super::events::Events;
 use super::metrics::Metrics;
 use super::watched::{Catalogue, Children};
 use crate::federated_query::Runs;
-use crate::peers::Peers;
+use crate::hearsay::Hearsay;
 use crate::queues::Queues;
 use crate::realm::Realms;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ pub struct Context {
     /// What was compiled.
     pub realms: Realms,
     /// What members elsewhere hold of agreements.
-    pub peers: Peers,
+    pub hearsay: Hearsay,
     /// Where to ask that an object be looked at.
     pub queues: Queues,
     /// The questions that are being asked.

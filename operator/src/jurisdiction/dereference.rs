@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use kube::{Client, ResourceExt};
 use wanqu_crds::agreement_digest;
-use wanqu_crds::kinds::{Jurisdiction, PlacementSpec};
+use wanqu_crds::kinds::Jurisdiction;
 
-use super::peers::{Peers, unsaid};
+use super::neighbours::{Neighbours, unsaid};
 use super::{Problem, home, remote};
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::framework::{Context, Guarded, Result};
+use crate::placed::Placed;
 use crate::realm::{BundleFile, Realm, Seen, Verdict};
 
 /// What a jurisdiction refers to.
@@ -26,7 +27,7 @@ pub(super) struct Inputs {
     /// The agreements that it takes part in, and the digests of their terms.
     pub(super) agreements: Vec<(String, String)>,
     /// Where the nodes of the other members are.
-    pub(super) peers: Peers,
+    pub(super) neighbours: Neighbours,
     /// What it does not say of its addresses and should.
     pub(super) unsaid: Option<&'static str>,
     /// Where its node is placed.
@@ -95,7 +96,7 @@ pub(super) async fn dereference(
         unsettled,
         current: realm.as_deref().is_some_and(Realm::is_current),
         agreements: agreements(&context.catalogue, jurisdiction, &namespace),
-        peers: peers(&context.catalogue, jurisdiction, &namespace),
+        neighbours: neighbours(&context.catalogue, jurisdiction, &namespace),
         unsaid: unsaid(jurisdiction),
         place,
         astray,
@@ -120,12 +121,13 @@ pub(super) fn federation(catalogue: &Catalogue, namespace: &str) -> Option<Feder
 }
 
 async fn place(context: &Context, jurisdiction: &Jurisdiction, home: &str) -> Result<(Place, Option<Problem>)> {
-    let PlacementSpec { namespace, kubeconfig_secret, external } = &jurisdiction.spec.placement;
-    if external.is_some() {
-        return Ok((Place::Elsewhere, None));
-    }
-    let Some(secret) = kubeconfig_secret else {
-        return Ok((Place::Here { namespace: namespace.clone().unwrap_or_else(|| home.to_owned()) }, None));
+    let secret = match Placed::of(jurisdiction) {
+        Placed::Elsewhere(_) => return Ok((Place::Elsewhere, None)),
+        Placed::Here => {
+            let namespace = jurisdiction.spec.placement.namespace.clone().unwrap_or_else(|| home.to_owned());
+            return Ok((Place::Here { namespace }, None));
+        }
+        Placed::There(secret) => secret,
     };
     let (client, astray) = match remote::client(context, home, secret).await? {
         Ok(client) => (Some(client), None),
@@ -150,7 +152,7 @@ fn agreements(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &st
     found
 }
 
-fn peers(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Peers {
+fn neighbours(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Neighbours {
     let all = in_namespace(&catalogue.jurisdictions, namespace);
-    Peers::of(jurisdiction, all.iter().filter_map(|other| other.read()), namespace)
+    Neighbours::of(jurisdiction, all.iter().filter_map(|other| other.read()), namespace)
 }

@@ -18,6 +18,7 @@ use crate::framework::apply::{Applier, key};
 use crate::framework::labels::{MANAGER, made_for};
 use crate::framework::{Context, Error, Result};
 use crate::names;
+use crate::placed::Placed;
 
 /// Holds a resource until its node in another namespace or cluster is gone.
 pub(super) const FINALIZER: &str = "wanqu.dev/placed-elsewhere";
@@ -62,7 +63,7 @@ pub(super) async fn undo(context: &Context, jurisdiction: &Jurisdiction) -> Resu
         return Ok(());
     }
     sweep(context, jurisdiction, None).await?;
-    if let Some(secret) = &jurisdiction.spec.placement.kubeconfig_secret {
+    if let Placed::There(secret) = Placed::of(jurisdiction) {
         match remote::client(context, &home(jurisdiction), secret).await? {
             Ok(client) => {
                 remove_all(&Applier::there(client, jurisdiction), jurisdiction, &secret.namespace, true).await?;
@@ -82,7 +83,7 @@ pub(super) async fn sweep(context: &Context, jurisdiction: &Jurisdiction, keep: 
     let own = key(jurisdiction);
     let home = home(jurisdiction);
     let authority = names::authority(&jurisdiction.name_any());
-    let remote = jurisdiction.spec.placement.kubeconfig_secret.is_some();
+    let remote = matches!(Placed::of(jurisdiction), Placed::There(_));
     let mut namespaces: Vec<String> = context
         .children
         .all("StatefulSet")

@@ -14,7 +14,7 @@ mod build;
 mod dereference;
 mod finalizer;
 pub mod identity;
-mod peers;
+mod neighbours;
 mod remote;
 mod status;
 mod validate;

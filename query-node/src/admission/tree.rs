@@ -288,20 +288,12 @@ pub(super) fn operator(plan: &LogicalPlan, judge: &Judge<'_>) -> Refusal {
         LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => "a list of literal rows",
         LogicalPlan::Unnest(_) => "UNNEST",
         LogicalPlan::RecursiveQuery(_) => "a recursive query",
-        LogicalPlan::Repartition(_)
-        | LogicalPlan::Statement(_)
-        | LogicalPlan::Explain(_)
-        | LogicalPlan::Analyze(_)
-        | LogicalPlan::Extension(_)
-        | LogicalPlan::Dml(_)
-        | LogicalPlan::Ddl(_)
-        | LogicalPlan::Copy(_)
-        | LogicalPlan::DescribeTable(_) => "a statement that is not a query",
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::Join(_)
         | LogicalPlan::TableScan(_)
         | LogicalPlan::SubqueryAlias(_) => "rows",
+        _ => "a statement that is not a query",
     };
     Refusal::new(Code::NotAnAggregate, format!("{what} over non-public data cannot be released"))
         .with_rule("a fragment over non-public data is one aggregate over filtered and joined tables, and nothing else")

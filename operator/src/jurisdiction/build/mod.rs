@@ -18,7 +18,7 @@ use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec};
 use wanqu_crds::names::JurisdictionId;
 
 use super::dereference::{FederationRef, Inputs, Place};
-use super::peers::Peers;
+use super::neighbours::Neighbours;
 use crate::framework::apply::{Built, Prepared};
 use crate::framework::labels;
 use crate::names;
@@ -40,7 +40,7 @@ pub(super) struct Node<'a> {
     spec: &'a JurisdictionSpec,
     owner: Option<OwnerReference>,
     bundle: Option<Arc<BundleFile>>,
-    peers: &'a Peers,
+    neighbours: &'a Neighbours,
     /// Whether it is in the cluster that the operator is in.
     here: bool,
     settings: &'a Settings,
@@ -84,7 +84,7 @@ impl<'a> Node<'a> {
             spec: &jurisdiction.spec,
             owner: near.then(|| jurisdiction.controller_owner_ref(&())).flatten(),
             bundle: inputs.bundle.clone(),
-            peers: &inputs.peers,
+            neighbours: &inputs.neighbours,
             here,
             settings,
         }

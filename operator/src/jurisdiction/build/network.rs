@@ -13,7 +13,7 @@ use wanqu_crds::names::Cidr;
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
 use crate::framework::labels;
-use crate::jurisdiction::peers::Outside;
+use crate::jurisdiction::neighbours::Outside;
 use crate::resolvers::{block, cluster_dns};
 
 /// The policies of a node's pods.
@@ -32,7 +32,7 @@ pub(super) fn policies(node: &Node<'_>) -> Vec<NetworkPolicy> {
 /// others by the addresses that are said of them.
 fn exchange_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     let mut peers = vec![nodes(node)];
-    peers.extend(node.peers.outside.iter().flat_map(|other| &other.cidrs).map(block));
+    peers.extend(node.neighbours.outside.iter().flat_map(|other| &other.cidrs).map(block));
     peers
 }
 
@@ -63,7 +63,7 @@ fn egress_spec(node: &Node<'_>) -> NetworkPolicySpec {
         NetworkPolicyEgressRule { to: Some(resolvers(node)), ports: Some(vec![port("UDP", 53), port("TCP", 53)]) };
     let exchanges = NetworkPolicyEgressRule { to: Some(vec![nodes(node)]), ports: Some(vec![port("TCP", EXCHANGE)]) };
     let mut rules = vec![names, exchanges];
-    rules.extend(node.peers.outside.iter().filter_map(outside));
+    rules.extend(node.neighbours.outside.iter().filter_map(outside));
     rules.extend(node.spec.traces.as_ref().map(collector));
     NetworkPolicySpec {
         pod_selector: Some(node.pods()),
@@ -108,7 +108,7 @@ fn collector(traces: &TracesSpec) -> NetworkPolicyEgressRule {
 fn nodes(node: &Node<'_>) -> NetworkPolicyPeer {
     let mut selected = node.pods().match_labels.unwrap_or_default();
     selected.remove(labels::JURISDICTION);
-    peer(within(node.peers.namespaces.iter().map(String::as_str)), selected)
+    peer(within(node.neighbours.namespaces.iter().map(String::as_str)), selected)
 }
 
 /// The operator, which runs queries that come as resources. In another cluster, a namespace of its name is somebody else's.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::*;
-use crate::jurisdiction::peers::Outside;
+use crate::jurisdiction::neighbours::Outside;
 use crate::settings::Settings;
 
 fn settings() -> Settings {
@@ -21,7 +21,10 @@ fn inputs(namespace: &str) -> Inputs {
         unsettled: None,
         current: true,
         agreements: Vec::new(),
-        peers: Peers { namespaces: ["gba-macau", namespace].map(str::to_owned).into(), ..Peers::default() },
+        neighbours: Neighbours {
+            namespaces: ["gba-macau", namespace].map(str::to_owned).into(),
+            ..Neighbours::default()
+        },
         unsaid: None,
         place: Place::Here { namespace: namespace.to_owned() },
         astray: None,
@@ -83,7 +86,7 @@ fn in_the_namespace_of_its_resource_the_resource_owns_everything() {
 fn members_in_other_clusters_open_one_port_each_way_to_their_addresses() {
     let mut inputs = inputs("gba-hongkong");
     let cidr = |text: &str| text.parse().unwrap();
-    inputs.peers.outside = [
+    inputs.neighbours.outside = [
         Outside { port: 7443, address: Some(cidr("10.1.2.3/32")), cidrs: vec![] },
         Outside { port: 443, address: Some(cidr("2001:db8::1/128")), cidrs: vec![cidr("2001:db8:1::/48")] },
         Outside { port: 9443, address: None, cidrs: vec![cidr("203.0.113.0/24")] },

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use wanqu_crds::kinds::{Jurisdiction, KubeconfigSecret, PlacementSpec};
+use wanqu_crds::kinds::Jurisdiction;
 use wanqu_crds::names::Cidr;
+
+use crate::placed::{self, Placed};
 
 /// Where the nodes of the other members are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Peers {
+pub(super) struct Neighbours {
     /// The namespaces of those in the same cluster, and its own.
     pub(super) namespaces: BTreeSet<String>,
     /// Those in other clusters.
@@ -26,37 +28,28 @@ pub(super) struct Outside {
     pub(super) cidrs: Vec<Cidr>,
 }
 
-/// The cluster that a node is in.
-enum Cluster<'a> {
-    /// That of the operator.
-    Here,
-    /// Another one that the operator speaks to.
-    There(&'a KubeconfigSecret),
-    /// Somebody else's.
-    Elsewhere,
-}
-
 /// The port at which a node is reached whose endpoint is not said.
 const EXCHANGE: u16 = 7443;
 
-impl Peers {
+impl Neighbours {
     /// Where the nodes of others are, as the node of `own` sees them. `home` is the namespace of the resources.
     pub(super) fn of<'a>(own: &Jurisdiction, others: impl Iterator<Item = &'a Jurisdiction>, home: &str) -> Self {
-        let mut peers = Self { namespaces: namespace(own, home).into_iter().collect(), ..Self::default() };
+        let mut neighbours = Self { namespaces: placed::namespace(own, home).into_iter().collect(), ..Self::default() };
         for other in others.filter(|other| other.spec.id != own.spec.id) {
-            let near = namespace(other, home).filter(|_| in_one_cluster(&cluster(own), &cluster(other)));
+            let near = placed::namespace(other, home).filter(|_| in_one_cluster(Placed::of(own), Placed::of(other)));
             match near {
-                Some(namespace) => drop(peers.namespaces.insert(namespace)),
-                None => drop(peers.outside.insert(Outside::of(other))),
+                Some(namespace) => drop(neighbours.namespaces.insert(namespace)),
+                None => drop(neighbours.outside.insert(Outside::of(other))),
             }
         }
-        peers
+        neighbours
     }
 }
 
 impl Outside {
     fn of(member: &Jurisdiction) -> Self {
-        let (host, port) = endpoint(member).and_then(|endpoint| endpoint.rsplit_once(':')).unwrap_or_default();
+        let (host, port) =
+            Placed::of(member).endpoint().and_then(|endpoint| endpoint.rsplit_once(':')).unwrap_or_default();
         Self {
             port: port.parse().unwrap_or(EXCHANGE),
             address: address(host).map(Cidr::from),
@@ -67,7 +60,7 @@ impl Outside {
 
 /// What a member in another cluster does not say, and what the nodes here cannot do for it.
 pub(super) fn unsaid(member: &Jurisdiction) -> Option<&'static str> {
-    if matches!(cluster(member), Cluster::Here) || !member.spec.network.cidrs.is_empty() {
+    if Placed::of(member).is_here() || !member.spec.network.cidrs.is_empty() {
         return None;
     }
     if Outside::of(member).address.is_some() {
@@ -80,37 +73,14 @@ pub(super) fn unsaid(member: &Jurisdiction) -> Option<&'static str> {
     )
 }
 
-fn cluster(jurisdiction: &Jurisdiction) -> Cluster<'_> {
-    let PlacementSpec { kubeconfig_secret, external, .. } = &jurisdiction.spec.placement;
-    match (kubeconfig_secret, external) {
-        (_, Some(_)) => Cluster::Elsewhere,
-        (Some(secret), None) => Cluster::There(secret),
-        (None, None) => Cluster::Here,
-    }
-}
-
 /// Two nodes there are in one cluster if they are reached by one key of one Secret. Two Secrets may lead to one cluster, but
 /// if they do not, a namespace of the same name there is somebody else's.
-fn in_one_cluster(own: &Cluster<'_>, other: &Cluster<'_>) -> bool {
+fn in_one_cluster(own: Placed<'_>, other: Placed<'_>) -> bool {
     match (own, other) {
-        (Cluster::Here, Cluster::Here) => true,
-        (Cluster::There(own), Cluster::There(other)) => (&own.name, &own.key) == (&other.name, &other.key),
+        (Placed::Here, Placed::Here) => true,
+        (Placed::There(own), Placed::There(other)) => (&own.name, &own.key) == (&other.name, &other.key),
         _ => false,
     }
-}
-
-fn namespace(jurisdiction: &Jurisdiction, home: &str) -> Option<String> {
-    match cluster(jurisdiction) {
-        Cluster::Here => Some(jurisdiction.spec.placement.namespace.clone().unwrap_or_else(|| home.to_owned())),
-        Cluster::There(secret) => Some(secret.namespace.clone()),
-        Cluster::Elsewhere => None,
-    }
-}
-
-fn endpoint(jurisdiction: &Jurisdiction) -> Option<&str> {
-    let PlacementSpec { kubeconfig_secret, external, .. } = &jurisdiction.spec.placement;
-    let there = kubeconfig_secret.as_ref().and_then(|secret| secret.endpoint.as_deref());
-    external.as_ref().map(|external| external.endpoint.as_str()).or(there)
 }
 
 fn address(host: &str) -> Option<IpAddr> {
@@ -140,7 +110,7 @@ mod tests {
     }
 
     fn of(own: &Jurisdiction, all: &[Jurisdiction]) -> (Vec<String>, Vec<String>) {
-        let Peers { namespaces, outside } = Peers::of(own, all.iter(), "gba");
+        let Neighbours { namespaces, outside } = Neighbours::of(own, all.iter(), "gba");
         let text = |other: Outside| {
             let blocks: Vec<String> = other.address.iter().chain(&other.cidrs).map(ToString::to_string).collect();
             format!("{}:{}", blocks.join(","), other.port)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use kube::ResourceExt;
 use parking_lot::RwLock;
 use wanqu_crds::kinds::Jurisdiction;
@@ -15,6 +16,7 @@ use wanqu_crds::names::JurisdictionId;
 use crate::framework::Context;
 use crate::framework::watched::in_namespace;
 use crate::observed::{self, Told};
+use crate::placed::{self, Placed};
 
 /// How often nodes are asked.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -24,9 +26,9 @@ type Heard = BTreeMap<JurisdictionId, BTreeMap<JurisdictionId, Told>>;
 
 /// What was heard last, by the namespace of the federation.
 #[derive(Clone, Default)]
-pub struct Peers(Arc<RwLock<HashMap<String, Heard>>>);
+pub struct Hearsay(Arc<RwLock<HashMap<String, Heard>>>);
 
-impl Peers {
+impl Hearsay {
     /// What `here`, whose node runs here, was told by the node of `there`.
     #[must_use]
     pub fn told(&self, namespace: &str, here: &JurisdictionId, there: &JurisdictionId) -> Option<Told> {
@@ -49,32 +51,6 @@ impl Peers {
     }
 }
 
-/// Where a member's node runs, as far as asking it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runs {
-    /// In this cluster.
-    Here,
-    /// In another cluster, by this operator: what it holds is what is declared here.
-    There,
-    /// By another operator.
-    Elsewhere,
-}
-
-impl Runs {
-    /// Where this one does.
-    #[must_use]
-    pub fn of(jurisdiction: &Jurisdiction) -> Self {
-        let placement = &jurisdiction.spec.placement;
-        if placement.external.is_some() {
-            Self::Elsewhere
-        } else if placement.kubeconfig_secret.is_some() {
-            Self::There
-        } else {
-            Self::Here
-        }
-    }
-}
-
 /// Asks again and again, for ever.
 pub async fn follow(context: Arc<Context>) {
     loop {
@@ -85,19 +61,20 @@ pub async fn follow(context: Arc<Context>) {
 
 async fn look(context: &Context) {
     let shared = shared_with_others(context);
-    context.peers.keep(&shared);
+    context.hearsay.keep(&shared);
     for namespace in shared {
         let Some(federation) = context.catalogue.federation(&namespace) else { continue };
-        let mut heard = Heard::new();
-        for member in in_namespace(&context.catalogue.jurisdictions, &namespace) {
-            let Some(member) = member.read().filter(|member| Runs::of(member) == Runs::Here) else { continue };
-            let place = member.spec.placement.namespace.as_deref().unwrap_or(&namespace);
-            let pods = context.children.pods_of(place, &federation.name_any(), &member.spec.id);
-            if let Some(told) = observed::peers(pods.iter().map(Arc::as_ref)).await {
-                heard.insert(member.spec.id.clone(), told);
-            }
-        }
-        if context.peers.note(&namespace, heard) {
+        let members = in_namespace(&context.catalogue.jurisdictions, &namespace);
+        let members = members.iter().filter_map(|member| member.read()).filter(|member| Placed::of(member).is_here());
+        // All at once: each that is silent takes its time to be.
+        let asked = members.map(async |member| {
+            let place = placed::namespace(member, &namespace)?;
+            let pods = context.children.pods_of(&place, &federation.name_any(), &member.spec.id);
+            let told = observed::peers(pods.iter().map(Arc::as_ref)).await?;
+            Some((member.spec.id.clone(), told))
+        });
+        let heard: Heard = join_all(asked).await.into_iter().flatten().collect();
+        if context.hearsay.note(&namespace, heard) {
             context.queues.agreements.push_all(&context.catalogue.agreements, &namespace);
         }
     }
@@ -105,7 +82,7 @@ async fn look(context: &Context) {
 
 /// The namespaces whose federation has a member that another operator runs.
 fn shared_with_others(context: &Context) -> Vec<String> {
-    let elsewhere = |j: &Jurisdiction| Runs::of(j) == Runs::Elsewhere;
+    let elsewhere = |j: &Jurisdiction| matches!(Placed::of(j), Placed::Elsewhere(_));
     let all = context.catalogue.jurisdictions.state();
     let found = all.iter().filter(|j| j.read().is_some_and(elsewhere)).filter_map(|j| j.namespace());
     let mut namespaces: Vec<String> = found.collect();
@@ -123,13 +100,13 @@ mod tests {
         let (hk, mo): (JurisdictionId, JurisdictionId) = ("HK".parse().unwrap(), "MO".parse().unwrap());
         let heard =
             |code: &str| Heard::from([(hk.clone(), BTreeMap::from([(mo.clone(), Told::Problem(code.to_owned()))]))]);
-        let peers = Peers::default();
-        assert!(peers.note("gba", heard("limit")));
-        assert!(!peers.note("gba", heard("limit")));
-        assert!(peers.note("gba", heard("identity")));
-        assert_eq!(peers.told("gba", &hk, &mo), Some(Told::Problem("identity".to_owned())));
-        assert_eq!(peers.told("gba", &mo, &hk), None, "Macau's node is not asked here");
-        peers.keep(&[]);
-        assert_eq!(peers.told("gba", &hk, &mo), None);
+        let hearsay = Hearsay::default();
+        assert!(hearsay.note("gba", heard("limit")));
+        assert!(!hearsay.note("gba", heard("limit")));
+        assert!(hearsay.note("gba", heard("identity")));
+        assert_eq!(hearsay.told("gba", &hk, &mo), Some(Told::Problem("identity".to_owned())));
+        assert_eq!(hearsay.told("gba", &mo, &hk), None, "Macau's node is not asked here");
+        hearsay.keep(&[]);
+        assert_eq!(hearsay.told("gba", &hk, &mo), None);
     }
 }
