@@ -108,7 +108,7 @@ async fn ask(
     if !quiet {
         eprintln!("FederatedQuery {name}");
     }
-    match interrupt.or(ended(kubectl, name, quiet)).await {
+    match interrupt.or(ended(kubectl, query.clone(), quiet)).await {
         Err(Failure::Interrupted) => {
             let args = ["delete", QUERIES, name, "--ignore-not-found", "--wait=false"];
             kubectl.run(&format!("cancel FederatedQuery {name} by deleting it"), &args, Vec::new()).await?;
@@ -138,16 +138,16 @@ fn named(query: &FederatedQuery) -> &str {
 }
 
 /// Watches a query until it has been answered.
-async fn ended(kubectl: &Kubectl, name: &str, quiet: bool) -> Outcome<(FederatedQuery, QueryRun)> {
-    let (waiting, mut watch) = (Waiting::new(quiet), Watch::new(kubectl, name));
+async fn ended(kubectl: &Kubectl, mut query: FederatedQuery, quiet: bool) -> Outcome<(FederatedQuery, QueryRun)> {
+    let (waiting, mut watch) = (Waiting::new(quiet), Watch::since(kubectl, &query));
     loop {
-        let query = watch.next().await?;
         match stands(&query) {
             Stands::Waiting(why) => waiting.says(why),
             Stands::NotAccepted(why) => return Err(not_accepted(&why)),
             Stands::Ended(run) if run.state == RunState::Complete => return Ok((query, *run)),
             Stands::Ended(run) => return Err(unanswered(&run)),
         }
+        query = watch.next().await?;
     }
 }
 

@@ -79,18 +79,19 @@ fn context_of(query: &FederatedQuery) -> String {
 async fn delivery(kubectl: &Kubectl, query: &FederatedQuery, to: &str) -> Outcome<Delivery> {
     let name = query.metadata.name.as_deref().unwrap_or_default();
     let annotation = format!("{DELIVER_TO}={to}");
-    let args = ["annotate", QUERIES, name, "--overwrite", &annotation];
-    kubectl.run(&format!("ask for the answer of FederatedQuery {name}"), &args, Vec::new()).await?;
-    let mut watch = Watch::new(kubectl, name);
+    let args = ["annotate", QUERIES, name, "--overwrite", &annotation, "--output=json"];
+    let doing = format!("ask for the answer of FederatedQuery {name}");
+    let mut query: FederatedQuery = kubectl.read(&doing, &args, Vec::new()).await?;
+    let mut watch = Watch::since(kubectl, &query);
     let mut why = None;
     let handed_over = async {
         loop {
-            let query = watch.next().await?;
             why = withheld(&query);
             let delivery = query.status.and_then(|status| status.delivery).filter(|delivery| delivery.to == to);
             if let Some(delivery) = delivery {
                 return Ok(delivery);
             }
+            query = watch.next().await?;
         }
     };
     let outcome = tokio::time::timeout(PATIENCE, handed_over).await;

@@ -35,6 +35,9 @@ const NAME: &str = "kubectl-wanqu";
 /// The kind of the questions, as kubectl is told of it.
 const QUERIES: &str = "federatedqueries.wanqu.dev";
 
+/// Where their API is.
+const COLLECTION: &str = "/apis/wanqu.dev/v1alpha1";
+
 /// Whether a program that was started as `program` is the plugin.
 #[must_use]
 pub fn is_called(program: &OsStr) -> bool {
