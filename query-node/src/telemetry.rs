@@ -1,4 +1,4 @@
-//! The log's filter. What an operator may turn up is this project's own events, which hold no value of any data. The
+//! What may stand in the log. What an operator may turn up is this project's own events, which hold no value of any data. The
 //! engine's are another matter: at `debug` it prints statistics and bounds of joins, which are people's identifiers.
 //! They stay at `info`, whatever `RUST_LOG` says.
 
@@ -18,6 +18,15 @@ where
     let asked = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let most = asked.max_level_hint().unwrap_or(LevelFilter::TRACE);
     asked.and_then(filter_fn(may_be_logged).with_max_level_hint(most))
+}
+
+/// From here on, what fails in an unforeseen way is logged by its place in the code alone. The text of a panic can quote a
+/// value, and more people read a node's log than its data.
+pub fn tell_panics_by_place() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a task panicked; what it said is kept out of the log, since it can quote data");
+    }));
 }
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {
@@ -73,6 +82,20 @@ mod tests {
         let text = lines.text();
         assert!(!text.contains("bounds of a key"), "{text}");
         assert!(text.contains("a plain fact") && text.contains("an own event"), "{text}");
+    }
+
+    #[test]
+    fn a_panic_is_told_without_its_words() {
+        let lines = Lines::default();
+        let before = std::panic::take_hook();
+        tracing::subscriber::with_default(written(&lines, "info"), || {
+            tell_panics_by_place();
+            std::panic::catch_unwind(|| panic!("cannot cast 'patient 4711' to a number")).unwrap_err();
+        });
+        std::panic::set_hook(before);
+        let text = lines.text();
+        assert!(text.contains("a task panicked") && text.contains("telemetry.rs"), "{text}");
+        assert!(!text.contains("4711"), "{text}");
     }
 
     /// Keeps what places in the code there are, to ask about one later without being there.

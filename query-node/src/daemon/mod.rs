@@ -29,7 +29,7 @@ use crate::identity::IdentityError;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::observe;
 use crate::results::ResultsSettings;
-use crate::telemetry::log_filter;
+use crate::telemetry::{log_filter, tell_panics_by_place};
 use crate::trace::Exporter;
 use files::IdentityFiles;
 use follow::Followed;
@@ -122,6 +122,7 @@ enum DaemonError {
 pub fn main() -> ExitCode {
     let settings = Settings::parse();
     start_log(settings.log_format);
+    tell_panics_by_place();
     let outcome = tokio::runtime::Runtime::new().map_err(DaemonError::Setup).and_then(|runtime| {
         let outcome = runtime.block_on(serve(settings));
         // A thread that computes for a question that was cancelled must not hold up the end.
