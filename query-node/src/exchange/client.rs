@@ -16,12 +16,12 @@ use tonic::{Response, Status, Streaming};
 use uuid::Uuid;
 use wanqu_client::again::{PAUSES, not_begun};
 use wanqu_client::connect::{ConnectError, channel};
-use wanqu_client::status::from_status;
 use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
+use super::failures::{explain, too_late, unconnected};
 use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
@@ -222,29 +222,4 @@ pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId
 /// Whether a connection broke before anything was answered. What a node answers has no source on this side.
 fn broken(status: &Status) -> bool {
     status.source().is_some() && ConnectError::beneath(status).is_none()
-}
-
-/// The refusal in a status, or the connection that was never made.
-pub(super) fn explain(status: &Status, owner: &JurisdictionId) -> Refusal {
-    match ConnectError::beneath(status) {
-        Some(error) => unconnected(&error, owner),
-        None => from_status(status, Some(owner)),
-    }
-}
-
-fn unconnected(error: &ConnectError, owner: &JurisdictionId) -> Refusal {
-    let refusal = match error {
-        ConnectError::Unreachable(_) => {
-            Refusal::new(Code::OwnerUnavailable, format!("the node of {owner} cannot be reached"))
-        }
-        ConnectError::Unproven(_) => {
-            Refusal::new(Code::Identity, format!("the node at {owner}'s endpoint did not prove to be {owner}'s"))
-                .with_rule("a jurisdiction's own CA, and no other, vouches for its node")
-        }
-    };
-    refusal.with_owner(owner.clone())
-}
-
-pub(super) fn too_late(owner: &JurisdictionId) -> Refusal {
-    Refusal::new(Code::Limit, "the deadline passed before the answer was complete").with_owner(owner.clone())
 }

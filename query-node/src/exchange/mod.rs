@@ -15,7 +15,9 @@
 
 mod clear;
 mod client;
+mod doorway;
 pub mod envelope;
+mod failures;
 pub(crate) mod flight;
 mod held;
 mod limits;
@@ -29,6 +31,7 @@ mod tap;
 pub(crate) mod wire;
 
 pub use client::{Exchange, endpoints_of};
+pub use doorway::Doorway;
 pub(crate) use flight::deadline_passed;
 pub use held::{HeldAgreement, agreements_with, noted};
 pub use limits::LiveLimits;

@@ -17,9 +17,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use wanqu_client::wire::is_note;
-use wanqu_crds::names::JurisdictionId;
 
-use super::client::{explain, too_late};
+use super::failures::{cut_off, explain, too_late};
 use crate::fragment::{Fragment, Release, ReleaseReport};
 use crate::refusal::{Code, Refusal};
 
@@ -75,10 +74,6 @@ pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -
         report.unwrap_or_else(|_| Err(Refusal::new(Code::Cancelled, "the release was not read to its end")))
     });
     Ok(Release { schema, batches, bytes, report: report.boxed() })
-}
-
-fn cut_off(owner: &JurisdictionId) -> Refusal {
-    Refusal::new(Code::OwnerUnavailable, "the release broke off before its end").with_owner(owner.clone())
 }
 
 /// Counts messages, and sets the report aside: it is the last message, and nothing may come after it.

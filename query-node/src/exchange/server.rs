@@ -17,17 +17,16 @@ use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
 use wanqu_crds::names::JurisdictionId;
 
+use super::doorway::Doorway;
 use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use super::held::{self, HeldAgreement};
-use super::limits::LiveLimits;
 use super::listener::Accepting;
-use super::places::{Drain, Place, Places};
+use super::places::Place;
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::tap::Tap;
 use super::wire::encode;
-use crate::clock::{Clock, SystemClock};
 use crate::fragment::ReleaseReport;
 use crate::gate::AuditedRelease;
 use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
@@ -112,36 +111,27 @@ pub struct ExchangeServer {
     trust: Trust,
     tls: Arc<rustls::ServerConfig>,
     service: Arc<dyn OwnerService>,
-    limits: LiveLimits,
-    drain: Drain,
-    places: Places,
+    door: Doorway,
     replays: ReplayGuard,
     tap: Tap,
-    metrics: Metrics,
-    clock: Arc<dyn Clock>,
 }
 
 impl ExchangeServer {
-    /// Puts it together; `limits` are those of the owner's bundle.
+    /// Puts it together.
     pub fn new(
         identity: &Slot<NodeIdentity>,
         trust: Trust,
         service: Arc<dyn OwnerService>,
-        limits: LiveLimits,
+        door: Doorway,
     ) -> Result<Self, IdentityError> {
-        let drain = Drain::default();
         Ok(Self {
             own: identity.now().jurisdiction().clone(),
             tls: server_config(identity, &trust)?,
             trust,
             service,
-            limits,
-            places: Places::new(drain.clone()),
-            drain,
+            door,
             replays: ReplayGuard::default(),
             tap: None,
-            metrics: Metrics::default(),
-            clock: Arc::new(SystemClock),
         })
     }
 
@@ -149,27 +139,6 @@ impl ExchangeServer {
     #[must_use]
     pub fn with_tap(mut self, tap: Tap) -> Self {
         self.tap = tap;
-        self
-    }
-
-    /// Tells the time by another clock than the machine's.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Ends in good order with the rest of its node, whose places at this door are counted in `places`.
-    #[must_use]
-    pub fn with_drain(mut self, drain: Drain, places: Places) -> Self {
-        (self.drain, self.places) = (drain, places);
-        self
-    }
-
-    /// Counts fragments together with the rest of its node.
-    #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
-        self.metrics = metrics;
         self
     }
 
@@ -183,7 +152,7 @@ impl ExchangeServer {
 
     /// The longest envelope now. JSON writes a control character as six bytes; a text of nothing else is refused, rightly.
     fn max_envelope(&self) -> usize {
-        self.limits.now().sql_bytes as usize * 2 + ENVELOPE_SLACK
+        self.door.limits.now().sql_bytes as usize * 2 + ENVELOPE_SLACK
     }
 
     fn crossed(&self, from: &JurisdictionId, to: &JurisdictionId, bytes: &[u8]) {
@@ -194,7 +163,7 @@ impl ExchangeServer {
 
     /// Who calls. Asked at every call, so that a connection does not outlive its certificate, its CA, or its membership.
     fn vouched(&self, call: &Call) -> Result<PeerIdentity, Status> {
-        self.trust.vouches(&call.caller.chain, self.clock.now()).map_err(|error| {
+        self.trust.vouches(&call.caller.chain, self.door.clock.now()).map_err(|error| {
             tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
             to_status(
                 Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
@@ -206,14 +175,14 @@ impl ExchangeServer {
 
     /// A place for one more call.
     fn place(&self) -> Result<Place, Refusal> {
-        self.places.take(self.limits.now().concurrent_queries as usize * FRAGMENTS)
+        self.door.places.take(self.door.limits.now().concurrent_queries as usize * FRAGMENTS)
     }
 
     /// What a peer asks, if it is to be listened to.
     fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Place), Refusal> {
         // Before the nonce is burnt: who is turned away for want of a place may come again with the same envelope.
         let place = self.place()?;
-        let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.clock.now())?;
+        let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.door.clock.now())?;
         Ok((envelope, place))
     }
 
@@ -223,9 +192,9 @@ impl ExchangeServer {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
         };
-        let left = envelope.deadline.duration_since(self.clock.now());
+        let left = envelope.deadline.duration_since(self.door.clock.now());
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
-        let cancel = self.drain.token();
+        let cancel = self.door.drain.token();
         let guard = cancel.clone().drop_guard();
         let parent = envelope.traceparent.as_deref().and_then(|parent| parent.parse().ok());
         let step = Step::begin("fragment", Kind::Server, parent)
@@ -291,11 +260,11 @@ impl Door for ExchangeServer {
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
         let tell = Tell {
             tap: self.tap.clone(),
-            metrics: self.metrics.clone(),
+            metrics: self.door.metrics.clone(),
             from: self.own.clone(),
             to: peer.jurisdiction.clone(),
         };
-        let mut course = Course::fragment(&self.metrics, &peer.jurisdiction);
+        let mut course = Course::fragment(&self.door.metrics, &peer.jurisdiction);
         match self.answer(&peer, &ticket.ticket, &mut course).await {
             Ok(sending) => Ok(course.follow(sending.messages(tell))),
             Err(refusal) => {

@@ -20,13 +20,12 @@ use wanqu_crds::bundle::Subject;
 use super::listing::list;
 use crate::answer::{Answer, Errand, Event, Question};
 use crate::catalog::Catalog;
-use crate::clock::{Clock, SystemClock};
 use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
 use crate::exchange::listener::Accepting;
 use crate::exchange::wire::encode;
-use crate::exchange::{Drain, LiveLimits, Places, to_status};
+use crate::exchange::{Doorway, to_status};
 use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
-use crate::observe::{Course, Metrics};
+use crate::observe::Course;
 use crate::refusal::{Code, Refusal};
 use crate::results::no_such_result;
 use crate::trace::{self, Kind, Step};
@@ -56,53 +55,18 @@ pub struct Gateway {
     tls: Arc<rustls::ServerConfig>,
     tokens: TokenVerifier,
     service: Arc<dyn HomeService>,
-    limits: LiveLimits,
-    drain: Drain,
-    places: Places,
-    metrics: Metrics,
-    clock: Arc<dyn Clock>,
+    door: Doorway,
 }
 
 impl Gateway {
-    /// Puts it together; `limits` are those of the node's bundle.
+    /// Puts it together.
     pub fn new(
         identity: &Slot<GatewayIdentity>,
         tokens: TokenVerifier,
         service: Arc<dyn HomeService>,
-        limits: LiveLimits,
+        door: Doorway,
     ) -> Result<Self, IdentityError> {
-        let drain = Drain::default();
-        Ok(Self {
-            tls: gateway_server_config(identity)?,
-            tokens,
-            service,
-            limits,
-            places: Places::new(drain.clone()),
-            drain,
-            metrics: Metrics::default(),
-            clock: Arc::new(SystemClock),
-        })
-    }
-
-    /// Tells the time, by which tokens hold, by another clock than the machine's.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// Ends in good order with the rest of its node, whose places at this door are counted in `places`.
-    #[must_use]
-    pub fn with_drain(mut self, drain: Drain, places: Places) -> Self {
-        (self.drain, self.places) = (drain, places);
-        self
-    }
-
-    /// Counts questions together with the rest of its node.
-    #[must_use]
-    pub fn with_metrics(mut self, metrics: Metrics) -> Self {
-        self.metrics = metrics;
-        self
+        Ok(Self { tls: gateway_server_config(identity)?, tokens, service, door })
     }
 
     /// Serves on a listener until `stop`.
@@ -114,7 +78,7 @@ impl Gateway {
 
     /// The longest question now, in bytes.
     fn max_question(&self) -> usize {
-        self.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
+        self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
     fn requester(&self, call: &Call) -> Result<Subject, Refusal> {
@@ -123,7 +87,7 @@ impl Gateway {
                 .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
         })?;
-        self.tokens.verify(token, self.clock.now()).map_err(|error| {
+        self.tokens.verify(token, self.door.clock.now()).map_err(|error| {
             Refusal::new(Code::Identity, error.to_string())
                 .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
         })
@@ -145,13 +109,13 @@ impl Gateway {
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
         let errand = self.errand(ticket)?;
-        let limits = self.limits.now();
-        let place = self.places.take(limits.concurrent_queries as usize)?;
+        let limits = self.door.limits.now();
+        let place = self.door.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
-        let cancel = self.drain.token();
+        let cancel = self.door.drain.token();
         let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
-        // A panic may have a value in its text; it goes to this node's own error stream, and no further.
+        // The text of a panic can quote a value: it goes no further than this.
         let answer = match errand {
             Errand::Question(question) => self.service.ask(requester, question, cancel),
             Errand::Fetch(fetch) => self.service.fetch(requester, fetch.result),
@@ -198,7 +162,7 @@ impl Door for Gateway {
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         let step = Step::begin("question", Kind::Server, call.trace);
         let context = step.context();
-        let mut course = Course::question(&self.metrics);
+        let mut course = Course::question(&self.door.metrics);
         course.begin(step);
         match trace::within(context, self.answer(&call, &ticket.ticket)).await {
             Ok(messages) => Ok(course.follow(messages)),

@@ -27,7 +27,7 @@ use wanqu_crds::bundle::{Limits, Subject};
 use super::*;
 use crate::answer::{Answer, Event, Progress, Question, Summary};
 use crate::catalog::Catalog;
-use crate::exchange::{Drain, Places, from_status};
+use crate::exchange::{Doorway, Drain, from_status};
 use crate::identity::testing::{TRUST_DOMAIN, authority, jid, validity};
 use crate::identity::{Authority, TokenIssuer, TokenVerifier, gateway_client_config, gateway_dns};
 use crate::refusal::{Code, Refusal};
@@ -90,10 +90,9 @@ impl House {
         let trace = Arc::default();
         let home = Arc::new(Home { behaviour: Box::new(behaviour), asked, trace: Arc::clone(&trace) });
         let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
-        let gateway =
-            Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, limits.clone().into()).unwrap();
-        let drain = Drain::default();
-        let gateway = gateway.with_drain(drain.clone(), Places::new(drain.clone()));
+        let door = Doorway::from(limits.clone());
+        let drain = door.drain.clone();
+        let gateway = Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, door).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("https://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();

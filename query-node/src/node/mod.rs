@@ -28,7 +28,7 @@ use crate::audit::{AuditError, Log};
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::engine::EngineError;
-use crate::exchange::{Drain, Exchange, ExchangeServer, LiveLimits, OwnerService, Places, Tap, endpoints_of};
+use crate::exchange::{Doorway, Drain, Exchange, ExchangeServer, LiveLimits, OwnerService, Places, Tap, endpoints_of};
 use crate::gateway::Gateway;
 use crate::home::{Home, PeerTables};
 use crate::identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVerifier, Trust};
@@ -255,15 +255,17 @@ impl Node {
         gateway: TcpListener,
         stop: CancellationToken,
     ) -> Result<(), NodeError> {
-        let back = ExchangeServer::new(&self.identity, self.trust.clone(), self.owner.clone(), self.limits.clone())?
-            .with_clock(Arc::clone(&self.clock))
-            .with_drain(self.drain.clone(), self.fragments.clone())
-            .with_metrics(self.metrics.clone())
+        let door = |places: &Places| Doorway {
+            limits: self.limits.clone(),
+            drain: self.drain.clone(),
+            places: places.clone(),
+            metrics: self.metrics.clone(),
+            clock: Arc::clone(&self.clock),
+        };
+        let (back, front) = (door(&self.fragments), door(&self.questions));
+        let back = ExchangeServer::new(&self.identity, self.trust.clone(), self.owner.clone(), back)?
             .with_tap(self.tap.clone());
-        let front = Gateway::new(&self.gateway, self.tokens.clone(), self.home.clone(), self.limits.clone())?
-            .with_clock(Arc::clone(&self.clock))
-            .with_drain(self.drain.clone(), self.questions.clone())
-            .with_metrics(self.metrics.clone());
+        let front = Gateway::new(&self.gateway, self.tokens.clone(), self.home.clone(), front)?;
         let standing = &self.standing;
         let (back, front, ()) = tokio::join!(
             closing(back.serve(exchange, stop.clone()), &standing.exchange_is_open, &stop),

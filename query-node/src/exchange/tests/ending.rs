@@ -160,14 +160,15 @@ async fn an_owner_that_falls_silent_is_given_up_long_before_the_deadline() {
 }
 
 /// Macau's node with a clock and an end of its own.
-async fn macau(border: &Border, change: impl FnOnce(ExchangeServer) -> ExchangeServer) -> SocketAddr {
+async fn macau(border: &Border, change: impl FnOnce(&mut Doorway)) -> SocketAddr {
     let (asked, mut questions) = mpsc::unbounded_channel();
     // Nobody looks at the questions.
     tokio::spawn(async move { while questions.recv().await.is_some() {} });
     let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
-    let limits = Limits::default().into();
-    let server = ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, limits).unwrap();
-    let server = change(server.with_tap(Some(Arc::clone(&border.tap) as _)));
+    let mut door = Limits::default().into();
+    change(&mut door);
+    let server = ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, door).unwrap();
+    let server = server.with_tap(Some(Arc::clone(&border.tap) as _));
     let listener = listener().await;
     let address = listener.local_addr().unwrap();
     tokio::spawn(server.serve(listener, border.stop.clone()));
@@ -188,7 +189,7 @@ impl crate::clock::Clock for Later {
 async fn a_connection_does_not_outlive_its_certificate() {
     let border = Border::new();
     let clock = Later(Arc::default());
-    let address = macau(&border, |server| server.with_clock(Arc::new(clock.clone()))).await;
+    let address = macau(&border, |door| door.clock = Arc::new(clock.clone())).await;
     let exchange = border.exchange(address);
     ask(&exchange).await.unwrap();
     *clock.0.lock() = SignedDuration::from_hours(25);
@@ -200,8 +201,8 @@ async fn a_connection_does_not_outlive_its_certificate() {
 #[tokio::test]
 async fn an_owner_that_ends_is_asked_once_more_and_named() {
     let border = Border::new();
-    let drain = Drain::default();
-    let address = macau(&border, |server| server.with_drain(drain.clone(), Places::new(drain.clone()))).await;
+    let mut drain = Drain::default();
+    let address = macau(&border, |door| drain = door.drain.clone()).await;
     let exchange = border.exchange(address);
     ask(&exchange).await.unwrap();
     let sent = || border.tap.messages.lock().iter().filter(|(from, _, _)| *from == jid("HK")).count();
@@ -236,7 +237,7 @@ async fn an_owner_that_comes_in_a_moment_is_found_within_the_same_question() {
 #[tokio::test]
 async fn new_certificates_take_the_next_fragment_and_leave_the_running_one_alone() {
     let border = Border::new();
-    let address = macau(&border, |server| server).await;
+    let address = macau(&border, |_| ()).await;
     let slot = crate::identity::Slot::from(node(&border.hk));
     let exchange = Exchange::new(slot.clone(), border.trust.clone(), [(jid("MO"), address.to_string())]);
     let (envelope, fragment) = question();
