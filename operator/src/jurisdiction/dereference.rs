@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::{Client, ResourceExt};
-use wanqu_crds::agreement_digest;
 use wanqu_crds::kinds::Jurisdiction;
 
 use super::neighbours::{Neighbours, unsaid};
@@ -24,8 +23,6 @@ pub(super) struct Inputs {
     pub(super) unsettled: Option<Duration>,
     /// Whether that is the state that is declared now.
     pub(super) current: bool,
-    /// The agreements that it takes part in, and the digests of their terms.
-    pub(super) agreements: Vec<(String, String)>,
     /// Where the nodes of the other members are.
     pub(super) neighbours: Neighbours,
     /// What it does not say of its addresses and should.
@@ -95,7 +92,6 @@ pub(super) async fn dereference(
         bundle,
         unsettled,
         current: realm.as_deref().is_some_and(Realm::is_current),
-        agreements: agreements(&context.catalogue, jurisdiction, &namespace),
         neighbours: neighbours(&context.catalogue, jurisdiction, &namespace),
         unsaid: unsaid(jurisdiction),
         place,
@@ -134,22 +130,6 @@ async fn place(context: &Context, jurisdiction: &Jurisdiction, home: &str) -> Re
         Err(problem) => (None, Some(problem)),
     };
     Ok((Place::There { namespace: secret.namespace.clone(), client }, astray))
-}
-
-fn agreements(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Vec<(String, String)> {
-    let id = &jurisdiction.spec.id;
-    let mut found: Vec<_> = in_namespace(&catalogue.agreements, namespace)
-        .iter()
-        .filter_map(|agreement| agreement.read())
-        .filter(|agreement| agreement.spec.from == *id || agreement.spec.to == *id)
-        .filter_map(|agreement| {
-            let name = agreement.name_any();
-            let digest = agreement_digest(&name.parse().ok()?, &agreement.spec);
-            Some((name, digest))
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 fn neighbours(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Neighbours {

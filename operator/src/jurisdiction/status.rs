@@ -149,14 +149,9 @@ fn valid(verdict: &Verdict, federated: bool) -> Claim {
 
 /// What is said of a member that somebody else runs.
 fn external(inputs: &Inputs) -> String {
-    let agreements: Vec<String> =
-        inputs.agreements.iter().map(|(name, digest)| format!("{name} sha256:{digest}")).collect();
-    let digests = if agreements.is_empty() {
-        "it takes part in no agreement here".to_owned()
-    } else {
-        format!("an agreement counts where both ends hold the same digest; here: {}", agreements.join(", "))
-    };
-    with_unsaid(format!("its node is run by another operator; {digests}"), inputs)
+    let message = "its node is run by another operator; whether both hold the same terms is said by the condition Agreed \
+                   of each agreement with it";
+    with_unsaid(message.to_owned(), inputs)
 }
 
 /// What is said, and what the jurisdiction itself does not say of its addresses and should.

@@ -100,7 +100,7 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     let placement = json!({"spec": {"dataClaim": null, "placement": {"namespace": null, "external": external}}});
     bed.merge("Jurisdiction", "gba", "macau", placement).await;
     let message = bed.condition("Jurisdiction", "macau", "Ready", "True", "External").await;
-    assert!(message.contains("macau-to-hongkong-planning sha256:"), "{message}");
+    assert!(message.contains("is said by the condition Agreed of each agreement"), "{message}");
     bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
     let endpoint = |map: &Value| {
         let bundle = bundle(map);

@@ -20,7 +20,6 @@ fn inputs(namespace: &str) -> Inputs {
         bundle: Some(Arc::new(BundleFile { digest: "d1".to_owned(), gzip: b"bytes".to_vec() })),
         unsettled: None,
         current: true,
-        agreements: Vec::new(),
         neighbours: Neighbours {
             namespaces: ["gba-macau", namespace].map(str::to_owned).into(),
             ..Neighbours::default()
