@@ -4,6 +4,7 @@
 //! inside an aggregate only exact casts pass. A cast that may fail on a value would tell of that value by failing, so
 //! elsewhere it gives NULL instead.
 
+use arrow::compute::can_cast_types;
 use arrow::datatypes::{DataType, TimeUnit};
 
 /// Types that values may be cast between.
@@ -32,8 +33,12 @@ fn family(data_type: &DataType) -> Option<Family> {
 /// make such a cast fail on chosen values even where it is asked to give NULL.
 pub(super) fn is_allowed(from: &DataType, to: &DataType) -> bool {
     use Family::{Boolean, Null, Number, Temporal, Text};
-    let (Some(from), Some(to)) = (family(from), family(to)) else { return false };
-    match (from, to) {
+    let (Some(from_family), Some(to_family)) = (family(from), family(to)) else { return false };
+    // There is none from truth to a decimal, and nobody says so before it runs.
+    if !can_cast_types(from, to) {
+        return false;
+    }
+    match (from_family, to_family) {
         (Null, _) | (_, Text) | (Text | Boolean | Number, Boolean | Number) | (Text | Temporal, Temporal) => true,
         (Boolean | Number | Temporal, Null | Temporal | Boolean | Number) | (Text, Null) => false,
     }
@@ -52,7 +57,7 @@ fn integer_digits(data_type: &DataType) -> Option<i16> {
 }
 
 /// Whether a cast keeps every value (to a float: to its precision), and so cannot fail.
-pub(super) fn is_exact(from: &DataType, to: &DataType) -> bool {
+pub(crate) fn is_exact(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Timestamp, Utf8, Utf8View,
     };
@@ -111,6 +116,7 @@ mod tests {
         assert!(!is_allowed(&DataType::Int64, &DataType::Date32));
         assert!(!is_allowed(&DataType::Int64, &DataType::Timestamp(TimeUnit::Nanosecond, None)));
         assert!(is_allowed(&DataType::Utf8View, &DataType::Date32));
+        assert!(!is_allowed(&DataType::Boolean, &DataType::Decimal128(5, 2)));
         assert!(!is_allowed(&DataType::Utf8View, &DataType::Interval(arrow::datatypes::IntervalUnit::MonthDayNano)));
     }
 }

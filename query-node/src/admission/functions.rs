@@ -14,16 +14,16 @@ pub(super) enum Arguments {
     Any,
     /// All but the first are literals.
     FirstThenLiterals,
-    /// All but the last are literals.
-    LiteralsThenLast,
     /// Literals, and no negative length: a negative one is an error.
     Substring,
     /// Literals, and a position that is not zero: zero is an error.
     SplitPart,
-    /// A literal, then a column or a cast of one: near the ends of time truncating fails, and arithmetic could bring
-    /// a value there.
+    /// A part of a date that there is, then anything.
+    DatePart,
+    /// A unit that there is, then a column or a cast of one: near the ends of time truncating fails, and arithmetic could
+    /// bring a value there.
     DateTrunc,
-    /// A literal, then anything, then literals.
+    /// A width that is one, then anything, then a point in time.
     DateBin,
     /// A float, or a column as it is, then literals: at the ends of their ranges integers and decimals overflow, and
     /// arithmetic could bring a value there.
@@ -73,7 +73,7 @@ pub(super) const ALLOWED: &[Allowed] = &[
     f("nvl", Arguments::Any),
     // Time.
     f("date_bin", Arguments::DateBin),
-    f("date_part", Arguments::LiteralsThenLast),
+    f("date_part", Arguments::DatePart),
     f("date_trunc", Arguments::DateTrunc),
     // Numbers: bands and rounding.
     f("abs", Arguments::Rounding),
@@ -97,7 +97,6 @@ impl Arguments {
         match self {
             Self::Any => true,
             Self::FirstThenLiterals => rest_literal(args),
-            Self::LiteralsThenLast => args.split_last().is_some_and(|(_, first)| first.iter().all(literal)),
             Self::Substring => {
                 let start = args.get(1).and_then(integer);
                 let length = args.get(2).map_or(Some(0), integer);
@@ -108,10 +107,11 @@ impl Arguments {
                 let position = args.get(2).and_then(integer);
                 rest_literal(args) && position.is_some_and(|n| n != 0 && n.unsigned_abs() < 1 << 31)
             }
-            Self::DateTrunc => matches!(args, [part, value] if literal(part) && is_steady(value)),
+            Self::DatePart => matches!(args, [part, _] if is_word_of(part, &[UNITS, PARTS])),
+            Self::DateTrunc => matches!(args, [unit, value] if is_word_of(unit, &[UNITS]) && is_steady(value)),
             Self::DateBin => match args {
-                [stride, _] => literal(stride),
-                [stride, _, origin] => literal(stride) && literal(origin),
+                [width, _] => is_width(width),
+                [width, _, origin] => is_width(width) && is_point(origin),
                 _ => false,
             },
             Self::Rounding => args.first().is_some_and(|e| is_float(e) || is_untouched(e)) && rest_literal(args),
@@ -123,13 +123,67 @@ impl Arguments {
         match self {
             Self::Any => "its arguments are allowed expressions",
             Self::FirstThenLiterals => "its arguments after the first are literals",
-            Self::LiteralsThenLast => "its arguments before the last are literals",
             Self::Substring => "its start and length are literals, and the length is not negative",
             Self::SplitPart => "its delimiter and position are literals, and the position is not zero",
-            Self::DateTrunc => "it truncates a column as it is, to a unit that is a literal",
-            Self::DateBin => "its width and origin are literals",
+            Self::DatePart => {
+                "its part is 'year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second', 'millisecond', \
+                 'microsecond', 'doy', 'dow', 'isodow', 'isoyear' or 'epoch'"
+            }
+            Self::DateTrunc => {
+                "it truncates a column as it is, to 'year', 'quarter', 'month', 'week', 'day', 'hour', 'minute', 'second', \
+                 'millisecond' or 'microsecond'"
+            }
+            Self::DateBin => {
+                "its width is a literal interval greater than zero, of months alone or of days and less, and its origin a \
+                 literal time"
+            }
             Self::Rounding => "it rounds a float, or a column as it is, by a literal",
         }
+    }
+}
+
+/// Units of time.
+const UNITS: &[&str] =
+    &["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond"];
+/// What else there is of a date.
+const PARTS: &[&str] = &["doy", "dow", "isodow", "isoyear", "epoch"];
+
+/// Whether an expression is one of these words. Another word fails, and not before a row is there for which it is needed.
+fn is_word_of(expr: &Expr, words: &[&[&str]]) -> bool {
+    let (ScalarValue::Utf8(Some(word)) | ScalarValue::LargeUtf8(Some(word)) | ScalarValue::Utf8View(Some(word))) =
+        (match expr {
+            Expr::Literal(value, _) => value,
+            _ => return false,
+        })
+    else {
+        return false;
+    };
+    words.iter().any(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
+}
+
+/// Whether an expression is a length of time that a calendar can be divided by.
+fn is_width(expr: &Expr) -> bool {
+    let Expr::Literal(value, _) = expr else { return false };
+    match value {
+        ScalarValue::IntervalMonthDayNano(Some(v)) => {
+            let (months, less) = (v.months > 0, v.days > 0 || v.nanoseconds > 0);
+            v.months >= 0 && v.days >= 0 && v.nanoseconds >= 0 && months != less
+        }
+        ScalarValue::IntervalYearMonth(Some(months)) => *months > 0,
+        ScalarValue::IntervalDayTime(Some(v)) => {
+            v.days >= 0 && v.milliseconds >= 0 && (v.days > 0 || v.milliseconds > 0)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an expression is a literal point in time, a cast of one included.
+fn is_point(expr: &Expr) -> bool {
+    match expr {
+        Expr::Literal(value, _) => !value.is_null() && value.data_type().is_temporal(),
+        Expr::Cast(cast) => is_point(&cast.expr),
+        Expr::TryCast(cast) => is_point(&cast.expr),
+        _ => false,
     }
 }
 

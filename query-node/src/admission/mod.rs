@@ -25,6 +25,7 @@ mod families;
 mod finding;
 mod functions;
 mod ground;
+mod growth;
 mod join;
 mod judge;
 mod linear;
@@ -45,6 +46,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use admitted::{AdmittedFragment, GrantedAgreement};
+pub(crate) use cast::is_exact as is_exact_cast;
 pub use finding::{PolicyFinding, to_batch};
 pub use shape::{Condition, Family, GatedShape, Judged, Judgement, Shape, aggregate_of};
 

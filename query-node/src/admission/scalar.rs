@@ -6,9 +6,9 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use super::cast;
 use super::functions::{allowed, is_steady};
 use super::ground::Ground;
+use super::{cast, growth};
 use crate::refusal::{Code, Refusal};
 
 /// The most values of one IN list.
@@ -36,7 +36,7 @@ pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
     });
     match (refused, walked) {
         (Some(refusal), _) => Err(refusal),
-        (None, Ok(_)) => Ok(()),
+        (None, Ok(_)) => growth::check(expr),
         (None, Err(_)) => Err(Refusal::new(Code::Internal, "an expression cannot be read")),
     }
 }

@@ -146,6 +146,13 @@ pub fn table_of(scan: &TableScan) -> Option<&Arc<CatalogTable>> {
     scan.source.downcast_ref::<StubSource>().map(|stub| &stub.0)
 }
 
+/// The same columns, each of which may hold NULL: what cannot be computed over non-public data is.
+#[must_use]
+pub fn nullable(schema: &Schema) -> SchemaRef {
+    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    Arc::new(Schema::new(fields))
+}
+
 /// The plan's output schema, as Arrow sees it.
 #[must_use]
 pub fn arrow_schema(plan: &LogicalPlan) -> SchemaRef {

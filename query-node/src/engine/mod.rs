@@ -11,6 +11,7 @@
 //! limit and the public tables fetched for it.
 
 mod fault;
+mod harmless;
 mod pool;
 mod pushed;
 mod remote;
@@ -29,6 +30,7 @@ use wanqu_crds::bundle::{Limits, NodeBundle};
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
 pub use fault::{refusal_over_public, refusal_without_values};
+pub use harmless::harmless_expr;
 pub use pool::GaugedPool;
 pub use remote::{Fetched, FetchedBytes, RemotePublic};
 pub use run::{BoundLeaf, Run};

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
+use super::harmless::harmless;
 use super::pushed::PushedTable;
 use super::remote::{FetchedBytes, RemoteTable};
 use super::session::session;
@@ -172,7 +173,12 @@ impl<'a> Run<'a> {
 
     /// Optimises and runs a bound plan. Dropping the stream stops it.
     pub async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
-        let physical = self.state.create_physical_plan(plan).await?;
+        let mut plan = self.state.optimize(plan)?;
+        // What is read in one pass is public, and an error says what is wrong with it.
+        if self.fetching == Fetching::Whole {
+            plan = harmless(plan)?;
+        }
+        let physical = self.state.query_planner().create_physical_plan(&plan, &self.state).await?;
         execute_stream(physical, self.state.task_ctx())
     }
 

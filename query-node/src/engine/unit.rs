@@ -16,6 +16,9 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 /// somebody unknown, who may be one of the others.
 pub const NOBODY_KNOWN: u32 = 0;
 
+/// The name of the function in plans.
+pub const UNIT_HASH: &str = "__unit_hash";
+
 /// `unit_hash(value)`: never NULL.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct UnitHash {
@@ -30,7 +33,7 @@ impl Default for UnitHash {
 
 impl ScalarUDFImpl for UnitHash {
     fn name(&self) -> &'static str {
-        "__unit_hash"
+        UNIT_HASH
     }
 
     fn signature(&self) -> &Signature {

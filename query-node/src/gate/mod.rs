@@ -28,7 +28,7 @@ mod units;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use futures::{StreamExt, TryStreamExt};
@@ -42,7 +42,7 @@ use strategy::{First, Next, PROBE_ROWS};
 use thread::thread;
 
 use crate::admission::{AdmittedFragment, Family, GatedShape, Shape, aggregate_of};
-use crate::catalog::arrow_schema;
+use crate::catalog::{arrow_schema, nullable};
 use crate::engine::{Engine, Run, refusal_over_public, refusal_without_values};
 use crate::refusal::{Code, Refusal};
 
@@ -140,7 +140,7 @@ fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
         keys: aggregate.group_expr.len(),
         aggregates: aggregate.aggr_expr.len(),
         rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
-        schema: Arc::new(nullable(aggregate.schema.as_arrow())),
+        schema: nullable(aggregate.schema.as_arrow()),
     })
 }
 
@@ -183,12 +183,6 @@ async fn check_public_keys(run: &Run<'_>, shape: &GatedShape) -> DfResult<()> {
         }
     }
     Ok(())
-}
-
-/// The same columns, each of which may hold NULL.
-fn nullable(schema: &Schema) -> Schema {
-    let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-    Schema::new(fields)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::rounding::Rounding;
+use crate::catalog::nullable;
+use crate::engine::harmless_expr;
 use crate::refusal::{Code, Refusal};
 
 /// How many rows of a release travel together.
@@ -126,11 +128,11 @@ fn project(cells: &RecordBatch, top: &LogicalPlan, state: &SessionState) -> DfRe
     let LogicalPlan::Projection(projection) = top else { return Ok(cells.clone()) };
     let input: &DFSchema = projection.input.schema();
     let columns = projection.expr.iter().map(|expression: &Expr| {
-        let physical = state.create_physical_expr(expression.clone(), input)?;
+        let physical = state.create_physical_expr(harmless_expr(expression.clone(), input)?, input)?;
         physical.evaluate(cells)?.into_array(cells.num_rows())
     });
     let columns = columns.collect::<DfResult<Vec<_>>>()?;
-    let schema = Arc::new(projection.schema.as_arrow().clone());
+    let schema = nullable(projection.schema.as_arrow());
     Ok(with_rows(&schema, columns, cells.num_rows())?)
 }
 

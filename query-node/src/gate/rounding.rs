@@ -1,7 +1,9 @@
 //! Rounding: counts to a multiple of a base, and sums scaled to match, so that averages stay right. Pure.
 //!
 //! A sum is multiplied by the rounded number of its own contributions over their true number: sum over count, each as
-//! released, is then the true average. Averages, variances and other finished moments stay as they are.
+//! released, is then the true average. Sums of squares are such sums. Averages, variances of a population and what else
+//! does not depend on how many there are stay as they are; what divides by one less than their number is told as if their
+//! number were the rounded one, since beside its other half it would tell the true one.
 
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type
 use arrow::error::ArrowError;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 
 /// What rounding does with one aggregate of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,13 @@ pub enum Treatment {
     Sum {
         /// Among the hidden counts.
         count: usize,
+    },
+    /// A variance or covariance of a sample, or (`root`) a standard deviation of one: told for the rounded count.
+    Sample {
+        /// Among the hidden counts.
+        count: usize,
+        /// Whether it is the square root of one.
+        root: bool,
     },
 }
 
@@ -55,28 +64,35 @@ impl Rounding {
         };
         match function.func.name() {
             "count" | "regr_count" | "approx_distinct" => Ok(Treatment::Count),
-            "sum" => {
-                let params = function.params;
-                let count = Expr::AggregateFunction(AggregateFunction::new_udf(
-                    count_udaf(),
-                    params.args,
-                    params.distinct,
-                    params.filter,
-                    Vec::new(),
-                    None,
-                ));
-                let known = self.counts.iter().position(|c| *c == count);
-                let index = known.unwrap_or_else(|| {
-                    self.counts.push(count);
-                    self.counts.len() - 1
-                });
-                Ok(Treatment::Sum { count: index })
+            "sum" | "regr_sxx" | "regr_syy" | "regr_sxy" => Ok(Treatment::Sum { count: self.hidden(function.params) }),
+            "var" | "var_samp" | "covar" | "covar_samp" => {
+                Ok(Treatment::Sample { count: self.hidden(function.params), root: false })
             }
-            "avg" | "var" | "var_pop" | "var_samp" | "stddev" | "stddev_pop" | "stddev_samp" | "bool_and"
-            | "bool_or" | "covar_pop" | "covar_samp" | "covar" | "corr" => Ok(Treatment::Keep),
-            name if name.starts_with("regr_") => Ok(Treatment::Keep),
+            "stddev" | "stddev_samp" => Ok(Treatment::Sample { count: self.hidden(function.params), root: true }),
+            "avg" | "var_pop" | "stddev_pop" | "bool_and" | "bool_or" | "covar_pop" | "corr" | "regr_slope"
+            | "regr_intercept" | "regr_r2" | "regr_avgx" | "regr_avgy" => Ok(Treatment::Keep),
             name => Err(name.to_owned()),
         }
+    }
+
+    /// The number of a hidden count: of the contributions of an aggregate with these arguments.
+    fn hidden(&mut self, params: AggregateFunctionParams) -> usize {
+        let AggregateFunctionParams { args, distinct, filter, .. } = params;
+        let (args, filter) = match <[Expr; 2]>::try_from(args) {
+            // A pair counts where both are there.
+            Ok([y, x]) => {
+                let both = y.is_not_null().and(x.clone().is_not_null());
+                (vec![x], Some(Box::new(filter.map_or(both.clone(), |filter| filter.and(both)))))
+            }
+            Err(args) => (args, filter),
+        };
+        let count =
+            Expr::AggregateFunction(AggregateFunction::new_udf(count_udaf(), args, distinct, filter, Vec::new(), None));
+        let known = self.counts.iter().position(|known| *known == count);
+        known.unwrap_or_else(|| {
+            self.counts.push(count);
+            self.counts.len() - 1
+        })
     }
 
     /// Applies it to the aggregates' values, with those of the hidden counts.
@@ -85,6 +101,7 @@ impl Rounding {
             Treatment::Keep => Ok(Arc::clone(array)),
             Treatment::Count => self.round_counts(array),
             Treatment::Sum { count } => self.scale(array, counts[*count].as_primitive::<Int64Type>()),
+            Treatment::Sample { count, root } => self.resample(array, counts[*count].as_primitive(), *root),
         });
         treated.collect()
     }
@@ -106,12 +123,31 @@ impl Rounding {
         })
     }
 
+    /// What divides by one less than the count, as if the count were the rounded one.
+    fn resample(
+        &self,
+        array: &ArrayRef,
+        counts: &PrimitiveArray<Int64Type>,
+        root: bool,
+    ) -> Result<ArrayRef, ArrowError> {
+        let DataType::Float64 = array.data_type() else {
+            return Err(ArrowError::NotYetImplemented(format!("rounding of variances as {}", array.data_type())));
+        };
+        let told = array.as_primitive::<Float64Type>().iter().zip(counts.iter()).map(|(value, count)| {
+            let (value, count) = (value?, count?.unsigned_abs());
+            let (true_count, rounded) = (count as f64, self.round(count) as f64);
+            let factor = (true_count - 1.0) / true_count * rounded / (rounded - 1.0);
+            (count > 1 && rounded > 1.0).then(|| value * if root { factor.sqrt() } else { factor })
+        });
+        Ok(Arc::new(told.collect::<PrimitiveArray<Float64Type>>()))
+    }
+
     fn scale(&self, array: &ArrayRef, counts: &PrimitiveArray<Int64Type>) -> Result<ArrayRef, ArrowError> {
         Ok(match array.data_type() {
-            DataType::Int64 => Arc::new(self.scale_exact::<Int64Type>(array, counts)?),
-            DataType::UInt64 => Arc::new(self.scale_exact::<UInt64Type>(array, counts)?),
+            DataType::Int64 => Arc::new(self.scale_exact::<Int64Type>(array, counts)),
+            DataType::UInt64 => Arc::new(self.scale_exact::<UInt64Type>(array, counts)),
             DataType::Decimal128(precision, scale) => {
-                let scaled: Decimal128Array = self.scale_exact::<Decimal128Type>(array, counts)?;
+                let scaled: Decimal128Array = self.scale_exact::<Decimal128Type>(array, counts);
                 Arc::new(scaled.with_precision_and_scale(*precision, *scale)?)
             }
             DataType::Float64 => {
@@ -127,22 +163,16 @@ impl Rounding {
         })
     }
 
-    fn scale_exact<T>(
-        &self,
-        array: &ArrayRef,
-        counts: &PrimitiveArray<Int64Type>,
-    ) -> Result<PrimitiveArray<T>, ArrowError>
+    fn scale_exact<T>(&self, array: &ArrayRef, counts: &PrimitiveArray<Int64Type>) -> PrimitiveArray<T>
     where
         T: ArrowPrimitiveType,
         T::Native: TryInto<i128> + TryFrom<i128>,
     {
-        let overflow = || ArrowError::ArithmeticOverflow("a scaled sum".to_owned());
         let sums = array.as_primitive::<T>();
+        // A sum that its type does not hold any more is NULL: an error would tell of a cell that is kept back.
         let scaled = sums.iter().zip(counts.iter()).map(|(sum, count)| {
-            let (Some(sum), Some(count)) = (sum, count) else { return Ok(None) };
-            let sum: i128 = sum.try_into().map_err(|_| overflow())?;
-            let scaled = self.scale_one(sum, count.unsigned_abs()).ok_or_else(overflow)?;
-            Ok(Some(T::Native::try_from(scaled).map_err(|_| overflow())?))
+            let (sum, count) = (sum?.try_into().ok()?, count?.unsigned_abs());
+            T::Native::try_from(self.scale_one(sum, count)?).ok()
         });
         scaled.collect()
     }
@@ -164,9 +194,9 @@ impl Rounding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Treatment::{Count, Keep, Sum};
+    use Treatment::{Count, Keep, Sample, Sum};
     use arrow::array::{Float64Array, Int64Array, UInt64Array};
-    use datafusion::functions_aggregate::expr_fn::{avg, count, max, sum};
+    use datafusion::functions_aggregate::expr_fn::{avg, count, max, regr_syy, sum, var_pop, var_sample};
     use datafusion::logical_expr::{ExprFunctionExt, col, lit};
 
     fn rounding(base: u32) -> Rounding {
@@ -207,6 +237,26 @@ mod tests {
         assert_eq!(rounding.treatments, expected);
         assert!(Rounding::new(&aggregates, 1).unwrap().counts.is_empty());
         assert_eq!(Rounding::new(&[max(col("x"))], 5).unwrap_err(), "max");
+    }
+
+    #[test]
+    fn no_moment_tells_the_count_that_was_rounded() {
+        let (x, y) = (col("x"), col("y"));
+        let aggregates = [count(x.clone()), regr_syy(y, x.clone()), var_pop(x.clone()), var_sample(x)];
+        let rounding = Rounding::new(&aggregates, 5).unwrap();
+        let counts: Vec<String> = rounding.counts.iter().map(ToString::to_string).collect();
+        assert_eq!(counts, ["count(x) FILTER (WHERE y IS NOT NULL AND x IS NOT NULL)", "count(x)"]);
+        assert_eq!(rounding.treatments, [Count, Sum { count: 0 }, Keep, Sample { count: 1, root: false }]);
+        // Twelve values, their squares' sum 240: the population's variance is 20, and they are told to be ten.
+        let float = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
+        let twelve: ArrayRef = Arc::new(Int64Array::from(vec![12]));
+        let values = [Arc::clone(&twelve), float(240.0), float(20.0), float(240.0 / 11.0)];
+        let told = rounding.apply(&values, &[Arc::clone(&twelve), twelve]).unwrap();
+        let at = |index: usize| told[index].as_primitive::<Float64Type>().value(0);
+        assert_eq!(told[0].as_primitive::<Int64Type>().value(0), 10);
+        assert!((at(1) - 200.0).abs() < 1e-9, "the sum over the count is the variance");
+        assert!((at(2) - 20.0).abs() < 1e-9);
+        assert!((at(3) - 200.0 / 9.0).abs() < 1e-9, "and that of a sample is of ten");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};
 
 use crate::fragment::BatchStream;
 use crate::refusal::{Code, Refusal};
+use crate::sources::error_kind;
 
 /// Runs a merge plan whose release tables are filled.
 pub async fn run(session: &SessionContext, plan: LogicalPlan) -> Result<(SchemaRef, BatchStream), Refusal> {
@@ -32,8 +33,9 @@ async fn start(session: &SessionContext, plan: LogicalPlan) -> Result<SendableRe
     execute_stream(physical, session.task_ctx())
 }
 
-/// What the researcher is told when the merge fails. A refusal that an owner sent comes through as it was; the engine's
-/// own words are about released and public values alone, so they may be shown to whom those were released.
+/// What the researcher is told when the merge fails. A refusal that an owner sent comes through as it was. The engine's own
+/// words can quote what was released, and a refusal goes further than an answer does, into statuses and logs: of what went
+/// wrong with a value only the kind is told.
 fn merge_error(error: &DataFusionError) -> Refusal {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = source {
@@ -47,21 +49,35 @@ fn merge_error(error: &DataFusionError) -> Refusal {
         }
         source = current.source();
     }
-    let code = match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => Code::Limit,
-        _ => Code::InvalidSql,
+    let (code, why) = match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => (Code::Limit, error_kind(error).to_owned()),
+        root @ (DataFusionError::Plan(_) | DataFusionError::SchemaError(..) | DataFusionError::NotImplemented(_)) => {
+            (Code::InvalidSql, root.strip_backtrace())
+        }
+        _ => (Code::InvalidSql, error_kind(error).to_owned()),
     };
-    Refusal::new(code, format!("the merge of the releases failed: {}", error.strip_backtrace_ref()))
+    Refusal::new(code, format!("the merge of the releases failed: {why}"))
+        .with_rule("what is computed over released values must be able to be computed for each of them")
+        .with_remedy("use TRY_CAST for a cast, and NULLIF for a divisor that can be zero")
 }
 
-/// `strip_backtrace` without giving the error away.
-trait StripBacktrace {
-    fn strip_backtrace_ref(&self) -> String;
-}
+#[cfg(test)]
+mod tests {
+    use arrow::error::ArrowError;
 
-impl StripBacktrace for DataFusionError {
-    fn strip_backtrace_ref(&self) -> String {
-        let text = self.to_string();
-        text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default().to_owned()
+    use super::*;
+
+    #[test]
+    fn what_was_released_is_not_quoted() {
+        let cast = ArrowError::CastError("Cannot cast string 'CANARY' to value of Int32 type".to_owned());
+        for error in [
+            DataFusionError::ArrowError(Box::new(cast), None),
+            DataFusionError::Execution("CANARY is out of range".to_owned()),
+            DataFusionError::External("CANARY".into()),
+        ] {
+            let refusal = merge_error(&error);
+            assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"), "{refusal}");
+        }
+        assert!(merge_error(&DataFusionError::Plan("no function f".to_owned())).message.contains("no function f"));
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Fragments<'a> {
                 .with_owner(owner.clone())
                 .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
         })?;
-        let schema = catalog::arrow_schema(&plan);
+        let schema = catalog::nullable(plan.schema().as_arrow());
         let judgement = admission::judge(plan, owner);
         self.findings.extend(judgement.findings);
         judgement.verdict.map(|_| schema)

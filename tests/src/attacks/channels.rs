@@ -1,6 +1,6 @@
 //! Side channels: errors that quote a value, chance, time, explanations and statistics of a run.
 
-use super::Outcome::{Harmless, Refused};
+use super::Outcome::{AsForNobody, Harmless, Refused};
 use super::{Attack, attack};
 
 const FUNCTION: super::Outcome =
@@ -27,6 +27,43 @@ pub(super) fn attacks() -> Vec<Attack> {
         filter("a pattern that fails", Harmless, "regexp_like(district, '(')"),
         filter("a pattern that takes for ever", Harmless, "regexp_like(district, '(a+)+$')"),
         filter("an expensive repetition", Harmless, "length(repeat(district, 100000000)) > 5"),
+        filter(
+            "a part that there is not, for one person",
+            FUNCTION,
+            "CASE WHEN birth_year = 1899 THEN date_part('x', DATE '2020-01-01') = 1 ELSE true END",
+        ),
+        filter(
+            "a text that grows for one person",
+            Refused(&["limit"]),
+            &format!(
+                "replace(replace(CASE WHEN birth_year = 1899 THEN '1' ELSE '' END, '1', '{0}'), 'a', '{0}') = 'z'",
+                "a".repeat(1_300)
+            ),
+        ),
+        attack(
+            "a unit that there is not",
+            FUNCTION,
+            "SELECT date_trunc('x', visit_date) AS g, count(*) AS n FROM gba.health.visits WHERE diagnosis = 'Q99.9' \
+             GROUP BY 1",
+        ),
+        attack(
+            "a width of nothing",
+            FUNCTION,
+            "SELECT count(*) AS n FROM gba.health.visits WHERE diagnosis = 'Q99.9' \
+             AND date_bin(INTERVAL '0 days', seen_at) IS NOT NULL",
+        ),
+        attack(
+            "a difference of times that overflows",
+            AsForNobody("Q99.9", "Q00.0"),
+            "SELECT count(*) AS n FROM gba.health.visits WHERE diagnosis = 'Q99.9' \
+             AND (CAST(seen_at AS TIMESTAMP) - TIMESTAMP '1700-01-01T00:00:00') IS NOT NULL",
+        ),
+        attack(
+            "a time that leaves the calendar",
+            AsForNobody("Q99.9", "Q00.0"),
+            "SELECT count(*) AS n FROM gba.health.visits WHERE diagnosis = 'Q99.9' \
+             AND (TIMESTAMP '2262-01-01T00:00:00' + INTERVAL '10 years') > CAST(seen_at AS TIMESTAMP)",
+        ),
         filter("chance", FUNCTION, "random() < 0.01"),
         filter("chance by identity", FUNCTION, "uuid() > '8'"),
         filter("the time of day", Harmless, "birth_year < date_part('year', now())"),
@@ -73,7 +110,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "a row count by statistics",
-            super::Outcome::AsForNobody("Q99.9", "Q00.0"),
+            AsForNobody("Q99.9", "Q00.0"),
             "SELECT count(*) AS n FROM gba.health.visits WHERE diagnosis = 'Q99.9' AND true",
         ),
     ]

@@ -4,6 +4,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
 
+use crate::admission::cast;
 use crate::admission::ground::Ground;
 use crate::refusal::{Code, Refusal};
 
@@ -59,13 +60,11 @@ pub(super) fn branches() -> Refusal {
 
 /// A cast of a condition to a number counts those who meet it.
 pub(super) fn indicator<'a>(expr: &'a Expr, ground: &Ground) -> Option<&'a Expr> {
-    let inner = match expr {
-        Expr::Cast(cast) => &cast.expr,
-        Expr::TryCast(cast) => &cast.expr,
+    let (inner, target) = match expr {
+        Expr::Cast(cast) => (&cast.expr, cast.field.data_type()),
+        Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),
         _ => return None,
     };
-    match ground.type_of(inner) {
-        Some(DataType::Boolean) => Some(inner),
-        _ => indicator(inner, ground),
-    }
+    let source = ground.type_of(inner).filter(|source| cast::is_allowed(source, target))?;
+    if source == DataType::Boolean { Some(inner) } else { indicator(inner, ground) }
 }

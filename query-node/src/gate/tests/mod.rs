@@ -5,6 +5,7 @@ mod oracle;
 mod releases;
 mod sources;
 mod strategies;
+mod total;
 
 use std::sync::Arc;
 
