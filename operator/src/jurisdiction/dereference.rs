@@ -7,6 +7,7 @@ use kube::{Client, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
 use super::neighbours::{Neighbours, unsaid};
+use super::pods::complaint;
 use super::{Problem, home, remote};
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::framework::{Context, Guarded, Result};
@@ -27,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) neighbours: Neighbours,
     /// What it does not say of its addresses and should.
     pub(super) unsaid: Option<&'static str>,
+    /// What keeps copies of its node from running, as their pods say it, where they are seen.
+    pub(super) complaints: Vec<String>,
     /// Where its node is placed.
     pub(super) place: Place,
     /// What is wrong with the way there.
@@ -87,6 +90,10 @@ pub(super) async fn dereference(
         None => None,
     };
     let (place, astray) = place(context, jurisdiction, &namespace).await?;
+    let pods = match &place {
+        Place::Here { namespace } => context.children.pods_of(namespace, &federation.name, &jurisdiction.spec.id),
+        Place::There { .. } | Place::Elsewhere => Vec::new(),
+    };
     Ok(Inputs {
         federation,
         bundle,
@@ -94,6 +101,7 @@ pub(super) async fn dereference(
         current: realm.as_deref().is_some_and(Realm::is_current),
         neighbours: neighbours(&context.catalogue, jurisdiction, &namespace),
         unsaid: unsaid(jurisdiction),
+        complaints: pods.iter().filter_map(|pod| complaint(pod)).collect(),
         place,
         astray,
     })

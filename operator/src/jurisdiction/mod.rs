@@ -15,6 +15,7 @@ mod dereference;
 mod finalizer;
 pub mod identity;
 mod neighbours;
+mod pods;
 mod remote;
 mod status;
 mod validate;

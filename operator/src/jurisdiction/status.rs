@@ -184,9 +184,10 @@ fn workload(stateful_set: &StatefulSet, inputs: &Inputs) -> Claim {
         let message = with_unsaid(format!("{ready} of {wanted} copies are ready"), inputs);
         return Claim::yes(Type::WorkloadReady, Reason::Available, message);
     }
-    let message = format!(
-        "{ready} of {wanted} copies are ready and {updated} run the latest version; kubectl describe pod tells why one \
-         is not"
-    );
+    let why = match &inputs.complaints[..] {
+        [] => "kubectl describe pod tells why one is not".to_owned(),
+        complaints => complaints.join("; "),
+    };
+    let message = format!("{ready} of {wanted} copies are ready and {updated} run the latest version; {why}");
     Claim::no(Type::WorkloadReady, Reason::RollingOut, message)
 }

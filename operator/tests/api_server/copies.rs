@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::bed::Bed;
-use crate::pods::running;
+use crate::bed::{Bed, condition};
+use crate::pods::{reporting, running};
 
 /// What a copy says that runs a bundle.
 fn runs(digest: &str) -> Value {
@@ -43,4 +43,32 @@ async fn a_bundle_is_current_when_the_copies_say_so_and_pods_are_told_of_a_new_o
     bed.condition("Jurisdiction", "macau", "BundleCurrent", "False", "RollingOut").await;
     copy.say("/bundle", runs(&second));
     bed.ready("Federation", "gba").await;
+}
+
+#[tokio::test]
+async fn a_copy_that_does_not_start_says_why_in_the_condition_of_its_jurisdiction() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    let not_ready = json!([{"type": "Ready", "status": "False"}]);
+    let state = |state: Value, last: Value| {
+        let container = json!({
+            "name": "node", "image": "wanqu:test", "imageID": "", "ready": false, "restartCount": 1, "state": state,
+            "lastState": last,
+        });
+        json!({"phase": "Pending", "conditions": not_ready, "containerStatuses": [container]})
+    };
+    let image = json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image \"wanqu:test\""}});
+    let looping = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+    let ended = json!({"terminated": {"exitCode": 1, "message": "query-node: cannot read /etc/wanqu/bundle"}});
+    for (status, told) in [
+        (state(image, json!({})), "pod macau-node-0: ImagePullBackOff: Back-off pulling image \"wanqu:test\""),
+        (state(looping, ended), "pod macau-node-0: its container ended with exit code 1: query-node: cannot read"),
+    ] {
+        reporting(&bed, "MO", "macau", status).await;
+        bed.until("Jurisdiction", "gba", "macau", |object| {
+            condition(object, "WorkloadReady")?["message"].as_str()?.contains(told).then_some(())
+        })
+        .await;
+    }
 }

@@ -41,17 +41,22 @@ impl Answers {
 pub async fn running(bed: &Bed, id: &str, name: &str, address: &'static str) -> Answers {
     let answers = Answers::default();
     serve(address, answers.clone()).await;
+    let ready = json!({
+        "phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
+        "conditions": [{"type": "Ready", "status": "True"}],
+    });
+    reporting(bed, id, name, ready).await;
+    answers
+}
+
+/// A copy that is in this state, as a kubelet reports it.
+pub async fn reporting(bed: &Bed, id: &str, name: &str, status: Value) {
     // No pod is let in before its account is there.
     bed.until_there("ServiceAccount", &format!("gba-{name}"), &format!("{name}-node")).await;
     bed.apply(&pod(id, name).to_string()).await;
-    let ready = json!({"status": {
-        "phase": "Running", "podIP": address, "podIPs": [{"ip": address}],
-        "conditions": [{"type": "Ready", "status": "True"}],
-    }});
     let pods = bed.api("Pod", &format!("gba-{name}"));
-    let patch = kube::api::Patch::Merge(ready);
+    let patch = kube::api::Patch::Merge(json!({"status": status}));
     pods.patch_status(&format!("{name}-node-0"), &<_>::default(), &patch).await.unwrap();
-    answers
 }
 
 async fn serve(address: &str, answers: Answers) {

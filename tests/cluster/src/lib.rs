@@ -65,8 +65,11 @@ pub async fn cluster() -> Result<Cluster, TestbedError> {
 #[must_use]
 pub fn state(cluster: &Cluster) -> String {
     let log = "--selector=app.kubernetes.io/name=wanqu-operator";
-    let asked: [&[&str]; 3] = [
+    let ended = "--output=jsonpath={range .items[*]}{.metadata.name}: \
+                 {.status.containerStatuses[*].lastState.terminated.message}{'\\n'}{end}";
+    let asked: [&[&str]; 4] = [
         &["get", "wanqu,pods,jobs,events", "--all-namespaces", "--output=wide"],
+        &["get", "pods", "--all-namespaces", ended],
         &["get", "federatedqueries", "--all-namespaces", "--output=yaml"],
         &["logs", "--namespace=wanqu-system", log, "--prefix", "--tail=300"],
     ];

@@ -117,6 +117,8 @@ fn container(node: &Node<'_>) -> Container {
         liveness_probe: Some(probe("/livez", 10, 3)),
         readiness_probe: Some(probe("/readyz", 3, 2)),
         resources: Some(resources(node)),
+        // A node says on standard error why it cannot start: it is read where pods are described.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),

@@ -25,6 +25,7 @@ fn inputs(namespace: &str) -> Inputs {
             ..Neighbours::default()
         },
         unsaid: None,
+        complaints: Vec::new(),
         place: Place::Here { namespace: namespace.to_owned() },
         astray: None,
     }
