@@ -16,7 +16,7 @@ use conditions::{all_given, and, both, given, presence, selections, stripped};
 use super::ground::Ground;
 use super::linear::{Linear, linear, widened};
 use super::shape::Condition;
-use super::{predicate, remedy, scalar};
+use super::{growth, predicate, remedy, scalar};
 use crate::refusal::{Code, Refusal};
 
 /// The most digits of a decimal whose average is exact: more could overflow, and an overflow is an error.
@@ -64,6 +64,9 @@ pub(super) fn check(function: &AggregateFunction, ground: &Ground) -> Result<Pas
     })?;
     if !params.order_by.is_empty() || params.null_treatment.is_some() {
         return Err(form(name, "ORDER BY or NULL treatment inside an aggregate", "leave it out"));
+    }
+    for arg in &params.args {
+        growth::check(arg)?;
     }
     let filter = params.filter.as_deref();
     if let Some(filter) = filter {

@@ -13,6 +13,8 @@ use crate::refusal::{Code, Refusal};
 
 /// The most values of one IN list.
 const MAX_LIST: usize = 1_000;
+/// The longest pattern of LIKE, in bytes: it is made ready anew for each batch.
+const MAX_PATTERN: usize = 512;
 /// The longest interval that may be added to a time, in days: no sane date comes near the end of its range by it.
 const MAX_DAYS: i32 = 3_660;
 /// The same in months.
@@ -62,6 +64,7 @@ fn check_node(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
             Some(t) if t.is_numeric() => Ok(()),
             _ => Err(not_allowed("the negative of something that is not a number", "subtract dates from each other")),
         },
+        Expr::Like(like) if growth::is_longer(&like.pattern, MAX_PATTERN) => Err(long_pattern()),
         Expr::Like(like) if matches!(*like.pattern, Expr::Literal(..)) => Ok(()),
         Expr::Like(_) => {
             Err(not_allowed("LIKE with a pattern that is not a literal", "write the pattern as a literal"))
@@ -109,6 +112,13 @@ fn long_list(length: usize) -> Refusal {
         .with_rule(format!("over non-public data an IN list has at most {MAX_LIST} values"))
         .with_subject("IN")
         .with_remedy("use a range, or join a registered public table that holds the values")
+}
+
+fn long_pattern() -> Refusal {
+    Refusal::new(Code::Limit, "a pattern of LIKE is too long")
+        .with_rule(format!("over non-public data a pattern has at most {MAX_PATTERN} bytes"))
+        .with_subject("LIKE")
+        .with_remedy("compare with = or IN, or use starts_with")
 }
 
 fn function(name: &str, args: &[Expr], ground: &Ground) -> Result<(), Refusal> {

@@ -75,8 +75,8 @@ impl Followed {
             Err(error) => {
                 let error = error.to_string();
                 if self.refused.as_ref() != Some(&error) {
-                    self.node.identity_is_unusable();
                     tracing::error!(error, "the new certificates and keys are not used; the old ones stay in use");
+                    self.node.identity_is_unusable();
                     self.refused = Some(error);
                 }
             }

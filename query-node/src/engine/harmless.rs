@@ -8,7 +8,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{cast, concat};
@@ -44,6 +44,20 @@ pub(super) fn harmless(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 /// An expression over these columns with every part that can fail made harmless.
 pub fn harmless_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     expr.transform_up(|part| harmless_part(part, columns)).map(|changed| changed.data)
+}
+
+/// An expression that plans take for one that may be NULL, whatever it is. What the optimiser knows of it, it knows before
+/// parts that can fail are made harmless: that a value is never NULL would then be wrong where one of them fails, and a
+/// condition that was taken for true would not be counted. Columns of sources may all be NULL; of anything else it cannot be
+/// known what the optimiser will make of it.
+pub(super) fn maybe_null(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
+    if matches!(expr, Expr::Literal(..) | Expr::Column(_)) {
+        return Ok(expr);
+    }
+    let returns = expr.get_type(columns)?;
+    let field = Field::new("0", returns.clone(), true);
+    let same = Harmless::new(Expr::Column(Column::new_unqualified("0")), Schema::new(vec![field]), returns)?;
+    Ok(ScalarUDF::from(same).call(vec![expr]))
 }
 
 /// The columns that a node's expressions are over.
@@ -121,6 +135,8 @@ struct Harmless {
     returns: DataType,
     physical: Arc<dyn PhysicalExpr>,
     signature: Signature,
+    /// Whether it fails even where there is no value that it could fail on. Then no row needs to be looked at.
+    always_fails: OnceLock<bool>,
 }
 
 impl PartialEq for Harmless {
@@ -148,7 +164,7 @@ impl Harmless {
             0 => Signature::nullary(Volatility::Immutable),
             _ => Signature::exact(types, Volatility::Immutable),
         };
-        Ok(Self { part, arguments, returns, physical, signature })
+        Ok(Self { part, arguments, returns, physical, signature, always_fails: OnceLock::new() })
     }
 
     /// Its values, if it has them for all of these rows.
@@ -161,16 +177,26 @@ impl Harmless {
     }
 
     /// Its values, and NULL for the rows that have none, which are found by halves.
-    fn compute(&self, rows: &RecordBatch) -> DfResult<ArrayRef> {
+    fn compute(&self, rows: &RecordBatch) -> ArrayRef {
         if let Some(values) = self.computed(rows) {
-            return Ok(values);
+            return values;
         }
-        let count = rows.num_rows();
-        if count <= 1 {
-            return Ok(new_null_array(&self.returns, count));
+        let (count, none) = (rows.num_rows(), || new_null_array(&self.returns, rows.num_rows()));
+        if count <= 1 || *self.always_fails.get_or_init(|| self.computed(&self.unknown()).is_none()) {
+            return none();
         }
         let (first, second) = (rows.slice(0, count / 2), rows.slice(count / 2, count - count / 2));
-        Ok(concat(&[&self.compute(&first)?, &self.compute(&second)?])?)
+        let (first, second) = (self.compute(&first), self.compute(&second));
+        // Two texts may be too long together.
+        catch_unwind(AssertUnwindSafe(|| concat(&[&first, &second]))).ok().and_then(Result::ok).unwrap_or_else(none)
+    }
+
+    /// One row of which nothing is known.
+    fn unknown(&self) -> RecordBatch {
+        let columns = self.arguments.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        RecordBatch::try_new_with_options(Arc::clone(&self.arguments), columns, &options)
+            .unwrap_or_else(|_| RecordBatch::new_empty(Arc::clone(&self.arguments)))
     }
 }
 
@@ -192,9 +218,9 @@ impl ScalarUDFImpl for Harmless {
         // What is the same for every row is computed once.
         if args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_))) {
             let row = self.rows(&args.args, 1)?;
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&self.compute(&row)?, 0)?));
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&self.compute(&row), 0)?));
         }
-        Ok(ColumnarValue::Array(self.compute(&self.rows(&args.args, count)?)?))
+        Ok(ColumnarValue::Array(self.compute(&self.rows(&args.args, count)?)))
     }
 }
 
@@ -208,9 +234,9 @@ impl Harmless {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int64Array};
+    use arrow::array::{AsArray, Int64Array, StringArray};
     use arrow::datatypes::Int64Type;
-    use datafusion::prelude::{abs, col};
+    use datafusion::prelude::{abs, coalesce, col, lit};
 
     use super::*;
 
@@ -220,9 +246,31 @@ mod tests {
         let field = Field::new("0", DataType::Int64, true);
         let part = Harmless::new(abs(col("0")), Schema::new(vec![field.clone()]), DataType::Int64).unwrap();
         let array: ArrayRef = Arc::new(Int64Array::from(values.clone()));
-        let found = part.compute(&part.rows(&[ColumnarValue::Array(array)], values.len()).unwrap()).unwrap();
+        let found = part.compute(&part.rows(&[ColumnarValue::Array(array)], values.len()).unwrap());
         let expected: Vec<Option<i64>> = values.iter().map(|value| value.checked_abs()).collect();
         assert_eq!(found.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), expected);
         assert_eq!(found.null_count(), 3);
+    }
+
+    #[test]
+    fn what_fails_for_everybody_is_not_tried_row_by_row() {
+        let like = col("0").like(lit("_".repeat(300_000)));
+        let field = Field::new("0", DataType::Utf8, true);
+        let part = Harmless::new(like, Schema::new(vec![field]), DataType::Boolean).unwrap();
+        let array: ArrayRef = Arc::new(StringArray::from(vec!["a"; 8192]));
+        let found = part.compute(&part.rows(&[ColumnarValue::Array(array)], 8192).unwrap());
+        assert_eq!((found.len(), found.null_count()), (8192, 8192));
+        assert_eq!(part.always_fails.get(), Some(&true));
+    }
+
+    #[test]
+    fn a_value_that_is_never_null_is_taken_for_one_that_may_be() {
+        let field = Field::new("a", DataType::Int64, true);
+        let columns = DFSchema::try_from(Schema::new(vec![field])).unwrap();
+        let filled = coalesce(vec![col("a"), lit(7_i64)]);
+        assert!(!filled.nullable(&columns).unwrap());
+        assert!(maybe_null(filled, &columns).unwrap().nullable(&columns).unwrap());
+        assert_eq!(maybe_null(lit(7_i64), &columns).unwrap(), lit(7_i64));
+        assert_eq!(maybe_null(col("a"), &columns).unwrap(), col("a"));
     }
 }

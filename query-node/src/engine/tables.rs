@@ -14,6 +14,7 @@ use wanqu_crds::columns::ColumnClass;
 use wanqu_crds::names::{JURISDICTION_COLUMN, TableRef};
 
 use super::EngineError;
+use super::harmless::maybe_null;
 use super::unit::UnitHash;
 use crate::catalog::{arrow_type, planning_state};
 use crate::sources::{self, Source};
@@ -162,12 +163,13 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     };
     let found = expression.get_type(schema).map_err(|error| error.strip_backtrace())?;
     if found == *wanted {
-        return Ok(expression);
+        return maybe_null(expression, schema).map_err(|error| error.strip_backtrace());
     }
     if !arrow::compute::can_cast_types(&found, wanted) {
         return Err(format!("its expression gives {found}, which cannot become {wanted}"));
     }
-    Ok(Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone())))
+    let cast = Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone()));
+    maybe_null(cast, schema).map_err(|error| error.strip_backtrace())
 }
 
 /// Types coerced and checked.

@@ -4,6 +4,10 @@
 //! released, is then the true average. Sums of squares are such sums. Averages, variances of a population and what else
 //! does not depend on how many there are stay as they are; what divides by one less than their number is told as if their
 //! number were the rounded one, since beside its other half it would tell the true one.
+//!
+//! This blurs counts; it does not hide them from whoever does arithmetic. An average is exact, so that one of whole numbers
+//! is a fraction whose denominator can be found; and the quotient of two sums over one set of values, each scaled by its
+//! own count, is that of their counts. What protects a person is the minimum of units, which none of this touches.
 
 use std::sync::Arc;
 
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_tells_the_count_that_was_rounded() {
+    fn moments_are_of_the_rounded_count() {
         let (x, y) = (col("x"), col("y"));
         let aggregates = [count(x.clone()), regr_syy(y, x.clone()), var_pop(x.clone()), var_sample(x)];
         let rounding = Rounding::new(&aggregates, 5).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use futures::StreamExt;
+use futures::TryStreamExt;
 use query_node::answer::{Event, Question, Summary};
 use query_node::gateway::Client;
 use query_node::refusal::{Code, Refusal};
@@ -26,13 +26,10 @@ pub fn question(sql: &str) -> Question {
 }
 
 async fn ask(client: &Client, sql: &str) -> Result<Summary, Refusal> {
-    let mut answer = client.ask(&question(sql)).await?;
-    while let Some(event) = answer.next().await {
-        if let Event::Summary(summary) = event? {
-            return Ok(summary);
-        }
-    }
-    panic!("an answer ended without its account");
+    // To its end: an answer that is left before counts as one that was broken off.
+    let events: Vec<Event> = client.ask(&question(sql)).await?.try_collect().await?;
+    let Some(Event::Summary(summary)) = events.into_iter().last() else { panic!("no account") };
+    Ok(summary)
 }
 
 fn bundle_of(process: &Process) -> serde_json::Value {

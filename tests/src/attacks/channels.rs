@@ -40,6 +40,11 @@ pub(super) fn attacks() -> Vec<Attack> {
                 "a".repeat(1_300)
             ),
         ),
+        filter(
+            "a pattern that takes long for one person",
+            Refused(&["limit"]),
+            &format!("CASE WHEN birth_year = 1899 THEN district LIKE '{}' ELSE true END", "_".repeat(100_000)),
+        ),
         attack(
             "a unit that there is not",
             FUNCTION,
