@@ -81,6 +81,9 @@ pub struct BundleFile {
     pub digest: String,
     /// Its JSON, compressed.
     pub gzip: Vec<u8>,
+    /// Whether it names the authority of the member that it is for. A node does not start with one that does not, since
+    /// nobody would believe it.
+    pub vouched: bool,
 }
 
 impl Realm {
@@ -145,8 +148,10 @@ impl Realm {
         let good = self.good.as_deref()?;
         let made = Arc::clone(good.bundles.lock().entry(member.clone()).or_default());
         let make = || {
-            let json = serde_json::to_vec(&good.compiled.bundle(member)?).ok()?;
-            Some(Arc::new(BundleFile::new(&json)))
+            let bundle = good.compiled.bundle(member)?;
+            let vouched = bundle.members.iter().any(|other| other.jurisdiction == *member && other.ca.is_some());
+            let json = serde_json::to_vec(&bundle).ok()?;
+            Some(Arc::new(BundleFile::new(&json, vouched)))
         };
         made.get_or_init(make).clone()
     }
@@ -161,12 +166,12 @@ impl Realm {
 
 impl BundleFile {
     /// The same JSON gives the same bytes.
-    fn new(json: &[u8]) -> Self {
+    fn new(json: &[u8], vouched: bool) -> Self {
         let digest = sha256(json);
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
         // Writing into a Vec does not fail.
         let gzip = gzip.write_all(json).and_then(|()| gzip.finish()).unwrap_or_default();
-        Self { digest, gzip }
+        Self { digest, gzip, vouched }
     }
 }
 
@@ -248,7 +253,8 @@ spec: {id: HK, sqlName: hongkong}
         GzDecoder::new(first.gzip.as_slice()).read_to_end(&mut json).unwrap();
         let bundle: wanqu_crds::bundle::NodeBundle = serde_json::from_slice(&json).unwrap();
         assert_eq!(bundle.trust_domain, "gba.example");
-        assert_eq!(BundleFile::new(&json).digest, first.digest);
+        assert_eq!(BundleFile::new(&json, true).digest, first.digest);
+        assert!(!first.vouched, "nobody has said what its authority is");
     }
 
     #[test]

@@ -47,6 +47,11 @@ where
         tokio::select! {
             () = &mut stop => break,
             changed = leads.changed() => if changed.is_err() { break },
+            // Work does not end: a controller panicked. The process goes, so that another one leads.
+            Some(_) = working.join_next(), if !working.is_empty() => {
+                tracing::error!("the controllers ended by themselves");
+                break;
+            }
         }
     }
     working.shutdown().await;

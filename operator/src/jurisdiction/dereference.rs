@@ -18,7 +18,7 @@ use crate::realm::{BundleFile, Realm, Seen, Verdict};
 pub(super) struct Inputs {
     /// The federation of its namespace.
     pub(super) federation: FederationRef,
-    /// Its bundle, of the last state that compiled.
+    /// Its bundle, of the last state that compiled, if its own authority is in it.
     pub(super) bundle: Option<Arc<BundleFile>>,
     /// How long its bundle is not to be made yet, since more changes are on their way.
     pub(super) unsettled: Option<Duration>,
@@ -86,7 +86,7 @@ pub(super) async fn dereference(
     let realm = context.realms.get(&namespace);
     let unsettled = realm.as_ref().and_then(|realm| realm.unsettled(Instant::now()));
     let bundle = match realm.as_ref().filter(|_| unsettled.is_none()) {
-        Some(realm) => realm.bundle_aside(&jurisdiction.spec.id).await,
+        Some(realm) => realm.bundle_aside(&jurisdiction.spec.id).await.filter(|file| file.vouched),
         None => None,
     };
     let (place, astray) = place(context, jurisdiction, &namespace).await?;

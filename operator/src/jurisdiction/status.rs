@@ -93,8 +93,8 @@ impl Progress {
         let no = |of, reason, message: String| Claim::no(of, reason, message);
         match outcome {
             Outcome::NoBundle => {
-                let message = "there is no bundle yet: what the federation declares has not compiled; its condition \
-                               Valid says why";
+                let message = "there is no bundle yet: what the federation declares has not compiled, and its condition \
+                               Valid says why; or its own authority is new, and about to be in one";
                 self.bundle = no(Type::BundleCurrent, Reason::Waiting, message.to_owned());
                 self.workload = no(Type::WorkloadReady, Reason::Waiting, message.to_owned());
             }

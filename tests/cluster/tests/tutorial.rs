@@ -14,6 +14,13 @@ async fn every_command_of_the_tutorial_does_what_the_page_says() {
         if let Err(failure) = shell.run(step) {
             panic!("{failure}\n{}", state(&cluster));
         }
+        // A node starts once, with all that it needs.
+        if step.command.contains("condition=Ready federation/gba") {
+            let restarts = "--output=jsonpath={.items[*].status.containerStatuses[*].restartCount}";
+            let of = "--selector=app.kubernetes.io/name=wanqu-node";
+            let found = cluster.kubectl(&["get", "pods", "--all-namespaces", of, restarts]).unwrap();
+            assert_eq!(found, "0 0 0", "{}", state(&cluster));
+        }
     }
     cluster.stop().await;
 }

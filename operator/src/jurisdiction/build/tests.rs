@@ -17,7 +17,7 @@ fn inputs(namespace: &str) -> Inputs {
             trust_domain: "gba.example".to_owned(),
             deadline_seconds: 60,
         },
-        bundle: Some(Arc::new(BundleFile { digest: "d1".to_owned(), gzip: b"bytes".to_vec() })),
+        bundle: Some(Arc::new(BundleFile { digest: "d1".to_owned(), gzip: b"bytes".to_vec(), vouched: true })),
         unsettled: None,
         current: true,
         neighbours: Neighbours {
