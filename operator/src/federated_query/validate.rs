@@ -11,7 +11,7 @@ use wanqu_identity::{TokenIssuer, gateway_dns};
 use super::dereference::{Around, Home};
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::names::TOKEN_ISSUER;
-use crate::placed::Placed;
+use crate::placed::{self, Placed};
 
 /// Where an accepted query is asked, and in whose name.
 pub(super) struct Accepted {
@@ -93,7 +93,7 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
     Ok(Accepted {
         issuer,
         requester: spec.requester.clone(),
-        namespace: home.jurisdiction.spec.placement.namespace.clone().unwrap_or(own),
+        namespace: placed::namespace(&home.jurisdiction, &own).unwrap_or(own),
         service: format!("{name}-gateway"),
         server_name: gateway_dns(&federation.spec.trust_domain, &spec.from),
         ca,

@@ -7,6 +7,8 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 
+use super::growth;
+
 /// What the arguments of a function must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arguments {
@@ -150,14 +152,8 @@ const PARTS: &[&str] = &["doy", "dow", "isodow", "isoyear", "epoch"];
 
 /// Whether an expression is one of these words. Another word fails, and not before a row is there for which it is needed.
 fn is_word_of(expr: &Expr, words: &[&[&str]]) -> bool {
-    let (ScalarValue::Utf8(Some(word)) | ScalarValue::LargeUtf8(Some(word)) | ScalarValue::Utf8View(Some(word))) =
-        (match expr {
-            Expr::Literal(value, _) => value,
-            _ => return false,
-        })
-    else {
-        return false;
-    };
+    let Expr::Literal(value, _) = expr else { return false };
+    let Some(word) = growth::text(value) else { return false };
     words.iter().any(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
 }
 

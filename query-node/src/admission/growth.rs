@@ -127,7 +127,8 @@ pub(super) fn is_longer(expr: &Expr, bytes: usize) -> bool {
     matches!(expr, Expr::Literal(value, _) if text(value).is_some_and(|text| text.len() > bytes))
 }
 
-fn text(value: &ScalarValue) -> Option<&str> {
+/// The text of a literal, if it is one.
+pub(super) fn text(value: &ScalarValue) -> Option<&str> {
     match value {
         ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => text.as_deref(),
         _ => None,
