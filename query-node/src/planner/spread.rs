@@ -81,9 +81,12 @@ impl Region {
         })
     }
 
-    /// Leaves out owners whose rows a condition on the jurisdiction excludes; at least one always stays, so that the
-    /// answer has its shape.
-    pub fn prune(&mut self, predicate: &Expr) {
+    /// Leaves out owners whose rows a condition on the jurisdiction excludes. Where it excludes all, one stays, so that the
+    /// answer has its shape and an aggregate over nobody is its owner's to release: `home` if it is one of them.
+    pub fn prune(&mut self, predicate: &Expr, home: &JurisdictionId) {
+        if self.replicated {
+            return;
+        }
         let columns: Vec<Column> =
             self.keys.iter().filter(|(_, k)| *k == JURISDICTION_KEY).map(|(c, _)| c.clone()).collect();
         for conjunct in datafusion::logical_expr::utils::split_conjunction(predicate) {
@@ -91,10 +94,11 @@ impl Region {
             if refs.is_empty() || !refs.iter().all(|c| columns.contains(c)) {
                 continue;
             }
-            let kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
-            if !kept.is_empty() && !self.replicated {
-                self.owners = kept;
+            let mut kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
+            if kept.is_empty() {
+                kept.extend(self.owners.iter().find(|o| *o == home).or(self.owners.first()).cloned());
             }
+            self.owners = kept;
         }
     }
 }

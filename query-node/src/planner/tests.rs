@@ -82,6 +82,7 @@ fn bundle() -> NodeBundle {
         None,
         &[("i_o", "int64", Public), ("i_price", "decimal(15,2)", Public)],
     ));
+    everything.extend(slices("gba.t.border", &["CN-SZ", "MO"], None, &[("crossing", "string", Public)]));
     everything.extend(slices(
         "hongkong.air.hourly",
         &["HK"],
@@ -118,6 +119,7 @@ fn bundle() -> NodeBundle {
             common("gba.t.customer", false, None, false),
             common("gba.t.orders", false, Some("o_id"), false),
             common("gba.t.items", false, Some("i_o"), false),
+            common("gba.t.border", false, None, false),
         ],
         sources: vec![],
         agreements: vec![],
@@ -165,6 +167,15 @@ fn totals_are_made_of_released_cells() {
 fn a_condition_on_the_jurisdiction_leaves_the_others_unasked() {
     let asked = fragments("SELECT count(*) FROM gba.health.visits WHERE jurisdiction <> 'MO'");
     assert!(asked[0].starts_with("CN-SZ HK: "), "{asked:?}");
+    // Where nobody may hold a row, one is asked: the home node itself if the table has a slice there.
+    for (table, one) in [("gba.health.visits", "HK: "), ("gba.health.facilities", "HK: "), ("gba.t.border", "CN-SZ: ")]
+    {
+        for condition in ["jurisdiction = 'FR'", "jurisdiction <> 'MO' AND jurisdiction IN ('FR', 'MO')"] {
+            let asked = fragments(&format!("SELECT count(*) FROM {table} WHERE {condition}"));
+            assert_eq!(asked.len(), 1, "{asked:?}");
+            assert!(asked[0].starts_with(one), "{asked:?}");
+        }
+    }
 }
 
 #[test]
