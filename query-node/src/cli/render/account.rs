@@ -32,25 +32,36 @@ pub fn warnings(summary: &Summary) -> String {
             let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, printable(&refusal.to_string()));
         }
     }
-    match summary.rows_lacking {
-        Some(0) => {}
-        Some(lacking) => {
-            let _ = writeln!(
-                text,
-                "note: {lacking} of {} may lack a jurisdiction's part: it was asked and released no such cell \
-                 (--mark-incomplete marks them)",
-                counted(summary.rows, "row"),
-            );
+    let lost = lost_parts(summary);
+    let because = |kept_back: &str| lost.clone().unwrap_or_else(|| kept_back.to_owned());
+    let _ = match summary.rows_lacking {
+        Some(0) if summary.may_lack => {
+            writeln!(text, "note: rows may be absent: {}", because("a jurisdiction may have kept whole cells back"))
         }
-        None if summary.may_lack => {
-            text += "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
-        }
-        None => {}
-    }
-    if summary.rows_lacking == Some(0) && summary.may_lack {
-        text += "note: rows may be absent: a jurisdiction may have kept whole cells back\n";
-    }
+        Some(0) => Ok(()),
+        Some(lacking) => writeln!(
+            text,
+            "note: {lacking} of {} may lack a jurisdiction's part: {} (--mark-incomplete marks them)",
+            counted(summary.rows, "row"),
+            because("it was asked and released no such cell"),
+        ),
+        None if summary.may_lack => writeln!(
+            text,
+            "note: rows may lack a jurisdiction's part: {}",
+            because("it was asked and may have kept cells back"),
+        ),
+        None => Ok(()),
+    };
     text
+}
+
+/// Says whose parts did not come, and that others may have kept cells back where a rule lets them; `None` if all came.
+fn lost_parts(summary: &Summary) -> Option<String> {
+    let missing = summary.outcomes.iter().filter(|outcome| outcome.missing.is_some());
+    let names: Vec<&str> = missing.map(|outcome| outcome.jurisdiction.as_str()).collect();
+    let hidden = summary.outcomes.iter().flat_map(|outcome| &outcome.releases).any(ReleaseReport::may_hide_cells);
+    let others = if hidden { ", and others may have kept cells back" } else { "" };
+    (!names.is_empty()).then(|| format!("no part came from {}{others}", names.join(", ")))
 }
 
 /// Whether a jurisdiction that was asked did not answer.
@@ -191,7 +202,13 @@ mod tests {
         assert!(is_partial(&summary));
         let text = account(&summary, Screen::PLAIN);
         assert!(text.contains("missing: MO: Macau's node does not answer [owner-unavailable]"), "{text}");
-        assert!(text.contains("note: 3 of 24 rows may lack"), "{text}");
+        let note =
+            "note: 3 of 24 rows may lack a jurisdiction's part: no part came from MO (--mark-incomplete marks them)";
+        assert!(text.contains(note), "{text}");
+        summary.outcomes.push(outcome("HK", 900, vec![release("HK", Some(0), Some(10))]));
+        (summary.rows_lacking, summary.may_lack) = (None, true);
+        let text = warnings(&summary);
+        assert!(text.contains("no part came from MO, and others may have kept cells back\n"), "{text}");
     }
 
     #[test]
@@ -200,6 +217,7 @@ mod tests {
         assert_eq!(warnings(&summary), "");
         summary.may_lack = true;
         summary.rows_lacking = None;
-        assert!(warnings(&summary).starts_with("note: rows may lack"));
+        let kept_back = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
+        assert_eq!(warnings(&summary), kept_back);
     }
 }
