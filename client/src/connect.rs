@@ -21,6 +21,17 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// machine that lost its power, or a pod whose network was taken away, says no farewell.
 const SIGN_OF_LIFE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
+/// Bytes that one stream may send ahead of its reader.
+const STREAM_WINDOW: u32 = 512 * 1024;
+
+/// Bytes that all streams of a connection may send ahead of their readers, the most that HTTP/2 allows. A stream that
+/// nobody reads for a while (the other side of a join comes first) fills its own window; if those of all streams did not fit
+/// into the connection's, it would stop the streams that are being waited for.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
+/// The most streams of one connection whose windows fit into the connection's.
+pub const UNREAD_STREAMS: u32 = CONNECTION_WINDOW / STREAM_WINDOW;
+
 /// Why there is no connection.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectError {
@@ -53,10 +64,8 @@ pub fn channel(address: String, name: ServerName<'static>, tls: Arc<ClientConfig
     // The URI is only for headers: where to connect is decided below.
     let endpoint = Endpoint::from_shared(format!("http://{}", name.to_str()))
         .map_err(|error| ConnectError::Unreachable(error.to_string()))?
-        // A stream that nobody reads for a while (the other side of a join comes first) fills its own window; were the
-        // connection's not much larger, it would stop the streams that are being waited for.
-        .initial_stream_window_size(2 * 1024 * 1024)
-        .initial_connection_window_size(1 << 30)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_keep_alive_interval(SIGN_OF_LIFE.0)
         .keep_alive_timeout(SIGN_OF_LIFE.1);

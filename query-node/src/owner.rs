@@ -1,4 +1,4 @@
-//! The owner's side of a query: admit, run, gate, record, release. Whatever happens is in the log before anything leaves.
+//! The owner's side of a query: admit, run, gate, record, release. Every outcome is in the audit log before a byte leaves.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,33 +9,33 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use wanqu_crds::names::{JurisdictionId, TableRef};
 
-use crate::admission::{self, Request};
+use crate::admission::{self, AdmittedFragment, Request, Shape};
 use crate::audit::{Asked, Entry, Floods, Log, Receipt};
 use crate::clock::Clock;
 use crate::exchange::envelope::Envelope;
-use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, agreements_with, deadline_passed, internal};
+use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, deadline_passed, internal};
 use crate::gate::{self, AuditReference, AuditedRelease, Ending, GatedRelease};
 use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
 
-/// An owner node's service.
+/// Service of an owner node.
 pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
     floods: Arc<Floods>,
-    /// Whether a task is waiting to write what `floods` has counted.
+    /// True while a task waits to write what `floods` has counted.
     waiting: Arc<AtomicBool>,
 }
 
 impl Owner {
-    /// Puts it together.
+    /// Creates the service of an owner that records in `log`.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
         Self { live, log, clock, floods: Arc::default(), waiting: Arc::default() }
     }
 
-    /// Counts refusals of unread envelopes in another way than the default.
+    /// Replaces the counter of refusals before anything was run.
     #[must_use]
     pub fn with_floods(mut self, floods: Floods) -> Self {
         self.floods = Arc::new(floods);
@@ -46,14 +46,15 @@ impl Owner {
         &self,
         state: &NodeState,
         request: &VerifiedRequest,
-    ) -> Result<(Vec<TableRef>, GatedRelease), Refusal> {
+    ) -> Result<(Vec<TableRef>, GatedRelease), Stopped> {
         let asked = Request { envelope: request.envelope(), peer: request.peer() };
         let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
+        request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
         let release = gate::release(&admitted, &state.engine).await?;
         Ok((admitted.tables().to_vec(), release))
     }
 
-    /// Records a release, and makes it one that the exchange may send.
+    /// Records a release. Returns it as one that the exchange may send.
     async fn recorded(
         &self,
         state: Arc<NodeState>,
@@ -93,7 +94,7 @@ impl Owner {
         append(&self.log, self.clock.as_ref(), entry).await
     }
 
-    /// Writes what was counted once its minute is over.
+    /// Writes what `floods` has counted once its window is over.
     fn write_later(&self) {
         if self.waiting.swap(true, Ordering::AcqRel) {
             return;
@@ -119,15 +120,17 @@ impl OwnerService for Owner {
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
         let gated = AssertUnwindSafe(self.gated(&state, &request)).catch_unwind();
         let outcome = tokio::select! {
-            () = cancel.cancelled() => Err(ended(request.envelope(), self.clock.as_ref())),
-            gated = gated => gated.unwrap_or_else(|_| Err(internal())),
+            () = cancel.cancelled() => Err(ended(request.envelope(), self.clock.as_ref()).into()),
+            gated = gated => gated.unwrap_or_else(|_| Err(internal().into())),
         };
         match outcome {
             Ok((tables, release)) => {
                 tracing::info!(query_id = %asked.query_id, fragment = asked.fragment, "admitted and run");
                 self.recorded(state, asked, tables, release).await
             }
-            Err(refusal) => {
+            // Nothing was run for it, so it costs its sender nothing: it is counted like what is refused unread.
+            Err(Stopped::Crowded(refusal)) => Err(self.turned_away(request.peer(), refusal).await),
+            Err(Stopped::Refused(refusal)) => {
                 let refusal = match refusal.owner {
                     Some(_) => refusal,
                     None => refusal.with_owner(state.bundle.jurisdiction.clone()),
@@ -152,7 +155,27 @@ impl OwnerService for Owner {
     }
 }
 
-/// Why a fragment ended before its release.
+/// Why a fragment has no release.
+enum Stopped {
+    /// It was refused, or failed.
+    Refused(Refusal),
+    /// There was no place for its work.
+    Crowded(Refusal),
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// The kind of work that an admitted fragment makes, by what its plan reads.
+fn work_of(admitted: &AdmittedFragment, state: &NodeState) -> Work {
+    let public = matches!(admitted.shape(), Shape::Public);
+    if public && state.engine.reads_own_slices_alone(admitted.plan()) { Work::PublicRead } else { Work::Fragment }
+}
+
+/// Returns the refusal of a fragment that was cancelled before its release.
 fn ended(envelope: &Envelope, clock: &dyn Clock) -> Refusal {
     if envelope.deadline <= clock.now() {
         return deadline_passed();
@@ -160,7 +183,7 @@ fn ended(envelope: &Envelope, clock: &dyn Clock) -> Refusal {
     Refusal::new(Code::Cancelled, "whoever asked went away before the release was ready, or this node is ending")
 }
 
-/// Nothing is released, nor refused, that cannot be written down.
+/// Appends an entry to the log. Its error is the refusal to send: what cannot be recorded is neither released nor refused.
 async fn append(log: &Arc<Log>, clock: &dyn Clock, entry: Entry) -> Result<Receipt, Refusal> {
     log.append_async(clock.now(), entry).await.map_err(|error| {
         tracing::error!(%error, "the audit log cannot be written");

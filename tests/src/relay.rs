@@ -1,4 +1,4 @@
-//! A relay before a node's exchange, which can hold back what the node says: a node that is slow, and alive.
+//! A relay before a node's exchange, which can hold back what the node says, as if it were slow, and break connections.
 
 use std::io;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ pub struct Relay {
     address: String,
     target: Arc<Mutex<Option<String>>>,
     held: watch::Sender<bool>,
+    breaks: watch::Sender<()>,
     asked: Arc<AtomicU64>,
 }
 
@@ -28,23 +29,31 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let (held, holding) = watch::channel(false);
+        let (breaks, broken) = watch::channel(());
         let (target, asked) = (Arc::<Mutex<Option<String>>>::default(), Arc::<AtomicU64>::default());
         let (to, bytes) = (Arc::clone(&target), Arc::clone(&asked));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Some(address) = to.lock().clone() else { continue };
-                let (holding, bytes) = (holding.clone(), Arc::clone(&bytes));
+                let (holding, bytes, mut broken) = (holding.clone(), Arc::clone(&bytes), broken.clone());
+                broken.mark_unchanged();
                 tokio::spawn(async move {
                     let Ok(node) = TcpStream::connect(address).await else { return };
                     let ((from_client, to_client), (from_node, to_node)) = (client.into_split(), node.into_split());
-                    tokio::join!(
-                        pass(from_client, to_node, None, Some(&bytes)),
-                        pass(from_node, to_client, Some(holding), None),
-                    );
+                    let both = async {
+                        tokio::join!(
+                            pass(from_client, to_node, None, Some(&bytes)),
+                            pass(from_node, to_client, Some(holding), None),
+                        )
+                    };
+                    tokio::select! {
+                        _ = both => {}
+                        _ = broken.changed() => {}
+                    }
                 });
             }
         });
-        Ok(Self { address, target, held, asked })
+        Ok(Self { address, target, held, breaks, asked })
     }
 
     /// Puts the relay between `home` and `owner`, in the bundle that the home node reads.
@@ -64,6 +73,11 @@ impl Relay {
     /// Holds back what the node says from here on, or lets it go.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    /// Breaks all connections that are open now; those that are made afterwards are led on as before.
+    pub fn break_connections(&self) {
+        self.breaks.send_replace(());
     }
 
     /// How many bytes the node has been sent.

@@ -9,9 +9,11 @@ use futures::StreamExt;
 use futures::future::join_all;
 use query_node::answer::{Event, Question};
 use query_node::audit::{self, Entry, Filter};
+use query_node::local::LocalOptions;
 use query_node::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
 use wanqu_tests::health::HealthOptions;
+use wanqu_tests::relay::Relay;
 use wanqu_tests::tpch;
 use wanqu_tests::world::World;
 
@@ -151,6 +153,114 @@ async fn an_owner_that_is_missing() {
     assert!(answered.summary.may_lack);
 }
 
+/// The entries of this kind in an owner's audit log, as soon as there is one.
+async fn entries(federation: &Federation, owner: &str, kind: fn(&Entry) -> bool) -> Vec<Entry> {
+    let found = async {
+        loop {
+            // The last entry may be being written just now.
+            let log = audit::read(federation.local.audit(&jid(owner)).unwrap(), &Filter::default()).unwrap_or_default();
+            let found: Vec<Entry> = log.into_iter().map(|record| record.entry).filter(kind).collect();
+            if !found.is_empty() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), found).await.expect("there is no such entry")
+}
+
+/// Under a rule of ten units for all but Macau, whose rule is one unit.
+async fn unequal_rules() -> Federation {
+    let world = World::health(10, HealthOptions::default()).unwrap();
+    let amend = |options: &mut LocalOptions| {
+        options.amend = Some(Box::new(|bundle| {
+            let macau = bundle.slices.iter_mut().filter(|slice| slice.jurisdiction == jid(MACAU));
+            macau.for_each(|slice| slice.policy.min_units = 1);
+        }));
+    };
+    Federation::start_with(world, amend).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_cell_may_lack_the_part_of_an_owner_that_is_missing_whatever_its_rule() {
+    let mut federation = unequal_rules().await;
+    let ask_marked = async |federation: &Federation, sql: &str| {
+        let question = Question { partial: true, mark_incomplete: true, ..question(sql) };
+        let Answered { rows, summary } = ask(federation.client(HONG_KONG), &question).await.unwrap();
+        assert_eq!(rows.names.last().map(String::as_str), Some("may_lack_a_part"));
+        let marks: Vec<bool> = rows.rows.iter().map(|row| row.last().unwrap().to_string() == "true").collect();
+        assert!(!marks.is_empty(), "{sql}");
+        (marks, summary)
+    };
+    // Cells that many stand behind everywhere.
+    let cells = |condition: &str| {
+        format!("SELECT emergency, count(*) AS n FROM gba.health.visits WHERE {condition} GROUP BY emergency")
+    };
+    let everywhere = cells("emergency IS NOT NULL");
+    // One owner alone, whose rule keeps nothing back.
+    let macau = "SELECT line, count(*) AS n FROM macau.transit.trips GROUP BY line";
+    let (marks, summary) = ask_marked(&federation, &everywhere).await;
+    assert!(marks.iter().all(|mark| !mark), "{summary:?}");
+    assert_eq!((summary.rows_lacking, summary.may_lack), (Some(0), false));
+
+    federation.local.kill(&jid(MACAU)).unwrap();
+    let (marks, summary) = ask_marked(&federation, &everywhere).await;
+    assert!(marks.iter().all(|mark| *mark), "{summary:?}");
+    assert_eq!((summary.rows_lacking, summary.may_lack), (Some(summary.rows), true));
+    let joined = format!(
+        "SELECT a.emergency, a.n, b.n AS m FROM ({everywhere}) a LEFT JOIN ({}) b ON a.emergency = b.emergency",
+        cells("emergency IS NOT NULL AND jurisdiction <> 'MO'"),
+    );
+    let (marks, summary) = ask_marked(&federation, &joined).await;
+    assert!(marks.iter().all(|mark| *mark), "{summary:?}");
+    assert_eq!(summary.rows_lacking, Some(summary.rows));
+    let refusal = federation.ask(HONG_KONG, macau).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid(MACAU))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_about_nobody_is_asked_of_one() {
+    let federation = Federation::start(world()).await.unwrap();
+    for (sql, rows) in [
+        ("SELECT count(*) AS n FROM gba.health.visits WHERE jurisdiction = 'FR'", vec![vec!["0".to_owned()]]),
+        ("SELECT count(*) AS n FROM gba.health.facilities WHERE jurisdiction = 'FR'", vec![vec!["0".to_owned()]]),
+        ("SELECT specialty, count(*) AS n FROM gba.health.visits WHERE jurisdiction = 'FR' GROUP BY specialty", vec![]),
+    ] {
+        let Answered { rows: found, summary } = federation.ask(HONG_KONG, sql).await.unwrap();
+        let found: Vec<Vec<String>> =
+            found.rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
+        assert_eq!(found, rows, "{sql}");
+        let asked: Vec<_> = summary.outcomes.iter().map(|outcome| &outcome.jurisdiction).collect();
+        assert_eq!(asked, [&jid(HONG_KONG)], "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_after_the_question_was_sent_makes_one_release() {
+    let relay = Relay::open().await.unwrap();
+    let between = relay.between(jid(HONG_KONG), jid(MACAU));
+    let federation = Federation::start_with(world(), |options| options.amend = Some(between)).await.unwrap();
+    let sql = "SELECT count(*) AS n FROM macau.health.visits";
+    federation.ask(HONG_KONG, sql).await.unwrap();
+    let released = |entry: &Entry| matches!(entry, Entry::Released { .. });
+    assert_eq!(entries(&federation, MACAU, released).await.len(), 1);
+
+    relay.hold(true);
+    let (client, question) = (federation.client(HONG_KONG).clone(), question(sql));
+    let asking = tokio::spawn(async move { ask(&client, &question).await });
+    while entries(&federation, MACAU, released).await.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    relay.break_connections();
+    relay.hold(false);
+    let refusal = asking.await.unwrap().unwrap_err();
+    assert_eq!((refusal.code, &refusal.owner), (Code::OwnerUnavailable, &Some(jid(MACAU))));
+    assert!(refusal.message.contains("it may have been answered"), "{refusal}");
+    assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("audit log of MO")));
+    assert_eq!(entries(&federation, MACAU, released).await.len(), 2, "it was released once more");
+    federation.ask(HONG_KONG, sql).await.unwrap();
+}
+
 /// A query over public tables that would take minutes.
 const ENDLESS: &str = "SELECT count(*) AS n FROM gba.air.hourly a, gba.air.hourly b, gba.air.hourly c, gba.air.hourly d, gba.air.hourly e WHERE a.pm25 + b.pm25 + c.pm25 + d.pm25 + e.pm25 < -1";
 
@@ -178,7 +288,7 @@ async fn an_owner_that_dies_while_it_works() {
     let mut answer = federation.client(HONG_KONG).ask(&question(&endless)).await.unwrap();
     let planned = answer.next().await.unwrap().unwrap();
     assert!(matches!(planned, Event::Progress(_)), "{planned:?}");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    entries(&federation, MACAU, |entry| matches!(entry, Entry::PublicOpened { .. })).await;
     federation.local.kill(&jid(MACAU)).unwrap();
     let end = tokio::time::timeout(Duration::from_mins(1), async {
         while let Some(event) = answer.next().await {
@@ -194,19 +304,49 @@ async fn an_owner_that_dies_while_it_works() {
     federation.ask(SHENZHEN, SHENZHEN_VISITS).await.unwrap();
 }
 
-/// As many questions at each gateway as it takes at once, all of which have owners ask each other for public tables.
+/// The ninth query of TPC-H, for which owners read each other's public tables.
+fn tpch_9() -> String {
+    tpch::queries().unwrap().into_iter().find(|(number, _)| *number == 9).unwrap().1
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn owners_that_ask_each_other_for_many_questions_at_once() {
+async fn what_owners_fetch_from_each_other_is_in_the_account() {
     let federation = Federation::start(tpch::world(0.01).unwrap()).await.unwrap();
-    let (_, sql) = tpch::queries().unwrap().into_iter().find(|(number, _)| *number == 9).unwrap();
-    let Answered { rows, summary } = federation.ask(HONG_KONG, &sql).await.unwrap();
-    let releases = summary.outcomes.iter().flat_map(|outcome| &outcome.releases);
-    assert!(releases.map(|release| release.fetched_bytes).sum::<u64>() > 0, "they do ask each other: {summary:?}");
-    let expected = rows.rows;
+    drop(federation.tap.take());
+    let Answered { summary, .. } = federation.ask(HONG_KONG, &tpch_9()).await.unwrap();
+    let crossed = federation.tap.take();
+    // Beside releases, envelopes cross, and what members tell each other of their agreements.
+    let releases = crossed.iter().filter(|crossing| !crossing.bytes.starts_with(b"WQE1") && crossing.bytes[0] != b'[');
+    let between = |to_home: bool| -> u64 {
+        let of = releases.clone().filter(|crossing| (crossing.to == jid(HONG_KONG)) == to_home);
+        of.map(|crossing| crossing.bytes.len() as u64).sum()
+    };
+    let fetched = |home: bool| -> u64 {
+        let outcomes = summary.outcomes.iter().filter(|outcome| (outcome.jurisdiction == jid(HONG_KONG)) == home);
+        outcomes.flat_map(|outcome| &outcome.releases).map(|release| release.fetched_bytes).sum()
+    };
+    let came: u64 = summary.outcomes.iter().map(|outcome| outcome.bytes).sum();
+    assert!(fetched(true) > 0 && fetched(false) > 0, "they do read each other's tables: {summary:?}");
+    assert_eq!(came + fetched(true), between(true), "what came to Hong Kong, as home and as owner: {summary:?}");
+    assert_eq!(fetched(false), between(false), "what came to the others: {summary:?}");
+}
+
+/// As many questions at once as all gateways take together, for all of which owners read each other's public tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn owners_that_read_each_others_tables_for_many_questions_at_once() {
+    const QUESTIONS: usize = 64;
+    let gateways = [SHENZHEN, HONG_KONG, MACAU];
+    let places = |options: &mut LocalOptions| {
+        let most = QUESTIONS.div_ceil(gateways.len());
+        options.amend = Some(Box::new(move |bundle| bundle.limits.concurrent_queries = u32::try_from(most).unwrap()));
+    };
+    let federation = Federation::start_with(tpch::world(0.01).unwrap(), places).await.unwrap();
+    let sql = tpch_9();
+    let expected = federation.ask(HONG_KONG, &sql).await.unwrap().rows.rows;
     let begun = Instant::now();
-    let homes = [SHENZHEN, HONG_KONG, MACAU].into_iter().cycle().take(90);
+    let homes = gateways.into_iter().cycle().take(QUESTIONS);
     for answer in join_all(homes.map(|home| federation.ask(home, &sql))).await {
         assert_eq!(answer.unwrap().rows.rows, expected);
     }
-    println!("90 answers in {:.1} s", begun.elapsed().as_secs_f64());
+    println!("{QUESTIONS} answers in {:.1} s", begun.elapsed().as_secs_f64());
 }

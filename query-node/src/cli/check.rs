@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use wanqu_crds::bundle::{NodeBundle, Slice};
 use wanqu_crds::names::{JurisdictionId, ResourceName, SqlName};
 use wanqu_crds::{Finding, Placements, Resources, compile, manifests};
@@ -69,7 +70,7 @@ struct Nobody;
 
 #[async_trait]
 impl RemotePublic for Nobody {
-    async fn fetch(&self, slice: &Slice, _: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
+    async fn fetch(&self, slice: &Slice, _: &[SqlName], _: &[String], _: Timestamp) -> Result<Fetched, Refusal> {
         let message = format!("{} is not asked while manifests are checked", slice.jurisdiction);
         Err(Refusal::new(Code::OwnerUnavailable, message))
     }

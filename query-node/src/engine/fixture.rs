@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::parquet::arrow::ArrowWriter;
+use jiff::Timestamp;
 use wanqu_crds::bundle::{
     BadRecords, ColumnSpec, Limits, Member, NodeBundle, ReleaseRule, Slice, SourceColumn, SourceFormat, SourceSpec,
 };
@@ -23,7 +24,7 @@ pub struct Unreachable;
 
 #[async_trait]
 impl RemotePublic for Unreachable {
-    async fn fetch(&self, _: &Slice, _: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
+    async fn fetch(&self, _: &Slice, _: &[SqlName], _: &[String], _: Timestamp) -> Result<Fetched, Refusal> {
         Err(Refusal::new(Code::OwnerUnavailable, "nobody is there"))
     }
 }

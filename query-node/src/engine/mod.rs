@@ -23,8 +23,10 @@ mod unit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
+use jiff::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
 use wanqu_crds::bundle::{Limits, NodeBundle};
 use wanqu_crds::names::{JurisdictionId, TableRef};
@@ -37,9 +39,10 @@ pub use run::{BoundLeaf, Run};
 pub use tables::unit_column;
 pub use unit::NOBODY_KNOWN;
 
-use run::Fetching;
+use run::{Fetching, slices_read};
 use tables::OwnSlice;
 
+use crate::catalog::table_of;
 use crate::refusal::Refusal;
 use crate::sources::Source;
 
@@ -111,14 +114,36 @@ impl Engine {
         GaugedPool::new(self.limits.memory_mib, self.memory.clone())
     }
 
-    /// A run of one query under the bundle's own limits. All passes of it see the same rows of other members' tables.
-    pub fn start(&self) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::Whole)
+    /// Starts a run of one query under the bundle's own limits. All passes of it see the same rows of other members'
+    /// tables. They are fetched until `deadline` and counted in `bytes`.
+    ///
+    /// # Errors
+    /// If the session cannot be set up.
+    pub fn start(&self, deadline: Timestamp, bytes: &FetchedBytes) -> Result<Run<'_>, Refusal> {
+        Run::new(self, Fetching::Whole, deadline, bytes.clone())
     }
 
     /// The same for a query that reads public tables alone, in one pass.
-    pub fn start_public(&self) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::AsScanned)
+    ///
+    /// # Errors
+    /// If the session cannot be set up.
+    pub fn start_public(&self, deadline: Timestamp, bytes: &FetchedBytes) -> Result<Run<'_>, Refusal> {
+        Run::new(self, Fetching::AsScanned, deadline, bytes.clone())
+    }
+
+    /// Returns true if a plan reads this node's own slices alone: running it asks no other member.
+    #[must_use]
+    pub fn reads_own_slices_alone(&self, plan: &LogicalPlan) -> bool {
+        let mut own = true;
+        let walked = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                own &= table_of(scan).is_some_and(|table| {
+                    slices_read(table, &self.jurisdiction).iter().all(|slice| slice.jurisdiction == self.jurisdiction)
+                });
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        own && walked.is_ok()
     }
 
     /// Records that the last whole scans of the datasets behind these tables left out as unreadable. For the owner alone.

@@ -19,6 +19,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::SqlName;
 
@@ -32,15 +33,16 @@ use crate::trace::{self, TraceContext};
 pub struct PushedTable {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
+    deadline: Timestamp,
     bytes: FetchedBytes,
     schema: SchemaRef,
 }
 
 impl PushedTable {
     /// Nothing is fetched yet.
-    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, bytes: FetchedBytes) -> Self {
+    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, deadline: Timestamp, bytes: FetchedBytes) -> Self {
         let schema = slice_schema(&slice);
-        Self { slice, remote, bytes, schema }
+        Self { slice, remote, deadline, bytes, schema }
     }
 }
 
@@ -91,6 +93,7 @@ impl TableProvider for PushedTable {
             conditions: filters.iter().filter_map(condition).collect(),
             slice: Arc::clone(&self.slice),
             remote: Arc::clone(&self.remote),
+            deadline: self.deadline,
             bytes: self.bytes.clone(),
             schema: Arc::clone(&schema),
             place: trace::current(),
@@ -104,6 +107,7 @@ impl TableProvider for PushedTable {
 struct Part {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
+    deadline: Timestamp,
     bytes: FetchedBytes,
     columns: Vec<SqlName>,
     conditions: Vec<String>,
@@ -124,11 +128,11 @@ impl PartitionStream for Part {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let Self { slice, remote, bytes, columns, conditions, schema, place } = self;
-        let (slice, remote, bytes) = (Arc::clone(slice), Arc::clone(remote), bytes.clone());
+        let Self { slice, remote, deadline, bytes, columns, conditions, schema, place } = self;
+        let (deadline, slice, remote, bytes) = (*deadline, Arc::clone(slice), Arc::clone(remote), bytes.clone());
         let (columns, conditions, target) = (columns.clone(), conditions.clone(), Arc::clone(schema));
         let fetched = async move {
-            let batches = bytes.counted(remote.fetch(&slice, &columns, &conditions).await?);
+            let batches = bytes.counted(remote.fetch(&slice, &columns, &conditions, deadline).await?);
             Ok::<_, Refusal>(batches.map(move |batch| fit(&batch?, &slice, &target)))
         };
         let rows = stream::once(trace::at(*place, fetched));

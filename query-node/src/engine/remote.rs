@@ -14,6 +14,7 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use wanqu_crds::bundle::Slice;
@@ -26,9 +27,15 @@ use crate::refusal::{Code, Refusal};
 /// Fetches rows of another member's public slice.
 #[async_trait]
 pub trait RemotePublic: fmt::Debug + Send + Sync {
-    /// The rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order and
-    /// with their declared types.
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal>;
+    /// Asks for the rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order
+    /// and with their declared types. They are of no use after `deadline`.
+    async fn fetch(
+        &self,
+        slice: &Slice,
+        columns: &[SqlName],
+        conditions: &[String],
+        deadline: Timestamp,
+    ) -> Result<Fetched, Refusal>;
 }
 
 /// Rows on their way from another member.
@@ -85,6 +92,7 @@ pub struct RemoteTable {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
     schema: SchemaRef,
+    deadline: Timestamp,
     max_bytes: usize,
     bytes: FetchedBytes,
     rows: OnceCell<Vec<RecordBatch>>,
@@ -92,14 +100,21 @@ pub struct RemoteTable {
 
 impl RemoteTable {
     /// Nothing is fetched yet.
-    pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, max_bytes: usize, bytes: FetchedBytes) -> Self {
+    pub fn new(
+        slice: Arc<Slice>,
+        remote: Arc<dyn RemotePublic>,
+        deadline: Timestamp,
+        max_bytes: usize,
+        bytes: FetchedBytes,
+    ) -> Self {
         let schema = slice_schema(&slice);
-        Self { slice, remote, schema, max_bytes, bytes, rows: OnceCell::new() }
+        Self { slice, remote, schema, deadline, max_bytes, bytes, rows: OnceCell::new() }
     }
 
     async fn fetch(&self) -> Result<Vec<RecordBatch>, Refusal> {
         let columns: Vec<SqlName> = self.slice.columns.iter().map(|c| c.name.clone()).collect();
-        let mut batches = self.bytes.counted(self.remote.fetch(&self.slice, &columns, &[]).await?);
+        let fetched = self.remote.fetch(&self.slice, &columns, &[], self.deadline).await?;
+        let mut batches = self.bytes.counted(fetched);
         let mut rows = Vec::new();
         let mut bytes = 0_usize;
         while let Some(batch) = batches.try_next().await? {

@@ -9,6 +9,7 @@ use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_e
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan};
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use wanqu_crds::bundle::Slice;
 use wanqu_crds::names::{JurisdictionId, TableRef};
@@ -18,7 +19,7 @@ use super::pushed::PushedTable;
 use super::remote::{FetchedBytes, RemoteTable};
 use super::session::session;
 use super::{Engine, refusal_without_values, same_columns};
-use crate::catalog::table_of;
+use crate::catalog::{CatalogTable, table_of};
 use crate::refusal::Refusal;
 use crate::sources::Fingerprint;
 
@@ -28,6 +29,8 @@ pub struct Run<'a> {
     engine: &'a Engine,
     state: SessionState,
     fetching: Fetching,
+    /// When rows of other members are of no more use.
+    deadline: Timestamp,
     fetched: Mutex<BTreeMap<(TableRef, JurisdictionId), Arc<RemoteTable>>>,
     bytes: FetchedBytes,
 }
@@ -54,10 +57,24 @@ pub struct BoundLeaf {
     pub bytes: u64,
 }
 
+/// The slices of a table that a node of `own` reads: one where each member holds the same full copy, its own if it has one.
+pub(super) fn slices_read<'t>(table: &'t CatalogTable, own: &JurisdictionId) -> &'t [Arc<Slice>] {
+    if !table.common.as_ref().is_some_and(|common| common.replicated) {
+        return &table.slices;
+    }
+    let first = table.slices.iter().position(|slice| slice.jurisdiction == *own).unwrap_or(0);
+    table.slices.get(first..=first).unwrap_or(&table.slices)
+}
+
 impl<'a> Run<'a> {
-    pub(super) fn new(engine: &'a Engine, fetching: Fetching) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        fetching: Fetching,
+        deadline: Timestamp,
+        bytes: FetchedBytes,
+    ) -> Result<Self, Refusal> {
         let state = session(&engine.runtime, engine.pool()).map_err(|e| refusal_without_values(&e))?;
-        Ok(Self { engine, state, fetching, fetched: Mutex::default(), bytes: FetchedBytes::default() })
+        Ok(Self { engine, state, fetching, deadline, fetched: Mutex::default(), bytes })
     }
 
     /// The plan over sources: every stub replaced, everything else as it was.
@@ -94,7 +111,7 @@ impl<'a> Run<'a> {
         }
         let mut parts = Vec::with_capacity(table.slices.len());
         let (mut has_unit, mut max_rows_per_unit, mut bytes) = (false, None, 0);
-        for slice in self.needed(&table.slices, table.common.as_ref().is_some_and(|common| common.replicated)) {
+        for slice in slices_read(table, &self.engine.jurisdiction) {
             if slice.jurisdiction == self.engine.jurisdiction {
                 let own = self.own(slice)?;
                 has_unit |= own.has_unit();
@@ -126,15 +143,6 @@ impl<'a> Run<'a> {
         Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit, bytes })
     }
 
-    /// The slices to read: one where each member holds the same full copy, its own if it has one.
-    fn needed<'s>(&self, slices: &'s [Arc<Slice>], replicated: bool) -> &'s [Arc<Slice>] {
-        if !replicated {
-            return slices;
-        }
-        let own = slices.iter().position(|s| s.jurisdiction == self.engine.jurisdiction).unwrap_or(0);
-        slices.get(own..=own).unwrap_or(slices)
-    }
-
     fn own(&self, slice: &Slice) -> DfResult<&super::tables::OwnSlice> {
         let own = self.engine.slices.get(&slice.table);
         own.ok_or_else(|| {
@@ -144,13 +152,14 @@ impl<'a> Run<'a> {
 
     fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
         if self.fetching == Fetching::AsScanned {
-            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), self.bytes.clone());
+            let remote = Arc::clone(&self.engine.remote);
+            let table = PushedTable::new(Arc::clone(slice), remote, self.deadline, self.bytes.clone());
             return LogicalPlanBuilder::scan("fetched", provider_as_source(Arc::new(table)), None)?.build();
         }
         let limit = self.memory_bytes() / 2;
         let key = (slice.table.clone(), slice.jurisdiction.clone());
         let remote = Arc::clone(&self.engine.remote);
-        let new = || Arc::new(RemoteTable::new(Arc::clone(slice), remote, limit, self.bytes.clone()));
+        let new = || Arc::new(RemoteTable::new(Arc::clone(slice), remote, self.deadline, limit, self.bytes.clone()));
         let table = Arc::clone(self.fetched.lock().entry(key).or_insert_with(new));
         LogicalPlanBuilder::scan("fetched", provider_as_source(table), None)?.build()
     }
@@ -180,12 +189,6 @@ impl<'a> Run<'a> {
         }
         let physical = self.state.query_planner().create_physical_plan(&plan, &self.state).await?;
         execute_stream(physical, self.state.task_ctx())
-    }
-
-    /// What comes from other members for this query, counted in bytes as it comes.
-    #[must_use]
-    pub fn fetched_bytes(&self) -> FetchedBytes {
-        self.bytes.clone()
     }
 
     /// The memory that this query may use, in bytes.

@@ -7,18 +7,19 @@ use arrow::array::{
 use arrow::util::pretty::pretty_format_batches;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use parking_lot::Mutex;
-use wanqu_crds::bundle::{BadRecords, Slice, SourceFormat};
+use wanqu_crds::bundle::{BadRecords, CommonTableInfo, Slice, SourceFormat};
 use wanqu_crds::names::{SqlName, TableRef};
 
 use super::fixture::{Fixture, rule};
-use super::{Engine, Fetched, RemotePublic, refusal_over_public};
+use super::{Engine, Fetched, FetchedBytes, RemotePublic, refusal_over_public};
 use crate::refusal::{Code, Refusal};
 
 /// The rows of a query, as a table.
 async fn rows(fixture: &Fixture, sql: &str) -> Result<String, Refusal> {
     let engine = fixture.engine().unwrap();
-    let run = engine.start()?;
+    let run = engine.start(Timestamp::MAX, &FetchedBytes::default())?;
     let plan = fixture.catalog().plan(sql, 10_000)?;
     let bound = run.bind(&plan).map_err(|e| refusal_over_public(&e))?;
     let stream = run.execute(&bound).await.map_err(|e| refusal_over_public(&e))?;
@@ -187,7 +188,7 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
     for table in ["c", "j"] {
         for columns in ["count(*)", "sum(n)", "count(id)"] {
             let plan = fixture.catalog().plan(&format!("SELECT {columns} FROM shenzhen.d.{table}"), 1000).unwrap();
-            let run = engine.start().unwrap();
+            let run = engine.start(Timestamp::MAX, &FetchedBytes::default()).unwrap();
             let bound = run.bind(&plan).unwrap();
             let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
             assert!(pretty_format_batches(&batches).unwrap().to_string().contains("| 20000"), "{table} {columns}");
@@ -218,7 +219,13 @@ struct Asked(Mutex<Vec<String>>);
 
 #[async_trait]
 impl RemotePublic for Asked {
-    async fn fetch(&self, _: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal> {
+    async fn fetch(
+        &self,
+        _: &Slice,
+        columns: &[SqlName],
+        conditions: &[String],
+        _: Timestamp,
+    ) -> Result<Fetched, Refusal> {
         let names: Vec<&str> = columns.iter().map(SqlName::as_str).collect();
         self.0.lock().push(format!("{} WHERE {}", names.join(", "), conditions.join(" AND ")));
         let column = |name: &&str| -> (String, ArrayRef) {
@@ -245,11 +252,44 @@ async fn a_public_query_asks_others_for_the_columns_and_rows_that_it_needs() {
         ("SELECT beds, code FROM hongkong.d.places", "code, beds WHERE ", 3),
         ("SELECT count(*) AS n FROM hongkong.d.places", "code WHERE ", 1),
     ] {
-        let run = engine.start_public().unwrap();
+        let fetched = FetchedBytes::default();
+        let run = engine.start_public(Timestamp::MAX, &fetched).unwrap();
         let bound = run.bind(&fixture.catalog().plan(sql, 10_000).unwrap()).unwrap();
         let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
         assert_eq!(remote.0.lock().drain(..).collect::<Vec<_>>(), [asked], "{sql}");
-        assert_eq!(run.fetched_bytes().sum(), 100, "{sql}");
+        assert_eq!(fetched.sum(), 100, "{sql}");
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), expected, "{sql}");
     }
+}
+
+#[test]
+fn a_plan_reads_own_slices_alone_if_no_table_of_it_is_anybody_elses() {
+    let mut fixture = Fixture::new();
+    fixture.dataset("w", "w.csv", SourceFormat::Csv, "code: string public; beds: int64 public", rule(1, 1));
+    fixture.common("wards", "w", "code: string public = code; beds: int64 public = beds");
+    fixture.foreign("places", "code: string public; beds: int64 public");
+    let own = fixture.bundle.slices.iter().find(|slice| slice.table.is_common()).unwrap().clone();
+    fixture.bundle.slices.push(Slice { jurisdiction: "HK".parse().unwrap(), ..own });
+    for (sql, alone) in [
+        ("SELECT code FROM gba.d.wards WHERE beds > 4", true),
+        ("SELECT w.code FROM gba.d.wards w JOIN shenzhen.d.w v ON w.code = v.code", true),
+        ("SELECT 1 AS one", true),
+        ("SELECT code FROM hongkong.d.places", false),
+        ("SELECT code FROM whole.d.wards", false),
+        ("SELECT w.code FROM gba.d.wards w JOIN hongkong.d.places p ON w.code = p.code", false),
+        ("SELECT code FROM gba.d.wards WHERE code IN (SELECT code FROM hongkong.d.places)", false),
+        ("SELECT code, (SELECT max(beds) FROM whole.d.wards) AS most FROM gba.d.wards", false),
+    ] {
+        let plan = fixture.catalog().plan(sql, 10_000).unwrap();
+        assert_eq!(fixture.engine().unwrap().reads_own_slices_alone(&plan), alone, "{sql}");
+    }
+    let replicated = CommonTableInfo {
+        table: "gba.d.wards".parse().unwrap(),
+        replicated: true,
+        colocation: Vec::new(),
+        disjoint_units: false,
+    };
+    fixture.bundle.common_tables.push(replicated);
+    let plan = fixture.catalog().plan("SELECT code FROM whole.d.wards", 10_000).unwrap();
+    assert!(fixture.engine().unwrap().reads_own_slices_alone(&plan), "its own copy is the whole table");
 }

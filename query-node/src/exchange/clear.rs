@@ -1,4 +1,4 @@
-//! Nothing but the visible values: what a batch carries in memory beyond its values must not cross.
+//! Rebuilds batches from their visible values: what else a batch holds in memory must not cross.
 //!
 //! An Arrow array can hold more than it shows. The slot of a null keeps the value that was there before; a view array
 //! keeps every buffer that any of its rows ever pointed into; a slice keeps its neighbours, and IPC rounds a slice of
@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 
-/// Names, types and nullability, without metadata.
+/// Returns a schema of the same names, types and nullability, without metadata.
 #[must_use]
 pub fn bare_schema(schema: &Schema) -> SchemaRef {
     let bare = |field: &Arc<Field>| Field::new(field.name(), bare_type(field.data_type()), field.is_nullable());
@@ -33,7 +33,7 @@ fn bare_type(data_type: &DataType) -> DataType {
     }
 }
 
-/// The batch with each column rebuilt from its visible values; `schema` is [`bare_schema`] of the batch's own.
+/// Returns the batch with each column rebuilt from its visible values; `schema` is [`bare_schema`] of the batch's own.
 ///
 /// # Errors
 /// If a column's type cannot be rebuilt: it is then better not sent.
@@ -71,7 +71,7 @@ fn cleared_column(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     rebuilt(column)
 }
 
-/// Through the row format and back: it writes values and the fact of a null, and nothing else.
+/// Rebuilds a column through the row format, which holds values and nulls, and nothing else.
 fn rebuilt(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     if column.data_type() == &DataType::Null {
         return Ok(arrow::array::new_null_array(&DataType::Null, column.len()));

@@ -1,7 +1,6 @@
 //! The home node's end of the exchange: sends fragments, and takes releases only as they were asked for.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,15 +12,14 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
-use uuid::Uuid;
-use wanqu_client::again::{PAUSES, not_begun};
-use wanqu_client::connect::{ConnectError, channel};
+use wanqu_client::again::PAUSES;
+use wanqu_client::connect::channel;
 use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::names::JurisdictionId;
 
 use super::envelope::Envelope;
-use super::failures::{explain, too_late, unconnected};
+use super::failures::{certainly_not_begun, explain, explain_call, too_late, unconnected};
 use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
@@ -31,8 +29,8 @@ use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use crate::observe::Metrics;
 use crate::refusal::{Code, Refusal};
 
-/// How long a member may take to say which agreements it holds.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time that a member has to say which agreements it holds.
+const AGREEMENTS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The home node's end of the exchange. One connection to each owner, made when it is first needed, carries all
 /// fragments that go there. When this node's identity changes, or the owner's CA, the next fragment goes over a new one;
@@ -50,18 +48,18 @@ struct Peer {
     link: Option<Link>,
 }
 
-/// A connection, with all that was believed when it was made.
+/// A connection, with the identity and the CA that it was made with.
 #[derive(Clone)]
 struct Link {
     channel: Channel,
-    /// Whom it shows: it signs the envelopes that go over it, whatever has become of the slot.
+    /// This node's identity on it. It signs the envelopes that go over it, whatever identity has come into the slot since.
     identity: Arc<NodeIdentity>,
-    /// Who vouched for the owner.
+    /// The CA that vouched for the owner.
     ca: Option<Arc<str>>,
 }
 
 impl Exchange {
-    /// Takes the endpoints (`host:port`) of the members.
+    /// Creates an exchange that knows the endpoints (`host:port`) of these members.
     #[must_use]
     pub fn new(
         identity: impl Into<Slot<NodeIdentity>>,
@@ -80,27 +78,27 @@ impl Exchange {
         exchange
     }
 
-    /// Takes the endpoints of a bundle's members.
+    /// Creates an exchange that knows the endpoints of a bundle's members.
     #[must_use]
     pub fn from_bundle(identity: impl Into<Slot<NodeIdentity>>, trust: Trust, bundle: &NodeBundle) -> Self {
         Self::new(identity, trust, endpoints_of(bundle))
     }
 
-    /// Tells the time by another clock than the machine's.
+    /// Uses another clock than the machine's.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Counts fragments together with the rest of its node.
+    /// Counts fragments in the metrics of its node.
     #[must_use]
     pub fn with_metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
         self
     }
 
-    /// Takes new endpoints; connections to those that did not move stay.
+    /// Replaces the endpoints. Connections to those that did not move stay.
     pub fn set_endpoints(&self, endpoints: impl IntoIterator<Item = (JurisdictionId, String)>) {
         let mut peers = self.peers.lock();
         let mut old = std::mem::take(&mut *peers);
@@ -115,7 +113,8 @@ impl Exchange {
     /// cancels the query at the owner.
     ///
     /// # Errors
-    /// The owner's refusal; [`Code::OwnerUnavailable`] if it cannot be reached or breaks off; [`Code::Identity`] if who
+    /// The owner's refusal; [`Code::OwnerUnavailable`] if it cannot be reached or breaks off, with a text that says so where
+    /// it may have answered; [`Code::Identity`] if who
     /// is there did not prove to be the owner; [`Code::ReleaseShape`] if the release is not what was asked for;
     /// [`Code::Limit`] when the envelope's deadline passes.
     pub async fn send(&self, envelope: &Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
@@ -127,6 +126,7 @@ impl Exchange {
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let expected = Expected {
             fragment: fragment.clone(),
+            query_id: envelope.query_id,
             max_rows: envelope.max_rows,
             deadline,
             received: self.metrics.received(owner),
@@ -134,17 +134,14 @@ impl Exchange {
         let answer = async {
             let stream = match self.call(envelope).await? {
                 Ok(stream) => stream,
-                // The owner may have been restarted since the connection was last used, or is away or ending while another
-                // replica of it takes over. Whether it saw the envelope is not known, so the second try is a new one.
-                Err(status) if broken(&status) || not_begun(&status) => {
-                    if not_begun(&status) {
-                        self.forget(owner);
-                        tokio::time::sleep(PAUSES[0]).await;
-                    }
-                    let again = Envelope { nonce: Uuid::new_v4(), issued_at: self.clock.now(), ..envelope.clone() };
-                    self.call(&again).await?.map_err(|status| explain(&status, owner))?
+                // The owner is away or ending, and another replica of it may take over in a moment. It is sent the same
+                // envelope: a replica that had begun with it all the same would refuse it as used.
+                Err(status) if certainly_not_begun(&status) => {
+                    self.forget(owner);
+                    tokio::time::sleep(PAUSES[0]).await;
+                    self.call(envelope).await?.map_err(|status| explain(&status, owner, envelope.query_id))?
                 }
-                Err(status) => return Err(explain(&status, owner)),
+                Err(status) => return Err(explain(&status, owner, envelope.query_id)),
             };
             receive(stream, expected).await
         };
@@ -161,16 +158,16 @@ impl Exchange {
     pub async fn agreements(&self, peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
         let answer = async {
             let channel = self.link(peer)?.channel;
-            let mut client = FlightServiceClient::new(channel).max_decoding_message_size(held::LONGEST);
-            let errand = Action { r#type: held::ERRAND.to_owned(), ..Action::default() };
-            let answer = client.do_action(errand).await.map_err(|status| explain(&status, peer))?;
-            let first = answer.into_inner().try_next().await.map_err(|status| explain(&status, peer))?;
+            let mut client = FlightServiceClient::new(channel).max_decoding_message_size(held::MAX_ANSWER);
+            let action = Action { r#type: held::ACTION.to_owned(), ..Action::default() };
+            let answer = client.do_action(action).await.map_err(|status| explain_call(&status, peer))?;
+            let first = answer.into_inner().try_next().await.map_err(|status| explain_call(&status, peer))?;
             held::read(&first.unwrap_or_default().body, peer)
         };
-        tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(too_late(peer)))
+        tokio::time::timeout(AGREEMENTS_TIMEOUT, answer).await.unwrap_or_else(|_| Err(too_late(peer)))
     }
 
-    /// Sends one envelope; the owner's stream, or why there is none.
+    /// Sends one envelope. Returns the owner's stream, or the status that it answered with.
     async fn call(&self, envelope: &Envelope) -> Result<Result<Streaming<FlightData>, Status>, Refusal> {
         let link = self.link(&envelope.to)?;
         let ticket = Ticket { ticket: sign(envelope, &link.identity)?.into() };
@@ -178,7 +175,8 @@ impl Exchange {
         Ok(client.do_get(ticket).await.map(Response::into_inner))
     }
 
-    /// The connection to an owner, as long as nothing has changed that it rests on; a new one otherwise.
+    /// Returns the connection to an owner: the one there is if this node's identity and the owner's CA are still those it was
+    /// made with, a new one otherwise.
     fn link(&self, owner: &JurisdictionId) -> Result<Link, Refusal> {
         let mut peers = self.peers.lock();
         let peer = peers.get_mut(owner).ok_or_else(|| {
@@ -200,7 +198,7 @@ impl Exchange {
         Ok(link)
     }
 
-    /// The next fragment goes over a new connection, perhaps to another replica.
+    /// Forgets the connection to an owner, so that the next fragment goes over a new one, perhaps to another replica.
     fn forget(&self, owner: &JurisdictionId) {
         if let Some(peer) = self.peers.lock().get_mut(owner) {
             peer.link = None;
@@ -214,12 +212,7 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-/// Where each member's exchange is, as far as it is placed.
+/// Returns the endpoint of each member's exchange, of those that have one.
 pub fn endpoints_of(bundle: &NodeBundle) -> impl Iterator<Item = (JurisdictionId, String)> {
     bundle.members.iter().filter_map(|member| Some((member.jurisdiction.clone(), member.endpoint.clone()?)))
-}
-
-/// Whether a connection broke before anything was answered. What a node answers has no source on this side.
-fn broken(status: &Status) -> bool {
-    status.source().is_some() && ConnectError::beneath(status).is_none()
 }

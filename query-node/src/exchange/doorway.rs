@@ -1,4 +1,4 @@
-//! What both doors of a node have, whoever comes through them.
+//! Parts that both doors of a node have in common.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use super::places::{Drain, Places};
 use crate::clock::{Clock, SystemClock};
 use crate::observe::Metrics;
 
-/// How a door is kept.
+/// Settings and shared state of one door.
 #[derive(Clone)]
 pub struct Doorway {
     /// The limits of the bundle in force.
     pub limits: LiveLimits,
-    /// By which it ends in good order with the rest of its node.
+    /// Ends the door in good order, together with the rest of its node.
     pub drain: Drain,
-    /// Its places; they are counted by the same drain.
+    /// Its places, which are closed by the same drain.
     pub places: Places,
-    /// Where what comes through is counted.
+    /// Metrics that count what comes through it.
     pub metrics: Metrics,
-    /// The clock by which certificates, envelopes and tokens hold.
+    /// Clock that certificates, envelopes and tokens are judged by.
     pub clock: Arc<dyn Clock>,
 }
 
 impl From<Limits> for Doorway {
-    /// A door on its own, with these limits, by the machine's clock.
+    /// Creates a door of its own with these limits, by the machine's clock.
     fn from(limits: Limits) -> Self {
         let drain = Drain::default();
         Self {

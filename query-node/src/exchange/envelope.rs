@@ -1,4 +1,4 @@
-//! The envelope: what a home node asks of an owner, signed with the key of the certificate it connects with.
+//! The envelope: a home node's request to an owner, signed with the key of the certificate that it connects with.
 //!
 //! The signed bytes travel as they were signed; nobody has to make them again. An owner checks the signature against
 //! the certificate of the connection, so that an envelope proves nothing on any other connection.
@@ -12,7 +12,7 @@ use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
 /// The only version there is.
 pub const ENVELOPE_VERSION: u32 = 1;
 
-/// What a home node asks of an owner.
+/// A home node's request to an owner to run one fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Envelope {
@@ -22,9 +22,9 @@ pub struct Envelope {
     pub query_id: Uuid,
     /// The fragment's number within the query.
     pub fragment: u32,
-    /// Who asks: must be the jurisdiction that the connection's certificate names.
+    /// The jurisdiction that asks. It must be the one that the connection's certificate names.
     pub from: JurisdictionId,
-    /// Who is asked: must be the node that reads it.
+    /// The jurisdiction that is asked. It must be that of the node that reads it.
     pub to: JurisdictionId,
     /// The fragment: one SELECT statement over the owner's catalog.
     pub sql: String,
@@ -36,11 +36,11 @@ pub struct Envelope {
     pub purpose: Option<Purpose>,
     /// The digest of the agreement that the home node relies on; absent for public tables and for its own.
     pub agreement: Option<String>,
-    /// When it was made.
+    /// Time at which it was made.
     pub issued_at: Timestamp,
-    /// When the answer is of no more use.
+    /// Time from which on the answer is of no use.
     pub deadline: Timestamp,
-    /// Never used twice: an owner answers an envelope once.
+    /// Number that is used once: an owner answers an envelope once.
     pub nonce: Uuid,
     /// The most rows that the home node will take.
     pub max_rows: u64,

@@ -1,21 +1,67 @@
-//! How what goes wrong on the way to an owner, or on the way back, is told.
+//! Refusals for what goes wrong between a home node and an owner.
+
+use std::error::Error;
 
 use tonic::Status;
+use uuid::Uuid;
+use wanqu_client::again::not_begun;
 use wanqu_client::connect::ConnectError;
 use wanqu_client::status::from_status;
 use wanqu_crds::names::JurisdictionId;
 
 use crate::refusal::{Code, Refusal};
 
-/// The refusal in a status, or the connection that was never made.
-pub(super) fn explain(status: &Status, owner: &JurisdictionId) -> Refusal {
+/// Returns true if a call certainly came to nothing before its owner could begin with it: there was no connection, the owner
+/// turned it away because it is ending, or the message was given back unsent.
+///
+/// Anything else may have been answered, and each answer is a release.
+pub(super) fn certainly_not_begun(status: &Status) -> bool {
+    not_begun(status) || was_unsent(status)
+}
+
+/// Returns true if a connection closed before the message was handed to it.
+fn was_unsent(status: &Status) -> bool {
+    let mut error: Option<&(dyn Error + 'static)> = status.source();
+    while let Some(current) = error {
+        if current.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
+            return true;
+        }
+        error = current.source();
+    }
+    false
+}
+
+/// Returns the refusal that a status of an owner stands for, after it was sent a fragment of this query.
+pub(super) fn explain(status: &Status, owner: &JurisdictionId, query_id: Uuid) -> Refusal {
     match ConnectError::beneath(status) {
         Some(error) => unconnected(&error, owner),
+        // What a node answers has no source on this side.
+        None if status.source().is_some() && !was_unsent(status) => interrupted(owner, query_id),
         None => from_status(status, Some(owner)),
     }
 }
 
-/// The connection was not made.
+/// Returns the refusal that a status of a member stands for, where no release is at stake.
+pub(super) fn explain_call(status: &Status, member: &JurisdictionId) -> Refusal {
+    match ConnectError::beneath(status) {
+        Some(error) => unconnected(&error, member),
+        None => from_status(status, Some(member)),
+    }
+}
+
+/// Returns the refusal for a connection that broke after the fragment was sent.
+fn interrupted(owner: &JurisdictionId, query_id: Uuid) -> Refusal {
+    Refusal::new(
+        Code::OwnerUnavailable,
+        format!("the connection to the node of {owner} broke after the fragment was sent: it may have been answered"),
+    )
+    .with_subject(format!("query {query_id}"))
+    .with_rule("each answer is a release, so what may have been answered is not asked again by itself")
+    .with_remedy(format!("look for the query in the audit log of {owner}; ask again if it may be released once more"))
+    .with_owner(owner.clone())
+}
+
+/// Returns the refusal for a connection that was not made.
 pub(super) fn unconnected(error: &ConnectError, owner: &JurisdictionId) -> Refusal {
     let refusal = match error {
         ConnectError::Unreachable(_) => {
@@ -29,12 +75,12 @@ pub(super) fn unconnected(error: &ConnectError, owner: &JurisdictionId) -> Refus
     refusal.with_owner(owner.clone())
 }
 
-/// The answer did not come in time.
+/// Returns the refusal for an answer that did not come in time.
 pub(super) fn too_late(owner: &JurisdictionId) -> Refusal {
     Refusal::new(Code::Limit, "the deadline passed before the answer was complete").with_owner(owner.clone())
 }
 
-/// The answer ended without its report.
+/// Returns the refusal for an answer that ended without its report.
 pub(super) fn cut_off(owner: &JurisdictionId) -> Refusal {
     Refusal::new(Code::OwnerUnavailable, "the release broke off before its end").with_owner(owner.clone())
 }

@@ -1,4 +1,4 @@
-//! Arrow Flight with all methods but those that a server has: the rest answers "unimplemented".
+//! Arrow Flight for servers that have a few of its methods: the others answer "unimplemented".
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -29,35 +29,35 @@ use super::listener::{Accepting, Caller, accept};
 use crate::refusal::{Code, Refusal};
 use crate::trace::TraceContext;
 
-/// A stream of one kind of message.
+/// Stream of messages of one kind.
 pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// What came with a call.
+/// Context of a call.
 pub(crate) struct Call {
-    /// Who calls.
+    /// The caller, as the TLS connection shows it.
     pub caller: Caller,
-    /// The bearer token, if there was one.
+    /// The bearer token, if one was sent.
     pub token: Option<String>,
-    /// The trace that the caller is in, if it says so (`traceparent`).
+    /// The caller's trace, if it names one (`traceparent`).
     pub trace: Option<TraceContext>,
 }
 
-/// The part of Flight that the exchange and the gateway use.
+/// A server of the part of Flight that the exchange and the gateway use.
 #[async_trait]
 pub(crate) trait Door: Send + Sync + 'static {
     /// Answers a ticket with rows.
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status>;
 
-    /// The longest message that is taken now, in bytes.
+    /// Returns the length of the longest message that is accepted now, in bytes.
     fn longest_message(&self) -> usize;
 
-    /// Does something else that has a name; nothing by default.
+    /// Performs a named action. By default there are none.
     async fn action(&self, _call: Call, _action: Action) -> Result<Vec<u8>, Status> {
         Err(unimplemented())
     }
 }
 
-/// Serves until `stop`, then lets what runs come to its end for a few seconds. `streams` is the most calls at once on
+/// Serves until `stop`, then gives running calls a few seconds to end. `streams` is the greatest number of calls at once on
 /// one connection.
 pub(crate) async fn serve(
     door: impl Door,
@@ -81,19 +81,19 @@ pub(crate) async fn serve(
     }
 }
 
-/// The refusal that ends what took too long.
+/// Returns the refusal that ends a call at its deadline.
 pub(crate) fn deadline_passed() -> Refusal {
     Refusal::new(Code::Limit, "the deadline passed before the answer was complete")
 }
 
-/// The refusal that ends what still runs when the node's time is over.
+/// Returns the refusal that ends a call that still runs when the node ends.
 pub(crate) fn cut_short() -> Refusal {
     Refusal::new(Code::Draining, "the node ended before the answer was complete")
         .with_remedy("ask again: another replica answers, or this one when it is back")
 }
 
-/// Messages up to the first failure, which a panic, the deadline and the node's end (`cut`) also are. `kept` lives as
-/// long as the stream: a guard in it acts when the client goes away.
+/// Returns the messages up to the first failure; a panic, the deadline and the node's end (`cut`) are failures too. `kept`
+/// is dropped with the stream: a guard in it acts when the client goes away.
 pub(crate) fn bounded<K: Send + 'static>(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
     deadline: Instant,
@@ -120,7 +120,7 @@ pub(crate) fn bounded<K: Send + 'static>(
     })
 }
 
-/// Takes messages as long as the door takes them at the moment of the call.
+/// The service, with the door's message limit looked up at each call.
 struct Bounded<D>(Arc<Adapter<D>>);
 
 impl<D> Clone for Bounded<D> {

@@ -1,7 +1,7 @@
-//! What two members tell each other of the agreements between them, so that both see that they hold the same terms before
-//! anybody asks under them.
+//! Agreements that members report to each other, so that both see that they hold the same terms before anybody asks under
+//! them.
 //!
-//! A member is told of agreements that it is a party to, and of no others. No data is behind this: it is no release.
+//! A member is told of the agreements that it is a party to, and of no others. No data is read for this: it is no release.
 
 use std::collections::HashSet;
 
@@ -11,15 +11,15 @@ use wanqu_crds::names::{JurisdictionId, ResourceName};
 
 use crate::refusal::{Code, Refusal};
 
-/// The name of the errand: a Flight action.
-pub(super) const ERRAND: &str = "agreements";
+/// Name of the Flight action.
+pub(super) const ACTION: &str = "agreements";
 
-/// The longest answer, in bytes: room for some thousands of agreements.
-pub(super) const LONGEST: usize = 1 << 20;
+/// Longest answer, in bytes: room for some thousands of agreements.
+pub(super) const MAX_ANSWER: usize = 1 << 20;
 
-/// How many agreements of a member are kept that this node does not hold itself: what its operator declared a moment ago,
-/// and what another operator declared before this one.
-const UNKNOWN: usize = 64;
+/// Number of a member's agreements that are kept although this node does not hold them: those that the member's operator
+/// declared a moment ago, before this node's did.
+const MAX_UNKNOWN: usize = 64;
 
 /// An agreement as one of its parties holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ pub struct HeldAgreement {
     pub state: AgreementState,
 }
 
-/// The agreements of a bundle between its own jurisdiction and one other.
+/// Returns the agreements of a bundle between its own jurisdiction and `peer`.
 #[must_use]
 pub fn agreements_with(bundle: &NodeBundle, peer: &JurisdictionId) -> Vec<HeldAgreement> {
     let own = &bundle.jurisdiction;
@@ -49,7 +49,7 @@ pub fn agreements_with(bundle: &NodeBundle, peer: &JurisdictionId) -> Vec<HeldAg
     bundle.agreements.iter().filter(shared).map(held).collect()
 }
 
-/// Reads an answer. What is in it is shown to people, so nothing passes for a digest that is none.
+/// Reads an answer. Its digests are shown to people, so an answer with a malformed one is refused.
 pub(super) fn read(answer: &[u8], peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
     let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     serde_json::from_slice::<Vec<HeldAgreement>>(answer)
@@ -61,15 +61,15 @@ pub(super) fn read(answer: &[u8], peer: &JurisdictionId) -> Result<Vec<HeldAgree
         })
 }
 
-/// What is kept of an answer: each agreement once, first those that this node holds too, and some that it does not hold, or
-/// not yet. However much a member says, it takes no more room than that.
+/// Returns the part of an answer that is kept: each agreement once, first those that this node holds too, then at most
+/// 64 others. A long answer takes no more memory than that.
 #[must_use]
 pub fn noted(bundle: &NodeBundle, peer: &JurisdictionId, told: Vec<HeldAgreement>) -> Vec<HeldAgreement> {
     let own: HashSet<ResourceName> = agreements_with(bundle, peer).into_iter().map(|held| held.name).collect();
     let mut seen = HashSet::new();
     let (mut noted, more): (Vec<_>, Vec<_>) =
         told.into_iter().filter(|held| seen.insert(held.name.clone())).partition(|held| own.contains(&held.name));
-    noted.extend(more.into_iter().take(UNKNOWN));
+    noted.extend(more.into_iter().take(MAX_UNKNOWN));
     noted
 }
 
@@ -91,7 +91,7 @@ mod tests {
         let flood = (0..10_000).map(|number| held(&format!("invented-{number}"), Active));
         let twice = own.iter().cloned().chain(own.iter().map(|own| HeldAgreement { state: Suspended, ..own.clone() }));
         let noted = noted(&bundle, &hong_kong(), flood.chain(twice).collect());
-        assert_eq!(noted.len(), own.len() + UNKNOWN);
+        assert_eq!(noted.len(), own.len() + MAX_UNKNOWN);
         assert_eq!(noted[..own.len()], own, "what both hold comes first, as it was said first");
     }
 }

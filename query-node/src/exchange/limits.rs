@@ -1,22 +1,22 @@
-//! The limits of the bundle in force, as the doors see them.
+//! Limits of the bundle in force, shared with the doors.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use wanqu_crds::bundle::Limits;
 
-/// The limits in force. Clones share one state, so that a new bundle's hold from the next question on.
+/// The limits in force. Clones share one state: the limits of a new bundle hold from the next question on.
 #[derive(Debug, Clone)]
 pub struct LiveLimits(Arc<RwLock<Limits>>);
 
 impl LiveLimits {
-    /// The limits now.
+    /// Returns the limits in force now.
     #[must_use]
     pub fn now(&self) -> Limits {
         self.0.read().clone()
     }
 
-    /// Puts others in force.
+    /// Replaces the limits.
     pub fn replace(&self, limits: Limits) {
         *self.0.write() = limits;
     }

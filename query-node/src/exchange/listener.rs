@@ -23,29 +23,29 @@ use wanqu_client::reason::io_reason;
 
 use super::tap::Tap;
 
-/// How long a handshake may take.
+/// Time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// How many handshakes may run at once; further connections wait in the kernel's queue.
+/// Handshakes that may run at once; further connections wait in the kernel's queue.
 const MAX_HANDSHAKES: usize = 256;
 
-/// How many connections may be open at once; further ones are refused.
+/// Connections that may be open at once; further ones are refused.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// How to accept connections.
+/// Settings for accepting connections.
 #[derive(Clone)]
 pub(crate) struct Accepting {
-    /// The server's side of TLS.
+    /// TLS configuration of the server.
     pub tls: Arc<ServerConfig>,
-    /// Who watches.
+    /// Observer that is told of refused connections.
     pub tap: Tap,
 }
 
-/// Who is at the other end; found in a request's extensions.
+/// The other end of a connection; found in a request's extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
-    /// The certificates that the node came with, where clients are nodes. The handshake checked them; a connection
-    /// outlives what was true then, so whoever answers a call asks the trust of the moment.
+    /// The client's certificate chain, where clients are nodes. The handshake verified it; it may be trusted no longer, so
+    /// whoever answers a call verifies it again.
     pub chain: Arc<[CertificateDer<'static>]>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Connection {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Accepts until the receiver is dropped.
+/// Accepts connections until the receiver is dropped.
 pub(crate) fn accept(listener: TcpListener, how: Accepting) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {

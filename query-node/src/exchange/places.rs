@@ -1,4 +1,4 @@
-//! How many questions a door has open, and whether it lets in more.
+//! Bound on the calls that a door has open at once, and the door's closing when the node ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::refusal::{Code, Refusal};
 
-/// The end of a node in good order: first nobody is let in any more, then what still runs is cut. Clones share one state.
+/// Orderly end of a node: first the doors admit no new calls, then running ones are cancelled. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Drain {
     draining: CancellationToken,
@@ -16,30 +16,30 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// From now on nobody is let in.
+    /// Closes the doors to new calls.
     pub fn begin(&self) {
         self.draining.cancel();
     }
 
-    /// Ends what still runs.
+    /// Cancels the calls that still run.
     pub fn cut(&self) {
         self.cut.cancel();
     }
 
-    /// Whether nobody is let in any more.
+    /// Returns true if the doors admit no new calls.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.draining.is_cancelled()
     }
 
-    /// Cancelled when one question is to end: a token of its own for each.
+    /// Returns a token for one call. It is cancelled by [`cut`](Self::cut), and can be cancelled by itself.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         self.cut.child_token()
     }
 }
 
-/// The places behind one door. Clones share one state.
+/// Places for calls behind one door. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Places(Arc<Inner>);
 
@@ -50,18 +50,18 @@ struct Inner {
     drain: Drain,
 }
 
-/// A place that is taken until this is dropped.
+/// A place that one call holds until this is dropped.
 #[derive(Debug)]
 pub struct Place(Arc<Inner>);
 
 impl Places {
-    /// All places free, until the node ends.
+    /// Creates places that are all free. None can be taken once `drain` has begun.
     #[must_use]
     pub fn new(drain: Drain) -> Self {
         Self(Arc::new(Inner { taken: AtomicUsize::new(0), left: Notify::new(), drain }))
     }
 
-    /// Takes a place, if fewer than `most` are taken.
+    /// Takes a place if fewer than `most` are taken. Does not wait.
     ///
     /// # Errors
     /// [`Code::Limit`] if there is none; [`Code::Draining`] if the node is ending.
@@ -81,13 +81,13 @@ impl Places {
         Ok(place)
     }
 
-    /// How many are taken.
+    /// Returns the number of places that are taken.
     #[must_use]
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::SeqCst)
     }
 
-    /// Waits until none is taken.
+    /// Waits until no place is taken.
     pub async fn empty(&self) {
         loop {
             let left = self.0.left.notified();

@@ -1,4 +1,4 @@
-//! Takes a release apart: schema first, then rows, then the report. What does not fit is not taken.
+//! Reads a release: schema first, then rows, then the report. It must be what was asked for in each of them.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -16,18 +16,20 @@ use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
+use uuid::Uuid;
 use wanqu_client::wire::is_note;
 
 use super::failures::{cut_off, explain, too_late};
 use crate::fragment::{Fragment, Release, ReleaseReport};
 use crate::refusal::{Code, Refusal};
 
-/// What was asked for.
+/// The request that a release is checked against.
 pub(super) struct Expected {
     pub fragment: Fragment,
+    pub query_id: Uuid,
     pub max_rows: u64,
     pub deadline: Instant,
-    /// Counts what comes, over all releases of this owner.
+    /// Counter of the bytes received, over all releases of this owner.
     pub received: Counter,
 }
 
@@ -38,7 +40,7 @@ impl Expected {
 
     fn explain(&self, error: FlightError) -> Refusal {
         match error {
-            FlightError::Tonic(status) => explain(&status, &self.fragment.owner),
+            FlightError::Tonic(status) => explain(&status, &self.fragment.owner, self.query_id),
             error => {
                 tracing::warn!(owner = %self.fragment.owner, %error, "a release cannot be read");
                 self.shape("the release cannot be read")
@@ -47,10 +49,10 @@ impl Expected {
     }
 }
 
-/// The report, once it has come.
+/// The report, once it has arrived.
 type Report = Arc<Mutex<Option<ReleaseReport>>>;
 
-/// Waits for the schema, checks it, and returns the rest as it comes.
+/// Waits for the schema and checks it. Returns the release, whose rows arrive as they are read.
 pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -> Result<Release, Refusal> {
     let (report, bytes): (Report, _) = (Arc::default(), Arc::new(AtomicU64::new(0)));
     let messages = messages(stream, Arc::clone(&report), Arc::clone(&bytes), expected.received.clone());
@@ -76,7 +78,7 @@ pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -
     Ok(Release { schema, batches, bytes, report: report.boxed() })
 }
 
-/// Counts messages, and sets the report aside: it is the last message, and nothing may come after it.
+/// Returns the messages of schema and rows, counting their bytes. The report, which must be the last, is put aside.
 fn messages(
     stream: Streaming<FlightData>,
     report: Report,
@@ -173,7 +175,7 @@ impl Reading {
             .map_err(|_| expected.shape("rows of the release have another shape than its schema"))
     }
 
-    /// The report, which must be there and fit the rows: without it, the release may have been cut short.
+    /// Returns the report, which must be there and fit the rows: without it, the release may have been cut short.
     fn finish(&self) -> Result<ReleaseReport, Refusal> {
         let report = self.report.lock().take().ok_or_else(|| cut_off(&self.expected.fragment.owner))?;
         if report.owner != self.expected.fragment.owner || report.rows != self.rows {

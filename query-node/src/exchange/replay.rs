@@ -1,4 +1,4 @@
-//! An owner answers an envelope once.
+//! Nonces that were used, so that an owner answers an envelope once.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use wanqu_crds::names::JurisdictionId;
 
 use crate::refusal::{Code, Refusal};
 
-/// How many unexpired nonces of one peer are remembered.
+/// Number of unexpired nonces that are remembered of one peer.
 const MAX_PER_PEER: usize = 100_000;
 
 /// Remembers nonces until their deadlines pass; after that the deadline itself refuses a replay.
@@ -29,7 +29,7 @@ impl Default for ReplayGuard {
 }
 
 impl ReplayGuard {
-    /// Takes note of a nonce.
+    /// Records a nonce.
     ///
     /// # Errors
     /// [`Code::Envelope`] if it was seen before; [`Code::Limit`] if the peer has too many unexpired ones.

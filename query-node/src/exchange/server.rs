@@ -17,12 +17,12 @@ use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
 use wanqu_crds::names::JurisdictionId;
 
+use super::capacity::{Capacity, STREAMS, Seat, Work};
 use super::doorway::Doorway;
 use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use super::held::{self, HeldAgreement};
 use super::listener::Accepting;
-use super::places::Place;
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::tap::Tap;
@@ -34,20 +34,19 @@ use crate::observe::{Course, Metrics};
 use crate::refusal::{Code, Refusal};
 use crate::trace::{self, Kind, Step};
 
-/// What an envelope takes beside its SQL text, in bytes.
+/// Bytes of an envelope beside its SQL text.
 const ENVELOPE_SLACK: usize = 64 * 1024;
 
-/// How many fragments one query may have open at one owner, on average.
-const FRAGMENTS: usize = 16;
-
-/// How long a service may take to end what was cancelled.
+/// Time that a service has to end what was cancelled.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// An envelope whose sender is known for certain.
+/// An envelope whose sender has been verified.
 #[derive(Debug)]
 pub struct VerifiedRequest {
     envelope: Envelope,
     peer: JurisdictionId,
+    /// `None` for a question of this node's own: the gateway bounds those.
+    seat: Option<Arc<Seat>>,
 }
 
 impl VerifiedRequest {
@@ -62,46 +61,56 @@ impl VerifiedRequest {
             );
         }
         let peer = envelope.from.clone();
-        Ok(Self { envelope, peer })
+        Ok(Self { envelope, peer, seat: None })
     }
 
-    /// What is asked.
+    /// Takes a place for the work that was admitted. It is held until the release has been sent, or given up.
+    ///
+    /// # Errors
+    /// [`Code::Limit`] if all places for such work are taken.
+    pub fn begin(&self, work: Work) -> Result<(), Refusal> {
+        self.seat.as_ref().map_or(Ok(()), |seat| seat.begin(work))
+    }
+
+    /// Returns the envelope.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
-    /// Who asks: the jurisdiction that the connection's certificate names.
+    /// Returns the jurisdiction that asks: the one that the connection's certificate names.
     #[must_use]
     pub fn peer(&self) -> &JurisdictionId {
         &self.peer
     }
 }
 
-/// What an owner does with a question.
+/// An owner's handling of requests.
 #[async_trait]
 pub trait OwnerService: Send + Sync + 'static {
-    /// Admits, runs, gates and records; `cancel` is cancelled when the home node goes away or the deadline passes.
+    /// Admits, takes a place for the work ([`VerifiedRequest::begin`]), runs, gates and records. `cancel` is cancelled when
+    /// the home node goes away or the deadline passes.
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal>;
 
-    /// Records that an envelope of `peer` was refused unread. Returns what to tell it.
+    /// Records that an envelope of `peer` was refused before it was read, or before anything was run for it. Returns the
+    /// refusal to send.
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal;
 
-    /// The agreements that the owner holds with `peer`.
+    /// Returns the agreements that the owner holds with `peer`.
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement>;
 }
 
-/// A service's answer, made on a task of its own: whoever drops this future cancels the work, and the service lives to
-/// write that down.
-pub(crate) async fn attended(
+/// Lets a service answer on a task of its own. Dropping this future cancels the work; the service still runs to its end, so
+/// that it can record that it was cancelled.
+pub(crate) async fn answer_on_a_task(
     service: Arc<dyn OwnerService>,
     request: VerifiedRequest,
     cancel: CancellationToken,
 ) -> Result<AuditedRelease, Refusal> {
-    let unattended = cancel.clone().drop_guard();
+    let dropped = cancel.clone().drop_guard();
     let answer = async move { service.answer(request, cancel).await };
     let answered = tokio::spawn(trace::carried(answer).in_current_span()).await;
-    let _ = unattended.disarm();
+    let _ = dropped.disarm();
     answered.unwrap_or_else(|_| Err(internal()))
 }
 
@@ -112,12 +121,16 @@ pub struct ExchangeServer {
     tls: Arc<rustls::ServerConfig>,
     service: Arc<dyn OwnerService>,
     door: Doorway,
+    capacity: Capacity,
     replays: ReplayGuard,
     tap: Tap,
 }
 
 impl ExchangeServer {
-    /// Puts it together.
+    /// Creates the server.
+    ///
+    /// # Errors
+    /// If the identity cannot be used for TLS.
     pub fn new(
         identity: &Slot<NodeIdentity>,
         trust: Trust,
@@ -129,13 +142,14 @@ impl ExchangeServer {
             tls: server_config(identity, &trust)?,
             trust,
             service,
+            capacity: Capacity::new(door.places.clone()),
             door,
             replays: ReplayGuard::default(),
             tap: None,
         })
     }
 
-    /// Lets a tap watch everything that crosses here.
+    /// Shows everything that crosses here to an observer.
     #[must_use]
     pub fn with_tap(mut self, tap: Tap) -> Self {
         self.tap = tap;
@@ -147,10 +161,11 @@ impl ExchangeServer {
         let address: Option<SocketAddr> = listener.local_addr().ok();
         tracing::info!(jurisdiction = %self.own, ?address, "the exchange is open");
         let how = Accepting { tls: Arc::clone(&self.tls), tap: self.tap.clone() };
-        serve(self, listener, how, 512, stop).await
+        serve(self, listener, how, STREAMS, stop).await
     }
 
-    /// The longest envelope now. JSON writes a control character as six bytes; a text of nothing else is refused, rightly.
+    /// Returns the length of the longest envelope that is accepted now. JSON writes a control character as six bytes; a text
+    /// of nothing else is refused, rightly.
     fn max_envelope(&self) -> usize {
         self.door.limits.now().sql_bytes as usize * 2 + ENVELOPE_SLACK
     }
@@ -161,7 +176,8 @@ impl ExchangeServer {
         }
     }
 
-    /// Who calls. Asked at every call, so that a connection does not outlive its certificate, its CA, or its membership.
+    /// Returns the caller's identity, verified anew at each call: a connection does not outlive its certificate, its CA or its
+    /// membership.
     fn vouched(&self, call: &Call) -> Result<PeerIdentity, Status> {
         self.trust.vouches(&call.caller.chain, self.door.clock.now()).map_err(|error| {
             tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
@@ -173,22 +189,17 @@ impl ExchangeServer {
         })
     }
 
-    /// A place for one more call.
-    fn place(&self) -> Result<Place, Refusal> {
-        self.door.places.take(self.door.limits.now().concurrent_queries as usize * FRAGMENTS)
-    }
-
-    /// What a peer asks, if it is to be listened to.
-    fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Place), Refusal> {
-        // Before the nonce is burnt: who is turned away for want of a place may come again with the same envelope.
-        let place = self.place()?;
+    /// Opens an envelope of `peer`, if there is room for one more request.
+    fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Arc<Seat>), Refusal> {
+        // Before the nonce is noted: whoever is turned away here may come again with the same envelope.
+        let seat = self.capacity.arrive(&self.door.limits.now())?;
         let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.door.clock.now())?;
-        Ok((envelope, place))
+        Ok((envelope, seat))
     }
 
-    /// Answers an envelope, which says what trace its course is a step of.
+    /// Answers an envelope. `course` becomes a step of the trace that the envelope names.
     async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], course: &mut Course) -> Result<Sending, Refusal> {
-        let (envelope, place) = match self.opened(peer, bytes) {
+        let (envelope, seat) = match self.opened(peer, bytes) {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
         };
@@ -205,8 +216,8 @@ impl ExchangeServer {
         let (jurisdiction, trace_id) = (&peer.jurisdiction, context.trace_id());
         let span = tracing::info_span!("fragment", %query_id, fragment, peer = %jurisdiction, trace_id);
         course.begin(step);
-        let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone() };
-        let answer = attended(Arc::clone(&self.service), request, cancel.clone());
+        let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone(), seat: Some(Arc::clone(&seat)) };
+        let answer = answer_on_a_task(Arc::clone(&self.service), request, cancel.clone());
         let mut answer = std::pin::pin!(trace::within(context, answer).instrument(span));
         let release = tokio::select! {
             answered = &mut answer => answered?,
@@ -219,33 +230,33 @@ impl ExchangeServer {
                 };
             }
         };
-        Ok(Sending { release, deadline, cut: cancel, guard, place })
+        Ok(Sending { release, deadline, cut: cancel, guard, seat })
     }
 }
 
-/// A release that is being sent, with what lasts as long as the sending.
+/// A release that is being sent, with the guards that are dropped when it has been.
 struct Sending {
     release: AuditedRelease,
     deadline: Instant,
     cut: CancellationToken,
     guard: DropGuard,
-    place: Place,
+    seat: Arc<Seat>,
 }
 
 impl Sending {
-    /// The messages: schema, rows, report. Dropping the stream cancels the query.
-    fn messages(self, told: Tell) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-        let Self { release, deadline, cut, guard, place } = self;
+    /// Returns the messages: schema, rows, report. Dropping the stream cancels the query.
+    fn messages(self, outgoing: Outgoing) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+        let Self { release, deadline, cut, guard, seat } = self;
         let schema = release.schema();
         let (batches, report) = release.into_parts();
-        let counted = told.clone();
+        let counted = outgoing.clone();
         let report = async move {
             let report = report.await.map_err(to_status)?;
             counted.report(&report);
             note(&report)
         };
         let all = encode(&schema, batches).chain(stream::once(report));
-        bounded(all, deadline, cut, (guard, place)).inspect(move |message| told.message(message))
+        bounded(all, deadline, cut, (guard, seat)).inspect(move |message| outgoing.message(message))
     }
 }
 
@@ -258,7 +269,7 @@ impl Door for ExchangeServer {
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         let peer = self.vouched(&call)?;
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
-        let tell = Tell {
+        let outgoing = Outgoing {
             tap: self.tap.clone(),
             metrics: self.door.metrics.clone(),
             from: self.own.clone(),
@@ -266,12 +277,12 @@ impl Door for ExchangeServer {
         };
         let mut course = Course::fragment(&self.door.metrics, &peer.jurisdiction);
         match self.answer(&peer, &ticket.ticket, &mut course).await {
-            Ok(sending) => Ok(course.follow(sending.messages(tell))),
+            Ok(sending) => Ok(course.follow(sending.messages(outgoing))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");
                 course.refused(&refusal);
                 let status = to_status(refusal);
-                tell.status(&status);
+                outgoing.status(&status);
                 Err(status)
             }
         }
@@ -279,10 +290,10 @@ impl Door for ExchangeServer {
 
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
         let peer = self.vouched(&call)?.jurisdiction;
-        let _place = self.place().map_err(to_status)?;
-        if action.r#type != held::ERRAND {
-            let refusal = Refusal::new(Code::Envelope, "the errand is not known here")
-                .with_rule(format!("beside fragments, a member can ask for `{}` alone", held::ERRAND));
+        let _seat = self.capacity.arrive(&self.door.limits.now()).map_err(to_status)?;
+        if action.r#type != held::ACTION {
+            let refusal = Refusal::new(Code::Envelope, "the action is not known here")
+                .with_rule(format!("the only action of an exchange is `{}`", held::ACTION));
             return Err(to_status(refusal));
         }
         let answer = serde_json::to_vec(&self.service.agreements_with(&peer)).map_err(|_| to_status(internal()))?;
@@ -291,16 +302,16 @@ impl Door for ExchangeServer {
     }
 }
 
-/// Tells a tap of what is on its way out, and counts it.
+/// Shows outgoing messages to the tap, and counts them.
 #[derive(Clone)]
-struct Tell {
+struct Outgoing {
     tap: Tap,
     metrics: Metrics,
     from: JurisdictionId,
     to: JurisdictionId,
 }
 
-impl Tell {
+impl Outgoing {
     fn report(&self, report: &ReleaseReport) {
         self.metrics.suppressed(&self.to, report.suppressed_cells.unwrap_or_default());
     }

@@ -20,13 +20,16 @@ const MAGIC: &[u8; 4] = b"WQE1";
 const CONTEXT: &[u8] = b"wanqu exchange envelope, version 1\n";
 const SIGNATURE: usize = 64;
 
-/// How far the clocks of two nodes may differ.
+/// Difference that the clocks of two nodes may have.
 pub const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// The longest that a home node may wait for an answer.
+/// Longest time that a home node may give an owner.
 pub const MAX_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Signs an envelope with the node's own key.
+///
+/// # Errors
+/// [`Code::Internal`] if it cannot be written as JSON.
 pub fn sign(envelope: &Envelope, identity: &NodeIdentity) -> Result<Vec<u8>, Refusal> {
     let json = serde_json::to_vec(envelope)
         .map_err(|_| Refusal::new(Code::Internal, "the envelope could not be written as JSON"))?;

@@ -1,6 +1,7 @@
 //! Two nodes on loopback: honest ones, and each in turn hostile.
 
 mod arriving;
+mod each_other;
 mod ending;
 mod errands;
 mod strangers;

@@ -15,10 +15,10 @@ use wanqu_client::wire::MAX_MESSAGE;
 use super::clear::{bare_schema, cleared};
 use crate::refusal::Refusal;
 
-/// About how large one message is made, in bytes; a single row may be larger.
+/// Size that messages are split to, in bytes; a single row may be larger.
 const TARGET_MESSAGE: usize = 2 * 1024 * 1024;
 
-/// The schema and the rows as messages; nothing but the visible values is in them.
+/// Encodes a schema and rows as messages, which hold nothing but the visible values.
 pub(crate) fn encode<S>(
     schema: &SchemaRef,
     batches: S,

@@ -32,6 +32,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 
 pub use release::{AuditReference, AuditedRelease, Ending, GateAccount, GatedRelease};
 
@@ -43,7 +44,7 @@ use thread::thread;
 
 use crate::admission::{AdmittedFragment, Family, GatedShape, Shape, aggregate_of};
 use crate::catalog::{arrow_schema, nullable};
-use crate::engine::{Engine, Run, refusal_over_public, refusal_without_values};
+use crate::engine::{Engine, FetchedBytes, Run, refusal_over_public, refusal_without_values};
 use crate::refusal::{Code, Refusal};
 
 /// How often a pass may find that the sources changed under it.
@@ -58,14 +59,15 @@ const ATTEMPTS: usize = 2;
 /// A source that cannot be read, a limit, or a fault of the engine; never a value.
 pub async fn release(fragment: &AdmittedFragment, engine: &Engine) -> Result<GatedRelease, Refusal> {
     match fragment.shape() {
-        Shape::Public => public(fragment.plan(), engine, fragment.max_rows()).await,
-        Shape::Gated(shape) => gated(fragment.plan(), shape, engine, fragment.max_rows()).await,
+        Shape::Public => public(fragment, engine).await,
+        Shape::Gated(shape) => gated(fragment.plan(), shape, engine, fragment.max_rows(), fragment.deadline()).await,
     }
 }
 
 /// Rows of public tables, as they come.
-async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<GatedRelease, Refusal> {
-    let run = engine.start_public()?;
+async fn public(fragment: &AdmittedFragment, engine: &Engine) -> Result<GatedRelease, Refusal> {
+    let (plan, max_rows, fetched) = (fragment.plan(), fragment.max_rows(), FetchedBytes::default());
+    let run = engine.start_public(fragment.deadline(), &fetched)?;
     let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
     let batches = run.execute(&bound).await.map_err(|error| refusal_over_public(&error))?;
     let schema = arrow_schema(plan);
@@ -83,7 +85,7 @@ async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<Ga
             .with_schema(Arc::clone(&declared))
             .map_err(|_| Refusal::new(Code::Internal, "the rows have other columns than were planned"))
     });
-    Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
+    Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), fetched))
 }
 
 /// One aggregate over non-public tables.
@@ -92,11 +94,14 @@ async fn gated(
     shape: &GatedShape,
     engine: &Engine,
     max_rows: u64,
+    deadline: Timestamp,
 ) -> Result<GatedRelease, Refusal> {
+    // Of every attempt: what was fetched for one that came to nothing has crossed all the same.
+    let fetched = FetchedBytes::default();
     let aggregate =
         aggregate_of(plan).ok_or_else(|| Refusal::new(Code::NotAnAggregate, "the fragment is no aggregate"))?;
     for _ in 0..ATTEMPTS {
-        let run = engine.start()?;
+        let run = engine.start(deadline, &fetched)?;
         let before = run.fingerprint(plan)?;
         let result = attempt(&run, plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
         if run.fingerprint(plan)? != before {
@@ -111,7 +116,7 @@ async fn gated(
             suppressed_public: Some(outcome.public()),
         };
         let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
-        return Ok(GatedRelease::new(schema, batches, account, run.fetched_bytes()));
+        return Ok(GatedRelease::new(schema, batches, account, fetched));
     }
     Err(Refusal::new(Code::Source, "a source changed while it was read").with_remedy("ask again"))
 }

@@ -1,10 +1,10 @@
-//! Lists a catalog as the gateway shows it.
+//! The catalog as the gateway lists it.
 
 use wanqu_client::listing::{ColumnListing, TableListing};
 
 use crate::catalog::Catalog;
 
-/// Every table of a catalog, by name.
+/// Returns every table of a catalog, by name.
 #[must_use]
 pub fn list(catalog: &Catalog) -> Vec<TableListing> {
     catalog

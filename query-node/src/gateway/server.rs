@@ -1,4 +1,4 @@
-//! The gateway itself: who asks, and what is sent back.
+//! The gateway: authenticates the requester, reads the ticket, and streams the answer.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -30,23 +30,25 @@ use crate::refusal::{Code, Refusal};
 use crate::results::no_such_result;
 use crate::trace::{self, Kind, Step};
 
-/// What a question takes beside its SQL text, in bytes.
+/// Bytes of a question beside its SQL text.
 const QUESTION_SLACK: usize = 16 * 1024;
 
-/// What a home node does with a question.
+/// A home node's handling of questions.
 #[async_trait]
 pub trait HomeService: Send + Sync + 'static {
     /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
     /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
 
-    /// An answer that was kept for this requester. Whether there is none, it is somebody else's or it has expired is not
-    /// told apart.
+    /// Returns an answer that was kept for this requester.
+    ///
+    /// # Errors
+    /// The same refusal whether there is none, it is somebody else's, or it has expired.
     async fn fetch(&self, _requester: Subject, _result: Uuid) -> Result<Answer, Refusal> {
         Err(no_such_result())
     }
 
-    /// What a question can name here.
+    /// Returns the tables that a question can name here.
     fn catalog(&self) -> Arc<Catalog>;
 }
 
@@ -59,7 +61,10 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Puts it together.
+    /// Creates the gateway.
+    ///
+    /// # Errors
+    /// If the identity cannot be used for TLS.
     pub fn new(
         identity: &Slot<GatewayIdentity>,
         tokens: TokenVerifier,
@@ -76,7 +81,7 @@ impl Gateway {
         serve(self, listener, how, 64, stop).await
     }
 
-    /// The longest question now, in bytes.
+    /// Returns the length of the longest question that is accepted now, in bytes.
     fn max_question(&self) -> usize {
         self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
@@ -93,7 +98,7 @@ impl Gateway {
         })
     }
 
-    fn errand(&self, ticket: &[u8]) -> Result<Errand, Refusal> {
+    fn read(&self, ticket: &[u8]) -> Result<Errand, Refusal> {
         let most = self.max_question();
         if ticket.len() > most {
             return Err(Refusal::new(Code::Limit, "the question is too long")
@@ -108,7 +113,7 @@ impl Gateway {
 
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
-        let errand = self.errand(ticket)?;
+        let errand = self.read(ticket)?;
         let limits = self.door.limits.now();
         let place = self.door.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
@@ -129,7 +134,7 @@ impl Gateway {
     }
 }
 
-/// Each event as the messages that carry it, in order.
+/// Returns the messages that carry each event, in order.
 fn messages(answer: Answer) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
     let mut schema: Option<SchemaRef> = None;
     answer.flat_map(move |event| match event {

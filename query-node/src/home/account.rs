@@ -1,7 +1,8 @@
-//! The account of a running query: who released what, kept while releases arrive and closed into the summary.
+//! The account of a running query: the outcome of each jurisdiction, kept while releases arrive and told in the summary.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -11,15 +12,29 @@ use crate::answer::JurisdictionOutcome;
 use crate::fragment::ReleaseReport;
 use crate::refusal::Refusal;
 
-/// Shared by all the releases of one query.
+/// Outcomes by jurisdiction, shared by all the releases of one query.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     began: Instant,
-    outcomes: Arc<Mutex<BTreeMap<JurisdictionId, JurisdictionOutcome>>>,
+    outcomes: Arc<Mutex<BTreeMap<JurisdictionId, Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    outcome: JurisdictionOutcome,
+    /// Counters of the bytes of each release, whether it comes to its end or not.
+    received: Vec<Arc<AtomicU64>>,
+}
+
+impl Entry {
+    fn outcome(&self) -> JurisdictionOutcome {
+        let bytes = self.received.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        JurisdictionOutcome { bytes, ..self.outcome.clone() }
+    }
 }
 
 impl Account {
-    /// An account in which each of these is asked.
+    /// Opens an account in which each of these is asked.
     pub fn open(owners: impl IntoIterator<Item = JurisdictionId>) -> Self {
         let outcome = |jurisdiction: JurisdictionId| JurisdictionOutcome {
             jurisdiction,
@@ -29,41 +44,69 @@ impl Account {
             elapsed_ms: 0,
             missing: None,
         };
-        let outcomes = owners.into_iter().map(|owner| (owner.clone(), outcome(owner))).collect();
+        let entry = |owner| Entry { outcome: outcome(owner), received: vec![] };
+        let outcomes = owners.into_iter().map(|owner| (owner.clone(), entry(owner))).collect();
         Self { began: Instant::now(), outcomes: Arc::new(Mutex::new(outcomes)) }
     }
 
-    /// One release has arrived in full.
-    pub fn released(&self, report: ReleaseReport, rows: u64, bytes: u64) {
+    /// Takes note of a release that begins to arrive, and of the counter of its bytes.
+    pub fn arriving(&self, owner: &JurisdictionId, bytes: &Arc<AtomicU64>) {
+        if let Some(entry) = self.outcomes.lock().get_mut(owner) {
+            entry.received.push(Arc::clone(bytes));
+        }
+    }
+
+    /// Takes note of a release that has arrived in full.
+    pub fn released(&self, report: ReleaseReport, rows: u64) {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if let Some(outcome) = self.outcomes.lock().get_mut(&report.owner) {
+        if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(&report.owner) {
             outcome.rows += rows;
-            outcome.bytes += bytes;
             outcome.elapsed_ms = outcome.elapsed_ms.max(elapsed);
             outcome.releases.push(report);
         }
     }
 
-    /// One jurisdiction is missing from the answer.
+    /// Takes note of a jurisdiction that is missing from the answer.
     pub fn missing(&self, owner: &JurisdictionId, why: Refusal) {
-        if let Some(outcome) = self.outcomes.lock().get_mut(owner) {
+        if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(owner) {
             outcome.missing.get_or_insert(why);
         }
     }
 
-    /// Whether every jurisdiction that was asked is missing.
+    /// Returns true if every jurisdiction that was asked is missing.
     pub fn nobody_answered(&self) -> bool {
         let outcomes = self.outcomes.lock();
-        !outcomes.is_empty() && outcomes.values().all(|o| o.missing.is_some())
+        !outcomes.is_empty() && outcomes.values().all(|entry| entry.outcome.missing.is_some())
     }
 
-    /// Whether a jurisdiction is missing.
+    /// Returns true if a jurisdiction is missing.
     pub fn anybody_missing(&self) -> bool {
-        self.outcomes.lock().values().any(|o| o.missing.is_some())
+        self.outcomes.lock().values().any(|entry| entry.outcome.missing.is_some())
     }
 
-    /// The outcomes so far, by jurisdiction.
+    /// Returns the outcomes so far, by jurisdiction.
     pub fn outcomes(&self) -> Vec<JurisdictionOutcome> {
-        self.outcomes.lock().values().cloned().collect()
+        self.outcomes.lock().values().map(Entry::outcome).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::refusal::Code;
+
+    #[test]
+    fn what_came_of_a_part_that_was_lost_is_counted_too() {
+        let (hk, mo): (JurisdictionId, JurisdictionId) = ("HK".parse().unwrap(), "MO".parse().unwrap());
+        let account = Account::open([hk.clone(), mo.clone()]);
+        let counters = [300, 20, 1].map(|bytes| Arc::new(AtomicU64::new(bytes)));
+        account.arriving(&hk, &counters[0]);
+        account.arriving(&mo, &counters[1]);
+        account.arriving(&mo, &counters[2]);
+        account.missing(&mo, Refusal::new(Code::OwnerUnavailable, "the release broke off before its end"));
+        counters[2].store(7, Ordering::Relaxed);
+        let bytes: Vec<u64> = account.outcomes().iter().map(|outcome| outcome.bytes).collect();
+        assert_eq!(bytes, [300, 27]);
+        assert!(account.anybody_missing() && !account.nobody_answered());
     }
 }

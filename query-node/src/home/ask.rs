@@ -1,13 +1,12 @@
 //! Asking the owners and merging what they release. One task per question; it ends, and with it all that it started,
 //! when nobody listens any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::FuturesUnordered;
@@ -22,10 +21,11 @@ use wanqu_crds::bundle::Subject;
 use wanqu_crds::names::JurisdictionId;
 
 use super::account::Account;
-use crate::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
+use super::shown::Marks;
+use crate::answer::{Answer, Event, Progress, Question, Summary};
 use crate::engine::GaugedPool;
+use crate::exchange::Owners;
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
-use crate::exchange::{Exchange, OwnerService, VerifiedRequest, attended};
 use crate::fragment::{BatchStream, Fragment, Release};
 use crate::merge::{self, Part};
 use crate::planner::FederatedPlan;
@@ -36,15 +36,14 @@ use crate::trace::{self, Kind, Step, TraceContext};
 /// Events that wait for a slow listener before the merge waits too.
 const EVENTS_AHEAD: usize = 4;
 
-/// The time that is kept for the merge, of a deadline that is long enough.
+/// Most of the deadline that is kept for the merge.
 const MERGING: Duration = Duration::from_secs(10);
 
-/// One question on its way.
+/// One question that is being answered.
 pub(super) struct Asking {
     pub query_id: Uuid,
     pub state: Arc<NodeState>,
-    pub exchange: Arc<Exchange>,
-    pub own: Arc<dyn OwnerService>,
+    pub owners: Arc<dyn Owners>,
     pub now: Timestamp,
     pub deadline: Duration,
     pub requester: Subject,
@@ -58,11 +57,11 @@ pub(super) struct Asking {
 type Events = mpsc::Sender<Result<Event, Refusal>>;
 
 impl Asking {
-    /// Begins; the answer's events come as they happen.
+    /// Starts the task. Returns the answer, whose events come as they happen.
     pub fn start(self) -> Answer {
         let (events, answer) = mpsc::channel(EVENTS_AHEAD);
-        let place = self.trace;
-        let span = tracing::info_span!("query", query_id = %self.query_id, trace_id = %place.trace_id());
+        let context = self.trace;
+        let span = tracing::info_span!("query", query_id = %self.query_id, trace_id = %context.trace_id());
         let task = async move {
             let (cancel, deadline) = (self.cancel.clone(), self.deadline);
             let listener = events.clone();
@@ -81,7 +80,7 @@ impl Asking {
                 let _ = listener.send(Err(refusal)).await;
             }
         };
-        tokio::spawn(trace::within(place, task).instrument(span));
+        tokio::spawn(trace::within(context, task).instrument(span));
         ReceiverStream::new(answer).boxed()
     }
 
@@ -92,16 +91,17 @@ impl Asking {
         let planned =
             Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
         send(&events, Event::Progress(planned)).await?;
-        self.gather(&events, &account).await?;
+        let untold = self.gather(&events, &account).await?;
         if account.nobody_answered() {
             let why = account.outcomes().into_iter().find_map(|o| o.missing);
             return Err(why.unwrap_or_else(|| Refusal::new(Code::OwnerUnavailable, "no jurisdiction answered")));
         }
-        self.merge(&events, &account).await
+        self.merge(&events, &account, untold).await
     }
 
-    /// Asks every owner at once and fills the leaves of the merge plan.
-    async fn gather(&self, events: &Events, account: &Account) -> Result<(), Refusal> {
+    /// Asks every owner at once and fills the leaves of the merge plan. Returns true if a part is missing that no row's mark
+    /// tells.
+    async fn gather(&self, events: &Events, account: &Account) -> Result<bool, Refusal> {
         let mut waiting = FuturesUnordered::new();
         let mut id = 0;
         for (number, group) in self.plan.groups.iter().enumerate() {
@@ -119,6 +119,7 @@ impl Asking {
             }
         }
         let mut parts: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
+        let mut incomplete: BTreeSet<usize> = BTreeSet::new();
         while let Some((number, owner, outcome)) = waiting.next().await {
             match outcome {
                 Ok(batches) => {
@@ -132,16 +133,23 @@ impl Asking {
                         return Err(refusal);
                     }
                     account.missing(&owner, refusal);
+                    incomplete.insert(number);
                 }
             }
         }
         for (number, group) in self.plan.groups.iter().enumerate() {
-            group.table.fill(parts.remove(&number).unwrap_or_default());
+            let mut parts = parts.remove(&number).unwrap_or_default();
+            if incomplete.contains(&number) {
+                // Whatever the rule of whoever is missing: no cell of this group is known to have every owner's part.
+                parts.iter_mut().for_each(|part| part.hiding = None);
+            }
+            group.table.fill(parts);
         }
-        Ok(())
+        // Where no owner's rule hides cells, the plan marks none.
+        Ok(incomplete.iter().any(|number| self.plan.groups[*number].hiding.is_empty()))
     }
 
-    /// One owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
+    /// Returns one owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
     /// still be named as missing; public rows stream.
     async fn ask_owner(&self, fragment: Fragment, events: &Events, account: &Account) -> Result<BatchStream, Refusal> {
         let mut step = Step::begin("ask", Kind::Client, Some(self.trace))
@@ -157,17 +165,14 @@ impl Asking {
 
     async fn ask_owner_at(
         &self,
-        place: TraceContext,
+        context: TraceContext,
         fragment: Fragment,
         events: &Events,
         account: &Account,
     ) -> Result<BatchStream, Refusal> {
-        let envelope = self.envelope(&fragment, place);
-        let release = if fragment.owner == self.state.bundle.jurisdiction {
-            self.ask_own(envelope, &fragment).await?
-        } else {
-            self.exchange.send(&envelope, &fragment).await?
-        };
+        let envelope = self.envelope(&fragment, context);
+        let release = self.owners.ask(&envelope, &fragment).await?;
+        account.arriving(&fragment.owner, &release.bytes);
         let whole = accounted(release, account.clone(), events.clone());
         if fragment.public {
             return Ok(whole);
@@ -176,28 +181,7 @@ impl Asking {
         Ok(stream::iter(batches.into_iter().map(Ok)).boxed())
     }
 
-    /// This node's own part: the same admission and the same gate, without the wire.
-    async fn ask_own(&self, envelope: Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
-        let request = VerifiedRequest::from_self(envelope)?;
-        let released = attended(Arc::clone(&self.own), request, self.cancel.child_token()).await?;
-        if !fragment.fits(&released.schema()) {
-            return Err(Refusal::new(Code::ReleaseShape, "the release does not have the columns that were asked for"));
-        }
-        let (batches, report) = released.into_parts();
-        let target = Arc::clone(&fragment.schema);
-        let batches = batches.map(move |batch| {
-            let renamed = RecordBatch::try_new(Arc::clone(&target), batch?.columns().to_vec());
-            renamed.map_err(|_| Refusal::new(Code::ReleaseShape, "a batch of the release does not fit its columns"))
-        });
-        Ok(Release {
-            schema: Arc::clone(&fragment.schema),
-            batches: batches.boxed(),
-            bytes: Arc::new(AtomicU64::new(0)),
-            report,
-        })
-    }
-
-    fn envelope(&self, fragment: &Fragment, place: TraceContext) -> Envelope {
+    fn envelope(&self, fragment: &Fragment, context: TraceContext) -> Envelope {
         let key = (fragment.group as usize, fragment.owner.clone());
         let bundle = &self.state.bundle;
         Envelope {
@@ -215,62 +199,35 @@ impl Asking {
             deadline: self.now + SignedDuration::try_from(for_owners(self.deadline)).unwrap_or_default(),
             nonce: Uuid::new_v4(),
             max_rows: bundle.limits.release_rows,
-            traceparent: Some(place.to_string()),
+            traceparent: Some(context.to_string()),
         }
     }
 
-    async fn merge(self, events: &Events, account: &Account) -> Result<(), Refusal> {
+    /// Merges what was released. `untold` is true if a part is missing that no row's mark tells.
+    async fn merge(self, events: &Events, account: &Account, untold: bool) -> Result<(), Refusal> {
         let session = merge_session(self.state.engine.pool())?;
-        let (marked, lost) = (self.plan.marked, self.plan.lost);
-        let (schema, mut batches) = merge::run(&session, self.plan.merge).await?;
-        let show = self.question.mark_incomplete;
-        let shown = shown_schema(&schema, marked, show);
+        let FederatedPlan { merge, marked, lost, .. } = self.plan;
+        let marks = Marks { in_plan: marked, untold: lost || untold, shown: self.question.mark_incomplete };
+        let (schema, mut batches) = merge::run(&session, merge).await?;
+        let shown = marks.schema(&schema);
         send(events, Event::Schema(Arc::clone(&shown))).await?;
         let (mut rows, mut lacking) = (0_u64, 0_u64);
         while let Some(batch) = batches.next().await {
-            let batch = batch?;
+            let (batch, lacks) = marks.rows(&batch?, &shown)?;
             rows += batch.num_rows() as u64;
-            let (columns, lacks) = shown_columns(&batch, marked, show, lost || account.anybody_missing());
             lacking += lacks;
-            let batch = RecordBatch::try_new(Arc::clone(&shown), columns)
-                .map_err(|_| Refusal::new(Code::Internal, "a batch of the answer does not fit its columns"))?;
             send(events, Event::Batch(batch)).await?;
         }
-        let missing = account.anybody_missing();
         let summary = Summary {
             query_id: self.query_id,
             rows,
-            rows_lacking: if marked { Some(lacking) } else { (!lost && !missing).then_some(0) },
-            may_lack: lost || missing || lacking > 0,
+            rows_lacking: marks.counted(lacking),
+            may_lack: marks.untold || account.anybody_missing() || lacking > 0,
             outcomes: account.outcomes(),
             ..Summary::default()
         };
         send(events, Event::Summary(summary)).await
     }
-}
-
-/// The columns that the researcher sees: the mark only if it was asked for.
-fn shown_schema(schema: &SchemaRef, marked: bool, show: bool) -> SchemaRef {
-    let own = schema.fields().len() - usize::from(marked);
-    let mut fields: Vec<_> = schema.fields().iter().take(own).cloned().collect();
-    if show {
-        fields.push(Arc::new(Field::new(INCOMPLETE_COLUMN, DataType::Boolean, false)));
-    }
-    Arc::new(Schema::new(fields))
-}
-
-fn shown_columns(batch: &RecordBatch, marked: bool, show: bool, all: bool) -> (Vec<Arc<dyn Array>>, u64) {
-    let own = batch.num_columns() - usize::from(marked);
-    let mut columns = batch.columns()[..own].to_vec();
-    let marks = match batch.columns().last().filter(|_| marked) {
-        Some(marks) => marks.as_boolean().clone(),
-        None => BooleanArray::from(vec![all; batch.num_rows()]),
-    };
-    let lacks = marks.true_count() as u64;
-    if show {
-        columns.push(Arc::new(marks));
-    }
-    (columns, if marked { lacks } else { 0 })
 }
 
 fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
@@ -279,9 +236,9 @@ fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
     Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
 }
 
-/// The rows of a release; when they have ended, and its report has come, it is written into the account.
+/// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
 fn accounted(release: Release, account: Account, events: Events) -> BatchStream {
-    let Release { batches, bytes, report, .. } = release;
+    let Release { batches, report, .. } = release;
     let rows = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&rows);
     let batches = batches.inspect_ok(move |batch| {
@@ -290,7 +247,7 @@ fn accounted(release: Release, account: Account, events: Events) -> BatchStream 
     let end = stream::once(async move {
         let report = report.await?;
         let progress = Progress::Released { jurisdiction: report.owner.clone(), rows: report.rows };
-        account.released(report, rows.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+        account.released(report, rows.load(Ordering::Relaxed));
         // Progress is a courtesy: a listener that is behind does without.
         let _ = events.try_send(Ok(Event::Progress(progress)));
         Ok(None)
@@ -302,8 +259,8 @@ async fn send(events: &Events, event: Event) -> Result<(), Refusal> {
     events.send(Ok(event)).await.map_err(|_| Refusal::new(Code::Cancelled, "nobody listens any more"))
 }
 
-/// How long owners have: less than the whole, so that an owner that is too slow can be named as missing and what the
-/// others released can be merged.
+/// Returns the time that owners have: less than the whole, so that an owner that is too slow can be named as missing and the
+/// releases of the others be merged.
 fn for_owners(deadline: Duration) -> Duration {
     deadline.saturating_sub((deadline / 10).min(MERGING))
 }

@@ -1,17 +1,17 @@
-//! What kind of question a text is: a query, or an `EXPLAIN` or `EXPLAIN POLICY` of one.
+//! Kinds of question: a query, or an `EXPLAIN` or `EXPLAIN POLICY` of one.
 
-/// A text without the words before its query.
+/// Kind of a question, with the text of its query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind<'a> {
-    /// Answer it.
+    /// To be answered.
     Query(&'a str),
-    /// Show its split.
+    /// Its split is to be shown.
     Explain(&'a str),
-    /// Show the rules that it meets.
+    /// The rules that it meets are to be shown.
     ExplainPolicy(&'a str),
 }
 
-/// Tells the kinds apart. `EXPLAIN ANALYZE` is left as a query, which the parser refuses: its figures are statistics of
+/// Returns the kind of a question. `EXPLAIN ANALYZE` is left as a query, which the parser refuses: its figures are statistics of
 /// data that did not pass a gate.
 pub(super) fn kind_of(sql: &str) -> Kind<'_> {
     let Some(rest) = after_word(sql, "EXPLAIN") else { return Kind::Query(sql) };
@@ -22,7 +22,7 @@ pub(super) fn kind_of(sql: &str) -> Kind<'_> {
     if explains_query || trimmed(rest).starts_with('(') { Kind::Explain(rest) } else { Kind::Query(sql) }
 }
 
-/// What follows a word that the text begins with, comments aside; `None` if it begins otherwise.
+/// Returns the text behind its first word, comments aside, if that is `word`.
 pub(super) fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     let text = trimmed(text);
     let (head, rest) = text.split_at_checked(word.len())?;
@@ -30,7 +30,7 @@ pub(super) fn after_word<'a>(text: &'a str, word: &str) -> Option<&'a str> {
     (head.eq_ignore_ascii_case(word) && ends).then_some(rest)
 }
 
-/// The text without white space and comments before it.
+/// Returns the text without the white space and comments before it.
 pub(super) fn trimmed(text: &str) -> &str {
     let mut rest = text.trim_start();
     loop {

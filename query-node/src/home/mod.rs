@@ -7,6 +7,7 @@ mod permit;
 mod public;
 mod quota;
 mod settings;
+mod shown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::admission;
 use crate::answer::{Answer, Event, Question, Summary};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::exchange::{Exchange, OwnerService};
+use crate::exchange::Owners;
 use crate::gateway::HomeService;
 use crate::planner::{self, FederatedPlan, Planned};
 use crate::refusal::{Code, Refusal};
@@ -37,23 +38,26 @@ use ask::Asking;
 use kind::{Kind, kind_of};
 use quota::Quotas;
 
-/// A home node's service.
+/// Service of a home node.
 pub struct Home {
     live: Arc<Live>,
-    exchange: Arc<Exchange>,
-    own: Arc<dyn OwnerService>,
+    owners: Arc<dyn Owners>,
     clock: Arc<dyn Clock>,
     quotas: Quotas,
 }
 
 impl Home {
-    /// Puts it together. `own` answers for this node's own jurisdiction, without the wire.
+    /// Creates the service of a home node that asks these owners.
     #[must_use]
-    pub fn new(live: Arc<Live>, exchange: Arc<Exchange>, own: Arc<dyn OwnerService>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, exchange, own, clock, quotas: Quotas::default() }
+    pub fn new(live: Arc<Live>, owners: Arc<dyn Owners>, clock: Arc<dyn Clock>) -> Self {
+        Self { live, owners, clock, quotas: Quotas::default() }
     }
 
-    /// The digest of the agreement that each fragment rests on, by group and owner. `None` where none is needed.
+    /// Returns the digest of the agreement that each fragment rests on, by group and owner; `None` where none is needed, or
+    /// where the owner will refuse and the answer may be partial. Counts the query for its project.
+    ///
+    /// # Errors
+    /// The project, purpose or agreement that is lacking.
     fn agreements(
         &self,
         state: &NodeState,
@@ -64,13 +68,13 @@ impl Home {
         let now = self.clock.now();
         let bundle = &state.bundle;
         let mut digests = BTreeMap::new();
-        let mut missing_project = None;
+        let mut asking_project = None;
         for (number, group) in plan.groups.iter().enumerate() {
             for (owner, _) in &group.texts {
                 let mut digest = None;
                 if !group.public {
                     let project = permit::project(bundle, requester, question)?;
-                    missing_project = Some(project);
+                    asking_project = Some(project);
                     if *owner != bundle.jurisdiction {
                         let found = permit::agreement(bundle, project, question, owner, &group.restricted, now);
                         digest = match found {
@@ -84,7 +88,7 @@ impl Home {
                 digests.insert((number, owner.clone()), digest);
             }
         }
-        if let Some(project) = missing_project {
+        if let Some(project) = asking_project {
             self.quotas.count(project, now)?;
         }
         Ok(digests)
@@ -105,8 +109,7 @@ impl HomeService for Home {
         let asking = Asking {
             query_id: Uuid::new_v4(),
             state: Arc::clone(&state),
-            exchange: Arc::clone(&self.exchange),
-            own: Arc::clone(&self.own),
+            owners: Arc::clone(&self.owners),
             now: self.clock.now(),
             deadline: Duration::from_secs(state.bundle.limits.deadline_seconds.into()),
             requester,
@@ -131,7 +134,7 @@ async fn planned(state: &NodeState, sql: &str) -> Result<Planned, Refusal> {
     planned.map_err(|_| Refusal::new(Code::Internal, "the planner failed on this query"))
 }
 
-/// `EXPLAIN POLICY`: every rule that was applied, and if there is one the refusal, as a table. Nothing runs.
+/// Answers `EXPLAIN POLICY` with a table of the rules that were applied. Nothing runs.
 fn policy_answer(planned: Planned) -> Result<Answer, Refusal> {
     if planned.findings.is_empty()
         && let Err(refusal) = planned.verdict

@@ -1,4 +1,4 @@
-//! Which agreement a question rests on at each owner. Pure. The owners decide; this finds out before anything is sent.
+//! Finds the agreement that a question rests on at each owner, before anything is sent. Pure. It is the owners that decide.
 
 use jiff::Timestamp;
 use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle, Project, Subject};
@@ -7,7 +7,10 @@ use wanqu_crds::names::{JurisdictionId, TableRef};
 use crate::answer::Question;
 use crate::refusal::{Code, Refusal};
 
-/// Checks that the question names a project and a purpose of its own, as non-public data needs.
+/// Returns the project that the question names.
+///
+/// # Errors
+/// [`Code::Requester`] or [`Code::Purpose`] if it names none, or one that is not its requester's.
 pub(super) fn project<'a>(
     bundle: &'a NodeBundle,
     requester: &Subject,
@@ -45,7 +48,10 @@ fn own_projects(bundle: &NodeBundle, requester: &Subject) -> String {
     if own.is_empty() { "none; ask for a ResearchProject that names you".to_owned() } else { own.join(", ") }
 }
 
-/// The agreement that lets `owner` answer a question over these of its tables.
+/// Returns the agreement that lets `owner` answer a question over these of its tables.
+///
+/// # Errors
+/// The first condition that no agreement meets.
 pub(super) fn agreement<'a>(
     bundle: &'a NodeBundle,
     project: &Project,

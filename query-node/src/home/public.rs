@@ -1,12 +1,11 @@
-//! Public tables of other members, fetched by this node for a join with what may not leave it.
+//! Public tables of other members, fetched by this node for joins with its own tables.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::{Field, Schema};
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use uuid::Uuid;
 use wanqu_crds::bundle::{Slice, Subject};
 use wanqu_crds::names::{JurisdictionId, SqlName};
@@ -14,30 +13,27 @@ use wanqu_crds::names::{JurisdictionId, SqlName};
 use crate::catalog::arrow_type;
 use crate::clock::Clock;
 use crate::engine::{Fetched, RemotePublic};
-use crate::exchange::Exchange;
+use crate::exchange::Owners;
 use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
 use crate::fragment::Fragment;
 use crate::refusal::Refusal;
 use crate::trace;
 
-/// How long a public table may take to arrive.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The most rows of a public table that is fetched for a join.
+/// Most rows that are fetched of a public table.
 const MAX_ROWS: u64 = 10_000_000;
 
-/// Public tables of the other members.
+/// Public tables of the other members, fetched over the exchange.
 pub struct PeerTables {
     own: JurisdictionId,
-    exchange: Arc<Exchange>,
+    owners: Arc<dyn Owners>,
     clock: Arc<dyn Clock>,
 }
 
 impl PeerTables {
-    /// The tables that the others hold, for the node of `own`.
+    /// Creates the tables for the node of `own`, which asks `owners` for them.
     #[must_use]
-    pub fn new(own: JurisdictionId, exchange: Arc<Exchange>, clock: Arc<dyn Clock>) -> Self {
-        Self { own, exchange, clock }
+    pub fn new(own: JurisdictionId, owners: Arc<dyn Owners>, clock: Arc<dyn Clock>) -> Self {
+        Self { own, owners, clock }
     }
 }
 
@@ -49,7 +45,13 @@ impl fmt::Debug for PeerTables {
 
 #[async_trait]
 impl RemotePublic for PeerTables {
-    async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal> {
+    async fn fetch(
+        &self,
+        slice: &Slice,
+        columns: &[SqlName],
+        conditions: &[String],
+        deadline: Timestamp,
+    ) -> Result<Fetched, Refusal> {
         let list = columns.iter().map(SqlName::as_str).collect::<Vec<_>>().join(", ");
         let mut sql = format!("SELECT {list} FROM {}", slice.table);
         if !conditions.is_empty() {
@@ -58,7 +60,6 @@ impl RemotePublic for PeerTables {
         let declared = columns.iter().filter_map(|name| slice.columns.iter().find(|c| c.name == *name));
         let fields: Vec<Field> =
             declared.map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true)).collect();
-        let now = self.clock.now();
         let envelope = Envelope {
             version: ENVELOPE_VERSION,
             query_id: Uuid::new_v4(),
@@ -71,11 +72,11 @@ impl RemotePublic for PeerTables {
             project: None,
             purpose: None,
             agreement: None,
-            issued_at: now,
-            deadline: now + SignedDuration::try_from(PATIENCE).unwrap_or_default(),
+            issued_at: self.clock.now(),
+            deadline,
             nonce: Uuid::new_v4(),
             max_rows: MAX_ROWS,
-            traceparent: trace::current().map(|place| place.next().to_string()),
+            traceparent: trace::current().map(|context| context.next().to_string()),
         };
         let fragment = Fragment {
             id: 0,
@@ -85,7 +86,7 @@ impl RemotePublic for PeerTables {
             schema: Arc::new(Schema::new(fields)),
             public: true,
         };
-        let release = self.exchange.send(&envelope, &fragment).await?;
+        let release = self.owners.ask(&envelope, &fragment).await?;
         Ok(Fetched { batches: release.batches, bytes: release.bytes })
     }
 }

@@ -1,4 +1,4 @@
-//! How many queries over non-public data a project may ask in a day.
+//! Daily quota of a project: its queries over non-public data.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,15 @@ use wanqu_crds::names::ResourceName;
 
 use crate::refusal::{Code, Refusal};
 
-/// Counts by project for one day (UTC) at a time. A restart begins anew.
+/// Counts of queries by project, for one day (UTC) at a time. They are lost at a restart.
 #[derive(Debug, Default)]
 pub(super) struct Quotas(Mutex<(Option<Date>, HashMap<ResourceName, u32>)>);
 
 impl Quotas {
-    /// Counts one more query, or refuses it.
+    /// Counts one more query.
+    ///
+    /// # Errors
+    /// [`Code::Limit`] if the project has used up the day's quota.
     pub fn count(&self, project: &Project, now: Timestamp) -> Result<(), Refusal> {
         let Some(most) = project.queries_per_day else { return Ok(()) };
         let today = now.to_zoned(TimeZone::UTC).date();

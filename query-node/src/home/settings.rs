@@ -6,7 +6,7 @@ use super::kind::{after_word, trimmed};
 use crate::answer::Question;
 use crate::refusal::{Code, Refusal};
 
-/// A setting's name, and what it turns on or off.
+/// Name of a setting, and the function that sets it.
 type Setting = (&'static str, fn(&mut Question, bool));
 
 const SETTINGS: [Setting; 2] = [
@@ -14,7 +14,7 @@ const SETTINGS: [Setting; 2] = [
     ("wanqu.mark_incomplete", |question, on| question.mark_incomplete = on),
 ];
 
-/// The question without the settings before its query, and as they say.
+/// Applies the settings before a question's query, and takes them off its text.
 ///
 /// # Errors
 /// [`Code::InvalidSql`] for a setting that does not exist, has no value, or has no query behind it.

@@ -28,7 +28,9 @@ use crate::audit::{AuditError, Log};
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::engine::EngineError;
-use crate::exchange::{Doorway, Drain, Exchange, ExchangeServer, LiveLimits, OwnerService, Places, Tap, endpoints_of};
+use crate::exchange::{
+    Doorway, Drain, Exchange, ExchangeServer, InProcess, LiveLimits, Members, Places, Tap, endpoints_of,
+};
 use crate::gateway::Gateway;
 use crate::home::{Home, PeerTables};
 use crate::identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVerifier, Trust};
@@ -142,13 +144,14 @@ impl Node {
             .with_clock(Arc::clone(&clock))
             .with_metrics(metrics.clone());
         let exchange = Arc::new(exchange);
-        let peers = Arc::new(PeerTables::new(bundle.jurisdiction.clone(), Arc::clone(&exchange), Arc::clone(&clock)));
+        let own = bundle.jurisdiction.clone();
+        let peers = Arc::new(PeerTables::new(own.clone(), exchange.clone(), Arc::clone(&clock)));
         let live = Live::new(NodeState::new(filed, peers.clone(), metrics.memory())?);
         let log = Arc::new(Log::open(&audit)?);
         let owner = Arc::new(Owner::new(Arc::clone(&live), Arc::clone(&log), Arc::clone(&clock)));
-        let own: Arc<dyn OwnerService> = owner.clone();
+        let owners = Arc::new(Members::new(own, InProcess::new(owner.clone()), exchange.clone()));
         let results = results.map(|settings| open_results(settings, Arc::clone(&clock))).transpose()?;
-        let home = Home::new(Arc::clone(&live), Arc::clone(&exchange), own, Arc::clone(&clock));
+        let home = Home::new(Arc::clone(&live), owners, Arc::clone(&clock));
         let home = Arc::new(Keeping::new(Arc::new(home), results.clone()));
         let drain = Drain::default();
         let (fragments, questions) = (Places::new(drain.clone()), Places::new(drain.clone()));

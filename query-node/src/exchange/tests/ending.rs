@@ -1,5 +1,7 @@
 //! Ends: of the asking, of the time, of a connection, of a node.
 
+use tokio::sync::watch;
+
 use super::*;
 
 #[tokio::test]
@@ -78,19 +80,26 @@ fn on_its_own(server: ExchangeServer, listener: TcpListener) -> tokio::runtime::
 }
 
 #[tokio::test]
-async fn an_owner_that_was_restarted_is_asked_as_before() {
+async fn an_owner_that_was_restarted_is_asked_anew_and_never_twice_for_one_question() {
     let border = Border::new();
     let mut listening = listener().await;
     let address = listening.local_addr().unwrap();
     let exchange = border.exchange(address);
     for _ in 0..5 {
-        let (asked, _questions) = mpsc::unbounded_channel();
+        let (asked, mut questions) = mpsc::unbounded_channel();
         let owner = Arc::new(Owner::new(Box::new(ROWS), asked));
         let server =
             ExchangeServer::new(&node(&border.mo).into(), border.trust.clone(), owner, Limits::default().into())
                 .unwrap();
         let runtime = on_its_own(server, listening);
-        assert!(ask(&exchange).await.is_ok());
+        // The home node may hear that the old connection is gone only when it uses it; then it does not ask by itself.
+        let mut outcome = ask(&exchange).await;
+        if outcome.as_ref().is_err_and(|refusal| refusal.code == Code::OwnerUnavailable) {
+            assert!(questions.try_recv().is_err());
+            outcome = ask(&exchange).await;
+        }
+        outcome.unwrap();
+        assert!(questions.try_recv().is_ok() && questions.try_recv().is_err());
         runtime.shutdown_background();
         let free = until(|| std::net::TcpListener::bind(address).ok()).await;
         free.set_nonblocking(true).unwrap();
@@ -157,6 +166,45 @@ async fn an_owner_that_falls_silent_is_given_up_long_before_the_deadline() {
     let outcome = tokio::time::timeout(Duration::from_secs(30), call).await.expect("it is not waited for").unwrap();
     let refusal = outcome.unwrap_err();
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
+}
+
+/// A way to a node whose connections can be broken; those that are made afterwards are led on as before.
+async fn breakable(to: SocketAddr) -> (SocketAddr, watch::Sender<()>) {
+    let (listener, (breaks, watched)) = (listener().await, watch::channel(()));
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut outside, _) = listener.accept().await.unwrap();
+            let mut watched = watched.clone();
+            watched.mark_unchanged();
+            tokio::spawn(async move {
+                let mut inside = TcpStream::connect(to).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut outside, &mut inside) => {}
+                    _ = watched.changed() => {}
+                }
+            });
+        }
+    });
+    (address, breaks)
+}
+
+#[tokio::test]
+async fn a_fragment_that_may_have_been_answered_is_not_asked_again() {
+    let border = Border::new();
+    let (asked, mut questions) = mpsc::unbounded_channel();
+    let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
+    let (address, breaks) = breakable(border.serve_as(node(&border.mo), listener().await, owner)).await;
+    let exchange = border.exchange(address);
+    let call = tokio::spawn(async move { ask(&exchange).await });
+    questions.recv().await.unwrap();
+    breaks.send_replace(());
+    let outcome = tokio::time::timeout(Duration::from_secs(20), call).await.expect("it is not waited for").unwrap();
+    let refusal = outcome.unwrap_err();
+    assert_eq!((refusal.code, &refusal.owner), (Code::OwnerUnavailable, &Some(jid("MO"))));
+    assert!(refusal.message.contains("may have been answered"), "{refusal}");
+    assert!(refusal.remedy.unwrap().contains("audit log of MO"));
+    assert!(questions.try_recv().is_err(), "it was asked twice");
 }
 
 /// Macau's node with a clock and an end of its own.

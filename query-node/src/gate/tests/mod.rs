@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::StdRng;
 use wanqu_crds::bundle::SourceFormat;
@@ -19,10 +20,10 @@ use wanqu_crds::bundle::SourceFormat;
 use super::output::{Bounds, Cells};
 use super::passes::{Outcome, Passes};
 use super::thread::Prefix;
-use super::{gated, layout};
+use super::{AuditReference, gated, layout};
 use crate::admission::{Judged, Shape, aggregate_of, judge};
-use crate::engine::Engine;
 use crate::engine::fixture::{Fixture, rule};
+use crate::engine::{Engine, FetchedBytes};
 use crate::refusal::Refusal;
 
 const BOUNDS: Bounds = Bounds { rows: 1_000_000, bytes: 1 << 30 };
@@ -127,7 +128,7 @@ async fn run(fixture: &Fixture, engine: &Engine, sql: &str, way: Way) -> Release
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let aggregate = aggregate_of(judged.plan()).unwrap();
     let layout = layout(aggregate, shape).unwrap();
-    let run = engine.start().unwrap();
+    let run = engine.start(Timestamp::MAX, &FetchedBytes::default()).unwrap();
     let passes = Passes { run: &run, aggregate, shape, layout: &layout };
     let cells = Cells::new(BOUNDS);
     let outcome = match way {
@@ -160,11 +161,11 @@ async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
     let judged = judged(fixture, sql);
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let engine = fixture.engine().unwrap();
-    let release = gated(judged.plan(), shape, &engine, 1000).await?;
+    let release = gated(judged.plan(), shape, &engine, 1000, Timestamp::MAX).await?;
     let account = release.account().clone();
     let (batches, report) = release
         .audited("CN-SZ".parse().unwrap(), |_| {
-            Box::pin(async { Ok(super::AuditReference { sequence: 1, digest: String::new() }) })
+            Box::pin(async { Ok(AuditReference { sequence: 1, digest: String::new() }) })
         })
         .into_parts();
     let batches: Vec<RecordBatch> = batches.try_collect().await?;

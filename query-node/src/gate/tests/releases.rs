@@ -3,6 +3,7 @@
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use wanqu_crds::bundle::{BadRecords, SourceFormat};
 
 use super::{Visit, fixture, gated, judged, release, visit};
@@ -77,7 +78,7 @@ async fn a_hidden_column_is_never_released() {
     let fixture = fixture(&visits, &[], 5, 3);
     let judged = judged(&fixture, "SELECT place, sum(paid) FROM shenzhen.d.visits GROUP BY place");
     let Shape::Gated(shape) = judged.shape() else { panic!("public") };
-    let release = gated(judged.plan(), shape, &fixture.engine().unwrap(), 10).await.unwrap();
+    let release = gated(judged.plan(), shape, &fixture.engine().unwrap(), 10, Timestamp::MAX).await.unwrap();
     let schema = release.schema();
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names.len(), 2);

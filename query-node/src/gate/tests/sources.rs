@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use wanqu_crds::bundle::{Slice, SourceFormat};
 use wanqu_crds::names::SqlName;
 
-use super::{gated, judged, text};
+use super::{AuditReference, gated, judged, text};
 use crate::admission::Shape;
 use crate::engine::fixture::{Fixture, rule};
 use crate::engine::{Engine, Fetched, RemotePublic};
@@ -26,7 +27,7 @@ struct Meddling {
 
 #[async_trait]
 impl RemotePublic for Meddling {
-    async fn fetch(&self, _: &Slice, columns: &[SqlName], _: &[String]) -> Result<Fetched, Refusal> {
+    async fn fetch(&self, _: &Slice, columns: &[SqlName], _: &[String], _: Timestamp) -> Result<Fetched, Refusal> {
         let fetch = self.fetches.fetch_add(1, Ordering::SeqCst);
         if fetch < self.changes {
             let mut text = std::fs::read_to_string(&self.file).unwrap();
@@ -63,14 +64,17 @@ async fn all_passes_see_one_state_of_every_source() {
         let sql = "SELECT c.region, count(*) FROM shenzhen.d.v v JOIN hongkong.d.codes c ON v.place = c.code GROUP BY c.region";
         let judged = judged(&fixture, sql);
         let Shape::Gated(shape) = judged.shape() else { panic!("public") };
-        let result = gated(judged.plan(), shape, &engine, 10).await;
+        let result = gated(judged.plan(), shape, &engine, 10, Timestamp::MAX).await;
         assert_eq!(remote.fetches.load(Ordering::SeqCst), changes.min(1) + 1, "one fetch for each attempt");
         match (result, expected) {
             (Ok(release), Ok(region)) => {
-                let (batches, _) =
-                    release.audited("CN-SZ".parse().unwrap(), |_| Box::pin(async { panic!() })).into_parts();
+                let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
+                let audited = release.audited("CN-SZ".parse().unwrap(), |_| Box::pin(async { Ok(reference) }));
+                let (batches, report) = audited.into_parts();
                 let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();
                 assert_eq!(text(&batches)[0][0], region);
+                let fetched = report.await.unwrap().fetched_bytes;
+                assert_eq!(fetched, 100 * (changes as u64 + 1), "an attempt that came to nothing has fetched too");
             }
             (Err(refusal), Err(code)) => assert_eq!(refusal.code, code),
             (result, expected) => panic!("{changes} changes: {:?} where {expected:?} was expected", result.map(|_| ())),

@@ -288,9 +288,9 @@ async fn what_is_admitted_cannot_fail_on_a_value() {
         let Ok(judged) = judge(plan, &fixture.bundle.jurisdiction).verdict else { continue };
         let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
         admitted += 1;
-        let released = gated(judged.plan(), shape, &engine, 100_000).await;
+        let released = gated(judged.plan(), shape, &engine, 100_000, Timestamp::MAX).await;
         if let Err(refusal) = released
-            && gated(judged.plan(), shape, &nobody, 100_000).await.is_ok()
+            && gated(judged.plan(), shape, &nobody, 100_000, Timestamp::MAX).await.is_ok()
         {
             failed.push(format!("{sql}\n    {refusal}"));
         }
