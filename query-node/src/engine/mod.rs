@@ -7,18 +7,15 @@
 //!                  TableScan(source: files as they lie)
 //! ```
 //!
-//! An [`Engine`] belongs to one bundle and is shared by all queries; a [`Run`] belongs to one query and holds its memory
+//! An [`Engine`] belongs to one bundle and is shared by all queries; an [`EngineRun`] belongs to one query and holds its memory
 //! limit and the public tables fetched for it.
 
-mod fault;
-mod harmless;
 mod pool;
 mod pushed;
 mod remote;
 mod run;
 mod session;
 mod tables;
-mod unit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,22 +25,19 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use jiff::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
-use wanqu_crds::bundle::{Limits, NodeBundle};
-use wanqu_crds::names::{JurisdictionId, TableRef};
+use wanqu_gate::Run;
+use wanqu_model::bundle::{Limits, NodeBundle};
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::catalog::table_of;
 
-pub use fault::{refusal_over_public, refusal_without_values};
-pub use harmless::harmless_expr;
 pub use pool::GaugedPool;
-pub use remote::{Fetched, FetchedBytes, RemotePublic};
-pub use run::{BoundLeaf, Run};
-pub use tables::unit_column;
-pub use unit::NOBODY_KNOWN;
+pub use remote::RemotePublic;
+pub use run::EngineRun;
 
 use run::{Fetching, slices_read};
 use tables::OwnSlice;
 
-use crate::catalog::table_of;
-use crate::refusal::Refusal;
 use crate::sources::Source;
 
 /// A bundle that cannot be run: which dataset and column, and why.
@@ -114,23 +108,6 @@ impl Engine {
         GaugedPool::new(self.limits.memory_mib, self.memory.clone())
     }
 
-    /// Starts a run of one query under the bundle's own limits. All passes of it see the same rows of other members'
-    /// tables. They are fetched until `deadline` and counted in `bytes`.
-    ///
-    /// # Errors
-    /// If the session cannot be set up.
-    pub fn start(&self, deadline: Timestamp, bytes: &FetchedBytes) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::Whole, deadline, bytes.clone())
-    }
-
-    /// The same for a query that reads public tables alone, in one pass.
-    ///
-    /// # Errors
-    /// If the session cannot be set up.
-    pub fn start_public(&self, deadline: Timestamp, bytes: &FetchedBytes) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::AsScanned, deadline, bytes.clone())
-    }
-
     /// Returns true if a plan reads this node's own slices alone: running it asks no other member.
     #[must_use]
     pub fn reads_own_slices_alone(&self, plan: &LogicalPlan) -> bool {
@@ -160,6 +137,16 @@ impl Engine {
     }
 }
 
+impl wanqu_gate::Engine for Engine {
+    fn start(&self, deadline: Timestamp) -> Result<Box<dyn Run + '_>, Refusal> {
+        Ok(Box::new(EngineRun::new(self, Fetching::Whole, deadline)?))
+    }
+
+    fn start_public(&self, deadline: Timestamp) -> Result<Box<dyn Run + '_>, Refusal> {
+        Ok(Box::new(EngineRun::new(self, Fetching::AsScanned, deadline)?))
+    }
+}
+
 /// Whether a plan's columns and types are what was admitted.
 fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
     let (admitted, bound) = (admitted.schema(), bound.schema());
@@ -172,5 +159,7 @@ fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod tests;

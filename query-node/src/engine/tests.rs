@@ -9,17 +9,20 @@ use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use wanqu_crds::bundle::{BadRecords, CommonTableInfo, Slice, SourceFormat};
-use wanqu_crds::names::{SqlName, TableRef};
+use wanqu_gate::Engine as _;
+use wanqu_model::bundle::{BadRecords, CommonTableInfo, Slice, SourceFormat};
+use wanqu_model::names::{SqlName, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::{Fetched, refusal_over_public};
 
 use super::fixture::{Fixture, rule};
-use super::{Engine, Fetched, FetchedBytes, RemotePublic, refusal_over_public};
-use crate::refusal::{Code, Refusal};
+
+use super::{Engine, RemotePublic};
 
 /// The rows of a query, as a table.
 async fn rows(fixture: &Fixture, sql: &str) -> Result<String, Refusal> {
     let engine = fixture.engine().unwrap();
-    let run = engine.start(Timestamp::MAX, &FetchedBytes::default())?;
+    let run = engine.start(Timestamp::MAX)?;
     let plan = fixture.catalog().plan(sql, 10_000)?;
     let bound = run.bind(&plan).map_err(|e| refusal_over_public(&e))?;
     let stream = run.execute(&bound).await.map_err(|e| refusal_over_public(&e))?;
@@ -188,7 +191,7 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
     for table in ["c", "j"] {
         for columns in ["count(*)", "sum(n)", "count(id)"] {
             let plan = fixture.catalog().plan(&format!("SELECT {columns} FROM shenzhen.d.{table}"), 1000).unwrap();
-            let run = engine.start(Timestamp::MAX, &FetchedBytes::default()).unwrap();
+            let run = engine.start(Timestamp::MAX).unwrap();
             let bound = run.bind(&plan).unwrap();
             let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
             assert!(pretty_format_batches(&batches).unwrap().to_string().contains("| 20000"), "{table} {columns}");
@@ -252,12 +255,11 @@ async fn a_public_query_asks_others_for_the_columns_and_rows_that_it_needs() {
         ("SELECT beds, code FROM hongkong.d.places", "code, beds WHERE ", 3),
         ("SELECT count(*) AS n FROM hongkong.d.places", "code WHERE ", 1),
     ] {
-        let fetched = FetchedBytes::default();
-        let run = engine.start_public(Timestamp::MAX, &fetched).unwrap();
+        let run = engine.start_public(Timestamp::MAX).unwrap();
         let bound = run.bind(&fixture.catalog().plan(sql, 10_000).unwrap()).unwrap();
         let batches: Vec<RecordBatch> = run.execute(&bound).await.unwrap().try_collect().await.unwrap();
         assert_eq!(remote.0.lock().drain(..).collect::<Vec<_>>(), [asked], "{sql}");
-        assert_eq!(fetched.sum(), 100, "{sql}");
+        assert_eq!(run.fetched_bytes().sum(), 100, "{sql}");
         assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), expected, "{sql}");
     }
 }

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use wanqu_client::connect::UNREAD_STREAMS;
-use wanqu_crds::bundle::Limits;
+use wanqu_model::bundle::Limits;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::places::{Drain, Place, Places};
-use crate::refusal::{Code, Refusal};
 
 /// Fragments that one query may have open at one owner, on average.
 const FRAGMENTS: usize = 16;

@@ -15,19 +15,19 @@ use tonic::{Response, Status, Streaming};
 use wanqu_client::again::PAUSES;
 use wanqu_client::connect::channel;
 use wanqu_client::wire::MAX_MESSAGE;
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::Envelope;
+use wanqu_rules::fragment::{Fragment, Release};
 
-use super::envelope::Envelope;
 use super::failures::{certainly_not_begun, explain, explain_call, too_late, unconnected};
 use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use crate::clock::{Clock, SystemClock};
-use crate::fragment::{Fragment, Release};
-use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use crate::observe::Metrics;
-use crate::refusal::{Code, Refusal};
 
 /// Time that a member has to say which agreements it holds.
 const AGREEMENTS_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,9 +7,8 @@ use uuid::Uuid;
 use wanqu_client::again::not_begun;
 use wanqu_client::connect::ConnectError;
 use wanqu_client::status::from_status;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// Returns true if a call certainly came to nothing before its owner could begin with it: there was no connection, the owner
 /// turned it away because it is ending, or the message was given back unsent.

@@ -17,7 +17,6 @@ mod capacity;
 mod clear;
 mod client;
 mod doorway;
-pub mod envelope;
 mod failures;
 pub(crate) mod flight;
 mod held;
@@ -44,8 +43,6 @@ pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
 pub use tap::{Tap, WireTap};
-pub(crate) use wanqu_client::status::internal;
-pub use wanqu_client::status::{from_status, to_status};
 
 #[cfg(test)]
 mod tests;

@@ -12,13 +12,13 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::Envelope;
+use wanqu_rules::fragment::{Fragment, Release};
 
 use super::client::Exchange;
-use super::envelope::Envelope;
 use super::server::{OwnerService, VerifiedRequest, answer_on_a_task};
-use crate::fragment::{Fragment, Release};
-use crate::refusal::{Code, Refusal};
 
 /// A way to ask owners.
 #[async_trait]

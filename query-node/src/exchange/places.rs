@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// Orderly end of a node: first the doors admit no new calls, then running ones are cancelled. Clones share one state.
 #[derive(Debug, Clone, Default)]

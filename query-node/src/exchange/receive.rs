@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 use wanqu_client::wire::is_note;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::fragment::{Fragment, Release, ReleaseReport};
 
 use super::failures::{cut_off, explain, too_late};
-use crate::fragment::{Fragment, Release, ReleaseReport};
-use crate::refusal::{Code, Refusal};
 
 /// The request that a release is checked against.
 pub(super) struct Expected {
@@ -122,7 +122,7 @@ fn rows(
     expected: Expected,
     report: Report,
     tell: oneshot::Sender<Result<ReleaseReport, Refusal>>,
-) -> crate::fragment::BatchStream {
+) -> wanqu_rules::fragment::BatchStream {
     // Bytes from elsewhere must not bring this node down, whatever the decoder thinks of them.
     let decoder = AssertUnwindSafe(decoder)
         .catch_unwind()

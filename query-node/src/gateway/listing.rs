@@ -1,8 +1,7 @@
 //! The catalog as the gateway lists it.
 
-use wanqu_client::listing::{ColumnListing, TableListing};
-
-use crate::catalog::Catalog;
+use wanqu_model::listing::{ColumnListing, TableListing};
+use wanqu_rules::catalog::Catalog;
 
 /// Returns every table of a catalog, by name.
 #[must_use]

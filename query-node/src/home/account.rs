@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::answer::JurisdictionOutcome;
-use crate::fragment::ReleaseReport;
-use crate::refusal::Refusal;
+use wanqu_model::answer::JurisdictionOutcome;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::fragment::ReleaseReport;
 
 /// Outcomes by jurisdiction, shared by all the releases of one query.
 #[derive(Debug, Clone)]
@@ -93,7 +92,7 @@ impl Account {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refusal::Code;
+    use wanqu_model::refusal::Code;
 
     #[test]
     fn what_came_of_a_part_that_was_lost_is_counted_too() {

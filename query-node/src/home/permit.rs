@@ -1,11 +1,10 @@
 //! Finds the agreement that a question rests on at each owner, before anything is sent. Pure. It is the owners that decide.
 
 use jiff::Timestamp;
-use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle, Project, Subject};
-use wanqu_crds::names::{JurisdictionId, TableRef};
-
-use crate::answer::Question;
-use crate::refusal::{Code, Refusal};
+use wanqu_model::answer::Question;
+use wanqu_model::bundle::{Agreement, AgreementState, NodeBundle, Project, Subject};
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// Returns the project that the question names.
 ///

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use crate::answer::INCOMPLETE_COLUMN;
-use crate::refusal::{Code, Refusal};
+use wanqu_model::answer::INCOMPLETE_COLUMN;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// How rows that may lack a part are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

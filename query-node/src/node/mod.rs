@@ -21,8 +21,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use wanqu_crds::bundle::{Issuer, NodeBundle};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVerifier, Trust};
+use wanqu_model::bundle::{Issuer, NodeBundle};
+use wanqu_model::names::JurisdictionId;
 
 use crate::audit::{AuditError, Log};
 use crate::bundle_file::FiledBundle;
@@ -33,7 +34,6 @@ use crate::exchange::{
 };
 use crate::gateway::Gateway;
 use crate::home::{Home, PeerTables};
-use crate::identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVerifier, Trust};
 use crate::observe::{Door, Metrics};
 use crate::owner::Owner;
 use crate::results::{Keeping, Results, ResultsSettings};

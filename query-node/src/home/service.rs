@@ -1,0 +1,38 @@
+//! Service of a home node, as its front doors use it, whatever protocol they speak.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use wanqu_model::answer::{Answer, Question};
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::Catalog;
+
+/// A home node's handling of questions.
+#[async_trait]
+pub trait HomeService: Send + Sync + 'static {
+    /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
+    /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
+    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
+
+    /// Returns an answer that was kept for this requester.
+    ///
+    /// # Errors
+    /// The same refusal whether there is none, it is somebody else's, or it has expired.
+    async fn fetch(&self, _requester: Subject, _result: Uuid) -> Result<Answer, Refusal> {
+        Err(no_such_result())
+    }
+
+    /// Returns the tables that a question can name here.
+    fn catalog(&self) -> Arc<Catalog>;
+}
+
+/// Returns the refusal for a result that cannot be fetched, whatever the reason.
+#[must_use]
+pub fn no_such_result() -> Refusal {
+    Refusal::new(Code::UnknownName, "there is no such result")
+        .with_rule("a result is kept for the one who asked, until it expires")
+        .with_remedy("ask again, or ask the node that answered")
+}
