@@ -11,6 +11,7 @@ pub mod audit;
 pub mod bundle_file;
 pub mod clock;
 pub mod daemon;
+pub mod doors;
 pub mod engine;
 pub mod exchange;
 pub mod gateway;

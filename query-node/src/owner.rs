@@ -16,7 +16,8 @@ use wanqu_rules::envelope::Envelope;
 
 use crate::audit::{Asked, Entry, Floods, Log, Receipt};
 use crate::clock::Clock;
-use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, deadline_passed};
+use crate::doors::flight::deadline_passed;
+use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with};
 use crate::state::{Live, NodeState};
 
 /// Service of an owner node.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
-use query_node::exchange::WireTap;
+use query_node::doors::WireTap;
 use wanqu_model::names::JurisdictionId;
 
 use crate::health::Canaries;

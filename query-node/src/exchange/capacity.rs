@@ -17,7 +17,7 @@ use wanqu_client::connect::UNREAD_STREAMS;
 use wanqu_model::bundle::Limits;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::places::{Drain, Place, Places};
+use crate::doors::{Drain, Place, Places};
 
 /// Fragments that one query may have open at one owner, on average.
 const FRAGMENTS: usize = 16;

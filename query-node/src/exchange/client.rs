@@ -22,8 +22,8 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
 
+use super::agreements::{self, HeldAgreement};
 use super::failures::{certainly_not_begun, explain, explain_call, too_late, unconnected};
-use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use crate::clock::{Clock, SystemClock};
@@ -158,11 +158,11 @@ impl Exchange {
     pub async fn agreements(&self, peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
         let answer = async {
             let channel = self.link(peer)?.channel;
-            let mut client = FlightServiceClient::new(channel).max_decoding_message_size(held::MAX_ANSWER);
-            let action = Action { r#type: held::ACTION.to_owned(), ..Action::default() };
+            let mut client = FlightServiceClient::new(channel).max_decoding_message_size(agreements::MAX_ANSWER);
+            let action = Action { r#type: agreements::ACTION.to_owned(), ..Action::default() };
             let answer = client.do_action(action).await.map_err(|status| explain_call(&status, peer))?;
             let first = answer.into_inner().try_next().await.map_err(|status| explain_call(&status, peer))?;
-            held::read(&first.unwrap_or_default().body, peer)
+            agreements::read(&first.unwrap_or_default().body, peer)
         };
         tokio::time::timeout(AGREEMENTS_TIMEOUT, answer).await.unwrap_or_else(|_| Err(too_late(peer)))
     }

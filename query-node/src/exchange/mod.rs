@@ -11,38 +11,25 @@
 //! A release that ends without its report was cut short. A refusal is a status with the refusal as JSON in its details;
 //! of any other status only the kind is believed, never the text. Either end's going away cancels the other's work.
 //!
-//! Beside it there is one `DoAction`: it answers with the agreements that the other end holds with the caller ([`held`]).
+//! Beside it there is one `DoAction`: it answers with the agreements that the other end holds with the caller ([`agreements`]).
 
+mod agreements;
 mod capacity;
-mod clear;
 mod client;
-mod doorway;
 mod failures;
-pub(crate) mod flight;
-mod held;
-mod limits;
-pub(crate) mod listener;
 mod owners;
-mod places;
 mod receive;
 mod replay;
 mod server;
 mod signing;
-mod tap;
-pub(crate) mod wire;
 
+pub use agreements::{HeldAgreement, agreements_with, noted};
 pub use capacity::Work;
 pub use client::{Exchange, endpoints_of};
-pub use doorway::Doorway;
-pub(crate) use flight::deadline_passed;
-pub use held::{HeldAgreement, agreements_with, noted};
-pub use limits::LiveLimits;
 pub use owners::{InProcess, Members, Owners};
-pub use places::{Drain, Place, Places};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
-pub use tap::{Tap, WireTap};
 
 #[cfg(test)]
 mod tests;

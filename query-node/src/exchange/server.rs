@@ -22,15 +22,14 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::ReleaseReport;
 
+use super::agreements::{self, HeldAgreement};
 use super::capacity::{Capacity, STREAMS, Seat, Work};
-use super::doorway::Doorway;
-use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
-use super::held::{self, HeldAgreement};
-use super::listener::Accepting;
 use super::replay::ReplayGuard;
 use super::signing::open;
-use super::tap::Tap;
-use super::wire::encode;
+use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
+use crate::doors::listener::Accepting;
+use crate::doors::wire::encode;
+use crate::doors::{Doorway, Tap};
 use crate::observe::{Course, Metrics};
 use crate::trace::{self, Kind, Step};
 
@@ -291,9 +290,9 @@ impl Door for ExchangeServer {
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
         let peer = self.vouched(&call)?.jurisdiction;
         let _seat = self.capacity.arrive(&self.door.limits.now()).map_err(to_status)?;
-        if action.r#type != held::ACTION {
+        if action.r#type != agreements::ACTION {
             let refusal = Refusal::new(Code::Envelope, "the action is not known here")
-                .with_rule(format!("the only action of an exchange is `{}`", held::ACTION));
+                .with_rule(format!("the only action of an exchange is `{}`", agreements::ACTION));
             return Err(to_status(refusal));
         }
         let answer = serde_json::to_vec(&self.service.agreements_with(&peer)).map_err(|_| to_status(internal()))?;

@@ -1,9 +1,9 @@
 //! Two nodes on loopback: honest ones, and each in turn hostile.
 
+mod agreements;
 mod arriving;
 mod each_other;
 mod ending;
-mod errands;
 mod passed;
 mod strangers;
 
@@ -35,10 +35,11 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{BatchStream, Fragment, ReleaseReport};
 
-use super::flight::{Call, Door, Messages, serve};
-use super::listener::Accepting;
 use super::signing::tests::envelope;
 use super::*;
+use crate::doors::flight::{Call, Door, Messages, serve};
+use crate::doors::listener::Accepting;
+use crate::doors::{Doorway, Drain, WireTap};
 
 /// What a test owner does with a question.
 type Behaviour = dyn Fn() -> Result<(SchemaRef, BatchStream), Refusal> + Send + Sync;

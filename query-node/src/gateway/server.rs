@@ -21,11 +21,10 @@ use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::listing::list;
-use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
-use crate::exchange::listener::Accepting;
-use crate::exchange::wire::encode;
-
-use crate::exchange::Doorway;
+use crate::doors::Doorway;
+use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
+use crate::doors::listener::Accepting;
+use crate::doors::wire::encode;
 use crate::home::HomeService;
 use crate::observe::Course;
 use crate::trace::{self, Kind, Step};
@@ -109,7 +108,7 @@ impl Gateway {
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = tokio::time::timeout_at(deadline, answer)
             .await
-            .map_err(|_| crate::exchange::flight::deadline_passed())?
+            .map_err(|_| deadline_passed())?
             .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
         Ok(Box::pin(bounded(messages(answer), deadline, cut, (guard, place))))
     }

@@ -34,7 +34,7 @@ use wanqu_rules::catalog::Catalog;
 use super::*;
 use crate::home::HomeService;
 
-use crate::exchange::{Doorway, Drain};
+use crate::doors::{Doorway, Drain};
 use crate::trace::TraceContext;
 
 const ISSUER: &str = "https://issuer.example";

@@ -28,10 +28,9 @@ use wanqu_model::names::JurisdictionId;
 use crate::audit::{AuditError, Log};
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
+use crate::doors::{Doorway, Drain, LiveLimits, Places, Tap};
 use crate::engine::EngineError;
-use crate::exchange::{
-    Doorway, Drain, Exchange, ExchangeServer, InProcess, LiveLimits, Members, Places, Tap, endpoints_of,
-};
+use crate::exchange::{Exchange, ExchangeServer, InProcess, Members, endpoints_of};
 use crate::gateway::Gateway;
 use crate::home::{Home, PeerTables};
 use crate::observe::{Door, Metrics};

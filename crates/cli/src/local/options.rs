@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use query_node::clock::{Clock, SystemClock};
-use query_node::exchange::Tap;
+use query_node::doors::Tap;
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 

@@ -1,0 +1,25 @@
+//! Parts that the doors of a node have in common: the exchange, for other nodes, and the gateway, for researchers.
+//!
+//! ```text
+//! TcpListener ─▶ listener   TLS handshakes, bounded; the caller's certificates
+//!             ─▶ flight     Arrow Flight over the connections: a door answers tickets and actions
+//!                  ─▶ places    bound on the calls at once; closed when the node drains
+//!                  ─▶ wire      schema and rows as messages, rebuilt from their visible values (clear)
+//! ```
+//!
+//! What a door does with a call is its own: [`exchange`](crate::exchange) opens envelopes, [`gateway`](crate::gateway) reads
+//! tokens and questions. Each is kept by a [`Doorway`]: the limits in force, its places, its metrics and its clock.
+
+mod clear;
+mod doorway;
+pub(crate) mod flight;
+mod limits;
+pub(crate) mod listener;
+mod places;
+mod tap;
+pub(crate) mod wire;
+
+pub use doorway::Doorway;
+pub use limits::LiveLimits;
+pub use places::{Drain, Place, Places};
+pub use tap::{Tap, WireTap};
