@@ -35,14 +35,14 @@ pub fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// A block of commands (`sh`) or of commands with their output (`console`).
+/// Block of commands (`sh`), or of commands with their output (`console`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
-    /// How many headings of the second level stand before it: pages are also followed by their sections.
+    /// Number of headings of the second level before the block. Tests also run single sections of a page.
     pub section: usize,
     /// `sh` or `console`.
     pub language: String,
-    /// Its lines, each without a comment that ends it.
+    /// Its lines, without the comments at their ends.
     pub lines: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is written about the chart is what the chart is; pages of documentation, their translations and their links.
+//! What is written about the chart is what the chart is.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ fn what_is_said_to_show_a_capability_is_there() {
     }
 }
 
-/// The pages that a reader finds from the README: those at the root, of `docs`, of the chart and of the operator.
+/// Returns the pages of documentation: those at the root, in `docs`, of the chart and of the operator.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for folder in ["", "docs", "docs/runbooks", "charts/wanqu", "operator"] {
@@ -59,7 +59,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// Returns the targets of the links of a page, `](TARGET)`, those to other sites and what stands in code left out.
+/// Returns the targets of the links of a page, `](TARGET)`, without links to other sites and text in code spans.
 fn links(page: &str) -> Vec<String> {
     let text: String = page.lines().flat_map(|line| line.split('`').step_by(2).chain(["\n"])).collect();
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
@@ -99,8 +99,8 @@ fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
     assert!(followed > 40, "{followed} links");
 }
 
-/// The tests on clusters run the commands of the English page. A Chinese page with the same commands in the same sections is
-/// the same script.
+/// The tests on clusters run the commands of the English page. A Chinese page with the same commands in the same sections
+/// is the same script.
 #[test]
 fn chinese_pages_have_the_commands_of_the_english_ones() {
     let mut translated = BTreeSet::new();
