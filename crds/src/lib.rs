@@ -7,6 +7,7 @@
 //!                                    Placements (addresses, CAs, keys, folders)
 //! ```
 
+pub mod aggregates;
 pub mod bundle;
 pub mod columns;
 mod compile;
