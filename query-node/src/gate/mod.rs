@@ -14,6 +14,7 @@
 
 mod cell;
 mod counting;
+mod divided;
 mod hashes;
 mod keys;
 mod output;
@@ -21,6 +22,7 @@ mod parts;
 mod passes;
 mod release;
 mod rounding;
+mod spill;
 mod strategy;
 mod tally;
 mod thread;
@@ -46,7 +48,7 @@ use crate::catalog::{arrow_schema, nullable};
 use crate::engine::{Engine, Run, refusal_over_public, refusal_without_values};
 use crate::refusal::{Code, Refusal};
 
-/// How often a pass may find that the sources changed under it.
+/// Most attempts, where the sources change while they are read.
 const ATTEMPTS: usize = 2;
 
 /// Runs an admitted fragment and lets out what its owner's rules release.
@@ -63,7 +65,7 @@ pub async fn release(fragment: &AdmittedFragment, engine: &Engine) -> Result<Gat
     }
 }
 
-/// Rows of public tables, as they come.
+/// Streams rows of public tables.
 async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<GatedRelease, Refusal> {
     let run = engine.start_public()?;
     let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
@@ -86,7 +88,7 @@ async fn public(plan: &LogicalPlan, engine: &Engine, max_rows: u64) -> Result<Ga
     Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
 }
 
-/// One aggregate over non-public tables.
+/// Releases the cells of one aggregate over non-public tables.
 async fn gated(
     plan: &LogicalPlan,
     shape: &GatedShape,
@@ -100,7 +102,7 @@ async fn gated(
         let before = run.fingerprint(plan)?;
         let result = attempt(&run, plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
         if run.fingerprint(plan)? != before {
-            // Whatever came out may be of two states of the source; it is not even told whether it failed.
+            // The result may be of two states of the source; not even its failure is told.
             continue;
         }
         let (schema, batches, outcome) = result.map_err(|error| refusal_without_values(&error))?;
