@@ -44,7 +44,7 @@ impl AdmittedFragment {
         &self.plan
     }
 
-    /// Whether the release needs the gate, and what the gate must know.
+    /// Shape of the release: public rows, or cells and what the gate must know of them.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
@@ -68,7 +68,7 @@ impl AdmittedFragment {
         self.fragment
     }
 
-    /// Whose home node asks.
+    /// The jurisdiction whose home node asks.
     #[must_use]
     pub fn from(&self) -> &JurisdictionId {
         &self.from
@@ -110,7 +110,7 @@ impl AdmittedFragment {
         self.max_rows
     }
 
-    /// When to stop: the earlier of the envelope's deadline and the owner's own limit.
+    /// Time at which the work stops: the earlier of the envelope's deadline and the owner's own limit.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
         self.deadline

@@ -3,6 +3,8 @@
 use wanqu_crds::bundle::{ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice};
 use wanqu_crds::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 
+mod splits;
+
 use super::{FederatedPlan, Planner};
 use crate::refusal::{Code, Refusal};
 
@@ -165,6 +167,18 @@ fn totals_are_made_of_released_cells() {
 fn a_condition_on_the_jurisdiction_leaves_the_others_unasked() {
     let asked = fragments("SELECT count(*) FROM gba.health.visits WHERE jurisdiction <> 'MO'");
     assert!(asked[0].starts_with("CN-SZ HK: "), "{asked:?}");
+}
+
+#[test]
+fn a_condition_that_no_jurisdiction_meets_is_asked_of_one() {
+    for condition in ["jurisdiction = 'XX'", "jurisdiction IN ('A', 'B')", "upper(jurisdiction) = 'xx'"] {
+        for table in ["gba.health.visits", "gba.t.orders"] {
+            let asked = fragments(&format!("SELECT count(*) FROM {table} WHERE {condition}"));
+            assert_eq!(asked.len(), 1, "{condition}: {asked:?}");
+            let (owners, _) = asked[0].split_once(": ").unwrap();
+            assert!(!owners.contains(' '), "{condition}: {asked:?}");
+        }
+    }
 }
 
 #[test]

@@ -324,7 +324,7 @@ fn many_conditions_and_deep_nesting_are_refused() {
 }
 
 #[test]
-fn what_is_computed_from_aggregates_is_left_to_the_home_node() {
+fn computing_with_aggregates_is_left_to_the_home_node() {
     for tail in ["HAVING count(*) > 100", "HAVING count(*) = 1 ORDER BY 1"] {
         let sql = format!("SELECT sex, count(*) FROM shenzhen.health.visits GROUP BY sex {tail}");
         let refusal = admit_sql(&sql, &bundle()).unwrap_err();
