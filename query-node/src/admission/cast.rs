@@ -44,7 +44,7 @@ pub(super) fn is_allowed(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// Decimal digits before the point that every value of an integer type fits into.
+/// Returns the decimal digits before the point that every value of an integer type fits into.
 fn integer_digits(data_type: &DataType) -> Option<i16> {
     Some(match data_type {
         DataType::Int8 | DataType::UInt8 => 3,

@@ -74,7 +74,7 @@ pub(super) fn group_key(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal>
     scalar::check(expr, tables)
 }
 
-/// The refusal of a sealed column.
+/// Returns the refusal of a sealed column.
 pub(super) fn sealed(column: &Column, tables: &BaseTables) -> Refusal {
     class_refusal(ColumnClass::Sealed, column, "read", tables)
         .with_rule("a sealed column is read by no query, not even to drop it; a column without a class is sealed")

@@ -6,7 +6,7 @@ use super::ground::BaseTables;
 use super::remedy;
 use crate::refusal::{Code, Refusal};
 
-/// The refusal of an operator that does not belong below (or above) the aggregate.
+/// Returns the refusal of an operator that does not belong below (or above) the aggregate.
 pub(super) fn operator(plan: &LogicalPlan, tables: &BaseTables) -> Refusal {
     let what = match plan {
         LogicalPlan::Aggregate(_) => "an aggregate of an aggregate",
@@ -33,7 +33,7 @@ pub(super) fn operator(plan: &LogicalPlan, tables: &BaseTables) -> Refusal {
         .with_remedy(remedy::grouped_count(tables))
 }
 
-/// The refusal of an output that is more than a column of the aggregate.
+/// Returns the refusal of an output that is more than a column of the aggregate.
 pub(super) fn computed_output() -> Refusal {
     Refusal::new(Code::NotAnAggregate, "a fragment releases the aggregate's own columns")
         .with_rule("what is computed from aggregates is computed at home, from released cells")
@@ -41,7 +41,7 @@ pub(super) fn computed_output() -> Refusal {
         .with_remedy("release the aggregates themselves, and compute with them afterwards")
 }
 
-/// The refusal of a name that the engine keeps for itself.
+/// Returns the refusal of a name that the engine keeps for itself.
 pub(super) fn reserved(name: &str) -> Refusal {
     Refusal::new(Code::UnknownName, "a name that begins with __ or # is reserved")
         .with_rule("names of columns and aliases do not begin with __ or #")

@@ -28,20 +28,20 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// The plan to run: analysed, with fallible casts over non-public data made `TRY_CAST`, and `DISTINCT` over
+    /// Returns the plan to run: analysed, with fallible casts over non-public data made `TRY_CAST`, and `DISTINCT` over
     /// non-public data made an aggregate without aggregate functions.
     #[must_use]
     pub fn plan(&self) -> &LogicalPlan {
         &self.plan
     }
 
-    /// Shape of the release: public rows, or cells that the gate decides.
+    /// Returns the shape of the release: public rows, or cells that the gate decides.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// The tables it reads, each once.
+    /// Returns the tables it reads, each once.
     #[must_use]
     pub fn tables(&self) -> &[Arc<CatalogTable>] {
         &self.tables

@@ -26,7 +26,7 @@ pub(super) fn has_members(expr: &Expr) -> bool {
 }
 
 impl Judge<'_> {
-    /// A condition over base columns with its subqueries judged. `None` if it is refused; the refusal is on record.
+    /// Judges the subqueries of a condition over base columns. `None` if one is refused; the refusal is on record.
     pub(super) fn members(&mut self, condition: &Expr, outer: &Node, walk: &mut Walk<'_>) -> Option<Expr> {
         let mut refused = false;
         let judged = condition.clone().transform_down(|expr| {

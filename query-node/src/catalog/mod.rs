@@ -49,7 +49,7 @@ impl CatalogTable {
         self.slices.iter().all(|slice| slice.is_public())
     }
 
-    /// The class of a column: the strictest of its slices. A name that is not declared is sealed.
+    /// Returns the class of a column: the strictest of its slices. A name that is not declared is sealed.
     #[must_use]
     pub fn class_of(&self, column: &str) -> ColumnClass {
         self.slices

@@ -265,7 +265,7 @@ mod tests {
         assert!(released > 0, "no cell was released");
     }
 
-    /// A pass looks each row's cell up once, and none to ask how much memory the cells take after each batch.
+    /// A pass looks up the cell of each row once, and no cell to tell how much memory they take after each batch.
     /// [`DividedCells`] offers no other way to a cell.
     #[test]
     fn a_batch_costs_its_own_rows_and_not_the_cells_before_it() {

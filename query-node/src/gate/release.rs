@@ -72,7 +72,7 @@ pub struct GatedRelease {
 }
 
 impl GatedRelease {
-    /// Only the gate calls this.
+    /// Makes a release. Only the gate calls this.
     pub(super) fn new(schema: SchemaRef, batches: BatchStream, account: GateAccount, fetched: FetchedBytes) -> Self {
         Self { schema, batches, account, fetched }
     }

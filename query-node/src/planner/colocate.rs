@@ -137,7 +137,7 @@ fn within(expr: &Expr, schema: &datafusion::common::DFSchema) -> bool {
     expr.column_refs().iter().all(|c: &&Column| schema.has_column(c))
 }
 
-/// The region of an input that is a table with filters and projections on it.
+/// Returns the region of an input that is a table with filters and projections on it; `None` for another input.
 fn region_of(plan: &LogicalPlan) -> Option<Region> {
     match plan {
         LogicalPlan::TableScan(scan) => catalog::table_of(scan).map(|t| Region::of_table(scan, t)),
@@ -152,7 +152,7 @@ fn region_of(plan: &LogicalPlan) -> Option<Region> {
     }
 }
 
-/// An order that puts one co-located group first: `None` where no two inputs are co-located or replicated.
+/// Returns an order that puts one co-located group first; `None` if no two inputs are co-located or replicated.
 fn best_order(regions: &[Option<Region>], equalities: &[(Expr, Expr)]) -> Option<Vec<usize>> {
     let together = |a: usize, b: usize| match (&regions[a], &regions[b]) {
         (Some(a), Some(b)) => {

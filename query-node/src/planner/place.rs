@@ -63,8 +63,8 @@ impl Placer<'_, '_> {
         }
     }
 
-    /// An operator with one input over a region: part of it where each owner's share of the result is the operator
-    /// over its share of the input; else the region ends here.
+    /// Places an operator with one input over a region: inside it, if each owner's share of the result is the operator
+    /// over its share of the input. Otherwise the region ends here.
     fn over_region(&mut self, plan: &LogicalPlan, mut region: Region) -> Result<Placed, Refusal> {
         let rebuilt =
             |region: &Region| plan.with_new_exprs(plan.expressions(), vec![region.plan.clone()]).map_err(invalid);

@@ -141,7 +141,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The block of `plan`, wrapped into a derived table unless rows can still be filtered and grouped in place.
+    /// Returns the block of `plan`, wrapped into a derived table unless rows can still be filtered and grouped in place.
     fn open_block(&mut self, plan: &LogicalPlan) -> DfResult<Block> {
         let block = self.block(plan)?;
         if block.is_open() { Ok(block) } else { self.derived(&block, plan.schema()) }
@@ -325,7 +325,7 @@ fn named(schema: &DFSchema, exprs: Vec<Expr>) -> Vec<(Option<TableReference>, St
     schema.iter().zip(exprs).map(|((q, f), e)| (q.cloned(), f.name().clone(), e)).collect()
 }
 
-/// Names for the columns of a release: the plan's own where they are plain and unique, `c3` where they are not.
+/// Names the columns of a release: as the plan does where the names are plain and unique, `c3` where they are not.
 fn column_names(schema: &DFSchema) -> Vec<String> {
     let mut taken = HashSet::new();
     let plain = |name: &str| name.parse::<SqlName>().is_ok();
@@ -343,7 +343,7 @@ fn column_names(schema: &DFSchema) -> Vec<String> {
     names.collect()
 }
 
-/// The name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
+/// Returns the name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
 fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
     let own = table.slices.iter().any(|slice| slice.jurisdiction == *owner);
     match &table.common {
