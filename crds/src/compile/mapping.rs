@@ -11,7 +11,7 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use crate::aggregates::{WINDOW_FUNCTIONS, aggregate};
+use wanqu_model::aggregates::{WINDOW_FUNCTIONS, aggregate};
 
 /// Columns that a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,7 +136,7 @@ fn check_function(function: &Function) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregates::AGGREGATES;
+    use wanqu_model::aggregates::AGGREGATES;
 
     fn columns(expression: &str) -> Vec<String> {
         read(expression).unwrap().columns.into_iter().collect()

@@ -1,0 +1,89 @@
+//! Shape of a judged fragment: rows of public tables, or one aggregate whose cells the gate decides.
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::refusal::Refusal;
+
+use super::families::{Condition, Family};
+use super::finding::PolicyFinding;
+use crate::catalog::CatalogTable;
+
+/// Outcome of the rules of classes and shape for one plan.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Every column and operator, with the rule that admits or refuses it.
+    pub findings: Vec<PolicyFinding>,
+    /// The plan that may run, or the first refusal.
+    pub verdict: Result<Judged, Refusal>,
+}
+
+/// A plan that passed the rules of classes and shape. Made only by [`judge`](super::judge).
+#[derive(Debug, Clone)]
+pub struct Judged {
+    pub(super) plan: LogicalPlan,
+    pub(super) shape: Shape,
+    pub(super) tables: Vec<Arc<CatalogTable>>,
+}
+
+impl Judged {
+    /// Returns the plan to run: analysed, with fallible casts over non-public data made `TRY_CAST`, and `DISTINCT` over
+    /// non-public data made an aggregate without aggregate functions.
+    #[must_use]
+    pub fn plan(&self) -> &LogicalPlan {
+        &self.plan
+    }
+
+    /// Returns the shape of the release: public rows, or cells that the gate decides.
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Returns the tables it reads, each once.
+    #[must_use]
+    pub fn tables(&self) -> &[Arc<CatalogTable>] {
+        &self.tables
+    }
+}
+
+/// Shape of a fragment's release.
+#[derive(Debug, Clone)]
+pub enum Shape {
+    /// Rows of public tables, which may leave without the gate.
+    Public,
+    /// One aggregate over non-public tables, each row of which the gate decides.
+    Gated(GatedShape),
+}
+
+/// Aggregate over non-public data, as the gate needs to know it.
+#[derive(Debug, Clone)]
+pub struct GatedShape {
+    /// The strictest of the rules of all non-public slices read.
+    pub rule: ReleaseRule,
+    /// The conditions inside aggregates, each of which counts like a group of its own. No two are equal.
+    pub conditions: Vec<Condition>,
+    /// Families of conditions that can be set against each other. Each condition is in at least one of them.
+    pub families: Vec<Family>,
+    /// Plans over public tables only that must each give no row; if one gives a row, the fragment is refused.
+    ///
+    /// A public table that joins a non-public one must hold at most one row for each value of the join key: with
+    /// more, rows of the non-public table would be multiplied by numbers that the requester chooses through filters on
+    /// the public table, and one sum would carry many small cells (`n_a + 1000 * n_b`). Each plan here finds a key that
+    /// occurs twice. Admission sees no rows, so it can only say what must be looked at; what is read is public.
+    pub must_be_empty: Vec<LogicalPlan>,
+}
+
+/// Returns the one aggregate of a gated plan: the plan itself, or the input of its one projection on top.
+#[must_use]
+pub fn aggregate_of(plan: &LogicalPlan) -> Option<&Aggregate> {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => Some(aggregate),
+        LogicalPlan::Projection(projection) => match projection.input.as_ref() {
+            LogicalPlan::Aggregate(aggregate) => Some(aggregate),
+            _ => None,
+        },
+        _ => None,
+    }
+}

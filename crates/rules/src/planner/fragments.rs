@@ -1,0 +1,220 @@
+//! Fragments in the making: a region that ends becomes SQL text for each of its owners, checked against each owner's
+//! rules before anything is sent, and a leaf of the merge plan that reads what they release.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{Column, TableReference};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use wanqu_model::bundle::Slice;
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::invalid::invalid;
+use super::part::{HomePart, Placed};
+use super::spread::Region;
+use super::text::{Text, fragment_text};
+use crate::admission::{self, PolicyFinding};
+use crate::catalog::{self, Catalog};
+use crate::merge::{OWNER_COLUMN, ReleaseTable};
+
+/// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
+#[derive(Debug, Clone)]
+pub struct FragmentGroup {
+    /// Text for each owner that is asked.
+    pub texts: Vec<(JurisdictionId, String)>,
+    /// The columns of every release of this group.
+    pub schema: SchemaRef,
+    /// The leaf that reads them.
+    pub table: Arc<ReleaseTable>,
+    /// True if only public tables are read.
+    pub public: bool,
+    /// The non-public tables that are read: what an agreement must cover.
+    pub restricted: Vec<TableRef>,
+    /// Owners whose rule may keep cells back, in the order of the owner column.
+    pub hiding: Vec<JurisdictionId>,
+}
+
+/// Fragments of one plan so far, and the findings of the owners' rules.
+pub(super) struct Fragments<'a> {
+    context: Context<'a>,
+    pub groups: Vec<FragmentGroup>,
+    pub findings: Vec<PolicyFinding>,
+    /// Number of columns of marks that have been named.
+    marks: usize,
+}
+
+/// Catalogs and limits that fragments are planned and judged by.
+pub(super) struct Context<'a> {
+    /// Catalog of each owner.
+    pub owners: &'a BTreeMap<JurisdictionId, Catalog>,
+    /// The home node's jurisdiction: asked where any owner can answer.
+    pub home: &'a JurisdictionId,
+    /// Greatest length of a fragment's text, in bytes.
+    pub sql_bytes: usize,
+}
+
+/// Verdict of an owner's rules on a text.
+struct Judged {
+    sql: String,
+    tables: Vec<Arc<Slice>>,
+    findings: Range<usize>,
+    schema: SchemaRef,
+}
+
+impl<'a> Fragments<'a> {
+    pub fn new(context: Context<'a>) -> Self {
+        Self { context, groups: vec![], findings: vec![], marks: 0 }
+    }
+
+    /// Returns a fresh name for a column of marks.
+    pub fn lack_name(&mut self) -> String {
+        self.marks += 1;
+        format!("__lack_{}", self.marks)
+    }
+
+    /// Brings a placed part home: a region ends.
+    pub fn home(&mut self, placed: Placed) -> Result<HomePart, Refusal> {
+        match placed {
+            Placed::Home(part) => Ok(part),
+            Placed::Owners(region) => {
+                let lost = !region.hiding_owners().is_empty();
+                Ok(HomePart { plan: self.cut(region)?, lacks: vec![], lost })
+            }
+        }
+    }
+
+    /// Plans a text as its owner will, and asks the owner's rules about it. Owners whose rules see the same tables say
+    /// the same of one text: it is planned once for all of them.
+    fn judge_once(
+        &mut self,
+        owner: &JurisdictionId,
+        sql: &str,
+        tables: Vec<Arc<Slice>>,
+        judged: &mut Vec<Judged>,
+    ) -> Result<SchemaRef, Refusal> {
+        let alike =
+            |a: &[Arc<Slice>], b: &[Arc<Slice>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.judged_like(b));
+        if let Some(same) = judged.iter().find(|same| same.sql == sql && alike(&same.tables, &tables)) {
+            let repeated: Vec<PolicyFinding> = self.findings[same.findings.clone()].to_vec();
+            self.findings.extend(repeated.into_iter().map(|f| PolicyFinding { owner: owner.clone(), ..f }));
+            return Ok(Arc::clone(&same.schema));
+        }
+        let before = self.findings.len();
+        let schema = self.judge(owner, sql)?;
+        let findings = before..self.findings.len();
+        judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
+        Ok(schema)
+    }
+
+    /// Plans a text as its owner will, and asks the owner's rules about it.
+    fn judge(&mut self, owner: &JurisdictionId, sql: &str) -> Result<SchemaRef, Refusal> {
+        let Some(catalog) = self.context.owners.get(owner) else {
+            return Err(Refusal::new(Code::Internal, "an owner of a table is not a member of the federation")
+                .with_owner(owner.clone()));
+        };
+        let plan = catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
+            // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
+            tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
+            Refusal::new(Code::NotSplittable, "the owner cannot run its part of this query")
+                .with_owner(owner.clone())
+                .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
+        })?;
+        let schema = catalog::nullable(plan.schema().as_arrow());
+        let judgement = admission::judge(plan, owner);
+        self.findings.extend(judgement.findings);
+        judgement.verdict.map(|_| schema)
+    }
+
+    /// Ends a region. Returns the leaf that reads its releases, with the region's own columns.
+    pub fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, false)
+    }
+
+    /// Ends a region whose releases may hide cells. Behind the region's columns the leaf has [`OWNER_COLUMN`].
+    pub fn cut_with_owner(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, true)
+    }
+
+    fn leaf(&mut self, mut region: Region, with_owner: bool) -> Result<LogicalPlan, Refusal> {
+        if region.replicated {
+            let home = region.owners.iter().position(|o| o == self.context.home).unwrap_or(0);
+            region.owners = vec![region.owners.swap_remove(home)];
+        }
+        let (texts, schema) = self.texts(&region)?;
+        let table = ReleaseTable::new(&schema);
+        let name = TableReference::bare(format!("__release_{}", self.groups.len()));
+        let scan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(Arc::clone(&table) as _), None)
+            .and_then(LogicalPlanBuilder::build)
+            .map_err(invalid)?;
+        let mut columns = Vec::new();
+        for ((qualifier, field), released) in region.plan.schema().iter().zip(schema.fields()) {
+            let column = Expr::Column(Column::new(Some(name.clone()), released.name()));
+            let value = if released.data_type() == field.data_type() {
+                column
+            } else {
+                Expr::Cast(Cast::new(Box::new(column), field.data_type().clone()))
+            };
+            columns.push(value.alias_qualified(qualifier.cloned(), field.name()));
+        }
+        if with_owner {
+            columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
+        }
+        let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
+        self.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding });
+        Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
+    }
+
+    fn texts(&mut self, region: &Region) -> Result<(Vec<(JurisdictionId, String)>, SchemaRef), Refusal> {
+        let (mut texts, mut judged) = (Vec::new(), Vec::new());
+        let mut common: Option<SchemaRef> = None;
+        for owner in &region.owners {
+            let Text { sql, columns } = fragment_text(&region.plan, owner).map_err(|error| {
+                Refusal::new(Code::NotSplittable, "this part of the query cannot be sent to its owners")
+                    .with_subject(error.strip_backtrace())
+                    .with_remedy("simplify the query, or aggregate earlier")
+            })?;
+            let planned = self.judge_once(owner, &sql, region.slices_of(owner), &mut judged)?;
+            let schema = release_schema(&columns, &planned);
+            if let Some(first) = &common
+                && *first != schema
+            {
+                return Err(Refusal::new(Code::ReleaseShape, "owners would release different types for one column")
+                    .with_owner(owner.clone())
+                    .with_rule("a common table has the same types everywhere"));
+            }
+            common = Some(schema);
+            texts.push((owner.clone(), sql));
+        }
+        match common {
+            Some(schema) => Ok((texts, schema)),
+            None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")),
+        }
+    }
+
+    /// Returns the refusal of an owner's rules for a region that may not leave it; a general one if its rules have none.
+    pub fn explain_refusal(&mut self, region: &Region) -> Refusal {
+        let general = || {
+            Refusal::new(Code::NotSplittable, "this result cannot be merged from aggregates that owners may release")
+                .with_rule("owners release finished aggregates that can be merged")
+                .with_remedy("use count, sum, avg, var, stddev, covar, corr or regr_*, or ask one jurisdiction alone")
+        };
+        let Some(owner) = region.owners.first() else { return general() };
+        let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
+        self.judge(owner, &text.sql).err().unwrap_or_else(general)
+    }
+}
+
+/// Returns the schema of a release: the names of the text, with the types of the owner's plan.
+fn release_schema(names: &[String], planned: &SchemaRef) -> SchemaRef {
+    if names.is_empty() {
+        return Arc::new(Schema::new(vec![Field::new("one", DataType::Int64, true)]));
+    }
+    let fields = names.iter().zip(planned.fields());
+    let fields: Vec<Field> = fields.map(|(n, f)| Field::new(n, f.data_type().clone(), true)).collect();
+    Arc::new(Schema::new(fields))
+}
