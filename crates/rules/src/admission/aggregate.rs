@@ -15,8 +15,8 @@ use wanqu_model::refusal::{Code, Refusal};
 use case::{indicator, kept};
 use conditions::{all_given, and, both, given, presence, selections, stripped};
 
+use super::base::BaseTables;
 use super::families::Condition;
-use super::ground::BaseTables;
 use super::linear::{Linear, linear, widened};
 use super::{growth, predicate, scalar};
 
@@ -125,7 +125,7 @@ fn present_value(value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Resu
 }
 
 fn measured(name: &str, value: &Expr, tables: &BaseTables) -> Result<Linear, Refusal> {
-    if super::ground::nodes(value) > MAX_ARGUMENT_NODES {
+    if super::base::nodes(value) > MAX_ARGUMENT_NODES {
         return Err(form(name, "an argument of so many parts", "aggregate fewer columns at once"));
     }
     scalar::check(value, tables)?;
@@ -259,7 +259,7 @@ fn distinct(
         return Err(refused(tables.name(column)));
     }
     let mut conditions = selections(filter, None);
-    let is_unit = tables.leaf(column).and_then(super::ground::Leaf::unit_column) == Some(column.name.as_str());
+    let is_unit = tables.leaf(column).and_then(super::base::Leaf::unit_column) == Some(column.name.as_str());
     if !is_unit {
         conditions.extend(presence(filter, given(&Expr::Column(column.clone())), BTreeSet::new(), true));
     }

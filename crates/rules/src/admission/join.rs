@@ -13,8 +13,8 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, lit};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions;
-use super::ground::BaseTables;
 use super::judge::Judge;
 use super::node::Node;
 use super::predicate::unit_link;
@@ -161,7 +161,7 @@ fn hidden(outer: &Side, inner: &Side, met: &[Expr], tables: &BaseTables) -> Resu
     if inner.protected == 0 {
         return Ok(());
     }
-    let is_unit = |c| tables.leaf(c).and_then(super::ground::Leaf::unit_column) == Some(c.name.as_str());
+    let is_unit = |c| tables.leaf(c).and_then(super::base::Leaf::unit_column) == Some(c.name.as_str());
     let by_unit = met.iter().any(|condition| {
         unit_link(condition, tables).is_some_and(|(l, r)| {
             let on = |s: &Side, c| BaseTables::index(c).is_some_and(|i| s.leaves.contains(&i));

@@ -6,8 +6,8 @@ use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::{BaseExpr, BaseTables};
 use super::finding::PolicyFinding;
-use super::ground::{BaseExpr, BaseTables};
 
 /// The state of one judgement.
 pub(super) struct Judge<'a> {

@@ -12,7 +12,7 @@ use super::families::{Condition, families};
 use super::judge::Judge;
 use super::node::Node;
 use super::shape::{GatedShape, Judged, Judgement, Shape};
-use super::{aggregate, ground, predicate, public, reads, refusals};
+use super::{aggregate, base, predicate, public, reads, refusals};
 use wanqu_model::refusal::{Code, Refusal};
 
 /// The most conditions of one fragment. The gate counts the units of each in every cell.
@@ -53,7 +53,7 @@ enum Output {
 impl Judge<'_> {
     /// Judges `[Projection] Aggregate tree`. Returns the plan over base columns, and the conditions of its aggregates.
     fn gated(&mut self, plan: &LogicalPlan) -> Option<(LogicalPlan, Vec<Condition>)> {
-        if let Some(name) = ground::reserved_name(plan) {
+        if let Some(name) = base::reserved_name(plan) {
             self.refuse("SELECT", refusals::reserved(&name));
             return None;
         }

@@ -13,8 +13,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions::is_steady;
-use super::ground::BaseTables;
 use crate::catalog::cast;
 
 /// Greatest coefficient; the least is its inverse.

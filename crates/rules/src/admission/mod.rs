@@ -20,11 +20,11 @@
 
 mod admitted;
 mod aggregate;
+mod base;
 mod condition;
 mod families;
 mod finding;
 mod functions;
-mod ground;
 mod growth;
 mod join;
 mod judge;

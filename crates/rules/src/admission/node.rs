@@ -2,7 +2,7 @@
 
 use datafusion::logical_expr::LogicalPlan;
 
-use super::ground::BaseExpr;
+use super::base::BaseExpr;
 
 /// A subtree over base columns.
 pub(super) struct Node {

@@ -5,7 +5,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::ground::BaseTables;
+use super::base::BaseTables;
 use super::{remedy, scalar};
 
 /// Checks a condition over base columns.

@@ -2,7 +2,7 @@
 
 use datafusion::logical_expr::{Distinct, LogicalPlan};
 
-use super::ground::BaseTables;
+use super::base::BaseTables;
 use super::remedy;
 use wanqu_model::refusal::{Code, Refusal};
 

@@ -3,7 +3,7 @@
 use arrow::datatypes::DataType;
 use wanqu_model::columns::ColumnClass;
 
-use super::ground::BaseTables;
+use super::base::BaseTables;
 
 /// Most columns that a remedy names.
 const NAMED: usize = 2;

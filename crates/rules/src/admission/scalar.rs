@@ -7,8 +7,8 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions::{allowed, is_steady};
-use super::ground::BaseTables;
 use super::growth;
 use crate::catalog::cast;
 

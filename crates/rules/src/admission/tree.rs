@@ -8,11 +8,11 @@ use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, Operator, Projec
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::ground::BaseExpr;
+use super::base::BaseExpr;
 use super::join::{self, Side};
 use super::judge::Judge;
 use super::node::Node;
-use super::{ground, predicate, refusals, scalar, subquery};
+use super::{base, predicate, refusals, scalar, subquery};
 
 /// The most operators below each other. The walk takes a piece of the stack for each.
 const MAX_DEPTH: usize = 100;
@@ -29,7 +29,7 @@ impl Judge<'_> {
         let node = self.subtree(plan, above);
         self.depth -= 1;
         let node = node?;
-        if let Some(name) = ground::reserved_name(plan) {
+        if let Some(name) = base::reserved_name(plan) {
             self.refuse("SELECT", refusals::reserved(&name));
             return None;
         }

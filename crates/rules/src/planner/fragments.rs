@@ -71,6 +71,11 @@ impl<'a> Fragments<'a> {
         Self { context, groups: vec![], findings: vec![], marks: 0 }
     }
 
+    /// Returns the home node's jurisdiction.
+    pub fn home_node(&self) -> &'a JurisdictionId {
+        self.context.home
+    }
+
     /// Returns a fresh name for a column of marks.
     pub fn lack_name(&mut self) -> String {
         self.marks += 1;

@@ -70,7 +70,7 @@ impl Placer<'_, '_> {
             |region: &Region| plan.with_new_exprs(plan.expressions(), vec![region.plan.clone()]).map_err(invalid);
         match plan {
             LogicalPlan::Filter(filter) => {
-                region.prune(&filter.predicate);
+                region.prune(&filter.predicate, self.0.home_node());
                 region.size = region.size.map(|size| size.filtered(&filter.predicate));
                 let plan = rebuilt(&region)?;
                 Ok(Placed::Owners(region.with_plan(plan, |c| Some(c.clone()))))

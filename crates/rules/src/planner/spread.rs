@@ -123,9 +123,9 @@ impl Region {
         tables
     }
 
-    /// Leaves out owners whose rows a condition on the jurisdiction excludes. Where it excludes everybody's, one owner
-    /// stays, so that the answer has its shape.
-    pub fn prune(&mut self, predicate: &Expr) {
+    /// Leaves out owners whose rows a condition on the jurisdiction excludes. Where it excludes all, one stays, so that the
+    /// answer has its shape and an aggregate over nobody is its owner's to release: `home` if it is one of them.
+    pub fn prune(&mut self, predicate: &Expr, home: &JurisdictionId) {
         if self.replicated {
             return;
         }
@@ -136,12 +136,11 @@ impl Region {
             if refs.is_empty() || !refs.iter().all(|c| columns.contains(c)) {
                 continue;
             }
-            let kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
+            let mut kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
             if kept.is_empty() {
-                self.owners.truncate(1);
-            } else {
-                self.owners = kept;
+                kept.extend(self.owners.iter().find(|o| *o == home).or(self.owners.first()).cloned());
             }
+            self.owners = kept;
         }
     }
 }

@@ -170,18 +170,6 @@ fn a_condition_on_the_jurisdiction_leaves_the_others_unasked() {
 }
 
 #[test]
-fn a_condition_that_no_jurisdiction_meets_is_asked_of_one() {
-    for condition in ["jurisdiction = 'XX'", "jurisdiction IN ('A', 'B')", "upper(jurisdiction) = 'xx'"] {
-        for table in ["gba.health.visits", "gba.t.orders"] {
-            let asked = fragments(&format!("SELECT count(*) FROM {table} WHERE {condition}"));
-            assert_eq!(asked.len(), 1, "{condition}: {asked:?}");
-            let (owners, _) = asked[0].split_once(": ").unwrap();
-            assert!(!owners.contains(' '), "{condition}: {asked:?}");
-        }
-    }
-}
-
-#[test]
 fn public_tables_are_sent_to_the_owners_of_what_may_not_leave() {
     assert_eq!(
         fragments(

@@ -5,7 +5,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::admission::ground::BaseTables;
+use crate::admission::base::BaseTables;
 use crate::catalog::cast;
 
 /// `CASE WHEN condition THEN value [ELSE 0 | NULL] END`, below exact casts.

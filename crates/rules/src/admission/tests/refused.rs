@@ -263,7 +263,7 @@ fn attacks_are_refused_each_with_its_reason() {
             Ok(admitted) => wrong.push(format!("ADMITTED {sql}\n{}", admitted.plan().display_indent())),
             Err(refusal) => {
                 let says = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
-                // What cannot be read has no rule of this owner's; the message says what is wrong with it.
+                // A text that cannot be read breaks no rule of this owner's; the message says what is wrong with it.
                 let explained =
                     matches!(refusal.code, UnknownName | InvalidSql) || says(&refusal.remedy) && says(&refusal.rule);
                 if refusal.code != *code || !explained || refusal.owner != Some(shenzhen()) {
