@@ -135,7 +135,7 @@ struct Harmless {
     returns: DataType,
     physical: Arc<dyn PhysicalExpr>,
     signature: Signature,
-    /// True if it fails even on a batch without a row: then it is NULL for every row.
+    /// True if it fails even on a row of NULLs: then it is NULL for every row.
     always_fails: OnceLock<bool>,
 }
 
