@@ -28,6 +28,7 @@ pub mod planner;
 pub mod results;
 pub mod sources;
 pub mod state;
+pub mod supervisor;
 pub mod telemetry;
 pub mod trace;
 

@@ -25,7 +25,7 @@ use crate::exchange::listener::Accepting;
 use crate::exchange::wire::encode;
 use crate::exchange::{Doorway, to_status};
 use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
-use crate::observe::Course;
+use crate::observe::InFlight;
 use crate::refusal::{Code, Refusal};
 use crate::results::no_such_result;
 use crate::trace::{self, Kind, Step};
@@ -162,13 +162,13 @@ impl Door for Gateway {
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         let step = Step::begin("question", Kind::Server, call.trace);
         let context = step.context();
-        let mut course = Course::question(&self.door.metrics);
-        course.begin(step);
+        let mut in_flight = InFlight::question(&self.door.metrics);
+        in_flight.set_step(step);
         match trace::within(context, self.answer(&call, &ticket.ticket)).await {
-            Ok(messages) => Ok(course.follow(messages)),
+            Ok(messages) => Ok(in_flight.follow(messages)),
             Err(refusal) => {
                 tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
-                course.refused(&refusal);
+                in_flight.refused(&refusal);
                 Err(to_status(refusal))
             }
         }
