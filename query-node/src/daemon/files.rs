@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wanqu_identity::{GatewayIdentity, NodeIdentity};
+
 use super::{DaemonError, Settings};
-use crate::identity::{GatewayIdentity, NodeIdentity};
 
 /// Paths of the four files, and what was last read of them.
 #[derive(Debug)]

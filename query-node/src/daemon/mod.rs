@@ -3,8 +3,6 @@
 mod files;
 mod follow;
 mod http;
-#[cfg(test)]
-mod reference;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -24,11 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
+use wanqu_identity::IdentityError;
+use wanqu_model::io_reason;
 
 use crate::bundle_file::{BundleError, BundleFile};
-use crate::cli::failure::io_reason;
 use crate::clock::SystemClock;
-use crate::identity::IdentityError;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
 use crate::supervisor::Progress;

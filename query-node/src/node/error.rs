@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use wanqu_identity::IdentityError;
 
 use crate::audit::AuditError;
 use crate::engine::EngineError;
-use crate::identity::IdentityError;
 
 /// Reason why a node does not start, does not take a bundle, or ended.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use wanqu_crds::bundle::NodeBundle;
+use wanqu_identity::{GatewayIdentity, NodeIdentity, Slot, Trust};
+use wanqu_model::bundle::NodeBundle;
 
 use super::NodeError;
-use crate::identity::{GatewayIdentity, NodeIdentity, Slot, Trust};
 
 /// Certificates and keys that the two doors show from now on. Connections keep those that they began with.
 pub(super) struct Identities {

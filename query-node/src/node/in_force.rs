@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use wanqu_crds::bundle::{Issuer, NodeBundle};
+use wanqu_identity::{TokenVerifier, Trust};
+use wanqu_model::bundle::{Issuer, NodeBundle};
 
 use super::NodeError;
 use super::identities::Identities;
@@ -10,7 +11,6 @@ use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::exchange::{Exchange, LiveLimits, endpoints_of};
 use crate::home::PeerTables;
-use crate::identity::{TokenVerifier, Trust};
 use crate::observe::Metrics;
 use crate::state::{Live, NodeState};
 

@@ -22,12 +22,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{GatewayIdentity, NodeIdentity};
+use wanqu_model::names::JurisdictionId;
 
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::exchange::Tap;
-use crate::identity::{GatewayIdentity, NodeIdentity};
 use crate::observe::{Door, Metrics};
 use crate::results::ResultsSettings;
 use crate::supervisor::Supervisor;

@@ -10,11 +10,11 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::Code;
 
 use super::Node;
 use crate::exchange::{HeldAgreement, endpoints_of, noted};
-use crate::refusal::Code;
 use crate::supervisor::Progress;
 
 /// Name of this task in readiness and metrics.

@@ -19,10 +19,10 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::answer::Summary;
+use wanqu_model::bundle::Subject;
 
 use super::ledger::{Kept, Ledger};
-use crate::answer::Summary;
 
 /// Key of the [`Footer`] among a file's properties.
 const FOOTER: &str = "wanqu.result";

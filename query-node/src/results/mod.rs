@@ -29,13 +29,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::answer::{Answer, Event, KeptResult};
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
 
 pub use keeping::Keeping;
 
-use crate::answer::{Answer, Event, KeptResult};
 use crate::clock::Clock;
-use crate::refusal::{Code, Refusal};
+use crate::home::no_such_result;
 use crate::supervisor::{Progress, blocking};
 use file::{Footer, Found, file_name, inspect};
 use ledger::Ledger;
@@ -162,11 +163,4 @@ fn unreadable(id: Uuid, error: &dyn std::fmt::Display) -> Refusal {
     Refusal::new(Code::Source, "the result is kept, and its file cannot be read")
         .with_rule("the node's log has the cause")
         .with_remedy("fetch it again later, ask the question anew, or tell the node's administrator")
-}
-
-/// Returns the refusal of a fetch, which does not tell apart why there is no such result.
-pub(crate) fn no_such_result() -> Refusal {
-    Refusal::new(Code::UnknownName, "there is no such result")
-        .with_rule("a result is kept for the one who asked, until it expires")
-        .with_remedy("ask again, or ask the node that answered")
 }
