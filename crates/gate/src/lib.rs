@@ -14,6 +14,7 @@
 
 mod cell;
 mod counting;
+mod divided;
 mod engine;
 mod hashes;
 mod keys;
@@ -22,6 +23,7 @@ mod parts;
 mod passes;
 mod release;
 mod rounding;
+mod spill;
 mod strategy;
 mod tally;
 mod thread;
@@ -48,7 +50,7 @@ use rounding::Rounding;
 use strategy::{First, Next, PROBE_ROWS};
 use thread::thread;
 
-/// How often a pass may find that the sources changed under it.
+/// Most attempts, where the sources change while they are read.
 const ATTEMPTS: usize = 2;
 
 /// Runs an admitted fragment and lets out what its owner's rules release.
@@ -65,7 +67,7 @@ pub async fn release(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result
     }
 }
 
-/// Rows of public tables, as they come.
+/// Streams rows of public tables.
 async fn public(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<GatedRelease, Refusal> {
     let (plan, max_rows) = (fragment.plan(), fragment.max_rows());
     let run = engine.start_public(fragment.deadline())?;
@@ -89,7 +91,7 @@ async fn public(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<Gate
     Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
 }
 
-/// One aggregate over non-public tables.
+/// Releases the cells of one aggregate over non-public tables.
 async fn gated(
     plan: &LogicalPlan,
     shape: &GatedShape,
@@ -108,7 +110,7 @@ async fn gated(
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
         if run.fingerprint(plan)? != before {
-            // Whatever came out may be of two states of the source; it is not even told whether it failed.
+            // The result may be of two states of the source; not even its failure is told.
             continue;
         }
         let (schema, batches, outcome) = result.map_err(|error| refusal_without_values(&error))?;

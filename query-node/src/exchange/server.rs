@@ -30,7 +30,7 @@ use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
 use crate::doors::{Doorway, Tap};
-use crate::observe::{Course, Metrics};
+use crate::observe::{InFlight, Metrics};
 use crate::trace::{self, Kind, Step};
 
 /// Bytes of an envelope beside its SQL text.
@@ -196,8 +196,8 @@ impl ExchangeServer {
         Ok((envelope, seat))
     }
 
-    /// Answers an envelope. `course` becomes a step of the trace that the envelope names.
-    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], course: &mut Course) -> Result<Sending, Refusal> {
+    /// Answers an envelope. `in_flight` becomes a step of the trace that the envelope names.
+    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], in_flight: &mut InFlight) -> Result<Sending, Refusal> {
         let (envelope, seat) = match self.opened(peer, bytes) {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
@@ -214,7 +214,7 @@ impl ExchangeServer {
         let (context, query_id, fragment) = (step.context(), envelope.query_id, envelope.fragment);
         let (jurisdiction, trace_id) = (&peer.jurisdiction, context.trace_id());
         let span = tracing::info_span!("fragment", %query_id, fragment, peer = %jurisdiction, trace_id);
-        course.begin(step);
+        in_flight.set_step(step);
         let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone(), seat: Some(Arc::clone(&seat)) };
         let answer = answer_on_a_task(Arc::clone(&self.service), request, cancel.clone());
         let mut answer = std::pin::pin!(trace::within(context, answer).instrument(span));
@@ -274,12 +274,12 @@ impl Door for ExchangeServer {
             from: self.own.clone(),
             to: peer.jurisdiction.clone(),
         };
-        let mut course = Course::fragment(&self.door.metrics, &peer.jurisdiction);
-        match self.answer(&peer, &ticket.ticket, &mut course).await {
-            Ok(sending) => Ok(course.follow(sending.messages(outgoing))),
+        let mut in_flight = InFlight::fragment(&self.door.metrics, &peer.jurisdiction);
+        match self.answer(&peer, &ticket.ticket, &mut in_flight).await {
+            Ok(sending) => Ok(in_flight.follow(sending.messages(outgoing))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");
-                course.refused(&refusal);
+                in_flight.refused(&refusal);
                 let status = to_status(refusal);
                 outgoing.status(&status);
                 Err(status)
