@@ -1,4 +1,4 @@
-//! How the names and types of this crate look in a custom resource's schema.
+//! Schemas of this crate's names and types in custom resources.
 //!
 //! A name's syntax is checked twice: by the API server, from the patterns below, and by the name's own constructor. The
 //! tests hold the two against each other.
@@ -26,7 +26,10 @@ macro_rules! text_schemas {
             }
         })*
 
-        /// Reads a text as the name whose schema has this pattern, and says what is wrong with it; nothing if no name has it.
+        /// Parses a text as the name whose schema has this pattern; `None` if no name has it.
+        ///
+        /// # Errors
+        /// The rule that the text breaks.
         pub(crate) fn parse_name(pattern: &str, text: &str) -> Option<Result<(), String>> {
             match pattern {
                 $($pattern => Some(text.parse::<$ty>().map(|_| ()).map_err(|error| error.to_string())),)*
@@ -45,14 +48,14 @@ text_schemas! {
     }
     Purpose {
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", 63,
-        "Why a researcher asks, as a short code, for example health-planning."
+        "A purpose of queries, as a short code, for example health-planning."
     }
     ResourceName {
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", 253,
         "The name of a resource in the same namespace."
     }
-    // Whether it is one is for a rule of the API server: no pattern can tell.
-    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "Addresses that begin alike, for example 203.0.113.0/24." }
+    // No pattern can tell a valid block; a rule of the API server checks it.
+    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "A block of addresses in CIDR notation, for example 203.0.113.0/24." }
     ColumnType {
         "^(boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)]|list[(](boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)])[)])$",
         64,
@@ -60,12 +63,12 @@ text_schemas! {
     }
 }
 
-/// A point in time, RFC 3339.
+/// Returns the schema of a point in time, RFC 3339.
 pub(crate) fn date_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
-/// The conditions of a status, as `metav1.Condition` has them; a map by type, so that two writers do not collide.
+/// Returns the schema of a status's conditions (`metav1.Condition`): a map by type, so that two writers do not collide.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -77,22 +80,22 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "properties": {
                 "type": {
                     "type": "string", "maxLength": 316,
-                    "description": "What is true or not: Ready, or something more specific.",
+                    "description": "Type of the condition: Ready, or something more specific.",
                 },
-                "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it is." },
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "Status of the condition." },
                 "observedGeneration": {
                     "type": "integer", "format": "int64", "minimum": 0,
-                    "description": "The generation of the spec that this was said of.",
+                    "description": "Generation of the spec that the condition describes.",
                 },
                 "lastTransitionTime": {
-                    "type": "string", "format": "date-time", "description": "When the status last changed.",
+                    "type": "string", "format": "date-time", "description": "Time at which the status last changed.",
                 },
                 "reason": {
                     "type": "string", "minLength": 1, "maxLength": 1024,
                     "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-                    "description": "Why, as one word for programs.",
+                    "description": "Reason for the status, as one word for programs.",
                 },
-                "message": { "type": "string", "maxLength": 32768, "description": "Why, for people." },
+                "message": { "type": "string", "maxLength": 32768, "description": "Reason for the status, for people, with the remedy if there is one." },
             },
         },
     })
@@ -102,7 +105,7 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
 mod tests {
     use super::*;
 
-    /// What the API server takes, the constructor takes; what it does not, neither does.
+    /// The API server and the constructor accept the same texts.
     #[test]
     fn patterns_and_constructors_agree() {
         fn check<T: JsonSchema + std::str::FromStr>(texts: &[&str]) {
