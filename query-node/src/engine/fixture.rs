@@ -8,7 +8,8 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::parquet::arrow::ArrowWriter;
 use wanqu_crds::bundle::{
-    BadRecords, ColumnSpec, Limits, Member, NodeBundle, ReleaseRule, Slice, SourceColumn, SourceFormat, SourceSpec,
+    BadRecords, BundleFormat, ColumnSpec, Limits, Member, NodeBundle, ReleaseRule, Slice, SourceColumn, SourceFormat,
+    SourceSpec,
 };
 use wanqu_crds::columns::{ColumnClass, ColumnType};
 use wanqu_crds::names::SqlName;
@@ -60,6 +61,7 @@ impl Fixture {
             agreements: Vec::new(),
             projects: Vec::new(),
             limits: Limits::default(),
+            format: BundleFormat::default(),
         };
         Self { dir: tempfile::tempdir().unwrap(), bundle }
     }

@@ -57,7 +57,7 @@ impl Node {
             check(
                 "bundle",
                 is(&standing.bundle_is_stale),
-                "what lies in the bundle's file cannot be used; the bundle before it is in force",
+                "the bundle in the file cannot be used; what it and the one before it both grant is in force, and the log has the reason",
             ),
             check(
                 "identity",

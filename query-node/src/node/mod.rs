@@ -177,15 +177,43 @@ impl Node {
         })
     }
 
-    /// Takes another bundle. Queries that run keep the one they began with; if this one cannot be used, so does the node,
-    /// and says in its [`checks`](Self::checks) that what lies in the file is not what is in force.
+    /// Takes another bundle. Queries that run keep the one they began with. If this one cannot be used, only what both it
+    /// and the one before grant stays in force, so that whatever it withdraws is withdrawn; and the node says in its
+    /// [`checks`](Self::checks) that what lies in the file is not what is in force.
     ///
     /// # Errors
     /// What is wrong with the new bundle.
     pub fn reload(&self, filed: FiledBundle) -> Result<(), NodeError> {
+        let successor = filed.bundle.clone();
         let outcome = self.take(filed);
+        if outcome.is_err() {
+            self.narrow(Some(&successor));
+        }
         self.note_bundle(outcome.is_ok());
         outcome
+    }
+
+    /// Takes note that the bundle in the file is one of a newer operator that is not understood as a whole. It may withdraw
+    /// any permission, so none stays in force.
+    pub fn bundle_is_not_understood(&self) {
+        self.narrow(None);
+        self.note_bundle(false);
+    }
+
+    /// Puts in force what is left of the present bundle if this one is to follow it and cannot be used.
+    fn narrow(&self, successor: Option<&NodeBundle>) {
+        let state = self.live.now();
+        let narrowed = |successor| FiledBundle {
+            bundle: state.bundle.narrowed(successor),
+            digest: state.digest.clone(),
+            left_out: state.left_out.clone(),
+        };
+        if let Err(error) = self.take(narrowed(successor)) {
+            tracing::error!(%error, "what is left of the bundle cannot be used: no permission stays in force");
+            if let Err(error) = self.take(narrowed(None)) {
+                tracing::error!(%error, "the bundle before stays in force as it is");
+            }
+        }
     }
 
     /// Takes note that what lies in the bundle's file cannot be read.
@@ -319,6 +347,12 @@ impl Node {
     #[must_use]
     pub fn bundle_digest(&self) -> String {
         self.live.now().digest.clone()
+    }
+
+    /// Objects of the bundle's file that this version does not understand, and that are not in force.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        self.live.now().left_out.iter().map(|part| format!("{}: {}", part.object, part.reason)).collect()
     }
 
     /// Until when this node can show who it is: the earlier end of its two certificates.

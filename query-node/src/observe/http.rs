@@ -104,6 +104,7 @@ fn bundle(node: &Node) -> String {
         "jurisdiction": node.jurisdiction(),
         "digest": node.bundle_digest(),
         "identityNotAfter": node.identity_not_after(),
+        "leftOut": node.left_out(),
     })
     .to_string()
 }

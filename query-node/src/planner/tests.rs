@@ -1,6 +1,8 @@
 //! Splits of small queries over a small federation: which SQL goes to whom.
 
-use wanqu_crds::bundle::{ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice};
+use wanqu_crds::bundle::{
+    BundleFormat, ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice,
+};
 use wanqu_crds::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 
 use super::{FederatedPlan, Planner};
@@ -123,6 +125,7 @@ fn bundle() -> NodeBundle {
         agreements: vec![],
         projects: vec![],
         limits: Limits::default(),
+        format: BundleFormat::default(),
     }
 }
 
