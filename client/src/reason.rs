@@ -1,10 +1,10 @@
-//! Why a connection failed, in words.
+//! Reasons why connections failed, in words.
 
 use std::io;
 
 use wanqu_identity::tls_reason;
 
-/// Why a handshake failed, whether TLS or the network ended it.
+/// Returns the reason why a handshake failed, whether TLS or the network ended it.
 #[must_use]
 pub fn io_reason(error: &io::Error) -> String {
     error

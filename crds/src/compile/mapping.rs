@@ -1,4 +1,4 @@
-//! What a mapping's SQL expression reads, and whether it is one that may stand there.
+//! Checks of a mapping's SQL expression, and the columns that it reads.
 //!
 //! A mapping is written by the owner and trusted to be what the owner wants to share; it is not trusted to be well made. It
 //! is evaluated row by row and always the same way, so it has no aggregate, window, subquery or clock in it.
@@ -11,12 +11,12 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-/// What a mapping expression reads.
+/// Columns that a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reads {
-    /// Every column that it names.
+    /// All columns that it names.
     pub(super) columns: BTreeSet<String>,
-    /// The column, where the whole expression is one column and nothing else.
+    /// The column, if the whole expression is one column.
     pub(super) bare: Option<String>,
 }
 
@@ -97,7 +97,7 @@ const VOLATILE: &[&str] = &[
 /// Reads an expression.
 ///
 /// # Errors
-/// What is wrong with it, and what would be right.
+/// The fault and its remedy.
 pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
     let not_sql = |error: &dyn std::fmt::Display| (format!("not an SQL expression: {error}"), "");
     let dialect = GenericDialect {};
@@ -127,7 +127,7 @@ pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
     }
 }
 
-/// A name as the engine compares it: lower case, unless it is quoted.
+/// Returns a name as the engine compares it: lower case, unless it is quoted.
 fn normal(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

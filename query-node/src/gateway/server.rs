@@ -18,7 +18,7 @@ use wanqu_client::wire::note;
 use wanqu_crds::bundle::Subject;
 
 use super::listing::list;
-use crate::answer::{Answer, Errand, Event, Question};
+use crate::answer::{Answer, Event, Question, TicketRequest};
 use crate::catalog::Catalog;
 use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
 use crate::exchange::listener::Accepting;
@@ -93,7 +93,7 @@ impl Gateway {
         })
     }
 
-    fn errand(&self, ticket: &[u8]) -> Result<Errand, Refusal> {
+    fn request(&self, ticket: &[u8]) -> Result<TicketRequest, Refusal> {
         let most = self.max_question();
         if ticket.len() > most {
             return Err(Refusal::new(Code::Limit, "the question is too long")
@@ -108,7 +108,7 @@ impl Gateway {
 
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
-        let errand = self.errand(ticket)?;
+        let errand = self.request(ticket)?;
         let limits = self.door.limits.now();
         let place = self.door.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
@@ -117,8 +117,8 @@ impl Gateway {
         let guard = cancel.clone().drop_guard();
         // The text of a panic can quote a value: it goes no further than this.
         let answer = match errand {
-            Errand::Question(question) => self.service.ask(requester, question, cancel),
-            Errand::Fetch(fetch) => self.service.fetch(requester, fetch.result),
+            TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
+            TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
         };
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = tokio::time::timeout_at(deadline, answer)
