@@ -14,7 +14,7 @@ pub struct Schedule(Crontab);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// The text does not have the form of a schedule.
-    #[error("{0:?} is no schedule, which has five fields: minute, hour, day of month, month and day of week")]
+    #[error("{0:?} is no schedule: it has five fields, minute, hour, day of month, month and day of week")]
     Fields(String),
     /// No day fits the fields.
     #[error("{0:?} never comes: no month has such a day")]

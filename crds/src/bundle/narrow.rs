@@ -87,7 +87,8 @@ mod tests {
             before.narrowed(Some(&after))
         };
         assert!(narrowed(|b| b.agreements.clear()).agreements.is_empty());
-        assert!(narrowed(|b| b.agreements[0].state = AgreementState::Suspended).agreements.is_empty());
+        let suspended = narrowed(|b| b.agreements[0].state = AgreementState::Suspended);
+        assert_eq!(suspended.agreements, before.agreements[1..]);
         assert!(narrowed(|b| drop(b.projects[0].subjects.pop())).projects.is_empty());
         let moved = narrowed(|b| b.members[0].ca = Some("ANOTHER".to_owned()));
         assert_eq!((&moved.members[0].ca, &moved.members[0].endpoint), (&None, &None));

@@ -23,7 +23,7 @@ fn references(query: &Sourced<FederatedQuery>, index: &Index<'_>, findings: &mut
         (Some(name), Some(purpose)) => match index.projects.get(name) {
             Some(project) if !project.resource.spec.purposes.contains(purpose) => {
                 let purposes = project.resource.spec.purposes.iter().map(Purpose::as_str);
-                let problem = format!("ResearchProject {name} does not have the purpose {purpose}");
+                let problem = format!("ResearchProject {name} does not ask for {purpose}");
                 findings.add(query, "spec.purpose", problem, instead(purpose.as_str(), purposes));
             }
             Some(_) => {}

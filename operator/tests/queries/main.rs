@@ -178,7 +178,7 @@ async fn nobody_asks_in_anothers_name() {
     for (patch, words) in [
         (json!({"spec": {"requester": "mallory"}}), "cannot change"),
         (json!({"spec": {"schedule": "* * * * *"}}), "only the requester of a query changes its spec"),
-        (json!({"spec": {"sql": "SELECT 2"}}), "what is asked cannot change"),
+        (json!({"spec": {"sql": "SELECT 2"}}), "the query cannot change"),
     ] {
         let refused = mallory.patch("yearly", &params, &Patch::Merge(&patch)).await.unwrap_err().to_string();
         assert!(refused.contains(words), "{patch}: {refused}");
