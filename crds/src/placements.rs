@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// Placements of all members. Each value is optional: without it, that of the manifest holds.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use wanqu_model::bundle::{Agreement, AgreementState};
+use wanqu_model::names::{ResourceName, TableRef};
 
 use super::common;
 use super::index::{Index, unknown};
-use crate::bundle::{Agreement, AgreementState};
 use crate::finding::{Findings, instead};
 use crate::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
-use crate::names::{ResourceName, TableRef};
 use crate::sourced::Sourced;
 
 /// Returns every agreement, ordered by name.

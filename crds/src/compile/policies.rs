@@ -1,10 +1,11 @@
 //! Release rules of datasets.
 
+use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::names::ResourceName;
+
 use super::index::{Index, unknown};
-use crate::bundle::ReleaseRule;
 use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicySpec};
-use crate::names::ResourceName;
 use crate::sourced::Sourced;
 
 /// Returns the strictest of the federation's own rule, which always applies, and of all policies that apply.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use wanqu_model::bundle::{Project, Subject};
+use wanqu_model::names::ResourceName;
+
 use super::index::{Index, unknown};
-use crate::bundle::{Project, Subject};
 use crate::finding::{Findings, instead};
 use crate::kinds::{ResearchProject, SubjectSpec};
-use crate::names::ResourceName;
 use crate::sourced::Sourced;
 
 /// Returns every project, ordered by name.

@@ -1,6 +1,6 @@
 //! Lossless conversions between column types.
 
-use crate::columns::ColumnType;
+use wanqu_model::columns::ColumnType;
 
 /// Returns true if every value of `from` is exactly a value of `to`.
 pub(super) fn fits(from: &ColumnType, to: &ColumnType) -> bool {

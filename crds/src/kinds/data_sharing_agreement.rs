@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName, SqlName};
 
 use super::Status;
-use crate::bundle::AgreementState;
-use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName};
 use crate::schema;
 
 /// A directed, dated permission: one jurisdiction may ask another about some of its data, for some purposes.
@@ -47,15 +47,15 @@ pub struct DataSharingAgreementSpec {
     pub from: JurisdictionId,
     /// Jurisdiction that may ask.
     pub to: JurisdictionId,
-    /// Names of the Datasets of the jurisdiction in `from` that the agreement covers.
+    /// Names of the Datasets of the jurisdiction in from that the agreement covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub datasets: Vec<ResourceName>,
-    /// Names of the CommonTables that it covers: of each, the part that the jurisdiction in `from` serves.
+    /// Names of the CommonTables that it covers: of each, the part that the jurisdiction in from serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub common_tables: Vec<ResourceName>,
-    /// Domains that it covers: all datasets of the jurisdiction in `from`, and its parts of common tables, in these domains,
+    /// Domains that it covers: all datasets of the jurisdiction in from, and its parts of common tables, in these domains,
     /// now and later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]

@@ -2,8 +2,7 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// Traffic that is allowed to and from a node beyond the namespaces of its federation. All other traffic is denied.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]

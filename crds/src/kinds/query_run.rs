@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::JurisdictionId;
 
-use crate::names::JurisdictionId;
 use crate::schema;
 
 /// Run of a query.

@@ -2,9 +2,9 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::{Purpose, ResourceName};
 
 use super::Status;
-use crate::names::{Purpose, ResourceName};
 
 /// Research project: its researchers, its purposes, and the agreements that it rests on.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

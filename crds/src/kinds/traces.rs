@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// Collector of traces. Traces hold names of steps, times, ids, members and codes, so they tell who asked whom and when; they
 /// hold nothing of the data or of a query's text.
