@@ -330,7 +330,7 @@ async fn what_a_bundle_that_cannot_be_used_withdraws_is_withdrawn() {
     };
     rows(&client).await.unwrap();
     assert!(macau.reload(filed(broken(false))).is_err());
-    assert!(macau.checks()[0].fault.is_some_and(|fault| fault.contains("cannot be used")));
+    assert!(macau.checks()[0].fault.as_ref().is_some_and(|fault| fault.contains("cannot be used")));
     rows(&client).await.unwrap();
 
     assert!(macau.reload(filed(broken(true))).is_err());
