@@ -1,23 +1,23 @@
-//! A problem in a manifest, said so that its author can mend it.
+//! Problems in manifests, worded so that their authors can mend them.
 
 use std::fmt;
 
 use crate::sourced::{Origin, Sourced};
 
-/// One problem: what it is about, what is wrong, and what would be right.
+/// Problem of a resource: its subject, what is wrong, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// Where it stands; absent for resources that came from a cluster.
+    /// File and line; absent for resources from a cluster.
     pub origin: Option<Origin>,
-    /// The resource's kind: `Dataset`. Empty where the text is not yet a resource.
+    /// Kind of the resource: `Dataset`. Empty if the text is not yet a resource.
     pub kind: String,
-    /// The resource's name.
+    /// Name of the resource.
     pub name: String,
-    /// The field: `spec.columns[3].class`. Empty for the resource as a whole.
+    /// Path of the field: `spec.columns[3].class`. Empty for the resource as a whole.
     pub path: String,
-    /// What is wrong.
+    /// The fault, for people.
     pub problem: String,
-    /// What would be right.
+    /// The way to mend it; empty if there is none to name.
     pub remedy: String,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What has been found so far.
+/// Problems found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Findings(pub(crate) Vec<Finding>);
 
@@ -69,12 +69,12 @@ impl Findings {
         });
     }
 
-    /// Whether anything was found of this resource already, so that it is there, if not in order.
+    /// Returns true if a problem of this resource was noted already, so that the resource exists.
     pub(crate) fn speak_of(&self, kind: &str, name: &str) -> bool {
         self.0.iter().any(|finding| finding.kind == kind && finding.name == name)
     }
 
-    /// Everything found, in the order of files and lines, each once.
+    /// Returns all problems, in the order of files and lines, each once.
     pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
         self.0.sort();
         self.0.dedup();
@@ -82,7 +82,7 @@ impl Findings {
     }
 }
 
-/// What to write instead of a name that is not known: the one that looks most like it, or else what there is.
+/// Returns a remedy for a name that is not known: the known name that is most like it, or else a list of known names.
 pub(crate) fn instead<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     const MOST: usize = 12;
     if let Some(near) = known.clone().filter(|k| distance(name, k) <= 2).min_by_key(|k| distance(name, k)) {
@@ -97,23 +97,16 @@ pub(crate) fn instead<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
     }
 }
 
-/// How many letters must be added, taken away or changed (Levenshtein), case aside; at most 3.
+/// Returns the number of letters to add, take away, change or swap between two names, case aside; 3 if it is 3 or more, or if
+/// a name is so short that any other would look like it.
 fn distance(a: &str, b: &str) -> usize {
     const FAR: usize = 3;
-    if a.len().abs_diff(b.len()) >= FAR || a.len().min(b.len()) < FAR {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let (long, short) = (a.chars().count().max(b.chars().count()), a.chars().count().min(b.chars().count()));
+    if long - short >= FAR || short < FAR {
         return FAR;
     }
-    let (a, b) = (a.to_lowercase().into_bytes(), b.to_lowercase().into_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()].min(FAR)
+    strsim::osa_distance(&a, &b).min(FAR)
 }
 
 #[cfg(test)]
@@ -130,6 +123,7 @@ mod tests {
         assert_eq!(instead("age"), "use one of visit_date, sex, cost");
         assert_eq!(super::instead("x", ["only"].into_iter()), "the only one is only");
         assert_eq!(super::instead("x", [].into_iter()), "");
-        assert_eq!(distance("就诊", "就医"), 3, "bytes, but never a panic");
+        assert_eq!(distance("visti_date", "visit_date"), 1, "two letters that changed places");
+        assert_eq!((distance("就诊日期", "就医日期"), distance("就诊", "就医")), (1, 3), "letters, not bytes");
     }
 }

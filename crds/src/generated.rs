@@ -3,14 +3,14 @@
 use crate::kinds::definitions;
 use crate::reference;
 
-/// The folder of the definitions, from the root of the repository.
+/// Folder of the definitions, from the root of the repository.
 pub const DEFINITIONS: &str = "crds/yaml";
-/// The folder of the same as templates of the chart that installs them.
+/// Folder of the chart's templates with the same definitions.
 pub const CHART: &str = "charts/wanqu/charts/crds/templates";
-/// The page that says what each field means.
+/// Page that documents each field.
 pub const REFERENCE: &str = "docs/reference-resources.md";
 
-/// Every such file: its path from the root of the repository, and what it holds.
+/// Returns every such file: its path from the root of the repository, and its content.
 #[must_use]
 pub fn files() -> Vec<(String, String)> {
     let definitions = definitions();

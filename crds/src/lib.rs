@@ -1,4 +1,4 @@
-//! The language of Wanqu: its custom resources, and the pure compiler from them to node bundles.
+//! The custom resources of Wanqu, and the pure compiler from them to node bundles.
 //!
 //! ```text
 //! files ─▶ manifests ─▶ Resources ─┐

@@ -1,27 +1,27 @@
-//! What is known of a federation only when it runs: addresses, certificates, keys and folders.
+//! Facts of a federation that are known only when it runs: addresses, certificates, keys and folders.
 
 use std::collections::BTreeMap;
 
 use wanqu_model::names::JurisdictionId;
 
-/// What is known of the members once they are placed. Everything is optional: without it, the manifests alone speak.
+/// Placements of all members. Each value is optional: without it, that of the manifest holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placements {
-    /// The folder that a relative `dataRoot` in a manifest starts from: on a laptop, the folder of the manifests.
+    /// Folder that a relative `dataRoot` in a manifest starts from: on a laptop, that of the manifests.
     pub base: Option<String>,
-    /// By member.
+    /// Placement of each member.
     pub members: BTreeMap<JurisdictionId, Placement>,
 }
 
-/// What is known of one member once it is placed. It goes before what its manifest says.
+/// Placement of one member. Its values take precedence over those of the manifest.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placement {
     /// `host:port` of its exchange.
     pub endpoint: Option<String>,
-    /// Its own certificate authority, PEM.
+    /// Certificate of its own authority, PEM.
     pub ca: Option<String>,
-    /// Public keys (PEM) of issuers that it accepts, by issuer; they are added to those of the manifest.
+    /// Public keys (PEM) of issuers that it accepts, by issuer, in addition to those of the manifest.
     pub issuer_keys: BTreeMap<String, Vec<String>>,
-    /// The folder that its file sources lie in.
+    /// Folder of its file sources.
     pub data_root: Option<String>,
 }

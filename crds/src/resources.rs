@@ -1,4 +1,4 @@
-//! The resources of one federation.
+//! Resources of one federation.
 
 use crate::finding::Finding;
 use crate::kinds::{
@@ -7,32 +7,32 @@ use crate::kinds::{
 };
 use crate::sourced::Sourced;
 
-/// Everything that describes one federation, in no particular order and not yet checked against each other.
+/// Resources of one federation, in no particular order and not yet checked against each other.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resources {
-    /// There must be exactly one.
+    /// The federation; there must be exactly one.
     pub federations: Vec<Sourced<Federation>>,
-    /// Its members.
+    /// Members of the federation.
     pub jurisdictions: Vec<Sourced<Jurisdiction>>,
-    /// What they hold.
+    /// Datasets of the members.
     pub datasets: Vec<Sourced<Dataset>>,
-    /// What they agreed to call alike.
+    /// Common tables that the datasets serve.
     pub common_tables: Vec<Sourced<CommonTable>>,
-    /// What may be released.
+    /// Rules for releases.
     pub policies: Vec<Sourced<DisclosurePolicy>>,
-    /// Who may ask whom.
+    /// Agreements between members.
     pub agreements: Vec<Sourced<DataSharingAgreement>>,
-    /// Who asks, and what for.
+    /// Research projects.
     pub projects: Vec<Sourced<ResearchProject>>,
-    /// Resources that exist but cannot be read, as a cluster may hold some: each with what is wrong with it. They stop
-    /// the compilation like any other finding, and nobody who refers to one of them is told that it is not there.
+    /// Problems of resources that exist in a cluster but cannot be read. They stop the compilation like any other finding, and
+    /// an object that refers to such a resource is not told that it does not exist.
     pub unreadable: Vec<Finding>,
-    /// What is asked. No bundle holds it: on a cluster each question has conditions of its own and these are left out.
+    /// Queries from manifests. No bundle holds them; on a cluster each has its own conditions and they are left out here.
     pub queries: Vec<Sourced<FederatedQuery>>,
 }
 
 impl Resources {
-    /// Puts two collections together.
+    /// Adds another collection to this one.
     pub fn extend(&mut self, other: Self) {
         self.federations.extend(other.federations);
         self.jurisdictions.extend(other.jurisdictions);
@@ -45,7 +45,7 @@ impl Resources {
         self.queries.extend(other.queries);
     }
 
-    /// How many resources there are.
+    /// Returns the number of resources.
     #[must_use]
     pub fn len(&self) -> usize {
         self.federations.len()
@@ -58,7 +58,7 @@ impl Resources {
             + self.queries.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no resources.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

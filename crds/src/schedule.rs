@@ -1,4 +1,4 @@
-//! The times of a schedule, as a `CronJob` has them.
+//! Schedules in the form of a `CronJob`'s.
 
 use std::fmt;
 
@@ -6,26 +6,26 @@ use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A schedule that was read: five fields, in one time zone.
+/// Parsed schedule: five fields, in one time zone.
 #[derive(Clone)]
 pub struct Schedule(Crontab);
 
-/// Why a schedule cannot be read.
+/// Reason why a schedule cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// The fields.
+    /// The text does not have the form of a schedule.
     #[error("{0:?} is no schedule: it has five fields, minute, hour, day of month, month and day of week")]
     Fields(String),
-    /// Fields that no day fits.
+    /// No day fits the fields.
     #[error("{0:?} never comes: no month has such a day")]
     Never(String),
-    /// The zone.
+    /// The time zone is not known.
     #[error("{0:?} is no time zone that is known here")]
     Zone(String),
 }
 
 impl ScheduleError {
-    /// The field of a spec that it speaks of.
+    /// Returns the path of the field that is wrong.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl ScheduleError {
         }
     }
 
-    /// What would be right.
+    /// Returns an example of a right value.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -45,10 +45,10 @@ impl ScheduleError {
 }
 
 impl Schedule {
-    /// Reads it. Without a zone its times are UTC.
+    /// Parses a schedule. Without a zone its times are UTC.
     ///
     /// # Errors
-    /// What cannot be read.
+    /// [`ScheduleError`]: the fields or the zone cannot be read.
     ///
     /// ```
     /// let schedule = wanqu_crds::Schedule::parse("30 6 * * 1", Some("Asia/Hong_Kong")).unwrap();
@@ -70,12 +70,12 @@ impl Schedule {
         let fields: Vec<&str> = fields.split_whitespace().collect();
         let read =
             parse_crontab_with(&format!("{} {zone}", fields.join(" ")), options).map(Self).map_err(|_| wrong())?;
-        // What comes at all has come since then: leap days too.
+        // A time that exists at all has occurred since then: leap days too.
         read.after(Timestamp::UNIX_EPOCH).map(|_| ()).ok_or_else(|| ScheduleError::Never(fields.join(" ")))?;
         Ok(read)
     }
 
-    /// The first time after this one; nothing if there is none.
+    /// Returns the first scheduled time after this one; `None` if there is none.
     #[must_use]
     pub fn after(&self, time: Timestamp) -> Option<Timestamp> {
         self.0.find_next(time).ok().map(|next| next.timestamp())

@@ -14,17 +14,20 @@ mod own {
     }
 }
 
-/// Reads a text as the name whose schema has this pattern, and says what is wrong with it; `None` if no name has it.
+/// Parses a text as the name whose schema has this pattern; `None` if no name has it.
+///
+/// # Errors
+/// The rule that the text breaks.
 pub(crate) fn parse_name(pattern: &str, text: &str) -> Option<Result<(), String>> {
     own::parse_name(pattern, text).or_else(|| names::parse_name(pattern, text))
 }
 
-/// A point in time, RFC 3339.
+/// Returns the schema of a point in time, RFC 3339.
 pub(crate) fn date_time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
-/// The conditions of a status, as `metav1.Condition` has them; a map by type, so that two writers do not collide.
+/// Returns the schema of a status's conditions (`metav1.Condition`): a map by type, so that two writers do not collide.
 pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -36,22 +39,22 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
             "properties": {
                 "type": {
                     "type": "string", "maxLength": 316,
-                    "description": "What is true or not: Ready, or something more specific.",
+                    "description": "Type of the condition: Ready, or something more specific.",
                 },
-                "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it is." },
+                "status": { "type": "string", "enum": ["True", "False", "Unknown"], "description": "Status of the condition." },
                 "observedGeneration": {
                     "type": "integer", "format": "int64", "minimum": 0,
-                    "description": "The generation of the spec that this was said of.",
+                    "description": "Generation of the spec that the condition describes.",
                 },
                 "lastTransitionTime": {
-                    "type": "string", "format": "date-time", "description": "When the status last changed.",
+                    "type": "string", "format": "date-time", "description": "Time at which the status last changed.",
                 },
                 "reason": {
                     "type": "string", "minLength": 1, "maxLength": 1024,
                     "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-                    "description": "Why, as one word for programs.",
+                    "description": "Reason for the status, as one word for programs.",
                 },
-                "message": { "type": "string", "maxLength": 32768, "description": "Why, for people." },
+                "message": { "type": "string", "maxLength": 32768, "description": "Reason for the status, for people, with the remedy if there is one." },
             },
         },
     })
@@ -64,7 +67,7 @@ mod tests {
     use super::*;
     use crate::kinds::LocalTable;
 
-    /// What the API server takes, the constructor takes; what it does not, neither does.
+    /// The API server and the constructor accept the same texts.
     #[test]
     fn the_pattern_of_a_local_table_and_its_constructor_agree() {
         let schema = LocalTable::json_schema(&mut SchemaGenerator::default());

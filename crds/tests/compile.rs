@@ -91,7 +91,7 @@ fn the_strictest_of_all_policies_that_apply_holds() {
     );
     // One that is silent about zeros does not publish them.
     assert_eq!(rule("publishZeros: true", "", &["minUnits: 3"]), expect("fed p0", 10, 1, false));
-    // What a policy applies to: everything that it names must hold; a dataset may ask for one by name.
+    // A policy applies if every condition that it names holds; a dataset may name a policy itself.
     let far = "minUnits: 99";
     for (applies, dataset, holds) in [
         ("appliesTo: {}", "", true),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use prometheus_client::metrics::gauge::Gauge;
-use wanqu_model::bundle::NodeBundle;
+use wanqu_model::bundle::{LeftOut, NodeBundle};
 use wanqu_rules::catalog::Catalog;
 use wanqu_rules::planner::Planner;
 
@@ -19,6 +19,8 @@ pub struct NodeState {
     pub bundle: NodeBundle,
     /// SHA-256 of the text that it was read from.
     pub digest: String,
+    /// Objects of that text that are not in the bundle, because this version does not understand them.
+    pub left_out: Vec<LeftOut>,
     /// Planner of the questions of this jurisdiction's researchers.
     pub planner: Arc<Planner>,
     /// Catalog that fragments are planned against.
@@ -33,13 +35,14 @@ impl NodeState {
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
     pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>, memory: Gauge) -> Result<Self, EngineError> {
-        let FiledBundle { bundle, digest } = filed;
+        let FiledBundle { bundle, digest, left_out } = filed;
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
             owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
             engine: Engine::open(&bundle, remote)?.with_memory(memory),
             bundle,
             digest,
+            left_out,
         })
     }
 }

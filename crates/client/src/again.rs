@@ -1,8 +1,8 @@
-//! When an errand may be run again: as long as nobody has begun with it.
+//! Retries of requests that no node has begun to answer.
 //!
-//! What a node has begun may have made owners release something, and each release counts; whether to ask for another is not
-//! for a program to say. But a copy of a node that cannot be reached, or that ends and takes nothing new, has begun nothing,
-//! and behind the same address there may be another copy, or soon this one again.
+//! A node that has begun may have made owners release something, and each release counts: whether to ask for another is for the
+//! researcher to decide. A replica that cannot be reached, or that drains, has begun nothing, and behind the same address there
+//! may be another replica, or soon this one again.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use wanqu_model::refusal::Code;
 use crate::connect::ConnectError;
 use crate::status::from_status;
 
-/// How long is waited before each further try: as long as a Service may still lead to a copy that ends.
+/// Pauses before the retries: a Service may lead to a replica that ends for about so long.
 pub const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 
-/// Whether a call came to nothing before anybody looked at what it carries.
+/// Returns true if a call failed before anybody read the request.
 #[must_use]
 pub fn not_begun(status: &Status) -> bool {
     match ConnectError::beneath(status) {
         Some(ConnectError::Unreachable(_)) => true,
-        // Who is there instead will not become another by waiting.
+        // Waiting does not change who answers at the address.
         Some(ConnectError::Unproven(_)) => false,
         None => {
             let refusal = from_status(status, None);
-            // Where an owner ends, the home node and other owners have begun.
+            // If it is an owner that drains, the home node and other owners have begun.
             refusal.code == Code::Draining && refusal.owner.is_none()
         }
     }

@@ -1,4 +1,4 @@
-//! A researcher's client, as the command line, the operator and the tests use it.
+//! Client of a gateway, as the command line, the operator and the tests use it.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +29,7 @@ use crate::note::Note;
 use crate::status::{from_status, internal};
 use crate::wire::{MAX_MESSAGE, is_note};
 
-/// A researcher's client of one gateway.
+/// Client of one gateway, for one researcher's token.
 #[derive(Clone)]
 pub struct Client {
     endpoint: String,
@@ -40,7 +40,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the gateway at `endpoint`, `https://host:port` or `host:port`, that trusts the CA in `ca` (PEM) and
+    /// Makes a client of the gateway at `endpoint`, `https://host:port` or `host:port`, that trusts the CA in `ca` (PEM) and
     /// no other. The gateway must prove to be `server_name`, or else the endpoint's host. It connects when it is first
     /// used, which must be within a Tokio runtime, as must this call.
     ///
@@ -58,20 +58,19 @@ impl Client {
         Ok(Self { endpoint, name, tls, flight, token })
     }
 
-    /// Asks. The events come as they happen; dropping the answer cancels the query. A gateway that cannot be reached, or
-    /// that ends and has not begun with it, is tried again a little later, over a new connection: there may be another
-    /// copy of it.
+    /// Asks a question. The events come as they happen; dropping the answer cancels the query. A gateway that cannot be reached,
+    /// or that drains, is tried again a little later over a new connection, since there may be another replica.
     ///
     /// # Errors
-    /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway is away or breaks off.
+    /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway cannot be reached or breaks off.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
         self.get(question).await
     }
 
-    /// Fetches an answer that was kept. It comes as it came when it was asked, its account last.
+    /// Fetches an answer that was kept. Its events come in the order of the first time, the account last.
     ///
     /// # Errors
-    /// As for [`ask`](Self::ask); [`Code::UnknownName`] if there is no such result for whom the token names.
+    /// As for [`ask`](Self::ask); [`Code::UnknownName`] if the token's bearer has no such result.
     pub async fn fetch(&self, result: Uuid) -> Result<Answer, Refusal> {
         self.get(&Fetch { result }).await
     }
@@ -94,7 +93,7 @@ impl Client {
         }
     }
 
-    /// What a question can name there.
+    /// Returns the tables that a question can name at this gateway.
     ///
     /// # Errors
     /// As for [`ask`](Self::ask).
@@ -117,9 +116,9 @@ impl Client {
                 Refusal::new(Code::OwnerUnavailable, format!("the gateway at {} cannot be reached", self.endpoint))
             }
             Some(ConnectError::Unproven(reason)) => {
-                Refusal::new(Code::Identity, format!("the gateway at {} did not prove who it is", self.endpoint))
+                Refusal::new(Code::Identity, format!("the gateway at {} did not prove its identity", self.endpoint))
                     .with_rule(reason)
-                    .with_remedy("check which CA and which name this gateway has")
+                    .with_remedy("check the CA and the server name of this gateway")
             }
             None => from_status(status, None),
         }
@@ -132,7 +131,7 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// A connection that is made when it is first used.
+/// Returns a connection that is made when it is first used.
 fn dial(
     endpoint: &str,
     name: &ServerName<'static>,
@@ -146,7 +145,7 @@ fn unreadable() -> Refusal {
     Refusal::new(Code::Internal, "the gateway's answer cannot be read")
 }
 
-/// The state of an answer that is being read.
+/// State of an answer that is being read.
 struct Reading {
     client: Client,
     stream: Streaming<FlightData>,

@@ -1,4 +1,4 @@
-//! Makes connections to gateways; nodes call each other by it too.
+//! Connections to gateways and between nodes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use tonic::transport::{Channel, Endpoint};
 use crate::reason::handshake_reason;
 use crate::status::MAX_HEADERS;
 
-/// How long it may take to connect, greeting included.
+/// Longest time to connect, the TLS handshake included.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How often the other side is asked for a sign of life while something is expected of it, and how long that may take. A
-/// machine that lost its power, or a pod whose network was taken away, says no farewell.
-const SIGN_OF_LIFE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
+/// Interval of HTTP/2 keep-alive pings while an answer is awaited, and the longest time that one may take. A machine that lost
+/// its power, or a pod whose network was taken away, closes no connection.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
 
 /// Bytes that one stream may send ahead of its reader.
 const STREAM_WINDOW: u32 = 512 * 1024;
@@ -32,19 +32,19 @@ const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// The most streams of one connection whose windows fit into the connection's.
 pub const UNREAD_STREAMS: u32 = CONNECTION_WINDOW / STREAM_WINDOW;
 
-/// Why there is no connection.
+/// Reason why there is no connection.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ConnectError {
-    /// Nobody is there, or not in time.
+    /// Nobody answers at the address, or not in time.
     #[error("cannot be reached: {0}")]
     Unreachable(String),
-    /// Somebody is there who did not prove to be who was called.
-    #[error("is not who was called: {0}")]
+    /// Somebody answers who did not prove the identity that was called.
+    #[error("did not prove its identity: {0}")]
     Unproven(String),
 }
 
 impl ConnectError {
-    /// The connect error beneath another error, if there is one.
+    /// Returns the connect error among the sources of another error; `None` if there is none.
     #[must_use]
     pub fn beneath(mut error: &(dyn std::error::Error + 'static)) -> Option<Self> {
         loop {
@@ -56,10 +56,10 @@ impl ConnectError {
     }
 }
 
-/// A channel to `address` (`host:port`) that connects when it is first used, and again when the connection is lost.
+/// Returns a channel to `address` (`host:port`) that connects when it is first used, and again when the connection is lost.
 ///
 /// # Errors
-/// [`ConnectError::Unreachable`] if the name is none that a request can carry.
+/// [`ConnectError::Unreachable`] if a request cannot carry the name.
 pub fn channel(address: String, name: ServerName<'static>, tls: Arc<ClientConfig>) -> Result<Channel, ConnectError> {
     // The URI is only for headers: where to connect is decided below.
     let endpoint = Endpoint::from_shared(format!("http://{}", name.to_str()))
@@ -67,15 +67,15 @@ pub fn channel(address: String, name: ServerName<'static>, tls: Arc<ClientConfig
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADERS)
-        .http2_keep_alive_interval(SIGN_OF_LIFE.0)
-        .keep_alive_timeout(SIGN_OF_LIFE.1);
+        .http2_keep_alive_interval(KEEP_ALIVE.0)
+        .keep_alive_timeout(KEEP_ALIVE.1);
     let connector = tower::service_fn(move |_: tonic::transport::Uri| {
         let (address, name, tls) = (address.clone(), name.clone(), Arc::clone(&tls));
         async move {
             tokio::time::timeout(CONNECT, connect(&address, name, tls))
                 .await
                 .unwrap_or_else(|_| Err(ConnectError::Unreachable("it took too long".to_owned())))
-                .inspect_err(|error| tracing::warn!(%address, %error, "a node cannot be called"))
+                .inspect_err(|error| tracing::warn!(%address, %error, "cannot connect to a node"))
                 .map(TokioIo::new)
         }
     });

@@ -1,14 +1,14 @@
-//! What travels beside the rows.
+//! Messages of an answer that carry no rows.
 
 use serde::{Deserialize, Serialize};
 use wanqu_model::answer::{Progress, Summary};
 
-/// A message without rows.
+/// Message without rows.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Note {
-    /// How far it is.
+    /// Progress of the query.
     Progress(Progress),
-    /// The account; the last message.
+    /// Account of the answer; the last message.
     Summary(Summary),
 }

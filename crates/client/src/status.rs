@@ -4,19 +4,19 @@ use tonic::{Code as Grpc, Status};
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
-/// Details travel in a header: this is the most that is sent or read, in bytes.
+/// Greatest size of the details, in bytes: they travel in a header.
 const MAX_DETAILS: usize = 24 * 1024;
 
-/// The longest message, rule and subject, in bytes.
+/// Greatest length of message, rule and subject, in bytes.
 const MAX_TEXT: usize = 2 * 1024;
 
-/// The longest remedy, in bytes: it may be a whole query.
+/// Greatest length of a remedy, in bytes: it may be a whole query.
 const MAX_REMEDY: usize = 8 * 1024;
 
-/// The longest header list that a client must take, for [`MAX_DETAILS`] in base64 to fit.
+/// Greatest size of the header list that a client must accept, so that [`MAX_DETAILS`] in base64 fits.
 pub const MAX_HEADERS: u32 = 64 * 1024;
 
-/// A refusal as a status.
+/// Returns a refusal as a status.
 #[must_use]
 pub fn to_status(refusal: Refusal) -> Status {
     let refusal = shortened(refusal);
@@ -29,7 +29,7 @@ pub fn to_status(refusal: Refusal) -> Status {
         Code::ReleaseShape | Code::Source | Code::Internal => Grpc::Internal,
         _ => Grpc::PermissionDenied,
     };
-    // The text is for tools that know nothing of refusals; what is to be read is in the details.
+    // The text is for tools that know nothing of refusals; the refusal is in the details.
     let text = format!("refused: {}", refusal.code);
     match serde_json::to_vec(&refusal) {
         Ok(details) if details.len() <= MAX_DETAILS => Status::with_details(code, text, details.into()),
@@ -37,7 +37,7 @@ pub fn to_status(refusal: Refusal) -> Status {
     }
 }
 
-/// The refusal in a status from `peer`. A status that carries none says nothing that may be repeated.
+/// Returns the refusal in a status from `peer`. The text of a status without one is not repeated.
 #[must_use]
 pub fn from_status(status: &Status, peer: Option<&JurisdictionId>) -> Refusal {
     let own = Some(status.details())
@@ -52,7 +52,7 @@ pub fn from_status(status: &Status, peer: Option<&JurisdictionId>) -> Refusal {
     }
 }
 
-/// What a status without a refusal means; in words of our own, because anybody may have written its text.
+/// Returns the meaning of a status without a refusal, in words of our own, because anybody may have written its text.
 fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
     let refusal = match code {
         Grpc::OutOfRange | Grpc::ResourceExhausted => Refusal::new(Code::Limit, "the message is too large"),
@@ -66,7 +66,7 @@ fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
     }
 }
 
-/// A fault whose cause stays in the node's own log.
+/// Returns the refusal for a fault whose cause stays in the node's own log.
 #[must_use]
 pub fn internal() -> Refusal {
     Refusal::new(Code::Internal, "the node failed; its log says why")
@@ -93,7 +93,7 @@ fn cut(text: &mut String) {
     }
 }
 
-/// Takes control characters out, so that another node's text cannot drive a terminal.
+/// Removes control characters, so that another node's text cannot drive a terminal.
 fn printable(mut refusal: Refusal) -> Refusal {
     let clean = |text: &mut String| text.retain(|c| c == '\n' || !c.is_control());
     clean(&mut refusal.message);

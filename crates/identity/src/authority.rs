@@ -1,4 +1,4 @@
-//! A jurisdiction's certificate authority, for a federation that makes its own: `wanqu up`, the demo, tests.
+//! Certificate authorities of jurisdictions.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -18,23 +18,23 @@ use super::keys;
 use super::names::{gateway_dns, node_dns, node_uri};
 use super::node::{GatewayIdentity, NodeIdentity};
 
-/// From when to when a certificate holds.
+/// Validity period of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// The first moment.
+    /// First moment at which it is valid.
     pub not_before: Timestamp,
-    /// The last moment.
+    /// Last moment at which it is valid.
     pub not_after: Timestamp,
 }
 
 impl Validity {
-    /// So many days from `now`, and five minutes before it, for clocks that are a little behind.
+    /// Returns the period of so many days from `now`, and five minutes before it, for clocks that are a little behind.
     #[must_use]
     pub fn days(now: Timestamp, days: u32) -> Self {
         Self::lasting(now, Duration::from_secs(u64::from(days) * 86_400))
     }
 
-    /// For so long from `now`, and five minutes before it, for clocks that are a little behind.
+    /// Returns the period of this length from `now`, and five minutes before it, for clocks that are a little behind.
     #[must_use]
     pub fn lasting(now: Timestamp, life: Duration) -> Self {
         let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
@@ -43,7 +43,7 @@ impl Validity {
         Self { not_before: at(second - 300), not_after: at(second.saturating_add(seconds)) }
     }
 
-    /// From when to when the first certificate of a PEM text holds.
+    /// Returns the validity period of the first certificate of a PEM text.
     pub fn of_certificate(pem: &str) -> Result<Self, IdentityError> {
         Self::of_der(&keys::certificates(pem)?[0])
     }
@@ -65,7 +65,7 @@ impl Validity {
     }
 }
 
-/// A jurisdiction's certificate authority.
+/// Certificate authority of a jurisdiction.
 ///
 /// Its certificate carries name constraints (RFC 5280, 4.2.1.10): it can name only its own node and gateway, and the
 /// loopback, where a local federation runs. Webpki knows no constraints on URIs; for them the verifiers in
@@ -78,7 +78,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes a new authority with a key of its own.
+    /// Makes a new authority with a new key.
     pub fn new(jurisdiction: JurisdictionId, trust_domain: &str, validity: Validity) -> Result<Self, IdentityError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let mut params = authority_params(&jurisdiction, trust_domain)?;
@@ -88,7 +88,7 @@ impl Authority {
         Ok(Self { jurisdiction, trust_domain: trust_domain.to_owned(), certificate, issuer })
     }
 
-    /// Puts an authority together from its certificate and key, and checks that they belong together.
+    /// Makes an authority of its certificate and key, and checks that they belong together.
     pub fn from_pem(
         jurisdiction: JurisdictionId,
         trust_domain: &str,
@@ -122,19 +122,19 @@ impl Authority {
         Self::from_pem(jurisdiction, trust_domain, &certificate, &key)
     }
 
-    /// Its certificate, PEM: what goes into the other members' bundles.
+    /// Returns its certificate, PEM, for the bundles of the other members.
     #[must_use]
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
     }
 
-    /// Its key, PEM, for who keeps it in a Secret.
+    /// Returns its key, PEM, to be kept in a Secret.
     #[must_use]
     pub fn key_pem(&self) -> String {
         self.issuer.key().serialize_pem()
     }
 
-    /// Whether a certificate (the first of a PEM text) was signed with this authority's key.
+    /// Returns true if a certificate (the first of a PEM text) was signed with this authority's key.
     pub fn signed(&self, certificate: &str) -> Result<bool, IdentityError> {
         let leaf = keys::certificates(certificate)?;
         let own = keys::certificates(&self.certificate)?;
@@ -148,8 +148,8 @@ impl Authority {
         self.issue_node_named(&self.jurisdiction, validity)
     }
 
-    /// Signs a node's certificate in any jurisdiction's name. Nobody believes it unless the name is this authority's
-    /// own; the attack suites need it to show that.
+    /// Issues a node's certificate in any jurisdiction's name. Nobody accepts it unless the name is this authority's own, as
+    /// the attack suites show with it.
     pub fn issue_node_named(&self, name: &JurisdictionId, validity: Validity) -> Result<NodeIdentity, IdentityError> {
         let names = vec![
             SanType::URI(ia5(node_uri(&self.trust_domain, name))?),

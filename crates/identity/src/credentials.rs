@@ -1,4 +1,4 @@
-//! A certificate chain with its key, as files and Secrets hold them and a handshake shows them.
+//! Certificate chains with their keys, as files and Secrets hold them and handshakes present them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{IdentityError, keys};
 
-/// A certificate chain with the key that belongs to its leaf.
+/// Certificate chain with the key of its leaf.
 pub struct Credentials {
     chain_pem: String,
     key_pem: String,
@@ -19,7 +19,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Puts them together, and checks that the key is the one that the leaf certificate names.
+    /// Makes credentials of a chain and a key, and checks that the key is the one that the leaf certificate names.
     pub(super) fn from_pem(chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         let (chain, key) = (keys::certificates(chain_pem)?, keys::private_key(key_pem)?);
         let not_after = not_after(&chain[0])?;
@@ -27,25 +27,25 @@ impl Credentials {
         Ok(Self { chain_pem: chain_pem.to_owned(), key_pem: key_pem.to_owned(), certified, not_after })
     }
 
-    /// The certificate chain, PEM.
+    /// Returns the certificate chain, PEM.
     #[must_use]
     pub fn chain_pem(&self) -> &str {
         &self.chain_pem
     }
 
-    /// The key, PEM, for who keeps it in a Secret.
+    /// Returns the key, PEM, to be kept in a Secret.
     #[must_use]
     pub fn key_pem(&self) -> &str {
         &self.key_pem
     }
 
-    /// The last moment of the leaf.
+    /// Returns the last moment at which the leaf is valid.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
 
-    /// The certificates as they are shown, the leaf first.
+    /// Returns the certificates in the order of a handshake, the leaf first.
     #[must_use]
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified.cert

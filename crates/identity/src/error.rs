@@ -1,4 +1,4 @@
-//! What can be wrong with an identity.
+//! Errors of identities.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,38 +6,38 @@ use std::sync::Arc;
 use rustls::{CertificateError, OtherError};
 use wanqu_model::names::JurisdictionId;
 
-/// What can be wrong with an identity. No variant carries key material.
+/// Error of an identity. No variant carries key material.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the file system.
         source: std::io::Error,
     },
     /// A text is not the PEM that was expected.
     #[error("{0} is not valid PEM")]
     Pem(&'static str),
-    /// A certificate does not say what a node's certificate must say.
+    /// A certificate lacks what a node's certificate must have.
     #[error("the certificate {0}")]
     Certificate(&'static str),
     /// A key is not an Ed25519 key, or not the one that belongs to the certificate.
     #[error("the key {0}")]
     Key(&'static str),
-    /// The peer is another jurisdiction than the one that was called.
+    /// The peer is not the jurisdiction that was called.
     #[error("the peer is {found}, not {expected}")]
     WrongJurisdiction {
-        /// Who was called.
+        /// Jurisdiction that was called.
         expected: JurisdictionId,
-        /// Who answered.
+        /// Jurisdiction that answered.
         found: JurisdictionId,
     },
-    /// Nobody here knows this jurisdiction's CA.
+    /// The bundle names no CA for this jurisdiction.
     #[error("no certificate authority is known for {0}")]
     UnknownJurisdiction(JurisdictionId),
-    /// A certificate that the jurisdiction's CA does not vouch for, or not at this time.
+    /// The jurisdiction's CA does not vouch for a certificate, or not at this time.
     #[error("the CA of {0} does not vouch for the certificate: {1}")]
     Unvouched(JurisdictionId, String),
     /// A certificate could not be made.
@@ -49,7 +49,7 @@ pub enum IdentityError {
     /// A sealed token cannot be made or opened.
     #[error("the sealed token {0}")]
     Sealed(&'static str),
-    /// A token does not hold.
+    /// A token is not valid.
     #[error("the token {0}")]
     Token(&'static str),
 }
@@ -67,13 +67,13 @@ impl From<rustls::Error> for IdentityError {
 }
 
 impl From<IdentityError> for rustls::Error {
-    /// As a verifier reports it: the handshake ends, and the reason reaches the log.
+    /// Converts to the error that a verifier reports: the handshake ends, and the reason reaches the log.
     fn from(error: IdentityError) -> Self {
         Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
     }
 }
 
-/// Why a handshake failed, in words fit for a log.
+/// Returns the reason why a handshake failed, in words fit for a log.
 #[must_use]
 pub fn tls_reason(error: &rustls::Error) -> String {
     match error {

@@ -1,4 +1,4 @@
-//! Ed25519 keys as they lie in PEM files, and the files themselves.
+//! Ed25519 keys in PEM files, and the files themselves.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -12,24 +12,24 @@ use rustls::{Error, InconsistentKeys};
 
 use super::IdentityError;
 
-/// The DER of every Ed25519 `SubjectPublicKeyInfo` (RFC 8410) is this, then the 32 bytes of the key.
+/// Prefix of the DER of every Ed25519 `SubjectPublicKeyInfo` (RFC 8410); the 32 bytes of the key follow.
 const ED25519_SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The raw Ed25519 public key in a DER `SubjectPublicKeyInfo`.
+/// Returns the raw Ed25519 public key in a DER `SubjectPublicKeyInfo`.
 pub(super) fn ed25519_of_spki(der: &[u8]) -> Result<[u8; 32], IdentityError> {
     der.strip_prefix(&ED25519_SPKI_PREFIX)
         .and_then(|key| key.try_into().ok())
         .ok_or(IdentityError::Key("is not an Ed25519 public key"))
 }
 
-/// The raw Ed25519 public key in a PEM `SubjectPublicKeyInfo`.
+/// Returns the raw Ed25519 public key in a PEM `SubjectPublicKeyInfo`.
 pub(super) fn ed25519_of_pem(pem: &str) -> Result<[u8; 32], IdentityError> {
     let der =
         SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).map_err(|_| IdentityError::Pem("the public key"))?;
     ed25519_of_spki(&der)
 }
 
-/// Every certificate in a PEM text; at least one.
+/// Returns every certificate in a PEM text, at least one.
 pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, IdentityError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<_, _>>()
@@ -37,12 +37,12 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, Id
     if chain.is_empty() { Err(IdentityError::Pem("the certificate")) } else { Ok(chain) }
 }
 
-/// The private key in a PEM text.
+/// Returns the private key in a PEM text.
 pub(super) fn private_key(pem: &str) -> Result<PrivatePkcs8KeyDer<'static>, IdentityError> {
     PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| IdentityError::Pem("the private key"))
 }
 
-/// A chain with the key to its leaf, as TLS uses them.
+/// Returns a chain with the key of its leaf, as TLS uses them.
 pub(super) fn certified(
     chain: Vec<CertificateDer<'static>>,
     key: PrivatePkcs8KeyDer<'static>,

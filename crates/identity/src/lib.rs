@@ -1,4 +1,4 @@
-//! Who is who: certificate authorities, the nodes they vouch for, and the researchers whom issuers vouch for.
+//! Identities: certificate authorities, the nodes that they vouch for, and the researchers whom issuers vouch for.
 //!
 //! Each jurisdiction has its own CA. A node's certificate names it by a SPIFFE URI,
 //! `spiffe://<trust domain>/jurisdiction/<JID>/node`, and **only that jurisdiction's CA may sign it**: the verifiers

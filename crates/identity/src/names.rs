@@ -1,26 +1,26 @@
-//! The names in certificates, written and read in one place.
+//! Names in certificates, written and read in one place.
 
 use wanqu_model::names::JurisdictionId;
 
-/// A node's SPIFFE ID: `spiffe://gba.example/jurisdiction/CN-SZ/node`.
+/// Returns a node's SPIFFE ID: `spiffe://gba.example/jurisdiction/CN-SZ/node`.
 #[must_use]
 pub fn node_uri(trust_domain: &str, jurisdiction: &JurisdictionId) -> String {
     format!("spiffe://{trust_domain}/jurisdiction/{jurisdiction}/node")
 }
 
-/// The jurisdiction that a node's SPIFFE ID names; `None` for any other text.
+/// Returns the jurisdiction that a node's SPIFFE ID names; `None` for any other text.
 pub(super) fn parse_node_uri(trust_domain: &str, uri: &str) -> Option<JurisdictionId> {
     let path = uri.strip_prefix("spiffe://")?.strip_prefix(trust_domain)?;
     path.strip_prefix("/jurisdiction/")?.strip_suffix("/node")?.parse().ok()
 }
 
-/// The DNS name of a node's certificate: `cn-sz.node.gba.example`. It need not resolve.
+/// Returns the DNS name of a node's certificate: `cn-sz.node.gba.example`. It need not resolve.
 #[must_use]
 pub fn node_dns(trust_domain: &str, jurisdiction: &JurisdictionId) -> String {
     format!("{}.node.{trust_domain}", jurisdiction.as_str().to_ascii_lowercase())
 }
 
-/// The DNS name of a gateway's certificate: `cn-sz.gateway.gba.example`. It need not resolve.
+/// Returns the DNS name of a gateway's certificate: `cn-sz.gateway.gba.example`. It need not resolve.
 #[must_use]
 pub fn gateway_dns(trust_domain: &str, jurisdiction: &JurisdictionId) -> String {
     format!("{}.gateway.{trust_domain}", jurisdiction.as_str().to_ascii_lowercase())

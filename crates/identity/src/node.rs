@@ -1,4 +1,4 @@
-//! A node's own identity, a gateway's, and what a certificate says of a peer.
+//! Identities of a node, of a gateway, and of a peer by its certificate.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::names::parse_node_uri;
 use super::{Credentials, IdentityError, keys};
 
-/// Who is at the other end of a connection, as its certificate says. Whether to believe it is for the verifiers.
+/// Identity of the peer of a connection, as its certificate states it. The verifiers decide whether to accept it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerIdentity {
-    /// The jurisdiction that the certificate's SPIFFE URI names.
+    /// Jurisdiction that the certificate's SPIFFE URI names.
     pub jurisdiction: JurisdictionId,
-    /// The certificate's Ed25519 public key, with which the peer signs its envelopes.
+    /// Ed25519 public key of the certificate, whose private half signs the peer's envelopes.
     pub public_key: [u8; 32],
 }
 
@@ -49,7 +49,7 @@ impl PeerIdentity {
     }
 }
 
-/// A node's own identity: its certificate chain and its key.
+/// Identity of a node: its certificate chain and its key.
 pub struct NodeIdentity {
     jurisdiction: JurisdictionId,
     credentials: Credentials,
@@ -57,7 +57,7 @@ pub struct NodeIdentity {
 }
 
 impl NodeIdentity {
-    /// Puts an identity together, and checks that the key is the one that the leaf certificate names.
+    /// Makes an identity of a chain and a key, and checks that the key is the one that the leaf certificate names.
     pub fn from_pem(trust_domain: &str, chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         let chain = keys::certificates(chain_pem)?;
         let signer = Ed25519KeyPair::from_pkcs8_maybe_unchecked(keys::private_key(key_pem)?.secret_pkcs8_der())
@@ -81,13 +81,13 @@ impl NodeIdentity {
         Self::from_pem(trust_domain, &chain, &key)
     }
 
-    /// Its certificates and its key.
+    /// Returns its certificates and its key.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Whose node this is.
+    /// Returns the jurisdiction of the node.
     #[must_use]
     pub fn jurisdiction(&self) -> &JurisdictionId {
         &self.jurisdiction
@@ -101,7 +101,7 @@ impl NodeIdentity {
         signature
     }
 
-    /// What a peer learns of this identity.
+    /// Returns the identity that a peer reads from its certificate.
     #[must_use]
     pub fn as_peer(&self) -> PeerIdentity {
         let mut public_key = [0; 32];
@@ -116,16 +116,16 @@ impl std::fmt::Debug for NodeIdentity {
     }
 }
 
-/// The identity that a gateway shows to researchers.
+/// Identity that a gateway presents to researchers.
 pub struct GatewayIdentity(Credentials);
 
 impl GatewayIdentity {
-    /// Puts an identity together, and checks that the key is the one that the leaf certificate names.
+    /// Makes an identity of a chain and a key, and checks that the key is the one that the leaf certificate names.
     pub fn from_pem(chain_pem: &str, key_pem: &str) -> Result<Self, IdentityError> {
         Credentials::from_pem(chain_pem, key_pem).map(Self)
     }
 
-    /// Its certificates and its key.
+    /// Returns its certificates and its key.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.0
@@ -149,19 +149,19 @@ impl std::fmt::Debug for GatewayIdentity {
     }
 }
 
-/// What an identity shows in a handshake.
-pub(super) trait Shown: std::fmt::Debug + Send + Sync + 'static {
-    /// Its certificates and the key to prove them with.
+/// Identity that a handshake can present.
+pub(super) trait Presentable: std::fmt::Debug + Send + Sync + 'static {
+    /// Returns its certificates and the key to prove them with.
     fn certified(&self) -> Arc<CertifiedKey>;
 }
 
-impl Shown for NodeIdentity {
+impl Presentable for NodeIdentity {
     fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.credentials.certified)
     }
 }
 
-impl Shown for GatewayIdentity {
+impl Presentable for GatewayIdentity {
     fn certified(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.0.certified)
     }

@@ -1,60 +1,82 @@
 //! Tokens that only one key can read: how the operator hands a researcher a token through an object that others can read.
 //!
 //! The researcher's program makes a key pair for one delivery and publishes the public half where only the researcher may
-//! write. Whoever issues the token seals it for that key: an ephemeral key agreement (X25519), a key derived from it and
-//! from both public halves (HKDF-SHA256), and authenticated encryption (ChaCha20-Poly1305) bound to the object that the
-//! token is for, so that it cannot be passed off under another. Each sealing has a key of its own, used once, so its nonce
-//! may be fixed.
+//! write. Whoever issues the token seals it for that key by HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256),
+//! HKDF-SHA256 and ChaCha20-Poly1305. The object that the token is for is authenticated with it, so that it cannot be passed
+//! off under another. A sealed token names its suite, so that a program of another version can say what it lacks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::agreement::{EphemeralPrivateKey, UnparsedPublicKey, X25519, agree_ephemeral};
-use ring::hkdf::{HKDF_SHA256, Salt};
-use ring::rand::SystemRandom;
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256;
+use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal};
 
 use super::IdentityError;
 
-/// The length of a public key, in bytes.
+/// The suite before a sealed token: the numbers of KEM, KDF and AEAD in the registry of RFC 9180, section 7.
+const SUITE: &str = "hpke-0020-0001-0003:";
+
+/// Application of the keys (`info` in RFC 9180).
+const INFO: &[u8] = b"wanqu.dev delivery";
+
+/// Length of a public key and of an encapsulated key, in bytes.
 const KEY: usize = 32;
 
 /// The longest sealed token that is looked at, in bytes.
 const MAX_SEALED: usize = 16 * 1024;
 
-/// A key pair for one delivery. It lives in memory only, and opens one token.
+type PrivateKey = <X25519HkdfSha256 as Kem>::PrivateKey;
+type PublicKey = <X25519HkdfSha256 as Kem>::PublicKey;
+type EncappedKey = <X25519HkdfSha256 as Kem>::EncappedKey;
+
+/// Key pair for one delivery. It lives in memory only, and opens one token.
 pub struct DeliveryKey {
-    private: EphemeralPrivateKey,
-    public: [u8; KEY],
+    private: PrivateKey,
+    public: PublicKey,
 }
 
 impl DeliveryKey {
-    /// A new pair.
+    /// Makes a new pair.
     ///
-    /// # Errors
-    /// The system has no randomness.
-    pub fn new() -> Result<Self, IdentityError> {
-        let (private, public) = pair()?;
-        Ok(Self { private, public })
+    /// # Panics
+    /// If the system has no randomness.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "each pair is another")]
+    pub fn new() -> Self {
+        let (private, public) = X25519HkdfSha256::gen_keypair();
+        Self { private, public }
     }
 
-    /// The public half, base64.
+    /// Returns the public half, base64.
     #[must_use]
     pub fn public(&self) -> String {
-        STANDARD.encode(self.public)
+        STANDARD.encode(self.public.to_bytes())
     }
 
     /// Opens a token that was sealed for this key and this `context`.
     ///
     /// # Errors
-    /// It was sealed for another key or context, or was changed.
+    /// It was sealed for another key or context, by another suite, or was changed.
     pub fn open(self, sealed: &str, context: &str) -> Result<String, IdentityError> {
         let wrong = || IdentityError::Sealed("was sealed for another key or object, or was changed");
-        let bytes = Some(sealed).filter(|text| text.len() <= MAX_SEALED).and_then(|text| STANDARD.decode(text).ok());
-        let mut bytes = bytes.ok_or_else(wrong)?;
-        let (theirs, text) = bytes.split_first_chunk_mut::<KEY>().ok_or_else(wrong)?;
-        let key = agree(self.private, theirs, theirs, &self.public).map_err(|_| wrong())?;
-        let token = key.open_in_place(once(), Aad::from(context), text).map_err(|_| wrong())?;
-        String::from_utf8(token.to_vec()).map_err(|_| wrong())
+        let text = sealed.strip_prefix(SUITE).ok_or(IdentityError::Sealed(
+            "is sealed in a way that this program does not know: use the version of wanqu that the operator has",
+        ))?;
+        let bytes = Some(text).filter(|text| text.len() <= MAX_SEALED).and_then(|text| STANDARD.decode(text).ok());
+        let bytes = bytes.ok_or_else(wrong)?;
+        let (theirs, text) = bytes.split_at_checked(KEY).ok_or_else(wrong)?;
+        let theirs = EncappedKey::from_bytes(theirs).map_err(|_| wrong())?;
+        let token = single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &self.private,
+            &theirs,
+            INFO,
+            text,
+            context.as_bytes(),
+        )
+        .map_err(|_| wrong())?;
+        String::from_utf8(token).map_err(|_| wrong())
     }
 }
 
@@ -67,40 +89,19 @@ impl std::fmt::Debug for DeliveryKey {
 /// Seals a token for a public key (base64) and a context.
 ///
 /// # Errors
-/// The public key is none.
+/// The text is no public key, or one of small order, which gives no secret.
 pub fn seal(token: &str, public: &str, context: &str) -> Result<String, IdentityError> {
     let wrong = || IdentityError::Sealed("needs an X25519 public key, base64, to be sealed for");
-    let theirs: [u8; KEY] = STANDARD.decode(public).ok().and_then(|key| key.try_into().ok()).ok_or_else(wrong)?;
-    let (private, own) = pair()?;
-    let key = agree(private, &theirs, &own, &theirs).map_err(|_| wrong())?;
-    let mut text = token.as_bytes().to_vec();
-    key.seal_in_place_append_tag(once(), Aad::from(context), &mut text).map_err(|_| wrong())?;
-    Ok(STANDARD.encode([own.as_slice(), &text].concat()))
-}
-
-fn pair() -> Result<(EphemeralPrivateKey, [u8; KEY]), IdentityError> {
-    let failed = || IdentityError::Sealed("cannot be sealed: the system has no randomness");
-    let private = EphemeralPrivateKey::generate(&X25519, &SystemRandom::new()).map_err(|_| failed())?;
-    let public = private.compute_public_key().map_err(|_| failed())?;
-    Ok((private, public.as_ref().try_into().map_err(|_| failed())?))
-}
-
-/// The key of one sealing. A public key of small order gives no secret, and `ring` refuses it.
-fn agree(
-    private: EphemeralPrivateKey,
-    peer: &[u8; KEY],
-    sender: &[u8; KEY],
-    recipient: &[u8; KEY],
-) -> Result<LessSafeKey, ring::error::Unspecified> {
-    agree_ephemeral(private, &UnparsedPublicKey::new(&X25519, peer), |secret| {
-        let derived = Salt::new(HKDF_SHA256, b"wanqu.dev delivery v1").extract(secret);
-        let info = [sender.as_slice(), recipient.as_slice()];
-        Ok(LessSafeKey::new(UnboundKey::from(derived.expand(&info, &CHACHA20_POLY1305)?)))
-    })?
-}
-
-fn once() -> Nonce {
-    Nonce::assume_unique_for_key([0; NONCE_LEN])
+    let theirs = STANDARD.decode(public).ok().and_then(|key| PublicKey::from_bytes(&key).ok()).ok_or_else(wrong)?;
+    let (own, text) = single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+        &OpModeS::Base,
+        &theirs,
+        INFO,
+        token.as_bytes(),
+        context.as_bytes(),
+    )
+    .map_err(|_| wrong())?;
+    Ok(format!("{SUITE}{}", STANDARD.encode([own.to_bytes().as_slice(), &text].concat())))
 }
 
 #[cfg(test)]
@@ -109,12 +110,16 @@ mod tests {
 
     const CONTEXT: &str = "gba/visits/7f8e";
 
+    fn decoded(sealed: &str) -> Vec<u8> {
+        STANDARD.decode(sealed.strip_prefix(SUITE).unwrap()).unwrap()
+    }
+
     #[test]
     fn only_the_key_that_it_was_sealed_for_reads_a_token() {
-        let (key, other) = (DeliveryKey::new().unwrap(), DeliveryKey::new().unwrap());
+        let (key, other) = (DeliveryKey::new(), DeliveryKey::new());
         let sealed = seal("TOKEN", &key.public(), CONTEXT).unwrap();
         assert_ne!(sealed, seal("TOKEN", &key.public(), CONTEXT).unwrap(), "each sealing has its own key");
-        assert!(!STANDARD.decode(&sealed).unwrap().windows(5).any(|bytes| bytes == b"TOKEN"));
+        assert!(!decoded(&sealed).windows(5).any(|bytes| bytes == b"TOKEN"));
         assert!(other.open(&sealed, CONTEXT).is_err());
         assert_eq!(key.open(&sealed, CONTEXT).unwrap(), "TOKEN");
     }
@@ -122,10 +127,10 @@ mod tests {
     #[test]
     fn what_was_changed_or_moved_to_another_object_does_not_open() {
         let open = |change: fn(&mut Vec<u8>), context: &str| {
-            let key = DeliveryKey::new().unwrap();
-            let mut bytes = STANDARD.decode(seal("TOKEN", &key.public(), CONTEXT).unwrap()).unwrap();
+            let key = DeliveryKey::new();
+            let mut bytes = decoded(&seal("TOKEN", &key.public(), CONTEXT).unwrap());
             change(&mut bytes);
-            key.open(&STANDARD.encode(bytes), context)
+            key.open(&format!("{SUITE}{}", STANDARD.encode(bytes)), context)
         };
         assert!(open(|_| {}, CONTEXT).is_ok());
         assert!(open(|_| {}, "gba/others/7f8e").is_err());
@@ -133,7 +138,41 @@ mod tests {
         assert!(open(|bytes| *bytes.last_mut().unwrap() ^= 1, CONTEXT).is_err());
         assert!(open(|bytes| bytes.truncate(40), CONTEXT).is_err());
         assert!(open(Vec::clear, CONTEXT).is_err());
-        assert!(DeliveryKey::new().unwrap().open("no base64!", CONTEXT).is_err());
+        assert!(DeliveryKey::new().open(&format!("{SUITE}no base64!"), CONTEXT).is_err());
+    }
+
+    #[test]
+    fn a_token_of_another_suite_says_that_versions_differ() {
+        let key = DeliveryKey::new();
+        let sealed = seal("TOKEN", &key.public(), CONTEXT).unwrap();
+        for other in [sealed.trim_start_matches(SUITE).to_owned(), sealed.replace("-0003:", "-0002:")] {
+            let error = DeliveryKey::new().open(&other, CONTEXT).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "the sealed token is sealed in a way that this program does not know: use the version of wanqu that the operator has"
+            );
+        }
+        assert!(key.open(&sealed, CONTEXT).is_ok());
+    }
+
+    /// The first vector of RFC 9180, appendix A.2.1: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode.
+    #[test]
+    fn the_suite_is_that_of_the_standard() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        };
+        let private = hex("8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb");
+        let theirs = hex("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+        let text = hex("1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28");
+        let plain = single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &PrivateKey::from_bytes(&private).unwrap(),
+            &EncappedKey::from_bytes(&theirs).unwrap(),
+            &hex("4f6465206f6e2061204772656369616e2055726e"),
+            &text,
+            &hex("436f756e742d30"),
+        );
+        assert_eq!(plain.unwrap(), hex("4265617574792069732074727574682c20747275746820626561757479"));
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! What a node shows of itself at the moment. Certificates are short-lived, so it changes while the node runs.
+//! Values that are replaced while they are in use, such as short-lived certificates.
 
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-/// Something that is in use, and may be replaced while it is. Clones share one state.
+/// Value that is in use and may be replaced meanwhile. Clones share one state.
 #[derive(Debug)]
 pub struct Slot<T>(Arc<RwLock<Arc<T>>>);
 
 impl<T> Slot<T> {
-    /// What is in it now. Whoever holds it keeps it, whatever is put in its place.
+    /// Returns the present value. Its holder keeps it when another takes its place.
     #[must_use]
     pub fn now(&self) -> Arc<T> {
         Arc::clone(&self.0.read())
     }
 
-    /// Puts another in its place.
+    /// Replaces the value.
     pub fn replace(&self, next: impl Into<Arc<T>>) {
         *self.0.write() = next.into();
     }

@@ -311,7 +311,7 @@ fn identities_survive_their_files_and_keys_stay_private() {
     pair.hk.save(dir.path()).unwrap();
     node(&pair.hk).save(dir.path()).unwrap();
     let again = Authority::load(dir.path(), jid("HK"), TRUST_DOMAIN).unwrap();
-    // What the authority signs after a restart is believed as before.
+    // Certificates that the authority signs after a restart are accepted as before.
     assert!(pair.hk_calls_mo(&node(&again)).is_ok());
     assert!(pair.hk_calls_mo(&NodeIdentity::load(dir.path(), TRUST_DOMAIN).unwrap()).is_ok());
     assert!(Authority::load(dir.path(), jid("MO"), TRUST_DOMAIN).is_err(), "Hong Kong's files are not Macau's");

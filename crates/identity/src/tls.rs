@@ -9,15 +9,15 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use wanqu_model::names::JurisdictionId;
 
-use super::node::Shown;
+use super::node::Presentable;
 use super::trust::{AnyMember, ExactMember, provider};
 use super::{GatewayIdentity, IdentityError, NodeIdentity, Slot, Trust, keys};
 
-/// The application protocol: gRPC runs over HTTP/2.
+/// Application protocol: gRPC runs over HTTP/2.
 const ALPN: &[u8] = b"h2";
 
-/// For an owner's exchange: a client must show a certificate that its own jurisdiction's CA signed. Each handshake shows
-/// what is in the slot by then.
+/// Returns the configuration of an owner's exchange: a client must present a certificate that its own jurisdiction's CA signed.
+/// Each handshake presents the identity that is in the slot by then.
 pub fn server_config(identity: &Slot<NodeIdentity>, trust: &Trust) -> Result<Arc<ServerConfig>, IdentityError> {
     let config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
@@ -26,8 +26,8 @@ pub fn server_config(identity: &Slot<NodeIdentity>, trust: &Trust) -> Result<Arc
     Ok(Arc::new(hardened(config)))
 }
 
-/// For a home node that calls `expected`: the server must be that jurisdiction's node, by that jurisdiction's own CA.
-/// All its connections show this one identity, for envelopes are signed with the key of their connection.
+/// Returns the configuration of a home node that calls `expected`: the server must be that jurisdiction's node, by that
+/// jurisdiction's own CA. All its connections present this identity, since envelopes are signed with the key of their connection.
 pub fn client_config(
     identity: &NodeIdentity,
     trust: &Trust,
@@ -43,7 +43,8 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
-/// For a gateway: researchers have tokens, not certificates. Each handshake shows what is in the slot by then.
+/// Returns the configuration of a gateway: researchers have tokens, not certificates. Each handshake presents the identity that
+/// is in the slot by then.
 pub fn gateway_server_config(identity: &Slot<GatewayIdentity>) -> Result<Arc<ServerConfig>, IdentityError> {
     let config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
@@ -52,7 +53,7 @@ pub fn gateway_server_config(identity: &Slot<GatewayIdentity>) -> Result<Arc<Ser
     Ok(Arc::new(hardened(config)))
 }
 
-/// For a researcher's client: trusts the CA certificate(s) in `ca`, PEM, and no other.
+/// Returns the configuration of a researcher's client, which trusts the CA certificates in `ca`, PEM, and no other.
 pub fn gateway_client_config(ca: &str) -> Result<Arc<ClientConfig>, IdentityError> {
     let mut roots = RootCertStore::empty();
     for certificate in keys::certificates(ca)? {
@@ -66,7 +67,7 @@ pub fn gateway_client_config(ca: &str) -> Result<Arc<ClientConfig>, IdentityErro
     Ok(Arc::new(config))
 }
 
-/// A resumed session would skip the verifier: an expired certificate would live on. So there are no tickets.
+/// Turns off tickets: a resumed session would skip the verifier, and an expired certificate would live on.
 fn hardened(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -74,11 +75,11 @@ fn hardened(mut config: ServerConfig) -> ServerConfig {
     config
 }
 
-/// Shows what is in the slot when a client says hello.
+/// Resolver that presents the identity in the slot when a client says hello.
 #[derive(Debug)]
 struct Current<T>(Slot<T>);
 
-impl<T: Shown> ResolvesServerCert for Current<T> {
+impl<T: Presentable> ResolvesServerCert for Current<T> {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.now().certified())
     }

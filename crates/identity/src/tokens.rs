@@ -16,10 +16,10 @@ use wanqu_model::bundle::{Issuer, Subject};
 
 use super::{IdentityError, keys};
 
-/// The longest token that is looked at, in bytes.
+/// Greatest length of a token, in bytes.
 const MAX_TOKEN: usize = 8 * 1024;
 
-/// How far the clocks of issuer and gateway may differ, in seconds.
+/// Greatest difference between the clocks of issuer and gateway, in seconds.
 const LEEWAY: i64 = 30;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ struct Claims {
     exp: i64,
 }
 
-/// Issues tokens for a local federation. A real one has an issuer of its own.
+/// Issuer of tokens for a local federation and for the operator's queries.
 pub struct TokenIssuer {
     issuer: String,
     audience: String,
@@ -40,19 +40,19 @@ pub struct TokenIssuer {
 }
 
 impl TokenIssuer {
-    /// A new issuer with a key of its own.
+    /// Makes an issuer with a new key.
     pub fn new(issuer: &str, audience: &str) -> Result<Self, IdentityError> {
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), key })
     }
 
-    /// An issuer with the key in a PEM text.
+    /// Makes an issuer with the key in a PEM text.
     pub fn from_pem(issuer: &str, audience: &str, key: &str) -> Result<Self, IdentityError> {
         let key = KeyPair::from_pem(key).map_err(|_| IdentityError::Pem("the issuer's key"))?;
         Ok(Self { issuer: issuer.to_owned(), audience: audience.to_owned(), key })
     }
 
-    /// Its key, PEM, for who keeps it in a Secret.
+    /// Returns its key, PEM, to be kept in a Secret.
     #[must_use]
     pub fn key_pem(&self) -> String {
         self.key.serialize_pem()
@@ -68,14 +68,14 @@ impl TokenIssuer {
         Self::from_pem(issuer, audience, &keys::read(&dir.join("issuer.key"))?)
     }
 
-    /// What a bundle says of this issuer.
+    /// Returns the issuer as a bundle lists it.
     #[must_use]
     pub fn as_issuer(&self) -> Issuer {
         let public_keys = vec![self.key.public_key_pem()];
         Issuer { issuer: self.issuer.clone(), audience: self.audience.clone(), public_keys }
     }
 
-    /// A token for `subject` that holds from `now` on for `lifetime`.
+    /// Issues a token for `subject` that is valid from `now` on for `lifetime`.
     pub fn issue(&self, subject: &str, now: Timestamp, lifetime: Duration) -> Result<String, IdentityError> {
         let now = now.as_second();
         let claims = Claims {
@@ -91,28 +91,28 @@ impl TokenIssuer {
     }
 }
 
-/// Verifies tokens against the issuers that a gateway accepts. Clones share one state, which
+/// Verifier of tokens against the issuers that a gateway accepts. Clones share one state, which
 /// [`replace`](TokenVerifier::replace) changes for every token that comes from then on.
 #[derive(Clone)]
 pub struct TokenVerifier(Arc<RwLock<Keys>>);
 
-/// Each key with what must hold of a token that it signed.
+/// Keys, each with the checks of a token that it signed.
 type Keys = Vec<(Validation, DecodingKey)>;
 
 impl TokenVerifier {
-    /// Takes the issuers of the gateway's own member in the bundle.
+    /// Makes a verifier for the issuers of the gateway's own member in the bundle.
     pub fn new(issuers: &[Issuer]) -> Result<Self, IdentityError> {
         Ok(Self(Arc::new(RwLock::new(keys_of(issuers)?))))
     }
 
-    /// Takes other issuers from here on; on an error the old ones stay.
+    /// Replaces the issuers; on an error the old ones stay.
     pub fn replace(&self, issuers: &[Issuer]) -> Result<(), IdentityError> {
         let keys = keys_of(issuers)?;
         *self.0.write() = keys;
         Ok(())
     }
 
-    /// Who the token's bearer is, at the time `now`.
+    /// Returns the token's bearer, if the token is valid at the time `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, IdentityError> {
         if token.len() > MAX_TOKEN {
             return Err(IdentityError::Token("is too long"));

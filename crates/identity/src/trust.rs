@@ -1,4 +1,4 @@
-//! Which CA may vouch for which jurisdiction, and the verifiers that hold peers to it.
+//! Trust: each jurisdiction with its CA, and the verifiers that hold peers to it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use wanqu_model::names::JurisdictionId;
 
 use super::{IdentityError, PeerIdentity, keys, tls_reason};
 
-/// Which CA may vouch for which jurisdiction. Clones share one state, which [`replace`](Trust::replace) changes for
+/// Trusted CA of each jurisdiction. Clones share one state, which [`replace`](Trust::replace) changes for
 /// every handshake from then on; [`vouches`](Trust::vouches) holds older connections to it too.
 #[derive(Debug, Clone)]
 pub struct Trust(Arc<RwLock<Arc<Members>>>);
@@ -29,7 +29,7 @@ struct Members {
     anchors: BTreeMap<JurisdictionId, Anchors>,
 }
 
-/// One jurisdiction's CA, as a judge of servers and of clients.
+/// CA of one jurisdiction, with the verifiers of servers and of clients that trust it alone.
 #[derive(Debug)]
 struct Anchors {
     ca: Arc<str>,
@@ -38,7 +38,7 @@ struct Anchors {
 }
 
 impl Trust {
-    /// Takes each jurisdiction's CA certificate(s), PEM.
+    /// Makes a trust of each jurisdiction's CA certificates, PEM.
     pub fn new(
         trust_domain: &str,
         members: impl IntoIterator<Item = (JurisdictionId, String)>,
@@ -46,35 +46,35 @@ impl Trust {
         Ok(Self(Arc::new(RwLock::new(Arc::new(Members::new(trust_domain, members)?)))))
     }
 
-    /// Takes the members of a node bundle. One that is not placed yet has no CA, and nobody can come in its name.
+    /// Makes a trust of the members of a node bundle. One that is not placed yet has no CA, and nobody can come in its name.
     pub fn from_bundle(bundle: &NodeBundle) -> Result<Self, IdentityError> {
         Self::new(&bundle.trust_domain, members_of(bundle))
     }
 
-    /// Takes the members of a new bundle from here on; on an error the old ones stay.
+    /// Replaces the members by those of a new bundle; on an error the old ones stay.
     pub fn replace(&self, bundle: &NodeBundle) -> Result<(), IdentityError> {
         let members = Members::new(&bundle.trust_domain, members_of(bundle))?;
         *self.0.write() = Arc::new(members);
         Ok(())
     }
 
-    /// The trust domain of every identity in it.
+    /// Returns the trust domain of every identity in it.
     #[must_use]
     pub fn trust_domain(&self) -> String {
         self.members().trust_domain.clone()
     }
 
-    /// The CA certificate(s) that vouch for a jurisdiction now, PEM; none if it is no member that is placed.
+    /// Returns the CA certificates that vouch for a jurisdiction now, PEM; `None` if it is no member that is placed.
     #[must_use]
     pub fn ca(&self, jurisdiction: &JurisdictionId) -> Option<Arc<str>> {
         self.members().anchors.get(jurisdiction).map(|anchors| Arc::clone(&anchors.ca))
     }
 
-    /// Whom a chain of certificates names, if it holds at this moment and that jurisdiction's CA vouches for it now. A
-    /// handshake asked the same; what it found may have changed since.
+    /// Returns the peer that a certificate chain names, if the chain is valid at this moment and that jurisdiction's CA vouches
+    /// for it now. A handshake checks the same; its result may have changed since.
     ///
     /// # Errors
-    /// Why it does not hold.
+    /// The reason why the chain is not accepted.
     pub fn vouches(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<PeerIdentity, IdentityError> {
         let (leaf, intermediates) = chain.split_first().ok_or(IdentityError::Certificate("is missing"))?;
         let members = self.members();
@@ -109,7 +109,7 @@ impl Members {
         Ok(Self { trust_domain: trust_domain.to_owned(), anchors })
     }
 
-    /// The peer that a leaf certificate names, with the only CA that may vouch for it.
+    /// Returns the peer that a leaf certificate names, with the only CA that may vouch for it.
     fn peer(&self, leaf: &CertificateDer<'_>) -> Result<(PeerIdentity, &Anchors), IdentityError> {
         let peer = PeerIdentity::of(&self.trust_domain, leaf)?;
         let anchors = self
@@ -138,16 +138,16 @@ impl Anchors {
     }
 }
 
-/// The cryptography that every connection uses: `ring`.
+/// Returns the provider of cryptography of every connection: `ring`.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Judges the client that connects to this node.
+/// Verifier of clients that connect to this node: any member.
 #[derive(Debug)]
 pub(super) struct AnyMember(pub(super) Trust);
 
-/// Judges the server that this node connects to: it must be the jurisdiction that was called.
+/// Verifier of the server that this node connects to: it must be the jurisdiction that was called.
 #[derive(Debug)]
 pub(super) struct ExactMember {
     pub(super) trust: Trust,

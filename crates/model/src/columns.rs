@@ -1,11 +1,11 @@
-//! Column classes and column types: the two things a manifest says of every column.
+//! Classes and types of columns, which a manifest declares for every column.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What may be done with a column's values. The order is from least to most strict; an undeclared column is sealed.
+/// Class of a column: what a query may do with its values. Ordered from least to most strict; an undeclared column is sealed.
 ///
 /// | class | leaves as a row | filter | group key | inside an aggregate |
 /// |---|---|---|---|---|
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 pub enum ColumnClass {
-    /// May leave as it is.
+    /// Values may leave as they are.
     Public,
-    /// Describes people in groups: may be filtered and grouped by.
+    /// Describes people in groups: may be filtered by and grouped by.
     Dimension,
     /// Measured on somebody: may be filtered and aggregated.
     Measure,
-    /// Says who somebody is: only distinct units are counted.
+    /// Identifies somebody: only distinct units are counted.
     Identifier,
     /// Never read by any query.
     #[default]
@@ -44,7 +44,7 @@ impl fmt::Display for ColumnClass {
     }
 }
 
-/// A column's type, written in manifests as `int64`, `decimal(12,2)`, `list(float64)`.
+/// Type of a column, written in manifests as `int64`, `decimal(12,2)`, `list(float64)`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum ColumnType {
@@ -84,7 +84,7 @@ impl fmt::Display for ColumnType {
     }
 }
 
-/// A text that names no type.
+/// Text that names no type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a column type; use boolean, int32, int64, float64, decimal(P,S), string, date, timestamp or list(TYPE)"

@@ -1,5 +1,4 @@
-//! The words that every part of Wanqu shares: names, columns and their classes, the node bundle, questions, answers and
-//! the refusal that explains itself.
+//! Types that every part of Wanqu shares: names, columns and their classes, the node bundle, questions, answers and refusals.
 //!
 //! Values alone: nothing here reads a file, opens a connection, plans a query or knows of Kubernetes.
 

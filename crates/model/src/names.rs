@@ -9,15 +9,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that is not a well-formed name, with what a well-formed one looks like.
+/// Text that is not a well-formed name, with the rule that it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not a valid {what}: {rule}")]
 pub struct NameError {
-    /// Which kind of name was expected.
+    /// Kind of name that was expected.
     pub what: &'static str,
-    /// The rule, in words.
+    /// Rule of the kind's syntax, in words.
     pub rule: &'static str,
-    /// What was given.
+    /// Text that was given, up to 80 characters.
     pub value: String,
 }
 
@@ -30,7 +30,7 @@ macro_rules! name {
         pub struct $ty(String);
 
         impl $ty {
-            /// The name as text.
+            /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -71,7 +71,7 @@ macro_rules! name {
 }
 
 name! {
-    /// A jurisdiction's identifier: `CN-SZ`, `HK`, `MO` (ISO 3166-1 alpha-2, with a subdivision where there is one).
+    /// Identifier of a jurisdiction: `CN-SZ`, `HK`, `MO` (ISO 3166-1 alpha-2, with a subdivision where there is one).
     JurisdictionId, "jurisdiction id",
     "two capital letters, then optionally '-' and one to three capital letters or digits, for example CN-SZ",
     |s| {
@@ -83,7 +83,7 @@ name! {
 }
 
 name! {
-    /// One part of a table's or column's name in SQL: lower case, so that it never needs quotes.
+    /// Part of a table's name, or a column's name, in SQL: lower case, so that it never needs quotes.
     SqlName, "SQL name",
     "a lower-case letter, then at most 62 lower-case letters, digits or '_', and not beginning with '__'",
     |s| {
@@ -94,23 +94,23 @@ name! {
 }
 
 name! {
-    /// Why a researcher asks: a short code that agreements and projects list, for example `health-planning`.
+    /// Purpose of a query: a short code that agreements and projects list, for example `health-planning`.
     Purpose, "purpose",
     "lower-case letters and digits in words joined by '-', at most 63 characters, for example health-planning",
     |s| is_label(s)
 }
 
 name! {
-    /// The name of a resource, as Kubernetes spells it (RFC 1123).
+    /// Name of a resource, as Kubernetes spells it (RFC 1123).
     ResourceName, "resource name",
     "lower-case letters and digits in words joined by '-' or '.', at most 253 characters",
     |s| s.len() <= 253 && !s.is_empty() && s.split('.').all(is_label)
 }
 
 name! {
-    /// Addresses that begin alike, as network policies have them: `203.0.113.0/24`, `2001:db8::/32`.
+    /// Block of addresses in CIDR notation: `203.0.113.0/24`, `2001:db8::/32`.
     Cidr, "CIDR",
-    "an address and how many of its bits count, for example 203.0.113.0/24 or 2001:db8::/32",
+    "an address and the length of its prefix in bits, for example 203.0.113.0/24 or 2001:db8::/32",
     |s| s.split_once('/').is_some_and(|(address, length)| {
         let most = match address.parse() {
             Ok(IpAddr::V4(_)) => 32,
@@ -123,7 +123,7 @@ name! {
 }
 
 impl From<IpAddr> for Cidr {
-    /// One address.
+    /// Returns the block of one address.
     fn from(address: IpAddr) -> Self {
         let address = address.to_canonical();
         Self(format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }))
@@ -137,35 +137,35 @@ fn is_label(s: &str) -> bool {
         && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// The catalog under which common tables are found in SQL: `gba.<domain>.<table>`.
+/// Catalog of the common tables in SQL: `gba.<domain>.<table>`.
 pub const COMMON_CATALOG: &str = "gba";
 
-/// In an owner's catalog, where the whole of a public common table is found, every member's part of it.
+/// Catalog, at an owner, of public common tables with the slices of all members.
 pub const WHOLE_CATALOG: &str = "whole";
 
-/// The first column of every common table: whose rows these are.
+/// First column of every common table: the id of the row's owner.
 pub const JURISDICTION_COLUMN: &str = "jurisdiction";
 
-/// A table's full name in SQL: `shenzhen.health.visits`, or `gba.health.visits` for a common table.
+/// Full name of a table in SQL: `shenzhen.health.visits`, or `gba.health.visits` for a common table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TableRef {
-    /// The jurisdiction's SQL name, or [`COMMON_CATALOG`].
+    /// Catalog: the jurisdiction's SQL name, or [`COMMON_CATALOG`].
     pub catalog: SqlName,
-    /// The domain: `health`, `transport`.
+    /// Domain: `health`, `transport`.
     pub domain: SqlName,
-    /// The table.
+    /// Name of the table in its domain.
     pub table: SqlName,
 }
 
 impl TableRef {
-    /// Puts a name together from its parts.
+    /// Returns the name made of these parts.
     #[must_use]
     pub fn new(catalog: SqlName, domain: SqlName, table: SqlName) -> Self {
         Self { catalog, domain, table }
     }
 
-    /// Whether this names a common table, the union of what several jurisdictions hold.
+    /// Returns true if this names a common table, the union of several jurisdictions' slices.
     #[must_use]
     pub fn is_common(&self) -> bool {
         self.catalog.as_str() == COMMON_CATALOG

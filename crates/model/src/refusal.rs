@@ -1,4 +1,4 @@
-//! Why something was not done: a refusal explains itself and carries no value from the data.
+//! Refusals: each names its rule and remedy, and carries no value from the data.
 //!
 //! The same type is made by the planner before anything is sent, by an owner's admission, by its gate, and by the
 //! exchange; it crosses borders as JSON, so every field is text that the rules produced, never text that data produced.
@@ -8,7 +8,7 @@ use std::fmt;
 use crate::names::JurisdictionId;
 use serde::{Deserialize, Serialize};
 
-/// The stable codes of refusals and failures. Clients may match on them; the texts beside them may change.
+/// Stable code of a refusal or failure. Clients may match on it; the texts beside it may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
@@ -63,7 +63,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Each code as one word, as reasons of conditions are spelled.
+/// Each code as one word in the spelling of conditions' reasons.
 const WORDS: [(Code, &str); 21] = [
     (Code::InvalidSql, "InvalidSql"),
     (Code::UnknownName, "UnknownName"),
@@ -89,70 +89,70 @@ const WORDS: [(Code, &str); 21] = [
 ];
 
 impl Code {
-    /// The code as one word, as reasons of conditions are spelled.
+    /// Returns the code as one word in the spelling of conditions' reasons.
     #[must_use]
     pub fn word(self) -> &'static str {
         WORDS.iter().find(|(known, _)| *known == self).map_or("Internal", |(_, word)| word)
     }
 
-    /// The code that a word stands for, if it stands for one.
+    /// Returns the code of a word; `None` if the word is no code's.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
         WORDS.iter().find(|(_, known)| *known == word).map(|(code, _)| *code)
     }
 }
 
-/// A refusal: the rule, what it hit, whose rule it is, and the nearest thing that would pass.
+/// Refusal: the rule, what it hit, whose rule it is, and the nearest query that would pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
-    /// The stable code.
+    /// Stable code.
     pub code: Code,
-    /// What happened, in one sentence.
+    /// The refusal in one sentence.
     pub message: String,
-    /// The rule that was broken, in words.
+    /// Rule that was broken, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
-    /// The column, table, object or kind of cell that it hit.
+    /// Column, table, object or kind of cell that the rule hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// Whose rule it is.
+    /// Jurisdiction whose rule it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<JurisdictionId>,
-    /// What to do instead: where it can be given, the nearest query that would pass.
+    /// Remedy: if it can be given, the nearest query that would pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal with a code and a sentence; the rest is added by the `with_` methods.
+    /// Makes a refusal with a code and a sentence; the `with_` methods add the rest.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), rule: None, subject: None, owner: None, remedy: None }
     }
 
-    /// Names the rule.
+    /// Adds the rule.
     #[must_use]
     pub fn with_rule(mut self, rule: impl Into<String>) -> Self {
         self.rule = Some(rule.into());
         self
     }
 
-    /// Names what the rule hit.
+    /// Adds what the rule hit.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// Names whose rule it is.
+    /// Adds whose rule it is.
     #[must_use]
     pub fn with_owner(mut self, owner: JurisdictionId) -> Self {
         self.owner = Some(owner);
         self
     }
 
-    /// Says what to do instead.
+    /// Adds the remedy.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
@@ -169,7 +169,7 @@ impl fmt::Display for Refusal {
         match (&self.rule, &self.owner) {
             (Some(rule), Some(owner)) => write!(f, "\n  rule:   {rule} ({owner})")?,
             (Some(rule), None) => write!(f, "\n  rule:   {rule}")?,
-            (None, Some(owner)) => write!(f, "\n  whose:  {owner}")?,
+            (None, Some(owner)) => write!(f, "\n  owner:  {owner}")?,
             (None, None) => {}
         }
         if let Some(remedy) = &self.remedy {

@@ -6,7 +6,8 @@
 use crate::columns::ColumnType;
 use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
 
-/// Gives newtypes over text their schemas, and a function that reads a text by one of their patterns: a pattern (RE2), the greatest length, and words for `kubectl explain`.
+/// Gives newtypes over text their schemas, each with a pattern (RE2), the greatest length and a description for `kubectl explain`,
+/// and defines a function that parses a text by one of the patterns.
 #[macro_export]
 macro_rules! text_schemas {
     ($($ty:ident { $pattern:literal, $max:literal, $description:literal })*) => {
@@ -22,7 +23,10 @@ macro_rules! text_schemas {
             }
         })*
 
-        /// Reads a text as the name whose schema has this pattern, and says what is wrong with it; `None` if no name has it.
+        /// Parses a text as the name whose schema has this pattern; `None` if no name has it.
+        ///
+        /// # Errors
+        /// The rule that the text breaks.
         #[must_use]
         pub fn parse_name(pattern: &str, text: &str) -> Option<Result<(), String>> {
             match pattern {
@@ -38,14 +42,14 @@ text_schemas! {
     SqlName { "^[a-z][a-z0-9_]{0,62}$", 63, "A lower-case SQL name, for example visits_2019." }
     Purpose {
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", 63,
-        "Why a researcher asks, as a short code, for example health-planning."
+        "A purpose of queries, as a short code, for example health-planning."
     }
     ResourceName {
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", 253,
         "The name of a resource in the same namespace."
     }
-    // Whether it is one is for a rule of the API server: no pattern can tell.
-    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "Addresses that begin alike, for example 203.0.113.0/24." }
+    // No pattern can tell a valid block; a rule of the API server checks it.
+    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "A block of addresses in CIDR notation, for example 203.0.113.0/24." }
     ColumnType {
         "^(boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)]|list[(](boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)])[)])$",
         64,
@@ -60,7 +64,7 @@ mod tests {
     use crate::columns::ColumnType;
     use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
 
-    /// What the API server takes, the constructor takes; what it does not, neither does.
+    /// The API server and the constructor accept the same texts.
     #[test]
     fn patterns_and_constructors_agree() {
         fn check<T: JsonSchema + std::str::FromStr>(texts: &[&str]) {

@@ -1,4 +1,4 @@
-//! What is allowed but is seldom meant.
+//! Advice on resources that compile but are seldom meant so.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,11 @@ use crate::kinds::{DataSharingAgreement, Grade, ResearchProject};
 use crate::resources::Resources;
 use crate::sourced::Sourced;
 
-/// Things that compile but are seldom meant, in the order of files and lines. They stop nothing.
-///
-/// Of resources that do not compile, what can be said is said.
+/// Returns advice on what compiles but is seldom meant, in the order of files and lines. It stops nothing, and may be
+/// incomplete for resources that do not compile.
 #[must_use]
 pub fn advise(resources: &Resources) -> Vec<Finding> {
-    // What is wrong is for `compile` to say.
+    // Faults are for `compile` to report.
     let index = Index::new(resources, &mut Findings::default());
     let mut advice = Findings::default();
     unserved_tables(&index, &mut advice);
@@ -50,7 +49,7 @@ fn idle_policies(index: &Index<'_>, advice: &mut Findings) {
     }
 }
 
-/// The standard contracts of the Greater Bay Area leave important data out.
+/// Advises on agreements over important data, which the standard contracts of the Greater Bay Area leave out.
 fn graded_data(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, advice: &mut Findings) {
     let spec = &agreement.resource.spec;
     for (name, dataset) in index.datasets.iter().filter(|(_, d)| d.resource.spec.jurisdiction == spec.from) {

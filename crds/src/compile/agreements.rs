@@ -1,7 +1,6 @@
-//! Agreements: what they cover, and the digest by which two nodes know that they hold the same one.
+//! Agreements: the tables that they cover, and the digest by which two nodes know that they hold the same terms.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -14,7 +13,7 @@ use crate::finding::{Findings, instead};
 use crate::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
 use crate::sourced::Sourced;
 
-/// Every agreement, ordered by name.
+/// Returns every agreement, ordered by name.
 pub(super) fn agreements(index: &Index<'_>, findings: &mut Findings) -> Vec<Agreement> {
     let agreement = |(name, resource): (&ResourceName, &&Sourced<DataSharingAgreement>)| {
         let spec = &resource.resource.spec;
@@ -72,7 +71,7 @@ fn check(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings:
     }
 }
 
-/// The tables that an agreement covers: datasets under their own names, common tables under `gba`.
+/// Returns the tables that an agreement covers: datasets under their own names, common tables under `gba`.
 fn tables(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings: &mut Findings) -> BTreeSet<TableRef> {
     let spec = &agreement.resource.spec;
     let mut tables = BTreeSet::new();
@@ -109,7 +108,7 @@ fn tables(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings
     tables
 }
 
-/// The common tables that the agreement's `from` serves.
+/// Returns the common tables that the agreement's `from` serves.
 fn served_by<'a>(index: &'a Index<'_>, spec: &DataSharingAgreementSpec) -> BTreeSet<&'a ResourceName> {
     let own = index.datasets.values().filter(|d| d.resource.spec.jurisdiction == spec.from);
     own.flat_map(|d| &d.resource.spec.serves).map(|s| &s.common_table).collect()
@@ -146,7 +145,7 @@ fn tables_of_domains(
     tables
 }
 
-/// SHA-256 of the agreement's terms in canonical JSON (RFC 8785), in hexadecimal.
+/// Returns the SHA-256 of an agreement's terms in canonical JSON (RFC 8785), in hexadecimal.
 ///
 /// The terms are what the two ends signed: who, what, why, when, and where it was filed. The state and who has agreed so
 /// far are not among them, since they change while the terms stay. What it covers goes in as it was written, not as the
@@ -174,8 +173,5 @@ pub fn digest(name: &ResourceName, spec: &DataSharingAgreementSpec) -> String {
         ("to", json!(spec.to.as_str())),
     ]);
     let text = serde_json::to_vec(&terms).expect("text and lists of text are JSON");
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes every text");
-        hex
-    })
+    format!("{:x}", Sha256::digest(text))
 }

@@ -1,8 +1,8 @@
-//! Common tables: what each dataset serves of them, and what the planner must know.
+//! Common tables: the slices that datasets serve of them, and the properties that the planner needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wanqu_model::bundle::{ColumnSpec, CommonTableInfo, Slice};
+use wanqu_model::bundle::{ColocationKey, ColumnSpec, CommonTableInfo, Slice};
 use wanqu_model::columns::{ColumnClass, ColumnType};
 use wanqu_model::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
 
@@ -10,15 +10,17 @@ use super::index::{Index, unknown};
 use super::mapping::{self, Reads};
 use super::{datasets, policies, types};
 use crate::finding::{Findings, instead};
-use crate::kinds::{ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable};
+use crate::kinds::{
+    ColocationSpec, ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable,
+};
 use crate::sourced::Sourced;
 
-/// The catalog of the common tables, as a name.
+/// Returns the catalog of the common tables.
 pub(super) fn catalog() -> SqlName {
     COMMON_CATALOG.parse().expect("the catalog of the common tables is a well-formed name")
 }
 
-/// Each dataset's part of each common table that it serves.
+/// Returns each dataset's slice of each common table that it serves.
 pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     let mut slices = Vec::new();
     let servers = servers(index);
@@ -57,8 +59,8 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     slices
 }
 
-/// Which dataset serves a common table in a jurisdiction, and where it says so: of several the one that was given first,
-/// whatever the others are called.
+/// Returns the dataset that serves each common table in each jurisdiction, with its position in `serves`: of several, the one
+/// that was given first.
 fn servers<'a>(index: &Index<'a>) -> BTreeMap<(&'a JurisdictionId, &'a ResourceName), (&'a str, usize)> {
     let mut servers = BTreeMap::new();
     for dataset in &index.datasets_as_given {
@@ -70,7 +72,7 @@ fn servers<'a>(index: &Index<'a>) -> BTreeMap<(&'a JurisdictionId, &'a ResourceN
     servers
 }
 
-/// The columns of one slice: `jurisdiction`, then those of the common table in its order.
+/// Returns the columns of a slice: `jurisdiction`, then those of the common table in its order.
 fn columns(
     dataset: &Sourced<Dataset>,
     serves: &ServedTable,
@@ -108,7 +110,7 @@ fn columns(
     std::iter::once(jurisdiction_column(&dataset.resource.spec.jurisdiction)).chain(own).collect()
 }
 
-/// The stricter of what all agreed on and what this owner wants.
+/// Returns the stricter of the common table's class and the owner's.
 fn effective_class(column: &CommonColumn, mapping: Option<&ColumnMapping>) -> ColumnClass {
     mapping.and_then(|m| m.class).map_or(column.class, |class| class.max(column.class))
 }
@@ -144,7 +146,7 @@ fn unknown_column(
     findings.add(dataset, path, problem, instead(mapping.column.as_str(), names));
 }
 
-/// A class that an owner writes is stricter than the common table's, or it would be ignored.
+/// Checks that a class that an owner writes is stricter than the common table's: otherwise it would have no effect.
 fn check_class(
     dataset: &Sourced<Dataset>,
     mapping: &ColumnMapping,
@@ -158,7 +160,7 @@ fn check_class(
     }
 }
 
-/// The expression is SQL, reads only columns that may be read, and, where it is one column, fits in type and class.
+/// Checks that the expression is SQL, reads only columns that may be read, and, if it is one column, fits in type and class.
 fn check_expression(
     dataset: &Sourced<Dataset>,
     mapping: &ColumnMapping,
@@ -188,7 +190,7 @@ fn check_expression(
     check_bare(dataset, mapping, column, &path, &reads, findings);
 }
 
-/// A column that is passed on as it is keeps all its values and is not declassed on the way.
+/// Checks that a column that is passed on as it is fits the common table's type and does not get a laxer class.
 fn check_bare(
     dataset: &Sourced<Dataset>,
     mapping: &ColumnMapping,
@@ -215,8 +217,8 @@ fn check_bare(
     }
 }
 
-/// A slice is public exactly if its dataset is, so that no row of protected data can leave by another name, and no
-/// protected column stands there with nobody to protect.
+/// Checks that a slice is public exactly if its dataset is, so that no row of protected data leaves by another name, and every
+/// protected column has a privacy unit.
 fn check_classes(
     dataset: &Sourced<Dataset>,
     slice: &Slice,
@@ -243,7 +245,7 @@ fn check_classes(
     }
 }
 
-/// What the planner must know of each common table, and what is wrong with it by itself.
+/// Returns the properties of each common table that the planner needs, and notes what is wrong with each table by itself.
 pub(super) fn infos(index: &Index<'_>, findings: &mut Findings) -> Vec<CommonTableInfo> {
     let mut infos: Vec<CommonTableInfo> = Vec::new();
     for table in index.common_tables.values() {
@@ -252,13 +254,17 @@ pub(super) fn infos(index: &Index<'_>, findings: &mut Findings) -> Vec<CommonTab
         infos.push(CommonTableInfo {
             table: spec.table.under(&catalog()),
             replicated: spec.replicated,
-            colocation: spec.colocation.clone(),
+            colocation: spec.colocation.iter().map(colocation_key).collect(),
             disjoint_units: spec.disjoint_units,
         });
     }
     check_key_types(index, findings);
     infos.sort_by(|a, b| a.table.cmp(&b.table));
     infos
+}
+
+fn colocation_key(spec: &ColocationSpec) -> ColocationKey {
+    ColocationKey { key: spec.key.clone(), column: spec.column.clone() }
 }
 
 fn check_table(table: &Sourced<CommonTable>, findings: &mut Findings) {
@@ -298,7 +304,7 @@ fn check_table(table: &Sourced<CommonTable>, findings: &mut Findings) {
     }
 }
 
-/// The columns of one co-location key have one type, or their values could not be compared.
+/// Checks that the columns of a co-location key have one type, so that their values can be compared.
 fn check_key_types(index: &Index<'_>, findings: &mut Findings) {
     let mut first: BTreeMap<&SqlName, (&ResourceName, &ColumnType)> = BTreeMap::new();
     for (name, table) in &index.common_tables {

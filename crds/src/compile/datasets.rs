@@ -1,4 +1,4 @@
-//! Datasets: their slices under their own names, and where they lie.
+//! Datasets: their slices under their own names, and their sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -14,7 +14,7 @@ use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
 use crate::placements::Placements;
 use crate::sourced::Sourced;
 
-/// Each dataset under its own name, and everything that is wrong with it by itself.
+/// Returns the slice of each dataset under its own name, and notes what is wrong with each dataset by itself.
 pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     let mut slices = Vec::new();
     for (name, dataset) in &index.datasets {
@@ -36,7 +36,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     slices
 }
 
-/// What a dataset says of its size, if everybody may know it.
+/// Returns the declared number of rows of a dataset, if the dataset is public.
 pub(super) fn approximate_rows(spec: &DatasetSpec) -> Option<u64> {
     spec.approximate_rows.filter(|_| is_public(spec))
 }
@@ -52,7 +52,7 @@ fn column(column: &DatasetColumn) -> ColumnSpec {
     }
 }
 
-/// Whether every column of a dataset is public.
+/// Returns true if every column of a dataset is public.
 pub(super) fn is_public(spec: &DatasetSpec) -> bool {
     spec.columns.iter().all(|c| c.class == ColumnClass::Public)
 }
@@ -60,7 +60,12 @@ pub(super) fn is_public(spec: &DatasetSpec) -> bool {
 fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings) {
     let spec = &dataset.resource.spec;
     if spec.custodian.trim().is_empty() {
-        findings.add(dataset, "spec.custodian", "nobody answers for it", "name the department or body that does");
+        findings.add(
+            dataset,
+            "spec.custodian",
+            "it has no custodian",
+            "name the department or body that answers for it",
+        );
     }
     if spec.columns.is_empty() {
         findings.add(dataset, "spec.columns", "it has no column", "declare at least one");
@@ -78,7 +83,7 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
         }
     }
     if spec.approximate_rows.is_some() && !is_public(spec) {
-        let problem = "every member would be told it, and not every column is public";
+        let problem = "it would be told to every member, and not every column is public";
         findings.add(dataset, "spec.approximateRows", problem, "leave it out: a number of records is a statistic too");
     }
     check_domain(dataset, &spec.table, findings);
@@ -92,7 +97,7 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
     }
 }
 
-/// `information_schema` is the engine's own domain in every catalog.
+/// Checks that a table is not in `information_schema`, the engine's own domain in every catalog.
 pub(super) fn check_domain<T: kube::Resource<DynamicType = ()>>(
     at: &Sourced<T>,
     table: &LocalTable,
@@ -104,18 +109,18 @@ pub(super) fn check_domain<T: kube::Resource<DynamicType = ()>>(
     }
 }
 
-/// Non-public data says whom to protect, by a column that is an identifier; public data has nobody to protect.
+/// Checks that non-public data names an identifier column as its privacy unit, and that public data names none.
 fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
     const PATH: &str = "spec.privacyUnit";
     let spec = &dataset.resource.spec;
     let Some(unit) = &spec.privacy_unit else {
         if let Some(column) = spec.columns.iter().find(|c| c.class != ColumnClass::Public) {
-            let problem = format!("it names nobody to protect, though column {} is {}", column.name, column.class);
+            let problem = format!("it names no privacy unit, though column {} is {}", column.name, column.class);
             findings.add(dataset, PATH, problem, "name the identifier column of the person, household or firm");
         }
         if spec.max_rows_per_unit.is_some() {
             let remedy = "leave it out, or name a privacyUnit";
-            findings.add(dataset, "spec.maxRowsPerUnit", "there is no privacyUnit that it could speak of", remedy);
+            findings.add(dataset, "spec.maxRowsPerUnit", "there is no privacyUnit that it could apply to", remedy);
         }
         return;
     };
@@ -155,7 +160,7 @@ fn source_name(column: &DatasetColumn) -> &str {
     column.source_name.as_deref().unwrap_or(column.name.as_str())
 }
 
-/// Where each jurisdiction's datasets lie.
+/// Returns the sources of each jurisdiction's datasets.
 pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<JurisdictionId, Vec<SourceSpec>> {
     let mut sources: BTreeMap<JurisdictionId, Vec<SourceSpec>> = BTreeMap::new();
     for dataset in index.datasets.values() {
@@ -177,7 +182,8 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
     sources
 }
 
-/// The placement's folder, or else the manifest's, taken from the base; or else the base itself.
+/// Returns the folder of a jurisdiction's files: the placement's, or else the manifest's, relative to the base; or else the base
+/// itself.
 fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> String {
     if let Some(root) = placements.members.get(id).and_then(|p| p.data_root.clone()) {
         return root;
@@ -187,8 +193,8 @@ fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> Stri
     declared.map_or_else(|| base.to_path_buf(), |root| base.join(root)).to_string_lossy().into_owned()
 }
 
-/// What the owner's engine may read: everything declared but sealed columns, which are not even loaded. The privacy unit
-/// is among them, since it must be an identifier.
+/// Returns the columns that the owner's engine may read: all that are declared but sealed ones, which are not even loaded. The
+/// privacy unit is among them, since it must be an identifier.
 fn source_columns(spec: &DatasetSpec) -> Vec<SourceColumn> {
     let readable = spec.columns.iter().filter(|c| c.class != ColumnClass::Sealed);
     readable
@@ -200,7 +206,7 @@ fn source_columns(spec: &DatasetSpec) -> Vec<SourceColumn> {
         .collect()
 }
 
-/// A dataset's column by name.
+/// Returns a dataset's column by name.
 pub(super) fn find<'a>(spec: &'a DatasetSpec, name: &SqlName) -> Option<&'a DatasetColumn> {
     spec.columns.iter().find(|c| c.name == *name)
 }

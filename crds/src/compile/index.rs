@@ -1,4 +1,4 @@
-//! Everything by its name, and what is wrong with the names.
+//! Index of the resources by name, and checks of the names.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,24 +11,24 @@ use crate::kinds::{
 use crate::resources::Resources;
 use crate::sourced::Sourced;
 
-/// The resources of one kind by name.
+/// Resources of one kind by name.
 pub(super) type ByName<'a, T> = BTreeMap<ResourceName, &'a Sourced<T>>;
 
-/// The resources, found by the names by which they refer to each other.
+/// Resources by the names that they refer to each other by.
 pub(super) struct Index<'a> {
-    /// The one federation.
+    /// The federation, if there is one with a name.
     pub(super) federation: Option<(ResourceName, &'a Sourced<Federation>)>,
     /// Members, by id.
     pub(super) jurisdictions: BTreeMap<&'a JurisdictionId, &'a Sourced<Jurisdiction>>,
     /// Datasets whose jurisdiction is a member.
     pub(super) datasets: ByName<'a, Dataset>,
-    /// The same, in the order in which they were given.
+    /// The same datasets, in the order in which they were given.
     pub(super) datasets_as_given: Vec<&'a Sourced<Dataset>>,
     pub(super) common_tables: ByName<'a, CommonTable>,
     pub(super) policies: ByName<'a, DisclosurePolicy>,
     pub(super) agreements: ByName<'a, DataSharingAgreement>,
     pub(super) projects: ByName<'a, ResearchProject>,
-    /// Dataset names that exist but are not in `datasets` because of something already reported.
+    /// Names of datasets that are declared but not in `datasets`, because of a fault that was reported already.
     broken: Vec<ResourceName>,
 }
 
@@ -70,17 +70,17 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The SQL name of a member.
+    /// Returns the SQL name of a member.
     pub(super) fn catalog(&self, id: &JurisdictionId) -> Option<&'a SqlName> {
         self.jurisdictions.get(id).map(|j| &j.resource.spec.sql_name)
     }
 
-    /// Whether a dataset of this name was declared, in order or not.
+    /// Returns true if a dataset of this name was declared, whether or not it is in order.
     pub(super) fn dataset_declared(&self, name: &ResourceName) -> bool {
         self.datasets.contains_key(name) || self.broken.contains(name)
     }
 
-    /// Notes a jurisdiction that is no member, if it is none.
+    /// Notes a jurisdiction that is no member; returns true if it is one.
     pub(super) fn check_jurisdiction<T: kube::Resource<DynamicType = ()>>(
         &self,
         at: &Sourced<T>,
@@ -96,7 +96,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Notes a reference to a resource that is not there.
+/// Notes a reference to a resource that does not exist.
 pub(super) fn unknown<T: kube::Resource<DynamicType = ()>, U>(
     at: &Sourced<T>,
     path: &str,
@@ -127,7 +127,7 @@ fn unknown_jurisdiction<T: kube::Resource<DynamicType = ()>>(
     findings.add(at, path, format!("there is no jurisdiction {id}"), remedy);
 }
 
-/// The resources of a kind by name; a name that is missing, malformed or used twice is noted.
+/// Returns the resources of a kind by name; notes names that are missing, malformed or used twice.
 fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
     resources: &'a [Sourced<T>],
     findings: &mut Findings,
@@ -145,8 +145,8 @@ fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
     named
 }
 
-/// Those of them that are known by name, in the order in which they were given: of two rivals the first stays the first,
-/// whatever the second is called.
+/// Returns those resources that are in `named`, in the order in which they were given: of two with the same SQL name or id the
+/// first keeps it, whatever the second is called.
 fn in_order<'a, T: kube::Resource<DynamicType = ()>>(
     resources: &'a [Sourced<T>],
     named: &ByName<'a, T>,
@@ -155,7 +155,7 @@ fn in_order<'a, T: kube::Resource<DynamicType = ()>>(
     resources.iter().filter(move |resource| known.contains(&std::ptr::from_ref(*resource)))
 }
 
-/// Where something stands, in brackets, if that is known.
+/// Returns the origin of a field in brackets; an empty text if it is not known.
 fn seen_at<T>(resource: &Sourced<T>, path: &str) -> String {
     resource.origin(path).map_or_else(String::new, |origin| format!(" ({origin})"))
 }
@@ -187,7 +187,7 @@ fn federation<'a>(
             kind: "Federation".to_owned(),
             name: String::new(),
             path: String::new(),
-            problem: "there is none".to_owned(),
+            problem: "there is no Federation".to_owned(),
             remedy: "add a Federation with its trustDomain and members".to_owned(),
         });
         return None;
@@ -227,7 +227,7 @@ fn jurisdictions<'a>(
     by_id
 }
 
-/// Every member has its Jurisdiction, and every Jurisdiction is a member.
+/// Checks that every member has its Jurisdiction, and that every Jurisdiction is a member.
 fn check_members(
     federation: &Sourced<Federation>,
     jurisdictions: &BTreeMap<&JurisdictionId, &Sourced<Jurisdiction>>,
@@ -251,7 +251,7 @@ fn check_members(
     }
 }
 
-/// No two datasets of a jurisdiction, and no two common tables, share a name in SQL.
+/// Checks that no two datasets of a jurisdiction, and no two common tables, share a name in SQL.
 fn check_one_table_each<'a>(
     datasets: impl Iterator<Item = &'a Sourced<Dataset>>,
     common_tables: impl Iterator<Item = &'a Sourced<CommonTable>>,

@@ -16,9 +16,9 @@ use wanqu_model::aggregates::{WINDOW_FUNCTIONS, aggregate};
 /// Columns that a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reads {
-    /// Every column that it names.
+    /// All columns that it names.
     pub(super) columns: BTreeSet<String>,
-    /// The column, where the whole expression is one column and nothing else.
+    /// The column, if the whole expression is one column.
     pub(super) bare: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
     }
 }
 
-/// A name as the engine compares it: lower case, unless it is quoted.
+/// Returns a name as the engine compares it: lower case, unless it is quoted.
 fn normal(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

@@ -1,4 +1,4 @@
-//! The members, as every node knows them.
+//! Members, as every node knows them.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
 use crate::placements::{Placement, Placements};
 use crate::sourced::Sourced;
 
-/// Every member, ordered by id.
+/// Returns every member, ordered by id.
 pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut Findings) -> Vec<Member> {
     let nowhere = Placement::default();
     let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
@@ -30,7 +30,7 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
     index.jurisdictions.iter().map(member).collect()
 }
 
-/// An issuer with the keys of the manifest and of the placement, each once.
+/// Returns an issuer with the keys of the manifest and of the placement, each once.
 fn with_keys(spec: &IssuerSpec, placement: &Placement) -> Issuer {
     let mut public_keys = spec.public_keys.clone();
     for key in placement.issuer_keys.get(&spec.issuer).into_iter().flatten() {
@@ -47,7 +47,7 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
     let places = [placement.namespace.is_some(), placement.kubeconfig_secret.is_some(), placement.external.is_some()];
     if places.into_iter().filter(|&said| said).count() > 1 {
         let remedy = "keep at most one of namespace, kubeconfigSecret and external";
-        findings.add(jurisdiction, "spec.placement", "it is placed in more than one way", remedy);
+        findings.add(jurisdiction, "spec.placement", "it has more than one placement", remedy);
     }
     if let Some(external) = &placement.external
         && !external.ca.contains("-----BEGIN CERTIFICATE-----")
@@ -64,16 +64,16 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         && traces.cidrs.is_empty()
         && traces.address().is_none()
     {
-        let problem = "its collector is known by a name only, and network policies know no names";
-        let remedy = "say the namespace of the collector's pods, or its cidrs";
+        let problem = "its collector is given by a name only, which network policies cannot allow";
+        let remedy = "give the namespace of the collector's pods, or its cidrs";
         findings.add(jurisdiction, "spec.traces", problem, remedy);
     }
     if let Some(exchange) = &spec.exchange
         && exchange.service_type == ServiceType::ClusterIP
         && (exchange.node_port.is_some() || exchange.external_traffic_policy.is_some())
     {
-        let problem = "nodePort and externalTrafficPolicy speak of a way in from outside";
-        findings.add(jurisdiction, "spec.exchange", problem, "let serviceType be NodePort or LoadBalancer");
+        let problem = "nodePort and externalTrafficPolicy apply to a Service that is reached from outside";
+        findings.add(jurisdiction, "spec.exchange", problem, "set serviceType to NodePort or LoadBalancer");
     }
     let mut seen = BTreeSet::new();
     for (position, issuer) in spec.issuers.iter().enumerate() {

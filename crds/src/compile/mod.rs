@@ -1,7 +1,7 @@
 //! From resources to node bundles.
 //!
-//! Pure, and complete in what it reports: a step that meets a problem notes it and goes on with what it can, so that one
-//! run names all of them. What depends on a broken part is left out quietly rather than reported a second time.
+//! Pure, and complete in its report: a step that meets a problem notes it and goes on, so that one run names all problems.
+//! Whatever depends on a broken part is left out without a second report.
 
 mod advice;
 mod agreements;
@@ -18,7 +18,7 @@ mod types;
 use std::collections::BTreeMap;
 
 use wanqu_model::bundle::{
-    Agreement, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec,
+    Agreement, BundleFormat, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec,
 };
 use wanqu_model::names::{JurisdictionId, ResourceName, SqlName};
 
@@ -33,8 +33,8 @@ use index::Index;
 /// Compiles the resources of one federation into one bundle per member.
 ///
 /// A mapping reads only the columns of its own dataset, never another mapping's, so that there is no cycle to look for.
-/// Whether the type of an expression in a mapping fits its common table is checked here only where no engine is needed:
-/// for a plain column. For any other expression the node checks it when it loads the bundle.
+/// The type of a mapping's expression is checked against its common table only for a plain column. For any other expression it
+/// takes an engine: the node checks it when it loads the bundle.
 ///
 /// # Errors
 /// Every problem of every resource, in the order of files and lines.
@@ -84,7 +84,8 @@ pub fn compile(
     Ok(compiled.members().filter_map(|id| Some((id.clone(), compiled.bundle(id)?))).collect())
 }
 
-/// What [`compile`] does, but for the bundles themselves: a federation of many members makes them one at a time.
+/// Compiles the resources of one federation without making the bundles: a federation of many members makes them one at a time,
+/// with [`Compiled::bundle`].
 ///
 /// # Errors
 /// Every problem of every resource, in the order of files and lines.
@@ -117,7 +118,7 @@ pub fn check(resources: &Resources, placements: &Placements) -> Result<Compiled,
     })
 }
 
-/// A federation that compiles, as nobody sees it: with everything that anybody knows.
+/// Compiled federation, with everything that any member's bundle is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {
     name: ResourceName,
@@ -132,18 +133,18 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// The members, in the order of their ids.
+    /// Returns the members, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = &JurisdictionId> {
         self.members.iter().map(|member| &member.jurisdiction)
     }
 
-    /// Every agreement, ordered by name.
+    /// Returns every agreement, ordered by name.
     #[must_use]
     pub fn agreements(&self) -> &[Agreement] {
         &self.agreements
     }
 
-    /// What one member's node is told; nothing if it is no member.
+    /// Returns one member's bundle; `None` if it is no member.
     #[must_use]
     pub fn bundle(&self, id: &JurisdictionId) -> Option<NodeBundle> {
         self.members().any(|member| member == id).then(|| self.seen_by(id))
@@ -151,7 +152,7 @@ impl Compiled {
 
     fn seen_by(&self, id: &JurisdictionId) -> NodeBundle {
         let mut slices = self.slices.clone();
-        // How another owner gets its columns is nobody's business: it would tell the names of its own columns.
+        // Another owner's expressions would tell the names of the columns of its datasets.
         for slice in slices.iter_mut().filter(|slice| slice.jurisdiction != *id) {
             // Which of the columns is the privacy unit has to be known, or no join by it could be planned.
             let unit = slice.privacy_unit.as_ref().map(SqlName::as_str);
@@ -172,11 +173,12 @@ impl Compiled {
             agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
             projects: self.projects.clone(),
             limits: self.limits.clone(),
+            format: BundleFormat::default(),
         }
     }
 }
 
-/// What the federation says of limits, over the usual ones.
+/// Returns the federation's limits, with the defaults for those that it does not set.
 fn limits(spec: &LimitsSpec) -> Limits {
     let usual = Limits::default();
     Limits {

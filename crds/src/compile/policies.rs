@@ -1,4 +1,4 @@
-//! Which release rule holds for a dataset.
+//! Release rules of datasets.
 
 use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::names::ResourceName;
@@ -8,7 +8,7 @@ use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicySpec};
 use crate::sourced::Sourced;
 
-/// The strictest of the federation's own rule and of all policies that apply: the federation's always does.
+/// Returns the strictest of the federation's own rule, which always applies, and of all policies that apply.
 ///
 /// Of two rounding bases the greater holds, not their least common multiple: each base says how coarse an answer must be at
 /// the least, and the greater one is at least as coarse as either asks, while 3 and 5 together would make it 15.
@@ -34,7 +34,7 @@ fn tighten(rule: &mut ReleaseRule, policy: &ResourceName, min_units: u32, roundi
     rule.publish_zeros &= publish_zeros;
 }
 
-/// Whether a policy applies by what it says itself: everything that it names must hold.
+/// Returns true if a policy's `appliesTo` selects a dataset: every condition that it names must hold.
 fn applies(policy: &DisclosurePolicySpec, name: &ResourceName, dataset: &Sourced<Dataset>) -> bool {
     let to = &policy.applies_to;
     let spec = &dataset.resource.spec;
@@ -43,7 +43,7 @@ fn applies(policy: &DisclosurePolicySpec, name: &ResourceName, dataset: &Sourced
         && (to.grades.is_empty() || to.grades.contains(&spec.grade))
 }
 
-/// What is wrong with the policies themselves: a policy that names what is not there would protect nothing, silently.
+/// Checks the policies themselves: one that names what does not exist would protect nothing, silently.
 pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     if let Some((_, federation)) = &index.federation {
         let release = &federation.resource.spec.defaults.release;

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use wanqu_model::bundle::Project;
+use wanqu_model::bundle::{Project, Subject};
 use wanqu_model::names::ResourceName;
 
 use super::index::{Index, unknown};
 use crate::finding::{Findings, instead};
-use crate::kinds::ResearchProject;
+use crate::kinds::{ResearchProject, SubjectSpec};
 use crate::sourced::Sourced;
 
-/// Every project, ordered by name.
+/// Returns every project, ordered by name.
 pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Project> {
     let issuers: BTreeSet<&str> = index
         .jurisdictions
@@ -23,7 +23,7 @@ pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Projec
         let spec = &resource.resource.spec;
         Project {
             name: name.clone(),
-            subjects: spec.subjects.clone(),
+            subjects: spec.subjects.iter().map(subject).collect(),
             purposes: spec.purposes.clone(),
             agreements: spec.agreements.clone(),
             queries_per_day: spec.queries_per_day,
@@ -32,10 +32,14 @@ pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Projec
     index.projects.iter().map(project).collect()
 }
 
+fn subject(spec: &SubjectSpec) -> Subject {
+    Subject { issuer: spec.issuer.clone(), subject: spec.subject.clone() }
+}
+
 fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeSet<&str>, findings: &mut Findings) {
     let spec = &project.resource.spec;
     if spec.subjects.is_empty() {
-        findings.add(project, "spec.subjects", "nobody takes part", "name at least one researcher");
+        findings.add(project, "spec.subjects", "it has no researcher", "name at least one researcher");
     }
     if spec.purposes.is_empty() {
         findings.add(project, "spec.purposes", "it has no purpose", "name at least one");

@@ -1,4 +1,4 @@
-//! Questions that are declared beside the federation. No bundle holds them; what they refer to must be there.
+//! Queries that are declared beside the federation. No bundle holds them; the objects that they name must exist.
 
 use wanqu_model::names::Purpose;
 
@@ -9,7 +9,7 @@ use crate::resources::Resources;
 use crate::schedule::Schedule;
 use crate::sourced::Sourced;
 
-/// Notes what is wrong with each question.
+/// Notes what is wrong with each query.
 pub(super) fn check(resources: &Resources, index: &Index<'_>, findings: &mut Findings) {
     for query in &resources.queries {
         references(query, index, findings);
@@ -32,8 +32,8 @@ fn references(query: &Sourced<FederatedQuery>, index: &Index<'_>, findings: &mut
         },
         (None, None) => {}
         _ => {
-            let problem = "project and purpose are said together";
-            findings.add(query, "spec", problem, "say both, or neither where only public tables are read");
+            let problem = "only one of project and purpose is given";
+            findings.add(query, "spec", problem, "give both, or neither if only public tables are read");
         }
     }
 }
@@ -42,8 +42,8 @@ fn schedule(query: &Sourced<FederatedQuery>, findings: &mut Findings) {
     let spec = &query.resource.spec;
     let Some(fields) = &spec.schedule else {
         if spec.time_zone.is_some() || spec.starting_deadline_seconds.is_some() {
-            let problem = "timeZone and startingDeadlineSeconds speak of a schedule, and there is none";
-            findings.add(query, "spec", problem, "leave them out, or say the schedule");
+            let problem = "timeZone and startingDeadlineSeconds apply to a schedule, and there is none";
+            findings.add(query, "spec", problem, "leave them out, or give a schedule");
         }
         return;
     };

@@ -1,8 +1,8 @@
-//! Which column types hold all values of which others.
+//! Lossless conversions between column types.
 
 use wanqu_model::columns::ColumnType;
 
-/// Whether every value of `from` is exactly a value of `to`.
+/// Returns true if every value of `from` is exactly a value of `to`.
 pub(super) fn fits(from: &ColumnType, to: &ColumnType) -> bool {
     use ColumnType::{Date, Decimal, Float64, Int32, Int64, List, Timestamp};
     match (from, to) {
@@ -18,7 +18,7 @@ pub(super) fn fits(from: &ColumnType, to: &ColumnType) -> bool {
     }
 }
 
-/// Digits before the point.
+/// Returns the number of digits before the point.
 fn whole_digits(precision: u8, scale: i8) -> i16 {
     i16::from(precision) - i16::from(scale)
 }

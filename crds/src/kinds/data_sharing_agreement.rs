@@ -11,7 +11,7 @@ use crate::schema;
 
 /// A directed, dated permission: one jurisdiction may ask another about some of its data, for some purposes.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
@@ -43,37 +43,38 @@ use crate::schema;
     "!(self.state in ['Agreed', 'Active']) || (has(self.agreedBy) && self.from in self.agreedBy && self.to in self.agreedBy)"
 ).message("an agreement is Agreed or Active only when both ends are in agreedBy").field_path(".state"))]
 pub struct DataSharingAgreementSpec {
-    /// Whose data may be asked for.
+    /// Jurisdiction whose data may be asked for.
     pub from: JurisdictionId,
-    /// Who may ask.
+    /// Jurisdiction that may ask.
     pub to: JurisdictionId,
-    /// Datasets of `from` that it covers, by name.
+    /// Names of the Datasets of the jurisdiction in from that the agreement covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub datasets: Vec<ResourceName>,
-    /// CommonTables that it covers, by name: the part of each that `from` serves.
+    /// Names of the CommonTables that it covers: of each, the part that the jurisdiction in from serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub common_tables: Vec<ResourceName>,
-    /// Domains that it covers: every dataset of `from` and every common table in them, also those that come later.
+    /// Domains that it covers: all datasets of the jurisdiction in from, and its parts of common tables, in these domains,
+    /// now and later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub domains: Vec<SqlName>,
-    /// The purposes that it allows.
+    /// Purposes that it allows, for example health-planning.
     #[schemars(length(min = 1, max = 100))]
     pub purposes: Vec<Purpose>,
-    /// Where it was filed.
+    /// Reference under which the agreement was filed with the authorities.
     #[schemars(length(min = 1, max = 256))]
     pub filing_reference: String,
-    /// It holds from here on.
+    /// Start of its term, RFC 3339: 2026-01-01T00:00:00+08:00.
     #[schemars(schema_with = "schema::date_time")]
     pub not_before: Timestamp,
-    /// It no longer holds from here on.
+    /// End of its term, RFC 3339. From this moment on it allows nothing.
     #[schemars(schema_with = "schema::date_time")]
     pub expires: Timestamp,
-    /// Requested, Agreed, Active, Suspended or Terminated. Only an Active agreement allows anything.
+    /// State: Requested, Agreed, Active, Suspended or Terminated. Only an Active agreement allows anything.
     pub state: AgreementState,
-    /// Which ends have agreed to it.
+    /// Jurisdictions that have agreed to it. Both ends must be listed before it can be Agreed or Active.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 2))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -11,7 +11,7 @@ use super::{LocalTable, Status};
 
 /// One custodian's table: where it lies, what its columns mean, what may be done with each, and whom to protect.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
@@ -38,105 +38,107 @@ use super::{LocalTable, Status};
 ).message("privacyUnit is one of the columns, of class identifier; a public dataset needs none").field_path(".privacyUnit"))]
 #[x_kube(validation = Rule::new(
     "!has(self.maxRowsPerUnit) || has(self.privacyUnit)"
-).message("maxRowsPerUnit speaks of a privacyUnit").field_path(".maxRowsPerUnit"))]
+).message("maxRowsPerUnit needs a privacyUnit").field_path(".maxRowsPerUnit"))]
 #[x_kube(validation = Rule::new(
     "!has(self.approximateRows) || !has(self.privacyUnit)"
-).message("approximateRows is told to every member, so only a public dataset says it").field_path(".approximateRows"))]
+).message("approximateRows is told to every member, so only a public dataset may have it").field_path(".approximateRows"))]
 pub struct DatasetSpec {
-    /// The identifier of the jurisdiction that it belongs to. Its raw records never leave it.
+    /// Identifier of the jurisdiction that owns the dataset: HK. Raw records never leave it.
     pub jurisdiction: JurisdictionId,
-    /// The department or body that answers for it.
+    /// Department or body that answers for the dataset.
     #[schemars(length(min = 1, max = 256))]
     pub custodian: String,
-    /// Its name in the jurisdiction's catalog: health.visits is shenzhen.health.visits in SQL.
+    /// Name of the table in the jurisdiction's catalog: health.visits is shenzhen.health.visits in SQL.
     pub table: LocalTable,
-    /// What it holds, for people.
+    /// Description of the dataset, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub description: String,
-    /// Where it lies and how it is read.
+    /// Location and format of the records.
     pub source: DatasetSource,
-    /// Its columns. What is not declared here is never read.
+    /// Columns of the dataset. A column that is not declared here is never read.
     #[schemars(length(min = 1, max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub columns: Vec<DatasetColumn>,
-    /// The column that says whom to protect: a person, a household, a firm. A dataset of public columns needs none.
+    /// Column that identifies the person, household or firm to protect; its class is identifier. Required unless all columns
+    /// are public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy_unit: Option<SqlName>,
-    /// The most rows that any one privacy unit has, where the custodian knows it. It makes releases cheaper to decide.
+    /// Greatest number of rows that any one privacy unit has, if the custodian knows it. It makes releases cheaper to decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_rows_per_unit: Option<u64>,
-    /// About how many records it has, where that may be known: every member is told, so that the smaller of two tables
-    /// is sent to the owners of the larger when they are joined. Only a dataset whose columns are all public says so.
+    /// Approximate number of records, told to every member: when two tables are joined, the smaller is sent to the owners of
+    /// the larger. Allowed only if all columns are public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub approximate_rows: Option<u64>,
-    /// Its grade of importance.
+    /// Grade of importance: general, important or core (GB/T 43697-2024). Default: general.
     #[serde(default)]
     pub grade: Grade,
-    /// Names of DisclosurePolicies that hold for it, besides those that apply by what they say themselves.
+    /// Names of DisclosurePolicies that hold for the dataset, besides those whose appliesTo selects it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub policies: Vec<ResourceName>,
-    /// The common tables that it is a part of, and how.
+    /// Common tables that the dataset is a part of, with the mapping of its columns to theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["commonTable".to_owned()]))]
     pub serves: Vec<ServedTable>,
 }
 
-/// Where a dataset lies: one of the kinds of sources.
+/// Location of a dataset: one kind of source.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct DatasetSource {
-    /// Files below the jurisdiction's dataRoot.
+    /// Files below the dataRoot of the jurisdiction.
     pub files: FilesSource,
 }
 
-/// A file, or a folder of files of one format.
+/// File, or folder of files of one format.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct FilesSource {
-    /// The file or folder, relative to the jurisdiction's dataRoot; it cannot lead out of it.
+    /// Path of the file or folder, relative to the dataRoot of the jurisdiction, which it cannot leave.
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("!self.startsWith('/') && !self.split('/').exists(p, p == '..')").message("path is relative to the dataRoot and stays below it"))]
     pub path: String,
-    /// How the bytes are to be read.
+    /// Format of the files: parquet, csv or ndjson.
     pub format: SourceFormat,
-    /// What to do about a record that cannot be read.
+    /// Treatment of a record that cannot be read: reject refuses queries until the file is mended, skip leaves the record out
+    /// and counts it in the owner's log. Default: reject.
     #[serde(default)]
     pub bad_records: BadRecords,
 }
 
-/// A column of a dataset.
+/// Column of a dataset.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct DatasetColumn {
-    /// Its name in SQL.
+    /// Name of the column in SQL.
     pub name: SqlName,
-    /// Its type.
+    /// Type of the column: boolean, int32, int64, float64, decimal(P,S), string, date, timestamp or list(TYPE).
     #[serde(rename = "type")]
     pub data_type: ColumnType,
-    /// What may be done with it: public, dimension, measure, identifier or sealed. Sealed if not said.
+    /// Class of the column: public, dimension, measure, identifier or sealed. Default: sealed.
     #[serde(default)]
     pub class: ColumnClass,
-    /// Its unit of measurement: CNY, µg/m³.
+    /// Unit of measurement: CNY, µg/m³.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub unit: Option<String>,
-    /// What it says, for people.
+    /// Description of the column, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub description: String,
-    /// Its name in the source, where it is not the same.
+    /// Name of the column in the source. Default: its name in SQL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub source_name: Option<String>,
 }
 
-/// How important data is to the State and the public (after GB/T 43697-2024).
+/// Importance of data to the State and the public (after GB/T 43697-2024).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Grade {
@@ -149,29 +151,29 @@ pub enum Grade {
     Core,
 }
 
-/// A dataset's part of a common table.
+/// Dataset's part of a common table.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ServedTable {
-    /// The name of the CommonTable.
+    /// Name of the CommonTable.
     pub common_table: ResourceName,
-    /// How its columns come from this dataset's. A column of the common table that is not mapped is NULL.
+    /// Expressions that give the columns of the common table. A column without one is NULL.
     #[schemars(length(max = 1000))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["column".to_owned()]))]
     pub mapping: Vec<ColumnMapping>,
 }
 
-/// How one column of a common table comes from a dataset.
+/// Expression that gives one column of a common table from a dataset.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ColumnMapping {
-    /// The common table's column.
+    /// Column of the common table.
     #[x_kube(validation = Rule::new("self != 'jurisdiction'").message("the column jurisdiction is filled in by itself"))]
     pub column: SqlName,
-    /// An SQL expression over the columns of this dataset, row by row: no aggregate, window, subquery or clock.
+    /// SQL expression over the columns of this dataset, evaluated row by row: no aggregate, window, subquery or clock.
     #[schemars(length(min = 1, max = 8192))]
     pub expression: String,
-    /// A class stricter than the common table's, where this owner wants one.
+    /// Class of the column in this part, if it is to be stricter than that of the common table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<ColumnClass>,
 }

@@ -1,4 +1,4 @@
-//! The kinds as custom resource definitions.
+//! Custom resource definitions of all kinds.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -11,7 +11,7 @@ use super::{
     ResearchProject,
 };
 
-/// One kind as the API server is told of it.
+/// Custom resource definition of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition(CustomResourceDefinition);
 
@@ -26,48 +26,48 @@ impl Definition {
         Self(crd)
     }
 
-    /// The definition itself.
+    /// Returns the definition itself.
     #[must_use]
     pub fn resource(&self) -> &CustomResourceDefinition {
         &self.0
     }
 
-    /// The kind: `Dataset`.
+    /// Returns the name of the kind: `Dataset`.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.0.spec.names.kind
     }
 
-    /// The schema of the whole resource.
+    /// Returns the schema of the whole resource.
     #[must_use]
     pub fn schema(&self) -> Option<&JSONSchemaProps> {
         self.0.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()
     }
 
-    /// The file that it is committed in.
+    /// Returns the name of the file that it is committed in.
     #[must_use]
     pub fn file_name(&self) -> String {
         format!("{}.yaml", self.0.spec.names.plural)
     }
 
-    /// The file's content.
+    /// Returns the content of that file.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         yaml(&self.0)
     }
 
-    /// The same as a template of the chart: `helm uninstall` keeps the definition, and with it every resource of its kind.
+    /// Returns the definition as a template of the chart: `helm uninstall` keeps it, and with it every resource of its kind.
     #[must_use]
     pub fn to_chart_yaml(&self) -> String {
         let mut crd = self.0.clone();
         let annotations = crd.metadata.annotations.get_or_insert_default();
         annotations.insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
-        // What Helm would read as one of its own actions stays text.
+        // Escapes text that Helm would run as a template action.
         yaml(&crd).replace("{{", "{{ \"{{\" }}")
     }
 }
 
-/// The definitions of all kinds, in the order in which a newcomer meets them.
+/// Returns the definitions of all kinds, in the order in which a newcomer meets them.
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
     vec![
@@ -89,7 +89,7 @@ fn yaml(crd: &CustomResourceDefinition) -> String {
     format!("# Made by `cargo run -p wanqu-crds --bin crdgen`. Change the Rust type, not this file.\n{yaml}")
 }
 
-/// The API server knows no unsigned integers and warns of their formats; their least value is said beside it anyway.
+/// Replaces formats of unsigned integers, which the API server does not know and warns of; `minimum` bounds the value anyway.
 fn signed_formats(schema: &mut JSONSchemaProps) {
     if schema.format.as_deref().is_some_and(|format| format.starts_with("uint")) {
         schema.format = Some("int64".to_owned());

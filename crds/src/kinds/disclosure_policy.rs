@@ -8,7 +8,7 @@ use super::{Grade, Status};
 
 /// A rule that every release of the data it applies to keeps. Of all that apply, the strictest holds.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
@@ -27,17 +27,18 @@ use super::{Grade, Status};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct DisclosurePolicySpec {
-    /// What it applies to; everything in the federation if nothing is said.
+    /// Datasets that the policy applies to. Default: every dataset of the federation.
     #[serde(default)]
     pub applies_to: AppliesTo,
-    /// A cell is released only if at least so many distinct privacy units contribute to it. 1 releases every cell.
+    /// Minimum number of distinct privacy units behind a cell for it to be released. 1 releases every cell.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub min_units: u32,
-    /// Counts are rounded to a multiple of this, and sums are scaled to match. 1 is no rounding.
+    /// Base that counts are rounded to a multiple of; sums are scaled to match. 1 is no rounding. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub rounding: u32,
-    /// Whether "nobody" may be told from "fewer than minUnits". It holds only if every rule that applies says so.
+    /// True if a cell with no privacy unit may be released as zero, and so be told from one with fewer than minUnits. It holds
+    /// only if every rule that applies says so. Default: false.
     #[serde(default)]
     pub publish_zeros: bool,
 }
@@ -46,18 +47,18 @@ fn one() -> u32 {
     1
 }
 
-/// What a policy applies to: the datasets for which everything that is said here holds.
+/// Selection of datasets: those for which every given condition holds.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct AppliesTo {
-    /// Datasets of this jurisdiction.
+    /// Identifier of the jurisdiction that owns the dataset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jurisdiction: Option<JurisdictionId>,
-    /// These Datasets, by name.
+    /// Names of Datasets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub datasets: Vec<ResourceName>,
-    /// Datasets of these grades.
+    /// Grades of datasets: general, important, core.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
     pub grades: Vec<Grade>,

@@ -1,4 +1,4 @@
-//! What a Jurisdiction says of the door by which other members come in.
+//! Exposure of a node's exchange to other members.
 
 use std::collections::BTreeMap;
 
@@ -6,53 +6,54 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The Service of a node's exchange: NAME-exchange, port 7443. Who comes in is proven by mutual TLS, whatever its type.
+/// Service of a node's exchange, NAME-exchange, port 7443. Clients are authenticated by mutual TLS, whatever its type.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
     "self.serviceType != 'ClusterIP' || !(has(self.nodePort) || has(self.externalTrafficPolicy))"
-).message("nodePort and externalTrafficPolicy speak of a way in from outside: let serviceType be NodePort or LoadBalancer"))]
+).message("nodePort and externalTrafficPolicy apply to a Service that is reached from outside: set serviceType to NodePort or LoadBalancer"))]
 pub struct NodeExchange {
-    /// ClusterIP if all members run in this cluster, NodePort or LoadBalancer if some come from outside.
+    /// Type of the Service: ClusterIP if all members run in this cluster, NodePort or LoadBalancer if some connect from
+    /// outside. Default: ClusterIP.
     #[serde(default)]
     pub service_type: ServiceType,
-    /// The port of every machine of the cluster at which it answers; the cluster picks one if not said.
+    /// Port on every machine of the cluster, for NodePort and LoadBalancer. Default: the cluster picks one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub node_port: Option<u16>,
-    /// Local keeps the address of who comes in, which network policies then see, and answers only where a copy of the
-    /// node runs; Cluster answers on every machine, and may show the machine's address instead.
+    /// Routing of traffic from outside, as in a Service. Local keeps the client's address, which network policies then see, and
+    /// accepts only on machines that run a replica; Cluster accepts on every machine and may hide the client's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_traffic_policy: Option<ExternalTraffic>,
-    /// Annotations of the Service, as providers of load balancers read them.
+    /// Annotations of the Service, for example those that the load balancer's provider reads.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Where a Service can be reached.
+/// Reach of a Service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceType {
-    /// In its cluster.
+    /// Within its cluster.
     #[default]
     ClusterIP,
     /// On a port of every machine of its cluster.
     NodePort,
-    /// At an address of its own, which the cluster's provider gives.
+    /// At an external address from the cluster's provider.
     LoadBalancer,
 }
 
-/// What becomes of who comes in by a machine on which no copy runs.
+/// Treatment of traffic that arrives at a machine without a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ExternalTraffic {
-    /// It is sent on to another machine.
+    /// Forwarded to another machine.
     Cluster,
-    /// It is not answered.
+    /// Dropped.
     Local,
 }
 
 impl ServiceType {
-    /// As Kubernetes writes it.
+    /// Returns the value as Kubernetes writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,7 +65,7 @@ impl ServiceType {
 }
 
 impl ExternalTraffic {
-    /// As Kubernetes writes it.
+    /// Returns the value as Kubernetes writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! `FederatedQuery`: a question, asked once or by a schedule.
+//! `FederatedQuery`: a query, run once or on a schedule.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -9,15 +9,15 @@ use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 use super::query_run::QueryRun;
 use crate::schema;
 
-/// A question over the federation: it is asked at the node of one jurisdiction, in the name of the user who created it.
+/// Query over the federation, run at the node of one jurisdiction in the name of the user who created it.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
     kind = "FederatedQuery",
     plural = "federatedqueries",
-    doc = "A question over the federation: it is asked at the node of one jurisdiction, in the name of the user who created it.",
+    doc = "Query over the federation, run at the node of one jurisdiction in the name of the user who created it.",
     namespaced,
     status = "FederatedQueryStatus",
     derive = "PartialEq",
@@ -33,70 +33,72 @@ use crate::schema;
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[x_kube(validation = Rule::new("has(self.project) == has(self.purpose)").message("project and purpose are said together, or neither where only public tables are read"))]
-#[x_kube(validation = Rule::new("has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))").message("timeZone and startingDeadlineSeconds speak of a schedule"))]
+#[x_kube(validation = Rule::new("has(self.project) == has(self.purpose)").message("project and purpose are given together, or neither if only public tables are read"))]
+#[x_kube(validation = Rule::new("has(self.schedule) || !(has(self.timeZone) || has(self.startingDeadlineSeconds))").message("timeZone and startingDeadlineSeconds apply to a schedule only"))]
 #[x_kube(validation = Rule::new(
     "self.sql == oldSelf.sql && self.from == oldSelf.from && self.partial == oldSelf.partial && self.markIncomplete == oldSelf.markIncomplete && self.inlineRows == oldSelf.inlineRows && has(self.project) == has(oldSelf.project) && (!has(self.project) || (self.project == oldSelf.project && self.purpose == oldSelf.purpose))"
-).message("what is asked cannot change: create another FederatedQuery"))]
-#[x_kube(validation = Rule::new("has(self.schedule) == has(oldSelf.schedule)").message("a query does not become a schedule, nor a schedule a query: create another FederatedQuery"))]
+).message("the query cannot change: create another FederatedQuery"))]
+#[x_kube(validation = Rule::new("has(self.schedule) == has(oldSelf.schedule)").message("a schedule cannot be added or removed: create another FederatedQuery"))]
 pub struct FederatedQuerySpec {
-    /// The question: one SELECT statement, or EXPLAIN or EXPLAIN POLICY before one.
+    /// Text of the query: one SELECT statement, or EXPLAIN or EXPLAIN POLICY before one.
     #[schemars(length(min = 1, max = 65_536))]
     pub sql: String,
-    /// The ResearchProject that it is asked for. Not needed where only public tables are read.
+    /// Name of the ResearchProject that the query belongs to. Not needed if it reads only public tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ResourceName>,
-    /// Why it is asked. Not needed where only public tables are read.
+    /// Purpose of the query, one of the project's. Not needed if it reads only public tables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
-    /// The jurisdiction at whose node it is asked: the home of the answer.
+    /// Jurisdiction at whose node the query runs, and whose node keeps the answer.
     pub from: JurisdictionId,
-    /// Who asks: the Kubernetes user that creates this object, as `kubectl auth whoami` names it.
+    /// Kubernetes user that creates this object, as kubectl auth whoami prints it. Cannot change.
     #[schemars(length(min = 1, max = 255))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("the requester cannot change"))]
     pub requester: String,
-    /// Answer even if a jurisdiction is missing, and say which.
+    /// True to answer even if a jurisdiction is missing; the answer then names it. Default: false, which fails the query.
     #[serde(default)]
     pub partial: bool,
-    /// Add a boolean column that marks the rows which may lack an owner's part.
+    /// True to add a boolean column, may_lack_a_part, that marks rows to which an owner may not have contributed. Default:
+    /// false.
     #[serde(default)]
     pub mark_incomplete: bool,
-    /// An answer of up to so many rows (and 512 KiB) is put into a ConfigMap that this object owns, where whoever may read
-    /// ConfigMaps in this namespace can read it; 0 puts none there. The home node keeps every answer as Parquet besides, for
-    /// the requester alone; a larger one is there only.
+    /// Greatest number of rows of an answer that is copied into a ConfigMap of this object, if it has at most 512 KiB; anybody
+    /// who may read ConfigMaps in this namespace can read it. 0 copies none. The home node keeps every answer as Parquet
+    /// besides, for the requester alone. Default: 1000.
     #[serde(default = "inline_rows")]
     #[schemars(range(max = 10_000))]
     pub inline_rows: u32,
-    /// So many seconds after it finished this object goes, with its ConfigMap. A schedule never finishes. Kept answers go
-    /// at the same time, and after seven days if this is not said.
+    /// Seconds after its end at which this object is deleted, with its ConfigMap and the answer at the home node. A query with a
+    /// schedule never ends. Default: the object stays, and answers are kept for seven days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 2_592_000))]
     pub ttl_seconds_after_finished: Option<u32>,
-    /// When it is asked, again and again, as in a CronJob: minute, hour, day of month, month, day of week. Once, and at
-    /// once, if not said.
+    /// Schedule in the form of a CronJob's: minute, hour, day of month, month, day of week. 30 6 * * 1 is Mondays at 06:30.
+    /// Default: the query runs once, at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 9, max = 128))]
     pub schedule: Option<String>,
-    /// The time zone of the schedule, for example Asia/Hong_Kong; UTC if not said.
+    /// Time zone of the schedule, for example Asia/Hong_Kong. Default: UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: Option<String>,
-    /// What happens when it is time again and the last run has not ended.
+    /// Treatment of a run that is due before the last one has ended: Forbid skips it, Replace cancels the last one, Allow runs
+    /// both. Default: Forbid.
     #[serde(default)]
     pub concurrency_policy: ConcurrencyPolicy,
-    /// Ask nothing until this is false again. A run that has begun goes on.
+    /// True to begin no run until this is false again. A run that has begun continues. Default: false.
     #[serde(default)]
     pub suspend: bool,
-    /// A run that could not begin within so many seconds of its time is left out; without it, the last one that was
-    /// missed is made up for.
+    /// Seconds after its scheduled time within which a run must begin, or it is skipped. Default: no limit, and the last run
+    /// that was missed is made up for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_592_000))]
     pub starting_deadline_seconds: Option<u32>,
-    /// How many runs of a schedule that completed are remembered, with their ConfigMaps.
+    /// Number of completed runs of a schedule that are kept in the status, with their ConfigMaps. Default: 3.
     #[serde(default = "successful_runs")]
     #[schemars(range(max = 20))]
     pub successful_runs_history_limit: u32,
-    /// How many runs of a schedule that failed are remembered.
+    /// Number of failed runs of a schedule that are kept in the status. Default: 1.
     #[serde(default = "failed_runs")]
     #[schemars(range(max = 20))]
     pub failed_runs_history_limit: u32,
@@ -114,10 +116,10 @@ fn failed_runs() -> u32 {
     1
 }
 
-/// What happens when it is time again and the last run has not ended.
+/// Treatment of a run that is due before the last one has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub enum ConcurrencyPolicy {
-    /// The new run is left out.
+    /// The new run is skipped.
     #[default]
     Forbid,
     /// The last run is cancelled, at the owners too, and the new one begins.
@@ -126,50 +128,50 @@ pub enum ConcurrencyPolicy {
     Allow,
 }
 
-/// What was last seen of a query, and what came of it.
+/// State of a query as the operator last saw it, and its runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct FederatedQueryStatus {
-    /// The generation of the spec that the conditions speak of.
+    /// Generation of the spec that the conditions describe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// What holds of it: Accepted, Running, Complete, Failed, and Ready once there is an answer.
+    /// Conditions: Accepted, Running, Complete, Failed, and Ready once there is an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
-    /// The last time of the schedule that was acted upon.
+    /// Latest scheduled time that a run was begun or skipped for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::date_time")]
     pub last_schedule_time: Option<jiff::Timestamp>,
-    /// The next time of the schedule.
+    /// Next scheduled time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::date_time")]
     pub next_schedule_time: Option<jiff::Timestamp>,
-    /// What came of each time that it was asked, the latest first. A query without a schedule is asked once.
+    /// Runs, the latest first. A query without a schedule has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<QueryRun>,
-    /// The means to fetch a kept answer, for the key in the annotation wanqu.dev/deliver-to and for nobody else.
+    /// Credentials to fetch a kept answer, sealed for the public key in the annotation wanqu.dev/deliver-to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
 }
 
-/// The means to fetch kept answers from the home node.
+/// Credentials and address to fetch kept answers from the home node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// The public key that the token is sealed for.
+    /// Public key that the token is sealed for: X25519, base64.
     pub to: String,
-    /// A short-lived token of the requester, readable with that key's private half alone.
+    /// Short-lived token of the requester, sealed by HPKE (RFC 9180): only the holder of the private key can read it.
     pub sealed_token: String,
-    /// When the token ends.
+    /// Time at which the token expires.
     #[schemars(schema_with = "schema::date_time")]
     pub expires: jiff::Timestamp,
-    /// The namespace of the home node's gateway.
+    /// Namespace of the home node's gateway.
     pub namespace: String,
-    /// Its Service.
+    /// Service of the gateway.
     pub service: String,
-    /// The name that its certificate carries.
+    /// DNS name in the gateway's certificate.
     pub server_name: String,
-    /// The certificate authority that vouches for it, PEM.
+    /// Certificate authority that issued it, PEM.
     pub ca: String,
 }

@@ -1,4 +1,4 @@
-//! `Federation`: who takes part, and what holds for all of them.
+//! `Federation`: the members, and the defaults for all of them.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use wanqu_model::names::JurisdictionId;
 
 use super::Status;
 
-/// A federation of jurisdictions that answer each other's questions while their raw records stay at home.
+/// Federation of jurisdictions that answer each other's queries while their raw records stay at home.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
     kind = "Federation",
-    doc = "A federation of jurisdictions that answer each other's questions while their raw records stay at home.",
+    doc = "Federation of jurisdictions that answer each other's queries while their raw records stay at home.",
     namespaced,
     status = "Status",
     derive = "PartialEq",
@@ -25,44 +25,45 @@ use super::Status;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct FederationSpec {
-    /// The SPIFFE trust domain under which every node has its identity: a DNS name, for example gba.example.
+    /// SPIFFE trust domain of the identities of all nodes: a DNS name, for example gba.example. Cannot change.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("the trust domain cannot change: every certificate names it"))]
     pub trust_domain: String,
-    /// The identifiers of the jurisdictions that take part. Each has its own Jurisdiction.
+    /// Identifiers of the jurisdictions that take part: CN-SZ, HK, MO. Each needs a Jurisdiction with this id.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub members: Vec<JurisdictionId>,
-    /// What holds where nothing stricter is said.
+    /// Defaults for every member.
     #[serde(default)]
     pub defaults: FederationDefaults,
 }
 
-/// What holds for every member where nothing stricter is said.
+/// Defaults for every member.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct FederationDefaults {
-    /// The release rule for all data that is not public. A DisclosurePolicy can only make it stricter.
+    /// Release rule for all data that is not public. A DisclosurePolicy can only make it stricter.
     #[serde(default)]
     pub release: ReleaseDefaults,
-    /// What one query may use at a node.
+    /// Limits on one query at a node.
     #[serde(default)]
     pub limits: LimitsSpec,
 }
 
-/// The release rule that every dataset of the federation keeps at least.
+/// Release rule that holds for every dataset of the federation.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ReleaseDefaults {
-    /// A cell is released only if at least so many distinct privacy units contribute to it. 1 releases every cell.
+    /// Minimum number of distinct privacy units behind a cell for it to be released. 1 releases every cell. Default: 10.
     #[serde(default = "ten")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub min_units: u32,
-    /// Counts are rounded to a multiple of this, and sums are scaled to match. 1 is no rounding.
+    /// Base that counts are rounded to a multiple of; sums are scaled to match. 1 is no rounding. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub rounding: u32,
-    /// Whether "nobody" may be told from "fewer than minUnits". It holds only if every policy that applies says so too.
+    /// True if a cell with no privacy unit may be released as zero, and so be told from one with fewer than minUnits. It holds
+    /// only if every policy that applies says so too. Default: false.
     #[serde(default)]
     pub publish_zeros: bool,
 }
@@ -73,37 +74,37 @@ impl Default for ReleaseDefaults {
     }
 }
 
-/// The usual threshold of published practice (ACRO, and most statistics offices' for health data).
+/// Returns the usual threshold of published practice (ACRO, and most statistics offices' for health data).
 fn ten() -> u32 {
     10
 }
 
-/// No rounding.
+/// Returns the base that rounds nothing.
 fn one() -> u32 {
     1
 }
 
-/// What one query may use at a node. What is not said keeps the node's own default.
+/// Limits on one query at a node.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct LimitsSpec {
-    /// The longest a query may take, in seconds; 300 if not said.
+    /// Longest duration of a query, in seconds. Default: 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86_400))]
     pub deadline_seconds: Option<u32>,
-    /// Memory for one query at a node, in MiB; 1024 if not said. Beyond it, operators spill to disk.
+    /// Memory of a query at a node, in MiB; beyond it, operators spill to disk. Default: 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16))]
     pub memory_mib: Option<u32>,
-    /// The longest SQL text, in bytes; 262144 if not said.
+    /// Longest SQL text, in bytes. Default: 262144.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 16_777_216))]
     pub sql_bytes: Option<u32>,
-    /// The most rows of one release; 50000000 if not said.
+    /// Greatest number of rows of one release. Default: 50000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub release_rows: Option<u64>,
-    /// The most queries at once; 32 if not said.
+    /// Greatest number of queries that a node runs at once. Default: 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub concurrent_queries: Option<u32>,

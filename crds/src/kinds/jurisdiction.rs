@@ -6,14 +6,14 @@ use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
 
-/// One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
+/// Member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
     kind = "Jurisdiction",
-    doc = "One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.",
+    doc = "Member of the federation: a legal territory with its own rules, its own node and its own certificate authority.",
     namespaced,
     status = "Status",
     derive = "PartialEq",
@@ -29,53 +29,53 @@ use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
     "!has(self.placement) || !has(self.placement.external) || !(has(self.dataClaim) || has(self.authoritySecret))"
 ).message("a node that is run elsewhere has its data and its authority there: leave dataClaim and authoritySecret out"))]
 pub struct JurisdictionSpec {
-    /// Its identifier, ISO 3166: CN-SZ, HK, MO. It is in the certificate of its node.
+    /// Identifier of the jurisdiction, ISO 3166: CN-SZ, HK, MO. Its node's certificate names it. Cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf").message("the id cannot change: certificates and agreements name it"))]
     pub id: JurisdictionId,
-    /// Its catalog in SQL: shenzhen in shenzhen.health.visits. The name gba is taken by the common tables.
+    /// Name of its catalog in SQL: shenzhen in shenzhen.health.visits. The names gba and whole belong to the common tables.
     #[x_kube(validation = Rule::new("self != 'gba' && self != 'whole'").message("gba and whole are catalogs of the common tables"))]
     pub sql_name: SqlName,
-    /// Its name for people; the SQL name if not said.
+    /// Name for people: Shenzhen. Default: the SQL name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub display_name: Option<String>,
-    /// Where its node runs; in the namespace of this resource if not said. On a laptop it is ignored.
+    /// Placement of the node. Default: the namespace of this resource. Ignored on a laptop.
     #[serde(default)]
     pub placement: PlacementSpec,
-    /// Addresses and namespaces that network policies are to know. On a laptop it is ignored.
+    /// Addresses and namespaces that the node's network policies allow. Ignored on a laptop.
     #[serde(default)]
     pub network: NodeNetwork,
-    /// Where its node sends the traces of questions; nowhere if not said. On a laptop it is ignored.
+    /// Collector that the node sends traces to. Default: none are sent. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<TracesSpec>,
-    /// How members outside of its node's cluster reach it. Without it those of its cluster do, and nobody else. On a laptop, and
-    /// where the node is run elsewhere, it is ignored.
+    /// Exposure of the node's exchange to members in other clusters. Default: only members in the node's own cluster reach it.
+    /// Ignored on a laptop, and for a node that is run elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<NodeExchange>,
-    /// How many copies of the node run.
+    /// Number of replicas of the node. Default: 1.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 1, max = 64))]
     pub replicas: u32,
-    /// What each copy of the node may use.
+    /// Processor and memory of each replica of the node.
     #[serde(default)]
     pub resources: NodeResources,
-    /// Disk for the audit log and for what spills.
+    /// Disk of each replica, for the audit log, kept answers and spilled data.
     #[serde(default)]
     pub storage: NodeStorage,
-    /// The folder that its file sources lie in and may not leave. On a laptop, relative to the folder of the manifests.
+    /// Folder that the paths of file sources start from and cannot leave. On a laptop, relative to the folder of the manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub data_root: Option<String>,
-    /// A PersistentVolumeClaim, in the namespace of its node, with the files that it answers from. It is mounted
-    /// read-only at /data, which is then its dataRoot. On a laptop it is ignored.
+    /// Name of a PersistentVolumeClaim, in the namespace of the node, with the files of its datasets. It is mounted read-only
+    /// at /data, which is then the dataRoot. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub data_claim: Option<String>,
-    /// A Secret, in the namespace of this resource, with its certificate authority: ca.pem and ca.key (Ed25519). Without
-    /// it the operator makes an authority and renews it in time. On a laptop it is ignored.
+    /// Secret, in the namespace of this resource, with the jurisdiction's certificate authority: ca.pem and ca.key (Ed25519).
+    /// Default: the operator makes an authority and renews it in time. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority_secret: Option<AuthoritySecret>,
-    /// Who may vouch for a researcher that asks at this jurisdiction's node.
+    /// Issuers whose tokens the node's gateway accepts from researchers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["issuer".to_owned()]))]
@@ -86,49 +86,49 @@ fn one_replica() -> u32 {
     1
 }
 
-/// Where a node runs. At most one of the three; none is the namespace of the resource itself.
+/// Placement of a node: at most one of the three. Default: the namespace of the resource itself.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
     "[has(self.__namespace__), has(self.kubeconfigSecret), has(self.external)].filter(x, x).size() <= 1"
 ).message("at most one of namespace, kubeconfigSecret and external"))]
 pub struct PlacementSpec {
-    /// In this namespace of the same cluster.
+    /// Namespace of the same cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
-    /// In another cluster, reached with a kubeconfig that lies in a Secret.
+    /// Secret with a kubeconfig for another cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig_secret: Option<KubeconfigSecret>,
-    /// Run by somebody else's operator: only its endpoint and its certificate authority are known here.
+    /// Address and authority of a node that somebody else's operator runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalPlacement>,
 }
 
-/// A Secret with a certificate authority.
+/// Secret with a certificate authority.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct AuthoritySecret {
-    /// The Secret's name.
+    /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
 
-/// A Secret with a kubeconfig.
+/// Secret with a kubeconfig.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct KubeconfigSecret {
-    /// The Secret's name, in the namespace of this resource.
+    /// Name of the Secret, in the namespace of this resource.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key under which the kubeconfig lies.
+    /// Key of the Secret's data that holds the kubeconfig. Default: kubeconfig.
     #[serde(default = "kubeconfig")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// The namespace in the other cluster.
+    /// Namespace in the other cluster.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub namespace: String,
-    /// `host:port` at which the other members reach its exchange, since names of Services end at their cluster.
+    /// Address, host:port, at which other members reach its exchange, since the names of Services do not leave their cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 261), regex(pattern = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"))]
     pub endpoint: Option<String>,
@@ -138,58 +138,58 @@ fn kubeconfig() -> String {
     "kubeconfig".to_owned()
 }
 
-/// A node that is run elsewhere.
+/// Node that is run elsewhere.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ExternalPlacement {
-    /// `host:port` of its exchange.
+    /// Address of its exchange, host:port: node.mo.example:7443.
     #[schemars(length(min = 3, max = 261), regex(pattern = r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"))]
     pub endpoint: String,
-    /// The certificate(s) of its own certificate authority, PEM: nobody else can vouch for its node.
+    /// Certificates of its own certificate authority, PEM: the only one that can vouch for its node.
     #[schemars(length(min = 1, max = 65_536))]
     #[x_kube(validation = Rule::new("self.contains('-----BEGIN CERTIFICATE-----')").message("ca holds PEM certificates"))]
     pub ca: String,
 }
 
-/// What each copy of a node may use.
+/// Processor and memory of each replica of a node.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeResources {
-    /// Processor, as a Kubernetes quantity: 500m, 2.
+    /// Processor request and limit, as a Kubernetes quantity: 500m, 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+([.][0-9]+)?m?$"))]
     pub cpu: Option<String>,
-    /// Memory, as a Kubernetes quantity: 512Mi, 4Gi.
+    /// Memory request and limit, as a Kubernetes quantity: 512Mi, 4Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))]
     pub memory: Option<String>,
 }
 
-/// A node's own disk.
+/// Disk of each replica of a node.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeStorage {
-    /// Its size, as a Kubernetes quantity: 10Gi.
+    /// Size, as a Kubernetes quantity: 10Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))]
     pub size: Option<String>,
-    /// The storage class; the cluster's default if not said.
+    /// Name of the storage class. Default: that of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,
 }
 
-/// Who may vouch for a researcher: an issuer of JSON web tokens (EdDSA).
+/// Issuer of JSON web tokens (EdDSA) that identify researchers.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct IssuerSpec {
-    /// The iss claim, for example `https://id.health.example`.
+    /// Claim iss of its tokens, for example https://id.health.example.
     #[schemars(length(min = 1, max = 512))]
     pub issuer: String,
-    /// The aud claim that a token for this federation carries.
+    /// Claim aud of its tokens for this federation, for example wanqu.
     #[schemars(length(min = 1, max = 512))]
     pub audience: String,
-    /// The issuer's Ed25519 public keys, PEM (SubjectPublicKeyInfo). On a laptop a local issuer's key is filled in.
+    /// Ed25519 public keys of the issuer, PEM (SubjectPublicKeyInfo). On a laptop the key of the local issuer is filled in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 4096)))]
     #[x_kube(validation = Rule::new("self.all(k, k.contains('-----BEGIN PUBLIC KEY-----'))").message("a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----"))]

@@ -1,4 +1,4 @@
-//! A table's name inside a catalog.
+//! Name of a table inside its catalog.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use wanqu_model::names::{NameError, SqlName, TableRef};
 
-/// A table's name without its catalog: `health.visits`.
+/// Name of a table without its catalog: `health.visits`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct LocalTable {
@@ -17,7 +17,7 @@ pub struct LocalTable {
 }
 
 impl LocalTable {
-    /// The full name in a catalog.
+    /// Returns the full name in a catalog.
     #[must_use]
     pub fn under(&self, catalog: &SqlName) -> TableRef {
         TableRef::new(catalog.clone(), self.domain.clone(), self.table.clone())

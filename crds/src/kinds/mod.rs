@@ -22,7 +22,7 @@ mod research_project;
 mod status;
 mod traces;
 
-pub use common_table::{Code, CommonColumn, CommonTable, CommonTableSpec};
+pub use common_table::{Code, ColocationSpec, CommonColumn, CommonTable, CommonTableSpec};
 pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
 pub use definition::{Definition, definitions};
@@ -37,11 +37,11 @@ pub use jurisdiction::{
 pub use local_table::LocalTable;
 pub use network::NodeNetwork;
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
-pub use research_project::{ResearchProject, ResearchProjectSpec};
+pub use research_project::{ResearchProject, ResearchProjectSpec, SubjectSpec};
 pub use status::Status;
 pub use traces::TracesSpec;
 
-/// The API group of every kind.
+/// API group of every kind.
 pub const GROUP: &str = "wanqu.dev";
-/// The version of every kind.
+/// Version of every kind.
 pub const VERSION: &str = "v1alpha1";

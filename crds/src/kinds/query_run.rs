@@ -1,4 +1,4 @@
-//! What came of one time that a `FederatedQuery` was asked.
+//! Run of a `FederatedQuery`, as its status records it.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -7,107 +7,107 @@ use wanqu_model::names::JurisdictionId;
 
 use crate::schema;
 
-/// What came of one time that a query was asked.
+/// Run of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct QueryRun {
-    /// Its number, from 1 on.
+    /// Number of the run, counted from 1.
     pub number: u32,
-    /// The time of the schedule that it belongs to.
+    /// Scheduled time of the run; absent without a schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::date_time")]
     pub scheduled_time: Option<Timestamp>,
-    /// When it began.
+    /// Time at which it began.
     #[schemars(schema_with = "schema::date_time")]
     pub start_time: Timestamp,
-    /// When it ended.
+    /// Time at which it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::date_time")]
     pub completion_time: Option<Timestamp>,
-    /// The operator process that asks. A run whose process is gone has ended, whatever it had reached.
+    /// Operator process that runs it. If that process is gone, the run has failed.
     pub runner: String,
-    /// Running, Complete or Failed.
+    /// State: Running, Complete or Failed.
     pub state: RunState,
-    /// Why it failed, as one word for programs: the code of the refusal.
+    /// Reason of the failure, as one word for programs: the code of the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Why it failed, for people: the rule, whose it is, and what to do instead.
+    /// Reason of the failure, for people: the rule, whose rule it is, and a remedy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The query's id, the same in every node's log.
+    /// Id of the query, the same in the log of every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query_id: Option<String>,
-    /// Rows of the answer.
+    /// Number of rows of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
-    /// How many of them may lack an owner's part; nothing where that cannot be counted by row.
+    /// Number of rows to which an owner may not have contributed; absent if it cannot be counted by row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows_lacking: Option<u64>,
-    /// Whether any part of the answer may be lacking.
+    /// True if any owner's contribution may be missing from the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub may_lack: Option<bool>,
-    /// How each jurisdiction that was asked took part.
+    /// Contribution of each jurisdiction that was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jurisdictions: Vec<JurisdictionPart>,
-    /// The ConfigMap with the answer, if it is small enough for one.
+    /// Name of the ConfigMap with the answer, if the answer is small enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<String>,
-    /// The answer as the home node keeps it.
+    /// Answer that the home node keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptAnswer>,
 }
 
-/// How far a run is.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RunState {
-    /// It has begun.
+    /// The run has begun and not ended.
     Running,
     /// There is an answer.
     Complete,
-    /// There is none, and there will be none.
+    /// There is no answer, and there will be none.
     Failed,
 }
 
-/// How one jurisdiction took part in an answer.
+/// Contribution of one jurisdiction to an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct JurisdictionPart {
-    /// Which.
+    /// Identifier of the jurisdiction.
     pub jurisdiction: JurisdictionId,
-    /// Rows that it released.
+    /// Number of rows that it released.
     pub rows: u64,
-    /// Bytes that crossed the border; 0 for the home's own part.
+    /// Bytes that crossed the border, as encoded; 0 for the home node's own part.
     pub bytes: u64,
-    /// Cells that its gate kept back, as far as it tells.
+    /// Number of cells that its gate kept back, rounded down to a multiple of five; absent if no gate applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_cells: Option<u64>,
-    /// The entries of its audit log, one for each release.
+    /// Entries of its audit log, one for each release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
-    /// Why it is missing from the answer.
+    /// Reason why the jurisdiction is missing from the answer; absent if it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
 
-/// An entry of an owner's audit log.
+/// Entry of an owner's audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Receipt {
-    /// Its number.
+    /// Sequence number of the entry.
     pub sequence: u64,
-    /// Its digest, SHA-256, hexadecimal.
+    /// Digest of the entry: SHA-256, hexadecimal.
     pub digest: String,
 }
 
-/// An answer as its home node keeps it, for its requester and nobody else.
+/// Answer that the home node keeps for its requester alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct KeptAnswer {
-    /// The id by which it is fetched.
+    /// Id to fetch it by.
     pub id: String,
-    /// Its size as Parquet, in bytes.
+    /// Size as Parquet, in bytes.
     pub bytes: u64,
-    /// From then on it is gone.
+    /// Time at which it is deleted.
     #[schemars(schema_with = "schema::date_time")]
     pub expires: Timestamp,
 }

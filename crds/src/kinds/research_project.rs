@@ -1,20 +1,19 @@
-//! `ResearchProject`: who asks, and what for.
+//! `ResearchProject`: researchers, their purposes, and the agreements that they rely on.
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
-use wanqu_model::bundle::Subject;
 use wanqu_model::names::{Purpose, ResourceName};
 
 use super::Status;
 
-/// A research project: who takes part, what for, and the agreements that it rests on.
+/// Research project: its researchers, its purposes, and the agreements that it rests on.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[kube(
     group = "wanqu.dev",
     version = "v1alpha1",
     kind = "ResearchProject",
-    doc = "A research project: who takes part, what for, and the agreements that it rests on.",
+    doc = "Research project: its researchers, its purposes, and the agreements that it rests on.",
     namespaced,
     status = "Status",
     derive = "PartialEq",
@@ -26,22 +25,32 @@ use super::Status;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct ResearchProjectSpec {
-    /// What it is about, for people.
+    /// Description of the project, for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub description: String,
-    /// The researchers, as their issuers name them.
+    /// Researchers who take part, as their issuers name them.
     #[schemars(length(min = 1, max = 1000))]
-    pub subjects: Vec<Subject>,
-    /// What it asks for.
+    pub subjects: Vec<SubjectSpec>,
+    /// Purposes of its queries, for example health-planning.
     #[schemars(length(min = 1, max = 100))]
     pub purposes: Vec<Purpose>,
-    /// The DataSharingAgreements that it rests on, by name. Without one it asks only at home.
+    /// Names of the DataSharingAgreements that it rests on. Default: none, and it can ask only at home.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub agreements: Vec<ResourceName>,
-    /// The most queries a day; no limit if not said.
+    /// Greatest number of queries a day. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub queries_per_day: Option<u32>,
+}
+
+/// Researcher, as an issuer names them.
+#[derive(Debug, Clone, PartialEq, Eq, KubeSchema, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubjectSpec {
+    /// Claim iss of the researcher's tokens: https://id.health.example.
+    pub issuer: String,
+    /// Claim sub of the researcher's tokens.
+    pub subject: String,
 }

@@ -1,4 +1,4 @@
-//! Where a node sends the traces of questions.
+//! Collector of a node's traces.
 
 use std::net::IpAddr;
 
@@ -6,46 +6,46 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 use wanqu_model::names::Cidr;
 
-/// A collector of traces. They hold names of steps, times, ids, members and codes, and nothing of the data or of a question's
-/// text; they tell who asked whom and when.
+/// Collector of traces. Traces hold names of steps, times, ids, members and codes, so they tell who asked whom and when; they
+/// hold nothing of the data or of a query's text.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c))")
     .message("traces.cidrs holds an address and a length each: 192.0.2.0/24"))]
 #[x_kube(validation = Rule::new(
     "has(self.__namespace__) || (has(self.cidrs) && self.cidrs.size() > 0) || self.endpoint.matches('^http://([0-9.]+|[[].*[]])([:/]|$)')"
-).message("network policies know no names: say the namespace or the cidrs of a collector that is not named by its address"))]
+).message("network policies allow addresses and namespaces only: give the namespace or the cidrs of a collector whose endpoint has a name"))]
 pub struct TracesSpec {
-    /// Where it takes OTLP over HTTP: http://otel-collector.observability.svc:4318. Plain HTTP, without TLS: a collector in
-    /// the same cluster, which sends them on as it must. 4318 if no port is said.
+    /// URL for OTLP over plain HTTP, without TLS: http://otel-collector.observability.svc:4318. Use a collector in the same
+    /// cluster, which forwards traces as needed. Default port: 4318.
     #[schemars(
         length(min = 8, max = 512),
         regex(pattern = r"^http://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")
     )]
     pub endpoint: String,
-    /// The namespace of its pods, in the cluster of the node: the node may reach these.
+    /// Namespace of the collector's pods in the node's cluster, for the node's network policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
-    /// Its addresses, where it is no pod of that cluster: the node may reach these.
+    /// Addresses of a collector outside of the node's cluster, for the node's network policy: 192.0.2.0/24.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub cidrs: Vec<Cidr>,
-    /// The port at which its pods listen, if a Service has another one in front of them; that of the endpoint if not said.
+    /// Port that the collector's pods listen on, if their Service has another. Default: the port of the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65_535))]
     pub pod_port: Option<u16>,
 }
 
 impl TracesSpec {
-    /// The collector's address, if its endpoint is one.
+    /// Returns the collector's address; `None` if the endpoint has a name.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let (host, _) = self.host_and_port();
         host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// The port that the node's policy lets it reach.
+    /// Returns the port that the node's network policy allows.
     #[must_use]
     pub fn port(&self) -> u16 {
         let (_, port) = self.host_and_port();

@@ -1,4 +1,4 @@
-//! Manifests: resources as files of YAML or JSON.
+//! Reading of manifests: resources as files of YAML or JSON.
 //!
 //! [`parse`] is pure; [`read_dir`] and [`read`] put thin I/O around it. Nothing in a file makes them panic or use much
 //! memory: the parser has a budget for nodes, depth and aliases, and a file has a greatest size.
@@ -21,10 +21,10 @@ use crate::sourced::{Origin, Sourced, line_of};
 use node::Node;
 use schema::Checker;
 
-/// The largest manifest file that is read, in bytes.
+/// Greatest size of a manifest file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Reads one text of YAML documents (or of JSON). `source_name` is how findings call it.
+/// Reads one text of YAML documents (or of JSON). Findings name it `source_name`.
 ///
 /// # Errors
 /// Every problem of syntax, kind and field that could be found.
@@ -128,7 +128,7 @@ fn file_finding(path: &Path, problem: &str, remedy: &str) -> Finding {
     }
 }
 
-/// Limits that no honest manifest meets: an alias bomb or endless nesting is a finding like any other.
+/// Returns limits that no honest manifest reaches: an alias bomb or endless nesting is a finding like any other.
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -149,10 +149,10 @@ fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-/// The kinds, with the schemas that documents are checked against.
+/// Definitions of all kinds, whose schemas documents are checked against.
 static KINDS: LazyLock<Vec<Definition>> = LazyLock::new(definitions);
 
-/// Sorts documents into kinds.
+/// Reader that sorts documents into kinds.
 struct Reader<'a> {
     file: &'a str,
     checker: Checker,
@@ -160,7 +160,7 @@ struct Reader<'a> {
     findings: Vec<Finding>,
 }
 
-/// One document on its way to becoming a resource.
+/// Document that has not become a resource yet.
 struct Document {
     kind: String,
     name: String,
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Takes a document that keeps the schema of its kind.
+/// Adds a document that keeps the schema of its kind to the resources.
 fn take<T: DeserializeOwned>(into: &mut Vec<Sourced<T>>, document: &Document, file: &str) -> Result<(), String> {
     let resource = T::deserialize(&document.value).map_err(|error| error.to_string())?;
     into.push(Sourced { resource, file: file.to_owned(), lines: document.lines.clone() });

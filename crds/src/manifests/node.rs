@@ -1,4 +1,4 @@
-//! A YAML document as a tree that remembers its lines.
+//! YAML documents as trees with line numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Spanned;
 
-/// A value and the line it begins on.
+/// Value and the line that it begins on.
 #[derive(Debug)]
 pub(super) struct Node {
     line: u64,
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 }
 
 impl Node {
-    /// The plain value, and the line of every path in it.
+    /// Returns the plain value, and the line of every path in it.
     pub(super) fn into_value(self) -> (Value, BTreeMap<String, u64>) {
         let mut lines = BTreeMap::from([(String::new(), self.line)]);
         let value = self.flatten("", &mut lines);

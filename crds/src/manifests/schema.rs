@@ -1,19 +1,22 @@
-//! A document against the schema of its kind, as the API server would check it, and all of it at once.
+//! Checks of documents against the schemas of their kinds.
 //!
-//! Reading a document straight into its type would stop at the first fault. This walk reports every one with its path, and
-//! more strictly than the API server: an unknown field is not dropped but named.
+//! Reading a document straight into its type would stop at the first fault, and ignore fields that the type does not have.
+//! This walk reports every fault with its path, as the API server would, and every unknown field too, which the API server
+//! would drop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrArray};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use regex::Regex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::finding::instead;
 use crate::schema;
 
-/// What is wrong at one place of a document.
+/// Fault of one field of a document.
 #[derive(Debug, PartialEq)]
 pub(super) struct Fault {
     pub(super) path: String,
@@ -21,18 +24,37 @@ pub(super) struct Fault {
     pub(super) remedy: String,
 }
 
-/// Checks documents; it keeps the patterns it has met.
+/// Checker of documents, with a cache of compiled patterns.
 #[derive(Default)]
 pub(super) struct Checker {
     patterns: HashMap<String, Option<Regex>>,
     faults: Vec<Fault>,
 }
 
-/// What every resource has at the top, and what is under it is not ours.
+/// Fields at the top of every resource, whatever its kind.
 const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// Fields of `metav1.ObjectMeta`: those that manifests set first, then those that the API server adds.
+const METADATA: [&str; 15] = [
+    "name",
+    "namespace",
+    "labels",
+    "annotations",
+    "finalizers",
+    "generateName",
+    "ownerReferences",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
 impl Checker {
-    /// Everything that is wrong with a document by the schema of its kind.
+    /// Returns every fault of a document by the schema of its kind.
     pub(super) fn check(&mut self, schema: &JSONSchemaProps, document: &Value) -> Vec<Fault> {
         self.value(schema, document, "");
         std::mem::take(&mut self.faults)
@@ -58,22 +80,23 @@ impl Checker {
                     Value::Number(_) | Value::Bool(_) if expected == "string" => "put it in quotes",
                     _ => "",
                 };
-                self.fault(path, format!("it is {}, but should be {}", found(value), wanted(expected)), remedy);
+                self.fault(path, format!("it is {}; {} is expected", found(value), wanted(expected)), remedy);
             }
         }
     }
 
-    fn object(&mut self, schema: &JSONSchemaProps, fields: &serde_json::Map<String, Value>, path: &str) {
-        let Some(properties) = &schema.properties else { return };
+    fn object(&mut self, schema: &JSONSchemaProps, fields: &Map<String, Value>, path: &str) {
+        let none = BTreeMap::new();
+        let properties = schema.properties.as_ref().unwrap_or(&none);
         let below = |field: &str| if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") };
         for (field, value) in fields {
-            match properties.get(field) {
-                Some(property) => self.value(property, value, &below(field)),
-                None if path.is_empty() && ENVELOPE.contains(&field.as_str()) => {}
-                None => {
-                    let remedy = instead(field, properties.keys().map(String::as_str));
-                    self.fault(&below(field), "there is no such field", remedy);
-                }
+            match (properties.get(field), &schema.additional_properties) {
+                // The schema of the envelope is the API server's own: ours only says that metadata is an object.
+                _ if path.is_empty() && ENVELOPE.contains(&field.as_str()) => self.envelope(field, value),
+                (Some(property), _) => self.value(property, value, &below(field)),
+                (None, Some(JSONSchemaPropsOrBool::Schema(values))) => self.value(values, value, &below(field)),
+                (None, Some(JSONSchemaPropsOrBool::Bool(true))) => {}
+                (None, _) => self.unknown(&below(field), field, properties.keys().map(String::as_str)),
             }
         }
         for field in schema.required.iter().flatten().filter(|field| !fields.contains_key(*field)) {
@@ -84,6 +107,19 @@ impl Checker {
                 "it is missing",
                 if first.is_empty() { String::new() } else { format!("add it: {first}") },
             );
+        }
+    }
+
+    fn unknown<'a>(&mut self, path: &str, field: &str, known: impl Iterator<Item = &'a str> + Clone) {
+        self.fault(path, "there is no such field", instead(field, known));
+    }
+
+    /// Checks the names of the fields of `metadata`.
+    fn envelope(&mut self, field: &str, value: &Value) {
+        for name in value.as_object().into_iter().filter(|_| field == "metadata").flat_map(Map::keys) {
+            if !METADATA.contains(&name.as_str()) {
+                self.unknown(&format!("metadata.{name}"), name, METADATA.into_iter());
+            }
         }
     }
 
@@ -135,7 +171,9 @@ impl Checker {
     fn length(&mut self, what: &str, length: usize, least: Option<i64>, most: Option<i64>, path: &str) {
         let length = i64::try_from(length).unwrap_or(i64::MAX);
         match (least, most) {
-            (Some(_), _) if length == 0 && least != Some(0) => self.fault(path, "it is empty", ""),
+            (Some(least), _) if length == 0 && least > 0 => {
+                self.fault(path, "it is empty", format!("give at least {least}"));
+            }
             (Some(least), _) if length < least => {
                 self.fault(path, format!("it has {length} {what}"), format!("use at least {least}"));
             }
@@ -161,7 +199,7 @@ impl Checker {
     }
 }
 
-/// The beginning of a text, for a message.
+/// Returns the beginning of a text, for a message.
 fn shown(text: &str) -> String {
     text.chars().take(80).collect()
 }

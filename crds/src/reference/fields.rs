@@ -1,4 +1,4 @@
-//! A schema as a flat list of fields, each with its path.
+//! Schemas as flat lists of fields, each with its path.
 
 use std::collections::BTreeSet;
 
@@ -6,17 +6,17 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-/// One field of a resource.
+/// Field of a resource.
 pub(super) struct Field<'a> {
-    /// `spec.issuers[].audience`.
+    /// Path of the field: `spec.issuers[].audience`.
     pub(super) path: String,
-    /// Whether an object without it is refused.
+    /// True if an object without it is refused.
     pub(super) required: bool,
-    /// Its schema.
+    /// Schema of the field.
     pub(super) schema: &'a JSONSchemaProps,
 }
 
-/// The property of this name and everything below it, parents first. None if there is no such property.
+/// Returns the property of this name and everything below it, parents first; empty if there is no such property.
 pub(super) fn below<'a>(root: &'a JSONSchemaProps, name: &str) -> Vec<Field<'a>> {
     let mut fields = Vec::new();
     if let Some(schema) = root.properties.as_ref().and_then(|properties| properties.get(name)) {
@@ -32,7 +32,7 @@ fn push<'a>(fields: &mut Vec<Field<'a>>, path: String, required: bool, schema: &
     fields.insert(at, Field { path, required, schema });
 }
 
-/// What lies below a schema: properties, and through items and values of maps the properties of those.
+/// Adds the fields below a schema: its properties, and those of the items of lists and the values of maps.
 fn children<'a>(fields: &mut Vec<Field<'a>>, path: &str, schema: &'a JSONSchemaProps) {
     let required: BTreeSet<&String> = schema.required.iter().flatten().collect();
     for (name, property) in schema.properties.iter().flatten() {

@@ -1,10 +1,10 @@
-//! What a field may hold, in words.
+//! Types and limits of fields, in words.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 
-/// The type of a field: `string`, `list of object`, `map of string`.
+/// Returns the type of a field: `string`, `list of object`, `map of string`.
 pub(super) fn type_of(schema: &JSONSchemaProps) -> String {
     let own = schema.type_.as_deref().unwrap_or("any");
     match (own, &schema.items, &schema.additional_properties) {
@@ -15,7 +15,8 @@ pub(super) fn type_of(schema: &JSONSchemaProps) -> String {
     }
 }
 
-/// The limits that the schema sets, one sentence each, without a full stop. Those of a list's items count as the list's own.
+/// Returns the limits that the schema sets, one sentence each, without a full stop. Those of a list's items count as the
+/// list's own.
 pub(super) fn of(schema: &JSONSchemaProps) -> Vec<String> {
     let mut limits = Vec::new();
     if let Some(values) = &schema.enum_ {

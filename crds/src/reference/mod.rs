@@ -1,4 +1,4 @@
-//! The reference of the resources as Markdown, made from the same schemas that `kubectl explain` shows.
+//! Reference of the resources as Markdown, made from the schemas that `kubectl explain` shows.
 //!
 //! ```text
 //! Definition ─▶ fields: every field with its path ─▶ one row each: type, default, meaning, limits
@@ -21,7 +21,7 @@ A field without a default and not marked *required* may be left out. A field's r
 object is applied, and by `wanqu check` on a laptop.
 ";
 
-/// The whole page.
+/// Returns the whole page.
 #[must_use]
 pub fn markdown(definitions: &[Definition]) -> String {
     let mut text = format!("# Resources: `{GROUP}/{VERSION}`\n\n{HEAD}\n| kind | short | says |\n|---|---|---|\n");
@@ -41,7 +41,7 @@ fn short_name(crd: &CustomResourceDefinition) -> &str {
     crd.spec.names.short_names.iter().flatten().next().map_or("", String::as_str)
 }
 
-/// One kind: its fields below `spec` and `status`, and its rules.
+/// Writes the section of one kind: its fields below `spec` and `status`, and its rules.
 fn section(text: &mut String, definition: &Definition) {
     let names = &definition.resource().spec.names;
     text.push_str(&format!("\n## {}\n\n`{}.{GROUP}`\n", definition.kind(), names.plural));
@@ -89,7 +89,7 @@ fn rules(text: &mut String, fields: &[Field]) {
     }
 }
 
-/// Text in a cell of a table.
+/// Returns a text as it stands in a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

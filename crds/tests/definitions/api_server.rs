@@ -33,7 +33,7 @@ fn kind(object: &DynamicObject) -> &str {
     &object.types.as_ref().unwrap().kind
 }
 
-/// What the API server says to an object, without keeping it.
+/// Returns the API server's answer to an object in a dry run.
 async fn try_to_create(client: &Client, object: &DynamicObject) -> kube::Result<()> {
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     api(client, kind(object)).create(&dry, object).await.map(drop)

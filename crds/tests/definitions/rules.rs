@@ -76,7 +76,7 @@ pub struct OfChange {
 
 pub const OF_CHANGES: &[OfChange] = &[
     OfChange {
-        message: "what is asked cannot change: create another FederatedQuery",
+        message: "the query cannot change: create another FederatedQuery",
         kind: "FederatedQuery",
         name: "visits-by-week",
         good: r#"{"spec": {"suspend": true, "schedule": "0 7 * * 1", "ttlSecondsAfterFinished": 60}}"#,
@@ -90,7 +90,7 @@ pub const OF_CHANGES: &[OfChange] = &[
         bad: r#"{"spec": {"requester": "somebody.else"}}"#,
     },
     OfChange {
-        message: "a query does not become a schedule, nor a schedule a query: create another FederatedQuery",
+        message: "a schedule cannot be added or removed: create another FederatedQuery",
         kind: "FederatedQuery",
         name: "visits-by-week",
         good: r#"{"spec": {"schedule": "0 8 * * *"}}"#,
@@ -114,13 +114,13 @@ pub const OF_CHANGES: &[OfChange] = &[
 
 pub const OF_OBJECTS: &[OfObject] = &[
     OfObject {
-        message: "project and purpose are said together, or neither where only public tables are read",
+        message: "project and purpose are given together, or neither if only public tables are read",
         place: "  project: hospital-capacity\n  purpose: health-planning\n  from: MO",
         good: "  from: MO",
         bad: "  project: hospital-capacity\n  from: MO",
     },
     OfObject {
-        message: "timeZone and startingDeadlineSeconds speak of a schedule",
+        message: "timeZone and startingDeadlineSeconds apply to a schedule only",
         place: "  schedule: 30 6 * * 1\n  timeZone: Asia/Macau\n",
         good: "  schedule: 30 6 * * 1\n",
         bad: "  timeZone: Asia/Macau\n",
@@ -138,7 +138,7 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: macau\n  dataClaim: records",
     },
     OfObject {
-        message: "nodePort and externalTrafficPolicy speak of a way in from outside: let serviceType be NodePort or LoadBalancer",
+        message: "nodePort and externalTrafficPolicy apply to a Service that is reached from outside: set serviceType to NodePort or LoadBalancer",
         place: "sqlName: macau",
         good: "sqlName: macau\n  exchange: {serviceType: NodePort, nodePort: 30743, externalTrafficPolicy: Local}",
         bad: "sqlName: macau\n  exchange: {nodePort: 30743}",
@@ -162,7 +162,7 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\", cidrs: [192.0.2.0.0/24]}",
     },
     OfObject {
-        message: "network policies know no names: say the namespace or the cidrs of a collector that is not named by its address",
+        message: "network policies allow addresses and namespaces only: give the namespace or the cidrs of a collector whose endpoint has a name",
         place: "sqlName: macau",
         good: "sqlName: macau\n  traces: {endpoint: \"http://[2001:db8::7]/otlp\"}",
         bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\"}",
@@ -192,13 +192,13 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "privacyUnit: sex",
     },
     OfObject {
-        message: "maxRowsPerUnit speaks of a privacyUnit",
+        message: "maxRowsPerUnit needs a privacyUnit",
         place: "badRecords: skip}}",
         good: "badRecords: skip}}",
         bad: "badRecords: skip}}\n  maxRowsPerUnit: 1",
     },
     OfObject {
-        message: "approximateRows is told to every member, so only a public dataset says it",
+        message: "approximateRows is told to every member, so only a public dataset may have it",
         place: "  maxRowsPerUnit: 200",
         good: "  maxRowsPerUnit: 200",
         bad: "  maxRowsPerUnit: 200\n  approximateRows: 200",

@@ -6,7 +6,6 @@ use kube::ResourceExt;
 use wanqu_crds::Schedule;
 use wanqu_crds::kinds::{FederatedQuery, ResearchProject};
 use wanqu_identity::{TokenIssuer, gateway_dns};
-use wanqu_model::bundle::Subject;
 use wanqu_model::names::Purpose;
 
 use super::dereference::{Around, Home};
@@ -135,8 +134,7 @@ fn takes_part(query: &FederatedQuery, project: Option<&ResearchProject>) -> Resu
             purposes.join(", ")
         )));
     }
-    let requester = Subject { issuer: TOKEN_ISSUER.to_owned(), subject: spec.requester.clone() };
-    if !project.spec.subjects.contains(&requester) {
+    if !project.spec.subjects.iter().any(|s| s.issuer == TOKEN_ISSUER && s.subject == spec.requester) {
         return Err(no(format!(
             "spec.requester: {} does not take part in ResearchProject {name}; its steward can add the subject, of issuer \
              {TOKEN_ISSUER}",

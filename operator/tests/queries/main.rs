@@ -99,10 +99,10 @@ async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
     let kept = run.kept.unwrap();
     assert_eq!(run.config_map, None);
 
-    let key = DeliveryKey::new().unwrap();
+    let key = DeliveryKey::new();
     let deliver = |key: &DeliveryKey| json!({"metadata": {"annotations": {"wanqu.dev/deliver-to": key.public()}}});
     let mallory = bed.queries(&bed.user("mallory")).await;
-    let stolen = deliver(&DeliveryKey::new().unwrap());
+    let stolen = deliver(&DeliveryKey::new());
     let refused = mallory.patch("kept", &PatchParams::default(), &Patch::Merge(&stolen)).await.unwrap_err();
     assert!(refused.to_string().contains("only the requester of a query writes the annotation"), "{refused}");
 
@@ -178,7 +178,7 @@ async fn nobody_asks_in_anothers_name() {
     for (patch, words) in [
         (json!({"spec": {"requester": "mallory"}}), "cannot change"),
         (json!({"spec": {"schedule": "* * * * *"}}), "only the requester of a query changes its spec"),
-        (json!({"spec": {"sql": "SELECT 2"}}), "what is asked cannot change"),
+        (json!({"spec": {"sql": "SELECT 2"}}), "the query cannot change"),
     ] {
         let refused = mallory.patch("yearly", &params, &Patch::Merge(&patch)).await.unwrap_err().to_string();
         assert!(refused.contains(words), "{patch}: {refused}");

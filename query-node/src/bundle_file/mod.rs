@@ -10,13 +10,12 @@
 mod tests;
 mod unpack;
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use wanqu_model::bundle::NodeBundle;
+use wanqu_model::bundle::{LeftOut, NodeBundle, ReadBundle, ReadError};
 use wanqu_model::io_reason;
 use wanqu_model::names::JurisdictionId;
 
@@ -32,6 +31,8 @@ pub struct FiledBundle {
     pub bundle: NodeBundle,
     /// SHA-256 of its JSON as it lay in the file, unpacked; hexadecimal.
     pub digest: String,
+    /// Objects of the file that this version does not understand, and that are not in the bundle.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Reason why a file is not a bundle that this node can use.
@@ -51,6 +52,17 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
         /// Position of the mistake and what it is.
+        reason: String,
+    },
+    /// The bundle is a newer operator's, and something that concerns all of it is not known. It may withdraw any permission.
+    #[error(
+        "{} is a bundle that this node (version {}) does not understand: {reason}; upgrade the node",
+        .path.display(), env!("CARGO_PKG_VERSION")
+    )]
+    NotUnderstood {
+        /// The file.
+        path: PathBuf,
+        /// The field, value, version or feature that is not known.
         reason: String,
     },
     /// The bundle is another node's.
@@ -128,23 +140,32 @@ impl BundleFile {
         };
         (self.seen, self.reported) = (Some(stamp), None);
         let text = self.unpack(bytes).inspect_err(|_| self.digest = None)?;
-        let digest = hex(&Sha256::digest(&text));
+        let digest = format!("{:x}", Sha256::digest(&text));
         if self.digest.replace(digest.clone()).as_ref() == Some(&digest) {
             return Ok(None);
         }
-        let bundle: NodeBundle = serde_json::from_slice(&text)
-            .map_err(|error| BundleError::Text { path: self.path.clone(), reason: error.to_string() })?;
-        match &self.jurisdiction {
-            Some(expected) if *expected != bundle.jurisdiction => Err(BundleError::OtherNode {
-                path: self.path.clone(),
-                found: bundle.jurisdiction,
-                expected: expected.clone(),
-            }),
-            _ => {
-                self.jurisdiction = Some(bundle.jurisdiction.clone());
-                Ok(Some(FiledBundle { bundle, digest }))
-            }
+        let read = NodeBundle::read(&text);
+        let whose = match &read {
+            Ok(read) => Some(&read.bundle.jurisdiction),
+            Err(ReadError::NotUnderstood { jurisdiction, .. }) => jurisdiction.as_ref(),
+            Err(ReadError::NotABundle(_)) => None,
+        };
+        if let (Some(expected), Some(found)) = (&self.jurisdiction, whose)
+            && expected != found
+        {
+            let (found, expected) = (found.clone(), expected.clone());
+            return Err(BundleError::OtherNode { path: self.path.clone(), found, expected });
         }
+        let path = || self.path.clone();
+        let ReadBundle { bundle, left_out } = read.map_err(|error| match error {
+            ReadError::NotABundle(reason) => BundleError::Text { path: path(), reason },
+            ReadError::NotUnderstood { reason, .. } => BundleError::NotUnderstood { path: path(), reason },
+        })?;
+        for LeftOut { object, reason } in &left_out {
+            tracing::error!(object, reason, "a part of the bundle is not understood and left out: upgrade the node");
+        }
+        self.jurisdiction = Some(bundle.jurisdiction.clone());
+        Ok(Some(FiledBundle { bundle, digest, left_out }))
     }
 
     /// Returns the bundle that the file holds now, where nobody has looked at it before.
@@ -183,12 +204,4 @@ impl BundleFile {
 /// Reads a bundle once.
 pub fn read(path: &Path) -> Result<FiledBundle, BundleError> {
     BundleFile::new(path.to_owned()).first()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

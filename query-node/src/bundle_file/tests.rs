@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use wanqu_model::bundle::Limits;
+use wanqu_model::bundle::{BundleFormat, Limits};
 
 use super::*;
 
@@ -21,6 +21,7 @@ fn bundle(jurisdiction: &str, deadline_seconds: u32) -> String {
         agreements: Vec::new(),
         projects: Vec::new(),
         limits: Limits { deadline_seconds, ..Limits::default() },
+        format: BundleFormat::default(),
     };
     serde_json::to_string(&bundle).unwrap()
 }
@@ -50,6 +51,37 @@ fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
     assert!(file.changed().unwrap().is_none(), "that it is away is said once");
     fs::write(&path, bundle("HK", 4444)).unwrap();
     assert!(file.changed().unwrap().is_some());
+}
+
+#[test]
+fn what_a_newer_operator_wrote_is_taken_as_far_as_it_is_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.json");
+    fs::write(&path, bundle("HK", 1)).unwrap();
+    let mut file = BundleFile::new(path.clone());
+    assert!(file.changed().unwrap().unwrap().left_out.is_empty());
+
+    let project = r#"{"name":"p","subjects":[],"purposes":[],"agreements":[],"queriesPerDay":null,"quorum":2}"#;
+    fs::write(&path, bundle("HK", 2).replace("\"projects\":[]", &format!("\"projects\":[{project}]"))).unwrap();
+    let taken = file.changed().unwrap().unwrap();
+    assert_eq!(taken.bundle.limits.deadline_seconds, 2, "the rest is in force");
+    let left_out = [LeftOut { object: "projects[0] p".to_owned(), reason: "unknown field `quorum`".to_owned() }];
+    assert_eq!((taken.bundle.projects.len(), taken.left_out), (0, left_out.to_vec()));
+
+    let newer = |whose| bundle(whose, 3).replacen('{', r#"{"format":{"version":1,"requires":["noise"]},"#, 1);
+    fs::write(&path, newer("HK")).unwrap();
+    let error = file.changed().unwrap_err();
+    assert!(matches!(error, BundleError::NotUnderstood { .. }));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{} is a bundle that this node (version {version}) does not understand: it requires noise, which this node does not know; upgrade the node",
+            path.display()
+        )
+    );
+    fs::write(&path, newer("MO")).unwrap();
+    assert!(matches!(file.changed().unwrap_err(), BundleError::OtherNode { .. }));
 }
 
 /// Makes a version of a mounted volume as the kubelet does: `NAME` is a link to `..data/NAME`, and `..data` one to a folder of its own
@@ -96,7 +128,7 @@ fn a_digest_is_that_of_the_text_however_it_is_packed() {
     let (a, b) = (read(&plain).unwrap(), read(&zipped).unwrap());
     assert_eq!((a.digest.len(), &a.digest), (64, &b.digest));
     assert_eq!(a.bundle, b.bundle);
-    assert_eq!(hex(&Sha256::digest("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(a.digest, format!("{:x}", Sha256::digest(&text)));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::DaemonError;
 use super::files::IdentityFiles;
-use crate::bundle_file::BundleFile;
+use crate::bundle_file::{BundleError, BundleFile};
 use crate::node::Node;
 use crate::supervisor::{Progress, Supervisor, blocking};
 
@@ -66,13 +66,18 @@ impl Followed {
                 self.node.reload(filed).map(|()| digest).map_err(DaemonError::from)
             }
             Err(error) => {
-                self.node.bundle_is_unreadable();
+                match error {
+                    BundleError::NotUnderstood { .. } => self.node.bundle_is_not_understood(),
+                    _ => self.node.bundle_is_unreadable(),
+                }
                 Err(error.into())
             }
         };
         match taken {
             Ok(digest) => tracing::info!(digest, "a new bundle is in force"),
-            Err(error) => tracing::error!(%error, "the new bundle is not used; the old one stays in force"),
+            Err(error) => {
+                tracing::error!(%error, "the new bundle is not used; no more than the old one grants is in force");
+            }
         }
     }
 

@@ -56,6 +56,7 @@ async fn bundle(State(node): State<Arc<Node>>) -> impl IntoResponse {
         "jurisdiction": node.jurisdiction(),
         "digest": node.bundle_digest(),
         "identityNotAfter": node.identity_not_after(),
+        "leftOut": node.left_out(),
     });
     (JSON, bundle.to_string())
 }

@@ -16,7 +16,7 @@ use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
 use wanqu_identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
-use wanqu_model::answer::{Answer, Errand, Event};
+use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -78,7 +78,7 @@ impl Gateway {
         })
     }
 
-    fn read(&self, ticket: &[u8]) -> Result<Errand, Refusal> {
+    fn request(&self, ticket: &[u8]) -> Result<TicketRequest, Refusal> {
         let most = self.max_question();
         if ticket.len() > most {
             return Err(Refusal::new(Code::Limit, "the question is too long")
@@ -93,7 +93,7 @@ impl Gateway {
 
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
-        let errand = self.read(ticket)?;
+        let errand = self.request(ticket)?;
         let limits = self.door.limits.now();
         let place = self.door.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
@@ -102,8 +102,8 @@ impl Gateway {
         let guard = cancel.clone().drop_guard();
         // The text of a panic can quote a value: it goes no further than this.
         let answer = match errand {
-            Errand::Question(question) => self.service.ask(requester, question, cancel),
-            Errand::Fetch(fetch) => self.service.fetch(requester, fetch.result),
+            TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
+            TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
         };
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = tokio::time::timeout_at(deadline, answer)

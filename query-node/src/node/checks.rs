@@ -59,7 +59,7 @@ impl Node {
             check(
                 "bundle",
                 is(&health.bundle_is_stale),
-                "the bundle's file cannot be used, and the bundle before it stays in force; the node's log has the reason",
+                "the bundle's file cannot be used, and no more than the bundle before it grants is in force; the node's log has the reason",
             ),
             check(
                 "identity",

@@ -23,6 +23,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use wanqu_identity::{GatewayIdentity, NodeIdentity};
+use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 
 use crate::bundle_file::FiledBundle;
@@ -97,18 +98,47 @@ impl Node {
         })
     }
 
-    /// Puts another bundle in force. Queries that run keep the one they began with; if this one cannot be used, so does the
-    /// node, and says in its [`checks`](Self::checks) that what lies in the file is not what is in force.
+    /// Puts another bundle in force. Queries that run keep the one they began with. If this one cannot be used, only what both
+    /// it and the one before grant stays in force, so that whatever it withdraws is withdrawn; and the node says in its
+    /// [`checks`](Self::checks) that what lies in the file is not what is in force.
     ///
     /// # Errors
     /// Whatever of the new bundle cannot be used.
     pub fn reload(&self, filed: FiledBundle) -> Result<(), NodeError> {
+        let successor = filed.bundle.clone();
         let outcome = self.in_force.replace(filed, &self.metrics);
+        if outcome.is_err() {
+            self.narrow(Some(&successor));
+        }
         self.note_bundle(outcome.is_ok());
         if outcome.is_ok() {
             self.peers.ask_again();
         }
         outcome
+    }
+
+    /// Takes note that the bundle in the file is one of a newer operator that is not understood as a whole. It may withdraw
+    /// any permission, so none stays in force.
+    pub fn bundle_is_not_understood(&self) {
+        self.narrow(None);
+        self.note_bundle(false);
+    }
+
+    /// Puts in force what is left of the present bundle if this one is to follow it and cannot be used.
+    fn narrow(&self, successor: Option<&NodeBundle>) {
+        let state = self.in_force.live.now();
+        let replace = |successor| {
+            let (digest, left_out) = (state.digest.clone(), state.left_out.clone());
+            let bundle = state.bundle.narrowed(successor);
+            self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
+        };
+        if let Err(error) = replace(successor) {
+            tracing::error!(%error, "what is left of the bundle cannot be used: no permission stays in force");
+            if let Err(error) = replace(None) {
+                tracing::error!(%error, "the bundle before stays in force as it is");
+            }
+        }
+        self.peers.ask_again();
     }
 
     /// Takes note that the bundle's file cannot be read.
@@ -167,6 +197,13 @@ impl Node {
     #[must_use]
     pub fn bundle_digest(&self) -> String {
         self.in_force.live.now().digest.clone()
+    }
+
+    /// Returns the objects of the bundle's file that this version does not understand, and that are not in force.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let state = self.in_force.live.now();
+        state.left_out.iter().map(|part| format!("{}: {}", part.object, part.reason)).collect()
     }
 
     /// Returns the time until which this node can show who it is: the earlier end of its two certificates.

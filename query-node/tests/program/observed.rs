@@ -52,7 +52,7 @@ fn a_node_is_ready_as_long_as_its_files_are_those_in_force() {
     assert_eq!(shown["jurisdiction"], "HK");
     assert_eq!(shown["digest"], sha256(&first));
     let keys: Vec<&String> = shown.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["digest", "identityNotAfter", "jurisdiction"]);
+    assert_eq!(keys, ["digest", "identityNotAfter", "jurisdiction", "leftOut"]);
 
     let mut next = world.bundle("HK");
     next.limits.concurrent_queries += 1;

@@ -48,7 +48,7 @@ pub async fn fetch(kubectl: &Kubectl, query: &FederatedQuery, kept: &KeptAnswer,
         return Err(Failure::failed(why));
     }
     let id = kept.id.parse().map_err(|_| Failure::failed("the status names no result that can be fetched"))?;
-    let key = DeliveryKey::new().map_err(|error| Failure::failed(error.to_string()))?;
+    let key = DeliveryKey::new();
     let delivery = delivery(kubectl, query, &key.public()).await?;
     let token = key.open(&delivery.sealed_token, &context_of(query)).map_err(|e| Failure::failed(e.to_string()))?;
     let client = |address: &str| Client::connect(address, &delivery.ca, &token, Some(&delivery.server_name));

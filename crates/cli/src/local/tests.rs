@@ -15,7 +15,7 @@ use wanqu_client::Client;
 use wanqu_crds::manifests;
 use wanqu_identity::{Authority, Validity};
 use wanqu_model::answer::{Event, Question, Summary};
-use wanqu_model::bundle::{NodeBundle, Subject};
+use wanqu_model::bundle::{AgreementState, NodeBundle, Subject};
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_samples::Options;
@@ -199,7 +199,7 @@ fn trust(federation: &LocalFederation, cas: &[(&str, String)]) {
 }
 
 fn filed(bundle: NodeBundle) -> FiledBundle {
-    FiledBundle { bundle, digest: "a test's own".to_owned() }
+    FiledBundle { bundle, digest: "a test's own".to_owned(), left_out: Vec::new() }
 }
 
 fn show(federation: &LocalFederation, member: &str, authority: &Authority) -> Result<(), NodeError> {
@@ -308,6 +308,52 @@ async fn a_member_that_is_left_out_is_not_answered_on_the_connection_that_it_has
     let mut without = first.clone();
     without.members.iter_mut().filter(|member| member.jurisdiction == id("CN-SZ")).for_each(|member| member.ca = None);
     macau.reload(filed(without)).unwrap();
+    let refusal = rows(&client).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(id("MO"))));
+    macau.reload(filed(first.clone())).unwrap();
+    rows(&client).await.unwrap();
+    federation.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_bundle_that_cannot_be_used_withdraws_is_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let federation = started(folder.path()).await;
+    let client = client(&federation, &id("CN-SZ"));
+    let (macau, first) = (federation.node(&id("MO")).unwrap(), federation.bundle(&id("MO")).unwrap());
+    let broken = |of_visits: bool| {
+        let mut bundle = first.clone();
+        let own = bundle.slices.iter_mut().filter(|s| s.jurisdiction == id("MO") && !s.table.is_common());
+        let mut own = own.filter(|slice| (slice.table.table.as_str() == "visits") == of_visits);
+        own.next().unwrap().columns[0].expression = Some("no_such_column".to_owned());
+        bundle
+    };
+    rows(&client).await.unwrap();
+    assert!(macau.reload(filed(broken(false))).is_err());
+    assert!(macau.checks()[0].fault.as_ref().is_some_and(|fault| fault.contains("cannot be used")));
+    rows(&client).await.unwrap();
+
+    assert!(macau.reload(filed(broken(true))).is_err());
+    assert_eq!(rows(&client).await.unwrap_err().owner, Some(id("MO")), "the table that would have changed");
+    macau.reload(filed(first.clone())).unwrap();
+    rows(&client).await.unwrap();
+
+    let mut suspended = broken(false);
+    suspended.agreements.iter_mut().for_each(|agreement| agreement.state = AgreementState::Suspended);
+    assert!(macau.reload(filed(suspended)).is_err());
+    let refusal = rows(&client).await.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::NoAgreement, Some(id("MO"))));
+    federation.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_is_not_understood_closes_the_node_until_one_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let federation = started(folder.path()).await;
+    let client = client(&federation, &id("CN-SZ"));
+    rows(&client).await.unwrap();
+    let (macau, first) = (federation.node(&id("MO")).unwrap(), federation.bundle(&id("MO")).unwrap());
+    macau.bundle_is_not_understood();
     let refusal = rows(&client).await.unwrap_err();
     assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(id("MO"))));
     macau.reload(filed(first.clone())).unwrap();

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_model::bundle::{
-    Agreement, AgreementState, ColumnSpec, Limits, Member, NodeBundle, Project, ReleaseRule, Slice, Subject,
+    Agreement, AgreementState, BundleFormat, ColumnSpec, Limits, Member, NodeBundle, Project, ReleaseRule, Slice,
+    Subject,
 };
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::JurisdictionId;
@@ -139,6 +140,7 @@ pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
         agreements: vec![agreement("sz-to-hk", "CN-SZ", "HK", DIGEST), agreement("hk-to-sz", "HK", "CN-SZ", "b5")],
         projects: vec![project()],
         limits: Limits::default(),
+        format: BundleFormat::default(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Splits of small queries over a small federation: which SQL goes to whom.
 
-use wanqu_model::bundle::{ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice};
+use wanqu_model::bundle::{
+    BundleFormat, ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice,
+};
 use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -127,6 +129,7 @@ fn bundle() -> NodeBundle {
         agreements: vec![],
         projects: vec![],
         limits: Limits::default(),
+        format: BundleFormat::default(),
     }
 }
 

@@ -4,102 +4,132 @@
 //! of Kubernetes. What an owner decides on (agreements, classes, policies) is in its own bundle; what it describes of other
 //! members is only enough to plan a query and to explain a refusal early. An owner never relies on another's copy.
 
+mod format;
+mod narrow;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnClass, ColumnType};
 use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName, TableRef};
 
+pub use format::BundleFormat;
+pub use read::{LeftOut, ReadBundle, ReadError};
+
 /// One jurisdiction's node bundle.
+///
+/// # Bundles and nodes of different versions
+/// Operators are upgraded before nodes, so a node meets bundles that are newer than itself. [`NodeBundle::read`] keeps these
+/// rules, under which nothing that a node leaves out opens anything:
+///
+/// - A field or value that the node does not know may make a rule stricter. So the object it stands in (a member, slice, common
+///   table, source, agreement or project) is left out, with every table that depends on it; the rest of the bundle comes into
+///   force, with all that it withdraws.
+/// - A field that only describes is named in [`BundleFormat::ignorable`] by who writes it; a node that does not know it
+///   ignores it.
+/// - What concerns the whole bundle (a field at its top, the limits, a format version, a required feature) cannot be left out:
+///   the node refuses the bundle and takes it to withdraw everything. Of the bundle in force stays what
+///   [`narrowed`](NodeBundle::narrowed) says, until the node is upgraded or the bundle replaced.
+/// - A bundle without a format is of version 1, and is written so: nodes from before there was a format read it.
+///
+/// Whoever adds a field therefore gives it a default that is not serialised, so that it stands only in bundles that use it, and
+/// adds its path to [`BundleFormat::ignorable`] if ignoring it can let nothing out. A change of meaning without a field of its
+/// own gets a name in [`BundleFormat::requires`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeBundle {
-    /// The federation's name.
+    /// Name of the federation.
     pub federation: ResourceName,
-    /// The SPIFFE trust domain of every identity in it, for example `gba.example`.
+    /// SPIFFE trust domain of every identity in it, for example `gba.example`.
     pub trust_domain: String,
-    /// Whose node reads this bundle.
+    /// Jurisdiction of the node that reads this bundle.
     pub jurisdiction: JurisdictionId,
     /// Every member, this one included, ordered by id.
     pub members: Vec<Member>,
     /// Every table that a query can name, as seen from here, ordered by name and jurisdiction.
     pub slices: Vec<Slice>,
-    /// Facts about common tables that the planner needs.
+    /// Properties of common tables that the planner needs, ordered by name.
     pub common_tables: Vec<CommonTableInfo>,
-    /// Where this node's own datasets lie. One for each dataset of this jurisdiction.
+    /// Sources of this jurisdiction's datasets, one for each.
     pub sources: Vec<SourceSpec>,
     /// Every agreement in which this jurisdiction takes part, on either end.
     pub agreements: Vec<Agreement>,
-    /// Research projects.
+    /// Research projects, ordered by name.
     pub projects: Vec<Project>,
-    /// What one query may use here.
+    /// Limits on one query at this node.
     pub limits: Limits,
+    /// Version of the format that a reader must know, and fields that it may ignore.
+    #[serde(default, skip_serializing_if = "BundleFormat::is_default")]
+    pub format: BundleFormat,
 }
 
-/// One jurisdiction of the federation.
+/// Jurisdiction of the federation, as every node knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Member {
-    /// Its identifier.
+    /// Identifier of the jurisdiction.
     pub jurisdiction: JurisdictionId,
-    /// Its catalog in SQL: `shenzhen`.
+    /// Name of its catalog in SQL: `shenzhen`.
     pub sql_name: SqlName,
-    /// Its name for people.
+    /// Name for people.
     pub display_name: String,
     /// `host:port` of its exchange; absent until it is placed.
     pub endpoint: Option<String>,
-    /// The PEM certificate(s) of its own CA: the only CA that can vouch for its node.
+    /// PEM certificates of its own CA, the only one that can vouch for its node; absent until it is placed.
     pub ca: Option<String>,
-    /// Issuers whose tokens its gateway accepts.
+    /// Issuers whose tokens its gateway accepts from researchers.
     pub issuers: Vec<Issuer>,
 }
 
-/// Who may vouch for a researcher.
+/// Issuer of tokens that identify researchers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Issuer {
-    /// The `iss` claim.
+    /// Claim `iss` of its tokens.
     pub issuer: String,
-    /// The `aud` claim that a token for this federation carries.
+    /// Claim `aud` of its tokens for this federation.
     pub audience: String,
-    /// The issuer's Ed25519 public keys, PEM (`SubjectPublicKeyInfo`); absent until the issuer is placed.
+    /// Ed25519 public keys, PEM (`SubjectPublicKeyInfo`); empty until the issuer is placed.
     pub public_keys: Vec<String>,
 }
 
-/// One jurisdiction's part of one table: a dataset under its own name, or its part of a common table.
+/// One jurisdiction's part of a table: a dataset under its own name, or its part of a common table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Slice {
-    /// `shenzhen.health.visits`, or `gba.health.visits`.
+    /// Name of the table: `shenzhen.health.visits`, or `gba.health.visits`.
     pub table: TableRef,
-    /// The owner.
+    /// Owner of the slice.
     pub jurisdiction: JurisdictionId,
-    /// The dataset it is read from.
+    /// Dataset that it is read from.
     pub dataset: ResourceName,
-    /// The custodian who answers for it.
+    /// Custodian who answers for the dataset.
     pub custodian: String,
-    /// What it holds, for people.
+    /// Description of the table, for people.
     pub description: String,
-    /// The columns, in order. In a common table's slice the first is `jurisdiction`.
+    /// Columns, in order. In a common table's slice the first is `jurisdiction`.
     pub columns: Vec<ColumnSpec>,
-    /// The dataset's column that identifies whom to protect; absent if and only if every column is public.
-    /// It need not be among `columns`.
+    /// Column of the dataset that identifies the person, household or firm to protect; absent if and only if every column is
+    /// public. It need not be among `columns`.
     pub privacy_unit: Option<SqlName>,
-    /// The release rule that holds for it: the strictest of the policies that apply.
+    /// Release rule of the slice: the strictest of the policies that apply.
     pub policy: ReleaseRule,
-    /// About how many rows it has, where everybody may know: of public slices alone.
+    /// Approximate number of rows, for the planner; of public slices only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approximate_rows: Option<u64>,
 }
 
 impl Slice {
-    /// Whether every column is public, so that rows may leave and no gate is needed.
+    /// Returns true if every column is public, so that rows may leave and no gate is needed.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.columns.iter().all(|c| c.class == ColumnClass::Public)
     }
 
-    /// The column that is the privacy unit's value, if SQL can name it at all.
+    /// Returns the column that holds the privacy unit's value; `None` if no column of the slice does.
     #[must_use]
     pub fn unit_column(&self) -> Option<&SqlName> {
         let unit = self.privacy_unit.as_ref()?;
@@ -110,8 +140,8 @@ impl Slice {
         self.columns.iter().find(is_unit).map(|column| &column.name)
     }
 
-    /// Whether rules of classes, units and release say the same of a query over this slice as over another, whoever owns
-    /// it and wherever it is read from.
+    /// Returns true if the rules of classes, units and release judge a query over this slice like one over `other`, whoever
+    /// owns it and whatever it is read from.
     #[must_use]
     pub fn judged_like(&self, other: &Self) -> bool {
         let columns = |slice: &Self| -> Vec<_> {
@@ -125,79 +155,80 @@ impl Slice {
     }
 }
 
-/// A column of a slice.
+/// Column of a slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ColumnSpec {
-    /// Its name in SQL.
+    /// Name in SQL.
     pub name: SqlName,
-    /// Its type.
+    /// Type of its values.
     #[serde(rename = "type")]
     pub data_type: ColumnType,
-    /// What may be done with it.
+    /// Class of the column, which decides what queries may do with it.
     pub class: ColumnClass,
-    /// Its unit of measurement, for people: `CNY`, `µg/m³`.
+    /// Unit of measurement, for people: `CNY`, `µg/m³`.
     pub unit: Option<String>,
-    /// What it says, for people.
+    /// Description of the column, for people.
     pub description: String,
-    /// In a slice of a common table: the SQL expression over the dataset's columns that gives it. The owner wrote it.
+    /// SQL expression over the dataset's columns that gives it, written by the owner; only in the owner's own slices of common
+    /// tables.
     pub expression: Option<String>,
 }
 
-/// What the planner must know of a common table.
+/// Properties of a common table that the planner needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommonTableInfo {
-    /// Its name.
+    /// Name of the table.
     pub table: TableRef,
-    /// Every jurisdiction holds the same full copy; any one of them answers for all.
+    /// True if every jurisdiction holds the same full copy, so that any one of them answers for all.
     pub replicated: bool,
-    /// The agreed co-location keys: rows with equal values of a key's column lie in the same jurisdiction,
-    /// in every common table that has a column for that key.
+    /// Co-location keys: rows with equal values of a key's column lie in the same jurisdiction, in every common table that has
+    /// a column for that key.
     pub colocation: Vec<ColocationKey>,
-    /// No privacy unit has rows in two jurisdictions, so that distinct units of the jurisdictions add up.
+    /// True if no privacy unit has rows in two jurisdictions, so that counts of distinct units can be added up.
     pub disjoint_units: bool,
 }
 
-/// One column that takes part in a co-location key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// Column that takes part in a co-location key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ColocationKey {
-    /// The key's name, shared by the tables that agree on it: `order`.
+    /// Name of the key, the same in every table that takes part: `order`.
     pub key: SqlName,
-    /// This table's column for it.
+    /// Column of the table that holds the key.
     pub column: SqlName,
 }
 
-/// Where a dataset lies, at its owner.
+/// Source of a dataset, at its owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceSpec {
-    /// The dataset's own table: `shenzhen.health.visits`.
+    /// Table of the dataset under its own name: `shenzhen.health.visits`.
     pub table: TableRef,
-    /// The root that local paths may not leave.
+    /// Folder that `path` starts from and cannot leave.
     pub root: String,
-    /// A file or folder below `root`.
+    /// File or folder below `root`.
     pub path: String,
-    /// How the bytes are to be read.
+    /// Format of the files.
     pub format: SourceFormat,
-    /// What to do about a record that cannot be read.
+    /// Treatment of a record that cannot be read.
     pub bad_records: BadRecords,
-    /// The names and types of the columns as they lie in the source, in any order; every declared one must be there.
+    /// Columns of the source that are read, in any order; each must be there.
     pub columns: Vec<SourceColumn>,
-    /// The most rows that any one privacy unit has, where the custodian knows it: it lets a row count decide a cell.
+    /// Greatest number of rows of any one privacy unit, if the custodian knows it: it lets a row count decide a cell.
     pub max_rows_per_unit: Option<u64>,
 }
 
-/// A column as it lies in the source.
+/// Column of a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceColumn {
-    /// Its name in SQL.
+    /// Name in SQL.
     pub name: SqlName,
-    /// Its name in the file (any text): the same unless the manifest says otherwise.
+    /// Name in the file (any text): the same unless the manifest names another.
     pub source_name: String,
-    /// Its type.
+    /// Type of its values.
     #[serde(rename = "type")]
     pub data_type: ColumnType,
 }
@@ -214,7 +245,7 @@ pub enum SourceFormat {
     Ndjson,
 }
 
-/// What to do about a record that cannot be read.
+/// Treatment of a record that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum BadRecords {
@@ -225,47 +256,47 @@ pub enum BadRecords {
     Skip,
 }
 
-/// The disclosure rule of one slice, after the strictest of all policies that apply was taken.
+/// Disclosure rule of a slice: the strictest of all policies that apply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseRule {
-    /// The policies it came from, for explanations.
+    /// Policies that it comes from, for explanations.
     pub policies: Vec<ResourceName>,
-    /// A cell is released only if at least so many distinct privacy units contribute. 1 releases every cell.
+    /// Minimum number of distinct privacy units behind a cell for it to be released. 1 releases every cell.
     pub min_units: u32,
-    /// Counts are rounded to a multiple of this, and sums are scaled to match. 1 is no rounding.
+    /// Base that counts are rounded to a multiple of; sums are scaled to match. 1 is no rounding.
     pub rounding: u32,
-    /// Whether "nobody" may be told from "fewer than `min_units`".
+    /// True if a cell with no unit may be released as zero, and so be told from one with fewer than `min_units`.
     pub publish_zeros: bool,
 }
 
-/// A directed, dated permission.
+/// Directed, dated permission of one jurisdiction to ask another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Agreement {
-    /// Its name.
+    /// Name of the agreement.
     pub name: ResourceName,
-    /// Whose data may be asked for.
+    /// Jurisdiction whose data may be asked for.
     pub from: JurisdictionId,
-    /// Who may ask.
+    /// Jurisdiction that may ask.
     pub to: JurisdictionId,
-    /// The tables it covers: datasets under their own names, and common tables.
+    /// Tables that it covers: datasets under their own names, and common tables.
     pub tables: Vec<TableRef>,
-    /// The purposes it allows.
+    /// Purposes that it allows.
     pub purposes: Vec<Purpose>,
-    /// Whether it is in force, apart from its dates.
+    /// State; it allows something only while it is active and within its term.
     pub state: AgreementState,
-    /// It holds from here on.
+    /// Start of its term.
     pub not_before: Timestamp,
-    /// It no longer holds from here on.
+    /// End of its term; from this moment on it allows nothing.
     pub expires: Timestamp,
-    /// Where it was filed, for people.
+    /// Reference under which it was filed, for people.
     pub filing_reference: String,
-    /// SHA-256 of its content in canonical JSON (RFC 8785), hexadecimal: both ends must hold the same.
+    /// SHA-256 of its terms in canonical JSON (RFC 8785), hexadecimal: both ends must hold the same.
     pub digest: String,
 }
 
-/// The states of an agreement (after the Eclipse Dataspace Protocol's contract negotiation).
+/// State of an agreement (after the Eclipse Dataspace Protocol's contract negotiation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum AgreementState {
     /// One end has asked for it.
@@ -280,45 +311,45 @@ pub enum AgreementState {
     Terminated,
 }
 
-/// A research project.
+/// Research project.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Project {
-    /// Its name.
+    /// Name of the project.
     pub name: ResourceName,
-    /// Who takes part.
+    /// Researchers who take part.
     pub subjects: Vec<Subject>,
-    /// What for.
+    /// Purposes of its queries.
     pub purposes: Vec<Purpose>,
-    /// The agreements it rests on.
+    /// Agreements that it rests on.
     pub agreements: Vec<ResourceName>,
-    /// The most queries a day; absent for no limit.
+    /// Greatest number of queries a day; absent for no limit.
     pub queries_per_day: Option<u32>,
 }
 
-/// A researcher, as an issuer names them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+/// Researcher, as an issuer names them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Subject {
-    /// The token's `iss`.
+    /// Claim `iss` of the researcher's token.
     pub issuer: String,
-    /// The token's `sub`.
+    /// Claim `sub` of the researcher's token.
     pub subject: String,
 }
 
-/// What one query may use at a node.
+/// Limits on queries at a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Limits {
-    /// The longest a query may take, in seconds.
+    /// Longest duration of a query, in seconds.
     pub deadline_seconds: u32,
-    /// Memory for one query at a node, in MiB; beyond it, operators spill to disk.
+    /// Memory of a query, in MiB; beyond it, operators spill to disk.
     pub memory_mib: u32,
-    /// The longest SQL text, in bytes.
+    /// Longest SQL text, in bytes.
     pub sql_bytes: u32,
-    /// The most rows of one release.
+    /// Greatest number of rows of one release.
     pub release_rows: u64,
-    /// The most queries at once.
+    /// Greatest number of queries at once.
     pub concurrent_queries: u32,
 }
 
