@@ -1,15 +1,17 @@
-//! The account of an answer, below its rows: what each jurisdiction gave, under which rule, and what may be lacking.
+//! The account of an answer, printed below its rows: what each jurisdiction released under which rule, and what may be
+//! lacking.
 
 use std::fmt::Write as _;
 
 use wanqu_crds::names::ResourceName;
 
-use super::cells::{bytes, counted, duration, printable};
+use super::cells::{bytes, counted, duration};
+use super::escape;
 use super::table::{Screen, plain};
 use crate::answer::{JurisdictionOutcome, Summary};
 use crate::fragment::ReleaseReport;
 
-/// The account as text.
+/// Returns the account as text.
 #[must_use]
 pub fn account(summary: &Summary, screen: Screen) -> String {
     let mut text = format!("{}, query {}\n", counted(summary.rows, "row"), summary.query_id);
@@ -22,14 +24,14 @@ pub fn account(summary: &Summary, screen: Screen) -> String {
     text
 }
 
-/// What a reader must know to read the rows rightly; empty where the answer is whole.
+/// Returns the warnings about missing parts; empty if the answer is whole.
 #[must_use]
 pub fn warnings(summary: &Summary) -> String {
     let mut text = String::new();
     for outcome in &summary.outcomes {
         if let Some(refusal) = &outcome.missing {
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, printable(&refusal.to_string()));
+            let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, escape::refusal(refusal));
         }
     }
     match summary.rows_lacking {
@@ -53,7 +55,7 @@ pub fn warnings(summary: &Summary) -> String {
     text
 }
 
-/// Whether a jurisdiction that was asked did not answer.
+/// Returns true if a jurisdiction that was asked did not answer.
 #[must_use]
 pub fn is_partial(summary: &Summary) -> bool {
     summary.outcomes.iter().any(|outcome| outcome.missing.is_some())
@@ -76,7 +78,7 @@ fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
     ]
 }
 
-/// What crossed a border: from the jurisdiction to the home node, and to the jurisdiction for what it released.
+/// Returns the bytes that crossed a border: from the jurisdiction to the home node, and to the jurisdiction for its releases.
 fn crossed(outcome: &JurisdictionOutcome) -> String {
     let came = if outcome.bytes == 0 { "at home".to_owned() } else { bytes(outcome.bytes) };
     match outcome.releases.iter().map(|release| release.fetched_bytes).sum() {
@@ -85,7 +87,7 @@ fn crossed(outcome: &JurisdictionOutcome) -> String {
     }
 }
 
-/// Cells kept back. An owner says so only in steps of five, and says 0 for few as well as for none.
+/// Returns the number of suppressed cells in words. Owners report it in steps of five, and 0 for few as well as for none.
 fn suppressed(releases: &[ReleaseReport]) -> String {
     let counts: Vec<u64> = releases.iter().filter_map(|release| release.suppressed_cells).collect();
     if counts.is_empty() {
@@ -99,7 +101,7 @@ fn suppressed(releases: &[ReleaseReport]) -> String {
     }
 }
 
-/// The rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
+/// Returns the rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
 fn rule(release: &ReleaseReport) -> String {
     let Some(least) = release.min_units else { return "public".to_owned() };
     let mut text = match least {
@@ -121,7 +123,7 @@ fn audit_entry(release: &ReleaseReport) -> String {
     format!("#{} {digest}", release.audit_sequence)
 }
 
-/// The texts without repetition, one a line.
+/// Joins the texts without repetition, one a line.
 fn distinct(texts: impl Iterator<Item = String>) -> String {
     let mut seen: Vec<String> = Vec::new();
     for text in texts {
@@ -192,6 +194,17 @@ mod tests {
         let text = account(&summary, Screen::PLAIN);
         assert!(text.contains("missing: MO: Macau's node does not answer [owner-unavailable]"), "{text}");
         assert!(text.contains("note: 3 of 24 rows may lack"), "{text}");
+    }
+
+    #[test]
+    fn an_owners_refusal_forges_no_line_of_the_account() {
+        let mut missing = outcome("MO", 0, Vec::new());
+        let text = "busy\r\nmissing: HK: gone\nnote: none\u{1b}[2J";
+        missing.missing = Some(Refusal::new(Code::Limit, text).with_rule("r\n3 rows, query x"));
+        let text = account(&summary(vec![missing]), Screen::PLAIN);
+        let lines = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!((lines("missing:"), lines("note:"), lines("3 rows")), (1, 0, 0), "{text}");
+        assert!(text.contains("\\u{1b}[2J [limit]"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! How rows, accounts and progress are shown.
+//! Rows, accounts and progress on a terminal or in a file.
 
 pub mod account;
 pub mod cells;
+pub mod escape;
 pub mod progress;
 pub mod sink;
 pub mod table;
