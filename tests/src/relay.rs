@@ -66,7 +66,7 @@ impl Relay {
         self.held.send_replace(held);
     }
 
-    /// How many bytes the node has been sent.
+    /// Returns the number of bytes that were sent to the node.
     #[must_use]
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::Acquire)
