@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use wanqu_crds::bundle::AgreementState;
-use wanqu_crds::names::{JurisdictionId, ResourceName};
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::{JurisdictionId, ResourceName};
 
 /// How long a copy may take to say.
 const PATIENCE: Duration = Duration::from_secs(2);

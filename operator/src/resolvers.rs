@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use wanqu_crds::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// The name servers of a `resolv.conf`. What a pod is told is the cluster's; loopback is the pod's own affair.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Search for planted values in what crosses, what the researcher sees, and what is logged.
 
-use query_node::refusal::Refusal;
+use wanqu_model::refusal::Refusal;
 
 use crate::federation::{Answered, Federation};
 use crate::health::Canaries;

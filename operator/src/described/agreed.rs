@@ -1,9 +1,9 @@
 //! Whether the other party of an agreement holds the same terms. Where both parties' nodes are run from here they hold what
 //! is declared here; where another operator runs one, its node is asked.
 
-use wanqu_crds::bundle::AgreementState;
 use wanqu_crds::kinds::DataSharingAgreementSpec;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::JurisdictionId;
 
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::framework::watched::{Catalogue, in_namespace};

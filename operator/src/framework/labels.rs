@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::{Resource, ResourceExt};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// The one field manager of everything that the operator writes, and the name of its events' reporter.
 pub const MANAGER: &str = "wanqu-operator";

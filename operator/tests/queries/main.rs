@@ -20,9 +20,9 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use wanqu_client::Client;
-use wanqu_client::answer::{Answer, Event, Summary};
 use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
+use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_testbed::until;
 
 /// A question that each jurisdiction has a part in.

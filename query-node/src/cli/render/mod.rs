@@ -1,8 +1,0 @@
-//! Rows, accounts and progress on a terminal or in a file.
-
-pub mod account;
-pub mod cells;
-pub mod escape;
-pub mod progress;
-pub mod sink;
-pub mod table;
