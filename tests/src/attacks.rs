@@ -11,7 +11,7 @@ mod subqueries;
 mod values;
 mod weights;
 
-/// What should come of an attack.
+/// Expected result of an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is refused, with one of these codes.
@@ -30,11 +30,11 @@ pub enum Outcome {
 /// An attack.
 #[derive(Debug, Clone)]
 pub struct Attack {
-    /// What it tries.
+    /// A few words on what it tries.
     pub name: &'static str,
     /// The query.
     pub sql: String,
-    /// What should come of it.
+    /// Expected result.
     pub outcome: Outcome,
 }
 

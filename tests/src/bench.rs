@@ -12,12 +12,12 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use crate::tpch::CITIES;
 use crate::world::World;
 
-/// What something cost.
+/// Cost of a run.
 #[derive(Debug)]
 pub struct Cost<T> {
     /// CPU seconds, user and system.
     pub seconds: f64,
-    /// What came of it.
+    /// Its result.
     pub outcome: T,
 }
 

@@ -12,7 +12,7 @@ use crate::grammar::{RandomQuery, smallest};
 use crate::oracle::Oracle;
 use crate::slt::{Expected, Listed};
 
-/// How many queries run at once.
+/// Number of queries that run at once.
 const AT_ONCE: usize = 4;
 
 /// A federation, and the oracle over the same files.
@@ -24,7 +24,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// What is wrong with the federation's answer to a query; `None` if it is the oracle's.
+    /// Returns the difference of the federation's answer from the oracle's; `None` if there is none.
     pub async fn wrong(&self, home: &str, sql: &str, order: Order) -> Option<String> {
         let expected = match self.oracle.answer(sql).await {
             Ok(rows) => rows,
@@ -36,7 +36,7 @@ impl Pair {
         }
     }
 
-    /// What is wrong with a listed query.
+    /// Returns what is wrong with the answer to a listed query; `None` if nothing is.
     async fn wrong_listed(&self, number: usize, query: &Listed) -> Option<String> {
         let home = home_of(number as u64);
         match &query.expected {

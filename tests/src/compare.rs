@@ -1,4 +1,4 @@
-//! Whether two answers are the same: rows as values, floats within a relative tolerance, order only where it is asked for.
+//! Comparison of two answers: rows as values, floats within a relative tolerance, order only where it is asked for.
 //!
 //! Sums of floats depend on the order of addition, and a federation adds in another order than one process does. So
 //! floats may differ by [`TOLERANCE`]; everything else, decimals and types included, must be equal.
@@ -45,7 +45,7 @@ impl fmt::Display for Cell {
 }
 
 impl Cell {
-    /// Whether two values are the same, within [`TOLERANCE`] for floats.
+    /// Returns true if two values are the same, within [`TOLERANCE`] for floats.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -55,7 +55,7 @@ impl Cell {
         }
     }
 
-    /// What of this value must be equal exactly: all of it but the digits of a float.
+    /// Returns the part of a value that must be equal exactly: all of it but the digits of a float.
     fn exact_part(&self) -> String {
         match self {
             Self::Float(_) => "~".into(),
@@ -144,7 +144,7 @@ fn decimal(value: i128, scale: i8) -> String {
     format!("{value}e-{scale}")
 }
 
-/// What is said of the order of rows.
+/// Order of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Rows may come in any order.

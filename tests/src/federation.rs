@@ -36,7 +36,7 @@ pub const MACAU: &str = "MO";
 /// A jurisdiction's identifier.
 ///
 /// # Panics
-/// For a text that is none.
+/// If the text is no id.
 #[must_use]
 pub fn jid(id: &str) -> JurisdictionId {
     id.parse().expect("a well-formed jurisdiction id")
@@ -76,7 +76,7 @@ impl Answered {
 pub struct Federation {
     /// Its nodes.
     pub local: LocalFederation,
-    /// What crosses its exchanges.
+    /// Recorder of what crosses its exchanges.
     pub tap: Arc<Recorder>,
     /// Its files.
     pub world: World,
@@ -94,7 +94,7 @@ impl Federation {
         Self::start_with(world, |_| ()).await
     }
 
-    /// The same, started in another way than tests usually are: with a clock of its own, or bundles that are changed.
+    /// Starts a federation with other options than tests usually have: a clock of its own, or changed bundles.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -128,7 +128,7 @@ impl Federation {
     /// The researcher's client of one gateway.
     ///
     /// # Panics
-    /// For a jurisdiction that is no member.
+    /// If the jurisdiction is no member.
     #[must_use]
     pub fn client(&self, home: &str) -> &Client {
         self.clients.get(&jid(home)).expect("a member of the federation")

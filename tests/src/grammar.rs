@@ -50,7 +50,7 @@ impl RandomQuery {
         }
     }
 
-    /// Whether its rows come in one order only.
+    /// Returns true if its rows come in one order only.
     #[must_use]
     pub fn order(&self) -> Order {
         let ordered = match self {

@@ -15,7 +15,7 @@ pub use canaries::{Canaries, KNOWN_BIRTH_YEAR, KNOWN_DIAGNOSIS, Planted};
 
 use crate::files::RawTable;
 
-/// How large a health world is, and whether values are planted in it.
+/// Size of a health world, and whether values are planted in it.
 #[derive(Debug, Clone, Copy)]
 pub struct HealthOptions {
     /// Multiplies the number of people, 1 being about 230 people with about 600 visits.

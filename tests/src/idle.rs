@@ -1,30 +1,28 @@
-//! Whether nodes still work: by the state of their threads, which says it on a crowded machine too.
+//! Waiting for the nodes to stop working: the state of their threads says it on a crowded machine too.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How often in a row nobody must be found working.
+use wanqu_testing::until;
+
+/// The looks in a row at which no thread may be found working.
 const TIMES: u32 = 20;
 
 /// Waits until no thread of a node runs or wants to.
 ///
-/// # Errors
+/// # Panics
 /// If they still work after `patience`.
-pub async fn nodes_are_idle(patience: Duration) -> Result<(), String> {
-    let begun = Instant::now();
+pub async fn nodes_are_idle(patience: Duration) {
     let mut idle = 0;
-    while idle < TIMES {
+    until("the nodes doing nothing", patience, async || {
         let working = working();
         idle = if working.is_empty() { idle + 1 } else { 0 };
-        if begun.elapsed() > patience {
-            return Err(format!("threads still work: {working:?}"));
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    Ok(())
+        if idle < TIMES { Err(format!("threads that work: {working:?}")) } else { Ok(()) }
+    })
+    .await;
 }
 
-/// The names of the nodes' threads that run or want to (state R of `/proc/self/task/*/stat`).
+/// Returns the names of the nodes' threads that run or want to (state R of `/proc/self/task/*/stat`).
 fn working() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     tasks

@@ -20,7 +20,7 @@ use crate::federation::{Federation, jid, researcher};
 /// A node's identity, new and valid, as its own authority would issue it.
 ///
 /// # Panics
-/// For a jurisdiction that is no member.
+/// If the jurisdiction is no member.
 #[must_use]
 pub fn identity_of(federation: &Federation, jurisdiction: &str) -> NodeIdentity {
     let authority: &Authority = federation.local.authority(&jid(jurisdiction)).expect("a member");
@@ -38,7 +38,7 @@ impl Impostor {
     /// Comes with an identity, and knows what the bundle of `jurisdiction` says.
     ///
     /// # Panics
-    /// For a jurisdiction that is no member.
+    /// If the jurisdiction is no member.
     #[must_use]
     pub fn new(federation: &Federation, jurisdiction: &str, identity: NodeIdentity) -> Self {
         let bundle = federation.local.bundle(&jid(jurisdiction)).expect("a member").clone();
@@ -81,7 +81,7 @@ impl Impostor {
         self.send_to(envelope.to.as_str(), envelope).await
     }
 
-    /// The same, to somebody else than it names.
+    /// Sends an envelope to another owner than it names.
     ///
     /// # Errors
     /// The refusal.

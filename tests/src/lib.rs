@@ -1,5 +1,5 @@
-//! What the end-to-end suites stand on: worlds of test data, an oracle over all of it, and ways to compare, to attack
-//! and to listen in.
+//! Tools of the end-to-end suites: worlds of test data, an oracle over all of it, comparison of answers, attacks, and
+//! recorders of what crosses and what is logged.
 
 #![allow(
     clippy::too_many_lines,
@@ -9,6 +9,7 @@
 #![allow(clippy::must_use_candidate, clippy::format_collect, reason = "called by tests alone")]
 #![allow(clippy::explicit_auto_deref, reason = "without the dereference the types of random choices do not match")]
 
+pub mod architecture;
 pub mod attacks;
 pub mod bench;
 pub mod check;

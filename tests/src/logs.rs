@@ -1,4 +1,4 @@
-//! Every line that a node would log if it were asked to say all it may, kept for a search.
+//! Recorder of every line that the nodes log at the finest level that they allow.
 
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -25,7 +25,7 @@ impl Logs {
         })
     }
 
-    /// What has been logged since this was last asked.
+    /// Returns the lines that were logged since the last call.
     #[must_use]
     pub fn take(&self) -> Vec<u8> {
         self.0.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default()

@@ -80,7 +80,7 @@ impl Relay {
         self.breaks.send_replace(());
     }
 
-    /// How many bytes the node has been sent.
+    /// Returns the number of bytes that were sent to the node.
     #[must_use]
     pub fn asked(&self) -> u64 {
         self.asked.load(Ordering::Acquire)

@@ -39,14 +39,14 @@ pub fn kinds(rows: &Rows) -> String {
     rows.types.iter().map(letter).collect()
 }
 
-/// What a listed query should do.
+/// Expected result of a listed query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     /// Give the oracle's answer, with columns of these kinds.
     Answer {
         /// The letters of the columns.
         kinds: String,
-        /// Whether rows come in a given order.
+        /// True if the rows come in a given order.
         order: Order,
     },
     /// Be refused with this code.
@@ -60,7 +60,7 @@ pub struct Listed {
     pub place: String,
     /// The query.
     pub sql: String,
-    /// What it should do.
+    /// Expected result.
     pub expected: Expected,
 }
 

@@ -11,7 +11,7 @@ use crate::health::Canaries;
 /// A form of a planted value to look for.
 #[derive(Debug, Clone)]
 pub struct Needle {
-    /// What it is, for people.
+    /// Display name.
     pub name: String,
     bytes: Vec<u8>,
 }
@@ -37,7 +37,7 @@ pub fn needles(canaries: &Canaries) -> Vec<Needle> {
     for unscaled in &canaries.hundredths {
         add(format!("decimal {unscaled}, encoded"), &unscaled.to_le_bytes());
         add(format!("decimal {unscaled}, written"), format!("{}.{:02}", unscaled / 100, unscaled % 100).as_bytes());
-        // The same as a float.
+        // The value as a float.
         let float = *unscaled as f64 / 100.0;
         add(format!("decimal {unscaled}, as a float"), &float.to_le_bytes());
     }
@@ -72,11 +72,11 @@ pub fn found(needles: &[Needle], haystack: &[u8]) -> Vec<String> {
 /// One message that crossed.
 #[derive(Debug, Clone)]
 pub struct Crossing {
-    /// Who sent it.
+    /// The sender.
     pub from: JurisdictionId,
-    /// Who received it.
+    /// The receiver.
     pub to: JurisdictionId,
-    /// What it was, before encryption.
+    /// The message before encryption.
     pub bytes: Vec<u8>,
 }
 
@@ -88,13 +88,13 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// What has crossed since this was last asked.
+    /// Returns and forgets the messages that have crossed since the last call.
     #[must_use]
     pub fn take(&self) -> Vec<Crossing> {
         self.crossings.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default()
     }
 
-    /// What has crossed since it was last taken.
+    /// Returns the messages that have crossed since they were last taken.
     #[must_use]
     pub fn heard(&self) -> Vec<Crossing> {
         self.crossings.lock().map(|all| all.clone()).unwrap_or_default()

@@ -25,7 +25,7 @@ use crate::world::{World, WorldError};
 /// The folders of the three cities.
 pub const CITIES: [&str; 3] = ["shenzhen", "hongkong", "macau"];
 
-/// How a table is spread: its name, and the column whose value says in which city a row lies; none for a copy in each.
+/// A table's name, and the column whose value decides in which city a row lies; none for a copy in each.
 const SPREAD: [(&str, Option<&str>); 8] = [
     ("region", None),
     ("nation", None),

@@ -1,4 +1,4 @@
-//! Watching everything at once: what crosses, what the researcher sees, and what is logged.
+//! Search for planted values in what crosses, what the researcher sees, and what is logged.
 
 use wanqu_model::refusal::Refusal;
 
@@ -20,7 +20,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Where planted values were seen since this was last asked: in crossings, in logs, and in what the researcher got.
+    /// Returns the places where planted values were seen since the last call: crossings, logs, and the researcher's answer.
     /// Nothing is named but the place and the kind of value.
     #[must_use]
     pub fn seen(&self, federation: &Federation, answer: &Result<Answered, Refusal>) -> Vec<String> {
@@ -33,7 +33,7 @@ impl Watch {
         seen
     }
 
-    /// Where planted values were seen in crossings and in logs.
+    /// Returns the places where planted values were seen in crossings and in logs.
     #[must_use]
     pub fn crossed(&self, federation: &Federation) -> Vec<String> {
         let mut seen = Vec::new();

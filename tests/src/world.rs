@@ -14,7 +14,7 @@ use crate::health::{self, HealthOptions};
 /// The manifests of the health world.
 const HEALTH: &str = include_str!("../worlds/health.yaml");
 
-/// Why a world could not be made.
+/// Failure to write a world.
 #[derive(Debug)]
 pub struct WorldError(String);
 
@@ -90,7 +90,7 @@ impl World {
         self.folder.path().join("data").join(name)
     }
 
-    /// What the manifests compile to, with no node placed anywhere.
+    /// Returns the bundles of the manifests, without endpoints and identities.
     ///
     /// # Errors
     /// Every finding of the compiler.

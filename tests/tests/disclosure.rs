@@ -4,6 +4,7 @@
 #![allow(clippy::type_complexity, reason = "plain is better in a test")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +13,7 @@ use wanqu_identity::{Authority, Validity};
 use wanqu_model::answer::JurisdictionOutcome;
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
+use wanqu_testing::until;
 use wanqu_tests::attacks::{self, Attack, Outcome};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN};
 use wanqu_tests::grammar::RandomQuery;
@@ -70,7 +72,7 @@ async fn the_suites_queries_let_nothing_through() {
     assert!(leaks.is_empty(), "{}", leaks.concat());
 }
 
-/// What is wrong with what came of an attack.
+/// Returns what is wrong with the result of an attack; `None` if nothing is.
 async fn came_of(
     federation: &Federation,
     home: &str,
@@ -111,7 +113,7 @@ async fn came_of(
     }
 }
 
-/// How somebody could tell an answer about few from one about nobody.
+/// Returns how an answer about few could be told from one about nobody; `None` if it could not.
 fn told_apart(few: &Answered, nobody: &Answered) -> Option<String> {
     let rows = |answered: &Answered| format!("{:?}", answered.rows.rows);
     if rows(few) != rows(nobody) {
@@ -227,7 +229,7 @@ async fn envelopes_that_lie() {
         impostor.envelope(SHENZHEN, "SELECT specialty, count(*) AS n FROM gba.health.visits GROUP BY specialty");
     other.nonce = envelope.nonce;
     assert_eq!(impostor.send(&other).await.unwrap_err().code.to_string(), "envelope");
-    // What is another's.
+    // An envelope for another owner.
     for sql in ["SELECT count(*) AS n FROM macau.health.visits", "SELECT count(*) AS n FROM \"gba@MO\".health.visits"] {
         let came = impostor.send(&impostor.envelope(SHENZHEN, sql)).await;
         assert_eq!(came.unwrap_err().code.to_string(), "unknown-name", "{sql}");
@@ -324,18 +326,16 @@ async fn certificates_that_do_not_hold() {
     let answer = tokio::task::spawn_blocking(move || {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         answer
     });
     assert!(answer.await.unwrap().len() < 64, "a TLS alert at most");
-    for _ in 0..100 {
-        if federation.tap.refused().len() > before {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("a connection in the clear was not noticed");
+    until("the connection in the clear being noticed", Duration::from_secs(30), async || {
+        let refused = federation.tap.refused();
+        if refused.len() > before { Ok(()) } else { Err(format!("{refused:?}")) }
+    })
+    .await;
 }

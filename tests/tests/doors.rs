@@ -1,5 +1,5 @@
-//! The doors of running nodes: who is let in, what is written down of those who are not, and what happens when somebody
-//! leaves or is slow.
+//! Gateways and exchanges of running nodes: which callers are let in, what is logged of those who are not, and what happens
+//! when a caller leaves or an owner is slow.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,8 +14,10 @@ use query_node::audit::{self, Entry, Filter};
 use query_node::clock::Clock;
 use wanqu_client::Client;
 use wanqu_model::answer::{Event, Progress, Question};
+use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::Code;
 use wanqu_rules::envelope::Envelope;
+use wanqu_testing::until;
 use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question, researcher};
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::idle::nodes_are_idle;
@@ -38,16 +40,8 @@ fn entries(federation: &Federation, node: &str) -> Vec<Entry> {
     audit::read(folder, &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
 }
 
-/// Waits for a condition, not for a time.
-async fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(value) = condition() {
-            return value;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it never happened: {what}");
-}
+/// Longest time of one condition.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// A clock that a test sets forward.
 #[derive(Default)]
@@ -94,7 +88,7 @@ async fn tokens_that_do_not_hold() {
     ask(&client(HONG_KONG, &token(HONG_KONG)), &question(ALL_VISITS)).await.unwrap();
 }
 
-/// What a server says to somebody who does not speak TLS.
+/// Returns a server's answer to a client without TLS.
 fn in_the_clear(address: SocketAddr) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -116,10 +110,11 @@ async fn connections_in_the_clear_are_refused_and_logged() {
         let answer = tokio::task::spawn_blocking(move || in_the_clear(address)).await.unwrap();
         assert!(answer.len() < 64, "{door}: more than a TLS alert");
         let mut seen = Vec::new();
-        until(door, || {
+        until(&format!("a line about the {door}"), WITHIN, async || {
             seen.extend(logs.take());
-            let text = String::from_utf8_lossy(&seen);
-            text.lines().any(|line| line.contains("a connection was refused") && line.contains("WARN")).then_some(())
+            let text = String::from_utf8_lossy(&seen).into_owned();
+            let logged = |line: &str| line.contains("a connection was refused") && line.contains("WARN");
+            if text.lines().any(logged) { Ok(()) } else { Err(text) }
         })
         .await;
     }
@@ -186,31 +181,40 @@ async fn a_researcher_who_leaves_stops_every_owner() {
     let planned = answer.next().await.unwrap().unwrap();
     let Event::Progress(Progress::Planned { query_id, fragments: 2 }) = planned else { panic!("{planned:?}") };
     // The envelopes have crossed, and nobody has released anything.
-    until("the owner is asked", || federation.tap.heard().iter().find(|c| c.to == jid(SHENZHEN)).map(drop)).await;
+    until("Shenzhen being asked", WITHIN, async || {
+        let asked: Vec<JurisdictionId> = federation.tap.heard().into_iter().map(|crossing| crossing.to).collect();
+        if asked.contains(&jid(SHENZHEN)) { Ok(()) } else { Err(format!("messages to {asked:?}")) }
+    })
+    .await;
     drop(answer);
     for owner in [SHENZHEN, HONG_KONG] {
-        let refusal = until(owner, || {
-            entries(&federation, owner).into_iter().find_map(|entry| match entry {
-                Entry::Refused { asked, refusal } if asked.query_id == query_id => Some(refusal),
+        let what = format!("{owner} writing down that it stops");
+        let refusal = until(&what, WITHIN, async || {
+            let entries = entries(&federation, owner);
+            let refused = entries.iter().find_map(|entry| match entry {
+                Entry::Refused { asked, refusal } if asked.query_id == query_id => Some(refusal.clone()),
                 _ => None,
-            })
+            });
+            refused.ok_or_else(|| format!("{entries:?}"))
         });
         assert_eq!(refusal.await.code, Code::Cancelled, "{owner}");
     }
-    nodes_are_idle(Duration::from_mins(1)).await.unwrap();
+    nodes_are_idle(Duration::from_mins(1)).await;
 
     // Rows that stream.
     let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
     while !matches!(answer.next().await.unwrap().unwrap(), Event::Batch(_)) {}
     drop(answer);
-    let closed = until("the stream is closed", || {
-        entries(&federation, MACAU).into_iter().find_map(|entry| match entry {
-            Entry::PublicClosed { complete, rows, from, .. } => Some((complete, rows > 0, from)),
+    let closed = until("Macau closing the stream", WITHIN, async || {
+        let entries = entries(&federation, MACAU);
+        let closed = entries.iter().find_map(|entry| match entry {
+            Entry::PublicClosed { complete, rows, from, .. } => Some((*complete, *rows > 0, from.clone())),
             _ => None,
-        })
+        });
+        closed.ok_or_else(|| format!("{entries:?}"))
     });
     assert_eq!(closed.await, (false, true, jid(HONG_KONG)));
-    nodes_are_idle(Duration::from_mins(1)).await.unwrap();
+    nodes_are_idle(Duration::from_mins(1)).await;
     federation.ask(HONG_KONG, ALL_VISITS).await.unwrap();
 }
 
@@ -230,7 +234,10 @@ async fn an_owner_that_is_slow_but_alive() {
     relay.hold(true);
     let begun = Instant::now();
     let (asking, ()) = tokio::join!(federation.ask(HONG_KONG, ALL_VISITS), async {
-        until("the owner is asked", || (relay.asked() > before).then_some(())).await;
+        until("the owner being asked", WITHIN, async || {
+            if relay.asked() > before { Ok(()) } else { Err("not a byte has passed the relay") }
+        })
+        .await;
         tokio::time::sleep(slowness).await;
         relay.hold(false);
     });

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use wanqu_testbed::binaries::{Tool, ensure};
 
-/// What `charts/wanqu/README.md` is to hold.
+/// Returns the text that `charts/wanqu/README.md` should have.
 ///
 /// # Panics
 /// If helm-docs cannot be built or run.

@@ -1,4 +1,4 @@
-//! Helm, run as a person would run it, with nothing of the person's own settings.
+//! Helm as a program, without the user's own settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,17 +12,17 @@ const RELEASE: &str = "wanqu";
 /// Its namespace.
 const NAMESPACE: &str = "wanqu-system";
 
-/// The program.
+/// Helm, built from source on first use.
 #[derive(Debug)]
 pub struct Helm {
     program: PathBuf,
     kubeconfig: Option<PathBuf>,
 }
 
-/// What it said.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Output {
-    /// Whether it did what it was asked.
+    /// True if it succeeded.
     pub success: bool,
     /// Standard output.
     pub stdout: String,
@@ -31,14 +31,14 @@ pub struct Output {
 }
 
 impl Helm {
-    /// Helm without a cluster. It is built on first use, which takes minutes once.
+    /// Returns Helm without a cluster. The first use builds it, which takes minutes.
     #[must_use]
     pub fn new() -> Self {
         let program = ensure(Tool::Helm).unwrap_or_else(|error| panic!("{error}"));
         Self { program, kubeconfig: None }
     }
 
-    /// Helm for the cluster that this kubeconfig leads to.
+    /// Returns Helm for the cluster of this kubeconfig.
     #[must_use]
     pub fn of(kubeconfig: &Path) -> Self {
         Self { kubeconfig: Some(kubeconfig.to_owned()), ..Self::new() }
@@ -63,7 +63,7 @@ impl Helm {
         }
     }
 
-    /// What the chart renders with these arguments, such as `--set` and `--values`.
+    /// Renders the chart with these arguments, such as `--set` and `--values`.
     ///
     /// # Panics
     /// If it does not render.
@@ -74,12 +74,12 @@ impl Helm {
         Rendered::parse(output.stdout)
     }
 
-    /// The same, whatever comes of it.
+    /// Renders the chart with these arguments, and returns the result whether it succeeded or not.
     #[must_use]
     pub fn try_template(&self, arguments: &[&str]) -> Output {
         let chart = crate::chart();
         let chart = chart.to_str().expect("the path is text");
-        // Without a cluster helm does not know its version, and the chart asks for one.
+        // Without a cluster helm knows no version of Kubernetes, and the chart needs one.
         self.run(&[&["template", RELEASE, chart, "--kube-version", "1.34.0"], arguments].concat())
     }
 }

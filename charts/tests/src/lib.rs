@@ -1,4 +1,4 @@
-//! The chart as its tests see it.
+//! Tools of the chart's tests: Helm, what it renders, and the pages about the chart.
 //!
 //! ```text
 //! charts/wanqu ─▶ Helm::template(values) ─▶ Rendered ─▶ object("Deployment", "wanqu-operator")
@@ -31,7 +31,7 @@ pub fn chart() -> PathBuf {
     root().join("charts/wanqu")
 }
 
-/// The values files that the chart is tried with: the files of `ci/`, each a way in which people set it up.
+/// Returns the values files of `ci/`, each a common setup of the chart.
 #[must_use]
 pub fn values_files() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(chart().join("ci")).expect("the chart has a folder ci");

@@ -1,14 +1,14 @@
-//! The metrics that there are, as the registries in the source declare them.
+//! Names of all metrics, from the registries in the source.
 
 use std::collections::BTreeSet;
 
-/// Where programs declare what they count.
+/// Source files that declare metrics.
 const REGISTRIES: [&str; 2] = ["query-node/src/observe/metrics.rs", "operator/src/framework/metrics.rs"];
 
-/// Every metric by the name that a query uses, without the endings of counters and histograms.
+/// Returns every metric by the name that a query uses, without the endings of counters and histograms.
 ///
 /// # Panics
-/// If a registry is gone from its place or declares nothing.
+/// If a source file is missing or declares nothing.
 #[must_use]
 pub fn metrics() -> BTreeSet<String> {
     REGISTRIES.iter().flat_map(|path| declared(path)).collect()
@@ -29,7 +29,7 @@ fn declared(path: &str) -> Vec<String> {
     found
 }
 
-/// The names of this project's metrics in a query, without the endings of counters and histograms.
+/// Returns the names of this project's metrics in a query, without the endings of counters and histograms.
 #[must_use]
 pub fn used(query: &str) -> BTreeSet<String> {
     let words = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));

@@ -8,13 +8,13 @@
 /// A command, and the line of the page that it begins on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// As a shell takes it; a line that ends with a backslash goes on in the next.
+    /// The command for a shell; lines that end with a backslash are continued.
     pub command: String,
-    /// For messages.
+    /// Line number on the page.
     pub line: usize,
 }
 
-/// Every command of a page, in order.
+/// Returns every command of a page, in order.
 #[must_use]
 pub fn steps(page: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();

@@ -1,4 +1,4 @@
-//! The command line's words.
+//! The arguments of `wanqu`.
 
 use std::path::PathBuf;
 
@@ -9,9 +9,9 @@ use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 /// Printed below every `--help`.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0    it was done
-  1    it failed
-  2    the command line is not understood
+  0    success
+  1    failure
+  2    wrong usage of the command line
   3    the query was refused
   4    a jurisdiction is missing: the query failed for it, or --partial answered without it
   130  interrupted";
@@ -67,10 +67,10 @@ Examples:
 #[derive(Debug, Parser)]
 #[command(name = "wanqu", version, max_term_width = 110, after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub struct Args {
-    /// Where the local federation keeps its keys, logs and sample data [default: `wanqu` in the user's state folder].
+    /// Folder of the local federation's keys, logs and sample data [default: `wanqu` in the user's state folder].
     #[arg(long, global = true, value_name = "DIR", env = "WANQU_HOME")]
     pub state: Option<PathBuf>,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -101,12 +101,12 @@ pub enum Command {
     Audit(AuditArgs),
     /// Write the synthetic sample data of one jurisdiction into a folder, such as the root of a mounted volume.
     ///
-    /// It is what `wanqu demo` uses. A folder that holds it already is left as it is; one that holds anything else is refused.
+    /// The data is that of `wanqu demo`. A folder that holds it already is left unchanged; one that holds anything else is refused.
     #[command(after_help = SAMPLES_EXAMPLES, after_long_help = format!("{SAMPLES_EXAMPLES}\n\n{EXIT_CODES}"))]
     Samples(SamplesArgs),
-    /// Ask a node or an operator whether it is ready, at its port of observation.
+    /// Ask a node or an operator at its observation port whether it is ready.
     ///
-    /// Prints what it answers; 0 only if it is ready.
+    /// Prints the answer; exits with 0 only if it is ready.
     #[command(after_help = READY_EXAMPLES, after_long_help = format!("{READY_EXAMPLES}\n\n{EXIT_CODES}"))]
     Ready(ReadyArgs),
     /// Print a shell's completion script.
@@ -116,18 +116,18 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
-    /// Print this command line's reference as Markdown.
+    /// Print the reference of the command line as Markdown.
     #[command(hide = true)]
     Reference,
 }
 
-/// What `demo` takes.
+/// Arguments of `demo`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct DemoArgs {
     /// Take the tour and stop; exit with 0 only if every step came out as it should.
     #[arg(long)]
     pub tour: bool,
-    /// Where the sample data lies or is to be made [default: `gba/data` in the state folder].
+    /// Folder of the sample data, which is made if it is missing [default: `gba/data` in the state folder].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Ports to listen on.
@@ -146,13 +146,13 @@ pub struct PortArgs {
     pub exchange_port: u16,
 }
 
-/// What `up` takes.
+/// Arguments of `up`.
 #[derive(Debug, ClapArgs)]
 pub struct UpArgs {
     /// A manifest file, or a folder of them (.yaml, .yml, .json).
     #[arg(short = 'f', long = "filename", value_name = "DIR", required = true)]
     pub manifests: PathBuf,
-    /// The folder that relative source roots of the manifests start from [default: the folder of the manifests].
+    /// The folder that relative data roots of the manifests start from [default: the folder of the manifests].
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Ports to listen on.
@@ -160,7 +160,7 @@ pub struct UpArgs {
     pub ports: PortArgs,
 }
 
-/// What `check` takes.
+/// Arguments of `check`.
 #[derive(Debug, ClapArgs)]
 pub struct CheckArgs {
     /// A manifest file, or a folder of them (.yaml, .yml, .json).
@@ -168,41 +168,41 @@ pub struct CheckArgs {
     pub manifests: PathBuf,
 }
 
-/// What `samples` takes.
+/// Arguments of `samples`.
 #[derive(Debug, ClapArgs)]
 pub struct SamplesArgs {
-    /// Whose data: CN-SZ, HK or MO.
+    /// The jurisdiction whose data to write: CN-SZ, HK or MO.
     #[arg(long, value_name = "ID")]
     pub jurisdiction: JurisdictionId,
-    /// The folder, empty or with sample data in it.
+    /// The folder to write to: empty, or with sample data in it.
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
-    /// Visits of all three jurisdictions together, of which this one has its part.
+    /// Number of visits in all three jurisdictions together, of which this one gets its share.
     #[arg(long, value_name = "COUNT", default_value_t = wanqu_samples::Options::default().visits)]
     pub visits: u64,
-    /// Everything random follows from it; the same for all jurisdictions of a federation.
+    /// Seed of the random numbers; the same for every jurisdiction of a federation.
     #[arg(long, value_name = "SEED", default_value_t = wanqu_samples::Options::default().seed)]
     pub seed: u64,
 }
 
-/// What `ready` takes.
+/// Arguments of `ready`.
 #[derive(Debug, ClapArgs)]
 pub struct ReadyArgs {
-    /// Its port of observation.
+    /// Its observation port.
     #[arg(value_name = "HOST:PORT")]
     pub address: String,
-    /// Ask again for so many seconds until it is ready.
+    /// Keep asking for this many seconds until it is ready.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u64,
 }
 
-/// Which gateway to ask, and as whom. Nothing of it is needed for a federation that `demo` or `up` started here.
+/// The gateway to ask, and the identity to ask with. None is needed for a federation that `demo` or `up` started here.
 #[derive(Debug, Default, ClapArgs)]
 pub struct GatewayArgs {
     /// The home node to ask: a jurisdiction of the local federation, such as HK [default: the federation's first].
     #[arg(long, value_name = "ID")]
     pub node: Option<JurisdictionId>,
-    /// A gateway elsewhere, `https://host:port`.
+    /// A gateway outside the local federation, `https://host:port`.
     #[arg(long, value_name = "URL", env = "WANQU_GATEWAY", conflicts_with = "node", requires_all = ["ca", "token_file"])]
     pub gateway: Option<String>,
     /// The PEM file of the CA that vouches for that gateway.
@@ -214,12 +214,12 @@ pub struct GatewayArgs {
     /// The research project [default: in a local federation, the researcher's first].
     #[arg(long, value_name = "NAME", env = "WANQU_PROJECT")]
     pub project: Option<ResourceName>,
-    /// Why you ask [default: in a local federation, the project's first].
+    /// The purpose of the query [default: in a local federation, the project's first].
     #[arg(long, value_name = "PURPOSE", env = "WANQU_PURPOSE")]
     pub purpose: Option<Purpose>,
 }
 
-/// Where the SQL comes from.
+/// The SQL text, or the file that holds it.
 #[derive(Debug, Default, ClapArgs)]
 pub struct SqlArgs {
     /// The query. Without it and without --file, it is read from standard input.
@@ -230,7 +230,7 @@ pub struct SqlArgs {
     pub file: Option<PathBuf>,
 }
 
-/// How rows are written.
+/// Formats of rows.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table for people, fitted to the terminal.
@@ -240,16 +240,16 @@ pub enum Format {
     Csv,
     /// One array of objects.
     Json,
-    /// One object a line.
+    /// One object per line.
     Ndjson,
     /// Apache Parquet; needs --output.
     Parquet,
 }
 
-/// How an answer is written.
+/// Format and place of an answer's rows.
 #[derive(Debug, Default, Clone, ClapArgs)]
 pub struct RowsArgs {
-    /// How to write the rows.
+    /// The format of the rows.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Write the rows to a file; it appears only once the answer is whole.
@@ -258,15 +258,15 @@ pub struct RowsArgs {
     /// The most rows that a table shows; 0 for all.
     #[arg(long, value_name = "ROWS", default_value_t = 1000)]
     pub max_rows: usize,
-    /// Leave out progress and the account of the answer; what is missing is still said.
+    /// Print neither progress nor the account of the answer; warnings about missing parts are still printed.
     #[arg(short, long)]
     pub quiet: bool,
 }
 
-/// What `query` takes.
+/// Arguments of `query`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct QueryArgs {
-    /// Where the SQL comes from.
+    /// The SQL text, or the file that holds it.
     #[command(flatten)]
     pub sql: SqlArgs,
     /// Which gateway to ask.
@@ -278,15 +278,15 @@ pub struct QueryArgs {
     /// Add a column that marks the rows which may lack an owner's part.
     #[arg(long)]
     pub mark_incomplete: bool,
-    /// How the answer is written.
+    /// Format and place of the rows.
     #[command(flatten)]
     pub rows: RowsArgs,
 }
 
-/// What `explain` takes.
+/// Arguments of `explain`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct ExplainArgs {
-    /// Where the SQL comes from.
+    /// The SQL text, or the file that holds it.
     #[command(flatten)]
     pub sql: SqlArgs,
     /// Which gateway to ask.
@@ -295,15 +295,15 @@ pub struct ExplainArgs {
     /// Show, for each column and operator, the rule of each owner that admits or refuses it.
     #[arg(long)]
     pub policy: bool,
-    /// How to write it.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Write it to a file.
+    /// Write the output to a file.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// What `catalog` takes.
+/// Arguments of `catalog`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct CatalogArgs {
     /// Show only tables whose name contains this, with their columns.
@@ -318,21 +318,21 @@ pub struct CatalogArgs {
     /// Show the columns of every table.
     #[arg(long)]
     pub columns: bool,
-    /// How to write it.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Write it to a file.
+    /// Write the output to a file.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// What `audit` takes.
+/// Arguments of `audit`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct AuditArgs {
     /// The owner whose log is read [default: the federation's first].
     #[arg(long, value_name = "ID")]
     pub node: Option<JurisdictionId>,
-    /// Read the log in a folder instead.
+    /// Read the log in this folder instead.
     #[arg(long, value_name = "DIR", conflicts_with = "node")]
     pub log: Option<PathBuf>,
     /// Only entries of this query.
@@ -347,13 +347,13 @@ pub struct AuditArgs {
     /// Only refusals.
     #[arg(long)]
     pub refused: bool,
-    /// Only the last so many entries that fit; 0 for all.
+    /// Only the last ENTRIES entries that match; 0 for all.
     #[arg(long, value_name = "ENTRIES", default_value_t = 0)]
     pub limit: usize,
-    /// Check that the log is whole: numbered without gaps, each entry chained to the one before.
+    /// Verify that the log is whole: numbered without gaps, each entry chained to the one before.
     #[arg(long)]
     pub verify: bool,
-    /// How to write it.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 }

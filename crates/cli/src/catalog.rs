@@ -1,4 +1,4 @@
-//! `wanqu catalog`: what a query can name at one home node.
+//! `wanqu catalog`: the tables and columns that a query can name at one home node.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::render::cells::counted;
 use super::render::sink::sink;
 use super::state::StateDir;
 
-/// Prints the tables, or the columns of those that were named.
+/// Prints the tables, or the columns of those whose names match.
 pub async fn run(state: &StateDir, args: &CatalogArgs) -> Outcome {
     let mut tables = match &args.bundle {
         Some(path) => {
@@ -28,7 +28,9 @@ pub async fn run(state: &StateDir, args: &CatalogArgs) -> Outcome {
     let wanted = args.name.as_deref().unwrap_or_default();
     tables.retain(|table| table.name.contains(wanted));
     if tables.is_empty() {
-        return Err(Failure::failed(format!("no table's name contains {wanted:?}")));
+        return Err(Failure::failed(format!(
+            "no table has a name that contains {wanted:?}; `wanqu catalog` lists all"
+        )));
     }
     let with_columns = args.columns || args.name.is_some();
     let batch = if with_columns { columns(&tables) } else { overview(&tables) }?;
@@ -41,7 +43,7 @@ pub async fn run(state: &StateDir, args: &CatalogArgs) -> Outcome {
     Ok(())
 }
 
-/// A line for each table: who serves it, what may leave, what it holds.
+/// Returns a row for each table: its owners, what may leave them, its description.
 fn overview(tables: &[TableListing]) -> Outcome<RecordBatch> {
     let column = |of: &dyn Fn(&TableListing) -> String| tables.iter().map(of).collect::<Vec<_>>();
     let owners = |table: &TableListing| {
@@ -52,11 +54,11 @@ fn overview(tables: &[TableListing]) -> Outcome<RecordBatch> {
         ("table", column(&|table| table.name.clone())),
         ("served by", column(&owners)),
         ("what leaves", column(&what_leaves)),
-        ("holds", column(&|table| table.description.clone())),
+        ("description", column(&|table| table.description.clone())),
     ])
 }
 
-/// A line for each column.
+/// Returns a row for each column.
 fn columns(tables: &[TableListing]) -> Outcome<RecordBatch> {
     let all: Vec<_> = tables.iter().flat_map(|table| table.columns.iter().map(move |c| (table, c))).collect();
     text_batch(&[
@@ -65,7 +67,7 @@ fn columns(tables: &[TableListing]) -> Outcome<RecordBatch> {
         ("type", all.iter().map(|(_, column)| column.data_type.clone()).collect()),
         ("class", all.iter().map(|(_, column)| column.class.to_string()).collect()),
         ("unit", all.iter().map(|(_, column)| column.unit.clone().unwrap_or_default()).collect()),
-        ("says", all.iter().map(|(_, column)| column.description.clone()).collect()),
+        ("description", all.iter().map(|(_, column)| column.description.clone()).collect()),
     ])
 }
 
@@ -79,7 +81,7 @@ fn what_leaves(table: &TableListing) -> String {
         return one.clone();
     }
     let each = table.owners.iter().map(|(id, applied)| format!("{id}: {}", rule(applied)));
-    each.collect::<Vec<_>>().join("\n")
+    each.collect::<Vec<_>>().join("; ")
 }
 
 fn rule(rule: &ReleaseRule) -> String {
@@ -91,7 +93,7 @@ fn rule(rule: &ReleaseRule) -> String {
     }
 }
 
-/// A batch of text columns.
+/// Returns a batch of text columns.
 pub fn text_batch(columns: &[(&str, Vec<String>)]) -> Outcome<RecordBatch> {
     let arrays = columns.iter().map(|(name, values)| {
         let array: ArrayRef = Arc::new(StringArray::from_iter_values(values));
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_with_different_rules_have_a_line_each() {
+    fn owners_with_different_rules_are_listed_with_theirs() {
         let applied =
             |min_units, rounding| ReleaseRule { policies: Vec::new(), min_units, rounding, publish_zeros: false };
         let mut table = TableListing {
@@ -117,7 +119,7 @@ mod tests {
         };
         assert_eq!(what_leaves(&table), "aggregates of at least 10, counts to 5");
         table.owners[1].1 = applied(1, 1);
-        assert_eq!(what_leaves(&table), "HK: aggregates of at least 10, counts to 5\nMO: aggregates");
+        assert_eq!(what_leaves(&table), "HK: aggregates of at least 10, counts to 5; MO: aggregates");
         table.public = true;
         assert_eq!(what_leaves(&table), "rows");
     }

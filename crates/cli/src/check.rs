@@ -1,4 +1,4 @@
-//! `wanqu check`: manifests to bundles, and every problem on the way.
+//! `wanqu check`: compiles manifests to bundles, and prints every problem found.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,10 +14,11 @@ use wanqu_model::names::{JurisdictionId, ResourceName, SqlName};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::Fetched;
 
+use super::escape;
 use super::failure::{Failure, Outcome};
-use super::render::cells::{counted, printable};
+use super::render::cells::counted;
 
-/// Reads and compiles; prints every finding, or a line that says what was understood.
+/// Reads and compiles manifests; prints every problem, or a line that counts what was read.
 pub fn run(path: &Path) -> Outcome {
     let resources = read(path)?;
     let bundles = compiled(&resources, &Placements::default())?;
@@ -28,12 +29,12 @@ pub fn run(path: &Path) -> Outcome {
     super::put(&understood(&resources, &bundles))
 }
 
-/// The resources of a manifest file or folder.
+/// Reads the resources of a manifest file or folder.
 pub fn read(path: &Path) -> Outcome<Resources> {
     manifests::read(&[path.to_owned()]).map_err(|findings| failure(&findings))
 }
 
-/// The bundles of resources.
+/// Compiles resources to one bundle for each jurisdiction.
 pub fn compiled(resources: &Resources, placements: &Placements) -> Outcome<BTreeMap<JurisdictionId, NodeBundle>> {
     compile(resources, placements).map_err(|findings| failure(&findings))
 }
@@ -43,17 +44,17 @@ fn failure(findings: &[Finding]) -> Failure {
     listed(&problems)
 }
 
-/// Every problem on a line of its own, and how many there are.
+/// Returns a failure that counts the problems and lists them, one a line.
 fn listed(problems: &[String]) -> Failure {
     let mut text = counted(problems.len() as u64, "problem");
     for problem in problems {
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "\n  {}", printable(problem).replace('\n', "\n    "));
+        let _ = write!(text, "\n  {}", escape::block(problem, 4));
     }
     Failure::failed(text)
 }
 
-/// What the engine has to say of a member's mappings, which the compiler cannot type: one problem for each dataset.
+/// Returns the problems that the engine finds in a member's mappings, which the compiler cannot type: one for each dataset.
 fn mappings(bundle: &NodeBundle) -> Vec<String> {
     let own = bundle.slices.iter().filter(|slice| slice.jurisdiction == bundle.jurisdiction);
     let datasets: BTreeSet<&ResourceName> = own.map(|slice| &slice.dataset).collect();
@@ -65,7 +66,7 @@ fn mappings(bundle: &NodeBundle) -> Vec<String> {
     datasets.into_iter().filter_map(problem).collect()
 }
 
-/// No other member: nothing is run here.
+/// Stands in for the other members: nothing is run, so nobody is asked.
 #[derive(Debug)]
 struct Nobody;
 

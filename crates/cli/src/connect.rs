@@ -1,4 +1,4 @@
-//! Whom a command asks, and as whom: found in the state folder, or named on the command line.
+//! The gateway that a command asks and the identity it asks with, from the state folder or the command line.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::args::GatewayArgs;
 use super::failure::{Failure, Outcome};
 use super::state::{NodeState, Researcher, StateDir};
 
-/// A gateway, what it takes to be let in, and in whose name one asks.
+/// A gateway with the credentials, the project and the purpose to ask it with.
 #[derive(Debug)]
 pub struct Connection {
     /// `https://host:port`.
@@ -21,14 +21,17 @@ pub struct Connection {
     pub ca: String,
     /// The bearer token.
     pub token: String,
-    /// The project.
+    /// The research project.
     pub project: Option<ResourceName>,
-    /// The purpose.
+    /// The purpose of queries.
     pub purpose: Option<Purpose>,
 }
 
 impl Connection {
-    /// The gateway that the arguments name, or else a node of the local federation.
+    /// Returns a connection to the gateway that the arguments name, or else to a node of the local federation.
+    ///
+    /// # Errors
+    /// If a file cannot be read; if no local federation runs.
     pub fn find(state: &StateDir, args: &GatewayArgs) -> Outcome<Self> {
         if let (Some(gateway), Some(ca), Some(token)) = (&args.gateway, &args.ca, &args.token_file) {
             return Ok(Self {
@@ -43,23 +46,23 @@ impl Connection {
         Self::local(running.node(args.node.as_ref())?, args)
     }
 
-    /// A client; it connects when it is first used.
+    /// Returns a client, which connects when it is first used.
     pub fn client(&self) -> Outcome<Client> {
         Ok(Client::connect(&self.gateway, &self.ca, &self.token, None)?)
     }
 
-    /// A question in this connection's name.
+    /// Returns a question with this connection's project and purpose.
     #[must_use]
     pub fn question(&self, sql: String) -> Question {
         Question { sql, project: self.project.clone(), purpose: self.purpose.clone(), ..Question::default() }
     }
 
-    /// Asks.
+    /// Asks a question.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
         Client::connect(&self.gateway, &self.ca, &self.token, None)?.ask(question).await
     }
 
-    /// A node of the local federation, as one of its researchers.
+    /// Returns a connection to a node of the local federation, as one of its researchers.
     pub fn local(node: &NodeState, args: &GatewayArgs) -> Outcome<Self> {
         let researcher = researcher(node, args.project.as_ref())?;
         let (project, purpose) = defaults(researcher, args);
@@ -75,7 +78,7 @@ impl Connection {
     }
 }
 
-/// Who asks: a researcher of the project that was named, or the first there is.
+/// Returns a researcher of the named project, or else the node's first.
 fn researcher<'a>(node: &'a NodeState, project: Option<&ResourceName>) -> Outcome<&'a Researcher> {
     let takes_part =
         |r: &&Researcher| project.is_none_or(|wanted| r.projects.iter().any(|project| project.name == *wanted));
@@ -87,7 +90,7 @@ fn researcher<'a>(node: &'a NodeState, project: Option<&ResourceName>) -> Outcom
     })
 }
 
-/// What was said, or else the researcher's first project and its first purpose: on a laptop there is nobody to ask.
+/// Returns the project and purpose of the arguments, or else the researcher's first project and its first purpose.
 fn defaults(researcher: &Researcher, args: &GatewayArgs) -> (Option<ResourceName>, Option<Purpose>) {
     let named = |wanted: &ResourceName| researcher.projects.iter().find(|project| project.name == *wanted);
     let project = args.project.as_ref().map_or(researcher.projects.first(), named);

@@ -1,4 +1,4 @@
-//! An answer as it comes about, brought to where its rows are wanted.
+//! Reading an answer to its end and writing its rows in the format asked for.
 
 use std::path::Path;
 
@@ -13,21 +13,24 @@ use super::render::progress::Waiting;
 use super::render::sink::{Sink, sink};
 use super::render::table::Screen;
 
-/// How rows are wanted.
+/// Format and place in which rows are wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery<'a> {
-    /// The format.
+    /// Format of the rows.
     pub format: Format,
-    /// A file; standard output otherwise.
+    /// File to write to; standard output if none.
     pub output: Option<&'a Path>,
-    /// The most rows of a table; 0 for all.
+    /// Most rows that a table shows; 0 for all.
     pub max_rows: usize,
-    /// Neither progress nor account.
+    /// True if neither progress nor account is printed.
     pub quiet: bool,
 }
 
 impl<'a> Delivery<'a> {
-    /// As the command line says, if it can be so.
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// If Parquet is to go to standard output.
     pub fn of(args: &'a RowsArgs) -> Outcome<Self> {
         if args.format == Format::Parquet && args.output.is_none() {
             return Err(Failure::Usage("--format parquet needs --output FILE".to_owned()));
@@ -37,7 +40,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// Takes an answer to its end. Ctrl-C drops it, which cancels the query at the owners.
+/// Reads an answer to its end, writes its rows and returns its account. Ctrl-C drops it, which cancels the query at the owners.
 pub async fn deliver(asking: impl Future<Output = Result<Answer, Refusal>>, how: Delivery<'_>) -> Outcome<Summary> {
     tokio::select! {
         outcome = take(asking, how) => outcome,
@@ -70,14 +73,14 @@ async fn take(asking: impl Future<Output = Result<Answer, Refusal>>, how: Delive
     Ok(summary)
 }
 
-/// An answer without its account is not whole, and must not pass for one.
+/// Returns the failure for an answer without its account: it is not whole.
 fn cut_short() -> Failure {
     Refusal::new(Code::OwnerUnavailable, "the answer broke off before its end")
         .with_remedy("ask again; the gateway's log says more")
         .into()
 }
 
-/// Prints the account, and turns a missing jurisdiction into its exit code.
+/// Prints the account; returns `Failure::Partial` if a jurisdiction is missing.
 pub fn conclude(summary: &Summary, how: Delivery<'_>) -> Outcome {
     if how.quiet {
         eprint!("{}", warnings(summary));

@@ -12,6 +12,7 @@ use wanqu_samples::Options;
 use super::args::{DemoArgs, GatewayArgs};
 use super::check;
 use super::connect::Connection;
+use super::escape;
 use super::failure::{Failure, Outcome};
 use super::render::cells::counted;
 use super::render::table::Screen;
@@ -40,7 +41,7 @@ pub async fn run(state: &StateDir, args: &DemoArgs) -> Outcome {
 
     let node = running.state.node(None)?;
     let connection = Connection::local(node, &GatewayArgs::default())?;
-    super::put(&format!("\nA tour, asked from {}:\n", node.display_name))?;
+    super::put(&format!("\nA tour, asked from {}:\n", escape::line(&node.display_name)))?;
     let failed = tour::run(STEPS, &connection, Screen::stdout()).await;
     if args.tour || failed.is_err() {
         running.end().await;

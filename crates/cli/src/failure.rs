@@ -1,4 +1,4 @@
-//! How a command ends when it does not end well: one message, and an exit code that scripts can tell apart.
+//! Failures of commands: one message each, and an exit code that scripts can tell apart.
 
 use std::fmt;
 use std::io;
@@ -8,16 +8,18 @@ use std::process::ExitCode;
 use wanqu_model::io_reason;
 use wanqu_model::refusal::{Code, Refusal};
 
-/// How a query ended that was not answered.
+use super::escape;
+
+/// Reasons for which a query has no answer, as far as exit codes tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// A rule refused it.
     Refused,
     /// An owner is missing, or a node ends.
     Missing,
-    /// Something broke.
+    /// A fault of a node or a source.
     Failed,
-    /// It was called off.
+    /// The query was cancelled.
     Cancelled,
 }
 
@@ -51,35 +53,35 @@ impl From<Code> for End {
     }
 }
 
-/// Why a command did not do what it was asked.
+/// A command's failure.
 #[derive(Debug)]
 pub enum Failure {
-    /// It failed, and this sentence says why.
+    /// A fault, as a sentence.
     Failed(String),
-    /// The command line makes sense to the parser, but not together with what was found.
+    /// Arguments that the parser accepts, but that do not fit together or with what was found.
     Usage(String),
-    /// The query was refused, or an owner is missing.
+    /// A refusal of the query, or a missing owner.
     Refused(Box<Refusal>),
-    /// The same, as somebody else has put it into words.
+    /// The same, in the words of the operator or the API server.
     Told(End, String),
-    /// Rows were written, but a jurisdiction is missing from them; it was said already.
+    /// Rows were written, but lack a jurisdiction; the account has said so already.
     Partial,
     /// Ctrl-C.
     Interrupted,
-    /// Nobody reads our output any more, so there is nobody to tell.
+    /// Nobody reads standard output any more, so nothing is printed.
     BrokenPipe,
 }
 
-/// What a command gives.
+/// Result of a command.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// A failure with a sentence.
+    /// Returns a failure with this sentence.
     pub fn failed(text: impl Into<String>) -> Self {
         Self::Failed(text.into())
     }
 
-    /// A failure to read or write a file.
+    /// Returns the failure to read or write a file.
     #[must_use]
     pub fn file(verb: &str, path: &Path, error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -88,13 +90,13 @@ impl Failure {
         Self::Failed(format!("cannot {verb} {}: {}", path.display(), io_reason(error)))
     }
 
-    /// A failure to write to standard output.
+    /// Returns the failure to write to standard output.
     #[must_use]
     pub fn output(error: &io::Error) -> Self {
         Self::file("write", Path::new("standard output"), error)
     }
 
-    /// The exit code; `--help` lists them.
+    /// Returns the exit code; `--help` lists them.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -108,7 +110,7 @@ impl Failure {
         }
     }
 
-    /// Says it on standard error, if there is anything to say, and gives the exit code.
+    /// Prints the failure on standard error, if there is anything to print, and returns the exit code.
     #[must_use]
     pub fn report(&self) -> ExitCode {
         match self {
@@ -122,9 +124,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(text) | Self::Usage(text) => write!(f, "wanqu: {text}"),
-            Self::Refused(refusal) => write!(f, "{}: {refusal}", End::from(refusal.code).word()),
-            Self::Told(end, text) => write!(f, "{}: {text}", end.word()),
+            Self::Failed(text) | Self::Usage(text) => write!(f, "wanqu: {}", escape::message(text)),
+            Self::Refused(refusal) => write!(f, "{}: {}", End::from(refusal.code).word(), escape::refusal(refusal)),
+            Self::Told(end, text) => write!(f, "{}: {}", end.word(), escape::message(text)),
             Self::Partial => f.write_str("wanqu: the answer lacks a jurisdiction"),
             Self::Interrupted => f.write_str("wanqu: interrupted"),
             Self::BrokenPipe => f.write_str("wanqu: nobody reads the output"),
@@ -165,6 +167,18 @@ mod tests {
         assert_eq!(failure.exit_code(), 0);
         let full = Failure::output(&io::Error::from(io::ErrorKind::StorageFull));
         assert_eq!(full.to_string(), "wanqu: cannot write standard output: the disk is full");
+    }
+
+    #[test]
+    fn foreign_text_forges_no_message_of_ours() {
+        let owners = Refusal::new(Code::Limit, "busy\u{1b}[2K\nwanqu: all is well");
+        for (failure, shown) in [
+            (Failure::from(owners), "refused: busy\\u{1b}[2K\n          wanqu: all is well [limit]"),
+            (Failure::failed("no \u{7}\nnote: none"), "wanqu: no \\u{7}\n  note: none"),
+            (Failure::Told(End::Refused, "a\rb\nnote: none".to_owned()), "refused: a\\u{d}b\n  note: none"),
+        ] {
+            assert_eq!(failure.to_string(), shown);
+        }
     }
 
     #[test]

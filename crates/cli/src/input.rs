@@ -7,10 +7,13 @@ use std::path::Path;
 use super::args::SqlArgs;
 use super::failure::{Failure, Outcome};
 
-/// More than any node takes; a larger file is a mistake, and is not read to its end.
+/// Most bytes of a query that are read: more than any node accepts.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The text that was asked for.
+/// Returns the SQL text that the arguments name.
+///
+/// # Errors
+/// If there is none, it is empty, too long or not UTF-8, or a file cannot be read.
 pub fn sql(args: &SqlArgs) -> Outcome<String> {
     let text = match (&args.sql, &args.file) {
         (Some(sql), _) => sql.clone(),
@@ -20,7 +23,7 @@ pub fn sql(args: &SqlArgs) -> Outcome<String> {
         }
         (None, None) if io::stdin().is_terminal() => {
             return Err(Failure::Usage(
-                "there is no query: give it as an argument, with --file, or on standard input".to_owned(),
+                "no query was given: pass it as an argument, with --file, or on standard input".to_owned(),
             ));
         }
         _ => read(io::stdin().lock(), Path::new("standard input"))?,
@@ -35,7 +38,7 @@ fn read(from: impl Read, name: &Path) -> Outcome<String> {
     let mut bytes = Vec::new();
     from.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Failure::file("read", name, &e))?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Failure::failed(format!("{} is no query: it has more than 16 MiB", name.display())));
+        return Err(Failure::failed(format!("{} is too large for a query: it has more than 16 MiB", name.display())));
     }
     String::from_utf8(bytes).map_err(|_| Failure::failed(format!("{} is not UTF-8 text", name.display())))
 }

@@ -1,4 +1,4 @@
-//! `wanqu`: the command line. It starts a local federation, and asks one that runs. Under the name `kubectl-wanqu` it is the
+//! The command line `wanqu`: starts a local federation, and queries one that runs. Under the name `kubectl-wanqu` it is a
 //! plugin of kubectl.
 
 pub mod args;
@@ -8,6 +8,7 @@ pub mod check;
 pub mod connect;
 pub mod deliver;
 mod demo;
+mod escape;
 pub mod failure;
 pub mod input;
 pub mod kubectl;
@@ -38,7 +39,7 @@ use args::{Args, Command, DemoArgs};
 use failure::{Failure, Outcome};
 use state::StateDir;
 
-/// Reads the command line, does what it says, and gives the exit code.
+/// Parses the command line, runs its command, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     if std::env::args_os().next().is_some_and(|program| kubectl::is_called(&program)) {
@@ -48,7 +49,7 @@ pub fn main() -> ExitCode {
     finish(run(Args::parse()))
 }
 
-/// Takes a command to its end.
+/// Runs a command to its end and returns the exit code.
 fn finish(command: impl Future<Output = Outcome>) -> ExitCode {
     start_log();
     let outcome =
@@ -82,10 +83,10 @@ async fn run(args: Args) -> Outcome {
     }
 }
 
-/// The log goes to standard error, and only warnings do unless `RUST_LOG` says otherwise.
+/// Starts logging to standard error; only warnings unless `RUST_LOG` names another level.
 fn start_log() {
     let log = tracing_subscriber::fmt::layer().with_writer(io::stderr).without_time();
-    // A second call finds a log that is there already, and leaves it.
+    // A second call in one process leaves the log of the first.
     let _ = registry().with(log_filter("error,query_node=warn,wanqu=warn")).with(log).try_init();
 }
 

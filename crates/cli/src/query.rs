@@ -25,7 +25,7 @@ pub async fn query(state: &StateDir, args: &QueryArgs) -> Outcome {
     conclude(&summary, how)
 }
 
-/// Asks how a query would be split, or which rules it meets. Nothing is run.
+/// Asks how a query would be split, or which rules admit or refuse it. Nothing is run.
 pub async fn explain(state: &StateDir, args: &ExplainArgs) -> Outcome {
     let connection = Connection::find(state, &args.gateway)?;
     let word = if args.policy { "EXPLAIN POLICY" } else { "EXPLAIN" };
@@ -37,7 +37,7 @@ pub async fn explain(state: &StateDir, args: &ExplainArgs) -> Outcome {
     explained(&seen.batches, args.format, args.output.as_deref())
 }
 
-/// Writes an explanation: as lines where people read it.
+/// Writes an explanation: as plain lines for people, in the format asked for otherwise.
 pub(super) fn explained(batches: &[RecordBatch], format: Format, output: Option<&Path>) -> Outcome {
     let Some(first) = batches.first() else { return Ok(()) };
     if format == Format::Table

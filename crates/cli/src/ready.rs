@@ -1,4 +1,4 @@
-//! `wanqu ready`: asks `/readyz` at a port of observation. It is plain HTTP, since there is no data behind that port.
+//! `wanqu ready`: asks `/readyz` at an observation port, over plain HTTP: there is no data behind that port.
 
 use std::time::Duration;
 
@@ -8,17 +8,20 @@ use tokio::time::{Instant, sleep, timeout};
 use wanqu_model::io_reason;
 
 use super::args::ReadyArgs;
+use super::escape;
 use super::failure::{Failure, Outcome};
-use super::render::cells::printable;
 
-/// How long one answer may take.
+/// Longest time of one request.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Between two questions.
+/// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What is read of an answer; readiness is said in a few lines.
+/// Most bytes of an answer that are read.
 const MOST: u64 = 16 * 1024;
 
-/// Asks until it is ready, or until the time is up.
+/// Asks until the server is ready, for at most `args.wait` seconds.
+///
+/// # Errors
+/// If it is not ready by then, with its last answer.
 pub async fn run(args: &ReadyArgs) -> Outcome {
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     loop {
@@ -33,7 +36,7 @@ pub async fn run(args: &ReadyArgs) -> Outcome {
     }
 }
 
-/// One question: what it says if it is ready, and otherwise why not.
+/// Sends one request; returns the body if the server is ready, and why not otherwise.
 async fn ask(address: &str) -> Result<String, String> {
     let failed = |error: std::io::Error| io_reason(&error);
     let mut stream = TcpStream::connect(address).await.map_err(failed)?;
@@ -47,7 +50,7 @@ async fn ask(address: &str) -> Result<String, String> {
 fn read(answer: &str) -> Result<String, String> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
     let status = head.lines().next().unwrap_or_default();
-    let body = printable(body.trim());
+    let body = escape::block(body.trim(), 0);
     match status.split(' ').nth(1) {
         Some("200") if status.starts_with("HTTP/1.") => Ok(body),
         Some(code) if status.starts_with("HTTP/1.") && !body.is_empty() => Err(format!("{body} ({code})")),
@@ -72,7 +75,7 @@ mod tests {
         assert!(read("").is_err());
     }
 
-    /// The server says no once and yes afterwards: without waiting that is a failure, with it a success.
+    /// The server is not ready twice and then is: without waiting that is a failure, with it a success.
     #[tokio::test]
     async fn it_is_asked_again_while_there_is_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use super::args::Args;
 use super::kubectl::args as plugin;
 
-/// The whole reference, of `wanqu` and of the plugin of kubectl that it is under another name.
+/// Returns the reference of `wanqu` and of the kubectl plugin that it is under another name.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::from(
@@ -19,7 +19,7 @@ pub fn markdown() -> String {
     text
 }
 
-/// A program and its commands.
+/// Appends the sections of a program and its commands.
 fn program(text: &mut String, mut root: Command, path: &str) {
     root.build();
     section(text, &root, path);
@@ -28,7 +28,7 @@ fn program(text: &mut String, mut root: Command, path: &str) {
     }
 }
 
-/// One command: what it is for, how it is written, and what it takes. Writing to a `String` cannot fail.
+/// Appends the section of one command: purpose, usage, arguments. Writing to a `String` cannot fail.
 pub(crate) fn section(text: &mut String, command: &Command, path: &str) {
     let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
     let _ = write!(text, "\n## `{path}`\n\n{about}\n");
@@ -50,7 +50,7 @@ pub(crate) fn section(text: &mut String, command: &Command, path: &str) {
     }
 }
 
-/// How an argument is written: `-o, --output <FILE>`.
+/// Returns an argument's spelling: `-o, --output <FILE>`.
 fn spelled(argument: &Arg) -> String {
     let value = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string).unwrap_or_default();
     if argument.is_positional() {

@@ -1,4 +1,4 @@
-//! A local federation that people use: started, made known in the state folder, and kept until Ctrl-C.
+//! A local federation with a record in the state folder, by which other commands find it until Ctrl-C ends it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,23 +15,23 @@ use super::failure::{Failure, Outcome};
 use super::state::{FederationState, NodeState, ProjectState, Researcher, StateDir, StateLock, write_private};
 use crate::local::{LocalError, LocalFederation, LocalOptions, Ports, placements};
 
-/// How long a token of a local federation holds; it is renewed long before.
+/// Lifetime of a local federation's tokens, which are renewed long before its end.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 
-/// How often tokens are renewed.
+/// Interval at which tokens are renewed.
 const RENEWAL: Duration = Duration::from_hours(6);
 
-/// Where the data of a federation lies.
+/// Folders of a federation's data.
 pub struct Roots {
     /// The folder that relative data roots of the manifests start from.
     pub base: PathBuf,
-    /// Data roots that go before those of the manifests.
+    /// Data roots that replace those of the manifests.
     pub of: BTreeMap<JurisdictionId, PathBuf>,
 }
 
-/// A federation that runs in this process and can be found.
+/// A federation that runs in this process and has a record in the state folder.
 pub struct Running {
-    /// What the state folder says of it.
+    /// The record in the state folder.
     pub state: FederationState,
     federation: LocalFederation,
     folder: StateDir,
@@ -39,7 +39,10 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it, and makes it known in the state folder, which `lock` is proof of holding.
+    /// Starts the federation and writes its record into the state folder, which `lock` proves to be held.
+    ///
+    /// # Errors
+    /// If data is missing, the manifests do not compile, or a node does not start.
     pub async fn start(
         folder: &StateDir,
         lock: StateLock,
@@ -63,7 +66,7 @@ impl Running {
         Ok(running)
     }
 
-    /// Stays up until Ctrl-C or SIGTERM, then ends in good order.
+    /// Serves until Ctrl-C or SIGTERM, then shuts down gracefully.
     pub async fn stay(self) -> Outcome {
         let mut renewal = tokio::time::interval(RENEWAL);
         renewal.tick().await;
@@ -81,7 +84,7 @@ impl Running {
         Ok(())
     }
 
-    /// Ends in good order.
+    /// Shuts down gracefully.
     pub async fn end(self) {
         self.federation.shutdown().await;
     }
@@ -97,7 +100,7 @@ impl Running {
     }
 }
 
-/// Says at once which data is not there, instead of refusing one query after the other.
+/// Checks that the data of every dataset is there: a missing file is named at the start, not by each query.
 fn check_sources(resources: &Resources, roots: &Roots) -> Outcome {
     let bundles = check::compiled(resources, &placements(Some(&roots.base), &roots.of))?;
     let sources = bundles.values().flat_map(|bundle| &bundle.sources);
@@ -119,7 +122,7 @@ fn check_sources(resources: &Resources, roots: &Roots) -> Outcome {
     )))
 }
 
-/// What the state folder has to say of a federation. Writes the CA files.
+/// Returns the record of a federation for the state folder, and writes the CA files that it names.
 fn describe(folder: &StateDir, federation: &LocalFederation) -> Outcome<FederationState> {
     let failed = |error: LocalError| Failure::failed(error.to_string());
     let mut nodes = Vec::new();
@@ -153,7 +156,8 @@ fn describe(folder: &StateDir, federation: &LocalFederation) -> Outcome<Federati
     })
 }
 
-/// Everyone in a project whom an issuer of this member vouches for; whoever may ask other members from here comes first.
+/// Returns the subjects of projects whom an issuer of this member vouches for; first those who may query other members
+/// from here.
 fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
     let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
     let accepted: Vec<&str> = own.iter().flat_map(|m| &m.issuers).map(|issuer| issuer.issuer.as_str()).collect();
@@ -178,7 +182,7 @@ fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
     found
 }
 
-/// How many jurisdictions a member's own researchers can ask under active agreements.
+/// Returns the number of jurisdictions that a member's own researchers can query under active agreements.
 fn reach(bundle: &NodeBundle) -> usize {
     let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
     let accepts = |subject: &Subject| own.is_some_and(|m| m.issuers.iter().any(|i| i.issuer == subject.issuer));
@@ -194,7 +198,7 @@ fn reach(bundle: &NodeBundle) -> usize {
     owners.len()
 }
 
-/// The member that reaches most others; the first of several.
+/// Returns the member that reaches most others; the first of several.
 fn most_reaching(members: Vec<(usize, JurisdictionId)>) -> Option<JurisdictionId> {
     let mut best: Option<(usize, JurisdictionId)> = None;
     for (reach, id) in members {

@@ -7,7 +7,7 @@ use super::args::SamplesArgs;
 use super::failure::{Failure, Outcome};
 use super::render::progress::bar;
 
-/// Makes it where it is not there yet, and says which of the two it was.
+/// Writes the data unless it is there already, and prints which of the two it was.
 pub async fn run(args: &SamplesArgs) -> Outcome {
     let options = Options { visits: args.visits, seed: args.seed, ..Options::default() };
     let (dir, jurisdiction) = (args.into.clone(), args.jurisdiction.clone());
@@ -16,7 +16,7 @@ pub async fn run(args: &SamplesArgs) -> Outcome {
     super::put(&format!("The sample data of {} {what} {}.\n", args.jurisdiction, args.into.display()))
 }
 
-/// Generates sample data away from the threads that serve, and shows how far it is. Returns whether it had to be made.
+/// Generates sample data on a blocking thread and shows progress. Returns true if it had to be made.
 pub async fn made<F>(make: F) -> Outcome<bool>
 where
     F: FnOnce(&mut dyn FnMut(Progress)) -> Result<bool, Error> + Send + 'static,

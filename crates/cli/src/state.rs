@@ -1,4 +1,4 @@
-//! The state folder: where a local federation says how it can be reached, and where it keeps logs and sample data.
+//! The state folder: the record of how a local federation can be reached, its logs and its sample data.
 //!
 //! ```text
 //! STATE/
@@ -27,11 +27,11 @@ use super::failure::{Failure, Outcome};
 pub struct FederationState {
     /// The federation's name.
     pub federation: ResourceName,
-    /// The process that runs it, for messages.
+    /// Id of the process that runs it, for messages.
     pub pid: u32,
-    /// When it was started.
+    /// Time of its start.
     pub started_at: Timestamp,
-    /// The home node that is asked when none is named: the one that most agreements let ask.
+    /// The home node for queries that name none: the one whose researchers can query most jurisdictions.
     pub default_node: JurisdictionId,
     /// Its nodes, ordered by jurisdiction.
     pub nodes: Vec<NodeState>,
@@ -41,27 +41,27 @@ pub struct FederationState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeState {
-    /// Whose node.
+    /// The jurisdiction.
     pub jurisdiction: JurisdictionId,
-    /// Its name for people.
+    /// Its display name.
     pub display_name: String,
-    /// Where researchers reach it: `https://127.0.0.1:32010`.
+    /// URL of its gateway: `https://127.0.0.1:32010`.
     pub gateway: String,
     /// The CA that vouches for the gateway, a PEM file.
     pub ca: PathBuf,
-    /// Its node bundle.
+    /// File of its node bundle.
     pub bundle: PathBuf,
     /// The folder of its audit log.
     pub audit: PathBuf,
-    /// Who may ask here.
+    /// The researchers who may query it.
     pub researchers: Vec<Researcher>,
 }
 
-/// Somebody who may ask at a node.
+/// A researcher who may query a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Researcher {
-    /// Who.
+    /// The researcher's identity.
     pub subject: Subject,
     /// The file that holds their token.
     pub token: PathBuf,
@@ -69,7 +69,7 @@ pub struct Researcher {
     pub projects: Vec<ProjectState>,
 }
 
-/// A project, as far as a question has to name it.
+/// A project with the purposes that a query can name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectState {
@@ -80,7 +80,10 @@ pub struct ProjectState {
 }
 
 impl FederationState {
-    /// The node of a jurisdiction, or the default one.
+    /// Returns the node of a jurisdiction, or the default one.
+    ///
+    /// # Errors
+    /// If the jurisdiction is no member.
     pub fn node(&self, wanted: Option<&JurisdictionId>) -> Outcome<&NodeState> {
         let wanted = wanted.unwrap_or(&self.default_node);
         self.nodes.iter().find(|node| node.jurisdiction == *wanted).ok_or_else(|| {
@@ -98,7 +101,7 @@ impl FederationState {
 #[derive(Debug, Clone)]
 pub struct StateDir(PathBuf);
 
-/// Proof that no other process runs a federation from the same folder; given back when dropped.
+/// Lock on the state folder: no other process runs a federation from it until this is dropped.
 #[derive(Debug)]
 pub struct StateLock {
     _file: File,
@@ -106,14 +109,14 @@ pub struct StateLock {
 }
 
 impl Drop for StateLock {
-    /// Takes the record away; what remains if the process is killed is known to be stale by the lock.
+    /// Removes the record. One that a killed process leaves is known to be stale by the lock.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.record);
     }
 }
 
 impl StateDir {
-    /// The folder from `--state` or `$WANQU_HOME`, else `wanqu` in the user's state folder (XDG Base Directory).
+    /// Returns the folder of `--state` or `$WANQU_HOME`, or else `wanqu` in the user's state folder (XDG Base Directory).
     pub fn locate(given: Option<&Path>) -> Outcome<Self> {
         let absolute = |variable: &str| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
         let path = given
@@ -124,13 +127,13 @@ impl StateDir {
         Ok(Self(std::path::absolute(&path).map_err(|e| Failure::file("find", &path, &e))?))
     }
 
-    /// The folder itself.
+    /// Returns the folder's path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// One node's own folder.
+    /// Returns the folder of one node.
     #[must_use]
     pub fn node(&self, jurisdiction: &JurisdictionId) -> PathBuf {
         self.0.join("nodes").join(jurisdiction.as_str())
@@ -140,7 +143,10 @@ impl StateDir {
         self.0.join("federation.json")
     }
 
-    /// Makes the folder, and takes it for this process.
+    /// Creates the folder and locks it for this process.
+    ///
+    /// # Errors
+    /// If another process has locked it.
     pub fn take(&self) -> Outcome<StateLock> {
         private_dir(&self.0)?;
         let file = self.lock_file()?;
@@ -164,13 +170,16 @@ impl StateDir {
         options.open(&path).map_err(|e| Failure::file("open", &path, &e))
     }
 
-    /// Says how the federation can be reached.
+    /// Writes the record of the federation.
     pub fn publish(&self, _lock: &StateLock, state: &FederationState) -> Outcome {
         let text = serde_json::to_string_pretty(state).map_err(|e| Failure::failed(e.to_string()))?;
         write_private(&self.record(), &text)
     }
 
-    /// The federation that runs from this folder.
+    /// Returns the federation that runs from this folder.
+    ///
+    /// # Errors
+    /// If none runs.
     pub fn running(&self) -> Outcome<FederationState> {
         let start = "start one with `wanqu demo` or `wanqu up -f DIR`, or name a gateway with --gateway";
         let state = self.load().map_err(|error| match error.kind() {
@@ -198,14 +207,14 @@ impl StateDir {
         serde_json::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// The record of the last federation, running or not: enough to read its audit logs.
+    /// Returns the record of the last federation, running or not, for readers of its audit logs.
     #[must_use]
     pub fn last(&self) -> Option<FederationState> {
         self.load().ok()
     }
 }
 
-/// Makes a folder that only its owner may enter.
+/// Creates a folder that only its owner may enter.
 pub fn private_dir(path: &Path) -> Outcome {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| Failure::file("make", path, &e))
 }

@@ -1,4 +1,4 @@
-//! What the tour of the demo asks. The questions fit the example manifests and the planted small cells of the sample data.
+//! The queries of the demo's tour. They fit the example manifests and the planted small cells of the sample data.
 
 use wanqu_model::refusal::Code;
 

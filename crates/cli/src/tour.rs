@@ -1,6 +1,6 @@
-//! The tour: questions that show what the federation does, each with what has to come of it.
+//! The tour: queries that show what the federation does, each with its expected result.
 //!
-//! [`run`] asks them one after the other. A step that does not come out as it should is said at once, and the tour goes on.
+//! [`run`] asks them one after the other. A step with another result is reported at once, and the tour goes on.
 
 use arrow::array::{Array, RecordBatch};
 use arrow::util::display::array_value_to_string;
@@ -9,43 +9,43 @@ use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::connect::Connection;
+use super::escape;
 use super::failure::{Failure, Outcome};
 use super::render::account::account;
-use super::render::cells::printable;
 use super::render::table::{Screen, render};
 
-/// The tour shows at most so many rows of an answer.
+/// Most rows of an answer that the tour shows.
 const ROWS_SHOWN: usize = 12;
 
-/// One question of the tour.
+/// One query of the tour.
 pub struct Step {
-    /// What it shows, in a few words.
+    /// A few words on what the step shows.
     pub title: &'static str,
-    /// What to look at.
+    /// A sentence on what to look at.
     pub about: &'static str,
-    /// The question; `None` asks the nearest query that the refusal before it named.
+    /// The query; `None` for the nearest query that the refusal before named.
     pub sql: Option<&'static str>,
-    /// What has to come of it.
+    /// The expected result.
     pub expected: Expected,
 }
 
-/// What has to come of a question.
+/// Expected result of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// Rows from every one of these jurisdictions, by their column `jurisdiction`.
     RowsOf(&'static [&'static str]),
-    /// At least so many rows.
+    /// At least this many rows.
     Rows(usize),
-    /// Rows, while an owner kept cells back that others released.
+    /// Rows, of which an owner suppressed cells that others released.
     Suppressed {
         /// The owner.
         owner: &'static str,
-        /// Values of the first column for which it has no row, and others have.
+        /// Values of the first column for which others have rows and the owner has none.
         absent: &'static [&'static str],
     },
     /// A refusal with one of these codes, a rule and a nearest query.
     Refused(&'static [Code]),
-    /// A text that says all of these words.
+    /// A text that contains all of these words.
     Says(&'static [&'static str]),
 }
 
@@ -57,7 +57,7 @@ pub struct Seen {
     pub summary: Summary,
 }
 
-/// Takes the tour; gives the number of steps that did not come out as they should.
+/// Runs the steps; returns the number of those whose result was not the expected one.
 pub async fn run(steps: &[Step], connection: &Connection, screen: Screen) -> Outcome<usize> {
     let mut failed = 0;
     let mut nearest: Option<String> = None;
@@ -68,7 +68,7 @@ pub async fn run(steps: &[Step], connection: &Connection, screen: Screen) -> Out
             super::put("\n✗ the refusal before named no nearest query\n")?;
             continue;
         };
-        super::put(&format!("\n{}\n\n", indented(&printable(&sql))))?;
+        super::put(&format!("\n{}\n\n", indented(&escape::block(&sql, 0))))?;
         let question = connection.question(sql);
         let seen = tokio::select! {
             seen = answered(connection.ask(&question)) => seen,
@@ -87,7 +87,7 @@ pub async fn run(steps: &[Step], connection: &Connection, screen: Screen) -> Out
     Ok(failed)
 }
 
-/// Takes an answer to its end, with all its rows.
+/// Reads an answer to its end and returns all its rows.
 pub async fn answered(asking: impl Future<Output = Result<Answer, Refusal>>) -> Result<Seen, Refusal> {
     let mut answer = asking.await?;
     let mut batches = Vec::new();
@@ -114,13 +114,13 @@ fn show(seen: &Result<Seen, Refusal>, screen: Screen) -> Outcome {
                 render(&first.schema(), &shown, total, screen).map_err(|e| Failure::failed(e.to_string()))?
             };
             super::put(&rows)?;
-            // An explanation asked nobody, and has nothing to account for.
+            // An explanation queries no owner, so it has no account.
             if seen.summary.outcomes.is_empty() { Ok(()) } else { super::put(&account(&seen.summary, screen)) }
         }
     }
 }
 
-/// The rows that the tour shows of an answer, and how many there are.
+/// Returns the rows that the tour shows of an answer, and the number of all its rows.
 fn first_rows(batches: &[RecordBatch]) -> (Vec<RecordBatch>, u64) {
     let mut left = ROWS_SHOWN;
     let mut shown = Vec::new();
@@ -132,7 +132,7 @@ fn first_rows(batches: &[RecordBatch]) -> (Vec<RecordBatch>, u64) {
     (shown, batches.iter().map(|batch| batch.num_rows() as u64).sum())
 }
 
-/// Rows of one column of text, as `EXPLAIN` gives them, are lines and need no frame.
+/// Returns the rows as plain lines if they are one column of text, as those of `EXPLAIN` are.
 #[must_use]
 pub fn lines_of_text(batches: &[RecordBatch]) -> Option<String> {
     let first = batches.first()?;
@@ -142,16 +142,14 @@ pub fn lines_of_text(batches: &[RecordBatch]) -> Option<String> {
     let mut text = String::new();
     for batch in batches {
         for row in 0..batch.num_rows() {
-            text += &printable(&array_value_to_string(batch.column(0), row).ok()?);
-            if !text.ends_with('\n') {
-                text.push('\n');
-            }
+            text += &escape::line(&array_value_to_string(batch.column(0), row).ok()?);
+            text.push('\n');
         }
     }
     Some(text)
 }
 
-/// Whether what came is what had to come; otherwise what is wrong.
+/// Compares a result with the expected one; returns the difference if there is one.
 fn judge(expected: Expected, seen: &Result<Seen, Refusal>) -> Result<(), String> {
     match (expected, seen) {
         (Expected::Refused(codes), Err(refusal)) if !codes.contains(&refusal.code) => {
@@ -196,7 +194,7 @@ fn judge_rows(expected: Expected, seen: &Seen) -> Result<(), String> {
     }
 }
 
-/// The owner must have released fewer cells than another, under a rule that hides cells, and the answer must say so.
+/// Checks that the owner released fewer cells than another under a rule that hides cells, and that the answer says so.
 fn judge_suppressed(owner: &str, summary: &Summary) -> Result<(), String> {
     let own = summary.outcomes.iter().find(|outcome| outcome.jurisdiction.as_str() == owner);
     let Some(own) = own else { return Err(format!("{owner} was not asked")) };
@@ -212,7 +210,7 @@ fn judge_suppressed(owner: &str, summary: &Summary) -> Result<(), String> {
     }
 }
 
-/// Of each of these values of the first column there must be rows, and none of the owner's.
+/// Checks that there are rows of each of these values of the first column, and none of the owner's.
 fn judge_absent(owner: &str, absent: &[&str], batches: &[RecordBatch]) -> Result<(), String> {
     let mut cells: Vec<(String, String)> = Vec::new();
     for batch in batches {
@@ -234,7 +232,7 @@ fn judge_absent(owner: &str, absent: &[&str], batches: &[RecordBatch]) -> Result
     Ok(())
 }
 
-/// The values of the column `jurisdiction`.
+/// Returns the values of the column `jurisdiction`.
 fn jurisdictions_of(batches: &[RecordBatch]) -> Vec<String> {
     let mut found = Vec::new();
     for column in batches.iter().filter_map(|batch| batch.column_by_name("jurisdiction")) {
@@ -243,7 +241,7 @@ fn jurisdictions_of(batches: &[RecordBatch]) -> Vec<String> {
     found
 }
 
-/// Every cell of a batch as text, each with a line of its own.
+/// Returns every cell of a batch as a line of text.
 fn texts(batch: &RecordBatch) -> Vec<String> {
     let cells = batch.columns().iter().flat_map(|column| {
         (0..column.len()).filter_map(move |row| array_value_to_string(column, row).ok().map(|text| text + "\n"))
@@ -251,7 +249,7 @@ fn texts(batch: &RecordBatch) -> Vec<String> {
     cells.collect()
 }
 
-/// The query that a refusal's remedy ends with.
+/// Returns the query that ends a refusal's remedy, if there is one.
 fn nearest_query(refusal: &Refusal) -> Option<String> {
     let remedy = refusal.remedy.as_deref()?;
     let start = remedy.find("SELECT ")?;
@@ -326,6 +324,12 @@ mod tests {
         assert!(judge(expected, &Ok(seen(&["HK"], few(), true))).unwrap_err().contains("nobody released CN-SZ"));
         let leaked = Expected::Suppressed { owner: "MO", absent: &["MO"] };
         assert!(judge(leaked, &Ok(seen(&["MO"], few(), true))).unwrap_err().contains("MO released MO"));
+    }
+
+    #[test]
+    fn a_row_of_an_explanation_is_one_line() {
+        let seen = seen(&["fragment 0", "a\nfragment 1\u{1b}[2J"], Vec::new(), false);
+        assert_eq!(lines_of_text(&seen.batches).unwrap(), "fragment 0\na\\nfragment 1\\u{1b}[2J\n");
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use super::args::UpArgs;
 use super::check;
+use super::escape;
 use super::failure::{Failure, Outcome};
 use super::render::cells::counted;
 use super::running::{Roots, Running};
 use super::state::{FederationState, StateDir};
 
-/// Starts it and stays up.
+/// Starts the federation and serves until it is interrupted.
 pub async fn run(state: &StateDir, args: &UpArgs) -> Outcome {
     let resources = check::read(&args.manifests)?;
     let manifests = if args.manifests.is_dir() { Some(args.manifests.as_path()) } else { args.manifests.parent() };
@@ -25,7 +26,7 @@ pub async fn run(state: &StateDir, args: &UpArgs) -> Outcome {
     running.stay().await
 }
 
-/// Who listens where, and how to ask.
+/// Returns the list of nodes with their gateways.
 #[must_use]
 pub fn welcome(state: &FederationState) -> String {
     let mut text = format!(
@@ -40,26 +41,26 @@ pub fn welcome(state: &FederationState) -> String {
             text,
             "  {:<7} {}{home}\n          {}",
             node.jurisdiction.as_str(),
-            node.display_name,
+            escape::line(&node.display_name),
             node.gateway
         );
     }
     text
 }
 
-/// What is said of questions among the manifests: they are an operator's to ask.
+/// Returns a note about the `FederatedQuery` objects of the manifests, which only an operator asks.
 fn unasked(queries: usize) -> String {
     if queries == 0 {
         return String::new();
     }
     format!(
-        "{} among the manifests (FederatedQuery): not asked here. On a cluster the operator asks what is applied; here, ask \
-         the same SQL by `wanqu query`.\n\n",
+        "{} among the manifests (FederatedQuery): not asked here, since only an operator asks them. Ask the same SQL with \
+         `wanqu query`.\n\n",
         counted(queries as u64, "question")
     )
 }
 
-/// What to do next.
+/// Returns the commands to try next.
 #[must_use]
 pub fn hints() -> &'static str {
     "From another terminal, with `wanqu` (or `cargo run --`):\n\n  \

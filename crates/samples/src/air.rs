@@ -1,9 +1,9 @@
-//! Hourly air quality: one truth, which each city writes in its own units and gaps.
+//! Hourly air quality: the same measurements, which each city writes in its own units and with its own gaps.
 
 use crate::places::City;
 use crate::random::Random;
 
-/// What one station measured in one hour. `None` is a gap.
+/// Measurements of one station in one hour. `None` is a gap.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// Fine particles, µg/m³.
@@ -20,7 +20,7 @@ pub struct Reading {
     pub co: Option<u32>,
 }
 
-/// What a station measured `hour` hours after the year began.
+/// Returns a station's measurements `hour` hours after the year began.
 #[must_use]
 pub fn reading(city: &City, station: usize, hour: u32, seed: u64) -> Reading {
     let index = (u64::from(hour) << 8) | station as u64;
@@ -31,7 +31,7 @@ pub fn reading(city: &City, station: usize, hour: u32, seed: u64) -> Reading {
     let traffic =
         [4, 2, 1, 1, 2, 6, 14, 22, 24, 18, 14, 12, 12, 12, 13, 15, 18, 24, 25, 20, 15, 11, 8, 6][clock as usize];
     let sun = [0, 0, 0, 0, 0, 0, 2, 8, 18, 30, 42, 52, 58, 60, 56, 48, 36, 22, 10, 3, 0, 0, 0, 0][clock as usize];
-    // Which weather there is changes by the day, and is the same at all stations of a city.
+    // The weather changes by the day, and is the same at all stations of a city.
     let weather = 70 + Random::of(seed, 53 + city.index, u64::from(day)).below(70);
     let site = 80 + (station as u32 * 17) % 45;
     let mut value = |base: u32| {

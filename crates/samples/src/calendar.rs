@@ -51,8 +51,8 @@ pub fn days(first_year: i16, last_year: i16) -> Vec<Day> {
         .collect()
 }
 
-/// For each day, how many of `total` visits fall on it: more in the months that `months` gives more weight, fewer at
-/// weekends. The numbers add up to `total`.
+/// Returns the number of visits on each day, `total` altogether: more in the months that `months` gives more weight, fewer
+/// at weekends.
 #[must_use]
 pub fn spread(days: &[Day], months: &[u32; 12], total: u64) -> Vec<u64> {
     let weight = |day: &Day| {

@@ -11,7 +11,7 @@ use crate::text::push_hundredths;
 /// Canary persons in each city.
 pub const PERSONS: u8 = 3;
 
-/// What the canary's costly visit cost, in hundredths of the local money, by the city's number.
+/// Cost of the canary's costly visit in hundredths of the local money, by the city's number.
 const COSTS: [i64; 3] = [98_765_432, 87_654_321, 76_543_219];
 
 /// The cost of a canary's first visit, in hundredths of the local money.
@@ -20,7 +20,7 @@ pub fn cost(city: &City, canary: u8) -> i64 {
     COSTS.get(city.index as usize).copied().unwrap_or(0) + i64::from(canary - 1) * 100
 }
 
-/// The same in yuan, as the common table has it: the example manifests' fixed rates, rounded half away from zero.
+/// Returns a cost in yuan, as the common table has it: at the example manifests' fixed rates, rounded half away from zero.
 fn cost_cny(city: &City, canary: u8) -> i64 {
     let rate = match city.jurisdiction {
         "HK" => crate::rates::HKD,

@@ -19,11 +19,11 @@ pub struct Specialty {
     pub traditional: &'static str,
     /// In Portuguese.
     pub portuguese: &'static str,
-    /// How often, in parts of the whole, before a city's peculiarities.
+    /// Frequency in parts of the whole, before a city's own weights.
     pub weight: u32,
-    /// What a visit costs, in hundredths of a yuan, at the least.
+    /// Least cost of a visit, in hundredths of a yuan.
     pub base_cost: u32,
-    /// What it is visited for.
+    /// Diagnoses of its visits.
     pub diagnoses: &'static [Diagnosis],
 }
 
@@ -97,7 +97,7 @@ specialties! {
 /// The diagnoses of chapter XVII, which only a few planted persons have.
 pub const RARE_DIAGNOSES: &[Diagnosis] = &[d("Q21.1", "745.5"), d("Q90.9", "758.0")];
 
-/// Where specialties that some rule of the generator names stand in [`SPECIALTIES`].
+/// Indexes into [`SPECIALTIES`] of those that a rule of the generator names.
 pub mod at {
     /// Internal medicine: for whoever fits no other.
     pub const INTERNAL: u8 = 0;

@@ -3,23 +3,23 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there is no sample data.
+/// Failure to write sample data.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder could not be written or read.
     #[error("cannot write sample data to {path}: {source}")]
     Io {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// A Parquet file could not be written.
     #[error("cannot write sample data to {path}: {message}")]
     Parquet {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         message: String,
     },
     /// The folder holds something else.

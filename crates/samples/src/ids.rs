@@ -6,10 +6,10 @@ use crate::people::{Person, Sex};
 use crate::random::permute;
 use crate::text::push_padded;
 
-/// How many persons each form has numbers for.
+/// Number of persons for whom each form has numbers.
 pub const CAPACITY: u64 = 1 << 22;
 
-/// Where holders of resident identity numbers were first registered: Shenzhen's districts and other places, by GB/T 2260.
+/// Places of first registration in resident identity numbers: Shenzhen's districts and others, by GB/T 2260.
 const REGIONS: [u32; 32] = [
     440_303, 440_304, 440_305, 440_306, 440_307, 440_308, 440_309, 440_310, 440_311, 440_106, 441_302, 441_481,
     440_507, 445_202, 430_102, 430_408, 420_106, 420_922, 450_103, 450_902, 360_102, 360_730, 510_104, 511_602,

@@ -1,6 +1,6 @@
 //! What to generate.
 
-/// What to generate. Equal options give equal bytes.
+/// Options of the generator. Equal options give equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
     /// Everything random follows from it.
@@ -9,7 +9,7 @@ pub struct Options {
     pub visits: u64,
     /// Days of hourly air quality, from 1 January 2024. At most [`Options::MAX_AIR_DAYS`].
     pub air_days: u16,
-    /// Whether to add the persons of [`crate::canaries`] to each city.
+    /// True to add the persons of [`crate::canaries`] to each city.
     pub canaries: bool,
 }
 
@@ -25,7 +25,7 @@ impl Options {
         Self { seed: 1, visits: 3_000, air_days: 7, canaries: false }
     }
 
-    /// The same with canaries planted.
+    /// Returns the options with canaries planted.
     #[must_use]
     pub const fn with_canaries(mut self) -> Self {
         self.canaries = true;
@@ -34,16 +34,16 @@ impl Options {
 }
 
 impl Default for Options {
-    /// What the demo uses: a million visits and a year of air.
+    /// Returns the demo's options: a million visits and a year of air.
     fn default() -> Self {
         Self { seed: 1, visits: 1_000_000, air_days: Self::MAX_AIR_DAYS, canaries: false }
     }
 }
 
-/// How far the generator is.
+/// Progress of the generator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being written, for people: `Shenzhen: health visits`.
+    /// Display name of the file being written: `Shenzhen: health visits`.
     pub what: &'static str,
     /// Rows written, over all tables.
     pub done: u64,

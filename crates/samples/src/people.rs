@@ -27,15 +27,15 @@ pub struct Person {
     pub sex: Sex,
     /// The district of residence, as a place in [`City::districts`].
     pub district: u8,
-    /// When the person was entered in the register: days since 1 January 2010.
+    /// Day of entry in the register, in days since 1 January 2010.
     pub enrolled: u16,
-    /// Whether the person has a chronic disease.
+    /// True if the person has a chronic disease.
     pub chronic: bool,
     /// Body mass index in tenths of kg/m², where it was measured.
     pub bmi: Option<u16>,
-    /// What the name is made from.
+    /// Seed of the name.
     pub name: u64,
-    /// Which canary the person is, from 1; 0 for none.
+    /// Number of the canary that the person is, from 1; 0 for none.
     pub canary: u8,
 }
 

@@ -5,9 +5,9 @@ use crate::random::Random;
 /// A district.
 #[derive(Debug, Clone, Copy)]
 pub struct District {
-    /// As the city itself writes it.
+    /// Spelling in the city's own data.
     pub local: &'static str,
-    /// As the common tables write it.
+    /// Spelling in the common tables.
     pub common: &'static str,
     /// Its part of the population; 0 for a planted one.
     pub weight: u32,
@@ -30,13 +30,13 @@ pub struct City {
     pub share: u64,
     /// Its districts.
     pub districts: &'static [District],
-    /// How many facilities it has.
+    /// Number of its facilities.
     pub facilities: u16,
     /// Parts of the population born in each decade from the 1930s to the 2020s.
     pub decades: [u32; 10],
     /// Visits by month: January to December.
     pub months: [u32; 12],
-    /// What costs are multiplied by, in thousandths: prices and money of the place.
+    /// Factor of costs in thousandths, for local prices and currency.
     pub cost: u32,
     /// The mean wait, in minutes, before the specialty's and the day's part.
     pub wait: u32,
@@ -44,7 +44,7 @@ pub struct City {
     pub wait_tail: u32,
     /// Air stations.
     pub stations: &'static [&'static str],
-    /// What air pollution is multiplied by, in hundredths.
+    /// Factor of air pollution, in hundredths.
     pub air: u32,
 }
 
@@ -172,7 +172,7 @@ pub static CITIES: [City; 3] = [
 pub struct Facility {
     /// Its code, unique over the three cities.
     pub code: String,
-    /// Whether it has beds.
+    /// True if it has beds.
     pub hospital: bool,
     /// Its beds.
     pub beds: u16,

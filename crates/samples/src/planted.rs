@@ -35,19 +35,19 @@ pub fn specialty(city: &City, person: u32) -> Option<u8> {
     }
 }
 
-/// Whether only planted persons are seen in a specialty.
+/// Returns true if only planted persons are seen in a specialty.
 #[must_use]
 pub fn is_rare(city: &City, specialty: u8) -> bool {
     city.jurisdiction == "MO" && matches!(specialty, at::NUCLEAR_MEDICINE | at::RHEUMATOLOGY)
 }
 
-/// Whether every second visit of a person is for a diagnosis of [`RARE_DIAGNOSES`].
+/// Returns true if every second visit of a person is for a diagnosis of [`RARE_DIAGNOSES`].
 #[must_use]
 pub fn has_rare_diagnosis(city: &City, person: u32) -> bool {
     !RARE_DIAGNOSES.is_empty() && RARE_CHAPTER.get(city.index as usize).is_some_and(|persons| person < *persons)
 }
 
-/// Whether a person lives in the planted district.
+/// Returns true if a person lives in the planted district.
 #[must_use]
 pub fn in_rare_district(city: &City, person: u32) -> bool {
     let first = PERSONS - 16;

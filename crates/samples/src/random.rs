@@ -39,14 +39,15 @@ impl Random {
         self.below(1000) < parts
     }
 
-    /// From 0 to 999,999, mostly small: the product of three uniform numbers, with mean 125,000. Money and waiting times look so.
+    /// Returns a number from 0 to 999,999, mostly small, as money and waiting times are: the product of three uniform numbers,
+    /// with mean 125,000.
     pub const fn skewed(&mut self) -> u32 {
         let (a, b, c) = (self.below(1000) as u64, self.below(1000) as u64, self.below(1000) as u64);
         (a * b * c / 1000) as u32
     }
 }
 
-/// How many slots a [`Wheel`] has.
+/// Number of slots of a [`Wheel`].
 const SLOTS: u32 = 4096;
 
 /// Draws small numbers in given proportions, each draw in constant time.

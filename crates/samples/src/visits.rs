@@ -21,23 +21,23 @@ const MIN_VISITS: u64 = 240;
 /// One visit.
 #[derive(Debug, Clone, Copy)]
 pub struct Visit {
-    /// Who came, as a place in [`Population::people`].
+    /// The person, as an index into [`Population::people`].
     pub person: u32,
-    /// When, as a place in [`Population::days`].
+    /// The day, as an index into [`Population::days`].
     pub day: u16,
-    /// Where, as a place in [`Population::facilities`].
+    /// The facility, as an index into [`Population::facilities`].
     pub facility: u16,
     /// The specialty, as a place in [`SPECIALTIES`].
     pub specialty: u8,
-    /// What for.
+    /// The diagnosis.
     pub diagnosis: Diagnosis,
-    /// What it cost, in hundredths of the local money.
+    /// Cost in hundredths of the local money.
     pub cost: i64,
-    /// How long the person waited, in minutes, where it was recorded.
+    /// Waiting time in minutes, if it was recorded.
     pub waiting: Option<u16>,
-    /// Whether it was an emergency.
+    /// True for an emergency.
     pub emergency: bool,
-    /// Which note was written, of [`crate::city::NOTES`]; 0 for none.
+    /// Index of the note in [`crate::city::NOTES`]; 0 for none.
     pub note: u8,
 }
 
@@ -54,9 +54,9 @@ pub struct Population {
     pub facilities: Vec<Facility>,
     /// The days of two years.
     pub days: Vec<Day>,
-    /// Who comes, visit by visit.
+    /// The person of each visit, in order.
     order: Vec<u32>,
-    /// How many come on each day.
+    /// Number of visits on each day.
     per_day: Vec<u64>,
 }
 
@@ -79,7 +79,7 @@ impl Population {
         Self { city, seed: options.seed, people, facilities: facilities(city), days, order, per_day }
     }
 
-    /// How many visits there are.
+    /// Returns the number of visits.
     #[must_use]
     pub fn visit_count(&self) -> u64 {
         self.order.len() as u64

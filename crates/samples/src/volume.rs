@@ -14,7 +14,7 @@ use crate::write::Tally;
 
 /// The folder inside the volume in which data is written before it is moved up.
 const PARTIAL: &str = ".wanqu-samples.partial";
-/// What file systems put into a volume by themselves.
+/// Folder that file systems create in a volume themselves.
 const OF_THE_DISK: &str = "lost+found";
 
 /// Makes the sample data of one jurisdiction directly in a folder, unless just that is there. Returns whether it was made.

@@ -33,7 +33,7 @@ impl<'a> Tally<'a> {
         Self { report, progress: Progress { what: "", done: 0, total }, reported: 0 }
     }
 
-    /// What the next rows are.
+    /// Names the rows that follow, for progress.
     pub fn begin(&mut self, what: &'static str) {
         self.progress.what = what;
         self.tell();
@@ -71,7 +71,7 @@ fn create(path: &Path) -> Result<File, Error> {
 pub struct Lines {
     path: PathBuf,
     file: File,
-    /// What was written last, without what is already in the file.
+    /// Text that is written, and not yet in the file.
     pub text: String,
 }
 

@@ -1,9 +1,10 @@
-//! What can go wrong with a testbed, told so that a person knows what to do.
+//! Failures of a testbed, each with enough to know what to do.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// Why a binary could not be built, or a cluster not be started or asked.
+use wanqu_testing::TooLate;
+
+/// Failure to build a binary, or to start or query a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// A program that the machine lacks.
@@ -11,15 +12,15 @@ pub enum TestbedError {
     Missing {
         /// Its name.
         program: String,
-        /// What to do about it.
+        /// The remedy.
         install: String,
     },
     /// `go build` failed.
     #[error("building {tool} failed ({status}); the end of what go said:\n{output}")]
     Build {
-        /// What was built.
+        /// Name of the tool.
         tool: String,
-        /// How go ended.
+        /// Exit status of go.
         status: String,
         /// The last lines of its output.
         output: String,
@@ -29,9 +30,9 @@ pub enum TestbedError {
     Command {
         /// The command line.
         command: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
-        /// What it said.
+        /// Its output.
         output: String,
     },
     /// A process that should run has ended.
@@ -39,35 +40,28 @@ pub enum TestbedError {
     Ended {
         /// Its name.
         process: String,
-        /// How it ended.
+        /// Its exit status.
         status: String,
         /// The last lines of its log.
         log: String,
     },
     /// A condition did not come true in time.
-    #[error("{what} did not happen within {} s{}", limit.as_secs(), if log.is_empty() { String::new() } else { format!("; last seen:\n{log}") })]
-    TooLate {
-        /// What was waited for.
-        what: String,
-        /// How long.
-        limit: Duration,
-        /// What was seen last, or the last lines of a log.
-        log: String,
-    },
+    #[error(transparent)]
+    TooLate(#[from] TooLate),
     /// A file or folder could not be used.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A file does not hold what it should.
     #[error("{}: {reason}", path.display())]
     Content {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in its content.
         reason: String,
     },
     /// A certificate could not be made.
@@ -89,7 +83,7 @@ impl TestbedError {
     }
 }
 
-/// What a step of the testbed gives back.
+/// Result of a step of the testbed.
 pub type Result<T> = std::result::Result<T, TestbedError>;
 
 /// The last lines of a text: where a program says why it stopped.

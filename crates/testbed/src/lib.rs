@@ -14,7 +14,7 @@
 //!          kubectl() inside() forward()        programs and connections into it
 //!          import() volume()                   images without a registry, disks without a provider
 //!          start_with_policies() join()        network policies enforced; several clusters on one line that can be cut
-//!          machine() pod() outside()           in whose place to call and to listen; a host that is no part of it
+//!          machine() pod() outside()           connections from and to a node, a pod, or a host outside the cluster
 //! ```
 //!
 //! Most tests need a [`ControlPlane`] only: definitions and their rules, RBAC, admission, an operator's whole loop. What

@@ -1,4 +1,4 @@
-//! Who a test is to the API server.
+//! Credentials of a test at the API server.
 
 use std::path::{Path, PathBuf};
 
@@ -12,16 +12,16 @@ use crate::error::{Result, TestbedError};
 use crate::pki::Pair;
 use crate::scratch::Scratch;
 
-/// One user's way in: a kubeconfig, as a file for programs and as a client for the test itself.
+/// Credentials of one user: a kubeconfig, as a file for programs and as a client for the test itself.
 #[derive(Debug, Clone)]
 pub struct Login {
     config: Kubeconfig,
     path: PathBuf,
 }
 
-/// How a user proves who it is.
+/// Proof of a user's identity.
 pub(crate) enum Proof {
-    /// Not at all: `system:anonymous`.
+    /// None: `system:anonymous`.
     Nothing,
     Certificate(Pair),
     Token(String),

@@ -1,4 +1,4 @@
-//! What is mounted below a folder: a folder is removed only when nothing is, or the removal would reach through.
+//! Mounts below a folder. A folder is removed only when nothing is mounted below it, or the removal would reach through.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a node, or the building of an image, needs of the machine.
+//! Debian packages that a node or the building of an image needs.
 
 use std::path::Path;
 use std::process::Command;
@@ -21,12 +21,12 @@ const NEEDED: [(&str, &str); 9] = [
     ("ipset", "ipset"),
 ];
 
-/// Sees to it that a node can run.
+/// Installs what a node needs.
 pub(crate) fn ensure_for_node() -> Result<()> {
     ensure(&NEEDED)
 }
 
-/// Sees to it that images can be built.
+/// Installs what the building of images needs.
 pub(crate) fn ensure_for_images() -> Result<()> {
     ensure(&[("buildah", "buildah"), ("strip", "binutils"), ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates")])
 }
@@ -45,7 +45,7 @@ fn ensure(needed: &[(&str, &'static str)]) -> Result<()> {
     ))
 }
 
-/// Installs Debian packages, saying so.
+/// Installs Debian packages, with a message.
 fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());

@@ -39,7 +39,7 @@ impl Pki {
         &self.certificate
     }
 
-    /// For a server that is called by these names and addresses.
+    /// Issues a certificate for a server with these names and addresses.
     pub(crate) fn server(&self, name: &str, names: &[&str], addresses: &[IpAddr]) -> Result<Pair> {
         let mut params = params(name);
         for name in names {
@@ -50,7 +50,7 @@ impl Pki {
         self.issue(params)
     }
 
-    /// For a client: the API server takes the common name for the user and the organisation for a group.
+    /// Issues a certificate for a client: the API server takes the common name for the user and the organisation for a group.
     pub(crate) fn client(&self, user: &str, group: Option<&str>) -> Result<Pair> {
         let mut params = params(user);
         if let Some(group) = group {

@@ -65,7 +65,7 @@ impl Drop for Process {
     }
 }
 
-/// What to run: a program, its arguments, and the network namespace that it runs in, if not this one.
+/// A program to run, with its arguments and the network namespace that it runs in, if not this one.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     path: PathBuf,
@@ -119,8 +119,8 @@ impl Program {
 
 type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
 
-/// The signal that a child gets when its parent dies comes when the *thread* that started it ends, and a test is a thread.
-/// So one thread starts them all, and ends with the process.
+/// Thread that starts all processes, and ends with this one. A child gets the signal of its parent's death when the *thread*
+/// that started it ends, and each test is a thread.
 static STARTER: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
     let (orders, incoming) = mpsc::channel::<Order>();
     std::thread::spawn(move || {
@@ -142,7 +142,11 @@ fn spawn(command: Command) -> std::io::Result<Child> {
 mod tests {
     use std::time::Duration;
 
+    use wanqu_testing::until_blocking;
+
     use super::*;
+
+    const WITHIN: Duration = Duration::from_secs(30);
 
     fn sh(script: &str) -> Program {
         Program::new("/bin/sh").args(["-c", script])
@@ -155,14 +159,30 @@ mod tests {
     #[test]
     fn a_process_outlives_the_thread_that_asked_for_it_and_not_its_handle() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_owned();
-        let started = std::thread::spawn(move || Process::start("sleeper", &sh("exec sleep 60"), &path));
-        let mut process = started.join().unwrap().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        process.check().unwrap();
+        let (path, go) = (folder.path().to_owned(), folder.path().join("go"));
+        let script = format!("echo here; until [ -e {} ]; do sleep 0.02; done; echo went; exec sleep 60", go.display());
+        let started = std::thread::spawn(move || {
+            let mut process = Process::start("walker", &sh(&script), &path).unwrap();
+            says(&mut process, "here");
+            (process, Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap()))
+        });
+        let (mut process, thread) = started.join().unwrap();
+        // Its signal is sent before it is gone, and a process that was sent KILL says nothing more.
+        until_blocking("the thread being gone", WITHIN, || if thread.exists() { Err("it ends") } else { Ok(()) });
+        std::fs::write(go, "").unwrap();
+        says(&mut process, "went");
         let id = process.id();
         drop(process);
         assert!(!alive(id));
+    }
+
+    /// Waits until a process has said a word.
+    fn says(process: &mut Process, word: &str) {
+        until_blocking(&format!("the process saying {word:?}"), WITHIN, || {
+            process.check().map_err(|error| error.to_string())?;
+            let log = process.log();
+            if log.contains(word) { Ok(()) } else { Err(log) }
+        });
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Words to the person who waits.
+//! Messages to the person who waits for a test.
 
 use std::io::Write;
 
-/// Says what takes long. It goes to the terminal past the capture of the test harness, which would hold it back until a
-/// test has failed.
+/// Prints what takes long to the terminal, past the capture of the test harness, which would hold it back until a test has
+/// failed.
 pub(crate) fn say(text: &str) {
     // A terminal that is gone is no reason for a test to fail.
     let _ = writeln!(std::io::stderr(), "testbed: {text}");

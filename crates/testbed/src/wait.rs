@@ -1,29 +1,19 @@
 //! Waiting for what another process does.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::error::{Result, TestbedError};
+use crate::error::Result;
 
-/// Between two looks: short against what is waited for, long against what a look costs.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Looks until there is something to see, for at most `limit`.
+/// Looks again and again until `look` returns an inner `Ok`, for at most `limit`.
+///
+/// `look` returns an inner `Err` with a description of the state that it sees instead.
 ///
 /// # Errors
-/// What `look` fails with, or that it took too long, with what the looker saw last.
+/// The outer error of `look` at once; `TestbedError::TooLate` after `limit`, with the state last seen.
 pub async fn until<T>(
     what: &str,
     limit: Duration,
-    mut look: impl AsyncFnMut() -> Result<std::result::Result<T, String>>,
+    look: impl AsyncFnMut() -> Result<std::result::Result<T, String>>,
 ) -> Result<T> {
-    let deadline = Instant::now() + limit;
-    loop {
-        match look().await? {
-            Ok(seen) => return Ok(seen),
-            Err(instead) if Instant::now() >= deadline => {
-                return Err(TestbedError::TooLate { what: what.to_owned(), limit, log: instead });
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+    wanqu_testing::try_until(what, limit, look).await
 }

@@ -15,7 +15,7 @@ use wanqu_testbed::image::BUSYBOX;
 use wanqu_testbed::{Cluster, Host, until};
 
 const SOON: Duration = Duration::from_mins(2);
-/// What asks the server, by address and port; fails if there is no answer in two seconds.
+/// Command that asks the server at an address and port; fails if there is no answer in two seconds.
 const ASK: &str = "echo | nc -w 2 \"$0\" \"$1\"";
 
 async fn create<K>(cluster: &Cluster, object: Value) -> K
@@ -56,13 +56,13 @@ async fn server(cluster: &Cluster) -> (IpAddr, u16) {
     (address, u16::try_from(port).unwrap())
 }
 
-/// What a pod is answered.
+/// Returns the answer that a pod gets.
 fn from_pod(cluster: &Cluster, pod: &str, host: &str, port: u16) -> String {
     let port = port.to_string();
     cluster.kubectl(&["exec", pod, "--", "sh", "-c", ASK, host, &port]).unwrap_or_default()
 }
 
-/// What a program on a cluster's node is answered.
+/// Returns the answer that a program on a cluster's node gets.
 fn from_node(cluster: &Cluster, host: &str, port: u16) -> String {
     let port = port.to_string();
     let output = cluster.inside("busybox").args(["sh", "-c", &ASK.replace("nc ", "busybox nc "), host, &port]).output();

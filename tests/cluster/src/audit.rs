@@ -1,4 +1,4 @@
-//! What owners wrote down, as their own program tells it: there is no shell in a node's pod.
+//! Audit logs of owners, read by their own program: there is no shell in a node's pod.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ impl OwnersLog<'_> {
         Ok(lines.lines().filter_map(entry).collect())
     }
 
-    /// How many entries there are, if they are whole: numbered without gaps, each chained to the one before.
+    /// Returns the number of entries, if they are numbered without gaps and each is chained to the one before.
     ///
     /// # Errors
     /// If they are not.

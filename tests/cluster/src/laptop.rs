@@ -32,12 +32,12 @@ impl Laptop {
         }
         let mut up = wanqu(home.path());
         up.args(["up", "--filename"]).arg(root().join("examples/gba")).arg("--data").arg(home.path());
-        // What it greets with is for people.
+        // Its greeting is for people.
         up.stdout(Stdio::null());
         Self { up: up.spawn().expect("it starts"), home }
     }
 
-    /// What `wanqu query` prints for a question that is asked at Hong Kong, once the nodes are there.
+    /// Returns what `wanqu query` prints for a query of Hong Kong's node, once the nodes are up.
     ///
     /// # Panics
     /// If it is not answered.
@@ -45,7 +45,7 @@ impl Laptop {
         self.query("the laptop answering", &["--node", "HK"], sql).await
     }
 
-    /// The same, asked of a gateway elsewhere: its address, its authorities and a token.
+    /// Returns what `wanqu query` prints for a query of another gateway: its address, its authorities and a token.
     ///
     /// # Panics
     /// If it is not answered.

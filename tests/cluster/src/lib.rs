@@ -8,8 +8,8 @@
 //!                   └─▶ federation()  the tutorial, followed until its federation is ready
 //!
 //! Laptop      the same federation, by `wanqu up`
-//! Researcher  asks from outside of the cluster; Stream: again and again, and counts what comes of it
-//! OwnersLog    what an owner wrote down
+//! Researcher  asks from outside the cluster; Stream: again and again, counting the results
+//! OwnersLog   an owner's audit log
 //! ```
 
 mod audit;
@@ -61,7 +61,7 @@ pub async fn cluster() -> Result<Cluster, TestbedError> {
     Ok(cluster)
 }
 
-/// How everything in a cluster stands and what the operator logged, for who must find out why a test failed.
+/// Returns the state of all objects in a cluster and the operator's log, to find out why a test failed.
 #[must_use]
 pub fn state(cluster: &Cluster) -> String {
     let log = "--selector=app.kubernetes.io/name=wanqu-operator";

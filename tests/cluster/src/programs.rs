@@ -24,7 +24,7 @@ pub fn programs() -> Vec<PathBuf> {
     // The one that runs this test: another toolchain would compile all anew.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // What cargo says of the package under test is no business of the packages that are built.
+    // Variables that cargo sets for the package under test must not reach the packages that are built.
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|own| name.to_string_lossy().starts_with(own)) {
             command.env_remove(name);

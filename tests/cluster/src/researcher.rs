@@ -21,12 +21,12 @@ use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_testbed::{Cluster, Forward};
 
-/// What the examples call the local issuer, its audience and the researcher.
+/// Names of the local issuer, its audience and the researcher in the examples.
 const ISSUER: &str = "https://issuer.wanqu.local";
 const AUDIENCE: &str = "gba.example";
 const SUBJECT: &str = "researcher@hku.example";
 
-/// How often the certificates that may vouch for the gateway are looked at.
+/// Interval at which the gateway's authorities are read.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// An answer that is whole.
@@ -97,7 +97,7 @@ impl Researcher {
         jurisdictions.patch("hongkong", &PatchParams::default(), &patch).await.expect("the issuer is made known");
     }
 
-    /// Where the gateway is reached from here.
+    /// Returns the gateway's address from here.
     #[must_use]
     pub fn gateway(&self) -> String {
         format!("https://{}", self.forward.address())

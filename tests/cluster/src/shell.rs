@@ -40,7 +40,7 @@ impl Shell {
         Self { kubeconfig: cluster.admin().path().to_owned(), path, home, variables: Vec::new() }
     }
 
-    /// The same with a variable.
+    /// Returns the shell with a variable set.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));

@@ -1,4 +1,4 @@
-//! A steady stream of questions whose answers are known, while a platform does to a federation what platforms do.
+//! A steady stream of queries with known answers, while pods are moved, restarted and upgraded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use crate::researcher::{Answered, Researcher, ask};
 
-/// How long a client goes on asking a federation that says that a node of it ends or is away.
+/// Time for which a client keeps asking while a node is ending or away.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How long it waits before it asks once more.
+/// Pause before it asks once more.
 const BEFORE_AGAIN: Duration = Duration::from_millis(500);
-/// Between two questions: a steady stream, and no flood.
+/// Pause between two queries.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A question, and its rows as CSV.
@@ -26,18 +26,18 @@ pub struct Known {
     pub rows: String,
 }
 
-/// What came of the questions so far.
+/// Results of the queries so far.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// How many were answered rightly.
+    /// Number of right answers.
     pub right: usize,
-    /// How often one was asked again, since a node said that it ends or was away.
+    /// Number of repeated queries, since a node was ending or away.
     pub again: usize,
-    /// The longest that one took, all tries together.
+    /// Longest duration of one query, all tries together.
     pub longest: Duration,
-    /// What was answered wrongly.
+    /// Wrong answers.
     pub wrong: Vec<String>,
-    /// What was not answered: refused for another reason, or for too long.
+    /// Queries without an answer: refused for another reason, or for too long.
     pub failed: Vec<String>,
     /// The ids of the queries that were answered.
     pub queries: Vec<Uuid>,
@@ -51,7 +51,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// So many askers, each with every question in turn.
+    /// Starts `askers` tasks, each with every query in turn.
     #[must_use]
     pub fn start(researcher: &Arc<Researcher>, questions: &[Known], askers: usize) -> Self {
         let mut stream = Self { tally: Arc::default(), over: Arc::default(), askers: JoinSet::new() };
@@ -64,7 +64,7 @@ impl Stream {
         stream
     }
 
-    /// What came of it so far.
+    /// Returns the results so far.
     #[must_use]
     pub fn so_far(&self) -> Tally {
         locked(&self.tally).clone()
@@ -139,7 +139,7 @@ async fn go_on(researcher: &Researcher, questions: &[Known], tally: &Mutex<Tally
     }
 }
 
-/// Whether a node is away or ends: it will be back.
+/// Returns true if a node is away or ending: it will be back.
 fn passes(refusal: &Refusal) -> bool {
     matches!(refusal.code, Code::Draining | Code::OwnerUnavailable)
 }

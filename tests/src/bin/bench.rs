@@ -1,4 +1,4 @@
-//! What federation costs: CPU seconds and bytes, as ratios from one run.
+//! Cost of federation: CPU seconds and bytes, as ratios from one run.
 //!
 //! Three nodes over mutual TLS in this process against one engine in this process, on the same Parquet files, alternately;
 //! the same with the gate on and off; and what crosses the borders against what was scanned.

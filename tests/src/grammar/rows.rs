@@ -38,7 +38,7 @@ impl RowQuery {
         Self { from, columns, aggregates, filters, distinct, limit }
     }
 
-    /// Whether its rows come in one order only.
+    /// Returns true if its rows come in one order only.
     pub fn is_ordered(&self) -> bool {
         self.limit.is_some()
     }
@@ -63,7 +63,7 @@ impl RowQuery {
         sql
     }
 
-    /// The same with one clause less.
+    /// Returns the queries with one clause less.
     pub fn smaller(&self) -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |change: &dyn Fn(&mut Self)| {

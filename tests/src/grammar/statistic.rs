@@ -11,7 +11,7 @@ use super::conditions::filter;
 use super::pick;
 use super::vocabulary::{From, STATISTICS};
 
-/// How groups become rows.
+/// Form of the grouping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
     /// One row for each group.
@@ -22,7 +22,7 @@ pub enum Grouping {
     Cube,
 }
 
-/// What is done with the cells.
+/// Clauses over the cells.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Around {
     /// Nothing.
@@ -101,7 +101,7 @@ impl Statistic {
         Self { from, derived, keys, aggregates, filters, having, grouping, around, ordered, limit }
     }
 
-    /// Whether its rows come in one order only.
+    /// Returns true if its rows come in one order only.
     pub fn is_ordered(&self) -> bool {
         self.ordered
     }
@@ -162,7 +162,7 @@ impl Statistic {
         sql
     }
 
-    /// The same with one clause less.
+    /// Returns the queries with one clause less.
     pub fn smaller(&self) -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |change: &dyn Fn(&mut Self)| {

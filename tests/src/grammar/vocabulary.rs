@@ -1,4 +1,4 @@
-//! What can be said of each table of the health world: its columns by what they are good for.
+//! Columns of each table of the health world, by their uses in a query.
 
 /// The columns of one table, by kind.
 #[derive(Debug, PartialEq)]

@@ -10,7 +10,7 @@ pub const KNOWN_BIRTH_YEAR: i32 = 1899;
 /// A diagnosis that each planted person has, and nobody else. The attacker knows it.
 pub const KNOWN_DIAGNOSIS: &str = "Q99.9";
 
-/// Which jurisdiction's planted person.
+/// Planted person of one jurisdiction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Planted {
     /// Its number: Shenzhen 0, Hong Kong 1, Macau 2.
@@ -24,7 +24,7 @@ impl Planted {
         ["CANARY-SZ-60317", "CANARY-HK-60318", "CANARY-MO-60319"][self.city]
     }
 
-    /// Where the person lives: a dimension that nobody else shares.
+    /// District of the person: a dimension that nobody else shares.
     #[must_use]
     pub fn district(self) -> &'static str {
         ["金丝雀村", "金絲雀灣", "Rua do Canário"][self.city]
@@ -42,7 +42,7 @@ impl Planted {
         [61.803_398_874_1, 173.205_080_756_8, 57.721_566_490_1][self.city]
     }
 
-    /// What the visit cost, in hundredths of the local currency.
+    /// Cost of the visit in hundredths of the local currency.
     #[must_use]
     pub fn cost(self) -> i64 {
         [7_719_283_641, 7_628_193_547, 7_537_284_659][self.city]
@@ -60,14 +60,14 @@ impl Planted {
         [3.141_592_651_7, 2.718_281_829_9, 1.414_213_563_3][self.city]
     }
 
-    /// When the person was seen, in microseconds since 1970.
+    /// Time of the visit in microseconds since 1970.
     #[must_use]
     pub fn seen_at(self) -> i64 {
         // Moments of 2 March 2019 with odd microseconds.
         [1_551_495_723_271_829, 1_551_496_834_314_159, 1_551_497_945_141_421][self.city]
     }
 
-    /// What somebody wrote about the person. Sealed.
+    /// Note about the person. Sealed.
     #[must_use]
     pub fn note(self) -> &'static str {
         ["note-of-canary-sz-x81", "note-of-canary-hk-x82", "note-of-canary-mo-x83"][self.city]
@@ -94,7 +94,7 @@ pub struct Canaries {
 }
 
 impl Canaries {
-    /// What [`raw_tables`](super::raw_tables) plants.
+    /// Returns the values that [`raw_tables`](super::raw_tables) plants.
     #[must_use]
     pub fn planted() -> Self {
         let mut all = Self { texts: vec![], floats: vec![], hundredths: vec![], integers: vec![] };
@@ -104,7 +104,7 @@ impl Canaries {
             all.floats.extend([planted.weight(), planted.pain(), planted.screening()]);
             for local in [planted.income(), planted.cost()] {
                 all.hundredths.push(i128::from(local));
-                // As the mapping turns it into CNY.
+                // The cost in CNY, by the mapping's rate.
                 let rate = [10_000, 9_000, 8_500][city];
                 all.hundredths.push(i128::from((local * rate + 5_000) / 10_000));
             }

@@ -27,11 +27,11 @@ pub struct Person {
     pub income: Option<i64>,
     /// Weight in the local unit.
     pub weight: Option<f64>,
-    /// Whether this is the planted person.
+    /// Returns true for the planted person.
     pub planted: Option<Planted>,
 }
 
-/// How many people the three cities have, at scale 1.
+/// Number of people in each of the three cities, at scale 1.
 const CITIES: [usize; 3] = [140, 70, 22];
 
 const DISTRICTS: [&[&str]; 3] =

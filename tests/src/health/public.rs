@@ -11,7 +11,7 @@ use crate::files::RawTable;
 
 /// Facilities of each city.
 pub const FACILITIES: [usize; 3] = [7, 5, 3];
-/// How each city's facility codes begin.
+/// Prefix of each city's facility codes.
 pub const PREFIXES: [&str; 3] = ["SZ", "HK", "MO"];
 
 const FOLDERS: [&str; 3] = ["shenzhen", "hongkong", "macau"];
@@ -46,7 +46,7 @@ fn facilities(rng: &mut ChaCha8Rng, city: usize) -> Result<RawTable, ArrowError>
     )
 }
 
-/// The same list in all three cities.
+/// Code list that is the same in all three cities.
 fn specialties(city: usize) -> Result<RawTable, ArrowError> {
     let rows = [
         ("cardiology", "Heart", "medicine", 1.5),

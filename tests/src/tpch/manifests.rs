@@ -134,7 +134,7 @@ fn columns(schema: &SchemaRef, class: &dyn Fn(&str) -> &'static str) -> String {
     schema.fields().iter().map(|f| line(f.name(), f.data_type())).collect()
 }
 
-/// What lies together, and what lies everywhere.
+/// Co-location keys and replicated tables.
 fn placement(table: &str) -> String {
     let key = |key: &str, column: &str| format!("  colocation:\n    - {{ key: {key}, column: {column} }}\n");
     match table {

@@ -1,4 +1,4 @@
-//! Which rows lie in which city.
+//! Assignment of rows to cities.
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;

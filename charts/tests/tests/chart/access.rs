@@ -1,4 +1,4 @@
-//! What the operator may do: where, how much, and why.
+//! The operator's rights: which, where, and each with its reason.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What is written about the chart is what the chart is.
+//! The documentation of the chart agrees with the chart.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ fn the_page_has_every_value_as_it_is() {
     assert!(committed.contains("| networkPolicy.apiServer.ports | list | `[443,6443]` |"));
 }
 
-/// The commands themselves are run on a whole cluster; here, that they speak of files and programs that there are.
+/// The commands name files and programs that exist. They are run by the tests on a whole cluster.
 #[test]
 fn the_tutorial_names_files_that_there_are() {
     let page = std::fs::read_to_string(root().join("docs/tutorial-kubernetes.md")).unwrap();
@@ -28,14 +28,14 @@ fn the_tutorial_names_files_that_there_are() {
             assert!(root().join(file).exists(), "line {}: {file}", step.line);
         }
     }
-    // Nothing that is in the folder of examples is left out of the tutorial.
+    // The tutorial uses every file of the folder of examples.
     for entry in std::fs::read_dir(root().join("examples/kubernetes")).unwrap() {
         let name = format!("examples/kubernetes/{}", entry.unwrap().file_name().into_string().unwrap());
         assert!(steps.iter().any(|step| step.command.contains(&name)), "{name}");
     }
 }
 
-/// A page of claims names what shows them; that is there.
+/// Each claim of the page of capability levels names a test or file that exists.
 #[test]
 fn what_is_said_to_show_a_capability_is_there() {
     let page = std::fs::read_to_string(root().join("docs/capability-levels.md")).unwrap();

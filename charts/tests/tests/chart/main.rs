@@ -1,4 +1,4 @@
-//! The chart: what it renders, what it refuses, and what becomes of it on a real API server.
+//! Tests of the chart: what it renders, what it refuses, and how it installs on a real API server.
 
 mod access;
 mod documents;
@@ -14,10 +14,10 @@ use std::sync::LazyLock;
 
 use wanqu_chart_tests::{Helm, Rendered};
 
-/// What the chart renders as it comes.
+/// Renders the chart with its default values.
 static DEFAULTS: LazyLock<Rendered> = LazyLock::new(|| Helm::new().template(&[]));
 
-/// What the chart renders with `--set` of each of these.
+/// Renders the chart with `--set` of each of these.
 fn with(sets: &[&str]) -> Rendered {
     let arguments: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
     Helm::new().template(&arguments)

@@ -1,4 +1,4 @@
-//! Dashboard and alerts ask only for what is counted, and every alert says what to do.
+//! The dashboard and the alerts query only metrics that exist, and every alert has a remedy.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What a real API server says to it.
+//! The rendered objects on a real API server.
 
 use std::path::Path;
 
@@ -84,7 +84,7 @@ async fn pods_pass_the_restricted_standard() {
     let test = rendered.one("Pod").clone();
     apply(&client, &[operator.clone(), test], true).await;
 
-    // The other way round: without its settings the same pod is turned away.
+    // Without these settings the same pod is refused.
     operator["spec"]["containers"][0]["securityContext"] = json!({});
     let refused = api(&client, &operator)
         .create(
@@ -152,7 +152,7 @@ async fn an_uninstall_keeps_definitions_and_what_they_describe() {
         .to_string();
     assert!(refused.contains("spec.requester must be the user who creates the query"), "{refused}");
 
-    // And it comes back to what it left.
+    // A new installation finds the objects that the old one left.
     run(&["install", "wanqu", chart]);
     assert_eq!(api(&client, &federation).get("gba").await.unwrap(), kept);
 }

@@ -1,4 +1,4 @@
-//! What can be turned on, off, or restricted.
+//! Values that turn parts on or off, or restrict them.
 
 use serde_json::json;
 
@@ -124,7 +124,7 @@ fn names_follow_the_release_and_stay_within_their_length() {
     let rendered = with(&[&format!("fullnameOverride={long}")]);
     for object in rendered.objects() {
         let name = object["metadata"]["name"].as_str().unwrap();
-        // What lies in no namespace has its namespace in its name, and may be longer.
+        // Objects without a namespace have the release's namespace in their name, and longer names.
         assert!(name.len() <= 63 || object["metadata"]["namespace"].is_null(), "{name}");
     }
     assert_eq!(rendered.one("Deployment")["metadata"]["name"], format!("{long}-operator"));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wanqu_chart_tests::{Helm, chart};
 
-/// A value, and what the refusal names.
+/// A value, and the words of its refusal.
 const BAD: &[(&str, &str)] = &[
     ("replica=2", "replica"),
     ("replicas=two", "replicas"),
@@ -53,7 +53,7 @@ fn bad_values_are_refused_by_name() {
     }
 }
 
-/// Every value is in the schema, every value of the schema is in the file, and no object takes what it does not know.
+/// Every value is in the schema, every value of the schema is in the file, and objects refuse unknown fields.
 #[test]
 fn values_and_schema_speak_of_the_same() {
     let values: Value = serde_saphyr::from_str(&std::fs::read_to_string(chart().join("values.yaml")).unwrap()).unwrap();
@@ -62,7 +62,7 @@ fn values_and_schema_speak_of_the_same() {
     compare(&values, &schema, &schema, "");
 }
 
-/// What Helm itself puts beside the chart's own values.
+/// Values that Helm itself adds to the chart's own.
 const OF_HELM: [&str; 2] = ["global", "wanqu-crds"];
 
 fn compare(values: &Value, schema: &Value, root: &Value, path: &str) {
@@ -74,7 +74,7 @@ fn compare(values: &Value, schema: &Value, root: &Value, path: &str) {
     let Some(properties) = schema["properties"].as_object() else { return };
     assert_eq!(schema["additionalProperties"], false, "{path} takes anything");
     let Some(values) = values.as_object() else { return };
-    // An empty object is what the user may fill.
+    // The user may fill an empty object.
     if values.is_empty() {
         return;
     }

@@ -1,4 +1,4 @@
-//! An answer that lies in a `ConfigMap`, as the stream that it once was.
+//! Reading an answer from the `ConfigMap` in which the operator keeps it.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
-/// As much of a `ConfigMap` as matters.
+/// The fields of a `ConfigMap` that hold an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMap {
@@ -22,9 +22,17 @@ pub struct ConfigMap {
 }
 
 impl ConfigMap {
-    /// The answer that the operator wrote there.
+    /// Returns the answer that the operator wrote there.
+    ///
+    /// # Errors
+    /// [`Code::Internal`] if a part is missing or cannot be read.
     pub fn answer(&self) -> Result<Answer, Refusal> {
-        let unreadable = || Refusal::new(Code::Internal, "the ConfigMap does not hold an answer that can be read");
+        let unreadable = || {
+            Refusal::new(
+                Code::Internal,
+                "the ConfigMap holds no answer that this version reads; use the wanqu of the operator's version",
+            )
+        };
         let account = self.data.get("account.json").ok_or_else(unreadable)?;
         let summary: Summary = serde_json::from_str(account).map_err(|_| unreadable())?;
         let rows = self.binary_data.get("rows.arrow").ok_or_else(unreadable)?;

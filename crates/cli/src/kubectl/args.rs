@@ -1,4 +1,4 @@
-//! The plugin's command line.
+//! The arguments of `kubectl wanqu`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,24 +21,24 @@ Examples:
   kubectl wanqu result monthly --run 3 --format csv > march.csv
   kubectl wanqu result monthly --gateway gateway.hk.example:8443";
 
-/// Ask over the federation from a Kubernetes cluster.
+/// Query the federation from a Kubernetes cluster.
 ///
-/// A question is an object there (kind `FederatedQuery`), asked in your name; its answer comes to this terminal. This is `wanqu`
-/// under the name `kubectl-wanqu`: kubectl finds it where it lies on the PATH.
+/// Each query is an object of kind `FederatedQuery`, created in your name; its answer is printed here. The plugin is `wanqu`
+/// under the name `kubectl-wanqu`, which kubectl finds on the PATH.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-wanqu", bin_name = "kubectl wanqu", version, max_term_width = 110, after_long_help = EXIT_CODES)]
 pub struct Args {
-    /// Which cluster and namespace, and as whom.
+    /// Cluster, namespace and user.
     #[command(flatten)]
-    pub place: PlaceArgs,
-    /// What to do.
+    pub target: TargetArgs,
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Which cluster and namespace, and as whom; handed on to kubectl.
+/// Cluster, namespace and user, passed on to kubectl.
 #[derive(Debug, Default, ClapArgs)]
-pub struct PlaceArgs {
+pub struct TargetArgs {
     /// The federation's namespace [default: that of the context].
     #[arg(short, long, global = true, value_name = "NAMESPACE")]
     pub namespace: Option<String>,
@@ -57,7 +57,7 @@ pub struct PlaceArgs {
     /// Act as another user, if you may.
     #[arg(long = "as", global = true, value_name = "USER")]
     pub impersonate: Option<String>,
-    /// Act as a member of a group, if you may; can be said again.
+    /// Act as a member of a group, if you may; can be repeated.
     #[arg(long = "as-group", global = true, value_name = "GROUP", requires = "impersonate")]
     pub impersonate_groups: Vec<String>,
     /// The kubectl to run.
@@ -65,7 +65,7 @@ pub struct PlaceArgs {
     pub kubectl: OsString,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ask, wait, and show the answer. Ctrl-C cancels, at the owners too.
@@ -74,46 +74,46 @@ pub enum Command {
     /// Show how a query would be split and merged, or which rules admit or refuse it; nothing is run.
     #[command(after_long_help = EXIT_CODES)]
     Explain(ExplainArgs),
-    /// Show the answer of a query that was asked before.
+    /// Show the answer of an earlier query.
     #[command(after_help = RESULT_EXAMPLES, after_long_help = format!("{RESULT_EXAMPLES}\n\n{EXIT_CODES}"))]
     Result(ResultArgs),
-    /// List the queries of the namespace, and how they stand.
+    /// List the queries of the namespace with their state.
     #[command(after_long_help = EXIT_CODES)]
     List(ListArgs),
 }
 
-/// In whose project, and where.
+/// Home node, project and purpose.
 #[derive(Debug, ClapArgs)]
 pub struct HomeArgs {
-    /// The jurisdiction at whose node it is asked: the home of the answer.
+    /// The jurisdiction whose node answers: the home node.
     #[arg(long, value_name = "ID")]
     pub from: JurisdictionId,
-    /// The research project. Not needed where only public tables are read.
+    /// The research project. Not needed if only public tables are read.
     #[arg(long, value_name = "NAME", requires = "purpose", env = "WANQU_PROJECT")]
     pub project: Option<ResourceName>,
-    /// Why you ask. Not needed where only public tables are read.
+    /// The purpose of the query. Not needed if only public tables are read.
     #[arg(long, value_name = "PURPOSE", requires = "project", env = "WANQU_PURPOSE")]
     pub purpose: Option<Purpose>,
 }
 
-/// How an answer comes that lies at the home node.
+/// Connection to the home node, for answers that it keeps.
 #[derive(Debug, Default, ClapArgs)]
-pub struct WayArgs {
-    /// Where the home node's gateway can be reached, if the answer lies there [default: through `kubectl port-forward`].
+pub struct HomeGatewayArgs {
+    /// Address of the home node's gateway, for answers that it keeps [default: through `kubectl port-forward`].
     #[arg(long, value_name = "HOST:PORT")]
     pub gateway: Option<String>,
 }
 
-/// What `query` takes.
+/// Arguments of `query`.
 #[derive(Debug, ClapArgs)]
 pub struct QueryArgs {
-    /// Where the SQL comes from.
+    /// The SQL text, or the file that holds it.
     #[command(flatten)]
     pub sql: SqlArgs,
-    /// In whose project, and where.
+    /// Home node, project and purpose.
     #[command(flatten)]
     pub home: HomeArgs,
-    /// What the object is called [default: `ask-` and five letters].
+    /// The name of the object [default: `ask-` and five letters].
     #[arg(long, value_name = "NAME")]
     pub name: Option<ResourceName>,
     /// Answer even if a jurisdiction is missing, and say which.
@@ -122,74 +122,74 @@ pub struct QueryArgs {
     /// Add a column that marks the rows which may lack an owner's part.
     #[arg(long)]
     pub mark_incomplete: bool,
-    /// An answer of up to so many rows lies in a `ConfigMap`, for whoever may read those of the namespace; 0 leaves every
-    /// answer with the home node, which gives it to you alone.
+    /// Most rows of an answer that is kept in a `ConfigMap`, for whoever may read those of the namespace; 0 leaves every
+    /// answer at the home node, which gives it to you alone.
     #[arg(long, value_name = "ROWS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(..=10_000))]
     pub inline_rows: u32,
-    /// How long the object and the kept answer stay after it finished, in seconds.
+    /// Seconds for which the object and the kept answer stay after the query has finished.
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
     pub ttl: u32,
-    /// How the answer comes.
+    /// Connection to the home node.
     #[command(flatten)]
-    pub way: WayArgs,
-    /// How the answer is written.
+    pub home_gateway: HomeGatewayArgs,
+    /// Format and place of the rows.
     #[command(flatten)]
     pub rows: RowsArgs,
 }
 
-/// What `explain` takes.
+/// Arguments of `explain`.
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// Where the SQL comes from.
+    /// The SQL text, or the file that holds it.
     #[command(flatten)]
     pub sql: SqlArgs,
-    /// In whose project, and where.
+    /// Home node, project and purpose.
     #[command(flatten)]
     pub home: HomeArgs,
     /// Show, for each column and operator, the rule of each owner that admits or refuses it.
     #[arg(long)]
     pub policy: bool,
-    /// How the explanation comes.
+    /// Connection to the home node.
     #[command(flatten)]
-    pub way: WayArgs,
-    /// How to write it.
+    pub home_gateway: HomeGatewayArgs,
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Write it to a file.
+    /// Write the output to a file.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-/// What `result` takes.
+/// Arguments of `result`.
 #[derive(Debug, ClapArgs)]
 pub struct ResultArgs {
     /// The name of the query.
     #[arg(value_name = "NAME")]
     pub name: ResourceName,
-    /// The run of a schedule [default: the latest that was answered].
+    /// Number of the run, for a scheduled query [default: the latest that was answered].
     #[arg(long, value_name = "NUMBER")]
     pub run: Option<u32>,
-    /// How the answer comes.
+    /// Connection to the home node.
     #[command(flatten)]
-    pub way: WayArgs,
-    /// How the answer is written.
+    pub home_gateway: HomeGatewayArgs,
+    /// Format and place of the rows.
     #[command(flatten)]
     pub rows: RowsArgs,
 }
 
-/// What `list` takes.
+/// Arguments of `list`.
 #[derive(Debug, Default, ClapArgs)]
 pub struct ListArgs {
-    /// How to write it.
+    /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Write it to a file.
+    /// Write the output to a file.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
 
-impl PlaceArgs {
-    /// The flags with which a kubectl speaks to the same server as the same user.
+impl TargetArgs {
+    /// Returns the flags with which kubectl speaks to this server as this user.
     #[must_use]
     pub fn flags(&self) -> Vec<OsString> {
         let texts = [
@@ -232,7 +232,7 @@ mod tests {
     fn a_query_says_from_where_and_project_and_purpose_together() {
         let line = ["query", "SELECT 1", "--from", "HK", "--project", "care", "--purpose", "planning", "-n", "gba"];
         let args = parse(&line).unwrap();
-        assert_eq!(args.place.namespace.as_deref(), Some("gba"));
+        assert_eq!(args.target.namespace.as_deref(), Some("gba"));
         let Command::Query(query) = args.command else { panic!("not a query") };
         assert_eq!((query.home.from.as_str(), query.ttl, query.inline_rows), ("HK", 3600, 1000));
         for wrong in [
@@ -281,7 +281,7 @@ mod tests {
             "--as-group=a",
             "--as-group=b",
         ];
-        assert_eq!(parse(&line).unwrap().place.flags(), expected);
-        assert_eq!(parse(&["list"]).unwrap().place.flags(), [""; 0]);
+        assert_eq!(parse(&line).unwrap().target.flags(), expected);
+        assert_eq!(parse(&["list"]).unwrap().target.flags(), [""; 0]);
     }
 }

@@ -1,4 +1,4 @@
-//! `kubectl wanqu query` and `explain`: an object is made, watched to its end, and its answer shown.
+//! `kubectl wanqu query` and `explain`: create a `FederatedQuery`, watch it to its end, and show its answer.
 
 use serde::Deserialize;
 use wanqu_crds::kinds::{ConcurrencyPolicy, FederatedQuery, FederatedQuerySpec, QueryRun, RunState};
@@ -9,22 +9,24 @@ use super::args::{ExplainArgs, HomeArgs, QueryArgs};
 use super::interrupt::Interrupt;
 use super::program::Kubectl;
 use super::result::{answer, show};
-use super::stands::{Stands, not_accepted, stands, unanswered};
+use super::state::{QueryState, not_accepted, state_of, unanswered};
 use super::watch::Watch;
 use crate::deliver::Delivery;
+use crate::escape;
 use crate::failure::{Failure, Outcome};
 use crate::input;
 use crate::query::explained;
 use crate::render::progress::Waiting;
 use crate::tour::answered;
 
-/// How long an explanation stays, in seconds.
+/// Seconds for which an explanation is kept.
 const EXPLAINED: u32 = 60;
 
-/// The most rows of an explanation in a `ConfigMap`: it holds no row of anybody's data.
+/// Most rows of an explanation that is kept in a `ConfigMap`: it holds no row of anybody's data.
 const LINES: u32 = 10_000;
 
-/// Asks. Until there is an answer, an interruption takes the question back, which cancels it at the owners.
+/// Asks a query and writes its rows. Until there is an answer, an interruption deletes the object, which cancels the query
+/// at the owners.
 pub async fn query(kubectl: &Kubectl, args: &QueryArgs, interrupt: &mut Interrupt) -> Outcome {
     let how = Delivery::of(&args.rows)?;
     let asked = spec(kubectl, input::sql(&args.sql)?, &args.home).await?;
@@ -36,24 +38,24 @@ pub async fn query(kubectl: &Kubectl, args: &QueryArgs, interrupt: &mut Interrup
         ..asked
     };
     let (query, run) = ask(kubectl, asked, args.name.as_ref(), how.quiet, interrupt).await?;
-    interrupt.or(show(kubectl, &query, &run, &args.way, how)).await.inspect_err(|failure| {
+    interrupt.or(show(kubectl, &query, &run, &args.home_gateway, how)).await.inspect_err(|failure| {
         if !matches!(failure, Failure::Partial | Failure::BrokenPipe) {
-            eprintln!("The answer is there: `kubectl wanqu result {}` fetches it.", named(&query));
+            eprintln!("The answer is there: `kubectl wanqu result {}` fetches it.", escape::line(named(&query)));
         }
     })
 }
 
-/// Explains. Nothing is asked of any owner.
+/// Shows how a query would be split, or which rules admit or refuse it. No owner is asked.
 pub async fn explain(kubectl: &Kubectl, args: &ExplainArgs, interrupt: &mut Interrupt) -> Outcome {
     let word = if args.policy { "EXPLAIN POLICY" } else { "EXPLAIN" };
     let asked = spec(kubectl, format!("{word} {}", input::sql(&args.sql)?), &args.home).await?;
     let (query, run) = ask(kubectl, asked, None, true, interrupt).await?;
-    let found = interrupt.or(answer(kubectl, &query, &run, &args.way)).await?;
+    let found = interrupt.or(answer(kubectl, &query, &run, &args.home_gateway, false)).await?;
     let seen = interrupt.or(async { Ok(answered(async { Ok(found.answer) }).await?) }).await?;
     explained(&seen.batches, args.format, args.output.as_deref())
 }
 
-/// What is asked, in the name of whoever the API server takes one for.
+/// Returns the spec of a query, with the user that the API server knows as its requester.
 async fn spec(kubectl: &Kubectl, sql: String, home: &HomeArgs) -> Outcome<FederatedQuerySpec> {
     Ok(FederatedQuerySpec {
         sql,
@@ -94,7 +96,7 @@ async fn whoami(kubectl: &Kubectl) -> Outcome<String> {
     Ok(review.status.user_info.username)
 }
 
-/// Makes the object and waits for its end.
+/// Creates the object and waits for its end.
 async fn ask(
     kubectl: &Kubectl,
     spec: FederatedQuerySpec,
@@ -102,11 +104,11 @@ async fn ask(
     quiet: bool,
     interrupt: &mut Interrupt,
 ) -> Outcome<(FederatedQuery, QueryRun)> {
-    // Not to be interrupted: what was made must be known, to be taken back.
+    // Not to be interrupted: an object that was created must be known, to be deleted.
     let query = make(kubectl, spec, name).await?;
     let name = named(&query);
     if !quiet {
-        eprintln!("FederatedQuery {name}");
+        eprintln!("FederatedQuery {}", escape::line(name));
     }
     match interrupt.or(ended(kubectl, query.clone(), quiet)).await {
         Err(Failure::Interrupted) => {
@@ -141,11 +143,11 @@ fn named(query: &FederatedQuery) -> &str {
 async fn ended(kubectl: &Kubectl, mut query: FederatedQuery, quiet: bool) -> Outcome<(FederatedQuery, QueryRun)> {
     let (waiting, mut watch) = (Waiting::new(quiet), Watch::since(kubectl, &query));
     loop {
-        match stands(&query) {
-            Stands::Waiting(why) => waiting.says(why),
-            Stands::NotAccepted(why) => return Err(not_accepted(&why)),
-            Stands::Ended(run) if run.state == RunState::Complete => return Ok((query, *run)),
-            Stands::Ended(run) => return Err(unanswered(&run)),
+        match state_of(&query) {
+            QueryState::Waiting(why) => waiting.says(&why),
+            QueryState::NotAccepted(why) => return Err(not_accepted(&why)),
+            QueryState::Ended(run) if run.state == RunState::Complete => return Ok((query, *run)),
+            QueryState::Ended(run) => return Err(unanswered(&run)),
         }
         query = watch.next().await?;
     }

@@ -1,24 +1,24 @@
-//! Ctrl-C, and what else ends a command from outside.
+//! SIGINT and SIGTERM, which end a command.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, Outcome};
 
-/// Knows of an interruption from the moment that it listens, also while nobody waits for one.
+/// Listener for interruptions. One that comes while nobody waits is not lost.
 pub struct Interrupt {
     interrupted: Signal,
     terminated: Signal,
 }
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Starts listening.
     pub fn listen() -> Outcome<Self> {
         let listen =
             |kind| signal(kind).map_err(|error| Failure::failed(format!("cannot listen for signals: {error}")));
         Ok(Self { interrupted: listen(SignalKind::interrupt())?, terminated: listen(SignalKind::terminate())? })
     }
 
-    /// What comes of `doing`, unless it is interrupted before.
+    /// Returns the outcome of `doing`, or [`Failure::Interrupted`] if that comes first.
     pub async fn or<T>(&mut self, doing: impl Future<Output = Outcome<T>>) -> Outcome<T> {
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! `kubectl wanqu list`: what is asked here, and how it stands.
+//! `kubectl wanqu list`: the queries of a namespace with their state.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::program::Kubectl;
 use crate::failure::{Failure, Outcome};
 use crate::render::sink::sink;
 
-/// Lists them.
+/// Lists the queries.
 pub async fn run(kubectl: &Kubectl, args: &ListArgs) -> Outcome {
     #[derive(Deserialize)]
     struct List {
@@ -37,7 +37,7 @@ fn table(queries: &[FederatedQuery]) -> Outcome<RecordBatch> {
         ("schedule", text(&|query| query.spec.schedule.clone())),
         ("state", text(&|query| Some(format!("{:?}", latest(query)?.state)))),
         ("rows", rows),
-        ("says", text(&says)),
+        ("message", text(&message)),
     ];
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(columns).map_err(|error| Failure::failed(error.to_string()))
@@ -47,8 +47,8 @@ fn latest(query: &FederatedQuery) -> Option<&QueryRun> {
     query.status.as_ref()?.runs.first()
 }
 
-/// The first line of what the condition says that tells whether there is an answer.
-fn says(query: &FederatedQuery) -> Option<String> {
+/// Returns the first line of the message of the condition `Ready`.
+fn message(query: &FederatedQuery) -> Option<String> {
     let conditions = &query.status.as_ref()?.conditions;
     let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
     ready.message.lines().next().map(str::to_owned)
@@ -60,6 +60,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::render::table::{Screen, render};
 
     #[test]
     fn a_query_has_a_line_also_before_anything_came_of_it() {
@@ -82,5 +83,11 @@ mod tests {
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').map(str::trim).collect()).collect();
         assert_eq!(lines[3], ["", "new", "HK", "wei", "", "", "", "", ""]);
         assert_eq!(lines[4], ["", "old", "HK", "wei", "", "Complete", "3", "3 rows", ""]);
+        // Whoever makes an object writes its fields.
+        let mut forged = query("new", json!(null));
+        forged.spec.requester = "wei\n│ old ┆ HK\u{1b}[2J".to_owned();
+        let table = table(&[forged]).unwrap();
+        let text = render(&table.schema(), std::slice::from_ref(&table), 1, Screen::PLAIN).unwrap();
+        assert!(text.lines().count() == 5 && text.contains("wei\\n│ old ┆ HK\\u{1b}[2J"), "{text}");
     }
 }

@@ -1,9 +1,9 @@
-//! `kubectl wanqu`: asks questions as `FederatedQuery` objects and brings their answers to a terminal.
+//! `kubectl wanqu`: asks queries as `FederatedQuery` objects and shows their answers.
 //!
 //! ```text
-//! query    object made ─▶ watched to its end ─▶ answer ─▶ table, CSV, JSON, Parquet
-//! result   an object's answer: from its ConfigMap, or else from the home node
-//! list     what is asked here, and how it stands
+//! query    create the object ─▶ watch it to its end ─▶ answer ─▶ table, CSV, JSON, Parquet
+//! result   the answer of an object: from its ConfigMap, or else from the home node
+//! list     the objects of the namespace with their state
 //! ```
 //!
 //! The plugin is `wanqu` under the name `kubectl-wanqu`. It speaks to the API server by running the kubectl whose plugin it
@@ -18,7 +18,7 @@ mod interrupt;
 mod list;
 mod program;
 mod result;
-mod stands;
+mod state;
 mod watch;
 
 use std::ffi::OsStr;
@@ -32,21 +32,21 @@ use program::Kubectl;
 /// The name under which kubectl looks for the plugin.
 const NAME: &str = "kubectl-wanqu";
 
-/// The kind of the questions, as kubectl is told of it.
+/// Resource name of `FederatedQuery` for kubectl.
 const QUERIES: &str = "federatedqueries.wanqu.dev";
 
-/// Where their API is.
+/// Path of the API group and version at the API server.
 const COLLECTION: &str = "/apis/wanqu.dev/v1alpha1";
 
-/// Whether a program that was started as `program` is the plugin.
+/// Returns true if a program that was started as `program` is the plugin.
 #[must_use]
 pub fn is_called(program: &OsStr) -> bool {
     Path::new(program).file_name().is_some_and(|name| name == NAME)
 }
 
-/// Does what the command line says.
+/// Runs the command of the arguments.
 pub async fn run(args: Args) -> Outcome {
-    let kubectl = Kubectl::new(&args.place);
+    let kubectl = Kubectl::new(&args.target);
     let mut interrupt = Interrupt::listen()?;
     match args.command {
         Command::Query(args) => ask::query(&kubectl, &args, &mut interrupt).await,

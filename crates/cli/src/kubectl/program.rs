@@ -1,72 +1,109 @@
-//! The kubectl whose plugin this is: run for every word with the API server.
+//! The kubectl whose plugin this is: run for everything that is asked of the API server.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout};
 use wanqu_model::io_reason;
 
-use super::args::PlaceArgs;
+use super::args::TargetArgs;
 use crate::failure::{End, Failure, Outcome};
-use crate::render::cells::printable;
 
-/// How long the API server may take for one answer.
-const PATIENCE: &str = "--request-timeout=60s";
+/// The time that the API server has for one answer.
+const ONE_ANSWER: &str = "--request-timeout=60s";
+
+/// The time that one run has from its start to its end. Longer than one answer takes: it may have somebody log in first.
+const ONE_RUN: Duration = Duration::from_mins(3);
+
+/// The time between the end of what a kubectl prints and its own end.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// The pause between two looks at whether it has ended.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The longest complaint that is read, in bytes.
 const COMPLAINT: u64 = 64 * 1024;
 
-/// Which kubectl, and with which flags.
+/// A kubectl, with the flags that it is run with.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
     program: OsString,
     flags: Vec<OsString>,
+    one_run: Duration,
 }
 
 impl Kubectl {
-    /// As the command line says.
+    /// Returns the kubectl that the command line names.
     #[must_use]
-    pub fn new(place: &PlaceArgs) -> Self {
-        Self { program: place.kubectl.clone(), flags: place.flags() }
+    pub fn new(target: &TargetArgs) -> Self {
+        Self { program: target.kubectl.clone(), flags: target.flags(), one_run: ONE_RUN }
     }
 
-    /// The same in another namespace.
+    /// Returns the same kubectl for another namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
-        // Of two flags that say a namespace, the last one holds.
+        // The last of two flags for the namespace holds.
         let flags = self.flags.iter().cloned().chain([format!("--namespace={namespace}").into()]).collect();
-        Self { program: self.program.clone(), flags }
+        Self { flags, ..self.clone() }
     }
 
-    /// Runs it to its end; what it printed, as JSON.
+    /// Runs it to its end and returns the JSON that it printed. `doing` completes "cannot …" in failures.
     pub async fn read<T: DeserializeOwned>(&self, doing: &str, args: &[&str], input: Vec<u8>) -> Outcome<T> {
         let printed = self.run(doing, args, input).await?;
         serde_json::from_slice(&printed).map_err(|error| unread(doing, &error))
     }
 
-    /// Runs it to its end; what it printed.
+    /// Runs it to its end and returns what it printed.
+    ///
+    /// # Errors
+    /// If it cannot be run, ends with an error, or does not end in time.
     pub async fn run(&self, doing: &str, args: &[&str], input: Vec<u8>) -> Outcome<Vec<u8>> {
         let mut command = self.command(args);
-        command.arg(PATIENCE);
-        let ended = tokio::task::spawn_blocking(move || to_the_end(command, &input));
-        let ended = ended.await.map_err(|error| Failure::failed(format!("cannot {doing}: {error}")))?;
-        let (printed, complaint) = ended.map_err(|error| self.not_run(doing, &error))?;
-        complaint.map_or(Ok(printed), |complaint| Err(refused(doing, &complaint)))
+        command.arg(ONE_ANSWER).stdin(Stdio::piped());
+        let (mut running, mut stdout) = Running::start(&mut command).map_err(|error| self.not_run(doing, &error))?;
+        let stdin = running.child.stdin.take();
+        let exchange = tokio::task::spawn_blocking(move || {
+            if let Some(mut stdin) = stdin {
+                // One that ends before it has read everything says why.
+                let _ = stdin.write_all(&input);
+            }
+            let mut printed = Vec::new();
+            stdout.read_to_end(&mut printed).map(|_| printed)
+        });
+        let Ok(printed) = timeout(self.one_run, exchange).await else { return Err(self.too_slow(doing, args)) };
+        let printed = printed.map_err(io::Error::from).flatten().map_err(|error| unreadable(doing, &error))?;
+        running.succeeded(doing).await?;
+        Ok(printed)
     }
 
     /// Starts it, to be read while it runs.
+    ///
+    /// # Errors
+    /// If it cannot be run.
     pub fn start(&self, doing: &str, args: &[&str]) -> Outcome<(Running, ChildStdout)> {
         Running::start(self.command(args).stdin(Stdio::null())).map_err(|error| self.not_run(doing, &error))
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        // Ctrl-C is for the plugin, which knows what is to be taken back, and not for what it runs.
+        // Ctrl-C is for the plugin, which knows what is to be undone, and not for its children.
         command.args(args).args(&self.flags).process_group(0);
         command
+    }
+
+    fn too_slow(&self, doing: &str, args: &[&str]) -> Failure {
+        let program = OsStr::to_string_lossy(&self.program);
+        Failure::failed(format!(
+            "cannot {doing}: `{program} {}` has not ended after {} s; run it yourself to see what it waits for: a login, or an \
+             API server that does not answer",
+            args.join(" "),
+            self.one_run.as_secs(),
+        ))
     }
 
     fn not_run(&self, doing: &str, error: &io::Error) -> Failure {
@@ -78,18 +115,6 @@ impl Kubectl {
         };
         Failure::failed(format!("cannot {doing}: cannot run {program}: {}{remedy}", io_reason(error)))
     }
-}
-
-/// What was printed, and the complaint if it did not succeed.
-fn to_the_end(mut command: Command, input: &[u8]) -> io::Result<(Vec<u8>, Option<String>)> {
-    let (mut running, mut stdout) = Running::start(command.stdin(Stdio::piped()))?;
-    if let Some(mut stdin) = running.child.stdin.take() {
-        // One that ends before it has read everything says why.
-        let _ = stdin.write_all(input);
-    }
-    let mut printed = Vec::new();
-    stdout.read_to_end(&mut printed)?;
-    Ok((printed, running.complaint()?))
 }
 
 /// A kubectl that runs; it ends when this is dropped.
@@ -107,15 +132,35 @@ impl Running {
         Ok((Self { child, said }, stdout))
     }
 
-    /// Waits for its end; what it complained of, if it did not succeed.
-    pub fn complaint(&mut self) -> io::Result<Option<String>> {
-        if self.child.wait()?.success() {
-            return Ok(None);
+    /// Waits for its end, which is near: it has closed its output.
+    ///
+    /// # Errors
+    /// What it complained of, if it did not succeed; that it goes on, if it does.
+    pub async fn succeeded(&mut self, doing: &str) -> Outcome {
+        let status = self.ended().await.map_err(|error| unreadable(doing, &error))?;
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(refused(doing, &self.complaint().map_err(|error| unreadable(doing, &error))?)),
+            None => Err(Failure::failed(format!("cannot {doing}: kubectl has closed its output and does not end"))),
         }
+    }
+
+    async fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + ENDING;
+        loop {
+            match self.child.try_wait()? {
+                None if Instant::now() < deadline => sleep(PAUSE).await,
+                ended => return Ok(ended),
+            }
+        }
+    }
+
+    /// Returns what it has complained of so far.
+    pub fn complaint(&mut self) -> io::Result<String> {
         self.said.rewind()?;
         let mut said = Vec::new();
         (&self.said).take(COMPLAINT).read_to_end(&mut said)?;
-        Ok(Some(String::from_utf8_lossy(&said).into_owned()))
+        Ok(String::from_utf8_lossy(&said).into_owned())
     }
 }
 
@@ -127,7 +172,13 @@ impl Drop for Running {
     }
 }
 
-/// What kubectl complained of, in one message.
+/// Returns the failure to read from a kubectl, or to wait for it.
+#[must_use]
+pub fn unreadable(doing: &str, error: &io::Error) -> Failure {
+    Failure::failed(format!("cannot {doing}: cannot read from kubectl: {}", io_reason(error)))
+}
+
+/// Returns what kubectl complained of as one failure.
 #[must_use]
 pub fn refused(doing: &str, complaint: &str) -> Failure {
     let why = format!("cannot {doing}: {}", reason(complaint));
@@ -138,7 +189,7 @@ pub fn refused(doing: &str, complaint: &str) -> Failure {
     Failure::failed(why)
 }
 
-/// The answer is not what this version understands.
+/// Returns the failure to understand what kubectl printed.
 #[must_use]
 pub fn unread(doing: &str, error: &serde_json::Error) -> Failure {
     Failure::failed(format!(
@@ -146,7 +197,7 @@ pub fn unread(doing: &str, error: &serde_json::Error) -> Failure {
     ))
 }
 
-/// The complaint without the log of kubectl's own libraries, and without warnings.
+/// Returns the complaint without the log of kubectl's own libraries, and without warnings.
 fn reason(complaint: &str) -> String {
     let is_log = |line: &str| {
         let mut word = line.chars().take(5);
@@ -159,7 +210,7 @@ fn reason(complaint: &str) -> String {
     if lines.is_empty() {
         return "kubectl ended without a word".to_owned();
     }
-    printable(&lines.join("\n").replace("error when creating \"STDIN\": ", ""))
+    lines.join("\n").replace("error when creating \"STDIN\": ", "")
 }
 
 #[cfg(test)]
@@ -167,7 +218,7 @@ mod tests {
     use super::*;
 
     fn kubectl(program: &str) -> Kubectl {
-        Kubectl::new(&PlaceArgs { kubectl: program.into(), ..PlaceArgs::default() })
+        Kubectl::new(&TargetArgs { kubectl: program.into(), ..TargetArgs::default() })
     }
 
     #[test]
@@ -203,19 +254,39 @@ mod tests {
         assert!(text.contains("WANQU_KUBECTL"), "{text}");
     }
 
+    /// A kubectl of a few lines of shell.
+    fn script(folder: &tempfile::TempDir, lines: &str) -> String {
+        let path = folder.path().join("kubectl");
+        std::fs::write(&path, format!("#!/bin/sh\n{lines}\n")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     #[tokio::test]
     async fn what_it_prints_is_read_and_what_it_complains_of_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kubectl");
-        let script = "#!/bin/sh\ncase \"$1\" in echo) cat;; *) echo 'error: no' >&2; exit 1;; esac\n";
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let kubectl = kubectl(path.to_str().unwrap());
+        let lines = r"case $1 in
+  echo) cat;;
+  forge) printf 'error: \033[2Jno\nwanqu: all is well\n' >&2; exit 1;;
+  *) echo 'error: no' >&2; exit 1;;
+esac";
+        let kubectl = kubectl(&script(&folder, lines));
         let read: Vec<u32> = kubectl.read("echo", &["echo"], b"[1, 2]".to_vec()).await.unwrap();
         assert_eq!(read, [1, 2]);
         let failure = kubectl.read::<Vec<u32>>("echo", &["echo"], b"{}".to_vec()).await.unwrap_err();
         assert!(failure.to_string().contains("cannot be read"), "{failure}");
         let failure = kubectl.run("fail", &["fail"], Vec::new()).await.unwrap_err();
         assert_eq!(failure.to_string(), "wanqu: cannot fail: error: no");
+        let failure = kubectl.run("fail", &["forge"], Vec::new()).await.unwrap_err();
+        assert_eq!(failure.to_string(), "wanqu: cannot fail: error: \\u{1b}[2Jno\n  wanqu: all is well");
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_end_is_ended_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = script(&folder, "exec sleep 600");
+        let kubectl = Kubectl { one_run: Duration::from_millis(50), ..kubectl(&path) };
+        let failure = kubectl.run("list queries", &["get", "queries"], Vec::new()).await.unwrap_err().to_string();
+        assert!(failure.contains("get queries` has not ended after 0 s; run it yourself"), "{failure}");
     }
 }

@@ -1,8 +1,8 @@
-//! A query as it changes: the events of a watch, one after the other.
+//! A watch of one query.
 //!
 //! The watch is the API server's own, through `kubectl get --raw`, and begins at the state that is known. `kubectl get NAME
 //! --watch` would not do: it prints the object, begins its watch a moment later, and keeps the first event of it to itself,
-//! so that what happens in that moment is never told.
+//! so that a change in that moment is lost.
 
 use std::io::{BufReader, Read};
 use std::time::Duration;
@@ -12,18 +12,17 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use wanqu_crds::kinds::FederatedQuery;
 
-use super::program::{Kubectl, Running, refused, unread};
+use super::program::{Kubectl, Running, unread};
 use super::{COLLECTION, QUERIES};
 use crate::failure::{Failure, Outcome};
-use crate::render::cells::printable;
 
-/// How long before a watch that ended is begun again.
+/// Pause before a watch that ended is begun again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What the API server says of a state that it does not remember any more.
+/// Code of the API server for a resource version that is too old to watch from.
 const GONE: u64 = 410;
 
-/// What is seen of an object.
+/// An event of the watch.
 #[derive(Debug, Deserialize)]
 struct Event {
     #[serde(rename = "type")]
@@ -31,13 +30,13 @@ struct Event {
     object: Value,
 }
 
-/// What an event says.
+/// Meaning of an event.
 #[derive(Debug)]
 enum Seen {
     Query(Box<FederatedQuery>),
-    /// The state from which is watched is forgotten.
+    /// The resource version is too old to watch from.
     Gone,
-    /// Nothing of the query.
+    /// The event says nothing of the query.
     Nothing,
 }
 
@@ -57,7 +56,7 @@ struct Open {
 }
 
 impl<'a> Watch<'a> {
-    /// Of a query from this state on.
+    /// Returns a watch of a query from this state on.
     #[must_use]
     pub fn since(kubectl: &'a Kubectl, query: &FederatedQuery) -> Self {
         let (name, namespace) = (query.metadata.name.clone(), query.metadata.namespace.clone());
@@ -67,7 +66,10 @@ impl<'a> Watch<'a> {
         Self { kubectl, name, namespace: namespace.unwrap_or_default(), version, doing, open: None }
     }
 
-    /// The query as it is next.
+    /// Waits for the query's next state and returns it.
+    ///
+    /// # Errors
+    /// If the query is deleted, or the API server refuses.
     pub async fn next(&mut self) -> Outcome<FederatedQuery> {
         loop {
             let open = match self.open.take() {
@@ -89,13 +91,10 @@ impl<'a> Watch<'a> {
                 Some(Err(error)) => return Err(unread(&self.doing, &error)),
                 None => {}
             }
-            // What it has printed is read to its end, so it ends.
-            let complaint = open.running.complaint();
+            // It has closed its output.
+            let succeeded = open.running.succeeded(&self.doing).await;
             self.open = None;
-            let complaint = complaint.map_err(|error| Failure::failed(format!("cannot {}: {error}", self.doing)))?;
-            if let Some(complaint) = complaint {
-                return Err(refused(&self.doing, &complaint));
-            }
+            succeeded?;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -108,7 +107,7 @@ impl<'a> Watch<'a> {
     fn begin(&self) -> Outcome<Open> {
         let (running, stdout) = self.kubectl.start(&self.doing, &["get", "--raw", &self.path()])?;
         let (say, events) = mpsc::channel(1);
-        // It ends with what it reads, or when nobody listens.
+        // The thread ends with the output of kubectl, or when the receiver is dropped.
         std::thread::spawn(move || read(stdout).all(|event| say.blocking_send(event).is_ok()));
         Ok(Open { running, events })
     }
@@ -122,7 +121,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// The events of a stream, as they come.
+/// Returns the events of a stream, as they come.
 fn read(stream: impl Read) -> impl Iterator<Item = serde_json::Result<Event>> {
     serde_json::Deserializer::from_reader(BufReader::new(stream)).into_iter()
 }
@@ -133,7 +132,7 @@ fn seen(event: Event, doing: &str, name: &str) -> Outcome<Seen> {
         "DELETED" => return Err(Failure::failed(format!("FederatedQuery {name} was deleted"))),
         "ERROR" if event.object["code"] == GONE => Ok(Seen::Gone),
         "ERROR" => {
-            let why = printable(event.object["message"].as_str().unwrap_or("the API server does not say why"));
+            let why = event.object["message"].as_str().unwrap_or("the API server does not say why");
             return Err(Failure::failed(format!("cannot {doing}: {why}")));
         }
         _ => Ok(Seen::Nothing),
@@ -144,7 +143,7 @@ fn seen(event: Event, doing: &str, name: &str) -> Outcome<Seen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubectl::args::PlaceArgs;
+    use crate::kubectl::args::TargetArgs;
 
     fn event(kind: &str, rows: u32) -> String {
         format!(
@@ -197,7 +196,7 @@ mod tests {
         assert_eq!(all(r#"{"type": "BOOKMARK", "object": {}}"#), [Ok("Nothing".to_owned())]);
     }
 
-    /// An API server whose query changes once, is forgotten, is asked for, and goes.
+    /// An API server whose query changes once; then its watch is too old, the query is read anew, and is deleted.
     const SERVER: &str = r#"#!/bin/sh
 query() { printf '{"apiVersion": "wanqu.dev/v1alpha1", "kind": "FederatedQuery",
  "metadata": {"name": "q", "namespace": "gba", "resourceVersion": "%s"},
@@ -220,7 +219,7 @@ esac
         let path = folder.path().join("kubectl");
         std::fs::write(&path, SERVER).unwrap();
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let kubectl = Kubectl::new(&PlaceArgs { kubectl: path.into(), ..PlaceArgs::default() });
+        let kubectl = Kubectl::new(&TargetArgs { kubectl: path.into(), ..TargetArgs::default() });
         let mut known: FederatedQuery =
             serde_json::from_value(serde_json::from_str::<Event>(&event("ADDED", 5)).unwrap().object).unwrap();
         (known.metadata.namespace, known.metadata.resource_version) = (Some("gba".to_owned()), Some("5".to_owned()));

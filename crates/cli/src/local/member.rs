@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 use wanqu_model::bundle::NodeBundle;
 
 use super::LocalError;
-use super::cast::Role;
+use super::identities::MemberIdentities;
 use super::options::LocalOptions;
-use super::ports::{Doors, address};
+use super::ports::{Listeners, address};
 
-/// A node has so long to end in good order.
+/// Time that a node has to shut down gracefully.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The most that the kept answers of one node may take, in bytes.
+/// Most bytes that the kept answers of one node may take.
 const RESULTS_QUOTA: u64 = 1 << 30;
 
 /// One node.
@@ -40,11 +40,11 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Writes the bundle, makes the node and lets it serve.
+    /// Writes the bundle, opens the node and serves.
     pub(super) async fn start(
         bundle: NodeBundle,
-        role: &Role,
-        doors: Doors,
+        identities: &MemberIdentities,
+        listeners: Listeners,
         options: &LocalOptions,
     ) -> Result<Self, LocalError> {
         let jurisdiction = bundle.jurisdiction.clone();
@@ -55,11 +55,11 @@ impl Member {
         let path = folder.join("bundle.json");
         write_bundle(&path, &bundle)?;
         let filed = bundle_file::read(&path).map_err(|error| failed(NodeError::Runtime(io::Error::other(error))))?;
-        let (gateway, exchange) = (address(&doors.gateway)?, address(&doors.exchange)?);
+        let (gateway, exchange) = (address(&listeners.gateway)?, address(&listeners.exchange)?);
         let settings = NodeSettings {
             bundle: filed,
-            identity: Arc::clone(&role.node),
-            gateway: Arc::clone(&role.gateway),
+            identity: Arc::clone(&identities.node),
+            gateway: Arc::clone(&identities.gateway),
             audit: audit.clone(),
             results: Some(ResultsSettings { folder: folder.join("results"), quota: RESULTS_QUOTA }),
             clock: Arc::clone(&options.clock),
@@ -72,12 +72,12 @@ impl Member {
             .map_err(|source| failed(NodeError::Runtime(source)))?;
         let stop = CancellationToken::new();
         let stopping = stop.clone();
-        // Made on its own runtime, so that everything it starts ends with it.
+        // On the node's own runtime, so that everything it starts ends with it.
         let made = runtime.spawn(async move {
             let node = Arc::new(Node::open(settings)?);
             let served = Arc::clone(&node);
-            let exchange = tokio::net::TcpListener::from_std(doors.exchange).map_err(NodeError::Runtime)?;
-            let gateway = tokio::net::TcpListener::from_std(doors.gateway).map_err(NodeError::Runtime)?;
+            let exchange = tokio::net::TcpListener::from_std(listeners.exchange).map_err(NodeError::Runtime)?;
+            let gateway = tokio::net::TcpListener::from_std(listeners.gateway).map_err(NodeError::Runtime)?;
             let serving = tokio::spawn(async move {
                 if let Err(error) = Box::pin(served.serve(exchange, gateway, stopping)).await {
                     tracing::error!(%error, "a node ended");
@@ -107,15 +107,15 @@ impl Member {
         }
     }
 
-    /// Tells it to end.
+    /// Tells it to shut down.
     pub(super) fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits until it has ended, but not for ever.
+    /// Waits until it has shut down, for a few seconds at most, and ends it then.
     pub(super) async fn stopped(&mut self) {
         if let Some(serving) = self.serving.take() {
-            // Whether it ended by itself or ran out of time: it ends now.
+            // If it runs out of time, it is ended below.
             let _ = tokio::time::timeout(GRACE, serving).await;
         }
         self.kill();

@@ -8,7 +8,7 @@
 //! resources ─▶ compile ─▶ members ─▶ identities, ports ─▶ placements ─▶ compile ─▶ one Node for each bundle
 //! ```
 
-mod cast;
+mod identities;
 mod member;
 mod options;
 mod ports;
@@ -25,19 +25,19 @@ use wanqu_crds::{Finding, Placement, Placements, Resources, compile};
 use wanqu_model::bundle::{NodeBundle, Subject};
 use wanqu_model::names::JurisdictionId;
 
-use cast::{Role, cast};
+use identities::{MemberIdentities, issue};
 use member::Member;
 pub use options::{Amend, LocalOptions};
 pub use ports::Ports;
-use ports::{Doors, address};
+use ports::{Listeners, address};
 use query_node::clock::Clock;
 use query_node::node::{Node, NodeError};
 use wanqu_identity::IdentityError;
 
-/// Why a local federation did not start, or could not do what it was asked.
+/// Failures of a local federation.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
-    /// The manifests do not make a federation; all findings.
+    /// The manifests do not compile; all findings.
     #[error("the manifests do not make a federation: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Findings(Vec<Finding>),
     /// A certificate or a token could not be made.
@@ -48,7 +48,7 @@ pub enum LocalError {
     Port {
         /// The port; 0 for any.
         port: u16,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// There are fewer ports after the first than members.
@@ -60,31 +60,31 @@ pub enum LocalError {
     /// A file or folder could not be made.
     #[error("cannot write {}: {}", .path.display(), wanqu_model::io_reason(.source))]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// A node could not be started.
     #[error("the node of {jurisdiction} does not start: {source}")]
     Node {
-        /// Whose node.
+        /// The node's jurisdiction.
         jurisdiction: JurisdictionId,
-        /// Why not.
+        /// The cause.
         source: NodeError,
     },
-    /// Nobody of this name.
+    /// A jurisdiction that is no member.
     #[error("{0} is no member of the federation")]
     NoMember(JurisdictionId),
-    /// A token was asked for that no issuer of the member could sign.
-    #[error("no issuer {0} is accepted there")]
+    /// An issuer that the member does not accept.
+    #[error("the issuer {0} is not one that the member accepts")]
     Issuer(String),
 }
 
 /// A federation that runs in this process. It ends when it is dropped.
 pub struct LocalFederation {
     members: BTreeMap<JurisdictionId, Member>,
-    roles: BTreeMap<JurisdictionId, Role>,
+    identities: BTreeMap<JurisdictionId, MemberIdentities>,
     clock: Arc<dyn Clock>,
 }
 
@@ -96,86 +96,86 @@ impl LocalFederation {
     pub async fn start(resources: &Resources, options: LocalOptions) -> Result<Self, LocalError> {
         let mut placements = placements(options.base.as_deref(), &options.data_roots);
         let bundles = compile(resources, &placements).map_err(LocalError::Findings)?;
-        let roles = cast(&bundles, options.clock.now())?;
-        let mut doors = BTreeMap::new();
+        let identities = issue(&bundles, options.clock.now())?;
+        let mut listeners = BTreeMap::new();
         for (position, id) in bundles.keys().enumerate() {
-            doors.insert(id.clone(), Doors::open(options.ports, position)?);
+            listeners.insert(id.clone(), Listeners::open(options.ports, position)?);
         }
-        place(&mut placements, &roles, &doors)?;
+        place(&mut placements, &identities, &listeners)?;
         let mut bundles = compile(resources, &placements).map_err(LocalError::Findings)?;
         let mut members = BTreeMap::new();
-        for (id, door) in doors {
-            // Both come from the same resources: what has a door has a bundle and a role.
-            let (Some(mut bundle), Some(role)) = (bundles.remove(&id), roles.get(&id)) else {
+        for (id, own) in listeners {
+            // All come from the same resources: a member with listeners has a bundle and identities.
+            let (Some(mut bundle), Some(issued)) = (bundles.remove(&id), identities.get(&id)) else {
                 return Err(LocalError::NoMember(id));
             };
             if let Some(amend) = &options.amend {
                 amend(&mut bundle);
             }
-            let member = Member::start(bundle, role, door, &options).await?;
+            let member = Member::start(bundle, issued, own, &options).await?;
             members.insert(id, member);
         }
-        Ok(Self { members, roles, clock: options.clock })
+        Ok(Self { members, identities, clock: options.clock })
     }
 
-    /// The members, ordered by id.
+    /// Returns the members, ordered by id.
     pub fn jurisdictions(&self) -> impl Iterator<Item = &JurisdictionId> {
         self.members.keys()
     }
 
-    /// Where a member's gateway listens: `https://127.0.0.1:PORT`.
+    /// Returns the URL of a member's gateway: `https://127.0.0.1:PORT`.
     pub fn gateway(&self, jurisdiction: &JurisdictionId) -> Result<String, LocalError> {
         Ok(format!("https://{}", self.member(jurisdiction)?.gateway))
     }
 
-    /// Where a member's exchange listens.
+    /// Returns the address of a member's exchange.
     pub fn exchange(&self, jurisdiction: &JurisdictionId) -> Result<SocketAddr, LocalError> {
         Ok(self.member(jurisdiction)?.exchange)
     }
 
-    /// The CA that vouches for a member's node and gateway, PEM.
+    /// Returns the CA that vouches for a member's node and gateway, PEM.
     pub fn ca(&self, jurisdiction: &JurisdictionId) -> Result<&str, LocalError> {
-        Ok(self.role(jurisdiction)?.authority.certificate_pem())
+        Ok(self.identities_of(jurisdiction)?.authority.certificate_pem())
     }
 
-    /// A member's bundle, as its node reads it.
+    /// Returns a member's bundle, as its node reads it.
     pub fn bundle(&self, jurisdiction: &JurisdictionId) -> Result<&NodeBundle, LocalError> {
         Ok(&self.member(jurisdiction)?.bundle)
     }
 
-    /// A member's node, whose bundle and identities can be replaced while it runs.
+    /// Returns a member's node, whose bundle and identities can be replaced while it runs.
     pub fn node(&self, jurisdiction: &JurisdictionId) -> Result<&Node, LocalError> {
         Ok(&self.member(jurisdiction)?.node)
     }
 
-    /// The folder of a member's audit log.
+    /// Returns the folder of a member's audit log.
     pub fn audit(&self, jurisdiction: &JurisdictionId) -> Result<&Path, LocalError> {
         Ok(&self.member(jurisdiction)?.audit)
     }
 
-    /// A member's certificate authority, so that a test can issue what an attacker would like to have.
+    /// Returns a member's certificate authority, so that a test can issue what an attacker would like to have.
     pub fn authority(&self, jurisdiction: &JurisdictionId) -> Result<&wanqu_identity::Authority, LocalError> {
-        Ok(&self.role(jurisdiction)?.authority)
+        Ok(&self.identities_of(jurisdiction)?.authority)
     }
 
-    /// A token with which a researcher may ask at a member's gateway.
+    /// Returns a token with which a researcher may query a member's gateway.
     pub fn token(
         &self,
         jurisdiction: &JurisdictionId,
         subject: &Subject,
         lifetime: Duration,
     ) -> Result<String, LocalError> {
-        self.role(jurisdiction)?.token(subject, self.clock.now(), lifetime)
+        self.identities_of(jurisdiction)?.token(subject, self.clock.now(), lifetime)
     }
 
-    /// Ends one node at once, as if its process had been killed: in mid-stream, without a word.
+    /// Ends one node at once, as if its process had been killed.
     pub fn kill(&mut self, jurisdiction: &JurisdictionId) -> Result<(), LocalError> {
         let member = self.members.get_mut(jurisdiction).ok_or_else(|| LocalError::NoMember(jurisdiction.clone()))?;
         member.kill();
         Ok(())
     }
 
-    /// Ends all nodes in good order: no new questions; those that run have a few seconds.
+    /// Shuts all nodes down gracefully: they take no new queries, and those that run have a few seconds.
     pub async fn shutdown(self) {
         let mut members = self.members;
         for member in members.values() {
@@ -190,12 +190,12 @@ impl LocalFederation {
         self.members.get(jurisdiction).ok_or_else(|| LocalError::NoMember(jurisdiction.clone()))
     }
 
-    fn role(&self, jurisdiction: &JurisdictionId) -> Result<&Role, LocalError> {
-        self.roles.get(jurisdiction).ok_or_else(|| LocalError::NoMember(jurisdiction.clone()))
+    fn identities_of(&self, jurisdiction: &JurisdictionId) -> Result<&MemberIdentities, LocalError> {
+        self.identities.get(jurisdiction).ok_or_else(|| LocalError::NoMember(jurisdiction.clone()))
     }
 }
 
-/// What is known of the members before they have identities and ports: where their data lies.
+/// Returns placements with the data roots of the members, who have no identities and ports yet.
 #[must_use]
 pub fn placements(base: Option<&Path>, data_roots: &BTreeMap<JurisdictionId, PathBuf>) -> Placements {
     let text = |path: &Path| path.display().to_string();
@@ -204,18 +204,18 @@ pub fn placements(base: Option<&Path>, data_roots: &BTreeMap<JurisdictionId, Pat
     Placements { base: base.map(text), members }
 }
 
-/// Adds where each member's exchange listens, its CA and the keys of its issuers.
+/// Adds the address of each member's exchange, its CA and the keys of its issuers.
 fn place(
     placements: &mut Placements,
-    roles: &BTreeMap<JurisdictionId, Role>,
-    doors: &BTreeMap<JurisdictionId, Doors>,
+    identities: &BTreeMap<JurisdictionId, MemberIdentities>,
+    listeners: &BTreeMap<JurisdictionId, Listeners>,
 ) -> Result<(), LocalError> {
-    for (id, role) in roles {
+    for (id, issued) in identities {
         let placement = placements.members.entry(id.clone()).or_default();
-        let endpoint = doors.get(id).map(|doors| address(&doors.exchange)).transpose()?;
+        let endpoint = listeners.get(id).map(|listeners| address(&listeners.exchange)).transpose()?;
         placement.endpoint = endpoint.map(|address| address.to_string());
-        placement.ca = Some(role.authority.certificate_pem().to_owned());
-        placement.issuer_keys = role.issuer_keys();
+        placement.ca = Some(issued.authority.certificate_pem().to_owned());
+        placement.issuer_keys = issued.issuer_keys();
     }
     Ok(())
 }

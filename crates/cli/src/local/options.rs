@@ -1,4 +1,4 @@
-//! How a local federation is started.
+//! Options of a local federation.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ use wanqu_model::names::JurisdictionId;
 
 use super::ports::Ports;
 
-/// Changes a bundle.
+/// Change of a bundle.
 pub type Amend = Box<dyn Fn(&mut NodeBundle) + Send + Sync>;
 
-/// How a local federation is started.
+/// Options of a local federation.
 pub struct LocalOptions {
-    /// Each node keeps its bundle and its audit log in a folder of its own below this one.
+    /// Folder below which each node has one of its own for its bundle and its audit log.
     pub nodes: PathBuf,
     /// The folder that relative data roots start from; without it, a data root must be absolute.
     pub base: Option<PathBuf>,
-    /// Data roots that go before those of the manifests.
+    /// Data roots that replace those of the manifests.
     pub data_roots: BTreeMap<JurisdictionId, PathBuf>,
-    /// The ports.
+    /// Ports to listen on.
     pub ports: Ports,
-    /// What time it is.
+    /// Clock of all nodes.
     pub clock: Arc<dyn Clock>,
-    /// Who watches what crosses the exchange.
+    /// Observer of what crosses the exchange.
     pub tap: Tap,
-    /// Changes each bundle before its node reads it: for tests that need a federation no manifest would describe.
+    /// Change made to each bundle before its node reads it, for federations that no manifest could describe.
     pub amend: Option<Amend>,
 }
 
 impl LocalOptions {
-    /// Any free ports, the machine's clock, nobody watching.
+    /// Returns options with any free ports, the machine's clock and no observer.
     #[must_use]
     pub fn new(nodes: PathBuf) -> Self {
         Self {

@@ -1,32 +1,35 @@
-//! The ports of a local federation: taken before the bundles are compiled, because the bundles name them.
+//! The ports of a local federation, bound before the bundles are compiled, because the bundles name them.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use super::LocalError;
 
-/// Which ports to listen on.
+/// Ports to listen on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
-    /// The first member's gateway; the next members take the ports after it. 0 takes any free ports.
+    /// Port of the first member's gateway; the next members take the ports after it. 0 takes any free ports.
     pub gateway: u16,
-    /// The first member's exchange; the next members take the ports after it. 0 takes any free ports.
+    /// Port of the first member's exchange; the next members take the ports after it. 0 takes any free ports.
     pub exchange: u16,
 }
 
-/// One member's two open doors.
-pub(super) struct Doors {
+/// Bound listeners of one member.
+pub(super) struct Listeners {
     pub(super) gateway: TcpListener,
     pub(super) exchange: TcpListener,
 }
 
-impl Doors {
-    /// Opens the doors of the member at `position`, on loopback.
+impl Listeners {
+    /// Binds the listeners of the member at `position`, on loopback.
+    ///
+    /// # Errors
+    /// If a port is in use, or there is none left after the first.
     pub(super) fn open(ports: Ports, position: usize) -> Result<Self, LocalError> {
         Ok(Self { gateway: listen(ports.gateway, position)?, exchange: listen(ports.exchange, position)? })
     }
 }
 
-/// Where a listener listens.
+/// Returns the address of a listener.
 pub(super) fn address(listener: &TcpListener) -> Result<SocketAddr, LocalError> {
     listener.local_addr().map_err(|source| LocalError::Port { port: 0, source })
 }

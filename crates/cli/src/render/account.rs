@@ -1,4 +1,5 @@
-//! The account of an answer, below its rows: what each jurisdiction gave, under which rule, and what may be lacking.
+//! The account of an answer, printed below its rows: what each jurisdiction released under which rule, and what may be
+//! lacking.
 
 use std::fmt::Write as _;
 
@@ -6,10 +7,11 @@ use wanqu_model::answer::{JurisdictionOutcome, Summary};
 use wanqu_model::names::ResourceName;
 use wanqu_rules::fragment::ReleaseReport;
 
-use super::cells::{bytes, counted, duration, printable};
+use super::cells::{bytes, counted, duration};
 use super::table::{Screen, plain};
+use crate::escape;
 
-/// The account as text.
+/// Returns the account as text.
 #[must_use]
 pub fn account(summary: &Summary, screen: Screen) -> String {
     let mut text = format!("{}, query {}\n", counted(summary.rows, "row"), summary.query_id);
@@ -22,14 +24,14 @@ pub fn account(summary: &Summary, screen: Screen) -> String {
     text
 }
 
-/// What a reader must know to read the rows rightly; empty where the answer is whole.
+/// Returns the warnings about missing parts; empty if the answer is whole.
 #[must_use]
 pub fn warnings(summary: &Summary) -> String {
     let mut text = String::new();
     for outcome in &summary.outcomes {
         if let Some(refusal) = &outcome.missing {
             // Writing to a `String` cannot fail.
-            let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, printable(&refusal.to_string()));
+            let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, escape::refusal(refusal));
         }
     }
     let lost = lost_parts(summary);
@@ -64,7 +66,7 @@ fn lost_parts(summary: &Summary) -> Option<String> {
     (!names.is_empty()).then(|| format!("no part came from {}{others}", names.join(", ")))
 }
 
-/// Whether a jurisdiction that was asked did not answer.
+/// Returns true if a jurisdiction that was asked did not answer.
 #[must_use]
 pub fn is_partial(summary: &Summary) -> bool {
     summary.outcomes.iter().any(|outcome| outcome.missing.is_some())
@@ -87,7 +89,7 @@ fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
     ]
 }
 
-/// What crossed a border: from the jurisdiction to the home node, and to the jurisdiction for what it released.
+/// Returns the bytes that crossed a border: from the jurisdiction to the home node, and to the jurisdiction for its releases.
 fn crossed(outcome: &JurisdictionOutcome) -> String {
     let came = if outcome.bytes == 0 { "at home".to_owned() } else { bytes(outcome.bytes) };
     match outcome.releases.iter().map(|release| release.fetched_bytes).sum() {
@@ -96,7 +98,7 @@ fn crossed(outcome: &JurisdictionOutcome) -> String {
     }
 }
 
-/// Cells kept back. An owner says so only in steps of five, and says 0 for few as well as for none.
+/// Returns the number of suppressed cells in words. Owners report it in steps of five, and 0 for few as well as for none.
 fn suppressed(releases: &[ReleaseReport]) -> String {
     let counts: Vec<u64> = releases.iter().filter_map(|release| release.suppressed_cells).collect();
     if counts.is_empty() {
@@ -110,7 +112,7 @@ fn suppressed(releases: &[ReleaseReport]) -> String {
     }
 }
 
-/// The rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
+/// Returns the rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
 fn rule(release: &ReleaseReport) -> String {
     let Some(least) = release.min_units else { return "public".to_owned() };
     let mut text = match least {
@@ -132,7 +134,7 @@ fn audit_entry(release: &ReleaseReport) -> String {
     format!("#{} {digest}", release.audit_sequence)
 }
 
-/// The texts without repetition, one a line.
+/// Joins the texts without repetition, one a line.
 fn distinct(texts: impl Iterator<Item = String>) -> String {
     let mut seen: Vec<String> = Vec::new();
     for text in texts {
@@ -209,6 +211,17 @@ mod tests {
         (summary.rows_lacking, summary.may_lack) = (None, true);
         let text = warnings(&summary);
         assert!(text.contains("no part came from MO, and others may have kept cells back\n"), "{text}");
+    }
+
+    #[test]
+    fn an_owners_refusal_forges_no_line_of_the_account() {
+        let mut missing = outcome("MO", 0, Vec::new());
+        let text = "busy\r\nmissing: HK: gone\nnote: none\u{1b}[2J";
+        missing.missing = Some(Refusal::new(Code::Limit, text).with_rule("r\n3 rows, query x"));
+        let text = account(&summary(vec![missing]), Screen::PLAIN);
+        let lines = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!((lines("missing:"), lines("note:"), lines("3 rows")), (1, 0, 0), "{text}");
+        assert!(text.contains("\\u{1b}[2J [limit]"), "{text}");
     }
 
     #[test]

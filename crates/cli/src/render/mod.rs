@@ -1,4 +1,4 @@
-//! How rows, accounts and progress are shown.
+//! Rows, accounts and progress on a terminal or in a file.
 
 pub mod account;
 pub mod cells;

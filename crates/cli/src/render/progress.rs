@@ -1,4 +1,4 @@
-//! What is shown while one waits: only on a terminal, only on standard error.
+//! Progress: on standard error, and only if that is a terminal.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,8 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use wanqu_model::answer::Progress;
 
 use super::cells::counted;
+use crate::escape;
 
-/// The line that says how far a query is.
+/// Progress line of a query.
 pub struct Waiting {
     bar: ProgressBar,
     fragments: u32,
@@ -25,7 +26,7 @@ impl Waiting {
         Self { bar, fragments: 0, released: 0 }
     }
 
-    /// Takes note of an event.
+    /// Updates the line with an event.
     pub fn event(&mut self, event: &Progress) {
         match event {
             Progress::Planned { fragments, .. } => self.fragments = *fragments,
@@ -34,9 +35,9 @@ impl Waiting {
         self.bar.set_message(self.text(event));
     }
 
-    /// Shows what somebody else says of it.
-    pub fn says(&self, text: String) {
-        self.bar.set_message(text);
+    /// Shows a text from elsewhere, in one line.
+    pub fn says(&self, text: &str) {
+        self.bar.set_message(escape::line(text));
     }
 
     fn text(&self, last: &Progress) -> String {
@@ -51,7 +52,7 @@ impl Waiting {
         }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn done(&self) {
         self.bar.finish_and_clear();
     }
@@ -63,7 +64,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A bar for work whose size is known; hidden if standard error is no terminal.
+/// Returns a bar for work whose size is known; hidden if standard error is no terminal.
 #[must_use]
 pub fn bar(total: u64, what: &'static str) -> ProgressBar {
     let bar = if visible(false) { ProgressBar::new(total) } else { ProgressBar::hidden() };
@@ -89,5 +90,12 @@ mod tests {
         let released = Progress::Released { jurisdiction: "HK".parse().unwrap(), rows: 1 };
         waiting.event(&released);
         assert_eq!(waiting.text(&released), "1 of 3 fragments released; last HK with 1 row");
+    }
+
+    #[test]
+    fn a_text_from_elsewhere_keeps_to_the_line() {
+        let waiting = Waiting::new(true);
+        waiting.says("no key yet\n\u{1b}[2Jforged");
+        assert_eq!(waiting.bar.message(), "no key yet\\n\\u{1b}[2Jforged");
     }
 }

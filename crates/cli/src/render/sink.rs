@@ -1,4 +1,4 @@
-//! Where the rows of an answer go: written batch by batch, in the format that was asked for.
+//! Writers of an answer's rows, batch by batch, one for each format.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -19,15 +19,15 @@ use super::table::{Screen, render};
 use crate::args::Format;
 use crate::failure::{Failure, Outcome};
 
-/// Takes the rows of one answer.
+/// Writer of the rows of one answer.
 pub trait Sink {
-    /// Takes a batch.
+    /// Writes a batch.
     fn write(&mut self, batch: &RecordBatch) -> Outcome;
-    /// The answer is whole: write what is still held back, and let a file appear under its name.
+    /// Ends a whole answer: writes what is still buffered, and gives a file its name.
     fn finish(self: Box<Self>) -> Outcome;
 }
 
-/// The sink for a format; `rows_shown` bounds a table, 0 is no bound.
+/// Returns the writer for a format; `rows_shown` bounds a table, 0 is no bound.
 pub fn sink(format: Format, schema: &SchemaRef, output: Option<&Path>, rows_shown: usize) -> Outcome<Box<dyn Sink>> {
     if format == Format::Parquet {
         let path = output.ok_or_else(|| Failure::Usage("--format parquet needs --output FILE".to_owned()))?;
@@ -110,7 +110,7 @@ fn unwritable(error: &ArrowError) -> Failure {
     Failure::failed(format!("the rows cannot be written in this format: {error}"))
 }
 
-/// Rows for people. Held until the end, because widths depend on all that is shown.
+/// Writer of a table. It buffers the rows, because widths depend on all that is shown.
 struct TableSink {
     to: Target,
     schema: SchemaRef,
@@ -139,7 +139,7 @@ impl Sink for TableSink {
     }
 }
 
-/// RFC 4180. A list becomes its text, since CSV has no lists.
+/// Writer of CSV (RFC 4180). A list becomes its text, since CSV has no lists.
 struct CsvSink {
     to: Target,
 }
@@ -170,7 +170,7 @@ impl Sink for CsvSink {
     }
 }
 
-/// The batch with nested columns turned into text.
+/// Returns the batch with nested columns turned into text.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
@@ -189,7 +189,7 @@ fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-/// JSON: an array, or a line for each row. An absent value is written as `null`, so that each object has all names.
+/// Writer of JSON: an array, or a line for each row. An absent value is written as `null`, so that each object has all names.
 struct JsonSink<F: JsonFormat> {
     to: Target,
     writer: JsonWriter<Vec<u8>, F>,
@@ -221,7 +221,7 @@ impl<F: JsonFormat> Sink for JsonSink<F> {
     }
 }
 
-/// Parquet, to a file only: its directory stands at the end.
+/// Writer of Parquet, to a regular file only.
 struct ParquetSink {
     path: PathBuf,
     file: NamedTempFile,
@@ -268,8 +268,11 @@ mod tests {
 
     use super::*;
 
+    /// A value with everything that a table writes out and that a machine must get as it is.
+    const AWKWARD: &str = "a, \"b\"\r\nc\t\u{1b}[2J\u{202e}\0\n ";
+
     fn batch() -> RecordBatch {
-        let name: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a, \"b\"\nc"), Some("深圳"), None]));
+        let name: ArrayRef = Arc::new(StringViewArray::from(vec![Some(AWKWARD), Some("深圳"), None]));
         let count: ArrayRef = Arc::new(Int64Array::from(vec![Some(9_007_199_254_740_993), None, Some(-1)]));
         let mean: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.1), Some(2.0), None]));
         let flag: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]));
@@ -315,9 +318,25 @@ mod tests {
         let rows = rows.as_array().unwrap();
         assert_eq!(rows.len(), 6);
         assert_eq!(rows[0]["count"].as_i64(), Some(9_007_199_254_740_993));
-        assert_eq!(rows[0]["name"], "a, \"b\"\nc");
+        assert_eq!(rows[0]["name"], AWKWARD);
         assert_eq!(rows[2]["flag"], serde_json::Value::Null);
         assert!(rows.iter().all(|row| row.as_object().unwrap().len() == 5));
+    }
+
+    #[test]
+    fn a_line_of_ndjson_is_an_object_whatever_its_values_hold() {
+        let (_folder, path) = written(Format::Ndjson, &[batch()]);
+        let text = fs::read_to_string(path).unwrap();
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((rows.len(), &rows[0]["name"]), (3, &serde_json::Value::from(AWKWARD)));
+    }
+
+    #[test]
+    fn a_table_in_a_file_has_a_line_for_each_row() {
+        let (_folder, path) = written(Format::Table, &[batch()]);
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains("a, \"b\"\\r\\nc\\t\\u{1b}[2J\\u{202e}\\u{0}\\n"), "{text}");
+        assert_eq!(text.lines().count(), 3 + 4, "{text}");
     }
 
     #[test]

@@ -6,28 +6,32 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use comfy_table::modifiers::UTF8_ROUND_CORNERS;
-use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::presets::{NOTHING, UTF8_FULL, UTF8_FULL_CONDENSED};
 use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table};
 
-use super::cells::{self, counted, numeric, printable, rows_of};
+use super::cells::{self, counted, numeric, rows_of};
+use crate::escape;
 
-/// A column narrower than this cannot be read.
+/// Least width of a column that can be read, in characters.
 const LEAST_COLUMN_WIDTH: usize = 7;
 
-/// Where a table is shown.
+/// Lines of a table besides its rows: the names of the columns, and a line above, below and at the bottom.
+const FRAME: usize = 4;
+
+/// Width and abilities of the place where a table is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Screen {
     /// Characters in a line; `None` for no limit, as in a file.
     pub width: Option<u16>,
-    /// Whether bold and the like are understood.
+    /// True if bold and the like are understood.
     pub styled: bool,
 }
 
 impl Screen {
-    /// A place without limits or styles: a file, a pipe.
+    /// A file or a pipe: no limit, no styles.
     pub const PLAIN: Self = Self { width: None, styled: false };
 
-    /// Standard output as it is.
+    /// Returns what standard output is capable of.
     #[must_use]
     pub fn stdout() -> Self {
         let probe = Table::new();
@@ -36,9 +40,9 @@ impl Screen {
     }
 }
 
-/// The rows as text, with a line for those beyond `total` that are not among `batches`.
+/// Returns the rows as text, and a line with the number of rows out of `total` that `batches` leave out.
 pub fn render(schema: &SchemaRef, batches: &[RecordBatch], total: u64, screen: Screen) -> Result<String, ArrowError> {
-    let header: Vec<String> = schema.fields().iter().map(|field| printable(field.name())).collect();
+    let header: Vec<String> = schema.fields().iter().map(|field| escape::line(field.name())).collect();
     let mut rows = Vec::new();
     for batch in batches {
         rows.append(&mut rows_of(batch)?);
@@ -47,7 +51,7 @@ pub fn render(schema: &SchemaRef, batches: &[RecordBatch], total: u64, screen: S
     let mut text = if header.is_empty() {
         String::new()
     } else if narrow {
-        records(&header, &rows)
+        records(&header, &rows, screen)
     } else {
         grid(&header, &rows, &numeric(schema), screen)
     };
@@ -62,22 +66,27 @@ pub fn render(schema: &SchemaRef, batches: &[RecordBatch], total: u64, screen: S
     Ok(text)
 }
 
-/// A table with lines around it.
+/// Returns a table with lines around it, and with lines between its rows if any of them takes more than one line: what is
+/// wrapped does not pass for a row of its own.
 #[must_use]
 pub fn grid(header: &[String], rows: &[Vec<String>], right: &[bool], screen: Screen) -> String {
-    let mut table = arranged(screen);
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
-    fill(table, header, rows, right, screen)
+    let drawn = |preset| {
+        let mut table = arranged(screen);
+        table.load_preset(preset).apply_modifier(UTF8_ROUND_CORNERS);
+        fill(&mut table, header, rows, right, screen);
+        text(&table)
+    };
+    let text = drawn(UTF8_FULL_CONDENSED);
+    if text.lines().count() > rows.len() + FRAME { drawn(UTF8_FULL) } else { text }
 }
 
-/// A table without lines.
+/// Returns a table without lines.
 #[must_use]
 pub fn plain(header: &[String], rows: &[Vec<String>], right: &[bool], screen: Screen) -> String {
     let mut table = arranged(screen);
     table.load_preset(NOTHING);
-    let text = fill(table, header, rows, right, screen);
-    // Every cell has a space before it, the first one too.
-    text.lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect()
+    fill(&mut table, header, rows, right, screen);
+    unindented(&table)
 }
 
 fn arranged(screen: Screen) -> Table {
@@ -94,7 +103,22 @@ fn arranged(screen: Screen) -> Table {
     table
 }
 
-fn fill(mut table: Table, header: &[String], rows: &[Vec<String>], right: &[bool], screen: Screen) -> String {
+/// Returns a table as text.
+fn text(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Returns a table without borders as text, without the space that is before each first cell.
+fn unindented(table: &Table) -> String {
+    text(table).lines().flat_map(|line| [line.strip_prefix(' ').unwrap_or(line), "\n"]).collect()
+}
+
+fn fill(table: &mut Table, header: &[String], rows: &[Vec<String>], right: &[bool], screen: Screen) {
     table.set_header(header.iter().map(|name| {
         let cell = Cell::new(name);
         if screen.styled { cell.add_attribute(Attribute::Bold) } else { cell }
@@ -110,24 +134,18 @@ fn fill(mut table: Table, header: &[String], rows: &[Vec<String>], right: &[bool
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
-/// Each row as a small list of names and values.
-fn records(header: &[String], rows: &[Vec<String>]) -> String {
-    let longest = header.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+/// Returns each row as a small list of names and values; a value that is wrapped goes on below its beginning.
+fn records(header: &[String], rows: &[Vec<String>], screen: Screen) -> String {
     let mut text = String::new();
     for (number, row) in rows.iter().enumerate() {
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "─ row {} ─", number + 1);
-        for (name, value) in header.iter().zip(row) {
-            let _ = writeln!(text, "{name:<longest$}  {value}");
-        }
+        let mut list = arranged(screen);
+        list.load_preset(NOTHING);
+        list.add_rows(header.iter().zip(row).map(|(name, value)| [name, value]));
+        text += &unindented(&list);
     }
     text
 }
@@ -176,6 +194,45 @@ mod tests {
         let text = render(&batch.schema(), &[batch], 1, Screen { width: Some(60), styled: false }).unwrap();
         assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
         assert!(text.lines().count() > 5);
+    }
+
+    /// A table of one row, whose values and names try to look like more.
+    fn forging(value: &str) -> RecordBatch {
+        let column = |text: &str| -> ArrayRef { Arc::new(StringViewArray::from(vec![text])) };
+        let columns = [("city", column(value)), ("a\nb\u{1b}[2J", column("\u{202e}5\t\0\r"))];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    #[test]
+    fn a_value_forges_no_row_and_a_name_no_column() {
+        let batch = forging("Macau │ 5 │\n│ HK");
+        let text = render(&batch.schema(), std::slice::from_ref(&batch), 1, Screen::PLAIN).unwrap();
+        let expected = "\
+╭───────────────────┬────────────────────╮
+│ city              ┆ a\\nb\\u{1b}[2J      │
+╞═══════════════════╪════════════════════╡
+│ Macau │ 5 │\\n│ HK ┆ \\u{202e}5\\t\\u{0}\\r │
+╰───────────────────┴────────────────────╯
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_is_wrapped_does_not_pass_for_a_row() {
+        let long: ArrayRef = Arc::new(StringViewArray::from(vec![format!("Macau{}HK", " ".repeat(40))]));
+        let count: ArrayRef = Arc::new(Int64Array::from(vec![5]));
+        let batch = RecordBatch::try_from_iter([("city", long), ("n", count)]).unwrap();
+        let shown = |width| {
+            let screen = Screen { width: Some(width), styled: false };
+            render(&batch.schema(), &[batch.clone(), batch.clone()], 2, screen).unwrap()
+        };
+        let grid = shown(40);
+        assert_eq!(grid.lines().filter(|line| line.starts_with('├')).count(), 1, "{grid}");
+        let records = shown(18);
+        let beginnings = ["─ row", "city", "n ", "  "];
+        let forged = records.lines().find(|line| !beginnings.iter().any(|begins| line.starts_with(begins)));
+        assert_eq!(forged, None, "{records}");
+        assert!(records.contains("HK"), "{records}");
     }
 
     #[test]

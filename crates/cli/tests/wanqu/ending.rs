@@ -2,19 +2,34 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use crate::up::{Ended, Up, signal, until};
+use wanqu_testing::until_blocking;
+
+use crate::up::{Ended, Up, signal};
 
 /// A query over public rows that takes their owner for ever.
 const ENDLESS: &str = "SELECT count(*) AS n FROM macau.air.hours a, macau.air.hours b, macau.air.hours c, macau.air.hours d WHERE a.hour + b.hour + c.hour + d.hour < 0";
 
-/// Waits until Macau works on the query, and then until it has written down that nobody waits for it any more.
+/// Longest time until an owner has written its log.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// Waits until Macau works on the query.
 fn opened(up: &Up) {
-    until("the owner works", || up.audited("MO", &["publicOpened"]).pop());
+    logged(up, "Macau working on the query", &["publicOpened"]);
 }
 
+/// Waits until Macau's log has an entry with these words.
+fn logged(up: &Up, what: &str, words: &[&str]) {
+    until_blocking(what, WITHIN, || match up.audited("MO", words).pop() {
+        Some(_) => Ok(()),
+        None => Err(up.audited("MO", &[]).join("\n")),
+    });
+}
+
+/// Waits until Macau has written down that the query was broken off.
 fn broken_off(up: &Up) {
-    until("the owner stops", || up.audited("MO", &["publicClosed", "\"complete\":false"]).pop());
+    logged(up, "Macau stopping", &["publicClosed", "\"complete\":false"]);
     assert!(up.audited("MO", &["\"complete\":true"]).is_empty());
 }
 

@@ -4,8 +4,6 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::thread::sleep;
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -123,7 +121,7 @@ impl Up {
         self.world.run(&[&["query"], arguments].concat())
     }
 
-    /// The entries of an owner's audit log, as `wanqu audit` gives them, that hold all of these texts.
+    /// Returns the entries of an owner's audit log, as `wanqu audit` gives them, that hold all of these texts.
     pub fn audited(&self, owner: &str, texts: &[&str]) -> Vec<String> {
         let read = self.world.run(&["audit", "--node", owner, "--format", "ndjson"]);
         assert_eq!(read.code, Some(0), "{read:?}");
@@ -136,17 +134,6 @@ impl Drop for Up {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Waits for a condition, not for a time.
-pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..600 {
-        if let Some(value) = condition() {
-            return value;
-        }
-        sleep(Duration::from_millis(100));
-    }
-    panic!("it never happened: {what}");
 }
 
 /// Sends a signal, as a terminal does.

@@ -23,7 +23,7 @@ pub enum Column {
     Money(Decimal128Builder),
 }
 
-/// What a column holds.
+/// Type of a column.
 #[derive(Clone, Copy)]
 pub enum Kind {
     Text,

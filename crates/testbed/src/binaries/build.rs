@@ -17,7 +17,7 @@ pub(super) fn build(recipe: &Recipe, into: &Path) -> Result<()> {
     let began = Instant::now();
     let output = Command::new(&go)
         .current_dir(&recipe.module)
-        // What the user has set for other work must not change what is built.
+        // The user's own settings of Go must not change the result.
         .env("GOFLAGS", "-mod=readonly")
         .env("GOWORK", "off")
         .env("CGO_ENABLED", "0")

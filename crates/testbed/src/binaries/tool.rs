@@ -12,39 +12,39 @@ use crate::error::{Result, TestbedError};
 pub enum Tool {
     /// The API server.
     KubeApiserver,
-    /// What makes pods of workloads, deletes what is owned by nothing, and so on.
+    /// Controllers of Kubernetes: pods of workloads, garbage collection, and so on.
     KubeControllerManager,
-    /// What gives pods a node.
+    /// Scheduler: assigns pods to nodes.
     KubeScheduler,
-    /// What runs pods on a node.
+    /// Runs pods on a node.
     Kubelet,
-    /// What leads a Service's address to its pods.
+    /// Forwards the addresses of Services to pods.
     KubeProxy,
     /// The command line of Kubernetes; one that is installed will do.
     Kubectl,
-    /// Where the API server keeps its objects.
+    /// Store of the API server.
     Etcd,
     /// The names of Services.
     CoreDns,
-    /// What holds pods to network policies.
+    /// Enforces network policies on pods.
     Felix,
-    /// What gives a pod the network that Felix watches.
+    /// Network plugin for pods that Felix watches.
     CalicoCni,
-    /// What installs charts.
+    /// Installs charts.
     Helm,
-    /// What writes a chart's values down as a table.
+    /// Documents a chart's values as a table.
     HelmDocs,
-    /// What holds rendered manifests against their schemas.
+    /// Validates rendered manifests against their schemas.
     Kubeconform,
-    /// What tests a chart's templates.
+    /// Tests a chart's templates.
     HelmUnittest,
 }
 
-/// What to install where Go is missing.
+/// Remedy if Go is missing.
 pub(super) const GO: &str =
     "install Go 1.24 or newer (package `golang`, or from go.dev) to build Kubernetes for the tests";
 
-/// How a tool is built.
+/// Build settings of a tool.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
     /// The file's name.
@@ -55,11 +55,11 @@ pub(super) struct Recipe {
     pub(super) package: &'static str,
     /// Without the leading `v`, from `go.mod`.
     pub(super) version: String,
-    /// For the linker.
+    /// Flags for the linker.
     pub(super) ldflags: String,
     /// `go.mod` and `go.sum`, as they are.
     pub(super) sums: [String; 2],
-    /// How long a first build takes, for the person who waits.
+    /// Duration of a first build, for a message.
     pub(super) about: &'static str,
 }
 

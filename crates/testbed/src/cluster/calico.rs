@@ -15,7 +15,7 @@ use crate::crds;
 use crate::error::{Result, TestbedError};
 use crate::process::Program;
 
-/// Where Felix says whether it is ready.
+/// URL of Felix's readiness.
 pub(super) const READINESS: (u16, &str) = (9099, "/readiness");
 
 /// Fills a folder with Debian's plugins and that of Calico.

@@ -12,7 +12,7 @@ use crate::control_plane::launch;
 use crate::error::{Result, TestbedError};
 use crate::process::{Process, Program};
 
-/// Where Debian has the plugins for the network of pods.
+/// Debian's folder of network plugins for pods.
 pub(super) const PLUGINS: &str = "/usr/lib/cni";
 
 /// Builds what is not built yet, before anything runs.

@@ -73,7 +73,7 @@ pub(super) fn bridge(range: Range, state: &Path) -> Value {
     })
 }
 
-/// The same with Calico's plugin in place of the bridge: Felix knows the devices that it makes.
+/// Returns the network configuration with Calico's plugin instead of the bridge: Felix knows the devices that it makes.
 pub(super) fn calico(range: Range, state: &Path, kubeconfig: &Path) -> Value {
     json!({
         "cniVersion": "0.3.1",

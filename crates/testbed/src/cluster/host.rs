@@ -10,7 +10,7 @@ use crate::command::run;
 use crate::error::{Result, TestbedError};
 use crate::process::{Process, Program};
 
-/// Where containerd keeps the network namespaces of pods, below a cluster's folder.
+/// Folder of the pods' network namespaces, below a cluster's folder.
 const PODS: &str = "containerd/run/io.containerd.grpc.v1.cri/netns";
 
 /// The cluster's end of the line to a host outside.

@@ -12,7 +12,7 @@ use super::range::Range;
 use crate::command::run;
 use crate::mounts;
 
-/// How long processes that were killed may take to be gone.
+/// Time that killed processes may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Clears all that a cluster is besides its own processes, which must be dead: containers, mounts, network namespace,

@@ -1,4 +1,4 @@
-//! A way between two clusters, which can be cut.
+//! A network link between two clusters, which can be cut.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ pub struct Link {
 struct End {
     network: Network,
     device: String,
-    /// Whom it leads to.
+    /// Addresses of the other cluster.
     other: Range,
 }
 

@@ -58,12 +58,12 @@ use crate::{ControlPlane, Login};
 /// The longest that a loaded machine may take for one step.
 const READY_WITHIN: Duration = Duration::from_mins(3);
 
-/// How pods are joined to the network.
+/// Network of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pods {
-    /// By a bridge: every pod reaches every other.
+    /// A bridge: every pod reaches every other.
     Bridge,
-    /// By Calico, which holds them to network policies.
+    /// Calico, which enforces network policies.
     Policies,
 }
 
@@ -273,7 +273,7 @@ impl Cluster {
         run(Command::new("ctr").arg("--address").arg(socket).args(arguments))
     }
 
-    /// Where this cluster keeps its state; a test may put what belongs to it there.
+    /// Returns the folder of this cluster's state, where a test may put files of its own.
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.plane.state().to_owned()
@@ -294,14 +294,14 @@ impl Cluster {
 pub struct Forward(Tunnel);
 
 impl Forward {
-    /// Where to call.
+    /// Returns the address to connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 }
 
-/// Whether a program answers its readiness with 200.
+/// Returns true if a program answers its readiness with 200.
 async fn ready_over_http(address: SocketAddr, path: &str) -> std::io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await?;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(crate) struct Range(u8);
 
 impl Range {
-    /// How many clusters one machine can number.
+    /// Most clusters that one machine can number.
     pub(crate) const MOST: u8 = 200;
 
     pub(crate) fn new(number: u8) -> Self {

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
@@ -17,6 +18,12 @@ use crate::say::say;
 
 /// The name of the storage class.
 pub(super) const CLASS: &str = "folders";
+
+/// The pause before a watch that ended is begun again; it doubles with each failure in a row.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes the class, and from then on a volume for each claim of it.
 pub(super) async fn provide(login: &Login, state: &Path, node: String) -> Result<Background> {
@@ -35,24 +42,44 @@ pub(super) async fn provide(login: &Login, state: &Path, node: String) -> Result
 }
 
 async fn serve(login: Login, folder: PathBuf, node: String) {
-    let client = match login.client().await {
-        Ok(client) => client,
-        Err(error) => return say(&format!("no volumes are provided: {error}")),
-    };
-    let claims: Api<PersistentVolumeClaim> = Api::all(client.clone());
+    match login.client().await {
+        Ok(client) => follow(&client, &folder, &node).await,
+        Err(error) => say(&format!("no volumes are provided: {error}")),
+    }
+}
+
+/// Makes a volume for each claim, for ever. A watch that ends is begun again after a pause.
+async fn follow(client: &Client, folder: &Path, node: &str) {
+    let mut pause = PAUSE;
     loop {
-        // From the beginning each time: what has its volume already is passed over.
-        let Ok(changes) = claims.watch(&WatchParams::default(), "0").await else { continue };
-        let mut changes = changes.boxed();
-        while let Ok(Some(change)) = changes.try_next().await {
-            if let WatchEvent::Added(claim) | WatchEvent::Modified(claim) = change
-                && let Some(volume) = volume_for(&claim, &folder, &node)
-                && let Err(error) = make(&client, &volume).await
-            {
-                say(&format!("no volume for the claim {}: {error}", claim.name_any()));
+        match watch(client, folder, node).await {
+            // The API server ends each watch after a while.
+            Ok(()) => pause = PAUSE,
+            Err(error) => say(&format!("the watch of claims for volumes failed, and is begun again: {error}")),
+        }
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 2);
+    }
+}
+
+/// Makes a volume for each claim until the watch ends. It begins with every claim: one that has its volume is passed over.
+async fn watch(client: &Client, folder: &Path, node: &str) -> Result<()> {
+    let claims: Api<PersistentVolumeClaim> = Api::all(client.clone());
+    let mut changes = claims.watch(&WatchParams::default(), "0").await?.boxed();
+    while let Some(change) = changes.try_next().await? {
+        match change {
+            WatchEvent::Added(claim) | WatchEvent::Modified(claim) => {
+                if let Some(volume) = volume_for(&claim, folder, node)
+                    && let Err(error) = make(client, &volume).await
+                {
+                    say(&format!("no volume for the claim {}: {error}", claim.name_any()));
+                }
             }
+            WatchEvent::Error(status) => return Err(kube::Error::Api(status).into()),
+            WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
         }
     }
+    Ok(())
 }
 
 /// The volume that a claim waits for, if it waits for one of this class.
@@ -103,6 +130,11 @@ fn object<T: serde::de::DeserializeOwned>(value: Value) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use kube::client::Body;
+
     use super::*;
 
     fn claim(class: Option<&str>, volume: Option<&str>) -> PersistentVolumeClaim {
@@ -115,6 +147,25 @@ mod tests {
                 "volumeName": volume,
             },
         }))
+    }
+
+    /// An API server that refuses every watch, at once.
+    #[tokio::test]
+    async fn a_watch_that_fails_is_not_begun_again_without_a_pause() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let refuses = tower::service_fn(move |_: http::Request<Body>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let answer = http::Response::builder().status(503).body(Body::from(b"no".to_vec()));
+            async move { Ok::<_, std::convert::Infallible>(answer.expect("a plain answer")) }
+        });
+        let client = Client::new(refuses, "default");
+        let folder = tempfile::tempdir().unwrap();
+        let serving = follow(&client, folder.path(), "wanqu-1");
+        tokio::time::timeout(Duration::from_secs(1), serving).await.unwrap_err();
+        // After 0, 0.1, 0.3 and 0.7 s.
+        let asked = asked.load(Ordering::Relaxed);
+        assert!((2..=4).contains(&asked), "{asked} times in one second");
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Tunnel {
         Ok(Self { address, _work: work })
     }
 
-    /// Where to call.
+    /// Returns the address to connect to.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

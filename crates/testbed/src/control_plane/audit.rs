@@ -1,4 +1,4 @@
-//! What was asked of the API server, and by whom: its audit log.
+//! The audit log of the API server: every request and its user.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub(super) const POLICY: &str = r#"{
 #[derive(Debug, Clone)]
 pub struct AuditLog(PathBuf);
 
-/// A place in the log, to ask what came after it.
+/// Position in the log, to read what was written after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Mark(u64);
 
@@ -32,27 +32,27 @@ pub struct Request {
     /// The path and what was asked with it.
     #[serde(rename = "requestURI")]
     pub uri: String,
-    /// Who asked.
+    /// The user.
     pub user: User,
-    /// What the program calls itself.
+    /// Name that the client gives itself.
     #[serde(default)]
     pub user_agent: String,
-    /// What it was about; none for paths that are no resource.
+    /// Object of the request; none for paths that are no resource.
     #[serde(rename = "objectRef")]
     pub object: Option<Object>,
-    /// How it was answered.
+    /// The response.
     #[serde(rename = "responseStatus", default)]
     pub response: Response,
 }
 
-/// Who asked.
+/// User of a request.
 #[derive(Debug, Clone, Deserialize)]
 pub struct User {
     /// The user's name; a service account's is `system:serviceaccount:NAMESPACE:NAME`.
     pub username: String,
 }
 
-/// What a request was about.
+/// Object of a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Object {
@@ -62,13 +62,13 @@ pub struct Object {
     pub namespace: String,
     /// Its name, if one was named.
     pub name: String,
-    /// As in `status`.
+    /// Subresource, such as `status`.
     pub subresource: String,
     /// The group of the API; empty for the core.
     pub api_group: String,
 }
 
-/// How a request was answered.
+/// Response to a request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Response {
@@ -77,13 +77,13 @@ pub struct Response {
 }
 
 impl Request {
-    /// Whether it asked for a change, be it refused or without effect. A server-side apply that changes nothing counts.
+    /// Returns true if the request is a write, be it refused or without effect. A server-side apply that changes nothing counts.
     #[must_use]
     pub fn is_write(&self) -> bool {
         matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 
-    /// The resource that it was about, or nothing.
+    /// Returns the resource of the request; empty if it has none.
     #[must_use]
     pub fn resource(&self) -> &str {
         self.object.as_ref().map_or("", |object| &object.resource)
@@ -95,19 +95,19 @@ impl AuditLog {
         Self(path)
     }
 
-    /// The file: a JSON object on each line.
+    /// Returns the log's file: a JSON object on each line.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The end of the log as it is now.
+    /// Returns the present end of the log.
     pub fn mark(&self) -> Result<Mark> {
         let length = self.0.metadata().map_err(TestbedError::io(&self.0))?.len();
         Ok(Mark(length))
     }
 
-    /// Every request that was answered since `mark`. `Mark::default()` is the beginning.
+    /// Returns every request that was answered since `mark`. `Mark::default()` is the beginning.
     pub fn since(&self, mark: Mark) -> Result<Vec<Request>> {
         let mut text = String::new();
         std::fs::File::open(&self.0)
@@ -121,7 +121,7 @@ impl AuditLog {
         whole.lines().map(|line| self.parse(line)).collect()
     }
 
-    /// The changes that a user asked for since `mark`.
+    /// Returns the writes of a user since `mark`.
     pub fn writes_by(&self, user: &str, mark: Mark) -> Result<Vec<Request>> {
         let mut requests = self.since(mark)?;
         requests.retain(|request| request.is_write() && request.user.username == user);

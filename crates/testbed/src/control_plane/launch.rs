@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use wanqu_testing::free_port;
+
 use super::audit;
-use super::site::{Site, free_ports};
+use super::site::Site;
 use crate::ControlPlane;
 use crate::binaries::{Tool, ensure};
 use crate::error::Result;
@@ -74,11 +76,10 @@ pub(super) fn api_server(site: &Site, pki: &Pki, scratch: &Scratch, log: &Path) 
 pub(crate) fn controllers(plane: &ControlPlane, namespace: Option<&Path>, names: &[&str]) -> Result<Process> {
     let kubeconfig = plane.component("system:kube-controller-manager", None)?;
     let at = |name: &str| plane.state().join(name).display().to_string();
-    let [port] = free_ports()?;
     let program = Program::new(ensure(Tool::KubeControllerManager)?)
         .inside(namespace)
         .args(["--leader-elect=false", "--use-service-account-credentials=true", "--bind-address=127.0.0.1"])
-        .arg(format!("--secure-port={port}"))
+        .arg(format!("--secure-port={}", free_port()))
         .arg(format!("--controllers={}", names.join(",")))
         .arg(format!("--kubeconfig={}", kubeconfig.path().display()))
         .arg(format!("--cert-dir={}", at("controller-certificates")))

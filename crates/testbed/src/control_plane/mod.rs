@@ -38,9 +38,9 @@ pub struct ControlPlane {
     api_server: Process,
     etcd: Process,
     pki: Pki,
-    /// As the test reaches it.
+    /// Address of the API server for the test.
     server: Server,
-    /// As a component of the same cluster reaches it.
+    /// Address of the API server for components of the cluster.
     inner: Server,
     admin: Login,
     logins: AtomicU32,
@@ -54,7 +54,7 @@ impl ControlPlane {
     /// # Errors
     /// If a binary cannot be built or started, or the API server is not ready in time.
     pub async fn start() -> Result<Self> {
-        Self::start_at(&Site::loopback()?, None, Scratch::new()?).await
+        Self::start_at(&Site::loopback(), None, Scratch::new()?).await
     }
 
     /// Starts one at a site. `reach` is the URL by which this process reaches it, if not by its own address.
@@ -162,7 +162,7 @@ impl ControlPlane {
         Login::new(&self.scratch, &format!("login-{number}.kubeconfig"), server, proof)
     }
 
-    /// What was asked of the API server.
+    /// Returns the audit log of the API server.
     #[must_use]
     pub fn audit(&self) -> &AuditLog {
         &self.audit

@@ -1,11 +1,11 @@
-//! Where a control plane runs, and which addresses and ports it takes there.
+//! Addresses and ports of a control plane.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use crate::error::{Result, TestbedError};
+use wanqu_testing::free_port;
 
-/// Where a control plane runs.
+/// Addresses and ports of a control plane.
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     /// The network namespace; none for the test's own, on loopback.
@@ -23,26 +23,15 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// On loopback, on ports that are free now.
-    pub(crate) fn loopback() -> Result<Self> {
-        let [port, client, peer] = free_ports()?;
-        Ok(Self {
+    /// Returns a site on loopback, with ports that are free now.
+    pub(crate) fn loopback() -> Self {
+        Self {
             namespace: None,
             address: Ipv4Addr::LOCALHOST.into(),
-            port,
-            etcd: [client, peer],
+            port: free_port(),
+            etcd: [free_port(), free_port()],
             services: "10.96.0.0/16".to_owned(),
             kubernetes: Ipv4Addr::new(10, 96, 0, 1).into(),
-        })
+        }
     }
-}
-
-/// Ports of loopback that nobody listens on. All are held until the last is found, so that they differ.
-pub(super) fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let failed = TestbedError::io("a free port on 127.0.0.1");
-    let held: std::io::Result<Vec<_>> = (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    let ports: std::io::Result<Vec<u16>> =
-        held.and_then(|held| held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect());
-    let ports = ports.map_err(failed)?;
-    Ok(std::array::from_fn(|n| ports[n]))
 }

@@ -17,7 +17,7 @@ use crate::error::{Result, TestbedError};
 pub fn archive(name: &str, root: &Path, entrypoint: &[&str], into: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(into.parent().unwrap_or(Path::new("."))).map_err(TestbedError::io(into))?;
     let layer = work.path().join("layer.tar");
-    // The same folder makes the same image, whoever makes it and when.
+    // The image depends on the folder alone, not on the time or the user.
     let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0"];
     run(Command::new("tar")
         .arg("--create")

@@ -24,7 +24,7 @@ pub(crate) fn busybox(root: &Path) -> Result<()> {
     fs::write(root.join("etc/group"), "root:x:0:\nnonroot:x:65532:\n").map_err(TestbedError::io(root))
 }
 
-/// What a `RUN` step of a Dockerfile may call.
+/// Programs for the `RUN` steps of a Dockerfile.
 const PROGRAMS: [&str; 21] = [
     "bash", "cat", "chmod", "chown", "cp", "date", "echo", "env", "find", "grep", "head", "install", "ldd", "ln", "ls",
     "mkdir", "mv", "rm", "sh", "sort", "touch",

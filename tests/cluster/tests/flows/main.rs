@@ -1,5 +1,5 @@
-//! What may flow to and from a federation's pods flows, and nothing else: every way tried on a cluster that enforces
-//! policies, each refusal beside a flow that passes, before and after.
+//! Network policies let through what the table of flows allows, and nothing else: every flow is tried on a cluster that
+//! enforces policies, each refused one beside a flow that passes, before and after.
 
 mod table;
 mod world;
@@ -26,7 +26,7 @@ const DNS: u16 = 53;
 const OTHER: u16 = 7000;
 const DOORS: &[u16] = &[EXCHANGE, GATEWAY, OBSERVATION];
 
-/// Who may speak to whom.
+/// Flows that are allowed.
 const PASSING: &[(&str, &str, &[u16])] = &[
     ("shenzhen", "hongkong", &[EXCHANGE]),
     ("macau", "hongkong", &[EXCHANGE]),
@@ -37,7 +37,7 @@ const PASSING: &[(&str, &str, &[u16])] = &[
     ("operator", "machine", &[API_SERVER]),
     ("hongkong", "machine", &[DNS]),
     ("hongkong", "collector", &[COLLECTOR]),
-    // That these are there and answer, and that the others can call at all.
+    // These answer, so the servers are up and the callers can connect.
     ("machine", "hongkong", DOORS),
     ("machine", "macau", &[OTHER]),
     ("machine", "outside", &[80, DNS, EXCHANGE]),
@@ -54,7 +54,7 @@ const PASSING: &[(&str, &str, &[u16])] = &[
     ("samples", "outside", &[80]),
 ];
 
-/// And who may not.
+/// Flows that are refused.
 const REFUSED: &[(&str, &str, &[u16])] = &[
     ("stranger", "hongkong", DOORS),
     ("impostor", "hongkong", DOORS),
@@ -93,7 +93,7 @@ const CLOSER_PASSING: &[(&str, &str, &[u16])] = &[
     ("stranger", "outside", &[DNS, API_SERVER]),
 ];
 
-/// Once Hong Kong lets clients of another namespace and of an address to its gateway: with the label, and to no other door.
+/// Once Hong Kong lets clients of another namespace and of an address to its gateway: with the label, and to no other port.
 const CLIENTS: &[(&str, &str, &[u16])] = &[("pretender", "hongkong", &[GATEWAY]), ("outside", "hongkong", &[GATEWAY])];
 const NO_CLIENTS: &[(&str, &str, &[u16])] = &[
     ("stranger", "hongkong", &[GATEWAY]),

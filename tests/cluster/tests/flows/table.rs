@@ -1,4 +1,4 @@
-//! What may flow and what may not, and how it is tried.
+//! Tables of network flows, and how they are tried.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use wanqu_testbed::until;
 use crate::world::World;
 
 const SOON: Duration = Duration::from_mins(1);
-/// So many refused flows are waited for at once.
+/// Number of refused flows that are tried at once.
 const AT_ONCE: usize = 8;
 
 /// A connection that somebody tries.
@@ -18,7 +18,7 @@ pub struct Flow {
     pub port: u16,
 }
 
-/// What came of it.
+/// Result of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It was made.

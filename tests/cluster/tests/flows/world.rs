@@ -1,4 +1,5 @@
-//! Who is there: the federation's nodes and the operator, strangers who label their pods as they like, and a host outside.
+//! The participants: the federation's nodes and the operator, strangers who label their pods as they like, and a host
+//! outside.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ exec nc -ll -p 4318 -e sh /tmp/take"#;
 pub struct World {
     pub cluster: Cluster,
     hosts: BTreeMap<&'static str, Host>,
-    // What listens on the host goes before the host.
+    // The listener on the host is dropped before the host.
     listeners: Vec<Listener>,
     outside: Outside,
 }

@@ -50,7 +50,7 @@ async fn a_federation_lives_through_what_a_platform_does_to_it() {
 
     suspended(&life, &known).await;
     life.passed("suspended, and active again", None);
-    // So that they outlast the operator.
+    // Certificates outlast the operator's absence.
     life.certificates_hold(Duration::from_hours(1)).await;
     life.passed("certificates of the usual life", None);
     let before = without_the_operator(&life, &known).await;
@@ -77,7 +77,7 @@ async fn the_same_rows_everywhere(life: &Life) -> Vec<Known> {
     }
     assert!(known[1].rows.lines().count() > 10, "{}", known[1].rows);
     let said = follow(&life.shell, "docs/tutorial-kubernetes.md", "4. A question").unwrap();
-    // What lies in the ConfigMap, and what `kubectl wanqu result` brings from the home node.
+    // The answer in the ConfigMap, and the one that `kubectl wanqu result` fetches from the home node.
     let [.., inline, _, fetched, _] = &said[..] else { panic!("{said:?}") };
     assert_eq!(inline.trim_end(), known[0].rows.trim_end(), "by a resource");
     assert_eq!(fetched.trim_end(), inline.trim_end(), "by kubectl wanqu");

@@ -21,7 +21,7 @@ pub struct Member {
     shell: Shell,
 }
 
-/// What a question gave.
+/// Result of a query.
 pub struct Said {
     /// The exit code of the command.
     pub code: Option<i32>,
@@ -145,7 +145,7 @@ impl Member {
         self.cluster.kubectl(&merge).unwrap();
     }
 
-    /// What is said of a member that is missing, in the status of a query.
+    /// Returns the message about a missing member in the status of a query.
     pub fn missing(&self, query: &str) -> Value {
         let get = ["get", "federatedquery", query, "--namespace=gba", "--output=json"];
         let object: Value = serde_json::from_str(&self.cluster.kubectl(&get).unwrap()).unwrap();

@@ -11,7 +11,7 @@ use bay::Bay;
 /// The question of the page.
 const SPECIALTIES: &str = "SELECT jurisdiction, specialty, count(*) AS visits, avg(cost_cny) AS cost \
                            FROM gba.health.visits GROUP BY jurisdiction, specialty ORDER BY jurisdiction, specialty";
-/// By which Hong Kong asks Macau.
+/// Agreement by which Hong Kong queries Macau.
 const AGREEMENT: &str = "macau-to-hongkong-planning";
 
 #[tokio::test(flavor = "multi_thread")]

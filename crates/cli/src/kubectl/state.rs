@@ -1,39 +1,41 @@
-//! How a query stands, as its status says it. Pure.
+//! The state of a `FederatedQuery`, from its status.
 
 use wanqu_crds::kinds::{FederatedQuery, QueryRun, RunState};
 use wanqu_model::refusal::Code;
 
 use crate::failure::{End, Failure, Outcome};
-use crate::render::cells::printable;
 
-/// How a query stands.
+/// State of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stands {
-    /// Nothing has come of it yet; this is why.
+pub enum QueryState {
+    /// It has no run that has ended; the reason.
     Waiting(String),
-    /// It is not asked as it is.
+    /// The operator does not accept it; the reason.
     NotAccepted(String),
-    /// It was asked; this came of it.
+    /// Its latest run has ended.
     Ended(Box<QueryRun>),
 }
 
-/// How a query stands.
+/// Returns the state of a query.
 #[must_use]
-pub fn stands(query: &FederatedQuery) -> Stands {
-    let waiting = || Stands::Waiting("waiting for the operator".to_owned());
+pub fn state_of(query: &FederatedQuery) -> QueryState {
+    let waiting = || QueryState::Waiting("waiting for the operator".to_owned());
     let Some(status) = &query.status else { return waiting() };
     if let Some(run) = status.runs.first().filter(|run| run.state != RunState::Running) {
-        return Stands::Ended(Box::new(run.clone()));
+        return QueryState::Ended(Box::new(run.clone()));
     }
     let of = |kind: &str| status.conditions.iter().find(|condition| condition.type_ == kind);
     match of("Accepted") {
-        Some(accepted) if accepted.status == "False" => Stands::NotAccepted(printable(&accepted.message)),
-        Some(accepted) if accepted.status != "True" => Stands::Waiting(printable(&accepted.message)),
-        _ => of("Running").map_or_else(waiting, |running| Stands::Waiting(printable(&running.message))),
+        Some(accepted) if accepted.status == "False" => QueryState::NotAccepted(accepted.message.clone()),
+        Some(accepted) if accepted.status != "True" => QueryState::Waiting(accepted.message.clone()),
+        _ => of("Running").map_or_else(waiting, |running| QueryState::Waiting(running.message.clone())),
     }
 }
 
-/// The run whose answer is wanted: the one of this number, or else the latest that was answered.
+/// Returns the run of this number, or else the latest that was answered.
+///
+/// # Errors
+/// If there is no such run, or it has no answer.
 pub fn pick(query: &FederatedQuery, number: Option<u32>) -> Outcome<QueryRun> {
     let name = query.metadata.name.as_deref().unwrap_or_default();
     let runs = query.status.as_ref().map(|status| status.runs.as_slice()).unwrap_or_default();
@@ -44,30 +46,30 @@ pub fn pick(query: &FederatedQuery, number: Option<u32>) -> Outcome<QueryRun> {
         (None, Some(latest)) if number.is_none() => Err(unanswered(latest)),
         (None, Some(_)) => {
             let known: Vec<String> = runs.iter().map(|run| run.number.to_string()).collect();
-            Err(Failure::failed(format!("FederatedQuery {name} remembers no such run, but {}", known.join(", "))))
+            Err(Failure::failed(format!("FederatedQuery {name} has no such run; it has {}", known.join(", "))))
         }
-        (None, None) => Err(match stands(query) {
-            Stands::NotAccepted(why) => not_accepted(&why),
-            Stands::Waiting(why) => Failure::failed(format!("FederatedQuery {name} was not asked yet: {why}")),
-            Stands::Ended(run) => unanswered(&run),
+        (None, None) => Err(match state_of(query) {
+            QueryState::NotAccepted(why) => not_accepted(&why),
+            QueryState::Waiting(why) => Failure::failed(format!("FederatedQuery {name} was not asked yet: {why}")),
+            QueryState::Ended(run) => unanswered(&run),
         }),
     }
 }
 
-/// Why a query is not asked.
+/// Returns the failure for a query that is not accepted.
 #[must_use]
 pub fn not_accepted(why: &str) -> Failure {
     Failure::Told(End::Refused, format!("not accepted: {why}"))
 }
 
-/// Why a run has no answer.
+/// Returns the failure for a run without an answer.
 #[must_use]
 pub fn unanswered(run: &QueryRun) -> Failure {
     if run.state == RunState::Running {
-        return Failure::failed("it is still being asked; ask for its result again when it has ended");
+        return Failure::failed("the query still runs; ask for its result when it has ended");
     }
-    let text = printable(run.message.as_deref().unwrap_or("the operator does not say why"));
-    // A word that is no code of a refusal is the operator's own: it stopped, or the next run took its place.
+    let text = run.message.clone().unwrap_or_else(|| "the operator does not say why".to_owned());
+    // A reason that is no code of a refusal is the operator's own: it stopped, or the next run replaced this one.
     let end = run.reason.as_deref().and_then(Code::of_word).map_or(End::Failed, End::from);
     Failure::Told(end, text)
 }
@@ -103,8 +105,8 @@ mod tests {
     #[test]
     fn a_query_waits_with_a_reason_until_it_has_ended() {
         let waits = |status: Value, words: &str| {
-            let stands = stands(&query(&status));
-            assert!(matches!(&stands, Stands::Waiting(why) if why.contains(words)), "{stands:?}");
+            let state = state_of(&query(&status));
+            assert!(matches!(&state, QueryState::Waiting(why) if why.contains(words)), "{state:?}");
         };
         waits(json!({}), "waiting for the operator");
         let (accepted, running) =
@@ -112,11 +114,12 @@ mod tests {
         waits(json!({"conditions": [condition("Accepted", "Unknown", "no key yet"), running]}), "no key yet");
         waits(json!({"conditions": [accepted, running], "runs": [run(1, "Running", None)]}), "owners are asked");
         let no = json!({"conditions": [condition("Accepted", "False", "spec.from: no \u{1b}[2J")]});
-        let Stands::NotAccepted(why) = stands(&query(&no)) else { panic!("accepted") };
-        assert!(why.starts_with("spec.from") && !why.contains('\u{1b}'), "{why:?}");
-        assert_eq!(not_accepted(&why).exit_code(), 3);
-        let ended = stands(&query(&json!({"runs": [run(1, "Complete", None)]})));
-        assert!(matches!(ended, Stands::Ended(run) if run.state == RunState::Complete));
+        let QueryState::NotAccepted(why) = state_of(&query(&no)) else { panic!("accepted") };
+        let failure = not_accepted(&why);
+        assert_eq!(failure.exit_code(), 3);
+        assert_eq!(failure.to_string(), "refused: not accepted: spec.from: no \\u{1b}[2J");
+        let ended = state_of(&query(&json!({"runs": [run(1, "Complete", None)]})));
+        assert!(matches!(ended, QueryState::Ended(run) if run.state == RunState::Complete));
     }
 
     #[test]
@@ -127,7 +130,7 @@ mod tests {
         assert_eq!(pick(&schedule, None).unwrap().number, 2);
         assert_eq!(pick(&schedule, Some(1)).unwrap().number, 1);
         for (number, exit, words) in
-            [(3, 3, "refused: patient may not leave"), (4, 1, "still being asked"), (9, 1, "but 4, 3, 2, 1")]
+            [(3, 3, "refused: patient may not leave"), (4, 1, "still runs"), (9, 1, "it has 4, 3, 2, 1")]
         {
             let failure = pick(&schedule, Some(number)).unwrap_err();
             assert_eq!(failure.exit_code(), exit, "{failure}");

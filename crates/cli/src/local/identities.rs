@@ -11,20 +11,20 @@ use wanqu_model::names::JurisdictionId;
 
 use super::LocalError;
 
-/// How long the certificates of a local federation hold. They are made anew at every start.
+/// Validity of a local federation's certificates in days. They are issued anew at every start.
 const DAYS: u32 = 30;
 
 /// One member's identities. Its keys never leave the process.
-pub(super) struct Role {
+pub(super) struct MemberIdentities {
     pub(super) authority: Authority,
     pub(super) node: Arc<NodeIdentity>,
     pub(super) gateway: Arc<GatewayIdentity>,
-    /// By issuer.
+    /// Token issuers by name.
     issuers: BTreeMap<String, TokenIssuer>,
 }
 
-impl Role {
-    /// Makes a member's identities; `bundle` says its name, the trust domain and the issuers that it accepts.
+impl MemberIdentities {
+    /// Issues the identities of the member that `bundle` describes.
     pub(super) fn new(bundle: &NodeBundle, now: Timestamp) -> Result<Self, IdentityError> {
         let validity = Validity::days(now, DAYS);
         let authority = Authority::new(bundle.jurisdiction.clone(), &bundle.trust_domain, validity)?;
@@ -38,22 +38,25 @@ impl Role {
         Ok(Self { authority, node, gateway, issuers })
     }
 
-    /// The public keys of its issuers, by issuer.
+    /// Returns the public keys of its issuers, by issuer.
     pub(super) fn issuer_keys(&self) -> BTreeMap<String, Vec<String>> {
         self.issuers.iter().map(|(name, issuer)| (name.clone(), issuer.as_issuer().public_keys)).collect()
     }
 
-    /// A token for a researcher whom one of its issuers vouches for.
+    /// Returns a token for a researcher.
+    ///
+    /// # Errors
+    /// [`LocalError::Issuer`] if the member does not accept the researcher's issuer.
     pub(super) fn token(&self, subject: &Subject, now: Timestamp, lifetime: Duration) -> Result<String, LocalError> {
         let issuer = self.issuers.get(&subject.issuer).ok_or_else(|| LocalError::Issuer(subject.issuer.clone()))?;
         Ok(issuer.issue(&subject.subject, now, lifetime)?)
     }
 }
 
-/// The members' identities.
-pub(super) fn cast(
+/// Issues the identities of every member.
+pub(super) fn issue(
     bundles: &BTreeMap<JurisdictionId, NodeBundle>,
     now: Timestamp,
-) -> Result<BTreeMap<JurisdictionId, Role>, IdentityError> {
-    bundles.iter().map(|(id, bundle)| Ok((id.clone(), Role::new(bundle, now)?))).collect()
+) -> Result<BTreeMap<JurisdictionId, MemberIdentities>, IdentityError> {
+    bundles.iter().map(|(id, bundle)| Ok((id.clone(), MemberIdentities::new(bundle, now)?))).collect()
 }
