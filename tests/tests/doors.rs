@@ -35,7 +35,7 @@ fn world() -> World {
 
 fn entries(federation: &Federation, node: &str) -> Vec<Entry> {
     let folder: &Path = federation.local.audit(&jid(node)).unwrap();
-    audit::read(folder, &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
+    audit::read(&[folder], &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
 }
 
 /// Waits for a condition, not for a time.
@@ -162,7 +162,7 @@ async fn envelopes_that_are_refused_unread_are_in_the_audit_log() {
         before + lies.len(),
         "replays are a kind that was written just now"
     );
-    assert!(audit::verify(federation.local.audit(&jid(SHENZHEN)).unwrap()).is_ok());
+    assert!(audit::verify(&[federation.local.audit(&jid(SHENZHEN)).unwrap()]).is_ok());
 }
 
 /// A statistic over people that takes two owners minutes.

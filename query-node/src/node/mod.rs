@@ -25,7 +25,7 @@ use wanqu_identity::{GatewayIdentity, IdentityError, NodeIdentity, Slot, TokenVe
 use wanqu_model::bundle::{Issuer, NodeBundle};
 use wanqu_model::names::JurisdictionId;
 
-use crate::audit::{AuditError, Log};
+use crate::audit::{AuditError, AuditSettings, Log};
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::engine::EngineError;
@@ -89,8 +89,8 @@ pub struct NodeSettings {
     pub identity: Arc<NodeIdentity>,
     /// What it shows to researchers.
     pub gateway: Arc<GatewayIdentity>,
-    /// The folder of its audit log.
-    pub audit: PathBuf,
+    /// Its audit log.
+    pub audit: AuditSettings,
     /// Where answers are kept that are to be fetched again; nowhere if not said.
     pub results: Option<ResultsSettings>,
     /// What time it is.
