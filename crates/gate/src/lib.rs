@@ -98,10 +98,10 @@ async fn gated(
         aggregate_of(plan).ok_or_else(|| Refusal::new(Code::NotAnAggregate, "the fragment is no aggregate"))?;
     for _ in 0..ATTEMPTS {
         let run = engine.start()?;
-        let before = run.fingerprint(plan)?;
+        let before = run.fingerprint(plan).await?;
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
-        if run.fingerprint(plan)? != before {
+        if run.fingerprint(plan).await? != before {
             // Whatever came out may be of two states of the source; it is not even told whether it failed.
             continue;
         }

@@ -4,11 +4,15 @@
 //! of Kubernetes. What an owner decides on (agreements, classes, policies) is in its own bundle; what it describes of other
 //! members is only enough to plan a query and to explain a refusal early. An owner never relies on another's copy.
 
+mod source;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{ColumnClass, ColumnType};
 use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName, TableRef};
+
+pub use source::{BadRecords, FilesSpec, SourceColumn, SourceFormat, SourceKind, SourceSpec};
 
 /// One jurisdiction's node bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -167,62 +171,6 @@ pub struct ColocationKey {
     pub key: SqlName,
     /// This table's column for it.
     pub column: SqlName,
-}
-
-/// Where a dataset lies, at its owner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SourceSpec {
-    /// The dataset's own table: `shenzhen.health.visits`.
-    pub table: TableRef,
-    /// The root that local paths may not leave.
-    pub root: String,
-    /// A file or folder below `root`.
-    pub path: String,
-    /// How the bytes are to be read.
-    pub format: SourceFormat,
-    /// What to do about a record that cannot be read.
-    pub bad_records: BadRecords,
-    /// The names and types of the columns as they lie in the source, in any order; every declared one must be there.
-    pub columns: Vec<SourceColumn>,
-    /// The most rows that any one privacy unit has, where the custodian knows it: it lets a row count decide a cell.
-    pub max_rows_per_unit: Option<u64>,
-}
-
-/// A column as it lies in the source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SourceColumn {
-    /// Its name in SQL.
-    pub name: SqlName,
-    /// Its name in the file (any text): the same unless the manifest says otherwise.
-    pub source_name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub data_type: ColumnType,
-}
-
-/// File formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum SourceFormat {
-    /// Apache Parquet.
-    Parquet,
-    /// Comma-separated values with a header line (RFC 4180), UTF-8.
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-}
-
-/// What to do about a record that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum BadRecords {
-    /// The file is refused, and so is every query over it, until it is mended.
-    #[default]
-    Reject,
-    /// The record is left out and counted; the count is in the owner's log.
-    Skip,
 }
 
 /// The disclosure rule of one slice, after the strictest of all policies that apply was taken.
