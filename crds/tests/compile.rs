@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
-use wanqu_model::bundle::{NodeBundle, ReleaseRule};
+use wanqu_model::bundle::{NodeBundle, ReleaseRule, SourceKind};
 use wanqu_model::names::JurisdictionId;
 
 fn good() -> Resources {
@@ -160,7 +160,9 @@ fn what_is_sealed_is_not_even_loaded() {
 #[test]
 fn a_folder_is_taken_from_the_placement_or_else_from_the_base() {
     let root = |placements: &Placements, id: &str| {
-        compile(&good(), placements).unwrap()[&id.parse().unwrap()].sources[0].root.clone()
+        let bundles = compile(&good(), placements).unwrap();
+        let SourceKind::Files(files) = &bundles[&id.parse().unwrap()].sources[0].kind;
+        files.root.clone()
     };
     let mut placements = Placements::default();
     assert_eq!((root(&placements, "CN-SZ"), root(&placements, "MO")), ("./shenzhen".to_owned(), ".".to_owned()));

@@ -14,7 +14,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission::{self, AdmittedFragment, Request, Shape};
 use wanqu_rules::envelope::Envelope;
 
-use crate::audit::{Asked, Entry, Floods, Log, Receipt};
+use crate::audit::{Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::doors::flight::deadline_passed;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with};
@@ -25,8 +25,8 @@ pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
-    floods: Arc<Floods>,
-    /// True while a task waits to write what `floods` has counted.
+    repeated: Arc<RepeatedRefusals>,
+    /// True while a task waits to write the refusals that `repeated` has counted.
     waiting: Arc<AtomicBool>,
 }
 
@@ -34,14 +34,7 @@ impl Owner {
     /// Creates the service of an owner that records in `log`.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, log, clock, floods: Arc::default(), waiting: Arc::default() }
-    }
-
-    /// Replaces the counter of refusals before anything was run.
-    #[must_use]
-    pub fn with_floods(mut self, floods: Floods) -> Self {
-        self.floods = Arc::new(floods);
-        self
+        Self { live, log, clock, repeated: Arc::default(), waiting: Arc::default() }
     }
 
     async fn gated(
@@ -60,7 +53,7 @@ impl Owner {
     async fn recorded(
         &self,
         state: Arc<NodeState>,
-        asked: Asked,
+        request: FragmentRequest,
         tables: Vec<TableRef>,
         release: GatedRelease,
     ) -> Result<AuditedRelease, Refusal> {
@@ -69,7 +62,7 @@ impl Owner {
         let account = release.account().clone();
         if let Some(rule) = account.rule {
             let entry = Entry::Released {
-                asked,
+                request,
                 tables: names,
                 rule: Some(rule),
                 rows: account.rows.unwrap_or_default(),
@@ -79,8 +72,8 @@ impl Owner {
             let reference = reference(self.append(entry).await?);
             return Ok(release.audited(owner, move |_| async move { Ok(reference) }.boxed()));
         }
-        let (query_id, fragment, from) = (asked.query_id, asked.fragment, asked.from.clone());
-        let opened = self.append(Entry::PublicOpened { asked, tables: names }).await?.sequence;
+        let (query_id, fragment, from) = (request.query_id, request.fragment, request.from.clone());
+        let opened = self.append(Entry::PublicOpened { request, tables: names }).await?.sequence;
         let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
         Ok(release.audited(owner, move |Ending { rows, complete }| {
             async move {
@@ -102,11 +95,11 @@ impl Owner {
             return;
         }
         let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        let (floods, waiting) = (Arc::clone(&self.floods), Arc::clone(&self.waiting));
+        let (repeated, waiting) = (Arc::clone(&self.repeated), Arc::clone(&self.waiting));
         tokio::spawn(async move {
-            tokio::time::sleep(floods.window()).await;
+            tokio::time::sleep(repeated.window()).await;
             waiting.store(false, Ordering::Release);
-            for entry in floods.counted() {
+            for entry in repeated.take_counted() {
                 // It is in the node's own log that this failed; those who were turned away have their answer.
                 let _ = append(&log, clock.as_ref(), entry).await;
             }
@@ -118,7 +111,7 @@ impl Owner {
 impl OwnerService for Owner {
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal> {
         let state = self.live.now();
-        let asked = Asked::from(request.envelope());
+        let asked = FragmentRequest::from(request.envelope());
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
         let gated = AssertUnwindSafe(self.gated(&state, &request)).catch_unwind();
         let outcome = tokio::select! {
@@ -138,14 +131,14 @@ impl OwnerService for Owner {
                     None => refusal.with_owner(state.bundle.jurisdiction.clone()),
                 };
                 tracing::info!(query_id = %asked.query_id, fragment = asked.fragment, code = %refusal.code, "refused");
-                self.append(Entry::Refused { asked, refusal: refusal.clone() }).await?;
+                self.append(Entry::Refused { request: asked, refusal: refusal.clone() }).await?;
                 Err(refusal)
             }
         }
     }
 
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
-        let Some(entry) = self.floods.add(peer, &refusal, self.clock.now()) else {
+        let Some(entry) = self.repeated.add(peer, &refusal, self.clock.now()) else {
             self.write_later();
             return refusal;
         };

@@ -37,7 +37,7 @@ fn world() -> World {
 
 fn entries(federation: &Federation, node: &str) -> Vec<Entry> {
     let folder: &Path = federation.local.audit(&jid(node)).unwrap();
-    audit::read(folder, &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
+    audit::read(&[folder], &Filter::default()).unwrap().into_iter().map(|record| record.entry).collect()
 }
 
 /// Longest time of one condition.
@@ -157,7 +157,7 @@ async fn envelopes_that_are_refused_unread_are_in_the_audit_log() {
         before + lies.len(),
         "replays are a kind that was written just now"
     );
-    assert!(audit::verify(federation.local.audit(&jid(SHENZHEN)).unwrap()).is_ok());
+    assert!(audit::verify(&[federation.local.audit(&jid(SHENZHEN)).unwrap()]).is_ok());
 }
 
 /// A statistic over people that takes two owners minutes.

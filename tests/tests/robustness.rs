@@ -92,7 +92,7 @@ async fn records_that_cannot_be_read_are_left_out_where_the_manifest_says_so() {
     let federation = Federation::start(world).await.unwrap();
     assert_eq!(federation.ask(HONG_KONG, sql).await.unwrap().rows.rows, whole);
     // The owner's log says how many.
-    let log = audit::read(federation.local.audit(&jid(MACAU)).unwrap(), &Filter::default()).unwrap();
+    let log = audit::read(&[federation.local.audit(&jid(MACAU)).unwrap()], &Filter::default()).unwrap();
     let skipped = log.iter().find_map(|record| match &record.entry {
         Entry::Released { skipped_records, .. } => Some(*skipped_records),
         _ => None,

@@ -35,7 +35,8 @@ Examples:
   wanqu audit --node HK
   wanqu audit --node HK --refused --limit 20
   wanqu audit --node MO --verify
-  wanqu audit --log /var/lib/wanqu/audit --format json";
+  wanqu audit --log /var/lib/wanqu/audit --format ndjson > hk-audit.ndjson
+  wanqu audit --log /var/lib/wanqu/audit --verify /archive/hk-0";
 
 const UP_EXAMPLES: &str = "\
 Examples:
@@ -332,9 +333,12 @@ pub struct AuditArgs {
     /// The owner whose log is read [default: the federation's first].
     #[arg(long, value_name = "ID")]
     pub node: Option<JurisdictionId>,
-    /// Read the log in this folder instead.
-    #[arg(long, value_name = "DIR", conflicts_with = "node")]
+    /// Read the log in a folder, or one file of a log, instead.
+    #[arg(long, value_name = "PATH", conflicts_with = "node")]
     pub log: Option<PathBuf>,
+    /// Files of the same log that were moved away, or folders of them. The chain is followed through all.
+    #[arg(value_name = "PATH")]
+    pub archived: Vec<PathBuf>,
     /// Only entries of this query.
     #[arg(long, value_name = "UUID")]
     pub query: Option<uuid::Uuid>,
@@ -350,7 +354,7 @@ pub struct AuditArgs {
     /// Only the last ENTRIES entries that match; 0 for all.
     #[arg(long, value_name = "ENTRIES", default_value_t = 0)]
     pub limit: usize,
-    /// Verify that the log is whole: numbered without gaps, each entry chained to the one before.
+    /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing.
     #[arg(long)]
     pub verify: bool,
     /// The output format.

@@ -1,28 +1,30 @@
 //! `wanqu audit`: an owner's log, read and checked.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use query_node::audit::{Asked, Entry, Event, Filter, Record, read, verify};
+use arrow::array::RecordBatch;
+use query_node::audit::{AuditError, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify};
 use serde_json::{Value, json};
 
 use super::args::{AuditArgs, Format};
 use super::catalog::text_batch;
 use super::failure::{Failure, Outcome};
-use super::render::sink::sink;
+use super::render::sink::{Sink, sink};
 use super::state::StateDir;
+
+/// Number of entries that are written at once. An export holds no more in memory, however long the log is.
+const AT_ONCE: usize = 1000;
 
 /// Prints the entries that the arguments take, or checks the whole log.
 pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
-    let folder = folder(state, args)?;
-    let failed = |error: query_node::audit::AuditError| Failure::failed(error.to_string());
+    if args.format == Format::Parquet {
+        return Err(Failure::Usage("an audit log is printed as table, csv, json or ndjson".to_owned()));
+    }
+    let places = [vec![place(state, args)?], args.archived.clone()].concat();
     if args.verify {
-        let found = verify(&folder).map_err(failed)?;
-        super::put(&format!(
-            "{} {}, numbered without gaps, each chained to the one before; the last digest is\n{}\n",
-            found.entries,
-            if found.entries == 1 { "entry" } else { "entries" },
-            found.digest
-        ))?;
+        let found = verify(&places).map_err(failed)?;
+        super::put(&summary(&found))?;
         if found.torn_bytes > 0 {
             eprintln!(
                 "note: {} bytes after the last whole entry: one that is being written, or was cut off",
@@ -34,25 +36,55 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     let filter = Filter {
         events: args.refused.then_some(&[Event::Refused, Event::TurnedAway]),
         query_id: args.query,
+        project: args.project.clone(),
         from: None,
         since: args.since,
-        // The project is not the log's to filter by, so the last entries are counted after it.
-        last: (args.limit > 0 && args.project.is_none()).then_some(args.limit),
     };
-    let mut records = read(&folder, &filter).map_err(failed)?;
-    if let Some(project) = &args.project {
-        records.retain(|record| asked(&record.entry).is_some_and(|a| a.project.as_ref() == Some(project)));
-        if args.limit > 0 {
-            records.drain(..records.len().saturating_sub(args.limit));
+    let entries = entries(&places).map_err(failed)?;
+    let taken = entries.filter(|record| record.as_ref().map_or(true, |record| filter.takes(record)));
+    let mut printer = Printer::new(args.format)?;
+    if args.limit == 0 {
+        for record in taken {
+            printer.print(record.map_err(failed)?)?;
         }
+    } else {
+        let mut last = VecDeque::new();
+        for record in taken {
+            last.push_back(record.map_err(failed)?);
+            if last.len() > args.limit {
+                last.pop_front();
+            }
+        }
+        last.into_iter().try_for_each(|record| printer.print(record))?;
     }
-    print(&records, args.format)
+    printer.finish()
 }
 
-/// The log's folder. A log can be read when its federation has ended, too.
-fn folder(state: &StateDir, args: &AuditArgs) -> Outcome<PathBuf> {
-    if let Some(folder) = &args.log {
-        return Ok(folder.clone());
+fn failed(error: AuditError) -> Failure {
+    Failure::failed(error.to_string())
+}
+
+/// Returns what verifying found, in words. It begins with the number of entries.
+fn summary(found: &Verified) -> String {
+    let Verified { entries, first_segment, last_segment, entries_before, digest, .. } = found;
+    let noun = if *entries == 1 { "entry" } else { "entries" };
+    let chained = "numbered without gaps, each chained to the one before";
+    if *first_segment == 1 {
+        return format!("{entries} {noun}, {chained}; the last digest is\n{digest}\n");
+    }
+    let (first, last) = (entries_before + 1, entries_before + entries);
+    format!(
+        "{entries} {noun}, from number {first} to {last} in segments {first_segment} to {last_segment}, {chained}; the \
+         last digest is\n{digest}\nThe {entries_before} entries before them are in segments 1 to {}, which are not among \
+         these files: give their paths too to check the whole log.\n",
+        first_segment - 1
+    )
+}
+
+/// Returns the folder or file of the log. A log can be read when its federation has ended, too.
+fn place(state: &StateDir, args: &AuditArgs) -> Outcome<PathBuf> {
+    if let Some(place) = &args.log {
+        return Ok(place.clone());
     }
     let last = match state.last() {
         Some(last) => last,
@@ -64,40 +96,84 @@ fn folder(state: &StateDir, args: &AuditArgs) -> Outcome<PathBuf> {
     Ok(last.node(args.node.as_ref())?.audit.clone())
 }
 
-fn print(records: &[Record], format: Format) -> Outcome {
-    match format {
-        Format::Parquet => Err(Failure::Usage("an audit log is printed as table, csv, json or ndjson".to_owned())),
-        Format::Json => {
-            let all: Vec<Value> = records.iter().map(whole).collect();
-            super::put(&format!("{}\n", Value::Array(all)))
+/// Writes records in one format, a number of them at once.
+struct Printer {
+    format: Format,
+    held: Vec<Record>,
+    /// Sink of tables and CSV.
+    rows: Option<Box<dyn Sink>>,
+    /// True once a record was written.
+    begun: bool,
+}
+
+impl Printer {
+    fn new(format: Format) -> Outcome<Self> {
+        let rows = match format {
+            Format::Table | Format::Csv => Some(sink(format, &batch(&[], format)?.schema(), None, 0)?),
+            Format::Json | Format::Ndjson | Format::Parquet => None,
+        };
+        Ok(Self { format, held: Vec::new(), rows, begun: false })
+    }
+
+    fn print(&mut self, record: Record) -> Outcome {
+        self.held.push(record);
+        if self.held.len() < AT_ONCE { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> Outcome {
+        let records = std::mem::take(&mut self.held);
+        if records.is_empty() {
+            return Ok(());
         }
-        Format::Ndjson => records.iter().try_for_each(|record| super::put(&format!("{}\n", whole(record)))),
-        Format::Table | Format::Csv => {
-            let batch = text_batch(&columns(records, format))?;
-            let mut rows = sink(format, &batch.schema(), None, 0)?;
-            rows.write(&batch)?;
-            rows.finish()
+        if let Some(rows) = &mut self.rows {
+            return rows.write(&batch(&records, self.format)?);
+        }
+        let mut text = String::new();
+        for record in &records {
+            let before = match (self.format, self.begun) {
+                (Format::Json, true) => ",",
+                (Format::Json, false) => "[",
+                _ => "",
+            };
+            let after = if self.format == Format::Json { "" } else { "\n" };
+            text.push_str(&format!("{before}{}{after}", whole(record)));
+            self.begun = true;
+        }
+        super::put(&text)
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.write()?;
+        match self.rows {
+            Some(rows) => rows.finish(),
+            None if self.format == Format::Json => super::put(if self.begun { "]\n" } else { "[]\n" }),
+            None => Ok(()),
         }
     }
+}
+
+fn batch(records: &[Record], format: Format) -> Outcome<RecordBatch> {
+    text_batch(&columns(records, format))
 }
 
 fn whole(record: &Record) -> Value {
     json!({ "sequence": record.sequence, "time": record.time, "entry": record.entry, "previous": record.previous })
 }
 
-/// What a table shows: enough to see who asked what and what came of it. CSV has the SQL text as well.
+/// Returns the columns of a table: enough to see who asked, and what came of it. CSV has the SQL text as well.
 fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>)> {
     let column = |of: &dyn Fn(&Record) -> String| records.iter().map(of).collect::<Vec<_>>();
-    let ask =
-        |of: &dyn Fn(&Asked) -> Option<String>| column(&|record| asked(&record.entry).and_then(of).unwrap_or_default());
+    let request = |of: &dyn Fn(&FragmentRequest) -> Option<String>| {
+        column(&|record| record.entry.request().and_then(of).unwrap_or_default())
+    };
     let mut columns = vec![
         ("#", column(&|record| record.sequence.to_string())),
         ("time", column(&|record| format!("{:.0}", record.time))),
         ("event", column(&|record| event(record.entry.event()).to_owned())),
         ("by", column(&|record| record.entry.from().to_string())),
-        ("who", ask(&|a| Some(a.requester.subject.clone()))),
-        ("project", ask(&|a| a.project.as_ref().map(ToString::to_string))),
-        ("purpose", ask(&|a| a.purpose.as_ref().map(ToString::to_string))),
+        ("who", request(&|r| Some(r.requester.subject.clone()))),
+        ("project", request(&|r| r.project.as_ref().map(ToString::to_string))),
+        ("purpose", request(&|r| r.purpose.as_ref().map(ToString::to_string))),
         ("rows", column(&|record| rows(&record.entry))),
         ("kept back", column(&|record| kept_back(&record.entry))),
         ("of", column(&|record| subject(&record.entry))),
@@ -105,16 +181,9 @@ fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>
     if format == Format::Csv {
         let query = |record: &Record| record.entry.query_id().map(|id| id.to_string()).unwrap_or_default();
         columns.push(("query", column(&query)));
-        columns.push(("sql", ask(&|a| Some(a.sql.clone()))));
+        columns.push(("sql", request(&|r| Some(r.sql.clone()))));
     }
     columns
-}
-
-fn asked(entry: &Entry) -> Option<&Asked> {
-    match entry {
-        Entry::Released { asked, .. } | Entry::Refused { asked, .. } | Entry::PublicOpened { asked, .. } => Some(asked),
-        Entry::PublicClosed { .. } | Entry::TurnedAway { .. } => None,
-    }
 }
 
 fn event(event: Event) -> &'static str {
@@ -163,7 +232,7 @@ mod tests {
     use wanqu_model::refusal::{Code, Refusal};
 
     fn refused() -> Record {
-        let asked = Asked {
+        let request = FragmentRequest {
             query_id: uuid::Uuid::nil(),
             fragment: 0,
             from: "HK".parse().unwrap(),
@@ -174,7 +243,7 @@ mod tests {
             sql: "SELECT 1".to_owned(),
         };
         Record {
-            entry: Entry::Refused { asked, refusal: Refusal::new(Code::ColumnClass, "an identifier never leaves") },
+            entry: Entry::Refused { request, refusal: Refusal::new(Code::ColumnClass, "an identifier never leaves") },
             previous: String::new(),
             sequence: 7,
             time: Timestamp::UNIX_EPOCH,
@@ -202,11 +271,29 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_log_is_not_said_to_be_the_whole() {
+        let whole = Verified {
+            entries: 2,
+            first_segment: 1,
+            last_segment: 3,
+            entries_before: 0,
+            digest: "d".to_owned(),
+            torn_bytes: 0,
+        };
+        let words = "2 entries, numbered without gaps, each chained to the one before; the last digest is\nd\n";
+        assert_eq!(summary(&whole), words);
+        let part = summary(&Verified { entries: 1, first_segment: 3, entries_before: 7, ..whole });
+        assert!(part.starts_with("1 entry, from number 8 to 8 in segments 3 to 3, "), "{part}");
+        assert!(part.contains("The 7 entries before them are in segments 1 to 2, which are not among"), "{part}");
+    }
+
+    #[test]
     fn a_log_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::locate(Some(folder.path())).unwrap();
         let args = AuditArgs { log: Some(folder.path().join("none")), ..AuditArgs::default() };
         assert!(run(&state, &args).unwrap_err().to_string().contains("none"));
-        assert_eq!(print(&[], Format::Parquet).unwrap_err().exit_code(), 2);
+        let args = AuditArgs { format: Format::Parquet, ..args };
+        assert_eq!(run(&state, &args).unwrap_err().exit_code(), 2);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use wanqu_crds::Resources;
-use wanqu_model::bundle::{AgreementState, NodeBundle, Project, Subject};
+use wanqu_model::bundle::{AgreementState, NodeBundle, Project, SourceKind, Subject};
 use wanqu_model::names::JurisdictionId;
 
 use super::args::PortArgs;
@@ -105,8 +105,11 @@ fn check_sources(resources: &Resources, roots: &Roots) -> Outcome {
     let bundles = check::compiled(resources, &placements(Some(&roots.base), &roots.of))?;
     let sources = bundles.values().flat_map(|bundle| &bundle.sources);
     let missing: Vec<String> = sources
-        .filter(|source| !Path::new(&source.root).join(&source.path).exists())
-        .map(|source| format!("\n  {}: {}/{}", source.table, source.root, source.path))
+        .map(|source| match &source.kind {
+            SourceKind::Files(files) => (source, files),
+        })
+        .filter(|(_, files)| !Path::new(&files.root).join(&files.path).exists())
+        .map(|(source, files)| format!("\n  {}: {}/{}", source.table, files.root, files.path))
         .collect();
     if missing.is_empty() {
         return Ok(());

@@ -55,7 +55,7 @@ pub trait Run: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If a source cannot be looked at.
-    fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal>;
+    async fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal>;
 
     /// Optimises and runs a bound plan. Dropping the stream stops it.
     ///
@@ -82,7 +82,7 @@ pub struct BoundLeaf {
     pub unit: bool,
     /// The most rows that one unit has, if the custodian knows it.
     pub max_rows_per_unit: Option<u64>,
-    /// Bytes of the table's files: how much reading it costs.
+    /// About how many bytes a scan of the table reads; 0 if it is not known.
     pub bytes: u64,
 }
 

@@ -106,10 +106,10 @@ async fn gated(
         let run = engine.start(deadline)?;
         // What was fetched for an attempt that comes to nothing has crossed all the same.
         fetched.include(&run.fetched_bytes());
-        let before = run.fingerprint(plan)?;
+        let before = run.fingerprint(plan).await?;
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
-        if run.fingerprint(plan)? != before {
+        if run.fingerprint(plan).await? != before {
             // The result may be of two states of the source; not even its failure is told.
             continue;
         }

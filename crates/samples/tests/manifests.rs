@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use wanqu_crds::{Placements, Resources};
-use wanqu_model::bundle::{NodeBundle, SourceFormat, SourceSpec};
+use wanqu_model::bundle::{FilesSpec, NodeBundle, SourceFormat, SourceKind};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::JurisdictionId;
 use wanqu_samples::{Options, generate, manifests};
@@ -55,8 +55,8 @@ fn notes_and_names_are_sealed_and_telephones_are_not_declared() {
 }
 
 /// The files of a source: itself, or those in its folder.
-fn files(source: &SourceSpec) -> Vec<PathBuf> {
-    let path = Path::new(&source.root).join(&source.path);
+fn files(spec: &FilesSpec) -> Vec<PathBuf> {
+    let path = Path::new(&spec.root).join(&spec.path);
     if path.is_file() {
         return vec![path];
     }
@@ -83,8 +83,9 @@ fn every_declared_column_is_in_its_files() {
     generate(&temp.path().join("data"), &Options::small(), &mut |_| ()).unwrap();
     let mut seen = 0;
     for source in bundles(temp.path()).values().flat_map(|bundle| &bundle.sources) {
-        for file in files(source) {
-            let found = columns(&file, source.format);
+        let SourceKind::Files(spec) = &source.kind;
+        for file in files(spec) {
+            let found = columns(&file, spec.format);
             for column in &source.columns {
                 assert!(found.contains(&column.source_name), "{}: {} in {found:?}", source.table, column.source_name);
             }

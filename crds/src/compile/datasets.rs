@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-use wanqu_model::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
+use wanqu_model::bundle::{ColumnSpec, FilesSpec, Slice, SourceColumn, SourceKind, SourceSpec};
 use wanqu_model::columns::{ColumnClass, ColumnType};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::index::{Index, unknown};
 use super::policies;
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
+use crate::kinds::{Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, LocalTable};
 use crate::placements::Placements;
 use crate::sourced::Sourced;
 
@@ -168,10 +168,7 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
         let Some(catalog) = index.catalog(&spec.jurisdiction) else { continue };
         sources.entry(spec.jurisdiction.clone()).or_default().push(SourceSpec {
             table: spec.table.under(catalog),
-            root: root(index, placements, &spec.jurisdiction),
-            path: spec.source.files.path.clone(),
-            format: spec.source.files.format,
-            bad_records: spec.source.files.bad_records,
+            kind: source_kind(&spec.source, root(index, placements, &spec.jurisdiction)),
             columns: source_columns(spec),
             max_rows_per_unit: spec.max_rows_per_unit,
         });
@@ -180,6 +177,11 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
         list.sort_by(|a, b| a.table.cmp(&b.table));
     }
     sources
+}
+
+fn source_kind(source: &DatasetSource, root: String) -> SourceKind {
+    let FilesSource { path, format, bad_records } = source.files.clone();
+    SourceKind::Files(FilesSpec { root, path, format, bad_records })
 }
 
 /// Returns the folder of a jurisdiction's files: the placement's, or else the manifest's, relative to the base; or else the base

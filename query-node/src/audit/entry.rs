@@ -1,4 +1,4 @@
-//! What is written down.
+//! Entries of the log.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -7,29 +7,29 @@ use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
 
-/// What was asked, by whom and why.
+/// Fragment that was asked for: its text, the requester and the purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Asked {
-    /// The query's id, the same in every node's log.
+pub struct FragmentRequest {
+    /// Id of the query, the same in every node's log.
     pub query_id: Uuid,
-    /// The fragment's number within the query.
+    /// Number of the fragment within the query.
     pub fragment: u32,
-    /// The jurisdiction that asked.
+    /// Jurisdiction that asked.
     pub from: JurisdictionId,
-    /// The researcher, as that jurisdiction authenticated them.
+    /// Researcher, as that jurisdiction authenticated them.
     pub requester: Subject,
-    /// The research project.
+    /// Research project.
     pub project: Option<ResourceName>,
-    /// The purpose.
+    /// Purpose.
     pub purpose: Option<Purpose>,
-    /// The digest of the agreement that the asker relied on.
+    /// Digest of the agreement that the asking jurisdiction relied on.
     pub agreement: Option<String>,
-    /// The fragment's SQL text, as it came.
+    /// SQL text of the fragment, as it came.
     pub sql: String,
 }
 
-impl From<&Envelope> for Asked {
+impl From<&Envelope> for FragmentRequest {
     fn from(envelope: &Envelope) -> Self {
         Self {
             query_id: envelope.query_id,
@@ -44,71 +44,74 @@ impl From<&Envelope> for Asked {
     }
 }
 
-/// One thing that happened.
+/// One event at an owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum Entry {
-    /// A gated release. It leaves after this is on the disk.
+    /// A gated release. It leaves after this entry is on the disk.
     Released {
-        /// What was asked.
-        asked: Asked,
-        /// The tables that it read.
+        /// Fragment that was asked for.
+        #[serde(rename = "asked")]
+        request: FragmentRequest,
+        /// Tables that the fragment read.
         tables: Vec<String>,
-        /// The rule that the gate applied.
+        /// Rule that the gate applied.
         rule: Option<ReleaseRule>,
-        /// Rows released.
+        /// Number of rows released.
         rows: u64,
-        /// Cells kept back, exactly. This number stays here.
+        /// Exact number of cells kept back. It never leaves the owner.
         suppressed_cells: u64,
-        /// Records of the sources that could not be read and were left out.
+        /// Number of records of the sources that could not be read and were left out.
         #[serde(default)]
         skipped_records: u64,
     },
-    /// Nothing was released.
+    /// A refusal: nothing was released.
     Refused {
-        /// What was asked.
-        asked: Asked,
-        /// Why not.
+        /// Fragment that was asked for.
+        #[serde(rename = "asked")]
+        request: FragmentRequest,
+        /// Reason.
         refusal: Refusal,
     },
     /// Envelopes that were refused unread: forged, used before, out of their time, for another node, malformed, or too
-    /// many at once. Nothing in them is believed but who sent them.
+    /// many at once. Nothing in them is believed but their sender.
     TurnedAway {
-        /// The jurisdiction whose node sent them: its connection's certificate says so.
+        /// Jurisdiction whose node sent them, by the certificate of its connection.
         from: JurisdictionId,
-        /// Why; of several, why the last.
+        /// Reason; of several, that of the last.
         refusal: Refusal,
-        /// How many.
+        /// Number of envelopes.
         times: u64,
     },
     /// Rows of public tables are about to leave.
     PublicOpened {
-        /// What was asked.
-        asked: Asked,
-        /// The tables that it reads.
+        /// Fragment that was asked for.
+        #[serde(rename = "asked")]
+        request: FragmentRequest,
+        /// Tables that the fragment reads.
         tables: Vec<String>,
     },
-    /// They have left, or the asker went away.
+    /// Rows of public tables have left, or the asking node went away.
     PublicClosed {
-        /// The query's id.
+        /// Id of the query.
         query_id: Uuid,
-        /// The fragment's number within the query.
+        /// Number of the fragment within the query.
         fragment: u32,
-        /// The jurisdiction that asked.
+        /// Jurisdiction that asked.
         from: JurisdictionId,
-        /// The number of the entry that opened it.
+        /// Number of the [`PublicOpened`](Self::PublicOpened) entry that this one closes.
         opened: u64,
-        /// Rows that left.
+        /// Number of rows that left.
         rows: u64,
-        /// Whether that was all of them.
+        /// True if that was all of them.
         complete: bool,
-        /// Records of the sources that could not be read and were left out.
+        /// Number of records of the sources that could not be read and were left out.
         #[serde(default)]
         skipped_records: u64,
     },
 }
 
-/// The kinds of entries, to filter by.
+/// Kind of an entry, to filter by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// [`Entry::Released`].
@@ -124,7 +127,7 @@ pub enum Event {
 }
 
 impl Entry {
-    /// Its kind.
+    /// Returns the kind.
     #[must_use]
     pub fn event(&self) -> Event {
         match self {
@@ -136,24 +139,32 @@ impl Entry {
         }
     }
 
-    /// The query that it is about, if one was read.
+    /// Returns the fragment that was asked for; `None` if none was read, or another entry holds it.
     #[must_use]
-    pub fn query_id(&self) -> Option<Uuid> {
+    pub fn request(&self) -> Option<&FragmentRequest> {
         match self {
-            Self::Released { asked, .. } | Self::Refused { asked, .. } | Self::PublicOpened { asked, .. } => {
-                Some(asked.query_id)
+            Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
+                Some(request)
             }
-            Self::PublicClosed { query_id, .. } => Some(*query_id),
-            Self::TurnedAway { .. } => None,
+            Self::PublicClosed { .. } | Self::TurnedAway { .. } => None,
         }
     }
 
-    /// Who asked.
+    /// Returns the id of the query that the entry is about; `None` if none was read.
+    #[must_use]
+    pub fn query_id(&self) -> Option<Uuid> {
+        match self {
+            Self::PublicClosed { query_id, .. } => Some(*query_id),
+            other => other.request().map(|request| request.query_id),
+        }
+    }
+
+    /// Returns the jurisdiction that asked.
     #[must_use]
     pub fn from(&self) -> &JurisdictionId {
         match self {
-            Self::Released { asked, .. } | Self::Refused { asked, .. } | Self::PublicOpened { asked, .. } => {
-                &asked.from
+            Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
+                &request.from
             }
             Self::PublicClosed { from, .. } | Self::TurnedAway { from, .. } => from,
         }

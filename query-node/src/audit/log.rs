@@ -1,122 +1,117 @@
 //! The log as its one writer has it.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-use super::AuditError;
+use super::chain::Chain;
 use super::entry::Entry;
-use super::medium::Medium;
-use super::read::{FILE, walk};
-use super::record::{Record, to_line};
+use super::folder::{Disk, Folder, LogFile, NEXT, OPEN, sealed_name};
+use super::line::Line;
+use super::{AuditError, AuditSettings, open};
 
-/// That an entry is on the disk.
+/// Proof that an entry is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Its number.
+    /// Number of the entry.
     pub sequence: u64,
-    /// Its digest, SHA-256, hexadecimal.
+    /// Digest of the entry: SHA-256, hexadecimal.
     pub digest: String,
 }
 
-/// What was found when the log was opened.
+/// State in which the log was found when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// Whole entries.
+    /// Number of the last whole entry.
     pub entries: u64,
     /// Bytes of an entry that was cut off by a crash. They were moved to a file beside the log. Nothing was released
     /// for that entry, because its writing never came to an end.
     pub torn_bytes: u64,
 }
 
-/// The log as its one writer has it. Appends from several threads share one flush to the disk where they can.
+/// Writer of a log. Appends from several threads share one flush to the disk where they can.
+///
+/// A segment is sealed before an entry would make it larger than it may be, in these steps. A crash or a full disk can come
+/// between any two of them; the next append, of this log or of one that is opened later, goes on from there:
+///
+/// 1. the seal is written to the open segment, and flushed;
+/// 2. the next segment is made under another name, with its head, and flushed;
+/// 3. the open segment gets its final name, and is made read-only;
+/// 4. the next segment gets the open segment's name.
 pub struct Log {
+    folder: Arc<dyn Folder>,
+    /// Path of the open segment.
     path: PathBuf,
-    medium: Arc<dyn Medium>,
+    segment_bytes: u64,
     tail: Mutex<Tail>,
-    /// How many entries are known to be on the disk. Held while flushing.
+    /// Number of the last entry that is known to be on the disk. Locked while flushing, and before `tail`.
     durable: Mutex<u64>,
     recovery: Recovery,
 }
 
-struct Tail {
-    sequence: u64,
-    digest: String,
-    length: u64,
-    failed: bool,
+/// End of the log.
+pub(super) struct Tail {
+    /// The open segment.
+    pub file: Arc<dyn LogFile>,
+    /// Position after the last line written.
+    pub chain: Chain,
+    /// Length of the open segment's whole lines in bytes.
+    pub length: u64,
+    /// Number of the last entry that is on the disk because its segment was sealed.
+    pub synced: u64,
+    /// True if nobody knows what is on the disk; nothing more is written then.
+    pub failed: bool,
 }
 
 impl Log {
-    /// Opens the log in a folder, which is made if it is not there. Verifies every entry; cuts off what a crash left of
-    /// the last.
+    /// Opens the log in a folder, which is made if it is not there. Verifies the open segment and that it follows the
+    /// last seal; moves what a crash left of an entry to a file beside it. What is read does not grow with the number of
+    /// segments.
     ///
     /// # Errors
-    /// [`AuditError::Changed`] if an entry was changed, taken out or put in; [`AuditError::InUse`] if another process
-    /// has it open; [`AuditError::File`] for anything that the file system refuses.
-    pub fn open(dir: &Path) -> Result<Self, AuditError> {
-        let path = dir.join(FILE);
-        let failed = |source| AuditError::File { path: path.clone(), source };
-        fs::create_dir_all(dir).map_err(failed)?;
-        let mut file = open_private(&path).map_err(failed)?;
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => AuditError::InUse(path.clone()),
-            TryLockError::Error(source) => failed(source),
-        })?;
-        // The entry of the file in its folder must survive a power failure too.
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
-
-        let found = walk(&path, |_| ())?;
-        if found.torn_bytes > 0 {
-            set_aside(dir, &mut file, found.length).map_err(failed)?;
-            tracing::warn!(log = %path.display(), bytes = found.torn_bytes, "the last entry was cut off by a crash");
-        }
-        file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let recovery = Recovery { entries: found.entries, torn_bytes: found.torn_bytes };
-        let tail = Tail { sequence: found.entries, digest: found.digest, length: found.length, failed: false };
-        Ok(Self::on(path, Arc::new(file), tail, recovery))
+    /// [`AuditError::Changed`] if an entry was changed, taken out or put in; [`AuditError::OpenMissing`] and
+    /// [`AuditError::NotFollowing`] if the open segment is not the one that was written; [`AuditError::InUse`] if another
+    /// process has the log open; [`AuditError::File`] for anything that the file system refuses.
+    pub fn open(settings: &AuditSettings) -> Result<Self, AuditError> {
+        Self::in_folder(Arc::new(Disk::lock(&settings.folder)?), settings.segment_bytes)
     }
 
-    fn on(path: PathBuf, medium: Arc<dyn Medium>, tail: Tail, recovery: Recovery) -> Self {
-        let durable = Mutex::new(tail.sequence);
-        Self { path, medium, tail: Mutex::new(tail), durable, recovery }
+    /// Opens the log in a folder that is locked already.
+    pub(super) fn in_folder(folder: Arc<dyn Folder>, segment_bytes: u64) -> Result<Self, AuditError> {
+        let (tail, torn_bytes) = open::open(folder.as_ref())?;
+        let recovery = Recovery { entries: tail.chain.sequence, torn_bytes };
+        Ok(Self {
+            path: folder.path(OPEN),
+            folder,
+            segment_bytes,
+            durable: Mutex::new(tail.chain.sequence),
+            tail: Mutex::new(tail),
+            recovery,
+        })
     }
 
-    /// A new log on a medium of the test's own.
-    #[cfg(test)]
-    pub(super) fn on_medium(medium: Arc<dyn Medium>) -> Self {
-        let tail = Tail { sequence: 0, digest: super::record::genesis(), length: 0, failed: false };
-        Self::on(PathBuf::from(FILE), medium, tail, Recovery { entries: 0, torn_bytes: 0 })
-    }
-
-    /// What was found when it was opened.
+    /// Returns the state in which the log was found when it was opened.
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.recovery
     }
 
-    /// The number of the last entry.
+    /// Returns the number of the last entry.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        self.tail.lock().sequence
+        self.tail.lock().chain.sequence
     }
 
-    /// Whether an entry could be written now, where others would find it. Tried on a file beside the log, for an entry
-    /// must have something to say.
+    /// Checks that an entry could be written now, where others would find it. Tried on a file beside the log, because an
+    /// entry must have something to say.
     ///
     /// # Errors
-    /// Why the next release would be refused, or its entry be lost.
+    /// The fault for which the next release would be refused, or its entry be lost.
     pub fn writable(&self) -> Result<(), AuditError> {
-        if self.tail.lock().failed {
-            return Err(AuditError::Failed(self.path.clone()));
-        }
-        self.in_place()?;
-        let failed = |source| AuditError::File { path: self.path.clone(), source };
-        let beside = self.path.with_extension("probe");
-        fs::write(&beside, [b'\n'; 4096]).and_then(|()| fs::remove_file(&beside)).map_err(failed)
+        self.usable(&self.tail.lock())?;
+        self.folder.probe().map_err(|source| self.file_error(source))
     }
 
     /// Writes an entry, and returns when it is on the disk. Blocks meanwhile: see [`append_async`](Self::append_async).
@@ -138,54 +133,129 @@ impl Log {
         done.unwrap_or_else(|_| Err(AuditError::Failed(self.path.clone())))
     }
 
-    /// What is written to a file that nobody can find is not written down.
-    fn in_place(&self) -> Result<(), AuditError> {
-        match self.medium.is_at(&self.path) {
+    /// Checks that nothing failed before, and that the open segment is where others find it.
+    fn usable(&self, tail: &Tail) -> Result<(), AuditError> {
+        if tail.failed {
+            return Err(AuditError::Failed(self.path.clone()));
+        }
+        match tail.file.is_at(&self.path) {
             Ok(true) => Ok(()),
             Ok(false) => Err(AuditError::Replaced(self.path.clone())),
-            Err(source) => Err(AuditError::File { path: self.path.clone(), source }),
+            Err(source) => Err(self.file_error(source)),
         }
     }
 
     fn write(&self, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
-        self.in_place()?;
         let mut tail = self.tail.lock();
-        if tail.failed {
-            return Err(AuditError::Failed(self.path.clone()));
+        self.usable(&tail)?;
+        let mut line = tail.chain.record(entry, time);
+        let length = line.to_text()?.0.len() as u64;
+        let is_full = tail.chain.entries() > 0 && tail.length + length > self.segment_bytes;
+        if tail.chain.is_sealed() || is_full {
+            self.change_segment(&mut tail, time)?;
+            if let Line::Record(record) = &mut line {
+                record.previous.clone_from(&tail.chain.digest);
+            }
         }
-        let sequence = tail.sequence + 1;
-        let record = Record { entry, previous: tail.digest.clone(), sequence, time };
-        let (line, digest) = to_line(&record)?;
-        if let Err(source) = self.medium.write(line.as_bytes()) {
-            // Part of the line may be there. If it cannot be taken back, nothing may follow it.
-            tail.failed = self.medium.cut(tail.length).is_err();
-            return Err(AuditError::File { path: self.path.clone(), source });
-        }
-        tail.sequence = sequence;
-        tail.digest.clone_from(&digest);
-        tail.length += line.len() as u64;
-        Ok(Receipt { sequence, digest })
+        self.put(&mut tail, &line)?;
+        Ok(Receipt { sequence: tail.chain.sequence, digest: tail.chain.digest.clone() })
     }
 
-    /// Whoever comes first flushes for all whose entries are written by then.
+    /// Adds a line to the open segment.
+    fn put(&self, tail: &mut Tail, line: &Line) -> Result<(), AuditError> {
+        let (text, digest) = line.to_text()?;
+        if let Err(source) = tail.file.write(text.as_bytes()) {
+            // Part of the line may be there. If it cannot be taken back, nothing may follow it.
+            tail.failed = tail.file.cut(tail.length).is_err();
+            return Err(self.file_error(source));
+        }
+        tail.length += text.len() as u64;
+        if tail.chain.follow(line, digest).is_err() {
+            tail.failed = true;
+            return Err(AuditError::Failed(self.path.clone()));
+        }
+        Ok(())
+    }
+
+    /// Seals the open segment, unless that was done before, and begins the next one.
+    fn change_segment(&self, tail: &mut Tail, time: Timestamp) -> Result<(), AuditError> {
+        if !tail.chain.is_sealed() {
+            let seal = tail.chain.seal(time);
+            self.put(tail, &seal)?;
+        }
+        self.begin_segment(tail)
+    }
+
+    /// Begins the segment after the open one, which is sealed. On a full disk it can be tried again.
+    fn begin_segment(&self, tail: &mut Tail) -> Result<(), AuditError> {
+        if let Err(source) = tail.file.sync() {
+            tail.failed = true;
+            return Err(self.file_error(source));
+        }
+        tail.synced = tail.chain.sequence;
+        let head = tail.chain.next_head();
+        let (text, digest) = head.to_text()?;
+        self.make_next(&text).map_err(|source| AuditError::File { path: self.folder.path(NEXT), source })?;
+        match self.put_next_in_place(tail) {
+            Ok(file) => tail.file = file,
+            Err(source) => {
+                tail.failed = true;
+                return Err(self.file_error(source));
+            }
+        }
+        tail.length = text.len() as u64;
+        if tail.chain.follow(&head, digest).is_err() {
+            tail.failed = true;
+            return Err(AuditError::Failed(self.path.clone()));
+        }
+        tracing::info!(log = %self.path.display(), segment = tail.chain.segment, "the audit log began a segment");
+        Ok(())
+    }
+
+    fn make_next(&self, head: &str) -> std::io::Result<()> {
+        let next = self.folder.append(NEXT)?;
+        // An earlier attempt may have left a part.
+        next.cut(0)?;
+        next.write(head.as_bytes())?;
+        next.sync()
+    }
+
+    fn put_next_in_place(&self, tail: &Tail) -> std::io::Result<Arc<dyn LogFile>> {
+        self.folder.rename(OPEN, &sealed_name(tail.chain.segment))?;
+        // In this order on the disk too: otherwise the next segment could overwrite the sealed one, or the open segment be
+        // found read-only.
+        self.folder.sync()?;
+        tail.file.make_read_only()?;
+        open::put_in_place(self.folder.as_ref())
+    }
+
+    /// Flushes the open segment. Whoever comes first flushes for all whose entries are written by then.
     fn flush(&self, sequence: u64) -> Result<(), AuditError> {
         let mut durable = self.durable.lock();
         if *durable >= sequence {
             return Ok(());
         }
-        let written = {
+        let (file, written) = {
             let tail = self.tail.lock();
+            if tail.synced >= sequence {
+                *durable = tail.synced;
+                return Ok(());
+            }
             if tail.failed {
                 return Err(AuditError::Failed(self.path.clone()));
             }
-            tail.sequence
+            (Arc::clone(&tail.file), tail.chain.sequence)
         };
-        if let Err(source) = self.medium.sync() {
+        if let Err(source) = file.sync() {
             self.tail.lock().failed = true;
-            return Err(AuditError::File { path: self.path.clone(), source });
+            return Err(self.file_error(source));
         }
         *durable = written;
         Ok(())
+    }
+
+    fn file_error(&self, source: std::io::Error) -> AuditError {
+        AuditError::File { path: self.path.clone(), source }
     }
 }
 
@@ -193,26 +263,4 @@ impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Log").field("path", &self.path).finish_non_exhaustive()
     }
-}
-
-/// Researchers' questions are in it: only the node reads it.
-fn open_private(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Moves what lies beyond the last whole entry to a file beside the log.
-fn set_aside(dir: &Path, file: &mut File, length: u64) -> std::io::Result<()> {
-    let mut torn = Vec::new();
-    file.seek(SeekFrom::Start(length))?;
-    file.read_to_end(&mut torn)?;
-    let mut aside = open_private(&dir.join(format!("{FILE}.torn")))?;
-    aside.write_all(&torn)?;
-    aside.write_all(b"\n")?;
-    aside.sync_all()?;
-    file.set_len(length)?;
-    file.sync_all()
 }

@@ -1,31 +1,46 @@
 //! The owner's audit log: what was released and refused, to whom, why, and by which rule.
 //!
-//! One folder, one file, one JSON object a line:
+//! A log is one folder of segments, files of one JSON object a line:
 //!
 //! ```text
-//! {"digest":"<SHA-256 of the record>","record":{"entry":{…},"previous":"<digest before>","sequence":7,"time":"…"}}
+//! audit.ndjson          the open segment: entries are added to it
+//! audit-000001.ndjson   sealed segments: full, read-only; they may be moved away
+//! audit-000002.ndjson
+//!
+//! {"digest":"<SHA-256>","head":{"previous":"<digest before>","segment":3,"sequence":6}}
+//! {"digest":"<SHA-256>","record":{"entry":{…},"previous":"<digest before>","sequence":7,"time":"…"}}
+//! {"digest":"<SHA-256>","seal":{"entries":1,"previous":"<digest before>","segment":3,"sequence":7,"time":"…"}}
 //! ```
 //!
-//! Entries are numbered from 1 without gaps, and each holds the digest of the one before it (the idea of RFC 9162, as a
-//! plain chain), so that nothing before the last entry can be changed, taken out or put in unnoticed. The digest is in
-//! the report of the release, so whoever asked can hold the owner to its last entry too.
+//! Entries are numbered from 1 without gaps through all segments, and each line holds the digest of the line before it
+//! (the idea of RFC 9162, as a plain chain), so that nothing before the last entry can be changed, taken out or put in
+//! unnoticed. The digest of an entry is in the report of its release, so whoever asked can hold the owner to its last
+//! entry too. A segment that is full ends with a seal, and the next begins with a head that holds the seal's digest; the
+//! first segment has no head.
 //!
-//! [`Log::append`] returns when the entry is on the disk. If it cannot be written, nothing may be released.
+//! [`Log::append`] returns when the entry is on the disk. If it cannot be written, nothing may be released. Opening a log
+//! verifies the open segment and the seal before it, however long the history is; [`verify`] checks everything.
 
+mod chain;
 mod entry;
 mod error;
-mod flood;
+mod folder;
+mod line;
 mod log;
-mod medium;
+mod open;
 mod read;
-mod record;
+mod repeated;
+mod segments;
+mod settings;
+mod walk;
 
-pub use entry::{Asked, Entry, Event};
+pub use entry::{Entry, Event, FragmentRequest};
 pub use error::AuditError;
-pub use flood::Floods;
+pub use line::Record;
 pub use log::{Log, Receipt, Recovery};
-pub use read::{Filter, Verified, read, verify};
-pub use record::Record;
+pub use read::{Entries, Filter, Verified, entries, read, verify};
+pub use repeated::RepeatedRefusals;
+pub use settings::AuditSettings;
 
 #[cfg(test)]
 mod tests;

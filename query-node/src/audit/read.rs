@@ -2,102 +2,193 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, ResourceName};
 
 use super::AuditError;
+use super::chain::Chain;
 use super::entry::Event;
-use super::record::{Record, from_line, genesis};
+use super::line::{Line, Record};
+use super::segments::{Segment, segments};
+use super::walk::Walk;
 
-/// The file in the log's folder.
-pub(super) const FILE: &str = "audit.ndjson";
-
-/// Which entries to read. What is `None` does not restrict.
+/// Filter of entries. A field that is `None` does not restrict.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only those of these kinds.
+    /// Only entries of these kinds.
     pub events: Option<&'static [Event]>,
-    /// Only those about this query.
+    /// Only entries about this query.
     pub query_id: Option<Uuid>,
-    /// Only those that this jurisdiction asked for.
+    /// Only entries of this research project.
+    pub project: Option<ResourceName>,
+    /// Only entries for which this jurisdiction asked.
     pub from: Option<JurisdictionId>,
-    /// Only those from this moment on.
+    /// Only entries from this time on.
     pub since: Option<Timestamp>,
-    /// Only so many, the last ones.
-    pub last: Option<usize>,
 }
 
 impl Filter {
-    fn takes(&self, record: &Record) -> bool {
-        self.events.is_none_or(|events| events.contains(&record.entry.event()))
-            && self.query_id.is_none_or(|query| record.entry.query_id() == Some(query))
-            && self.from.as_ref().is_none_or(|from| record.entry.from() == from)
+    /// Returns true if the record passes the filter.
+    #[must_use]
+    pub fn takes(&self, record: &Record) -> bool {
+        let entry = &record.entry;
+        let project = || entry.request().and_then(|request| request.project.as_ref());
+        self.events.is_none_or(|events| events.contains(&entry.event()))
+            && self.query_id.is_none_or(|query| entry.query_id() == Some(query))
+            && self.project.as_ref().is_none_or(|wanted| project() == Some(wanted))
+            && self.from.as_ref().is_none_or(|from| entry.from() == from)
             && self.since.is_none_or(|since| record.time >= since)
     }
 }
 
-/// What verifying found.
+/// Result of verifying a log, or the part of it whose segments were at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Whole entries, each in its place.
+    /// Number of whole entries, each in its place.
     pub entries: u64,
-    /// The last one's digest. It is the same as in the report of the release that it is about.
+    /// Number of the first segment that was verified. If it is not 1, earlier segments were not at hand.
+    pub first_segment: u64,
+    /// Number of the last segment that was verified.
+    pub last_segment: u64,
+    /// Number of entries in the segments before the first that was verified.
+    pub entries_before: u64,
+    /// Digest of the last entry; the same as in the report of the release that it is about.
     pub digest: String,
     /// Bytes after the last whole entry: one that is being written just now, or that a crash cut off.
     pub torn_bytes: u64,
-    /// The length of the whole entries in bytes.
-    pub(super) length: u64,
 }
 
-/// Reads the entries that a filter takes from the log in a folder, and verifies all that it passes.
+/// Verifies the log whose segments are at these places, folders or files, from its first entry there to its last.
 ///
 /// # Errors
-/// [`AuditError::Changed`] at the first entry that is not what was written.
-pub fn read(dir: &Path, filter: &Filter) -> Result<Vec<Record>, AuditError> {
-    let mut records = VecDeque::new();
-    walk(&dir.join(FILE), |record| {
-        if filter.takes(&record) {
-            records.push_back(record);
-            if filter.last.is_some_and(|last| records.len() > last) {
-                records.pop_front();
+/// [`AuditError::Changed`] at the first line that is not what was written; [`AuditError::Missing`] if a segment between
+/// others is not there.
+pub fn verify<P: AsRef<Path>>(places: &[P]) -> Result<Verified, AuditError> {
+    let mut entries = entries(places)?;
+    for entry in entries.by_ref() {
+        entry?;
+    }
+    Ok(entries.verified())
+}
+
+/// Reads the entries that pass a filter from the log at these places; verifies all.
+///
+/// # Errors
+/// As [`verify`].
+pub fn read<P: AsRef<Path>>(places: &[P], filter: &Filter) -> Result<Vec<Record>, AuditError> {
+    entries(places)?.filter(|record| record.as_ref().map_or(true, |record| filter.takes(record))).collect()
+}
+
+/// Returns the entries of the log at these places, one after the other. Each is verified before it is returned; the first
+/// error is the end.
+///
+/// # Errors
+/// As [`verify`], as far as the places and the beginnings of the segments tell.
+pub fn entries<P: AsRef<Path>>(places: &[P]) -> Result<Entries, AuditError> {
+    Ok(Entries { segments: segments(places)?.into(), open: None, chain: Chain::start(), first: None, torn_bytes: 0 })
+}
+
+/// Iterator over the entries of a log.
+pub struct Entries {
+    segments: VecDeque<Segment>,
+    open: Option<OpenSegment>,
+    /// Position after the last segment that was read to its end.
+    chain: Chain,
+    /// Number of the first segment, and of the last entry before it.
+    first: Option<(u64, u64)>,
+    torn_bytes: u64,
+}
+
+/// Segment that is being read.
+struct OpenSegment {
+    walk: Walk<BufReader<File>>,
+    path: PathBuf,
+    /// Other files that hold the same segment, each with the position at its end.
+    copies: Vec<(PathBuf, Chain)>,
+}
+
+impl Entries {
+    /// Returns what was verified so far: everything, once the iterator has ended without an error.
+    #[must_use]
+    pub fn verified(&self) -> Verified {
+        let chain = self.open.as_ref().map_or(&self.chain, |open| &open.walk.chain);
+        let (first_segment, entries_before) = self.first.unwrap_or((1, 0));
+        Verified {
+            entries: chain.sequence - entries_before,
+            first_segment,
+            last_segment: chain.segment,
+            entries_before,
+            digest: chain.entry_digest.clone(),
+            torn_bytes: self.torn_bytes,
+        }
+    }
+
+    fn next_record(&mut self) -> Result<Option<Record>, AuditError> {
+        loop {
+            let Some(open) = &mut self.open else {
+                let Some(segment) = self.segments.pop_front() else { return Ok(None) };
+                self.open = Some(self.open_segment(segment)?);
+                continue;
+            };
+            match open.walk.next_line()? {
+                Some(Line::Record(record)) => {
+                    self.first.get_or_insert((open.walk.chain.segment, open.walk.chain.before));
+                    return Ok(Some(*record));
+                }
+                Some(Line::Head(_) | Line::Seal(_)) => {
+                    self.first.get_or_insert((open.walk.chain.segment, open.walk.chain.before));
+                }
+                None => self.end_segment()?,
             }
         }
-    })?;
-    Ok(records.into())
-}
+    }
 
-/// Verifies the log in a folder from its first entry to its last.
-///
-/// # Errors
-/// [`AuditError::Changed`] at the first entry that is not what was written.
-pub fn verify(dir: &Path) -> Result<Verified, AuditError> {
-    walk(&dir.join(FILE), |_| ())
-}
-
-/// Verifies each entry in turn and shows it.
-pub(super) fn walk(path: &Path, mut show: impl FnMut(Record)) -> Result<Verified, AuditError> {
-    let failed = |source| AuditError::File { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
-    let mut found = Verified { entries: 0, digest: genesis(), torn_bytes: 0, length: 0 };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = file.read_until(b'\n', &mut line).map_err(failed)? as u64;
-        let Some(text) = line.strip_suffix(b"\n") else {
-            found.torn_bytes = read;
-            return Ok(found);
+    fn open_segment(&self, segment: Segment) -> Result<OpenSegment, AuditError> {
+        let mut copies = segment.copies.into_iter();
+        let Some(first) = copies.next() else {
+            let path = format!("segment {}", segment.number).into();
+            return Err(AuditError::File { path, source: std::io::ErrorKind::NotFound.into() });
         };
-        let number = found.entries + 1;
-        let (record, digest) = from_line(text, number, &found.digest).map_err(|what| AuditError::Changed {
-            path: path.to_owned(),
-            line: number,
-            what,
-        })?;
-        found = Verified { entries: number, digest, torn_bytes: 0, length: found.length + read };
-        show(record);
+        let path = first.path.clone();
+        let walk = Walk::new(first.reader()?, &path, self.chain.clone());
+        let verified = copies.map(|copy| {
+            let path = copy.path.clone();
+            let end = Walk::new(copy.reader()?, &path, self.chain.clone()).finish()?.chain;
+            Ok((path, end))
+        });
+        let copies = verified.collect::<Result<_, AuditError>>()?;
+        Ok(OpenSegment { walk, path, copies })
+    }
+
+    fn end_segment(&mut self) -> Result<(), AuditError> {
+        let Some(OpenSegment { walk, path, copies }) = self.open.take() else { return Ok(()) };
+        if let Some((other, _)) = copies.into_iter().find(|(_, end)| *end != walk.chain) {
+            return Err(AuditError::Differ { one: path, other });
+        }
+        if let Some(next) = self.segments.front()
+            && (!walk.chain.is_sealed() || walk.torn_bytes > 0)
+        {
+            return Err(AuditError::Unsealed { path, next: next.number });
+        }
+        self.torn_bytes = walk.torn_bytes;
+        self.chain = walk.chain;
+        Ok(())
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Record, AuditError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_record();
+        if next.is_err() {
+            self.segments.clear();
+            self.open = None;
+        }
+        next.transpose()
     }
 }

@@ -25,6 +25,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use wanqu_identity::IdentityError;
 use wanqu_model::io_reason;
 
+use crate::audit::AuditSettings;
 use crate::bundle_file::{BundleError, BundleFile};
 use crate::clock::SystemClock;
 use crate::node::{Node, NodeError, NodeSettings};
@@ -65,6 +66,12 @@ pub struct Settings {
     /// The folder of the audit log.
     #[arg(long, value_name = "DIR", env = "WANQU_AUDIT")]
     pub audit: PathBuf,
+    /// The size in MiB at which a file of the audit log is sealed and the next one begun. Sealed files may be moved away.
+    #[arg(
+        long, value_name = "MIB", env = "WANQU_AUDIT_SEGMENT_MIB", default_value_t = AuditSettings::SEGMENT_MIB,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub audit_segment_mib: u32,
     /// The folder of the answers that researchers ask to be kept; without it, none are.
     #[arg(long, value_name = "DIR", env = "WANQU_RESULTS")]
     pub results: Option<PathBuf>,
@@ -154,7 +161,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         bundle,
         identity: Arc::new(identity),
         gateway: Arc::new(gateway),
-        audit: settings.audit,
+        audit: AuditSettings { folder: settings.audit, segment_bytes: u64::from(settings.audit_segment_mib) << 20 },
         results: settings
             .results
             .map(|folder| ResultsSettings { folder, quota: u64::from(settings.results_mib) << 20 }),

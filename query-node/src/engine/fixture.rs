@@ -10,7 +10,9 @@ use datafusion::parquet::arrow::ArrowWriter;
 use jiff::Timestamp;
 pub use wanqu_fixtures::bundle::rule;
 use wanqu_fixtures::bundle::{self, column_spec};
-use wanqu_model::bundle::{BadRecords, NodeBundle, ReleaseRule, Slice, SourceFormat, SourceSpec};
+use wanqu_model::bundle::{
+    BadRecords, FilesSpec, NodeBundle, ReleaseRule, Slice, SourceFormat, SourceKind, SourceSpec,
+};
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::Fetched;
@@ -18,7 +20,7 @@ use wanqu_rules::catalog::Catalog;
 
 use super::{Engine, EngineError, RemotePublic};
 
-/// A member that nobody can reach.
+/// Member that nobody can reach.
 #[derive(Debug)]
 pub struct Unreachable;
 
@@ -29,7 +31,7 @@ impl RemotePublic for Unreachable {
     }
 }
 
-/// A bundle under construction.
+/// Bundle under construction.
 pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub bundle: NodeBundle,
@@ -40,7 +42,7 @@ impl Fixture {
         Self { dir: tempfile::tempdir().unwrap(), bundle: bundle::empty() }
     }
 
-    /// Adds a dataset `shenzhen.d.NAME`. Columns are `name[=source name]: type class`, separated by commas; a column
+    /// Adds a dataset `shenzhen.d.NAME`. Columns are `name[=source name]: type class`, separated by semicolons; a column
     /// whose class is `identifier` and that comes first is the privacy unit.
     pub fn dataset(&mut self, name: &str, file: &str, format: SourceFormat, columns: &str, rule: ReleaseRule) {
         let (slice, sources) = bundle::dataset(&self.bundle, name, columns, rule);
@@ -48,13 +50,23 @@ impl Fixture {
         self.bundle.slices.push(slice);
         self.bundle.sources.push(SourceSpec {
             table,
-            root: self.dir.path().to_str().unwrap().to_owned(),
-            path: file.to_owned(),
-            format,
-            bad_records: BadRecords::Reject,
+            kind: SourceKind::Files(FilesSpec {
+                root: self.dir.path().to_str().unwrap().to_owned(),
+                path: file.to_owned(),
+                format,
+                bad_records: BadRecords::Reject,
+            }),
             columns: sources,
             max_rows_per_unit: None,
         });
+    }
+
+    /// Leaves out the records that cannot be read, in all datasets.
+    pub fn skip_bad_records(&mut self) {
+        for source in &mut self.bundle.sources {
+            let SourceKind::Files(files) = &mut source.kind;
+            files.bad_records = BadRecords::Skip;
+        }
     }
 
     /// Adds the slice of `gba.d.NAME` that `dataset` serves. Columns are `name: type class = expression`, separated by

@@ -1,4 +1,4 @@
-//! The engine: what was admitted over stubs is run over the custodian's sources, unchanged but for the sources.
+//! The engine: runs plans that were admitted over stubs over the custodian's sources, unchanged but for the sources.
 //!
 //! ```text
 //! admitted:  … TableScan(stub shenzhen.health.visits)
@@ -40,25 +40,25 @@ use tables::OwnSlice;
 
 use crate::sources::Source;
 
-/// A bundle that cannot be run: which dataset and column, and why.
+/// Fault of a bundle that cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// A slice is read from a dataset that has no source.
     #[error("{table}: dataset {dataset} has no source in this bundle")]
     NoSource {
-        /// The slice's table.
+        /// Table of the slice.
         table: TableRef,
-        /// The dataset.
+        /// Name of the dataset.
         dataset: String,
     },
     /// A column cannot be computed from the dataset's columns.
     #[error("{table}: column {column}: {why}")]
     Column {
-        /// The slice's table.
+        /// Table of the slice.
         table: TableRef,
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// What is wrong with its expression. No data has been read.
+        /// Fault of its expression. No data has been read.
         why: String,
     },
     /// The engine itself cannot be set up.
@@ -66,7 +66,7 @@ pub enum EngineError {
     Setup(String),
 }
 
-/// The tables of one bundle, ready to run.
+/// Tables of one bundle, ready to run.
 #[derive(Debug)]
 pub struct Engine {
     jurisdiction: JurisdictionId,
@@ -78,7 +78,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Checks every mapping of the bundle's own datasets. No data is read: a file that is missing refuses the queries
+    /// Opens a bundle: checks every mapping of its own datasets. No data is read: a source that is missing refuses the queries
     /// over it, not the bundle.
     ///
     /// # Errors
@@ -95,14 +95,14 @@ impl Engine {
         })
     }
 
-    /// Shows on a gauge what its queries have reserved.
+    /// Shows on a gauge how many bytes its queries have reserved.
     #[must_use]
     pub fn with_memory(mut self, gauge: Gauge) -> Self {
         self.memory = gauge;
         self
     }
 
-    /// The memory of one query, under the bundle's own limit.
+    /// Returns the memory pool of one query, under the bundle's own limit.
     #[must_use]
     pub fn pool(&self) -> GaugedPool {
         GaugedPool::new(self.limits.memory_mib, self.memory.clone())
@@ -123,7 +123,8 @@ impl Engine {
         own && walked.is_ok()
     }
 
-    /// Records that the last whole scans of the datasets behind these tables left out as unreadable. For the owner alone.
+    /// Returns how many records the last whole scans of the datasets behind these tables left out as unreadable. For the owner
+    /// alone.
     #[must_use]
     pub fn skipped_records(&self, tables: &[TableRef]) -> u64 {
         let mut sources: Vec<&Arc<dyn Source>> = Vec::new();
@@ -147,7 +148,7 @@ impl wanqu_gate::Engine for Engine {
     }
 }
 
-/// Whether a plan's columns and types are what was admitted.
+/// Returns true if a bound plan has the columns and types of the admitted one.
 fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
     let (admitted, bound) = (admitted.schema(), bound.schema());
     admitted.fields().len() == bound.fields().len()

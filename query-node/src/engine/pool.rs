@@ -1,4 +1,4 @@
-//! The memory limit of one query, which tells a gauge what is reserved within it.
+//! The memory pool of one query, which shows on a gauge how much of it is reserved.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use datafusion::common::Result as DfResult;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use prometheus_client::metrics::gauge::Gauge;
 
-/// A fair pool with a gauge that it shares with the pools of other queries.
+/// Fair pool with a gauge that it shares with the pools of other queries.
 #[derive(Debug)]
 pub struct GaugedPool {
     pool: FairSpillPool,
@@ -14,7 +14,7 @@ pub struct GaugedPool {
 }
 
 impl GaugedPool {
-    /// A pool of so many MiB.
+    /// Returns a pool of so many MiB.
     #[must_use]
     pub fn new(memory_mib: u32, gauge: Gauge) -> Self {
         Self { pool: FairSpillPool::new((memory_mib as usize).saturating_mul(1 << 20)), gauge }

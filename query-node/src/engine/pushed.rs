@@ -29,7 +29,7 @@ use wanqu_rules::catalog::expression_text;
 use super::remote::{RemotePublic, fit, slice_schema};
 use crate::trace::{self, TraceContext};
 
-/// One slice of another member, asked for as it is scanned.
+/// Slice of another member of which each scan fetches the columns and rows that it needs.
 #[derive(Debug)]
 pub struct PushedTable {
     slice: Arc<Slice>,
@@ -40,14 +40,14 @@ pub struct PushedTable {
 }
 
 impl PushedTable {
-    /// Nothing is fetched yet.
+    /// Returns the table of a slice. Nothing is fetched yet.
     pub fn new(slice: Arc<Slice>, remote: Arc<dyn RemotePublic>, deadline: Timestamp, bytes: FetchedBytes) -> Self {
         let schema = slice_schema(&slice);
         Self { slice, remote, deadline, bytes, schema }
     }
 }
 
-/// The text of a condition over bare column names; `None` where the owner is better not asked to test it.
+/// Returns the SQL text of a condition over bare column names; `None` if its owner cannot test it in the same way.
 fn condition(filter: &Expr) -> Option<String> {
     let bare = filter.clone().transform(|part| {
         Ok(match part {
@@ -85,7 +85,7 @@ impl TableProvider for PushedTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        // Where rows are only counted, one column is asked for all the same: a SELECT has at least one.
+        // A SELECT has at least one column, even where rows are only counted.
         let nothing = projection.is_some_and(Vec::is_empty);
         let fetched = if nothing { Some(&vec![0]) } else { projection };
         let schema = project_schema(&self.schema, fetched)?;
@@ -97,14 +97,14 @@ impl TableProvider for PushedTable {
             deadline: self.deadline,
             bytes: self.bytes.clone(),
             schema: Arc::clone(&schema),
-            place: trace::current(),
+            trace: trace::current(),
         };
         let kept = nothing.then(Vec::new);
         Ok(Arc::new(StreamingTableExec::try_new(schema, vec![Arc::new(part)], kept.as_ref(), [], false, None)?))
     }
 }
 
-/// What one scan asks for.
+/// Columns and rows that one scan asks for.
 struct Part {
     slice: Arc<Slice>,
     remote: Arc<dyn RemotePublic>,
@@ -113,8 +113,8 @@ struct Part {
     columns: Vec<SqlName>,
     conditions: Vec<String>,
     schema: SchemaRef,
-    /// Where in a trace it was planned: it runs on a task of the engine's.
-    place: Option<TraceContext>,
+    /// Trace context in which it was planned: it runs on a task of the engine's.
+    trace: Option<TraceContext>,
 }
 
 impl fmt::Debug for Part {
@@ -129,14 +129,14 @@ impl PartitionStream for Part {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let Self { slice, remote, deadline, bytes, columns, conditions, schema, place } = self;
+        let Self { slice, remote, deadline, bytes, columns, conditions, schema, trace: context } = self;
         let (deadline, slice, remote, bytes) = (*deadline, Arc::clone(slice), Arc::clone(remote), bytes.clone());
         let (columns, conditions, target) = (columns.clone(), conditions.clone(), Arc::clone(schema));
         let fetched = async move {
             let batches = bytes.counted(remote.fetch(&slice, &columns, &conditions, deadline).await?);
             Ok::<_, Refusal>(batches.map(move |batch| fit(&batch?, &slice, &target)))
         };
-        let rows = stream::once(trace::at(*place, fetched));
+        let rows = stream::once(trace::at(*context, fetched));
         let rows = rows.try_flatten().map_err(|refusal| DataFusionError::External(Box::new(refusal)));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(schema), rows))
     }

@@ -24,8 +24,11 @@ use wanqu_rules::{Fetched, FetchedBytes};
 /// Fetches rows of another member's public slice.
 #[async_trait]
 pub trait RemotePublic: fmt::Debug + Send + Sync {
-    /// Asks for the rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order
-    /// and with their declared types. They are of no use after `deadline`.
+    /// Returns the rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order and
+    /// with their declared types. They are of no use after `deadline`.
+    ///
+    /// # Errors
+    /// The refusal of the member, or of its exchange if it cannot be reached.
     async fn fetch(
         &self,
         slice: &Slice,
@@ -35,13 +38,16 @@ pub trait RemotePublic: fmt::Debug + Send + Sync {
     ) -> Result<Fetched, Refusal>;
 }
 
-/// The columns of a slice as they come from its owner.
+/// Returns the columns of a slice as they come from its owner.
 pub(super) fn slice_schema(slice: &Slice) -> SchemaRef {
     let fields = slice.columns.iter().map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// A batch of `slice` under its declared columns, if they have the declared types.
+/// Returns a batch of `slice` under its declared columns.
+///
+/// # Errors
+/// A refusal if its columns do not have the declared types.
 pub(super) fn fit(batch: &RecordBatch, slice: &Slice, schema: &SchemaRef) -> Result<RecordBatch, Refusal> {
     let same = batch.num_columns() == schema.fields().len()
         && batch.columns().iter().zip(schema.fields()).all(|(c, f)| c.data_type() == f.data_type());
@@ -54,10 +60,10 @@ pub(super) fn fit(batch: &RecordBatch, slice: &Slice, schema: &SchemaRef) -> Res
     })
 }
 
-/// One slice of another member, fetched once for one query.
+/// Slice of another member, fetched once and whole for one query.
 ///
-/// Once, and whole: an owner reads it in more than one pass, and a member that answered them differently could show
-/// the gate other rows than those that are then aggregated.
+/// A gated query reads it in more than one pass, and a member that answered them differently could show the gate other rows
+/// than those that are then aggregated.
 #[derive(Debug)]
 pub struct RemoteTable {
     slice: Arc<Slice>,
@@ -70,7 +76,7 @@ pub struct RemoteTable {
 }
 
 impl RemoteTable {
-    /// Nothing is fetched yet.
+    /// Returns the table of a slice. Nothing is fetched yet.
     pub fn new(
         slice: Arc<Slice>,
         remote: Arc<dyn RemotePublic>,

@@ -24,7 +24,7 @@ use super::remote::RemoteTable;
 use super::session::session;
 use super::{Engine, same_columns};
 
-/// One query's use of the engine.
+/// Run of one query.
 #[derive(Debug)]
 pub struct EngineRun<'a> {
     engine: &'a Engine,
@@ -36,10 +36,10 @@ pub struct EngineRun<'a> {
     bytes: FetchedBytes,
 }
 
-/// How much is fetched of another member's public table.
+/// Part of another member's public table that is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fetching {
-    /// All of it, once.
+    /// The whole table, once.
     Whole,
     /// For each scan, the columns and rows that it needs.
     AsScanned,
@@ -121,7 +121,7 @@ impl Run for EngineRun<'_> {
                 let own = self.own(slice)?;
                 has_unit |= own.has_unit();
                 max_rows_per_unit = own.max_rows_per_unit;
-                bytes += own.source.fingerprint().map_or(0, |f| f.bytes());
+                bytes += own.source.approximate_bytes();
                 parts.push(own.plan(unit)?);
             } else if slice.is_public() {
                 parts.push(self.fetched(slice)?);
@@ -148,7 +148,7 @@ impl Run for EngineRun<'_> {
         Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit, bytes })
     }
 
-    fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal> {
+    async fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal> {
         let mut tables = Vec::new();
         let visited = plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
@@ -160,14 +160,16 @@ impl Run for EngineRun<'_> {
         });
         visited.map_err(|error| refusal_without_values(&error))?;
         let own = tables.iter().filter_map(|slice| self.engine.slices.get(&slice.table));
-        own.map(|own| own.source.fingerprint().map(|state| format!("{state:?}")))
-            .collect::<Result<_, _>>()
-            .map(SourcesState)
+        let mut states = Vec::new();
+        for own in own {
+            states.push(own.source.fingerprint().await?.into());
+        }
+        Ok(SourcesState(states))
     }
 
     async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
         let mut plan = self.state.optimize(plan)?;
-        // What is read in one pass is public, and an error says what is wrong with it.
+        // A query of one pass is over public data, and its errors may say which value is at fault.
         if self.fetching == Fetching::Whole {
             plan = harmless(plan)?;
         }

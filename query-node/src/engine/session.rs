@@ -11,7 +11,7 @@ use wanqu_rules::catalog::planning_state;
 
 use super::GaugedPool;
 
-/// A session that shares `runtime`'s caches and temporary files and has a memory pool of its own.
+/// Returns a session that shares `runtime`'s caches and temporary files and has a memory pool of its own.
 pub fn session(runtime: &RuntimeEnv, pool: GaugedPool) -> DfResult<SessionState> {
     let runtime = RuntimeEnvBuilder::from_runtime_env(runtime).with_memory_pool(Arc::new(pool)).build_arc()?;
     let cores = available_parallelism().map_or(1, usize::from);

@@ -19,21 +19,21 @@ use wanqu_rules::unit::UnitHash;
 use super::EngineError;
 use crate::sources::{self, Source};
 
-/// One of this owner's slices, ready to be put in a stub's place.
+/// Slice of this owner, ready to replace a stub.
 #[derive(Debug)]
 pub struct OwnSlice {
-    /// Where its records lie.
+    /// Source of its records.
     pub source: Arc<dyn Source>,
-    /// The most rows that one unit has, if the custodian knows it.
+    /// Largest number of rows of one unit, if the custodian knows it.
     pub max_rows_per_unit: Option<u64>,
-    /// The dataset's columns under their SQL names, then what `columns` and `unit` are computed from.
+    /// Scan of the dataset's columns under their SQL names, from which `columns` and `unit` are computed.
     dataset: LogicalPlan,
     columns: Vec<Expr>,
     unit: Option<Expr>,
 }
 
 impl OwnSlice {
-    /// The slice as a plan; with the privacy unit under `unit` as its last column, where that is asked for.
+    /// Returns the slice as a plan; with the privacy unit under the name `unit` as its last column, if there is a name.
     pub fn plan(&self, unit: Option<&str>) -> DfResult<LogicalPlan> {
         let mut columns = self.columns.clone();
         if let (Some(name), Some(unit)) = (unit, &self.unit) {
@@ -42,13 +42,16 @@ impl OwnSlice {
         LogicalPlanBuilder::from(self.dataset.clone()).project(columns)?.build()
     }
 
-    /// Whether somebody must be protected.
+    /// Returns true if the slice has a privacy unit.
     pub fn has_unit(&self) -> bool {
         self.unit.is_some()
     }
 }
 
-/// Every slice of the bundle's own jurisdiction, checked.
+/// Returns every slice of the bundle's own jurisdiction, checked.
+///
+/// # Errors
+/// The first slice or column that cannot be run.
 pub fn own_slices(bundle: &NodeBundle) -> Result<BTreeMap<TableRef, OwnSlice>, EngineError> {
     let own: Vec<&Slice> = bundle.slices.iter().filter(|s| s.jurisdiction == bundle.jurisdiction).collect();
     let mut opened: BTreeMap<&TableRef, (&SourceSpec, Arc<dyn Source>)> = BTreeMap::new();
@@ -104,6 +107,9 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>) -> Resul
 }
 
 /// Reads an owner's SQL expression over the dataset's columns.
+///
+/// # Errors
+/// The fault of the expression, for the owner.
 fn mapping(dataset: &LogicalPlan, text: &str) -> Result<Expr, String> {
     let read = planning_state().create_logical_expr(text, dataset.schema());
     let expression = read.map_err(|error| error.strip_backtrace())?;
@@ -138,7 +144,10 @@ fn mapping(dataset: &LogicalPlan, text: &str) -> Result<Expr, String> {
     lenient.map(|t| t.data).map_err(|error| error.strip_backtrace())
 }
 
-/// The expression with its declared type, type-checked by itself, so that an error can name its column.
+/// Returns the expression with its declared type, type-checked by itself, so that an error can name its column.
+///
+/// # Errors
+/// The fault of the expression, for the owner.
 fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, String> {
     let checked = LogicalPlanBuilder::from(dataset.clone())
         .project(vec![value.alias("value")])
@@ -163,7 +172,7 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     maybe_null(cast, schema).map_err(|error| error.strip_backtrace())
 }
 
-/// Types coerced and checked.
+/// Returns the plan with its types coerced and checked.
 fn analyse(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
     let state = planning_state();
     state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})

@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use wanqu_gate::Engine as _;
-use wanqu_model::bundle::{BadRecords, CommonTableInfo, Slice, SourceFormat};
+use wanqu_model::bundle::{CommonTableInfo, Slice, SourceFormat};
 use wanqu_model::names::{SqlName, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::{Fetched, refusal_over_public};
@@ -184,9 +184,7 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
         assert!(refusal.message.contains("at least one record cannot be read"), "{refusal}");
         assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"));
     }
-    for source in &mut fixture.bundle.sources {
-        source.bad_records = BadRecords::Skip;
-    }
+    fixture.skip_bad_records();
     let engine = fixture.engine().unwrap();
     for table in ["c", "j"] {
         for columns in ["count(*)", "sum(n)", "count(id)"] {
@@ -206,6 +204,17 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
 }
 
 #[tokio::test]
+async fn a_csv_header_may_have_a_byte_order_mark_quotes_and_line_breaks() {
+    let mut fixture = Fixture::new();
+    let csv = "\u{feff}\"id\",\"cost,\nin \"\"CNY\"\"\",\"other\r\n\"\r\na,1,x\r\n\"b\nb\",2,\"y,\n\"\r\n";
+    fixture.write("v.csv", csv);
+    let columns = "id: string identifier; n=cost,\nin \"CNY\": int64 measure";
+    fixture.dataset("c", "v.csv", SourceFormat::Csv, columns, rule(1, 1));
+    let sql = "SELECT count(*), count(id), sum(n) FROM shenzhen.d.c WHERE id <> 'a'";
+    assert_eq!(rows(&fixture, sql).await.unwrap(), "|1|1|2|");
+}
+
+#[tokio::test]
 async fn a_link_out_of_the_root_refuses_the_query() {
     let fixture = three(COLUMNS);
     let outside = tempfile::tempdir().unwrap();
@@ -216,12 +225,12 @@ async fn a_link_out_of_the_root_refuses_the_query() {
     assert_eq!(refusal.message, "shenzhen.d.c cannot be read: its path cannot be used");
 }
 
-/// Another member that says what it was asked for, and answers with more than that.
+/// Another member that records what it is asked for, and answers with more than that.
 #[derive(Debug, Default)]
-struct Asked(Mutex<Vec<String>>);
+struct RecordingMember(Mutex<Vec<String>>);
 
 #[async_trait]
-impl RemotePublic for Asked {
+impl RemotePublic for RecordingMember {
     async fn fetch(
         &self,
         _: &Slice,
@@ -248,8 +257,8 @@ impl RemotePublic for Asked {
 async fn a_public_query_asks_others_for_the_columns_and_rows_that_it_needs() {
     let mut fixture = Fixture::new();
     fixture.foreign("places", "code: string public; beds: int64 public; rooms: int64 public");
-    let remote = Arc::new(Asked::default());
-    let engine = Engine::open(&fixture.bundle, Arc::<Asked>::clone(&remote)).unwrap();
+    let remote = Arc::new(RecordingMember::default());
+    let engine = Engine::open(&fixture.bundle, Arc::<RecordingMember>::clone(&remote)).unwrap();
     for (sql, asked, expected) in [
         ("SELECT code FROM hongkong.d.places WHERE beds > 4", "code, beds WHERE (beds > 4)", 2),
         ("SELECT beds, code FROM hongkong.d.places", "code, beds WHERE ", 3),

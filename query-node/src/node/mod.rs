@@ -26,6 +26,7 @@ use wanqu_identity::{GatewayIdentity, NodeIdentity};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 
+use crate::audit::AuditSettings;
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::doors::Tap;
@@ -51,8 +52,8 @@ pub struct NodeSettings {
     pub identity: Arc<NodeIdentity>,
     /// Certificate and key that it shows to researchers.
     pub gateway: Arc<GatewayIdentity>,
-    /// Folder of its audit log.
-    pub audit: PathBuf,
+    /// Its audit log.
+    pub audit: AuditSettings,
     /// Folder of the answers that researchers ask to be kept; `None` if the node keeps none.
     pub results: Option<ResultsSettings>,
     /// Clock by which certificates, envelopes, tokens and agreements hold.

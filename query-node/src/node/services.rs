@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::NodeError;
 use super::in_force::InForce;
-use crate::audit::Log;
+use crate::audit::{AuditSettings, Log};
 use crate::clock::Clock;
 use crate::exchange::{InProcess, Members};
 use crate::home::Home;
@@ -31,7 +31,7 @@ impl Services {
     /// Either of them cannot be used.
     pub fn open(
         in_force: &InForce,
-        audit: &Path,
+        audit: &AuditSettings,
         results: Option<ResultsSettings>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, NodeError> {

@@ -1,11 +1,11 @@
-//! What can be wrong with a source. The text names the dataset and the column; where the custodian needs more, the
-//! owner's own log has it. Neither ever holds a value.
+//! Faults of sources. Their texts name the dataset and the column; where the custodian needs more, the owner's own log
+//! has it. Neither ever holds a value.
 
 use datafusion::common::DataFusionError;
 use wanqu_model::names::TableRef;
 use wanqu_model::refusal::{Code, Refusal};
 
-/// A fault of a source, without values.
+/// Fault of a source, without values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceFault {
     /// The path does not lie below the root, or cannot be reached.
@@ -35,7 +35,7 @@ pub enum SourceFault {
 }
 
 impl SourceFault {
-    /// The refusal of every query over the dataset.
+    /// Returns the refusal of every query over the dataset.
     #[must_use]
     pub fn refusal(&self, dataset: &TableRef) -> Refusal {
         let remedy = match self {
@@ -48,7 +48,7 @@ impl SourceFault {
             .with_remedy(remedy)
     }
 
-    /// The same, on its way through DataFusion.
+    /// Returns the same refusal as an error that passes through DataFusion.
     #[must_use]
     pub fn in_engine(&self, dataset: &TableRef) -> DataFusionError {
         DataFusionError::External(Box::new(self.refusal(dataset)))

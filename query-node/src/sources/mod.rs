@@ -1,47 +1,77 @@
-//! Where a dataset's records lie, and how they are read: one file per format.
+//! Sources: where the records of datasets lie, and how they are read.
 //!
 //! A [`Source`] gives DataFusion a table whose columns have the names and types that the manifest declares of the
-//! source. What a query sees (other names, mappings, the privacy unit) is laid over it by the engine. Object stores and
-//! databases come as further implementations.
+//! source. What a query sees (other names, mappings, the privacy unit) is laid over it by the engine.
+//!
+//! ```text
+//! mod.rs       Source: what each kind of source guarantees; open: the kinds there are
+//! fault.rs     faults of sources, without values
+//! schema.rs    declared columns, and which stored types they can hold
+//! files/       files below a root: Parquet, CSV, NDJSON
+//! ```
+//!
+//! A kind of source is a folder here with a function that makes a [`Source`] of its part of the bundle, and a line in
+//! [`open`].
 
-mod csv;
 mod fault;
-mod ndjson;
-mod parquet;
-mod path;
-mod records;
+mod files;
+mod fingerprint;
 mod schema;
-mod split;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::catalog::TableProvider;
-use wanqu_model::bundle::{SourceFormat, SourceSpec};
-use wanqu_model::refusal::Refusal;
+use wanqu_model::bundle::{SourceKind, SourceSpec};
 
 pub use fault::SourceFault;
-pub use path::{Fingerprint, SourceFile};
+pub use fingerprint::Fingerprint;
 
-/// The records of one dataset.
+use wanqu_model::refusal::Refusal;
+
+/// Records of one dataset.
+///
+/// What every source guarantees:
+///
+/// - **Schema.** The table has the declared columns under their names in the source, each with its declared type, and each
+///   may be NULL. A scan fails, and does not guess, where the source does not have a column or cannot hold its type.
+/// - **Records do not depend on the query.** Which records can be read is the same for every projection, filter and limit:
+///   two passes of one query would see different records otherwise. Filters may be used to read less, and are reported as
+///   [`Inexact`](datafusion::logical_expr::TableProviderFilterPushDown::Inexact) at most, so that the engine applies them
+///   again. Statistics are never exact, so that no aggregate is answered from them.
+/// - **Fingerprint.** While it stays equal, scans see the same records. A source that has snapshots names the snapshot; one
+///   that has none names whatever changes when its records do. It need not stay equal over a restart.
+/// - **Errors** are [`SourceFault`]s on their way through DataFusion: they name the dataset and the column, never a value,
+///   a path or an address. Details without values go to the owner's own log.
+/// - **Memory** is bounded by blocks or batches, whatever the size of the source.
+/// - **Cancellation.** Dropping a scan's stream ends the reading, after the block that is being read at most; nothing blocks
+///   a thread of the runtime.
+/// - **Opening** reads nothing: a source that is missing refuses the queries over it, not the bundle.
+#[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// The records as a table. Columns are named as in the source and typed as declared.
+    /// Returns the records as a table.
     fn table(&self) -> Arc<dyn TableProvider>;
 
-    /// What the source looks like now. Two equal fingerprints, one before and one after, mean that nothing changed
-    /// in between, so that two passes over it saw the same records.
-    fn fingerprint(&self) -> Result<Fingerprint, Refusal>;
+    /// Returns the state of the source now. Equal fingerprints before and after two passes mean that both saw the same
+    /// records.
+    ///
+    /// # Errors
+    /// The refusal of every query over the dataset, if the source cannot be reached.
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal>;
 
-    /// Records that the last scan which ran to its end left out, because they cannot be read. For the owner alone.
+    /// Returns about how many bytes a scan reads, to compare the costs of plans; 0 if it is not known. Reads no record.
+    fn approximate_bytes(&self) -> u64;
+
+    /// Returns how many records the last scan which ran to its end left out, because they cannot be read. For the owner
+    /// alone.
     fn skipped_records(&self) -> u64;
 }
 
-/// The source of a dataset. Nothing is read yet.
+/// Returns the source that a bundle describes. Nothing is read yet.
 #[must_use]
 pub fn open(spec: &SourceSpec) -> Arc<dyn Source> {
-    match spec.format {
-        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, Arc::new(csv::Csv))),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, Arc::new(ndjson::Ndjson))),
+    match &spec.kind {
+        SourceKind::Files(files) => files::open(spec, files),
     }
 }

@@ -8,7 +8,7 @@ use wanqu_rules::catalog::arrow_type;
 
 use super::fault::SourceFault;
 
-/// The columns under the names they have in the source. Every one may hold NULL.
+/// Returns the columns under the names that they have in the source. Every one may be NULL.
 pub fn source_schema(columns: &[SourceColumn]) -> SchemaRef {
     let fields: Vec<Field> =
         columns.iter().map(|c| Field::new(&c.source_name, arrow_type(&c.data_type), true)).collect();
@@ -30,7 +30,7 @@ pub fn check_file_schema(declared: &Schema, stored: &Schema) -> Result<(), Sourc
     Ok(())
 }
 
-/// Whether every value of `stored` has its place in `declared`, so that reading it cannot fail on a value.
+/// Returns true if every value of `stored` is one of `declared`, so that reading it cannot fail on a value.
 fn holds(declared: &DataType, stored: &DataType) -> bool {
     use DataType as T;
     if declared == stored {

@@ -13,7 +13,7 @@ use crate::process::{Process, request};
 use crate::world::{RESEARCHER, World, days, mount};
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    format!("{:x}", Sha256::digest(text))
 }
 
 pub fn question(sql: &str) -> Question {

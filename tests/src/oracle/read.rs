@@ -9,7 +9,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::{DataFusionError, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use wanqu_model::bundle::{SourceFormat, SourceSpec};
+use wanqu_model::bundle::{SourceFormat, SourceKind, SourceSpec};
 use wanqu_rules::catalog::arrow_type;
 
 /// All rows of a source.
@@ -17,8 +17,9 @@ pub fn rows(source: &SourceSpec) -> Result<RecordBatch> {
     let fields = source.columns.iter().map(|c| Field::new(c.name.as_str(), arrow_type(&c.data_type), true));
     let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut batches = Vec::new();
-    for file in files(&Path::new(&source.root).join(&source.path))? {
-        for batch in read(source, &file)? {
+    let SourceKind::Files(spec) = &source.kind;
+    for file in files(&Path::new(&spec.root).join(&spec.path))? {
+        for batch in read(source, spec.format, &file)? {
             let columns = source.columns.iter().zip(schema.fields()).map(|(column, field)| {
                 let array = batch.column_by_name(&column.source_name).ok_or_else(|| {
                     DataFusionError::Plan(format!("{} has no column {}", source.table, column.source_name))
@@ -44,9 +45,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(source: &SourceSpec, path: &Path) -> Result<Vec<RecordBatch>> {
+fn read(source: &SourceSpec, format: SourceFormat, path: &Path) -> Result<Vec<RecordBatch>> {
     let file = File::open(path)?;
-    let batches: Vec<RecordBatch> = match source.format {
+    let batches: Vec<RecordBatch> = match format {
         SourceFormat::Parquet => ParquetRecordBatchReaderBuilder::try_new(file)?.build()?.collect::<Result<_, _>>()?,
         SourceFormat::Csv => {
             let header = std::fs::read_to_string(path)?;

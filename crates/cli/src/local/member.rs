@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use query_node::audit::AuditSettings;
 use query_node::bundle_file;
 use query_node::node::{Node, NodeError, NodeSettings};
 use query_node::results::ResultsSettings;
@@ -60,7 +61,7 @@ impl Member {
             bundle: filed,
             identity: Arc::clone(&identities.node),
             gateway: Arc::clone(&identities.gateway),
-            audit: audit.clone(),
+            audit: AuditSettings::in_folder(audit.clone()),
             results: Some(ResultsSettings { folder: folder.join("results"), quota: RESULTS_QUOTA }),
             clock: Arc::clone(&options.clock),
             tap: options.tap.clone(),

@@ -1,5 +1,6 @@
 //! The command itself, as a process: what it prints, how it exits, what it leaves behind.
 
+mod archive;
 mod ending;
 mod partial;
 mod trouble;

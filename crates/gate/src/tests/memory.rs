@@ -123,7 +123,7 @@ impl Run for InMemory<'_> {
         Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit: None, bytes: 1 << 20 })
     }
 
-    fn fingerprint(&self, _: &LogicalPlan) -> Result<SourcesState, Refusal> {
+    async fn fingerprint(&self, _: &LogicalPlan) -> Result<SourcesState, Refusal> {
         Ok(SourcesState(Vec::new()))
     }
 

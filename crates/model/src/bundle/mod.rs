@@ -7,6 +7,7 @@
 mod format;
 mod narrow;
 mod read;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName, TableRef};
 
 pub use format::BundleFormat;
 pub use read::{LeftOut, ReadBundle, ReadError};
+pub use source::{BadRecords, FilesSpec, SourceColumn, SourceFormat, SourceKind, SourceSpec};
 
 /// One jurisdiction's node bundle.
 ///
@@ -198,62 +200,6 @@ pub struct ColocationKey {
     pub key: SqlName,
     /// Column of the table that holds the key.
     pub column: SqlName,
-}
-
-/// Source of a dataset, at its owner.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SourceSpec {
-    /// Table of the dataset under its own name: `shenzhen.health.visits`.
-    pub table: TableRef,
-    /// Folder that `path` starts from and cannot leave.
-    pub root: String,
-    /// File or folder below `root`.
-    pub path: String,
-    /// Format of the files.
-    pub format: SourceFormat,
-    /// Treatment of a record that cannot be read.
-    pub bad_records: BadRecords,
-    /// Columns of the source that are read, in any order; each must be there.
-    pub columns: Vec<SourceColumn>,
-    /// Greatest number of rows of any one privacy unit, if the custodian knows it: it lets a row count decide a cell.
-    pub max_rows_per_unit: Option<u64>,
-}
-
-/// Column of a source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SourceColumn {
-    /// Name in SQL.
-    pub name: SqlName,
-    /// Name in the file (any text): the same unless the manifest names another.
-    pub source_name: String,
-    /// Type of its values.
-    #[serde(rename = "type")]
-    pub data_type: ColumnType,
-}
-
-/// File formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum SourceFormat {
-    /// Apache Parquet.
-    Parquet,
-    /// Comma-separated values with a header line (RFC 4180), UTF-8.
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-}
-
-/// Treatment of a record that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum BadRecords {
-    /// The file is refused, and so is every query over it, until it is mended.
-    #[default]
-    Reject,
-    /// The record is left out and counted; the count is in the owner's log.
-    Skip,
 }
 
 /// Disclosure rule of a slice: the strictest of all policies that apply.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_fixtures::bundle::{PROJECT, PURPOSE, researcher};
 use wanqu_gate::{AuditReference, GatedRelease};
-use wanqu_model::bundle::{BadRecords, SourceFormat};
+use wanqu_model::bundle::SourceFormat;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_model::report::ReleaseReport;
 use wanqu_rules::admission::{AdmittedFragment, Request, admit};
@@ -81,7 +81,7 @@ async fn a_failure_has_no_values() {
     let refusal = release(&fixture, "SELECT sum(n) FROM shenzhen.d.v").await.unwrap_err();
     assert_eq!(refusal.code, Code::Source);
     assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"));
-    fixture.bundle.sources[0].bad_records = BadRecords::Skip;
+    fixture.skip_bad_records();
     let rows = release(&fixture, "SELECT count(n), sum(n) FROM shenzhen.d.v").await.unwrap();
     assert!(rows.is_empty(), "the record that was left out counts for nobody");
 }

@@ -75,7 +75,7 @@ impl Run for OneRun<'_> {
         internal_err!("public rows are bound as a whole")
     }
 
-    fn fingerprint(&self, _: &LogicalPlan) -> Result<SourcesState, Refusal> {
+    async fn fingerprint(&self, _: &LogicalPlan) -> Result<SourcesState, Refusal> {
         Ok(SourcesState(Vec::new()))
     }
 

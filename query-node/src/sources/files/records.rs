@@ -33,42 +33,45 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
 use parking_lot::Mutex;
-use wanqu_model::bundle::{BadRecords, SourceSpec};
-use wanqu_model::names::TableRef;
+use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
+
+use super::Files;
+use super::path::SourceFile;
+use super::split::{BLOCK_RECORDS, Block, Blocks, Boundary};
+use crate::sources::schema::source_schema;
+use crate::sources::{Fingerprint, Source, SourceFault};
 use wanqu_model::refusal::Refusal;
 
-use super::Source;
-use super::fault::SourceFault;
-use super::path::{self, Fingerprint, SourceFile};
-use super::schema::source_schema;
-use super::split::{BLOCK_RECORDS, Block, Blocks, Boundary};
-
-/// What differs between the formats of text records.
+/// Format of text records.
 pub trait RecordFormat: fmt::Debug + Send + Sync {
-    /// The format's name, for logs.
+    /// Returns the name of the format, for logs.
     fn name(&self) -> &'static str;
-    /// What files of a folder end in.
+    /// Returns the endings of the names of a folder's files.
     fn extensions(&self) -> &'static [&'static str];
-    /// Where records end.
+    /// Returns where records end.
     fn boundary(&self) -> Boundary;
-    /// How many records at the beginning of a file are no data.
+    /// Returns the number of records at the beginning of a file that are no data.
     fn header_records(&self) -> usize;
-    /// The decoder for one file. `head` is its header, or its first block where there is no header.
+    /// Returns the decoder for one file. `head` is its header, or its first block where there is no header.
+    ///
+    /// # Errors
+    /// The fault of the file, if it cannot hold the declared columns.
     fn decoder(&self, declared: &SchemaRef, head: &Block) -> Result<Arc<dyn BlockDecoder>, SourceFault>;
 }
 
 /// Decodes whole records into the declared columns.
 pub trait BlockDecoder: fmt::Debug + Send + Sync {
-    /// All of them, or an error if any one cannot be read. `None` where there is nothing but empty lines.
+    /// Decodes all of them; `None` where there is nothing but empty lines.
+    ///
+    /// # Errors
+    /// If any one cannot be read. The error can quote a value.
     fn decode(&self, bytes: &[u8], records: usize) -> Result<Option<RecordBatch>, ArrowError>;
 }
 
-/// A dataset in files of text records.
+/// Dataset in files of text records.
 #[derive(Debug, Clone)]
 pub struct RecordSource {
-    dataset: TableRef,
-    root: String,
-    path: String,
+    files: Files,
     schema: SchemaRef,
     bad_records: BadRecords,
     format: Arc<dyn RecordFormat>,
@@ -76,31 +79,30 @@ pub struct RecordSource {
 }
 
 impl RecordSource {
-    /// As the manifest says.
-    pub fn new(spec: &SourceSpec, format: Arc<dyn RecordFormat>) -> Self {
+    /// Returns the source that a bundle describes.
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: Arc<dyn RecordFormat>) -> Self {
         Self {
-            dataset: spec.table.clone(),
-            root: spec.root.clone(),
-            path: spec.path.clone(),
+            files: Files::new(spec, files, format.extensions()),
             schema: source_schema(&spec.columns),
-            bad_records: spec.bad_records,
+            bad_records: files.bad_records,
             format,
             skipped: Arc::default(),
         }
     }
-
-    fn files(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, self.format.extensions())
-    }
 }
 
+#[async_trait]
 impl Source for RecordSource {
     fn table(&self) -> Arc<dyn TableProvider> {
         Arc::new(self.clone())
     }
 
-    fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
-        self.files().map(|files| Fingerprint::of(&files)).map_err(|fault| fault.refusal(&self.dataset))
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
+        self.files.fingerprint().await
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        self.files.approximate_bytes()
     }
 
     fn skipped_records(&self) -> u64 {
@@ -125,12 +127,12 @@ impl TableProvider for RecordSource {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let files = self.files().map_err(|fault| fault.in_engine(&self.dataset))?;
+        let files = self.files.list().await.map_err(|fault| fault.in_engine(&self.files.dataset))?;
         Ok(Arc::new(RecordsExec::new(self.clone(), files, projection.cloned(), state.config().target_partitions())?))
     }
 }
 
-/// One scan. Its partitions take blocks from one reader, so that a single file keeps all cores busy.
+/// Scan of a source. Its partitions take blocks from one reader, so that a single file keeps all cores busy.
 #[derive(Debug)]
 struct RecordsExec {
     source: RecordSource,
@@ -220,7 +222,7 @@ impl ExecutionPlan for RecordsExec {
     }
 }
 
-/// The files of one scan, as far as they are read.
+/// Reader of the files of one scan.
 #[derive(Debug)]
 struct Reading {
     source: RecordSource,
@@ -235,14 +237,14 @@ struct Position {
     failed: Option<SourceFault>,
 }
 
-/// A block, what decodes it, and the file it is from.
+/// Block, its decoder, and the file that it is from.
 type Cut = (Block, Arc<dyn BlockDecoder>, SourceFile);
 
 struct OpenFile {
     file: SourceFile,
     blocks: Blocks<File>,
     decoder: Arc<dyn BlockDecoder>,
-    /// The first block, where the decoder had to look at it.
+    /// First block, where the decoder had to look at it.
     looked_at: Option<Block>,
 }
 
@@ -258,7 +260,7 @@ impl Reading {
         Self { source, position: Arc::new(Mutex::new(position)), skipped: AtomicU64::new(0) }
     }
 
-    /// The next decoded block, whichever partition asks.
+    /// Returns the next decoded block, whichever partition asks; `None` at the end.
     async fn next_batch(&self) -> DfResult<Option<RecordBatch>> {
         while let Some((block, decoder, file)) = self.next_block().await? {
             if let Some(batch) = self.decode(&block, decoder.as_ref(), &file)? {
@@ -277,7 +279,7 @@ impl Reading {
                 Ok(None)
             }
             Ok(cut) => Ok(cut),
-            Err(fault) => Err(fault.in_engine(&self.source.dataset)),
+            Err(fault) => Err(fault.in_engine(&self.source.files.dataset)),
         }
     }
 
@@ -304,16 +306,16 @@ impl Reading {
             }
         }
         self.skipped.fetch_add(bad, Ordering::Relaxed);
-        tracing::warn!(dataset = %self.source.dataset, file = %file.path.display(), records = bad, "records left out");
+        tracing::warn!(dataset = %self.source.files.dataset, file = %file.path.display(), records = bad, "records left out");
         match good.first() {
             None => Ok(None),
             Some(first) => Ok(Some(concat_batches(&first.schema(), &good)?)),
         }
     }
 
-    /// A record that cannot be read: the end of the scan, or a line in the owner's log.
+    /// Ends the scan for a record that cannot be read, or writes a line into the owner's log.
     fn report(&self, file: &SourceFile, record: u64) -> DfResult<()> {
-        let dataset = &self.source.dataset;
+        let dataset = &self.source.files.dataset;
         match self.source.bad_records {
             BadRecords::Skip => {
                 tracing::debug!(%dataset, file = %file.path.display(), record, "a record cannot be read");
@@ -349,7 +351,7 @@ impl Position {
                 Some(block) => Some(block),
                 None => open.blocks.next_block(BLOCK_RECORDS).map_err(|error| {
                     let file = open.file.path.display();
-                    tracing::warn!(dataset = %source.dataset, %file, %error, "a file cannot be read");
+                    tracing::warn!(dataset = %source.files.dataset, %file, %error, "a file cannot be read");
                     SourceFault::Unreadable
                 })?,
             };
@@ -364,7 +366,7 @@ impl Position {
 impl OpenFile {
     /// Opens a file and reads its header. `None` for an NDJSON file without a record.
     fn open(source: &RecordSource, file: SourceFile) -> Result<Option<Self>, SourceFault> {
-        let dataset = &source.dataset;
+        let dataset = &source.files.dataset;
         let unreadable = |error: &dyn fmt::Display| {
             tracing::warn!(%dataset, file = %file.path.display(), %error, "a file cannot be read");
             SourceFault::Unreadable

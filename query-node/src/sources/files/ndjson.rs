@@ -8,11 +8,11 @@ use arrow::error::ArrowError;
 use arrow::json::ReaderBuilder;
 use memchr::memmem;
 
-use super::fault::SourceFault;
 use super::records::{BlockDecoder, RecordFormat};
 use super::split::{BLOCK_RECORDS, Block, Boundary};
+use crate::sources::SourceFault;
 
-/// The format.
+/// NDJSON.
 #[derive(Debug)]
 pub struct Ndjson;
 

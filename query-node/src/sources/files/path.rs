@@ -1,10 +1,11 @@
 //! From a manifest's path to files: below the root, whatever `..`, links and absolute paths say.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use super::fault::SourceFault;
+use crate::sources::SourceFault;
 
 /// Deeper folders than this are not followed: a loop of folders is no dataset.
 const MAX_DEPTH: usize = 16;
@@ -12,34 +13,18 @@ const MAX_DEPTH: usize = 16;
 /// One file of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceFile {
-    /// Its canonical path.
+    /// Canonical path.
     pub path: PathBuf,
-    /// Its length in bytes.
+    /// Length in bytes.
     pub bytes: u64,
-    /// When it was last modified.
+    /// Time of the last change of its content, which programs that copy files can set.
     pub modified: SystemTime,
+    /// Time of the last change of the content or of anything else about the file, in seconds and nanoseconds since 1970.
+    pub changed: (i64, i64),
 }
 
-/// What a source looks like at one moment: its files with their lengths and times of change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(Vec<SourceFile>);
-
-impl Fingerprint {
-    /// Of these files.
-    #[must_use]
-    pub fn of(files: &[SourceFile]) -> Self {
-        Self(files.to_vec())
-    }
-
-    /// The bytes of all files.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.0.iter().map(|file| file.bytes).sum()
-    }
-}
-
-/// The files at `path` below `root`, in order of their names: the file itself, or every file of a folder that ends in
-/// one of `extensions` and whose name does not begin with `.` or `_`.
+/// Returns the files at `path` below `root`, in order of their names: the file itself, or every file of a folder whose name
+/// ends in one of `extensions` and does not begin with `.` or `_`.
 ///
 /// # Errors
 /// [`SourceFault::Path`] if the path or a link in it leads out of the root; [`SourceFault::NoFile`] if nothing is there.
@@ -60,7 +45,7 @@ pub fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFi
     if found.is_empty() { Err(SourceFault::NoFile) } else { Ok(found) }
 }
 
-/// The canonical form of `path`, if it lies below `root`.
+/// Returns the canonical form of `path`, if it lies below `root`.
 fn inside(root: &Path, path: &Path) -> Result<PathBuf, SourceFault> {
     let canonical = fs::canonicalize(path).map_err(|_| SourceFault::NoFile)?;
     if canonical.starts_with(root) { Ok(canonical) } else { Err(SourceFault::Path) }
@@ -98,7 +83,7 @@ fn describe(path: PathBuf) -> Result<SourceFile, SourceFault> {
         return Err(SourceFault::Path);
     }
     let modified = metadata.modified().map_err(|_| SourceFault::Unreadable)?;
-    Ok(SourceFile { path, bytes: metadata.len(), modified })
+    Ok(SourceFile { path, bytes: metadata.len(), modified, changed: (metadata.ctime(), metadata.ctime_nsec()) })
 }
 
 #[cfg(test)]
@@ -154,9 +139,13 @@ mod tests {
         let found = files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap();
         let names: Vec<_> = found.iter().map(|f| f.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.csv", "b.csv", "c.CSV"]);
-        let before = Fingerprint::of(&found);
-        fs::write(dir.path().join("a.csv"), "xy").unwrap();
-        let after = Fingerprint::of(&files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap());
-        assert_ne!(before, after);
+        // Another file of the same length, with the time of the one that it replaces.
+        let other = fs::File::create(dir.path().join("other")).unwrap();
+        std::io::Write::write_all(&mut &other, b"y").unwrap();
+        other.set_modified(found[0].modified).unwrap();
+        fs::rename(dir.path().join("other"), dir.path().join("a.csv")).unwrap();
+        let after = files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap();
+        assert_eq!(after[0].modified, found[0].modified);
+        assert_ne!(after, found);
     }
 }

@@ -19,42 +19,29 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use datafusion::physical_plan::ExecutionPlan;
-use wanqu_model::bundle::SourceSpec;
-use wanqu_model::names::TableRef;
+use wanqu_model::bundle::{FilesSpec, SourceSpec};
+
+use super::Files;
+use super::path::SourceFile;
+use crate::sources::schema::{check_file_schema, source_schema};
+use crate::sources::{Fingerprint, Source, SourceFault};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::error_kind;
 
-use super::Source;
-
-use super::fault::SourceFault;
-use super::path::{self, Fingerprint, SourceFile};
-use super::schema::{check_file_schema, source_schema};
-
-/// A dataset in Parquet files.
+/// Dataset in Parquet files.
 #[derive(Debug, Clone)]
 pub struct ParquetSource {
-    dataset: TableRef,
-    root: String,
-    path: String,
+    files: Files,
     schema: SchemaRef,
 }
 
 impl ParquetSource {
-    /// As the manifest says.
-    pub fn new(spec: &SourceSpec) -> Self {
-        Self {
-            dataset: spec.table.clone(),
-            root: spec.root.clone(),
-            path: spec.path.clone(),
-            schema: source_schema(&spec.columns),
-        }
+    /// Returns the source that a bundle describes.
+    pub fn new(spec: &SourceSpec, files: &FilesSpec) -> Self {
+        Self { files: Files::new(spec, files, &["parquet"]), schema: source_schema(&spec.columns) }
     }
 
-    fn files(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, &["parquet"])
-    }
-
-    /// Reads one file's footer: its schema must hold the declared columns. Answers with its number of rows.
+    /// Reads one file's footer: its schema must hold the declared columns. Returns the number of its rows.
     async fn inspect(
         &self,
         state: &dyn Session,
@@ -67,8 +54,8 @@ impl ParquetSource {
             .await
             .map_err(|error| self.unreadable(&object.location, &error))?;
         check_file_schema(&self.schema, &stored).map_err(|fault| {
-            tracing::warn!(dataset = %self.dataset, file = %object.location, %fault, "a source does not fit its manifest");
-            fault.in_engine(&self.dataset)
+            tracing::warn!(dataset = %self.files.dataset, file = %object.location, %fault, "a source does not fit its manifest");
+            fault.in_engine(&self.files.dataset)
         })?;
         let statistics = format.infer_stats(state, store, Arc::new(Schema::empty()), object).await;
         Ok(statistics.map_err(|error| self.unreadable(&object.location, &error))?.num_rows)
@@ -77,18 +64,23 @@ impl ParquetSource {
     fn unreadable(&self, file: &impl fmt::Display, error: &DataFusionError) -> DataFusionError {
         // Errors of footers speak of bytes and structure, not of values; only their kind is logged all the same.
         let kind = error_kind(error);
-        tracing::warn!(dataset = %self.dataset, %file, kind, "a Parquet file cannot be read");
-        SourceFault::Unreadable.in_engine(&self.dataset)
+        tracing::warn!(dataset = %self.files.dataset, %file, kind, "a Parquet file cannot be read");
+        SourceFault::Unreadable.in_engine(&self.files.dataset)
     }
 }
 
+#[async_trait]
 impl Source for ParquetSource {
     fn table(&self) -> Arc<dyn TableProvider> {
         Arc::new(self.clone())
     }
 
-    fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
-        self.files().map(|files| Fingerprint::of(&files)).map_err(|fault| fault.refusal(&self.dataset))
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
+        self.files.fingerprint().await
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        self.files.approximate_bytes()
     }
 
     fn skipped_records(&self) -> u64 {
@@ -118,13 +110,13 @@ impl TableProvider for ParquetSource {
         _filters: &[Expr],
         limit: Option<usize>,
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let files = self.files().map_err(|fault| fault.in_engine(&self.dataset))?;
+        let files = self.files.list().await.map_err(|fault| fault.in_engine(&self.files.dataset))?;
         let url = ObjectStoreUrl::local_filesystem();
         let store = state.runtime_env().object_store(&url)?;
         let mut rows = Precision::Exact(0);
         let mut parts = Vec::with_capacity(files.len());
         for file in &files {
-            let object = object_meta(file).map_err(|fault| fault.in_engine(&self.dataset))?;
+            let object = object_meta(file).map_err(|fault| fault.in_engine(&self.files.dataset))?;
             rows = rows.add(&self.inspect(state, &store, &object).await?);
             parts.push(PartitionedFile::new_from_meta(object));
         }

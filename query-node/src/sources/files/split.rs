@@ -5,15 +5,15 @@ use std::io::{self, Read};
 
 use memchr::{memchr, memchr2};
 
-/// The most records of one block: the engine's batch size.
+/// Largest number of records in a block: the engine's batch size.
 pub const BLOCK_RECORDS: usize = 8192;
-/// A block is closed early once it holds so many bytes.
+/// Number of bytes at which a block is closed early.
 const BLOCK_BYTES: usize = 4 << 20;
-/// A single record longer than this cannot be read: most likely a quote was never closed.
+/// Largest length of a record in bytes. In a longer one most likely a quote was never closed.
 pub const RECORD_BYTES: usize = 16 << 20;
 const READ_BYTES: usize = 1 << 20;
 
-/// Where records end.
+/// Rule by which records end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boundary {
     /// At every line feed.
@@ -22,19 +22,19 @@ pub enum Boundary {
     Csv,
 }
 
-/// Whole records, undecoded.
+/// Block of whole records, not decoded.
 #[derive(Debug)]
 pub struct Block {
-    /// The records, each with its line feed.
+    /// Records, each with its line feed.
     pub bytes: Vec<u8>,
-    /// The end of each record in `bytes`.
+    /// End of each record in `bytes`.
     pub ends: Vec<usize>,
-    /// The number of the first record in its file, from 0.
+    /// Number of the first record in its file, from 0.
     pub first: u64,
 }
 
 impl Block {
-    /// The bytes of the records `from..to`.
+    /// Returns the bytes of the records `from..to`.
     pub fn records(&self, from: usize, to: usize) -> &[u8] {
         let start = if from == 0 { 0 } else { self.ends[from - 1] };
         let end = if to == 0 { 0 } else { self.ends[to - 1] };
@@ -42,7 +42,7 @@ impl Block {
     }
 }
 
-/// Why no further block can be cut.
+/// Fault for which no further block can be cut.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
     /// Reading failed.
@@ -53,12 +53,12 @@ pub enum SplitError {
     RecordTooLong,
 }
 
-/// The blocks of one file.
+/// Reader of the blocks of one file.
 pub struct Blocks<R> {
     input: R,
     boundary: Boundary,
     buffer: Vec<u8>,
-    /// So far `buffer` has been searched.
+    /// Length of the part of `buffer` that has been searched.
     searched: usize,
     in_quotes: bool,
     ended: bool,
@@ -66,7 +66,7 @@ pub struct Blocks<R> {
 }
 
 impl<R: Read> Blocks<R> {
-    /// Of a file from its beginning. A byte order mark is passed over.
+    /// Returns the blocks of a file from its beginning. A byte order mark is passed over.
     pub fn new(mut input: R, boundary: Boundary) -> io::Result<Self> {
         let mut buffer = Vec::with_capacity(READ_BYTES);
         input.by_ref().take(3).read_to_end(&mut buffer)?;
@@ -77,7 +77,7 @@ impl<R: Read> Blocks<R> {
         Ok(Self { input, boundary, buffer, searched: 0, in_quotes: false, ended, records: 0 })
     }
 
-    /// The next block of at most `most` records; `None` at the end.
+    /// Returns the next block of at most `most` records; `None` at the end.
     pub fn next_block(&mut self, most: usize) -> Result<Option<Block>, SplitError> {
         let mut ends = Vec::new();
         loop {
@@ -120,7 +120,7 @@ impl<R: Read> Blocks<R> {
         Ok(())
     }
 
-    /// Searches on for the end of a record: the index after its line feed.
+    /// Searches on for the end of a record; returns the index after its line feed.
     fn find_end(&mut self) -> Option<usize> {
         if self.boundary == Boundary::Line {
             let found = memchr(b'\n', &self.buffer[self.searched..]);
@@ -167,7 +167,7 @@ impl<R: Read> Blocks<R> {
 mod tests {
     use super::*;
 
-    /// A reader that gives one byte at a time, so that every state is cut everywhere.
+    /// Reader that gives one byte at a time, so that every state is cut everywhere.
     struct Trickle<'a>(&'a [u8]);
     impl Read for Trickle<'_> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
@@ -215,6 +215,26 @@ mod tests {
             }
         }
         assert_eq!(split("{\"a\":\"\n{}\n", Boundary::Line, 9), [["{\"a\":\"\n", "{}\n"]]);
+    }
+
+    /// The fields of all records in a text, as the CSV reader finds them.
+    fn fields(text: &str) -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        reader.records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    #[test]
+    fn records_cut_one_by_one_have_the_fields_that_they_have_together() {
+        let letters = ["a", ",", "\"", "\n", "\r"];
+        let mut texts = vec![String::new()];
+        for _ in 0..6 {
+            texts = texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}"))).collect();
+            for text in &texts {
+                let records = split(text, Boundary::Csv, 100).concat();
+                let one_by_one: Vec<Vec<String>> = records.iter().flat_map(|record| fields(record)).collect();
+                assert_eq!(one_by_one, fields(&records.concat()), "{text:?} cut into {records:?}");
+            }
+        }
     }
 
     #[test]

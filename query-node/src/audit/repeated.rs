@@ -1,7 +1,7 @@
-//! Refusals that cost a sender nothing are counted, not listed: a flood of them must not fill the disk.
+//! Refusals that cost a sender nothing are counted, not listed, so that a flood of them does not fill the disk.
 //!
-//! The first of a kind is written before it is answered. What follows within a minute is counted, and written as one
-//! entry when the minute is over, or with the next of its kind after that. A kind is a sender and a code: there are as
+//! The first of a kind is written before it is answered. Those that follow within a minute are counted, and written as one
+//! entry when the minute is over, or with the next of their kind after that. A kind is a sender and a code: there are as
 //! many senders as members, because only those come as far as this.
 
 use std::collections::HashMap;
@@ -14,41 +14,36 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::entry::Entry;
 
-/// Refusals of envelopes that nobody read, as far as they are not written yet.
+/// Counter of refusals of unread envelopes that are not written yet.
 #[derive(Debug)]
-pub struct Floods {
+pub struct RepeatedRefusals {
     kinds: Mutex<HashMap<(JurisdictionId, Code), Kind>>,
     window: Duration,
 }
 
 #[derive(Debug)]
 struct Kind {
+    /// Time of the last refusal that was written.
     written: Timestamp,
-    /// How many have come since, and the last of them.
+    /// Number of refusals since then, and the last of them.
     counted: Option<(u64, Refusal)>,
 }
 
-impl Default for Floods {
+impl Default for RepeatedRefusals {
     fn default() -> Self {
-        Self::with_window(Duration::from_mins(1))
+        Self { kinds: Mutex::default(), window: Duration::from_mins(1) }
     }
 }
 
-impl Floods {
-    /// Counts together what comes within so long.
-    #[must_use]
-    pub fn with_window(window: Duration) -> Self {
-        Self { kinds: Mutex::default(), window }
-    }
-
-    /// For how long refusals are counted together.
+impl RepeatedRefusals {
+    /// Returns the time for which refusals are counted together.
     #[must_use]
     pub fn window(&self) -> Duration {
         self.window
     }
 
-    /// One more refusal. What it returns is to be written before the refusal is sent; with `None` it was counted, and
-    /// [`counted`](Self::counted) has it.
+    /// Takes one more refusal. Returns the entry that is to be written before the refusal is sent; with `None` the refusal
+    /// was counted, and [`take_counted`](Self::take_counted) has it.
     pub fn add(&self, from: &JurisdictionId, refusal: &Refusal, now: Timestamp) -> Option<Entry> {
         let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
         let mut kinds = self.kinds.lock();
@@ -66,8 +61,8 @@ impl Floods {
         Some(Entry::TurnedAway { from: from.clone(), refusal: refusal.clone(), times: before + 1 })
     }
 
-    /// What was counted and is not written, an entry for each kind. It is to be written now.
-    pub fn counted(&self) -> Vec<Entry> {
+    /// Returns an entry for each kind of which refusals were counted and are not written. They are to be written now.
+    pub fn take_counted(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for ((from, _), kind) in self.kinds.lock().iter_mut() {
             if let Some((times, refusal)) = kind.counted.take() {
@@ -92,22 +87,22 @@ mod tests {
 
     #[test]
     fn a_flood_is_two_entries_a_minute_and_no_one_is_lost() {
-        let floods = Floods::default();
+        let refusals = RepeatedRefusals::default();
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         let forged = Refusal::new(Code::Identity, "the signature does not hold");
         let replayed = Refusal::new(Code::Envelope, "used before");
-        assert_eq!(times(floods.add(&jid("HK"), &forged, start).as_ref()), Some(1));
+        assert_eq!(times(refusals.add(&jid("HK"), &forged, start).as_ref()), Some(1));
         for n in 0..10_000 {
             let now = start + SignedDuration::from_millis(n);
-            assert_eq!(floods.add(&jid("HK"), &forged, now), None);
+            assert_eq!(refusals.add(&jid("HK"), &forged, now), None);
         }
-        assert_eq!(times(floods.add(&jid("HK"), &replayed, start).as_ref()), Some(1), "another kind");
-        assert_eq!(times(floods.add(&jid("MO"), &forged, start).as_ref()), Some(1), "another sender");
-        let counted = floods.counted();
+        assert_eq!(times(refusals.add(&jid("HK"), &replayed, start).as_ref()), Some(1), "another kind");
+        assert_eq!(times(refusals.add(&jid("MO"), &forged, start).as_ref()), Some(1), "another sender");
+        let counted = refusals.take_counted();
         assert_eq!((counted.len(), times(counted.first())), (1, Some(10_000)));
-        assert!(floods.counted().is_empty(), "told once");
-        assert_eq!(floods.add(&jid("HK"), &forged, start), None);
+        assert!(refusals.take_counted().is_empty(), "told once");
+        assert_eq!(refusals.add(&jid("HK"), &forged, start), None);
         let later = start + SignedDuration::from_mins(2);
-        assert_eq!(times(floods.add(&jid("HK"), &forged, later).as_ref()), Some(2), "with what was counted before");
+        assert_eq!(times(refusals.add(&jid("HK"), &forged, later).as_ref()), Some(2), "with what was counted before");
     }
 }

@@ -8,11 +8,11 @@ use arrow::csv::ReaderBuilder;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
-use super::fault::SourceFault;
 use super::records::{BlockDecoder, RecordFormat};
 use super::split::{Block, Boundary};
+use crate::sources::SourceFault;
 
-/// The format.
+/// CSV with a header.
 #[derive(Debug)]
 pub struct Csv;
 
@@ -56,31 +56,21 @@ impl RecordFormat for Csv {
     }
 }
 
-/// The names in a header line.
-fn header(line: &[u8]) -> Result<Vec<String>, SourceFault> {
-    let text = std::str::from_utf8(line).map_err(|_| SourceFault::Unreadable)?;
-    let mut names = Vec::new();
-    let mut name = String::new();
-    let mut chars = text.trim_end_matches(['\r', '\n']).chars().peekable();
-    let mut quoted = false;
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                name.push('"');
-            }
-            '"' if quoted || name.is_empty() => quoted = !quoted,
-            ',' if !quoted => names.push(std::mem::take(&mut name)),
-            other => name.push(other),
-        }
+/// Returns the names in the header, which is the record that `bytes` hold.
+fn header(bytes: &[u8]) -> Result<Vec<String>, SourceFault> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut records = reader.records();
+    let (first, second) = (records.next(), records.next());
+    match (first, second) {
+        (Some(Ok(names)), None) => Ok(names.iter().map(str::to_owned).collect()),
+        // A second record is one that a lone carriage return has ended: data that would be lost.
+        _ => Err(SourceFault::Unreadable),
     }
-    names.push(name);
-    Ok(names)
 }
 
 #[derive(Debug)]
 struct CsvDecoder {
-    /// All columns of the file, in its order; those that are not declared are passed over.
+    /// All columns of the file, in its order; those that are not declared are not decoded.
     file_schema: SchemaRef,
     projection: Vec<usize>,
 }
@@ -115,10 +105,14 @@ mod tests {
         for (line, names) in [
             ("a,b\n", vec!["a", "b"]),
             ("\"a \"\"x\"\"\",\"b,c\",就诊\r\n", vec!["a \"x\"", "b,c", "就诊"]),
+            ("\"cost\nin CNY\",\"\r\n\"\n", vec!["cost\nin CNY", "\r\n"]),
             ("a,,b", vec!["a", "", "b"]),
+            ("5\" pipe,\"\"\n", vec!["5\" pipe", ""]),
         ] {
             assert_eq!(header(line.as_bytes()).unwrap(), names, "{line:?}");
         }
-        assert_eq!(header(b"a,\xff\n"), Err(SourceFault::Unreadable));
+        for bytes in [&b"a,\xff\n"[..], b"\n", b"", b"a,b\r1,2\r3,4\n"] {
+            assert_eq!(header(bytes), Err(SourceFault::Unreadable), "{bytes:?}");
+        }
     }
 }

@@ -1,0 +1,153 @@
+//! Sources of a jurisdiction's own datasets, as its node reads them.
+//!
+//! A kind of source is a variant of [`SourceKind`] with a struct of its own. In the file its fields stand in an object under
+//! the variant's name, and those of the other kinds are absent; the fields of files stand beside the dataset's own, as nodes
+//! expect that know no other kind. A node that does not know a kind leaves out the dataset.
+
+use serde::{Deserialize, Serialize};
+
+use crate::columns::ColumnType;
+use crate::names::{SqlName, TableRef};
+
+/// Source of one dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Fields", into = "Fields")]
+pub struct SourceSpec {
+    /// Table of the dataset itself: `shenzhen.health.visits`.
+    pub table: TableRef,
+    /// Kind of the source, and where its records lie.
+    pub kind: SourceKind,
+    /// Names and types of the columns as they lie in the source, in any order; every declared one must be there.
+    pub columns: Vec<SourceColumn>,
+    /// Largest number of rows of any one privacy unit, where the custodian knows it: it lets a row count decide a cell.
+    pub max_rows_per_unit: Option<u64>,
+}
+
+/// Kind of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SourceKind {
+    /// Files in a folder of the node's.
+    Files(FilesSpec),
+}
+
+/// File, or folder of files of one format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FilesSpec {
+    /// Root that paths may not leave.
+    pub root: String,
+    /// File or folder below `root`.
+    pub path: String,
+    /// Format of the files.
+    pub format: SourceFormat,
+    /// Treatment of records that cannot be read.
+    pub bad_records: BadRecords,
+}
+
+/// Column as it lies in the source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceColumn {
+    /// Name in SQL.
+    pub name: SqlName,
+    /// Name in the source (any text): the same unless the manifest says otherwise.
+    pub source_name: String,
+    /// Type.
+    #[serde(rename = "type")]
+    pub data_type: ColumnType,
+}
+
+/// Format of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values with a header line (RFC 4180), UTF-8.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// Treatment of records that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum BadRecords {
+    /// The file is refused, and so is every query over it, until it is mended.
+    #[default]
+    Reject,
+    /// The record is left out and counted; the count is in the owner's log.
+    Skip,
+}
+
+/// Source as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Fields {
+    table: TableRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<SourceFormat>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bad_records: Option<BadRecords>,
+    columns: Vec<SourceColumn>,
+    max_rows_per_unit: Option<u64>,
+}
+
+impl From<SourceSpec> for Fields {
+    fn from(spec: SourceSpec) -> Self {
+        let SourceSpec { table, kind, columns, max_rows_per_unit } = spec;
+        let SourceKind::Files(FilesSpec { root, path, format, bad_records }) = kind;
+        Self {
+            table,
+            root: Some(root),
+            path: Some(path),
+            format: Some(format),
+            bad_records: Some(bad_records),
+            columns,
+            max_rows_per_unit,
+        }
+    }
+}
+
+impl TryFrom<Fields> for SourceSpec {
+    type Error = String;
+
+    fn try_from(fields: Fields) -> Result<Self, Self::Error> {
+        let Fields { table, root, path, format, bad_records, columns, max_rows_per_unit } = fields;
+        let (Some(root), Some(path), Some(format), Some(bad_records)) = (root, path, format, bad_records) else {
+            return Err(format!("the source of {table} has no root, path, format and badRecords"));
+        };
+        let kind = SourceKind::Files(FilesSpec { root, path, format, bad_records });
+        Ok(Self { table, kind, columns, max_rows_per_unit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILES: &str = r#"{"table":"shenzhen.health.visits","root":"/data","path":"visits","format":"csv","badRecords":"skip","columns":[{"name":"id","sourceName":"编号","type":"string"}],"maxRowsPerUnit":null}"#;
+
+    #[test]
+    fn the_fields_of_files_stand_beside_the_others() {
+        let spec: SourceSpec = serde_json::from_str(FILES).unwrap();
+        let SourceKind::Files(files) = &spec.kind;
+        assert_eq!((files.root.as_str(), files.path.as_str(), files.format), ("/data", "visits", SourceFormat::Csv));
+        assert_eq!(serde_json::to_string(&spec).unwrap(), FILES);
+    }
+
+    #[test]
+    fn a_source_of_another_kind_or_of_none_is_refused() {
+        for (text, why) in [
+            (FILES.replacen("\"root\":\"/data\",", "", 1), "has no root"),
+            (FILES.replacen("\"root\"", "\"bucket\"", 1), "bucket"),
+            (FILES.replacen("\"csv\"", "\"orc\"", 1), "orc"),
+        ] {
+            let error = serde_json::from_str::<SourceSpec>(&text).unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+}

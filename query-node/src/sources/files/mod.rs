@@ -1,0 +1,77 @@
+//! Files below a root that no path leaves: a file, or a folder of files of one format.
+
+mod csv;
+mod ndjson;
+mod parquet;
+mod path;
+mod records;
+mod split;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use wanqu_model::bundle::{FilesSpec, SourceFormat, SourceSpec};
+use wanqu_model::names::TableRef;
+
+use super::Source;
+use super::fault::SourceFault;
+use super::fingerprint::Fingerprint;
+use path::SourceFile;
+use wanqu_model::refusal::Refusal;
+
+/// Returns the source that a bundle describes.
+pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
+    match files.format {
+        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, Arc::new(csv::Csv))),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, Arc::new(ndjson::Ndjson))),
+    }
+}
+
+/// The files of a dataset.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// Table of the dataset, for messages.
+    dataset: TableRef,
+    /// Folder that no path leaves.
+    root: String,
+    /// File or folder below the root.
+    path: String,
+    /// Endings of the names of a folder's files.
+    extensions: &'static [&'static str],
+}
+
+impl Files {
+    /// Returns the files that a bundle describes.
+    fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str]) -> Self {
+        Self { dataset: spec.table.clone(), root: files.root.clone(), path: files.path.clone(), extensions }
+    }
+
+    /// Lists the files as they are now, on a thread that may block.
+    ///
+    /// # Errors
+    /// See [`path::files`].
+    async fn list(&self) -> Result<Vec<SourceFile>, SourceFault> {
+        let files = self.clone();
+        let listed = tokio::task::spawn_blocking(move || files.list_now()).await;
+        listed.unwrap_or(Err(SourceFault::Unreadable))
+    }
+
+    fn list_now(&self) -> Result<Vec<SourceFile>, SourceFault> {
+        path::files(&self.root, &self.path, self.extensions)
+    }
+
+    /// Returns the fingerprint of the files as they are now: their paths, lengths and times.
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
+        let files = self.list().await.map_err(|fault| fault.refusal(&self.dataset))?;
+        let parts = files
+            .iter()
+            .map(|file| (file.path.as_os_str().as_encoded_bytes(), (file.bytes, file.modified, file.changed)));
+        Ok(Fingerprint::of(parts))
+    }
+
+    /// Returns the length of all files in bytes, 0 if they cannot be listed.
+    fn approximate_bytes(&self) -> u64 {
+        self.list_now().map_or(0, |files| files.iter().map(|file| file.bytes).sum())
+    }
+}
