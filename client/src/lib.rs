@@ -19,6 +19,8 @@ pub mod reason;
 pub mod refusal;
 pub mod report;
 pub mod status;
+mod unanswered;
 pub mod wire;
 
 pub use client::Client;
+pub use unanswered::Unanswered;
