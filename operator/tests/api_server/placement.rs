@@ -1,7 +1,8 @@
 //! Where nodes run: in another namespace, in another cluster, under another operator.
 
 use serde_json::{Value, json};
-use wanqu_testbed::{ControlPlane, until};
+use wanqu_testbed::ControlPlane;
+use wanqu_testing::until;
 
 use crate::bed::{Bed, condition};
 use crate::conditions::bundle;
@@ -183,10 +184,9 @@ async fn a_node_in_another_cluster_comes_and_goes_and_a_lost_way_there_says_so()
     let sets: kube::Api<k8s_openapi::api::apps::v1::StatefulSet> = kube::Api::namespaced(there.clone(), "wanqu-mo");
     let limit = std::time::Duration::from_mins(1);
     until("the node in the other cluster", limit, async || {
-        Ok(sets.get_opt("macau-node").await.unwrap().map(drop).ok_or_else(String::new))
+        sets.get_opt("macau-node").await.unwrap().map(drop).ok_or("it is not there")
     })
-    .await
-    .unwrap();
+    .await;
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(there, "wanqu-mo");
     assert!(secrets.get_opt("macau-identity").await.unwrap().is_some());
     assert!(secrets.get_opt("macau-ca").await.unwrap().is_none(), "the authority's key stays at home");
