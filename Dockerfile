@@ -21,7 +21,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     if [ -n "${PREBUILT}" ]; then \
         programs="${PREBUILT}"; \
     else \
-        cargo build --locked --profile "${PROFILE}" --package query-node --package wanqu-operator --bins; \
+        cargo build --locked --profile "${PROFILE}" --package query-node --package wanqu-cli --package wanqu-operator --bins; \
         programs="target/$(if [ "${PROFILE}" = dev ]; then echo debug; else echo "${PROFILE}"; fi)"; \
     fi; \
     for program in query-node wanqu wanqu-operator; do install -m 0755 "${programs}/${program}" /out/; done

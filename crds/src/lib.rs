@@ -7,14 +7,11 @@
 //!                                    Placements (addresses, CAs, keys, folders)
 //! ```
 
-pub mod bundle;
-pub mod columns;
 mod compile;
 mod finding;
 pub mod generated;
 pub mod kinds;
 pub mod manifests;
-pub mod names;
 mod placements;
 mod reference;
 mod resources;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// What is known of the members once they are placed. Everything is optional: without it, the manifests alone speak.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,63 +1,22 @@
-//! How the names and types of this crate look in a custom resource's schema.
-//!
-//! A name's syntax is checked twice: by the API server, from the patterns below, and by the name's own constructor. The
-//! tests hold the two against each other.
+//! Schemas that several kinds share: names of tables, points in time, conditions.
 
-use std::borrow::Cow;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use wanqu_model::schema as names;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+mod own {
+    use crate::kinds::LocalTable;
 
-use crate::columns::ColumnType;
-use crate::kinds::LocalTable;
-use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
-
-/// Gives newtypes over text their schemas: a pattern (RE2), the greatest length, and words for `kubectl explain`.
-macro_rules! text_schemas {
-    ($($ty:ident { $pattern:literal, $max:literal, $description:literal })*) => {
-        $(impl JsonSchema for $ty {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($ty).into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "maxLength": $max, "description": $description })
-            }
-        })*
-
-        /// Reads a text as the name whose schema has this pattern, and says what is wrong with it; nothing if no name has it.
-        pub(crate) fn parse_name(pattern: &str, text: &str) -> Option<Result<(), String>> {
-            match pattern {
-                $($pattern => Some(text.parse::<$ty>().map(|_| ()).map_err(|error| error.to_string())),)*
-                _ => None,
-            }
+    wanqu_model::text_schemas! {
+        LocalTable {
+            "^[a-z][a-z0-9_]{0,62}[.][a-z][a-z0-9_]{0,62}$", 127,
+            "A table's name inside its catalog: its domain, a point, and its own name, for example health.visits."
         }
-    };
+    }
 }
 
-text_schemas! {
-    JurisdictionId { "^[A-Z]{2}(-[A-Z0-9]{1,3})?$", 6, "A jurisdiction's identifier, for example CN-SZ." }
-    SqlName { "^[a-z][a-z0-9_]{0,62}$", 63, "A lower-case SQL name, for example visits_2019." }
-    LocalTable {
-        "^[a-z][a-z0-9_]{0,62}[.][a-z][a-z0-9_]{0,62}$", 127,
-        "A table's name inside its catalog: its domain, a point, and its own name, for example health.visits."
-    }
-    Purpose {
-        "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", 63,
-        "Why a researcher asks, as a short code, for example health-planning."
-    }
-    ResourceName {
-        "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", 253,
-        "The name of a resource in the same namespace."
-    }
-    // Whether it is one is for a rule of the API server: no pattern can tell.
-    Cidr { "^[0-9a-fA-F.:]{2,45}/[0-9]{1,3}$", 49, "Addresses that begin alike, for example 203.0.113.0/24." }
-    ColumnType {
-        "^(boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)]|list[(](boolean|int32|int64|float64|string|date|timestamp|decimal[(][0-9]{1,2}, *[0-9]{1,2}[)])[)])$",
-        64,
-        "A column's type: boolean, int32, int64, float64, decimal(P,S), string, date, timestamp or list(TYPE)."
-    }
+/// Reads a text as the name whose schema has this pattern, and says what is wrong with it; `None` if no name has it.
+pub(crate) fn parse_name(pattern: &str, text: &str) -> Option<Result<(), String>> {
+    own::parse_name(pattern, text).or_else(|| names::parse_name(pattern, text))
 }
 
 /// A point in time, RFC 3339.
@@ -100,49 +59,28 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
 
 #[cfg(test)]
 mod tests {
+    use schemars::JsonSchema;
+
     use super::*;
+    use crate::kinds::LocalTable;
 
     /// What the API server takes, the constructor takes; what it does not, neither does.
     #[test]
-    fn patterns_and_constructors_agree() {
-        fn check<T: JsonSchema + std::str::FromStr>(texts: &[&str]) {
-            let schema = T::json_schema(&mut SchemaGenerator::default());
-            let pattern = schema.get("pattern").and_then(|p| p.as_str()).expect("a name has a pattern");
-            let most =
-                schema.get("maxLength").and_then(serde_json::Value::as_u64).expect("a name has a greatest length");
-            let regex = regex::Regex::new(pattern).expect("a pattern is a regular expression");
-            let mut taken = 0;
-            for text in texts {
-                let by_schema = regex.is_match(text) && text.chars().count() as u64 <= most;
-                assert_eq!(by_schema, text.parse::<T>().is_ok(), "{} {text:?}", T::schema_name());
-                taken += usize::from(by_schema);
-            }
-            assert!((1..texts.len()).contains(&taken), "{}: both ways", T::schema_name());
+    fn the_pattern_of_a_local_table_and_its_constructor_agree() {
+        let schema = LocalTable::json_schema(&mut SchemaGenerator::default());
+        let pattern = schema.get("pattern").and_then(|p| p.as_str()).expect("a name has a pattern");
+        let regex = regex::Regex::new(pattern).expect("a pattern is a regular expression");
+        for (text, taken) in [
+            ("health.visits", true),
+            ("health", false),
+            ("a.b.c", false),
+            (".b", false),
+            ("a.", false),
+            ("Health.visits", false),
+            ("health.1", false),
+            (&"a".repeat(64), false),
+        ] {
+            assert_eq!((regex.is_match(text), text.parse::<LocalTable>().is_ok()), (taken, taken), "{text:?}");
         }
-        let long = "a".repeat(64);
-        let fits = "a".repeat(63);
-        let dotted = [fits.as_str(); 4].join(".");
-        check::<JurisdictionId>(&["CN-SZ", "HK", "CN-44", "hk", "CN-", "CN-ABCD", "CHN", "", "HK "]);
-        check::<SqlName>(&["visits_2019", "a", "__unit", "_a", "1a", "A", "a-b", "", &fits, &long]);
-        check::<LocalTable>(&["health.visits", "health", "a.b.c", ".b", "a.", "Health.visits", "health.1", &long]);
-        check::<Purpose>(&["health-planning", "a", "-a", "a-", "A", "", "a.b", &fits, &long]);
-        check::<ResourceName>(&["sz-visits", "a.b", "a..b", ".a", "a.", "a_b", "A", "", "-a", &fits, &long, &dotted]);
-        check::<Cidr>(&["203.0.113.0/24", "2001:db8::/32", "::/0", "10.0.0.1", "gba.example/8", "10.0.0.0/", "/8", ""]);
-        check::<ColumnType>(&[
-            "boolean",
-            "int64",
-            "decimal(12,2)",
-            "decimal(12, 2)",
-            "list(float64)",
-            "list(decimal(4,1))",
-            "int",
-            "Int64",
-            "list(list(int32))",
-            "decimal(12)",
-            "decimal()",
-            "list()",
-            "string ",
-            "",
-        ]);
     }
 }

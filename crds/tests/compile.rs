@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use wanqu_crds::bundle::{NodeBundle, ReleaseRule};
-use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
+use wanqu_model::bundle::{NodeBundle, ReleaseRule};
+use wanqu_model::names::JurisdictionId;
 
 fn good() -> Resources {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");

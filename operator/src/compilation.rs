@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 use wanqu_crds::{Compiled, Finding};
 
 use crate::framework::hash::sha256;
@@ -260,7 +260,7 @@ spec: {id: HK, sqlName: hongkong}
         assert_eq!(first, second);
         let mut json = Vec::new();
         GzDecoder::new(first.gzip.as_slice()).read_to_end(&mut json).unwrap();
-        let bundle: wanqu_crds::bundle::NodeBundle = serde_json::from_slice(&json).unwrap();
+        let bundle: wanqu_model::bundle::NodeBundle = serde_json::from_slice(&json).unwrap();
         assert_eq!(bundle.trust_domain, "gba.example");
         assert_eq!(BundleFile::new(&json, true).digest, first.digest);
         assert!(!first.names_own_authority, "nobody has said what its authority is");

@@ -8,8 +8,8 @@ use futures::future::join_all;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde::Deserialize;
-use wanqu_crds::bundle::AgreementState;
-use wanqu_crds::names::{JurisdictionId, ResourceName};
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::{JurisdictionId, ResourceName};
 
 use crate::framework::http::Http;
 

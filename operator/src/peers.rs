@@ -12,7 +12,7 @@ use futures::future::join_all;
 use kube::ResourceExt;
 use parking_lot::RwLock;
 use wanqu_crds::kinds::Jurisdiction;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 use crate::framework::Context;
 use crate::framework::watched::in_namespace;

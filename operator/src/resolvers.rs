@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use wanqu_crds::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// Returns the name servers of a `resolv.conf`. Those of a pod are the cluster's, but for loopback addresses.
 #[must_use]

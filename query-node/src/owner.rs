@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
-use wanqu_crds::names::{JurisdictionId, TableRef};
+use wanqu_client::status::internal;
+use wanqu_gate::{AuditReference, AuditedRelease, Ending, GatedRelease};
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::admission::{self, Request};
+use wanqu_rules::envelope::Envelope;
 
-use crate::admission::{self, Request};
 use crate::audit::{Asked, Entry, Floods, Log, Receipt};
 use crate::clock::Clock;
-use crate::exchange::envelope::Envelope;
-use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, agreements_with, deadline_passed, internal};
-use crate::gate::{self, AuditReference, AuditedRelease, Ending, GatedRelease};
-use crate::refusal::{Code, Refusal};
+use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, agreements_with, deadline_passed};
 use crate::state::{Live, NodeState};
 
 /// An owner node's service.
@@ -49,7 +50,7 @@ impl Owner {
     ) -> Result<(Vec<TableRef>, GatedRelease), Refusal> {
         let asked = Request { envelope: request.envelope(), peer: request.peer() };
         let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
-        let release = gate::release(&admitted, &state.engine).await?;
+        let release = wanqu_gate::release(&admitted, &state.engine).await?;
         Ok((admitted.tables().to_vec(), release))
     }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use prometheus_client::metrics::gauge::Gauge;
-use wanqu_crds::bundle::NodeBundle;
+use wanqu_model::bundle::NodeBundle;
+use wanqu_rules::catalog::Catalog;
+use wanqu_rules::planner::Planner;
 
 use crate::bundle_file::FiledBundle;
-use crate::catalog::Catalog;
 use crate::engine::{Engine, EngineError, RemotePublic};
-use crate::planner::Planner;
 
 /// One bundle, made ready.
 #[derive(Debug)]

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use query_node::answer::{Event, Question, Summary};
-use query_node::gateway::Client;
-use query_node::local::{LocalFederation, LocalOptions};
-use query_node::refusal::{Code, Refusal};
 use tempfile::TempDir;
-use wanqu_crds::bundle::Subject;
+use wanqu_cli::local::{LocalFederation, LocalOptions};
+use wanqu_client::Client;
 use wanqu_crds::manifests;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::answer::{Event, Question, Summary};
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 use crate::compare::Rows;
 use crate::tap::Recorder;

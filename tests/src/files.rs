@@ -7,7 +7,7 @@ use std::path::Path;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::error::ArrowError;
 use parquet::arrow::ArrowWriter;
-use wanqu_crds::bundle::SourceFormat;
+use wanqu_model::bundle::SourceFormat;
 
 /// A table as it lies at its owner, before any mapping.
 #[derive(Debug, Clone)]

@@ -7,13 +7,13 @@ use arrow::datatypes::{DataType, Field, Schema};
 use futures::StreamExt;
 use jiff::Timestamp;
 use query_node::exchange::Exchange;
-use query_node::exchange::envelope::{ENVELOPE_VERSION, Envelope};
-use query_node::fragment::Fragment;
-use query_node::identity::{Authority, NodeIdentity, Trust, Validity};
-use query_node::refusal::Refusal;
 use uuid::Uuid;
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{Authority, NodeIdentity, Trust, Validity};
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
+use wanqu_rules::fragment::Fragment;
 
 use crate::federation::{Federation, jid, researcher};
 

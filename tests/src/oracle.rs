@@ -15,10 +15,10 @@ use datafusion::catalog::{CatalogProvider, MemTable, MemoryCatalogProvider, Memo
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::lit;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use query_node::catalog::arrow_type;
-use wanqu_crds::bundle::{NodeBundle, Slice, SourceSpec};
-use wanqu_crds::columns::ColumnClass;
-use wanqu_crds::names::{JURISDICTION_COLUMN, TableRef};
+use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
+use wanqu_model::columns::ColumnClass;
+use wanqu_model::names::{JURISDICTION_COLUMN, TableRef};
+use wanqu_rules::catalog::arrow_type;
 
 use crate::compare::Rows;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use query_node::local::Amend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_cli::local::Amend;
+use wanqu_model::names::JurisdictionId;
 
 /// A relay. It ends with the runtime that it was opened on.
 pub struct Relay {

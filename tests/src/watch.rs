@@ -1,6 +1,6 @@
 //! Watching everything at once: what crosses, what the researcher sees, and what is logged.
 
-use query_node::refusal::Refusal;
+use wanqu_model::refusal::Refusal;
 
 use crate::federation::{Answered, Federation};
 use crate::health::Canaries;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use wanqu_crds::bundle::NodeBundle;
 use wanqu_crds::{Placements, compile, manifests};
+use wanqu_model::bundle::NodeBundle;
 
 use crate::files::RawTable;
 use crate::health::{self, HealthOptions};

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use query_node::answer::JurisdictionOutcome;
-use query_node::exchange::envelope::Envelope;
-use query_node::identity::{Authority, Validity};
-use query_node::refusal::Refusal;
 use tokio::sync::Mutex;
+use wanqu_identity::{Authority, Validity};
+use wanqu_model::answer::JurisdictionOutcome;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::envelope::Envelope;
 use wanqu_tests::attacks::{self, Attack, Outcome};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN};
 use wanqu_tests::grammar::RandomQuery;

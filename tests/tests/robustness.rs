@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
-use query_node::answer::{Event, Question};
 use query_node::audit::{self, Entry, Filter};
-use query_node::refusal::{Code, Refusal};
+use wanqu_model::answer::{Event, Question};
+use wanqu_model::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::tpch;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use wanqu_model::names::{Purpose, ResourceName};
+
 use super::index::Index;
 use super::policies;
 use crate::finding::{Finding, Findings};
 use crate::kinds::{DataSharingAgreement, Grade, ResearchProject};
-use crate::names::{Purpose, ResourceName};
 use crate::resources::Resources;
 use crate::sourced::Sourced;
 

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use wanqu_model::bundle::{Agreement, AgreementState};
+use wanqu_model::names::{ResourceName, TableRef};
 
 use super::common;
 use super::index::{Index, unknown};
-use crate::bundle::{Agreement, AgreementState};
 use crate::finding::{Findings, instead};
 use crate::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
-use crate::names::{ResourceName, TableRef};
 use crate::sourced::Sourced;
 
 /// Every agreement, ordered by name.

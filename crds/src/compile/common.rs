@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wanqu_model::bundle::{ColumnSpec, CommonTableInfo, Slice};
+use wanqu_model::columns::{ColumnClass, ColumnType};
+use wanqu_model::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
+
 use super::index::{Index, unknown};
 use super::mapping::{self, Reads};
 use super::{datasets, policies, types};
-use crate::bundle::{ColumnSpec, CommonTableInfo, Slice};
-use crate::columns::{ColumnClass, ColumnType};
 use crate::finding::{Findings, instead};
 use crate::kinds::{ColumnMapping, CommonColumn, CommonTable, CommonTableSpec, Dataset, DatasetSpec, ServedTable};
-use crate::names::{COMMON_CATALOG, JURISDICTION_COLUMN, JurisdictionId, ResourceName, SqlName};
 use crate::sourced::Sourced;
 
 /// The catalog of the common tables, as a name.

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
+use wanqu_model::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
+use wanqu_model::columns::{ColumnClass, ColumnType};
+use wanqu_model::names::{JurisdictionId, SqlName};
+
 use super::index::{Index, unknown};
 use super::policies;
-use crate::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
-use crate::columns::{ColumnClass, ColumnType};
 use crate::finding::Findings;
 use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
-use crate::names::{JurisdictionId, SqlName};
 use crate::placements::Placements;
 use crate::sourced::Sourced;
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use wanqu_model::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName, WHOLE_CATALOG};
+
 use crate::finding::{Finding, Findings, instead};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
 };
-use crate::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName, WHOLE_CATALOG};
 use crate::resources::Resources;
 use crate::sourced::Sourced;
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use wanqu_model::bundle::{Issuer, Member};
+
 use super::index::Index;
-use crate::bundle::{Issuer, Member};
 use crate::finding::Findings;
 use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
 use crate::placements::{Placement, Placements};

@@ -17,10 +17,13 @@ mod types;
 
 use std::collections::BTreeMap;
 
-use crate::bundle::{Agreement, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
+use wanqu_model::bundle::{
+    Agreement, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec,
+};
+use wanqu_model::names::{JurisdictionId, ResourceName, SqlName};
+
 use crate::finding::{Finding, Findings};
 use crate::kinds::LimitsSpec;
-use crate::names::{JurisdictionId, ResourceName, SqlName};
 use crate::placements::Placements;
 use crate::resources::Resources;
 pub use advice::advise;

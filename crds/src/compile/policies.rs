@@ -1,10 +1,11 @@
 //! Which release rule holds for a dataset.
 
+use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::names::ResourceName;
+
 use super::index::{Index, unknown};
-use crate::bundle::ReleaseRule;
 use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicySpec};
-use crate::names::ResourceName;
 use crate::sourced::Sourced;
 
 /// The strictest of the federation's own rule and of all policies that apply: the federation's always does.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use wanqu_model::bundle::Project;
+use wanqu_model::names::ResourceName;
+
 use super::index::{Index, unknown};
-use crate::bundle::Project;
 use crate::finding::{Findings, instead};
 use crate::kinds::ResearchProject;
-use crate::names::ResourceName;
 use crate::sourced::Sourced;
 
 /// Every project, ordered by name.

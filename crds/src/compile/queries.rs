@@ -1,9 +1,10 @@
 //! Questions that are declared beside the federation. No bundle holds them; what they refer to must be there.
 
+use wanqu_model::names::Purpose;
+
 use super::index::{Index, unknown};
 use crate::finding::{Findings, instead};
 use crate::kinds::FederatedQuery;
-use crate::names::Purpose;
 use crate::resources::Resources;
 use crate::schedule::Schedule;
 use crate::sourced::Sourced;

@@ -1,6 +1,6 @@
 //! Which column types hold all values of which others.
 
-use crate::columns::ColumnType;
+use wanqu_model::columns::ColumnType;
 
 /// Whether every value of `from` is exactly a value of `to`.
 pub(super) fn fits(from: &ColumnType, to: &ColumnType) -> bool {

@@ -2,11 +2,11 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::bundle::ColocationKey;
+use wanqu_model::columns::{ColumnClass, ColumnType};
+use wanqu_model::names::SqlName;
 
 use super::{LocalTable, Status};
-use crate::bundle::ColocationKey;
-use crate::columns::{ColumnClass, ColumnType};
-use crate::names::SqlName;
 
 /// A schema that several jurisdictions agree on. In SQL it is the union of what their datasets serve.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName, SqlName};
 
 use super::Status;
-use crate::bundle::AgreementState;
-use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName};
 use crate::schema;
 
 /// A directed, dated permission: one jurisdiction may ask another about some of its data, for some purposes.

@@ -3,11 +3,11 @@
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wanqu_model::bundle::{BadRecords, SourceFormat};
+use wanqu_model::columns::{ColumnClass, ColumnType};
+use wanqu_model::names::{JurisdictionId, ResourceName, SqlName};
 
 use super::{LocalTable, Status};
-use crate::bundle::{BadRecords, SourceFormat};
-use crate::columns::{ColumnClass, ColumnType};
-use crate::names::{JurisdictionId, ResourceName, SqlName};
 
 /// One custodian's table: where it lies, what its columns mean, what may be done with each, and whom to protect.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

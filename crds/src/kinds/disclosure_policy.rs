@@ -2,9 +2,9 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::{JurisdictionId, ResourceName};
 
 use super::{Grade, Status};
-use crate::names::{JurisdictionId, ResourceName};
 
 /// A rule that every release of the data it applies to keeps. Of all that apply, the strictest holds.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

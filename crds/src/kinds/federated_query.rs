@@ -4,9 +4,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 
 use super::query_run::QueryRun;
-use crate::names::{JurisdictionId, Purpose, ResourceName};
 use crate::schema;
 
 /// A question over the federation: it is asked at the node of one jurisdiction, in the name of the user who created it.

@@ -2,9 +2,9 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::JurisdictionId;
 
 use super::Status;
-use crate::names::JurisdictionId;
 
 /// A federation of jurisdictions that answer each other's questions while their raw records stay at home.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

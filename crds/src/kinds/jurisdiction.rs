@@ -2,9 +2,9 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
-use crate::names::{JurisdictionId, SqlName};
 
 /// One member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

@@ -4,8 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-
-use crate::names::{NameError, SqlName, TableRef};
+use wanqu_model::names::{NameError, SqlName, TableRef};
 
 /// A table's name without its catalog: `health.visits`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// What may flow to and from a node beyond its federation's own namespaces. Nothing is open that is not said here.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wanqu_model::names::JurisdictionId;
 
-use crate::names::JurisdictionId;
 use crate::schema;
 
 /// What came of one time that a query was asked.

@@ -2,10 +2,10 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::{Purpose, ResourceName};
 
 use super::Status;
-use crate::bundle::Subject;
-use crate::names::{Purpose, ResourceName};
 
 /// A research project: who takes part, what for, and the agreements that it rests on.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::names::Cidr;
+use wanqu_model::names::Cidr;
 
 /// A collector of traces. They hold names of steps, times, ids, members and codes, and nothing of the data or of a question's
 /// text; they tell who asked whom and when.

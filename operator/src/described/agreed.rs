@@ -1,9 +1,9 @@
 //! Condition `Agreed` of an agreement: its other party holds the same terms. Where this operator runs both parties'
 //! nodes, both hold what is declared here; where another operator runs one of them, that node is asked.
 
-use wanqu_crds::bundle::AgreementState;
 use wanqu_crds::kinds::DataSharingAgreementSpec;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::bundle::AgreementState;
+use wanqu_model::names::JurisdictionId;
 
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::framework::watched::{Catalogue, in_namespace};

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_crds::agreement_digest;
-use wanqu_crds::bundle::AgreementState;
 use wanqu_crds::kinds::{DataSharingAgreement, DataSharingAgreementSpec};
+use wanqu_model::bundle::AgreementState;
 
 use super::Described;
 use super::agreed::{Parties, agreed, ours, parties};

@@ -7,9 +7,9 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_client::Client;
-use wanqu_client::answer::{Answer, Event, Keep, Question, Summary};
-use wanqu_client::refusal::{Code, Refusal};
 use wanqu_crds::kinds::FederatedQuery;
+use wanqu_model::answer::{Event, Keep, Question, Summary};
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::inline::{Inline, Rows};
 use super::validate::Accepted;

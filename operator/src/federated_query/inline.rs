@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use arrow::util::display::array_value_to_string;
-use wanqu_client::answer::Summary;
+use wanqu_model::answer::Summary;
 
 /// The most bytes of CSV and IPC stream together. A `ConfigMap` takes 1 MiB.
 const MOST: usize = 512 * 1024;

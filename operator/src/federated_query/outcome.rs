@@ -1,9 +1,9 @@
 //! Outcomes of runs, as their query's status records them.
 
 use kube::ResourceExt;
-use wanqu_client::answer::{JurisdictionOutcome, Summary};
-use wanqu_client::refusal::{Code, Refusal};
 use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
+use wanqu_model::answer::{JurisdictionOutcome, Summary};
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::ask::Answered;
 use super::plan::seconds;

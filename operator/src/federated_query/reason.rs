@@ -1,6 +1,6 @@
 //! Codes of refusals as reasons of conditions.
 
-use wanqu_client::refusal::{Code, Refusal};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// The process that asked is gone.
 pub(super) const INTERRUPTED: &str = "Interrupted";

@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
-use wanqu_client::refusal::{Code, Refusal};
 use wanqu_crds::kinds::FederatedQuery;
+use wanqu_model::refusal::Refusal;
 
 use super::ask::Answered;
 use crate::framework::Context;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use wanqu_crds::Schedule;
 use wanqu_crds::kinds::{FederatedQuery, ResearchProject};
-use wanqu_crds::names::Purpose;
-use wanqu_crds::{Schedule, bundle::Subject};
 use wanqu_identity::{TokenIssuer, gateway_dns};
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::Purpose;
 
 use super::dereference::{Home, References};
 use crate::framework::conditions::{Claim, Reason, Type};

@@ -7,9 +7,9 @@ use kube::core::object::HasStatus;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{Jurisdiction, Status};
-use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Placement, Placements};
 use wanqu_identity::TokenIssuer;
+use wanqu_model::names::JurisdictionId;
 
 use crate::compilation::ObjectState;
 use crate::framework::hash::sha256;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use wanqu_crds::kinds::Federation;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{Inputs, Member, StoredBundle};
 use crate::compilation::{Compilation, ObjectState, Verdict};

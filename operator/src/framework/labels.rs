@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::{Resource, ResourceExt};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// The field manager of all writes, and the reporter of all events.
 pub const MANAGER: &str = "wanqu-operator";

@@ -18,7 +18,7 @@ use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     ResearchProject,
 };
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 use super::guarded::Guarded;
 use super::health::{Health, TaskHealth, TaskName};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use wanqu_crds::kinds::Jurisdiction;
-use wanqu_crds::names::Cidr;
+use wanqu_model::names::Cidr;
 
 use crate::host::{self, Host};
 

@@ -7,8 +7,8 @@ use base64::Engine;
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use wanqu_crds::bundle::{AgreementState, NodeBundle};
 use wanqu_identity::{NodeIdentity, Trust};
+use wanqu_model::bundle::{AgreementState, NodeBundle};
 use wanqu_operator::framework::hash::sha256;
 
 use crate::bed::{Bed, texts};

@@ -23,11 +23,10 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use wanqu_client::Client;
-use wanqu_client::answer::{Answer, Event, Summary};
 use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
+use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_testing::until;
-use world::{World, query};
 
 /// A question that each jurisdiction has a part in.
 const BY_JURISDICTION: &str =

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
-use wanqu_crds::names::JurisdictionId;
 use wanqu_crds::{Placement, Placements, compile, manifests};
 use wanqu_identity::{Authority, TokenIssuer, Validity};
+use wanqu_model::names::JurisdictionId;
 use wanqu_operator::framework::http::Http;
 use wanqu_testing::{free_address, until};
 
@@ -194,7 +194,7 @@ pub fn program(name: &str) -> PathBuf {
             test.parent().and_then(Path::parent).expect("cargo puts tests into a folder of their own").to_owned();
         if ["query-node", "wanqu"].iter().any(|name| !beside.join(name).exists()) {
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--package", "query-node", "--bins"]);
+            build.args(["build", "--quiet", "--package", "query-node", "--package", "wanqu-cli", "--bins"]);
             build.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
             assert!(build.status().expect("cargo runs").success(), "query-node does not build");
         }

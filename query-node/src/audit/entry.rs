@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use wanqu_crds::bundle::{ReleaseRule, Subject};
-use wanqu_crds::names::{JurisdictionId, Purpose, ResourceName};
-
-use crate::exchange::envelope::Envelope;
-use crate::refusal::Refusal;
+use wanqu_model::bundle::{ReleaseRule, Subject};
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::envelope::Envelope;
 
 /// What was asked, by whom and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

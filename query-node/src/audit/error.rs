@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::failure::io_reason;
+use wanqu_model::io_reason;
 
 /// What can be wrong with an audit log. Whichever it is: nothing is released.
 #[derive(Debug, thiserror::Error)]

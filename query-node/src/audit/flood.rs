@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::entry::Entry;
-use crate::refusal::{Code, Refusal};
 
 /// Refusals of envelopes that nobody read, as far as they are not written yet.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Floods {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::testing::jid;
+    use wanqu_fixtures::identity::jid;
 
     fn times(entry: Option<&Entry>) -> Option<u64> {
         entry.map(|entry| match entry {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 use super::AuditError;
 use super::entry::Event;

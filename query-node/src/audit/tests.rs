@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_fixtures::identity::jid;
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::medium::Medium;
 use super::read::FILE;
 use super::*;
-use crate::identity::testing::jid;
-use crate::refusal::{Code, Refusal};
 
 fn asked(from: &str) -> Asked {
     Asked {

@@ -15,10 +15,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::cli::failure::io_reason;
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::io_reason;
+use wanqu_model::names::JurisdictionId;
 
 use unpack::unpacked;
 

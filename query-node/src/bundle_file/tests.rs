@@ -5,8 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-
-use wanqu_crds::bundle::Limits;
+use wanqu_model::bundle::Limits;
 
 use super::*;
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wanqu_identity::{GatewayIdentity, NodeIdentity};
+
 use super::{DaemonError, Settings};
-use crate::identity::{GatewayIdentity, NodeIdentity};
 
 /// The four files.
 #[derive(Debug)]

@@ -2,8 +2,7 @@
 
 mod files;
 mod follow;
-#[cfg(test)]
-mod reference;
+mod http;
 #[cfg(test)]
 mod tests;
 
@@ -21,13 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
+use wanqu_identity::IdentityError;
+use wanqu_model::io_reason;
 
 use crate::bundle_file::{BundleError, BundleFile};
-use crate::cli::failure::io_reason;
 use crate::clock::SystemClock;
-use crate::identity::IdentityError;
 use crate::node::{Node, NodeError, NodeSettings};
-use crate::observe;
 use crate::results::ResultsSettings;
 use crate::telemetry::{log_filter, tell_panics_by_place};
 use crate::trace::Exporter;
@@ -166,7 +164,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let mut serving = std::pin::pin!(node.serve(exchange, front, stop.clone()));
     let aside = async {
         tokio::join!(
-            observe::serve(Arc::clone(&node), observed),
+            http::serve(Arc::clone(&node), observed),
             node.follow_peers(),
             follow::follow(Followed::new(&node, file, identities))
         )

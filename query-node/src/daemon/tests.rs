@@ -6,14 +6,14 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use jiff::Timestamp;
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_cli::local::placements;
+use wanqu_client::Client;
 use wanqu_crds::{Placement, compile, manifests};
+use wanqu_identity::{Authority, TokenIssuer, Validity};
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::names::JurisdictionId;
 
 use super::*;
-use crate::gateway::Client;
-use crate::identity::{Authority, TokenIssuer, Validity};
-use crate::local::placements;
 
 const ISSUER: &str = "https://issuer.wanqu.local";
 
@@ -79,7 +79,7 @@ async fn a_node_follows_its_bundle() {
     let (mut bundle, settings, client) = hong_kong(folder.path());
     let path = settings.bundle.clone();
     write(&settings, &bundle);
-    let all = crate::catalog::Catalog::federated(&bundle).tables().count();
+    let all = wanqu_rules::catalog::Catalog::federated(&bundle).tables().count();
     bundle.slices.retain(|slice| slice.table.to_string() != "gba.finance.rates");
     let less = serde_json::to_string(&bundle).unwrap();
     tokio::spawn(serve(settings));

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use datafusion::parquet::arrow::ArrowWriter;
-use wanqu_crds::bundle::{
-    BadRecords, ColumnSpec, Limits, Member, NodeBundle, ReleaseRule, Slice, SourceColumn, SourceFormat, SourceSpec,
-};
-use wanqu_crds::columns::{ColumnClass, ColumnType};
-use wanqu_crds::names::SqlName;
+pub use wanqu_fixtures::bundle::rule;
+use wanqu_fixtures::bundle::{self, column_spec};
+use wanqu_model::bundle::{BadRecords, NodeBundle, ReleaseRule, Slice, SourceFormat, SourceSpec};
+use wanqu_model::names::SqlName;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::Fetched;
+use wanqu_rules::catalog::Catalog;
 
-use super::{Engine, EngineError, Fetched, RemotePublic};
-use crate::catalog::Catalog;
-use crate::refusal::{Code, Refusal};
+use super::{Engine, EngineError, RemotePublic};
 
 /// A member that nobody can reach.
 #[derive(Debug)]
@@ -28,11 +28,6 @@ impl RemotePublic for Unreachable {
     }
 }
 
-/// A rule with this minimum and base.
-pub fn rule(min_units: u32, rounding: u32) -> ReleaseRule {
-    ReleaseRule { policies: vec!["test".parse().unwrap()], min_units, rounding, publish_zeros: false }
-}
-
 /// A bundle under construction.
 pub struct Fixture {
     pub dir: tempfile::TempDir,
@@ -41,57 +36,17 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn new() -> Self {
-        let member = |id: &str, name: &str| Member {
-            jurisdiction: id.parse().unwrap(),
-            sql_name: name.parse().unwrap(),
-            display_name: name.to_owned(),
-            endpoint: None,
-            ca: None,
-            issuers: Vec::new(),
-        };
-        let bundle = NodeBundle {
-            federation: "gba".parse().unwrap(),
-            trust_domain: "gba.example".to_owned(),
-            jurisdiction: "CN-SZ".parse().unwrap(),
-            members: vec![member("CN-SZ", "shenzhen"), member("HK", "hongkong")],
-            slices: Vec::new(),
-            common_tables: Vec::new(),
-            sources: Vec::new(),
-            agreements: Vec::new(),
-            projects: Vec::new(),
-            limits: Limits::default(),
-        };
-        Self { dir: tempfile::tempdir().unwrap(), bundle }
+        Self { dir: tempfile::tempdir().unwrap(), bundle: bundle::empty() }
     }
 
     /// Adds a dataset `shenzhen.d.NAME`. Columns are `name[=source name]: type class`, separated by commas; a column
     /// whose class is `identifier` and that comes first is the privacy unit.
     pub fn dataset(&mut self, name: &str, file: &str, format: SourceFormat, columns: &str, rule: ReleaseRule) {
-        let table = format!("shenzhen.d.{name}");
-        let (mut specs, mut sources) = (Vec::new(), Vec::new());
-        for column in columns.split(';') {
-            let (names, rest) = column.trim().split_once(": ").unwrap();
-            let (kind, class) = rest.split_once(' ').unwrap();
-            let (sql, source) = names.split_once('=').unwrap_or((names, names));
-            let data_type: ColumnType = kind.parse().unwrap();
-            let class: ColumnClass = serde_json::from_value(class.into()).unwrap();
-            specs.push(spec(sql, data_type.clone(), class, None));
-            sources.push(SourceColumn { name: sql.parse().unwrap(), source_name: source.to_owned(), data_type });
-        }
-        let unit = specs.first().filter(|c| c.class == ColumnClass::Identifier).map(|c| c.name.clone());
-        self.bundle.slices.push(Slice {
-            table: table.parse().unwrap(),
-            jurisdiction: self.bundle.jurisdiction.clone(),
-            dataset: name.parse().unwrap(),
-            custodian: "custodian".to_owned(),
-            description: String::new(),
-            columns: specs,
-            privacy_unit: unit,
-            policy: rule,
-            approximate_rows: None,
-        });
+        let (slice, sources) = bundle::dataset(&self.bundle, name, columns, rule);
+        let table = slice.table.clone();
+        self.bundle.slices.push(slice);
         self.bundle.sources.push(SourceSpec {
-            table: table.parse().unwrap(),
+            table,
             root: self.dir.path().to_str().unwrap().to_owned(),
             path: file.to_owned(),
             format,
@@ -105,13 +60,12 @@ impl Fixture {
     /// semicolons.
     pub fn common(&mut self, name: &str, dataset: &str, columns: &str) {
         let own = self.bundle.slices.iter().find(|s| s.dataset.as_str() == dataset).unwrap().clone();
-        let mut specs = vec![spec("jurisdiction", ColumnType::String, ColumnClass::Public, None)];
+        let mut specs = vec![column_spec("jurisdiction", "string", "public", None)];
         for column in columns.split(';') {
             let (left, expression) = column.trim().split_once(" = ").unwrap();
             let (sql, rest) = left.split_once(": ").unwrap();
             let (kind, class) = rest.split_once(' ').unwrap();
-            let class = serde_json::from_value(class.into()).unwrap();
-            specs.push(spec(sql, kind.parse().unwrap(), class, Some(expression.to_owned())));
+            specs.push(column_spec(sql, kind, class, Some(expression.to_owned())));
         }
         let table = format!("gba.d.{name}").parse().unwrap();
         self.bundle.slices.push(Slice { table, columns: specs, ..own });
@@ -144,11 +98,6 @@ impl Fixture {
     pub fn catalog(&self) -> Catalog {
         Catalog::owner(&self.bundle, &self.bundle.jurisdiction)
     }
-}
-
-fn spec(name: &str, data_type: ColumnType, class: ColumnClass, expression: Option<String>) -> ColumnSpec {
-    let name = name.parse().unwrap();
-    ColumnSpec { name, data_type, class, unit: None, description: String::new(), expression }
 }
 
 fn write(path: &Path, bytes: &[u8]) {

@@ -7,18 +7,15 @@
 //!                  TableScan(source: files as they lie)
 //! ```
 //!
-//! An [`Engine`] belongs to one bundle and is shared by all queries; a [`Run`] belongs to one query and holds its memory
+//! An [`Engine`] belongs to one bundle and is shared by all queries; an [`EngineRun`] belongs to one query and holds its memory
 //! limit and the public tables fetched for it.
 
-mod fault;
-mod harmless;
 mod pool;
 mod pushed;
 mod remote;
 mod run;
 mod session;
 mod tables;
-mod unit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,21 +23,18 @@ use std::sync::Arc;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use prometheus_client::metrics::gauge::Gauge;
-use wanqu_crds::bundle::{Limits, NodeBundle};
-use wanqu_crds::names::{JurisdictionId, TableRef};
+use wanqu_gate::Run;
+use wanqu_model::bundle::{Limits, NodeBundle};
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::Refusal;
 
-pub use fault::{refusal_over_public, refusal_without_values};
-pub use harmless::harmless_expr;
 pub use pool::GaugedPool;
-pub use remote::{Fetched, FetchedBytes, RemotePublic};
-pub use run::{BoundLeaf, Run};
-pub use tables::unit_column;
-pub use unit::NOBODY_KNOWN;
+pub use remote::RemotePublic;
+pub use run::EngineRun;
 
 use run::Fetching;
 use tables::OwnSlice;
 
-use crate::refusal::Refusal;
 use crate::sources::Source;
 
 /// A bundle that cannot be run: which dataset and column, and why.
@@ -111,16 +105,6 @@ impl Engine {
         GaugedPool::new(self.limits.memory_mib, self.memory.clone())
     }
 
-    /// A run of one query under the bundle's own limits. All passes of it see the same rows of other members' tables.
-    pub fn start(&self) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::Whole)
-    }
-
-    /// The same for a query that reads public tables alone, in one pass.
-    pub fn start_public(&self) -> Result<Run<'_>, Refusal> {
-        Run::new(self, Fetching::AsScanned)
-    }
-
     /// Records that the last whole scans of the datasets behind these tables left out as unreadable. For the owner alone.
     #[must_use]
     pub fn skipped_records(&self, tables: &[TableRef]) -> u64 {
@@ -132,6 +116,16 @@ impl Engine {
             }
         }
         sources.iter().map(|source| source.skipped_records()).sum()
+    }
+}
+
+impl wanqu_gate::Engine for Engine {
+    fn start(&self) -> Result<Box<dyn Run + '_>, Refusal> {
+        Ok(Box::new(EngineRun::new(self, Fetching::Whole)?))
+    }
+
+    fn start_public(&self) -> Result<Box<dyn Run + '_>, Refusal> {
+        Ok(Box::new(EngineRun::new(self, Fetching::AsScanned)?))
     }
 }
 
@@ -147,5 +141,7 @@ fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod gate_tests;
 #[cfg(test)]
 mod tests;

@@ -19,12 +19,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt, TryStreamExt, stream};
-use wanqu_crds::bundle::Slice;
-use wanqu_crds::names::SqlName;
+use wanqu_model::bundle::Slice;
+use wanqu_model::names::SqlName;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::FetchedBytes;
+use wanqu_rules::catalog::expression_text;
 
-use super::remote::{FetchedBytes, RemotePublic, fit, slice_schema};
-use crate::catalog::expression_text;
-use crate::refusal::Refusal;
+use super::remote::{RemotePublic, fit, slice_schema};
 use crate::trace::{self, TraceContext};
 
 /// One slice of another member, asked for as it is scanned.

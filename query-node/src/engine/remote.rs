@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -14,14 +13,12 @@ use datafusion::datasource::TableType;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
-use parking_lot::Mutex;
 use tokio::sync::OnceCell;
-use wanqu_crds::bundle::Slice;
-use wanqu_crds::names::SqlName;
-
-use crate::catalog::arrow_type;
-use crate::fragment::BatchStream;
-use crate::refusal::{Code, Refusal};
+use wanqu_model::bundle::Slice;
+use wanqu_model::names::SqlName;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::arrow_type;
+use wanqu_rules::{Fetched, FetchedBytes};
 
 /// Fetches rows of another member's public slice.
 #[async_trait]
@@ -29,32 +26,6 @@ pub trait RemotePublic: fmt::Debug + Send + Sync {
     /// The rows of `slice` that meet all of `conditions`, SQL text over its columns; with `columns` in that order and
     /// with their declared types.
     async fn fetch(&self, slice: &Slice, columns: &[SqlName], conditions: &[String]) -> Result<Fetched, Refusal>;
-}
-
-/// Rows on their way from another member.
-pub struct Fetched {
-    /// The rows.
-    pub batches: BatchStream,
-    /// Bytes received so far, as encoded on the wire.
-    pub bytes: Arc<AtomicU64>,
-}
-
-/// The bytes that came from other members for one query, over all its fetches. Clones share one state.
-#[derive(Debug, Clone, Default)]
-pub struct FetchedBytes(Arc<Mutex<Vec<Arc<AtomicU64>>>>);
-
-impl FetchedBytes {
-    /// The rows of a fetch, whose bytes are counted from now on.
-    pub(super) fn counted(&self, fetched: Fetched) -> BatchStream {
-        self.0.lock().push(fetched.bytes);
-        fetched.batches
-    }
-
-    /// How many came so far.
-    #[must_use]
-    pub fn sum(&self) -> u64 {
-        self.0.lock().iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
-    }
 }
 
 /// The columns of a slice as they come from its owner.

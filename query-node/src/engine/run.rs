@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as DfResult, internal_datafusion_err, internal_err};
@@ -10,21 +11,21 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan};
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use parking_lot::Mutex;
-use wanqu_crds::bundle::Slice;
-use wanqu_crds::names::{JurisdictionId, TableRef};
+use wanqu_gate::{BoundLeaf, Run, SourcesState};
+use wanqu_model::bundle::Slice;
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::catalog::table_of;
+use wanqu_rules::{FetchedBytes, harmless, refusal_without_values};
 
-use super::harmless::harmless;
 use super::pushed::PushedTable;
-use super::remote::{FetchedBytes, RemoteTable};
+use super::remote::RemoteTable;
 use super::session::session;
-use super::{Engine, refusal_without_values, same_columns};
-use crate::catalog::table_of;
-use crate::refusal::Refusal;
-use crate::sources::Fingerprint;
+use super::{Engine, same_columns};
 
 /// One query's use of the engine.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub struct EngineRun<'a> {
     engine: &'a Engine,
     state: SessionState,
     fetching: Fetching,
@@ -41,27 +42,45 @@ pub enum Fetching {
     AsScanned,
 }
 
-/// A table of an admitted plan, bound to its sources.
-#[derive(Debug)]
-pub struct BoundLeaf {
-    /// What takes the stub's place, with the same columns; with the unit as one more column where `unit` is true.
-    pub plan: LogicalPlan,
-    /// Whether somebody's privacy unit is in it.
-    pub unit: bool,
-    /// The most rows that one unit has, if the custodian knows it.
-    pub max_rows_per_unit: Option<u64>,
-    /// The bytes of its files: how much reading it costs.
-    pub bytes: u64,
-}
-
-impl<'a> Run<'a> {
+impl<'a> EngineRun<'a> {
     pub(super) fn new(engine: &'a Engine, fetching: Fetching) -> Result<Self, Refusal> {
         let state = session(&engine.runtime, engine.pool()).map_err(|e| refusal_without_values(&e))?;
         Ok(Self { engine, state, fetching, fetched: Mutex::default(), bytes: FetchedBytes::default() })
     }
 
-    /// The plan over sources: every stub replaced, everything else as it was.
-    pub fn bind(&self, plan: &LogicalPlan) -> DfResult<LogicalPlan> {
+    /// The slices to read: one where each member holds the same full copy, its own if it has one.
+    fn needed<'s>(&self, slices: &'s [Arc<Slice>], replicated: bool) -> &'s [Arc<Slice>] {
+        if !replicated {
+            return slices;
+        }
+        let own = slices.iter().position(|s| s.jurisdiction == self.engine.jurisdiction).unwrap_or(0);
+        slices.get(own..=own).unwrap_or(slices)
+    }
+
+    fn own(&self, slice: &Slice) -> DfResult<&super::tables::OwnSlice> {
+        let own = self.engine.slices.get(&slice.table);
+        own.ok_or_else(|| {
+            internal_datafusion_err!("{} is not in the bundle that the engine was opened with", slice.table)
+        })
+    }
+
+    fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
+        if self.fetching == Fetching::AsScanned {
+            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), self.bytes.clone());
+            return LogicalPlanBuilder::scan("fetched", provider_as_source(Arc::new(table)), None)?.build();
+        }
+        let limit = self.memory_bytes() / 2;
+        let key = (slice.table.clone(), slice.jurisdiction.clone());
+        let remote = Arc::clone(&self.engine.remote);
+        let new = || Arc::new(RemoteTable::new(Arc::clone(slice), remote, limit, self.bytes.clone()));
+        let table = Arc::clone(self.fetched.lock().entry(key).or_insert_with(new));
+        LogicalPlanBuilder::scan("fetched", provider_as_source(table), None)?.build()
+    }
+}
+
+#[async_trait]
+impl Run for EngineRun<'_> {
+    fn bind(&self, plan: &LogicalPlan) -> DfResult<LogicalPlan> {
         let bound = plan.clone().transform_up_with_subqueries(|node| {
             let LogicalPlan::TableScan(scan) = &node else { return node.recompute_schema().map(Transformed::yes) };
             Ok(Transformed::yes(self.bind_leaf(scan, None)?.plan))
@@ -72,8 +91,7 @@ impl<'a> Run<'a> {
         Ok(bound.data)
     }
 
-    /// An expression whose subqueries read sources.
-    pub fn bind_expr(&self, expr: &Expr) -> DfResult<Expr> {
+    fn bind_expr(&self, expr: &Expr) -> DfResult<Expr> {
         let bound = expr.clone().transform_up(|part| {
             Ok(match part {
                 Expr::InSubquery(mut member) => {
@@ -86,8 +104,7 @@ impl<'a> Run<'a> {
         bound.map(|bound| bound.data)
     }
 
-    /// One table. With `unit`, a table that must protect somebody has the privacy unit under that name as a last column.
-    pub fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf> {
+    fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf> {
         let table = table_of(scan).ok_or_else(|| internal_datafusion_err!("a scan that no catalog made"))?;
         if !scan.filters.is_empty() || scan.fetch.is_some() {
             return internal_err!("a plan is bound before it is optimised");
@@ -126,37 +143,7 @@ impl<'a> Run<'a> {
         Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit, bytes })
     }
 
-    /// The slices to read: one where each member holds the same full copy, its own if it has one.
-    fn needed<'s>(&self, slices: &'s [Arc<Slice>], replicated: bool) -> &'s [Arc<Slice>] {
-        if !replicated {
-            return slices;
-        }
-        let own = slices.iter().position(|s| s.jurisdiction == self.engine.jurisdiction).unwrap_or(0);
-        slices.get(own..=own).unwrap_or(slices)
-    }
-
-    fn own(&self, slice: &Slice) -> DfResult<&super::tables::OwnSlice> {
-        let own = self.engine.slices.get(&slice.table);
-        own.ok_or_else(|| {
-            internal_datafusion_err!("{} is not in the bundle that the engine was opened with", slice.table)
-        })
-    }
-
-    fn fetched(&self, slice: &Arc<Slice>) -> DfResult<LogicalPlan> {
-        if self.fetching == Fetching::AsScanned {
-            let table = PushedTable::new(Arc::clone(slice), Arc::clone(&self.engine.remote), self.bytes.clone());
-            return LogicalPlanBuilder::scan("fetched", provider_as_source(Arc::new(table)), None)?.build();
-        }
-        let limit = self.memory_bytes() / 2;
-        let key = (slice.table.clone(), slice.jurisdiction.clone());
-        let remote = Arc::clone(&self.engine.remote);
-        let new = || Arc::new(RemoteTable::new(Arc::clone(slice), remote, limit, self.bytes.clone()));
-        let table = Arc::clone(self.fetched.lock().entry(key).or_insert_with(new));
-        LogicalPlanBuilder::scan("fetched", provider_as_source(table), None)?.build()
-    }
-
-    /// What the sources of all own tables in a plan look like now.
-    pub fn fingerprint(&self, plan: &LogicalPlan) -> Result<Vec<Fingerprint>, Refusal> {
+    fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal> {
         let mut tables = Vec::new();
         let visited = plan.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
@@ -168,11 +155,12 @@ impl<'a> Run<'a> {
         });
         visited.map_err(|error| refusal_without_values(&error))?;
         let own = tables.iter().filter_map(|slice| self.engine.slices.get(&slice.table));
-        own.map(|own| own.source.fingerprint()).collect()
+        own.map(|own| own.source.fingerprint().map(|state| format!("{state:?}")))
+            .collect::<Result<_, _>>()
+            .map(SourcesState)
     }
 
-    /// Optimises and runs a bound plan. Dropping the stream stops it.
-    pub async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
+    async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
         let mut plan = self.state.optimize(plan)?;
         // What is read in one pass is public, and an error says what is wrong with it.
         if self.fetching == Fetching::Whole {
@@ -182,21 +170,15 @@ impl<'a> Run<'a> {
         execute_stream(physical, self.state.task_ctx())
     }
 
-    /// What comes from other members for this query, counted in bytes as it comes.
-    #[must_use]
-    pub fn fetched_bytes(&self) -> FetchedBytes {
+    fn fetched_bytes(&self) -> FetchedBytes {
         self.bytes.clone()
     }
 
-    /// The memory that this query may use, in bytes.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
+    fn memory_bytes(&self) -> usize {
         (self.engine.limits.memory_mib as usize).saturating_mul(1 << 20)
     }
 
-    /// The session, for expressions over what was released.
-    #[must_use]
-    pub fn state(&self) -> &SessionState {
+    fn state(&self) -> &SessionState {
         &self.state
     }
 }

@@ -7,9 +7,9 @@ use datafusion::common::Result as DfResult;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
+use wanqu_rules::catalog::planning_state;
 
 use super::GaugedPool;
-use crate::catalog::planning_state;
 
 /// A session that shares `runtime`'s caches and temporary files and has a memory pool of its own.
 pub fn session(runtime: &RuntimeEnv, pool: GaugedPool) -> DfResult<SessionState> {

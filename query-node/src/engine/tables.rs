@@ -9,24 +9,15 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit};
-use wanqu_crds::bundle::{NodeBundle, Slice, SourceSpec};
-use wanqu_crds::columns::ColumnClass;
-use wanqu_crds::names::{JURISDICTION_COLUMN, TableRef};
+use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
+use wanqu_model::columns::ColumnClass;
+use wanqu_model::names::{JURISDICTION_COLUMN, TableRef};
+use wanqu_rules::catalog::{arrow_type, planning_state};
+use wanqu_rules::maybe_null;
+use wanqu_rules::unit::UnitHash;
 
 use super::EngineError;
-use super::harmless::maybe_null;
-use super::unit::UnitHash;
-use crate::catalog::{arrow_type, planning_state};
 use crate::sources::{self, Source};
-
-/// The hidden column with the privacy unit of the `leaf`-th table of a plan: a hash, [`NOBODY_KNOWN`] where the record
-/// does not say whose it is, NULL only where an outer join found no record.
-///
-/// [`NOBODY_KNOWN`]: super::NOBODY_KNOWN
-#[must_use]
-pub fn unit_column(leaf: usize) -> String {
-    format!("__unit_{leaf}")
-}
 
 /// One of this owner's slices, ready to be put in a stub's place.
 #[derive(Debug)]

@@ -8,12 +8,15 @@ use arrow::util::pretty::pretty_format_batches;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
-use wanqu_crds::bundle::{BadRecords, Slice, SourceFormat};
-use wanqu_crds::names::{SqlName, TableRef};
+use wanqu_gate::Engine as _;
+use wanqu_model::bundle::{BadRecords, Slice, SourceFormat};
+use wanqu_model::names::{SqlName, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::{Fetched, refusal_over_public};
 
 use super::fixture::{Fixture, rule};
-use super::{Engine, Fetched, RemotePublic, refusal_over_public};
-use crate::refusal::{Code, Refusal};
+
+use super::{Engine, RemotePublic};
 
 /// The rows of a query, as a table.
 async fn rows(fixture: &Fixture, sql: &str) -> Result<String, Refusal> {

@@ -17,19 +17,19 @@ use uuid::Uuid;
 use wanqu_client::again::{PAUSES, not_begun};
 use wanqu_client::connect::{ConnectError, channel};
 use wanqu_client::wire::MAX_MESSAGE;
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::Envelope;
+use wanqu_rules::fragment::{Fragment, Release};
 
-use super::envelope::Envelope;
 use super::failures::{explain, too_late, unconnected};
 use super::held::{self, HeldAgreement};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use crate::clock::{Clock, SystemClock};
-use crate::fragment::{Fragment, Release};
-use crate::identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use crate::observe::Metrics;
-use crate::refusal::{Code, Refusal};
 
 /// How long a member may take to say which agreements it holds.
 const PATIENCE: Duration = Duration::from_secs(10);

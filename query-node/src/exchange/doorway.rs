@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wanqu_crds::bundle::Limits;
+use wanqu_model::bundle::Limits;
 
 use super::limits::LiveLimits;
 use super::places::{Drain, Places};

@@ -3,9 +3,8 @@
 use tonic::Status;
 use wanqu_client::connect::ConnectError;
 use wanqu_client::status::from_status;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// The refusal in a status, or the connection that was never made.
 pub(super) fn explain(status: &Status, owner: &JurisdictionId) -> Refusal {

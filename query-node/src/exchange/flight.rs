@@ -24,9 +24,9 @@ use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use wanqu_client::status::{internal, to_status};
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::listener::{Accepting, Caller, accept};
-use crate::refusal::{Code, Refusal};
 use crate::trace::TraceContext;
 
 /// A stream of one kind of message.

@@ -6,10 +6,9 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle};
-use wanqu_crds::names::{JurisdictionId, ResourceName};
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::bundle::{Agreement, AgreementState, NodeBundle};
+use wanqu_model::names::{JurisdictionId, ResourceName};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// The name of the errand: a Flight action.
 pub(super) const ERRAND: &str = "agreements";
@@ -75,10 +74,11 @@ pub fn noted(bundle: &NodeBundle, peer: &JurisdictionId, told: Vec<HeldAgreement
 
 #[cfg(test)]
 mod tests {
-    use wanqu_crds::bundle::AgreementState::{Active, Suspended};
+    use wanqu_model::bundle::AgreementState::{Active, Suspended};
 
     use super::*;
-    use crate::admission::testing::{bundle, hong_kong};
+    use wanqu_fixtures::bundle::{agreement, empty};
+    use wanqu_fixtures::identity::jid;
 
     fn held(name: &str, state: AgreementState) -> HeldAgreement {
         HeldAgreement { name: name.parse().unwrap(), digest: "d".repeat(64), state }
@@ -86,12 +86,13 @@ mod tests {
 
     #[test]
     fn a_member_that_says_very_much_hides_nothing_and_takes_no_room() {
-        let bundle = bundle();
-        let own = agreements_with(&bundle, &hong_kong());
+        let mut bundle = empty();
+        bundle.agreements = vec![agreement("sz-to-hk", "CN-SZ", "HK"), agreement("hk-to-sz", "HK", "CN-SZ")];
+        let own = agreements_with(&bundle, &jid("HK"));
         let flood = (0..10_000).map(|number| held(&format!("invented-{number}"), Active));
         let twice = own.iter().cloned().chain(own.iter().map(|own| HeldAgreement { state: Suspended, ..own.clone() }));
-        let noted = noted(&bundle, &hong_kong(), flood.chain(twice).collect());
-        assert_eq!(noted.len(), own.len() + UNKNOWN);
+        let noted = noted(&bundle, &jid("HK"), flood.chain(twice).collect());
+        assert_eq!((own.len(), noted.len()), (2, own.len() + UNKNOWN));
         assert_eq!(noted[..own.len()], own, "what both hold comes first, as it was said first");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use wanqu_crds::bundle::Limits;
+use wanqu_model::bundle::Limits;
 
 /// The limits in force. Clones share one state, so that a new bundle's hold from the next question on.
 #[derive(Debug, Clone)]

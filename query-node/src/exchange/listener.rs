@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
-use wanqu_client::reason::io_reason;
+use wanqu_client::reason::handshake_reason;
 
 use super::tap::Tap;
 
@@ -110,7 +110,7 @@ async fn greet(stream: TcpStream, how: &Accepting, connections: Arc<Semaphore>) 
     let stream = tokio::time::timeout(HANDSHAKE, handshake)
         .await
         .map_err(|_| "the handshake took too long".to_owned())?
-        .map_err(|error| io_reason(&error))?;
+        .map_err(|error| handshake_reason(&error))?;
     let caller = caller(&stream);
     let permit = connections.try_acquire_owned().map_err(|_| "there are too many connections".to_owned())?;
     Ok(Connection { stream, caller, _permit: permit })

@@ -16,7 +16,6 @@
 mod clear;
 mod client;
 mod doorway;
-pub mod envelope;
 mod failures;
 pub(crate) mod flight;
 mod held;
@@ -41,8 +40,6 @@ pub(crate) use server::attended;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
 pub use tap::{Tap, WireTap};
-pub(crate) use wanqu_client::status::internal;
-pub use wanqu_client::status::{from_status, to_status};
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// The end of a node in good order: first nobody is let in any more, then what still runs is cut. Clones share one state.
 #[derive(Debug, Clone, Default)]

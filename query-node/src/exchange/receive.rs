@@ -17,10 +17,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use wanqu_client::wire::is_note;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::fragment::{Fragment, Release, ReleaseReport};
 
 use super::failures::{cut_off, explain, too_late};
-use crate::fragment::{Fragment, Release, ReleaseReport};
-use crate::refusal::{Code, Refusal};
 
 /// What was asked for.
 pub(super) struct Expected {
@@ -120,7 +120,7 @@ fn rows(
     expected: Expected,
     report: Report,
     tell: oneshot::Sender<Result<ReleaseReport, Refusal>>,
-) -> crate::fragment::BatchStream {
+) -> wanqu_rules::fragment::BatchStream {
     // Bytes from elsewhere must not bring this node down, whatever the decoder thinks of them.
     let decoder = AssertUnwindSafe(decoder)
         .catch_unwind()

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use uuid::Uuid;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// How many unexpired nonces of one peer are remembered.
 const MAX_PER_PEER: usize = 100_000;
@@ -63,7 +62,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::identity::testing::jid;
+    use wanqu_fixtures::identity::jid;
 
     #[test]
     fn memory_is_bounded_by_deadlines_and_by_peer() {

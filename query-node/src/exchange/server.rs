@@ -15,10 +15,14 @@ use tonic::Status;
 use tracing::Instrument;
 use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_gate::AuditedRelease;
+use wanqu_identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::Envelope;
+use wanqu_rules::fragment::ReleaseReport;
 
 use super::doorway::Doorway;
-use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use super::held::{self, HeldAgreement};
 use super::listener::Accepting;
@@ -27,11 +31,7 @@ use super::replay::ReplayGuard;
 use super::signing::open;
 use super::tap::Tap;
 use super::wire::encode;
-use crate::fragment::ReleaseReport;
-use crate::gate::AuditedRelease;
-use crate::identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
 use crate::observe::{Course, Metrics};
-use crate::refusal::{Code, Refusal};
 use crate::trace::{self, Kind, Step};
 
 /// What an envelope takes beside its SQL text, in bytes.

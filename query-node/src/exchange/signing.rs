@@ -9,12 +9,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ring::signature::{ED25519, UnparsedPublicKey};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_identity::{NodeIdentity, PeerIdentity};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 
-use super::envelope::{ENVELOPE_VERSION, Envelope};
 use super::replay::ReplayGuard;
-use crate::identity::{NodeIdentity, PeerIdentity};
-use crate::refusal::{Code, Refusal};
 
 const MAGIC: &[u8; 4] = b"WQE1";
 const CONTEXT: &[u8] = b"wanqu exchange envelope, version 1\n";
@@ -114,10 +114,10 @@ fn check_time(envelope: &Envelope, now: Timestamp) -> Result<(), Refusal> {
 #[cfg(test)]
 pub(super) mod tests {
     use uuid::Uuid;
-    use wanqu_crds::bundle::Subject;
+    use wanqu_model::bundle::Subject;
 
     use super::*;
-    use crate::identity::testing::{authority, jid, node};
+    use wanqu_fixtures::identity::{authority, jid, node};
 
     const MAX: usize = 64 * 1024;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// Sees what crosses at an owner, in both directions, before encryption.
 pub trait WireTap: Send + Sync + 'static {

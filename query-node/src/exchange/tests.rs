@@ -3,6 +3,7 @@
 mod arriving;
 mod ending;
 mod errands;
+mod passed;
 mod strangers;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::{FlightData, Ticket};
 use async_trait::async_trait;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,19 +25,19 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use wanqu_client::wire::note;
-use wanqu_crds::bundle::{AgreementState, Limits};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_fixtures::identity::{authority, jid, node, trust, validity};
+use wanqu_gate::AuditedRelease;
+use wanqu_identity::{Authority, NodeIdentity, Trust, server_config};
+use wanqu_model::bundle::{AgreementState, Limits};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::Envelope;
+use wanqu_rules::fragment::{BatchStream, Fragment, ReleaseReport};
 
-use super::envelope::Envelope;
 use super::flight::{Call, Door, Messages, serve};
 use super::listener::Accepting;
 use super::signing::tests::envelope;
 use super::*;
-use crate::fragment::{BatchStream, Fragment, ReleaseReport};
-use crate::gate::AuditedRelease;
-use crate::identity::testing::{authority, jid, node, trust, validity};
-use crate::identity::{Authority, NodeIdentity, Trust, server_config};
-use crate::refusal::{Code, Refusal};
 
 /// What a test owner does with a question.
 type Behaviour = dyn Fn() -> Result<(SchemaRef, BatchStream), Refusal> + Send + Sync;
@@ -65,7 +66,7 @@ impl OwnerService for Owner {
             return Err(Refusal::new(Code::Cancelled, "it was cancelled"));
         }
         let (schema, batches) = (self.behaviour)()?;
-        Ok(AuditedRelease::untouched(schema, batches, jid("MO")))
+        passed::passed(schema, batches).await
     }
 
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {

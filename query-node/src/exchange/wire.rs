@@ -11,9 +11,9 @@ use futures::{Stream, StreamExt, stream};
 use tonic::Status;
 use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::MAX_MESSAGE;
+use wanqu_model::refusal::Refusal;
 
 use super::clear::{bare_schema, cleared};
-use crate::refusal::Refusal;
 
 /// About how large one message is made, in bytes; a single row may be larger.
 const TARGET_MESSAGE: usize = 2 * 1024 * 1024;

@@ -1,8 +1,7 @@
 //! Lists a catalog as the gateway shows it.
 
-use wanqu_client::listing::{ColumnListing, TableListing};
-
-use crate::catalog::Catalog;
+use wanqu_model::listing::{ColumnListing, TableListing};
+use wanqu_rules::catalog::Catalog;
 
 /// Every table of a catalog, by name.
 #[must_use]

@@ -13,9 +13,7 @@ mod listing;
 mod server;
 
 pub use listing::list;
-pub use server::{Gateway, HomeService};
-pub use wanqu_client::Client;
-pub use wanqu_client::listing::{ColumnListing, TableListing};
+pub use server::Gateway;
 
 #[cfg(test)]
 mod tests;

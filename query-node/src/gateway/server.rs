@@ -12,43 +12,26 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use uuid::Uuid;
 use wanqu_client::note::Note;
+use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
-use wanqu_crds::bundle::Subject;
+use wanqu_identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
+use wanqu_model::answer::{Answer, Errand, Event};
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::listing::list;
-use crate::answer::{Answer, Errand, Event, Question};
-use crate::catalog::Catalog;
 use crate::exchange::flight::{Call, Door, Messages, bounded, serve};
 use crate::exchange::listener::Accepting;
 use crate::exchange::wire::encode;
-use crate::exchange::{Doorway, to_status};
-use crate::identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
+
+use crate::exchange::Doorway;
+use crate::home::HomeService;
 use crate::observe::Course;
-use crate::refusal::{Code, Refusal};
-use crate::results::no_such_result;
 use crate::trace::{self, Kind, Step};
 
 /// What a question takes beside its SQL text, in bytes.
 const QUESTION_SLACK: usize = 16 * 1024;
-
-/// What a home node does with a question.
-#[async_trait]
-pub trait HomeService: Send + Sync + 'static {
-    /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
-    /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
-    async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
-
-    /// An answer that was kept for this requester. Whether there is none, it is somebody else's or it has expired is not
-    /// told apart.
-    async fn fetch(&self, _requester: Subject, _result: Uuid) -> Result<Answer, Refusal> {
-        Err(no_such_result())
-    }
-
-    /// What a question can name here.
-    fn catalog(&self) -> Arc<Catalog>;
-}
 
 /// The front door of a home node.
 pub struct Gateway {
@@ -124,7 +107,7 @@ impl Gateway {
         let answer = tokio::time::timeout_at(deadline, answer)
             .await
             .map_err(|_| crate::exchange::flight::deadline_passed())?
-            .unwrap_or_else(|_| Err(crate::exchange::internal()))?;
+            .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
         Ok(Box::pin(bounded(messages(answer), deadline, cut, (guard, place))))
     }
 }
@@ -143,7 +126,7 @@ fn messages(answer: Answer) -> impl Stream<Item = Result<FlightData, Status>> + 
         Ok(Event::Batch(batch)) => match &schema {
             // Each batch is encoded for itself, so that progress can go between; its schema went ahead already.
             Some(schema) => encode(schema, stream::iter([Ok(batch)])).skip(1).boxed(),
-            None => single(Err(to_status(crate::exchange::internal()))),
+            None => single(Err(to_status(wanqu_client::status::internal()))),
         },
         Err(refusal) => single(Err(to_status(refusal))),
     })
@@ -181,6 +164,6 @@ impl Door for Gateway {
                 Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),
             ));
         }
-        serde_json::to_vec(&list(&self.service.catalog())).map_err(|_| to_status(crate::exchange::internal()))
+        serde_json::to_vec(&list(&self.service.catalog())).map_err(|_| to_status(wanqu_client::status::internal()))
     }
 }

@@ -21,16 +21,20 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Channel;
 use uuid::Uuid;
+use wanqu_client::Client;
 use wanqu_client::connect::channel;
-use wanqu_crds::bundle::{Limits, Subject};
+use wanqu_client::status::from_status;
+use wanqu_fixtures::identity::{TRUST_DOMAIN, authority, jid, validity};
+use wanqu_identity::{Authority, TokenIssuer, TokenVerifier, gateway_client_config, gateway_dns};
+use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
+use wanqu_model::bundle::{Limits, Subject};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::Catalog;
 
 use super::*;
-use crate::answer::{Answer, Event, Progress, Question, Summary};
-use crate::catalog::Catalog;
-use crate::exchange::{Doorway, Drain, from_status};
-use crate::identity::testing::{TRUST_DOMAIN, authority, jid, validity};
-use crate::identity::{Authority, TokenIssuer, TokenVerifier, gateway_client_config, gateway_dns};
-use crate::refusal::{Code, Refusal};
+use crate::home::HomeService;
+
+use crate::exchange::{Doorway, Drain};
 use crate::trace::TraceContext;
 
 const ISSUER: &str = "https://issuer.example";

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use wanqu_crds::names::JurisdictionId;
-
-use crate::answer::JurisdictionOutcome;
-use crate::fragment::ReleaseReport;
-use crate::refusal::Refusal;
+use wanqu_model::answer::JurisdictionOutcome;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::fragment::ReleaseReport;
 
 /// Shared by all the releases of one query.
 #[derive(Debug, Clone)]

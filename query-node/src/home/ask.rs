@@ -18,18 +18,20 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
+use wanqu_rules::fragment::{BatchStream, Fragment, Release};
+use wanqu_rules::merge::Part;
+use wanqu_rules::planner::FederatedPlan;
 
 use super::account::Account;
-use crate::answer::{Answer, Event, INCOMPLETE_COLUMN, Progress, Question, Summary};
 use crate::engine::GaugedPool;
-use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
 use crate::exchange::{Exchange, OwnerService, VerifiedRequest, attended};
-use crate::fragment::{BatchStream, Fragment, Release};
-use crate::merge::{self, Part};
-use crate::planner::FederatedPlan;
-use crate::refusal::{Code, Refusal};
+
+use crate::merge;
 use crate::state::NodeState;
 use crate::trace::{self, Kind, Step, TraceContext};
 

@@ -6,6 +6,7 @@ mod kind;
 mod permit;
 mod public;
 mod quota;
+mod service;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -18,19 +19,19 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::answer::{Answer, Event, Question, Summary};
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::admission;
+use wanqu_rules::catalog::Catalog;
+use wanqu_rules::planner::{self, FederatedPlan, Planned};
 
 pub use public::PeerTables;
+pub use service::{HomeService, no_such_result};
 
-use crate::admission;
-use crate::answer::{Answer, Event, Question, Summary};
-use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::exchange::{Exchange, OwnerService};
-use crate::gateway::HomeService;
-use crate::planner::{self, FederatedPlan, Planned};
-use crate::refusal::{Code, Refusal};
 use crate::state::{Live, NodeState};
 use crate::trace::{self, TraceContext};
 use ask::Asking;

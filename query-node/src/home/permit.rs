@@ -1,11 +1,10 @@
 //! Which agreement a question rests on at each owner. Pure. The owners decide; this finds out before anything is sent.
 
 use jiff::Timestamp;
-use wanqu_crds::bundle::{Agreement, AgreementState, NodeBundle, Project, Subject};
-use wanqu_crds::names::{JurisdictionId, TableRef};
-
-use crate::answer::Question;
-use crate::refusal::{Code, Refusal};
+use wanqu_model::answer::Question;
+use wanqu_model::bundle::{Agreement, AgreementState, NodeBundle, Project, Subject};
+use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::refusal::{Code, Refusal};
 
 /// Checks that the question names a project and a purpose of its own, as non-public data needs.
 pub(super) fn project<'a>(

@@ -8,16 +8,17 @@ use arrow::datatypes::{Field, Schema};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use uuid::Uuid;
-use wanqu_crds::bundle::{Slice, Subject};
-use wanqu_crds::names::{JurisdictionId, SqlName};
+use wanqu_model::bundle::{Slice, Subject};
+use wanqu_model::names::{JurisdictionId, SqlName};
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::Fetched;
+use wanqu_rules::catalog::arrow_type;
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
+use wanqu_rules::fragment::Fragment;
 
-use crate::catalog::arrow_type;
 use crate::clock::Clock;
-use crate::engine::{Fetched, RemotePublic};
+use crate::engine::RemotePublic;
 use crate::exchange::Exchange;
-use crate::exchange::envelope::{ENVELOPE_VERSION, Envelope};
-use crate::fragment::Fragment;
-use crate::refusal::Refusal;
 use crate::trace;
 
 /// How long a public table may take to arrive.

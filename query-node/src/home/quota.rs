@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
-use wanqu_crds::bundle::Project;
-use wanqu_crds::names::ResourceName;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::bundle::Project;
+use wanqu_model::names::ResourceName;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// Counts by project for one day (UTC) at a time. A restart begins anew.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 //!
 //! A setting holds for the query behind it. It says no more than a [`Question`]'s fields do.
 
+use wanqu_model::answer::Question;
+use wanqu_model::refusal::{Code, Refusal};
+
 use super::kind::{after_word, trimmed};
-use crate::answer::Question;
-use crate::refusal::{Code, Refusal};
 
 /// A setting's name, and what it turns on or off.
 type Setting = (&'static str, fn(&mut Question, bool));

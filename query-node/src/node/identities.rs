@@ -1,10 +1,10 @@
 //! Whether certificates can be used: this jurisdiction's, of this time, and of the CA that the bundle names.
 
 use jiff::Timestamp;
-use wanqu_crds::bundle::NodeBundle;
+use wanqu_identity::{GatewayIdentity, NodeIdentity, Trust};
+use wanqu_model::bundle::NodeBundle;
 
 use super::NodeError;
-use crate::identity::{GatewayIdentity, NodeIdentity, Trust};
 
 /// Whether a node's identity can be used with a bundle: other nodes would believe it now.
 pub(super) fn fits(

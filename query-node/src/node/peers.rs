@@ -8,11 +8,11 @@ use futures::future::join_all;
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::Code;
 
 use super::Node;
 use crate::exchange::{HeldAgreement, endpoints_of, noted};
-use crate::refusal::Code;
 
 /// How often the others are asked.
 const PERIOD: Duration = Duration::from_secs(10);

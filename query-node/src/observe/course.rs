@@ -5,11 +5,11 @@ use std::time::Instant;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use tonic::Status;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_client::status::from_status;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::Metrics;
-use crate::exchange::from_status;
-use crate::refusal::{Code, Refusal};
 use crate::trace::Step;
 
 /// The code of what was answered in full.
@@ -89,7 +89,7 @@ mod tests {
     use futures::StreamExt;
 
     use super::*;
-    use crate::exchange::to_status;
+    use wanqu_client::status::to_status;
 
     fn counted(metrics: &Metrics, code: &str) -> bool {
         metrics.text().contains(&format!("wanqu_questions_total{{code=\"{code}\"}} 1"))

@@ -11,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 /// The bounds of durations, in seconds.
 const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
@@ -231,7 +231,7 @@ fn outcome(taken: bool) -> Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::testing::jid;
+    use wanqu_fixtures::identity::jid;
 
     #[test]
     fn what_is_counted_can_be_read() {

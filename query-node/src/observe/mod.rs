@@ -3,9 +3,7 @@
 //! person is served there.
 
 mod course;
-mod http;
 mod metrics;
 
 pub use course::Course;
-pub use http::serve;
 pub use metrics::{Door, Metrics};

@@ -19,10 +19,10 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::answer::Summary;
+use wanqu_model::bundle::Subject;
 
 use super::ledger::{Kept, Ledger};
-use crate::answer::Summary;
 
 /// The key of [`Footer`] in a file.
 const FOOTER: &str = "wanqu.result";

@@ -10,14 +10,14 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::answer::{Answer, Event, Keep, KeptResult, Question, Summary};
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::Catalog;
 
+use super::Results;
 use super::file::{Draft, Footer};
-use super::{Results, no_such_result};
-use crate::answer::{Answer, Event, Keep, KeptResult, Question, Summary};
-use crate::catalog::Catalog;
-use crate::gateway::HomeService;
-use crate::refusal::{Code, Refusal};
+use crate::home::{HomeService, no_such_result};
 
 /// The longest that a result is kept, in seconds: thirty days.
 const MAX_TTL: u32 = 30 * 24 * 60 * 60;

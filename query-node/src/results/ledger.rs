@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::bundle::Subject;
 
 /// One requester may fill this part of the room, so that nobody can crowd out everybody else.
 const SHARE: u64 = 4;

@@ -29,13 +29,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use uuid::Uuid;
-use wanqu_crds::bundle::Subject;
+use wanqu_model::answer::{Answer, Event, KeptResult};
+use wanqu_model::bundle::Subject;
+use wanqu_model::refusal::{Code, Refusal};
 
 pub use keeping::Keeping;
 
-use crate::answer::{Answer, Event, KeptResult};
 use crate::clock::Clock;
-use crate::refusal::{Code, Refusal};
+use crate::home::no_such_result;
 use file::{Footer, Found, file_name, inspect};
 use ledger::Ledger;
 
@@ -129,16 +130,9 @@ impl Results {
         });
         let rows = rows.and_then(move |batch| {
             let batch = RecordBatch::try_new(Arc::clone(&plain), batch.columns().to_vec());
-            std::future::ready(batch.map(Event::Batch).map_err(|_| crate::exchange::internal()))
+            std::future::ready(batch.map(Event::Batch).map_err(|_| wanqu_client::status::internal()))
         });
         let head = stream::iter([Ok(Event::Schema(schema))]);
         Ok(head.chain(rows).chain(stream::iter([Ok(Event::Summary(summary))])).boxed())
     }
-}
-
-/// There is no such result, whatever the reason.
-pub(crate) fn no_such_result() -> Refusal {
-    Refusal::new(Code::UnknownName, "there is no such result")
-        .with_rule("a result is kept for the one who asked, until it expires")
-        .with_remedy("ask again, or ask the node that answered")
 }

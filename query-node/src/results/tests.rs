@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
+use wanqu_model::answer::{Keep, Question, Summary};
+use wanqu_rules::catalog::Catalog;
 
 use super::*;
-use crate::answer::{Keep, Question, Summary};
-use crate::catalog::Catalog;
-use crate::gateway::HomeService;
+use crate::home::{HomeService, no_such_result};
 
 const HOUR: Keep = Keep { ttl_seconds: 3600 };
 

@@ -1,11 +1,9 @@
 //! What can be wrong with a source. The text names the dataset and the column; where the custodian needs more, the
 //! owner's own log has it. Neither ever holds a value.
 
-use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
-use wanqu_crds::names::TableRef;
-
-use crate::refusal::{Code, Refusal};
+use wanqu_model::names::TableRef;
+use wanqu_model::refusal::{Code, Refusal};
 
 /// A fault of a source, without values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,28 +52,5 @@ impl SourceFault {
     #[must_use]
     pub fn in_engine(&self, dataset: &TableRef) -> DataFusionError {
         DataFusionError::External(Box::new(self.refusal(dataset)))
-    }
-}
-
-/// A word for what went wrong, without a value.
-#[must_use]
-pub fn error_kind(error: &DataFusionError) -> &'static str {
-    match error.find_root() {
-        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
-            ArrowError::CastError(_) => "cast",
-            ArrowError::DivideByZero => "division by zero",
-            ArrowError::ArithmeticOverflow(_) => "arithmetic overflow",
-            ArrowError::ComputeError(_) => "compute",
-            ArrowError::ParseError(_) => "parse",
-            _ => "arrow",
-        },
-        DataFusionError::ParquetError(_) => "parquet",
-        DataFusionError::ObjectStore(_) | DataFusionError::IoError(_) => "input",
-        DataFusionError::ResourcesExhausted(_) => "resources exhausted",
-        DataFusionError::Execution(_) => "execution",
-        DataFusionError::Plan(_) | DataFusionError::SchemaError(..) => "planning",
-        DataFusionError::NotImplemented(_) => "not implemented",
-        DataFusionError::External(_) => "external",
-        _ => "internal",
     }
 }

@@ -17,12 +17,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use wanqu_crds::bundle::{SourceFormat, SourceSpec};
+use wanqu_model::bundle::{SourceFormat, SourceSpec};
+use wanqu_model::refusal::Refusal;
 
-pub use fault::{SourceFault, error_kind};
+pub use fault::SourceFault;
 pub use path::{Fingerprint, SourceFile};
-
-use crate::refusal::Refusal;
 
 /// The records of one dataset.
 pub trait Source: Debug + Send + Sync {

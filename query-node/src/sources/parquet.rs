@@ -19,14 +19,16 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use datafusion::physical_plan::ExecutionPlan;
-use wanqu_crds::bundle::SourceSpec;
-use wanqu_crds::names::TableRef;
+use wanqu_model::bundle::SourceSpec;
+use wanqu_model::names::TableRef;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::error_kind;
 
 use super::Source;
-use super::fault::{SourceFault, error_kind};
+
+use super::fault::SourceFault;
 use super::path::{self, Fingerprint, SourceFile};
 use super::schema::{check_file_schema, source_schema};
-use crate::refusal::Refusal;
 
 /// A dataset in Parquet files.
 #[derive(Debug, Clone)]

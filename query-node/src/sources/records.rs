@@ -33,15 +33,15 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
 use parking_lot::Mutex;
-use wanqu_crds::bundle::{BadRecords, SourceSpec};
-use wanqu_crds::names::TableRef;
+use wanqu_model::bundle::{BadRecords, SourceSpec};
+use wanqu_model::names::TableRef;
+use wanqu_model::refusal::Refusal;
 
 use super::Source;
 use super::fault::SourceFault;
 use super::path::{self, Fingerprint, SourceFile};
 use super::schema::source_schema;
 use super::split::{BLOCK_RECORDS, Block, Blocks, Boundary};
-use crate::refusal::Refusal;
 
 /// What differs between the formats of text records.
 pub trait RecordFormat: fmt::Debug + Send + Sync {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use wanqu_crds::bundle::SourceColumn;
+use wanqu_model::bundle::SourceColumn;
+use wanqu_rules::catalog::arrow_type;
 
 use super::fault::SourceFault;
-use crate::catalog::arrow_type;
 
 /// The columns under the names they have in the source. Every one may hold NULL.
 pub fn source_schema(columns: &[SourceColumn]) -> SchemaRef {

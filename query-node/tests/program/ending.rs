@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use query_node::answer::{Answer, Event};
-use query_node::refusal::Code;
+use wanqu_model::answer::{Answer, Event};
+use wanqu_model::refusal::Code;
 
 use crate::observed::question;
 use crate::process::Process;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use futures::TryStreamExt;
-use query_node::answer::{Event, Question, Summary};
-use query_node::gateway::Client;
-use query_node::refusal::{Code, Refusal};
 use sha2::{Digest, Sha256};
+use wanqu_client::Client;
+use wanqu_model::answer::{Event, Question, Summary};
+use wanqu_model::refusal::{Code, Refusal};
 
 use crate::process::{Process, request};
 use crate::world::{RESEARCHER, World, days, mount};

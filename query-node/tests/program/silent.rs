@@ -1,7 +1,7 @@
 //! What a node never says, however loud its log is.
 
 use futures::TryStreamExt;
-use query_node::answer::Event;
+use wanqu_model::answer::Event;
 
 use crate::observed::question;
 use crate::process::Process;

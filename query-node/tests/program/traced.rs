@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 
 use futures::TryStreamExt;
-use query_node::answer::Event;
 use serde_json::Value;
+use wanqu_model::answer::Event;
 
 use crate::observed::question;
 use crate::process::{PATIENCE, Process};

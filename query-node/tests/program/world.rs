@@ -11,13 +11,13 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use query_node::gateway::Client;
-use query_node::identity::{Authority, TokenIssuer, Validity};
-use query_node::local::placements;
 use tempfile::TempDir;
-use wanqu_crds::bundle::NodeBundle;
-use wanqu_crds::names::JurisdictionId;
+use wanqu_cli::local::placements;
+use wanqu_client::Client;
 use wanqu_crds::{Placement, compile, manifests};
+use wanqu_identity::{Authority, TokenIssuer, Validity};
+use wanqu_model::bundle::NodeBundle;
+use wanqu_model::names::JurisdictionId;
 use wanqu_samples::Options;
 
 const ISSUER: &str = "https://issuer.wanqu.local";

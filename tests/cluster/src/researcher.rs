@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use wanqu_client::Client;
-use wanqu_client::answer::{Answer, Event, Progress, Question, Summary};
-use wanqu_client::refusal::{Code, Refusal};
 use wanqu_crds::kinds::Jurisdiction;
 use wanqu_identity::TokenIssuer;
+use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
+use wanqu_model::refusal::{Code, Refusal};
 use wanqu_testbed::{Cluster, Forward};
 
 /// What the examples call the local issuer, its audience and the researcher.

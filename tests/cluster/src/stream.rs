@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use uuid::Uuid;
-use wanqu_client::refusal::{Code, Refusal};
+use wanqu_model::refusal::{Code, Refusal};
 
 use crate::researcher::{Answered, Researcher, ask};
 
@@ -146,7 +146,7 @@ fn passes(refusal: &Refusal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use wanqu_client::answer::Summary;
+    use wanqu_model::answer::Summary;
 
     use super::*;
 

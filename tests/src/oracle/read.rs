@@ -9,8 +9,8 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::{DataFusionError, Result};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use query_node::catalog::arrow_type;
-use wanqu_crds::bundle::{SourceFormat, SourceSpec};
+use wanqu_model::bundle::{SourceFormat, SourceSpec};
+use wanqu_rules::catalog::arrow_type;
 
 /// All rows of a source.
 pub fn rows(source: &SourceSpec) -> Result<RecordBatch> {

@@ -15,7 +15,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec};
-use wanqu_crds::names::JurisdictionId;
+use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{FederationRef, Inputs, Target};
 use super::neighbours::Neighbours;

@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use wanqu_crds::kinds::TracesSpec;
-use wanqu_crds::names::Cidr;
+use wanqu_model::names::Cidr;
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
 use crate::framework::labels;

@@ -13,8 +13,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use wanqu_crds::names::JurisdictionId;
 use wanqu_identity::{Authority, IdentityError, Validity};
+use wanqu_model::names::JurisdictionId;
 
 /// Lifetimes of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

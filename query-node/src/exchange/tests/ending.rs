@@ -238,7 +238,7 @@ async fn an_owner_that_comes_in_a_moment_is_found_within_the_same_question() {
 async fn new_certificates_take_the_next_fragment_and_leave_the_running_one_alone() {
     let border = Border::new();
     let address = macau(&border, |_| ()).await;
-    let slot = crate::identity::Slot::from(node(&border.hk));
+    let slot = wanqu_identity::Slot::from(node(&border.hk));
     let exchange = Exchange::new(slot.clone(), border.trust.clone(), [(jid("MO"), address.to_string())]);
     let (envelope, fragment) = question();
     let running = exchange.send(&envelope, &fragment).await.unwrap();

@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use wanqu_chart_tests::Step;
-use wanqu_client::refusal::Refusal;
 use wanqu_cluster_tests::researcher::{ask, begin, finish};
 use wanqu_cluster_tests::{Laptop, OwnersLog, Researcher, Shell, Stream, federation, follow};
 use wanqu_crds::kinds::DataSharingAgreement;
+use wanqu_model::refusal::Refusal;
 use wanqu_testbed::{Cluster, until};
 
 /// The longest that anything may take on a machine that is busy.

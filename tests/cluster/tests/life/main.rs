@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use bed::{Life, SOON};
 use leaves::Leaves;
-use wanqu_client::refusal::Code;
 use wanqu_cluster_tests::researcher::ask;
 use wanqu_cluster_tests::{IMAGE, Known, Stream, Tally, follow};
+use wanqu_model::refusal::Code;
 use wanqu_testbed::until;
 
 /// The question of `examples/kubernetes/query.yaml`.

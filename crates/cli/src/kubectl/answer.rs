@@ -1,0 +1,78 @@
+//! An answer that lies in a `ConfigMap`, as the stream that it once was.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use arrow::ipc::reader::StreamReader;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::{StreamExt, stream};
+use serde::Deserialize;
+use wanqu_model::answer::{Answer, Event, Summary};
+use wanqu_model::refusal::{Code, Refusal};
+
+/// As much of a `ConfigMap` as matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMap {
+    #[serde(default)]
+    data: BTreeMap<String, String>,
+    #[serde(default)]
+    binary_data: BTreeMap<String, String>,
+}
+
+impl ConfigMap {
+    /// The answer that the operator wrote there.
+    pub fn answer(&self) -> Result<Answer, Refusal> {
+        let unreadable = || Refusal::new(Code::Internal, "the ConfigMap does not hold an answer that can be read");
+        let account = self.data.get("account.json").ok_or_else(unreadable)?;
+        let summary: Summary = serde_json::from_str(account).map_err(|_| unreadable())?;
+        let rows = self.binary_data.get("rows.arrow").ok_or_else(unreadable)?;
+        let bytes = STANDARD.decode(rows).map_err(|_| unreadable())?;
+        let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(|_| unreadable())?;
+        let schema = reader.schema();
+        let batches = reader.map(move |batch| batch.map(Event::Batch).map_err(|_| unreadable()));
+        let events = std::iter::once(Ok(Event::Schema(schema))).chain(batches).chain([Ok(Event::Summary(summary))]);
+        Ok(stream::iter(events).boxed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow::ipc::writer::StreamWriter;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::tour::answered;
+
+    fn read(map: Value) -> Result<Answer, Refusal> {
+        serde_json::from_value::<ConfigMap>(map).unwrap().answer()
+    }
+
+    #[tokio::test]
+    async fn what_the_operator_wrote_is_read_and_nothing_else() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        let rows = STANDARD.encode(writer.into_inner().unwrap());
+        let account = serde_json::to_string(&Summary { rows: 2, ..Summary::default() }).unwrap();
+        let map = json!({"kind": "ConfigMap", "data": {"account.json": account}, "binaryData": {"rows.arrow": rows}});
+        let seen = answered(async { read(map.clone()) }).await.unwrap();
+        assert_eq!(seen.summary.rows, 2);
+        assert_eq!(seen.batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 2);
+        for (part, key, wrong) in [
+            ("data", "account.json", "{"),
+            ("binaryData", "rows.arrow", "no base64!"),
+            ("binaryData", "rows.arrow", "AAAA"),
+        ] {
+            let mut map = map.clone();
+            map[part][key] = json!(wrong);
+            assert_eq!(read(map).err().unwrap().code, Code::Internal, "{key}");
+        }
+        assert!(read(json!({"kind": "ConfigMap"})).is_err());
+    }
+}

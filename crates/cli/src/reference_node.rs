@@ -1,0 +1,96 @@
+//! The node's reference as Markdown, made from the words of the program itself. `docs/reference-node.md` is its output.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory;
+use jiff::Timestamp;
+use query_node::daemon::Settings;
+use query_node::observe::{Course, Door, Metrics};
+use wanqu_fixtures::identity::jid;
+use wanqu_model::refusal::{Code, Refusal};
+
+use crate::reference::section;
+
+const PATHS: &str = "
+## What is served for observation
+
+Plain HTTP, `GET` only, one request for each connection. Nothing of the data, of a question's text or of a person is in it.
+
+| path | answer |
+|---|---|
+| `/livez` | 200 as long as the process serves |
+| `/readyz` | a line for each check, `ok NAME` or `failed NAME: WHY`; 503 if one has failed |
+| `/bundle` | JSON: `jurisdiction`, `digest` (SHA-256 of the uncompressed bundle in force), `identityNotAfter` (the earlier end of the two certificates) |
+| `/peers` | JSON: for each other member, `agreements`: `name`, `digest` and `state` of those that it holds with this one; or `problem`: a refusal's code, if it did not answer when it was last asked (every ten seconds) |
+| `/metrics` | what the node has counted since it began, for Prometheus |
+
+| check | it fails while |
+|---|---|
+| `bundle` | what lies in the bundle's file cannot be used; the one before it is in force |
+| `identity` | the certificates and keys in place cannot be used, or what is in use has expired or lost the trust of the bundle |
+| `audit` | the audit log cannot be written, or is not where it was; the node releases nothing then |
+| `exchange`, `gateway` | the door is closed |
+| `drain` | the node was told to end |
+";
+
+/// One of everything, so that every metric is there.
+fn metrics() -> Metrics {
+    let metrics = Metrics::default();
+    let refusal = Refusal::new(Code::Limit, "");
+    Course::question(&metrics).refused(&refusal);
+    Course::fragment(&metrics, &jid("HK")).refused(&refusal);
+    metrics.asked(&jid("HK"), Code::Limit.to_string());
+    metrics.sent(&jid("HK"), 0);
+    metrics.received(&jid("HK")).inc_by(0);
+    metrics.suppressed(&jid("HK"), 0);
+    metrics.running(Door::Exchange, 0);
+    metrics.peer_reachable(&jid("HK"), true);
+    metrics.certificate(Door::Exchange, Timestamp::now());
+    metrics.audit_sequence(0);
+    metrics
+}
+
+/// The metrics by their names: kind, labels, and what they count.
+fn table(text: &str) -> String {
+    let mut rows = String::from("\n## Metrics\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n");
+    let lines: Vec<&str> = text.lines().collect();
+    for (at, line) in lines.iter().enumerate() {
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) else { continue };
+        let kind = lines[at..].iter().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
+        let sample = lines.iter().find(|line| line.starts_with(name)).unwrap();
+        let labels: Vec<&str> = sample
+            .split_once('{')
+            .and_then(|(_, rest)| rest.split_once('}'))
+            .map(|(labels, _)| labels.split(',').filter_map(|label| label.split('=').next()).collect())
+            .unwrap_or_default();
+        let labels: Vec<String> = labels.iter().filter(|l| **l != "le").map(|label| format!("`{label}`")).collect();
+        let name = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+        let _ = writeln!(rows, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
+    }
+    rows + "\n`peer` is a member of the federation; `code` is `answered` or a refusal's code; `door` is `exchange` or \
+            `gateway`.\n"
+}
+
+fn markdown() -> String {
+    let mut text = String::from(
+        "# `query-node`\n\nThis page is made from the program: `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`.\n",
+    );
+    let mut command = Settings::command();
+    command.build();
+    section(&mut text, &command, "query-node");
+    text.push_str(PATHS);
+    text + &table(&metrics().text())
+}
+
+#[test]
+fn the_reference_in_docs_is_what_the_program_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference-node.md");
+    let made = markdown();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(path, &made).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`");
+    let metrics = made.lines().filter(|line| line.starts_with("| `wanqu_")).count();
+    assert_eq!(metrics, 15, "every metric is in it");
+}

@@ -1,0 +1,205 @@
+//! The account of an answer, below its rows: what each jurisdiction gave, under which rule, and what may be lacking.
+
+use std::fmt::Write as _;
+
+use wanqu_model::answer::{JurisdictionOutcome, Summary};
+use wanqu_model::names::ResourceName;
+use wanqu_rules::fragment::ReleaseReport;
+
+use super::cells::{bytes, counted, duration, printable};
+use super::table::{Screen, plain};
+
+/// The account as text.
+#[must_use]
+pub fn account(summary: &Summary, screen: Screen) -> String {
+    let mut text = format!("{}, query {}\n", counted(summary.rows, "row"), summary.query_id);
+    if !summary.outcomes.is_empty() {
+        let header = ["from", "rows", "suppressed", "bytes", "time", "rule", "audit"].map(str::to_owned);
+        let rows: Vec<Vec<String>> = summary.outcomes.iter().map(outcome_row).collect();
+        text += &plain(&header, &rows, &[false, true, true, true, true, false, false], screen);
+    }
+    text += &warnings(summary);
+    text
+}
+
+/// What a reader must know to read the rows rightly; empty where the answer is whole.
+#[must_use]
+pub fn warnings(summary: &Summary) -> String {
+    let mut text = String::new();
+    for outcome in &summary.outcomes {
+        if let Some(refusal) = &outcome.missing {
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, printable(&refusal.to_string()));
+        }
+    }
+    match summary.rows_lacking {
+        Some(0) => {}
+        Some(lacking) => {
+            let _ = writeln!(
+                text,
+                "note: {lacking} of {} may lack a jurisdiction's part: it was asked and released no such cell \
+                 (--mark-incomplete marks them)",
+                counted(summary.rows, "row"),
+            );
+        }
+        None if summary.may_lack => {
+            text += "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
+        }
+        None => {}
+    }
+    if summary.rows_lacking == Some(0) && summary.may_lack {
+        text += "note: rows may be absent: a jurisdiction may have kept whole cells back\n";
+    }
+    text
+}
+
+/// Whether a jurisdiction that was asked did not answer.
+#[must_use]
+pub fn is_partial(summary: &Summary) -> bool {
+    summary.outcomes.iter().any(|outcome| outcome.missing.is_some())
+}
+
+fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
+    let id = outcome.jurisdiction.to_string();
+    if outcome.missing.is_some() {
+        let dash = || "-".to_owned();
+        return vec![id, dash(), dash(), dash(), duration(outcome.elapsed_ms), "missing".to_owned(), dash()];
+    }
+    vec![
+        id,
+        outcome.rows.to_string(),
+        suppressed(&outcome.releases),
+        crossed(outcome),
+        duration(outcome.elapsed_ms),
+        distinct(outcome.releases.iter().map(rule)),
+        distinct(outcome.releases.iter().map(audit_entry)),
+    ]
+}
+
+/// What crossed a border: from the jurisdiction to the home node, and to the jurisdiction for what it released.
+fn crossed(outcome: &JurisdictionOutcome) -> String {
+    let came = if outcome.bytes == 0 { "at home".to_owned() } else { bytes(outcome.bytes) };
+    match outcome.releases.iter().map(|release| release.fetched_bytes).sum() {
+        0 => came,
+        fetched => format!("{came}, fetched {}", bytes(fetched)),
+    }
+}
+
+/// Cells kept back. An owner says so only in steps of five, and says 0 for few as well as for none.
+fn suppressed(releases: &[ReleaseReport]) -> String {
+    let counts: Vec<u64> = releases.iter().filter_map(|release| release.suppressed_cells).collect();
+    if counts.is_empty() {
+        return "no gate".to_owned();
+    }
+    let hides = releases.iter().any(ReleaseReport::may_hide_cells);
+    match counts.iter().sum::<u64>() {
+        0 if hides => "none or few".to_owned(),
+        0 => "0".to_owned(),
+        sum => format!("about {sum}"),
+    }
+}
+
+/// The rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
+fn rule(release: &ReleaseReport) -> String {
+    let Some(least) = release.min_units else { return "public".to_owned() };
+    let mut text = match least {
+        0 | 1 => "every cell".to_owned(),
+        least => format!("at least {least} units"),
+    };
+    if release.rounding > 1 {
+        let _ = write!(text, ", counts to {}", release.rounding);
+    }
+    if !release.policies.is_empty() {
+        let names: Vec<&str> = release.policies.iter().map(ResourceName::as_str).collect();
+        let _ = write!(text, " ({})", names.join(", "));
+    }
+    text
+}
+
+fn audit_entry(release: &ReleaseReport) -> String {
+    let digest: String = release.audit_digest.chars().filter(char::is_ascii_hexdigit).take(8).collect();
+    format!("#{} {digest}", release.audit_sequence)
+}
+
+/// The texts without repetition, one a line.
+fn distinct(texts: impl Iterator<Item = String>) -> String {
+    let mut seen: Vec<String> = Vec::new();
+    for text in texts {
+        if !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    seen.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wanqu_model::refusal::{Code, Refusal};
+
+    fn release(owner: &str, suppressed: Option<u64>, least: Option<u32>) -> ReleaseReport {
+        ReleaseReport {
+            owner: owner.parse().unwrap(),
+            rows: 12,
+            suppressed_cells: suppressed,
+            min_units: least,
+            rounding: 5,
+            publish_zeros: false,
+            policies: vec!["gba-baseline".parse().unwrap()],
+            fetched_bytes: 0,
+            audit_sequence: 7,
+            audit_digest: "3fa2b1c0ffee".to_owned(),
+        }
+    }
+
+    fn outcome(id: &str, bytes: u64, releases: Vec<ReleaseReport>) -> JurisdictionOutcome {
+        let jurisdiction = id.parse().unwrap();
+        JurisdictionOutcome { jurisdiction, releases, rows: 12, bytes, elapsed_ms: 84, missing: None }
+    }
+
+    fn summary(outcomes: Vec<JurisdictionOutcome>) -> Summary {
+        Summary { rows: 24, rows_lacking: Some(0), outcomes, ..Summary::default() }
+    }
+
+    #[test]
+    fn each_jurisdiction_has_a_line() {
+        let summary = summary(vec![
+            outcome("CN-SZ", 0, vec![release("CN-SZ", Some(0), Some(10))]),
+            outcome("MO", 1434, vec![release("MO", Some(10), Some(3))]),
+            outcome("HK", 900, vec![ReleaseReport { fetched_bytes: 2048, ..release("HK", None, None) }]),
+        ]);
+        let text = account(&summary, Screen::PLAIN);
+        let lines: Vec<String> = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "24 rows, query 00000000-0000-0000-0000-000000000000",
+                "from rows suppressed bytes time rule audit",
+                "CN-SZ 12 none or few at home 84 ms at least 10 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
+                "MO 12 about 10 1.4 KiB 84 ms at least 3 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
+                "HK 12 no gate 900 B, fetched 2.0 KiB 84 ms public #7 3fa2b1c0",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_missing_jurisdiction_and_rows_that_lack_a_part_are_said() {
+        let mut missing = outcome("MO", 0, Vec::new());
+        missing.missing = Some(Refusal::new(Code::OwnerUnavailable, "Macau's node does not answer"));
+        let mut summary = summary(vec![missing]);
+        summary.rows_lacking = Some(3);
+        assert!(is_partial(&summary));
+        let text = account(&summary, Screen::PLAIN);
+        assert!(text.contains("missing: MO: Macau's node does not answer [owner-unavailable]"), "{text}");
+        assert!(text.contains("note: 3 of 24 rows may lack"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_counted_is_still_said() {
+        let mut summary = summary(Vec::new());
+        assert_eq!(warnings(&summary), "");
+        summary.may_lack = true;
+        summary.rows_lacking = None;
+        assert!(warnings(&summary).starts_with("note: rows may lack"));
+    }
+}

@@ -1,0 +1,93 @@
+//! What is shown while one waits: only on a terminal, only on standard error.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use wanqu_model::answer::Progress;
+
+use super::cells::counted;
+
+/// The line that says how far a query is.
+pub struct Waiting {
+    bar: ProgressBar,
+    fragments: u32,
+    released: u32,
+}
+
+impl Waiting {
+    /// Shows the line; hidden if `quiet` or if standard error is no terminal.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let bar = if visible(quiet) { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        bar.enable_steady_tick(Duration::from_millis(100));
+        bar.set_message("planning");
+        Self { bar, fragments: 0, released: 0 }
+    }
+
+    /// Takes note of an event.
+    pub fn event(&mut self, event: &Progress) {
+        match event {
+            Progress::Planned { fragments, .. } => self.fragments = *fragments,
+            Progress::Released { .. } => self.released += 1,
+        }
+        self.bar.set_message(self.text(event));
+    }
+
+    /// Shows what somebody else says of it.
+    pub fn says(&self, text: String) {
+        self.bar.set_message(text);
+    }
+
+    fn text(&self, last: &Progress) -> String {
+        match last {
+            Progress::Planned { fragments, .. } => format!("asking: {}", counted(u64::from(*fragments), "fragment")),
+            Progress::Released { jurisdiction, rows } => format!(
+                "{} of {} released; last {jurisdiction} with {}",
+                self.released,
+                counted(u64::from(self.fragments), "fragment"),
+                counted(*rows, "row"),
+            ),
+        }
+    }
+
+    /// Takes the line away.
+    pub fn done(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.done();
+    }
+}
+
+/// A bar for work whose size is known; hidden if standard error is no terminal.
+#[must_use]
+pub fn bar(total: u64, what: &'static str) -> ProgressBar {
+    let bar = if visible(false) { ProgressBar::new(total) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:40}] {percent}% ({eta} left)") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_message(what);
+    bar
+}
+
+fn visible(quiet: bool) -> bool {
+    !quiet && std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_how_many_have_released() {
+        let mut waiting = Waiting::new(true);
+        waiting.event(&Progress::Planned { query_id: uuid::Uuid::nil(), fragments: 3 });
+        let released = Progress::Released { jurisdiction: "HK".parse().unwrap(), rows: 1 };
+        waiting.event(&released);
+        assert_eq!(waiting.text(&released), "1 of 3 fragments released; last HK with 1 row");
+    }
+}

@@ -1,0 +1,221 @@
+//! A local federation that people use: started, made known in the state folder, and kept until Ctrl-C.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use wanqu_crds::Resources;
+use wanqu_model::bundle::{AgreementState, NodeBundle, Project, Subject};
+use wanqu_model::names::JurisdictionId;
+
+use super::args::PortArgs;
+use super::check;
+use super::failure::{Failure, Outcome};
+use super::state::{FederationState, NodeState, ProjectState, Researcher, StateDir, StateLock, write_private};
+use crate::local::{LocalError, LocalFederation, LocalOptions, Ports, placements};
+
+/// How long a token of a local federation holds; it is renewed long before.
+const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
+
+/// How often tokens are renewed.
+const RENEWAL: Duration = Duration::from_hours(6);
+
+/// Where the data of a federation lies.
+pub struct Roots {
+    /// The folder that relative data roots of the manifests start from.
+    pub base: PathBuf,
+    /// Data roots that go before those of the manifests.
+    pub of: BTreeMap<JurisdictionId, PathBuf>,
+}
+
+/// A federation that runs in this process and can be found.
+pub struct Running {
+    /// What the state folder says of it.
+    pub state: FederationState,
+    federation: LocalFederation,
+    folder: StateDir,
+    lock: StateLock,
+}
+
+impl Running {
+    /// Starts it, and makes it known in the state folder, which `lock` is proof of holding.
+    pub async fn start(
+        folder: &StateDir,
+        lock: StateLock,
+        resources: &Resources,
+        roots: Roots,
+        ports: PortArgs,
+    ) -> Outcome<Self> {
+        check_sources(resources, &roots)?;
+        let options = LocalOptions {
+            base: Some(roots.base),
+            data_roots: roots.of,
+            ports: Ports { gateway: ports.gateway_port, exchange: ports.exchange_port },
+            ..LocalOptions::new(folder.path().join("nodes"))
+        };
+        let federation =
+            LocalFederation::start(resources, options).await.map_err(|e| Failure::failed(e.to_string()))?;
+        let state = describe(folder, &federation)?;
+        let running = Self { state, federation, folder: folder.clone(), lock };
+        running.write_tokens()?;
+        running.folder.publish(&running.lock, &running.state)?;
+        Ok(running)
+    }
+
+    /// Stays up until Ctrl-C or SIGTERM, then ends in good order.
+    pub async fn stay(self) -> Outcome {
+        let mut renewal = tokio::time::interval(RENEWAL);
+        renewal.tick().await;
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+            .map_err(|e| Failure::failed(format!("cannot wait for signals: {e}")))?;
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => break,
+                _ = terminated.recv() => break,
+                _ = renewal.tick() => self.write_tokens()?,
+            }
+        }
+        eprintln!("\nstopping");
+        self.end().await;
+        Ok(())
+    }
+
+    /// Ends in good order.
+    pub async fn end(self) {
+        self.federation.shutdown().await;
+    }
+
+    fn write_tokens(&self) -> Outcome {
+        for node in &self.state.nodes {
+            for researcher in &node.researchers {
+                let token = self.federation.token(&node.jurisdiction, &researcher.subject, TOKEN_LIFETIME);
+                write_private(&researcher.token, &token.map_err(|e| Failure::failed(e.to_string()))?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says at once which data is not there, instead of refusing one query after the other.
+fn check_sources(resources: &Resources, roots: &Roots) -> Outcome {
+    let bundles = check::compiled(resources, &placements(Some(&roots.base), &roots.of))?;
+    let sources = bundles.values().flat_map(|bundle| &bundle.sources);
+    let missing: Vec<String> = sources
+        .filter(|source| !Path::new(&source.root).join(&source.path).exists())
+        .map(|source| format!("\n  {}: {}/{}", source.table, source.root, source.path))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{} not there; --data names the folder that relative data roots start from{}",
+        if missing.len() == 1 {
+            "the data of one dataset is".to_owned()
+        } else {
+            format!("the data of {} datasets is", missing.len())
+        },
+        missing.concat()
+    )))
+}
+
+/// What the state folder has to say of a federation. Writes the CA files.
+fn describe(folder: &StateDir, federation: &LocalFederation) -> Outcome<FederationState> {
+    let failed = |error: LocalError| Failure::failed(error.to_string());
+    let mut nodes = Vec::new();
+    let mut asking = Vec::new();
+    let mut name = None;
+    for id in federation.jurisdictions() {
+        let bundle = federation.bundle(id).map_err(failed)?;
+        let own = folder.node(id);
+        let ca = own.join("ca.pem");
+        write_private(&ca, federation.ca(id).map_err(failed)?)?;
+        let member = bundle.members.iter().find(|member| member.jurisdiction == *id);
+        nodes.push(NodeState {
+            jurisdiction: id.clone(),
+            display_name: member.map_or_else(|| id.to_string(), |member| member.display_name.clone()),
+            gateway: federation.gateway(id).map_err(failed)?,
+            ca,
+            bundle: own.join("bundle.json"),
+            audit: federation.audit(id).map_err(failed)?.to_owned(),
+            researchers: researchers(bundle, &own),
+        });
+        asking.push((reach(bundle), id.clone()));
+        name = Some(bundle.federation.clone());
+    }
+    let default_node = most_reaching(asking).ok_or_else(|| Failure::failed("the federation has no member"))?;
+    Ok(FederationState {
+        federation: name.ok_or_else(|| Failure::failed("the federation has no member"))?,
+        pid: std::process::id(),
+        started_at: Timestamp::now(),
+        default_node,
+        nodes,
+    })
+}
+
+/// Everyone in a project whom an issuer of this member vouches for; whoever may ask other members from here comes first.
+fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
+    let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
+    let accepted: Vec<&str> = own.iter().flat_map(|m| &m.issuers).map(|issuer| issuer.issuer.as_str()).collect();
+    let mut found: Vec<Researcher> = Vec::new();
+    let asks_from_here = |project: &&Project| {
+        bundle.agreements.iter().any(|a| a.to == bundle.jurisdiction && project.agreements.contains(&a.name))
+    };
+    let (first, others): (Vec<_>, Vec<_>) = bundle.projects.iter().partition(asks_from_here);
+    for project in first.into_iter().chain(others) {
+        let part = ProjectState { name: project.name.clone(), purposes: project.purposes.clone() };
+        for subject in project.subjects.iter().filter(|s| accepted.contains(&s.issuer.as_str())) {
+            match found.iter_mut().find(|researcher| researcher.subject == *subject) {
+                Some(researcher) => researcher.projects.push(part.clone()),
+                None => found.push(Researcher {
+                    subject: subject.clone(),
+                    token: folder.join(format!("{}.token", found.len())),
+                    projects: vec![part.clone()],
+                }),
+            }
+        }
+    }
+    found
+}
+
+/// How many jurisdictions a member's own researchers can ask under active agreements.
+fn reach(bundle: &NodeBundle) -> usize {
+    let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
+    let accepts = |subject: &Subject| own.is_some_and(|m| m.issuers.iter().any(|i| i.issuer == subject.issuer));
+    let mut owners: Vec<&JurisdictionId> = bundle
+        .agreements
+        .iter()
+        .filter(|a| a.to == bundle.jurisdiction && a.state == AgreementState::Active)
+        .filter(|a| bundle.projects.iter().any(|p| p.agreements.contains(&a.name) && p.subjects.iter().any(accepts)))
+        .map(|agreement| &agreement.from)
+        .collect();
+    owners.sort();
+    owners.dedup();
+    owners.len()
+}
+
+/// The member that reaches most others; the first of several.
+fn most_reaching(members: Vec<(usize, JurisdictionId)>) -> Option<JurisdictionId> {
+    let mut best: Option<(usize, JurisdictionId)> = None;
+    for (reach, id) in members {
+        if best.as_ref().is_none_or(|(most, _)| reach > *most) {
+            best = Some((reach, id));
+        }
+    }
+    best.map(|(_, id)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_member_that_can_ask_most_others_is_asked_by_default() {
+        let members = |reach: [usize; 3]| {
+            let ids = ["CN-SZ", "HK", "MO"].map(|id| id.parse().unwrap());
+            most_reaching(reach.into_iter().zip(ids).collect()).unwrap().to_string()
+        };
+        assert_eq!(members([1, 2, 2]), "HK");
+        assert_eq!(members([0, 0, 0]), "CN-SZ");
+    }
+}

@@ -1,0 +1,222 @@
+//! A researcher's client, as the command line, the operator and the tests use it.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::utils::flight_data_to_arrow_batch;
+use arrow_flight::{Action, FlightData, Ticket};
+use futures::{StreamExt, TryStreamExt, stream};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use serde::Serialize;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Channel;
+use tonic::{Request, Status, Streaming};
+use uuid::Uuid;
+use wanqu_identity::gateway_client_config;
+use wanqu_model::answer::{Answer, Event, Fetch, Question};
+use wanqu_model::listing::TableListing;
+use wanqu_model::refusal::{Code, Refusal};
+
+use crate::again::{PAUSES, not_begun};
+use crate::connect::{ConnectError, channel};
+use crate::note::Note;
+use crate::status::{from_status, internal};
+use crate::unanswered::{Unanswered, may_have_begun};
+use crate::wire::{MAX_MESSAGE, is_note};
+
+/// A researcher's client of one gateway.
+#[derive(Clone)]
+pub struct Client {
+    endpoint: String,
+    name: ServerName<'static>,
+    tls: Arc<ClientConfig>,
+    flight: FlightServiceClient<Channel>,
+    token: MetadataValue<Ascii>,
+}
+
+impl Client {
+    /// A client of the gateway at `endpoint`, `https://host:port` or `host:port`, that trusts the CA in `ca` (PEM) and
+    /// no other. The gateway must prove to be `server_name`, or else the endpoint's host. It connects when it is first
+    /// used, which must be within a Tokio runtime, as must this call.
+    ///
+    /// # Errors
+    /// [`Code::Identity`] if the CA, the name or the token is not one.
+    pub fn connect(endpoint: &str, ca: &str, token: &str, server_name: Option<&str>) -> Result<Self, Refusal> {
+        let wrong = |what: &str| Refusal::new(Code::Identity, format!("{what} cannot be used"));
+        let endpoint = endpoint.strip_prefix("https://").unwrap_or(endpoint).trim_end_matches('/').to_owned();
+        let host = endpoint.rsplit_once(':').map_or(endpoint.as_str(), |(host, _port)| host);
+        let name = server_name.unwrap_or(host).trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(name).map_err(|_| wrong("the gateway's name"))?;
+        let tls = gateway_client_config(ca).map_err(|_| wrong("the CA's certificate"))?;
+        let token = format!("Bearer {token}").parse().map_err(|_| wrong("the token"))?;
+        let flight = dial(&endpoint, &name, &tls).map_err(|_| wrong("the gateway's endpoint"))?;
+        Ok(Self { endpoint, name, tls, flight, token })
+    }
+
+    /// Asks. The events come as they happen; dropping the answer cancels the query. A gateway that cannot be reached, or
+    /// that ends and has not begun with it, is tried again a little later, over a new connection: there may be another
+    /// copy of it.
+    ///
+    /// # Errors
+    /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway is away or breaks off.
+    pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
+        self.get(question).await
+    }
+
+    /// Asks once. The caller decides whether to ask again.
+    ///
+    /// # Errors
+    /// The refusal, and whether anybody may have begun with the question.
+    pub async fn ask_once(&self, question: &Question) -> Result<Answer, Unanswered> {
+        let ticket = ticket(question).map_err(|refusal| Unanswered { refusal, may_have_begun: false })?;
+        match self.flight.clone().do_get(self.authorized(ticket)).await {
+            Ok(stream) => Ok(events(self.clone(), stream.into_inner())),
+            Err(status) => Err(Unanswered { refusal: self.explain(&status), may_have_begun: may_have_begun(&status) }),
+        }
+    }
+
+    /// Fetches an answer that was kept. It comes as it came when it was asked, its account last.
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask); [`Code::UnknownName`] if there is no such result for whom the token names.
+    pub async fn fetch(&self, result: Uuid) -> Result<Answer, Refusal> {
+        self.get(&Fetch { result }).await
+    }
+
+    async fn get(&self, errand: &impl Serialize) -> Result<Answer, Refusal> {
+        let ticket = ticket(errand)?;
+        let mut flight = self.flight.clone();
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let status = match flight.do_get(self.authorized(ticket.clone())).await {
+                Ok(stream) => return Ok(events(self.clone(), stream.into_inner())),
+                Err(status) => status,
+            };
+            let Some(pause) = pauses.next().filter(|_| not_begun(&status)) else {
+                return Err(self.explain(&status));
+            };
+            tokio::time::sleep(pause).await;
+            flight = dial(&self.endpoint, &self.name, &self.tls).map_err(|_| internal())?;
+        }
+    }
+
+    /// What a question can name there.
+    ///
+    /// # Errors
+    /// As for [`ask`](Self::ask).
+    pub async fn catalog(&self) -> Result<Vec<TableListing>, Refusal> {
+        let request = self.authorized(Action { r#type: "catalog".to_owned(), body: Vec::new().into() });
+        let answer = self.flight.clone().do_action(request).await.map_err(|status| self.explain(&status))?;
+        let first = answer.into_inner().try_next().await.map_err(|status| self.explain(&status))?;
+        first.and_then(|result| serde_json::from_slice(&result.body).ok()).ok_or_else(unreadable)
+    }
+
+    fn authorized<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", self.token.clone());
+        request
+    }
+
+    fn explain(&self, status: &Status) -> Refusal {
+        match ConnectError::beneath(status) {
+            Some(ConnectError::Unreachable(_)) => {
+                Refusal::new(Code::OwnerUnavailable, format!("the gateway at {} cannot be reached", self.endpoint))
+            }
+            Some(ConnectError::Unproven(reason)) => {
+                Refusal::new(Code::Identity, format!("the gateway at {} did not prove who it is", self.endpoint))
+                    .with_rule(reason)
+                    .with_remedy("check which CA and which name this gateway has")
+            }
+            None => from_status(status, None),
+        }
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+fn ticket(errand: &impl Serialize) -> Result<Ticket, Refusal> {
+    let json = serde_json::to_vec(errand).map_err(|_| internal())?;
+    Ok(Ticket { ticket: json.into() })
+}
+
+/// A connection that is made when it is first used.
+fn dial(
+    endpoint: &str,
+    name: &ServerName<'static>,
+    tls: &Arc<ClientConfig>,
+) -> Result<FlightServiceClient<Channel>, ConnectError> {
+    let channel = channel(endpoint.to_owned(), name.clone(), Arc::clone(tls))?;
+    Ok(FlightServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Code::Internal, "the gateway's answer cannot be read")
+}
+
+/// The state of an answer that is being read.
+struct Reading {
+    client: Client,
+    stream: Streaming<FlightData>,
+    schema: Option<SchemaRef>,
+    whole: bool,
+}
+
+fn events(client: Client, stream: Streaming<FlightData>) -> Answer {
+    let reading = Reading { client, stream, schema: None, whole: false };
+    stream::unfold(Some(reading), |reading| async move {
+        let mut reading = reading?;
+        match reading.next().await {
+            Ok(Some(event)) => Some((Ok(event), Some(reading))),
+            Ok(None) => None,
+            Err(refusal) => Some((Err(refusal), None)),
+        }
+    })
+    .boxed()
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Event>, Refusal> {
+        let message = self.stream.try_next().await.map_err(|status| self.client.explain(&status))?;
+        match message {
+            None if self.whole => Ok(None),
+            None => Err(Refusal::new(Code::OwnerUnavailable, "the answer broke off before its end")),
+            Some(_) if self.whole => Err(unreadable()),
+            // Bytes from elsewhere must not bring the client down, whatever the decoder thinks of them.
+            Some(message) => {
+                catch_unwind(AssertUnwindSafe(|| self.event(&message))).unwrap_or_else(|_| Err(unreadable())).map(Some)
+            }
+        }
+    }
+
+    fn event(&mut self, message: &FlightData) -> Result<Event, Refusal> {
+        if is_note(message) {
+            return match serde_json::from_slice(&message.app_metadata).map_err(|_| unreadable())? {
+                Note::Progress(progress) => Ok(Event::Progress(progress)),
+                Note::Summary(summary) => {
+                    self.whole = true;
+                    Ok(Event::Summary(summary))
+                }
+            };
+        }
+        if let Some(schema) = &self.schema {
+            return batch(message, schema).map(Event::Batch).map_err(|_| unreadable());
+        }
+        let schema = Arc::new(Schema::try_from(message).map_err(|_| unreadable())?);
+        self.schema = Some(Arc::clone(&schema));
+        Ok(Event::Schema(schema))
+    }
+}
+
+fn batch(message: &FlightData, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    flight_data_to_arrow_batch(message, Arc::clone(schema), &HashMap::new())
+}

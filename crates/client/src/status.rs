@@ -1,0 +1,147 @@
+//! Refusals on the wire: a gRPC status whose details are the refusal as JSON.
+
+use tonic::{Code as Grpc, Status};
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+
+/// Details travel in a header: this is the most that is sent or read, in bytes.
+const MAX_DETAILS: usize = 24 * 1024;
+
+/// The longest message, rule and subject, in bytes.
+const MAX_TEXT: usize = 2 * 1024;
+
+/// The longest remedy, in bytes: it may be a whole query.
+const MAX_REMEDY: usize = 8 * 1024;
+
+/// The longest header list that a client must take, for [`MAX_DETAILS`] in base64 to fit.
+pub const MAX_HEADERS: u32 = 64 * 1024;
+
+/// A refusal as a status.
+#[must_use]
+pub fn to_status(refusal: Refusal) -> Status {
+    let refusal = shortened(refusal);
+    let code = match refusal.code {
+        Code::InvalidSql | Code::UnknownName | Code::NotAQuery | Code::Envelope => Grpc::InvalidArgument,
+        Code::Identity => Grpc::Unauthenticated,
+        Code::Limit => Grpc::ResourceExhausted,
+        Code::OwnerUnavailable | Code::Draining => Grpc::Unavailable,
+        Code::Cancelled => Grpc::Cancelled,
+        Code::ReleaseShape | Code::Source | Code::Internal => Grpc::Internal,
+        _ => Grpc::PermissionDenied,
+    };
+    // The text is for tools that know nothing of refusals; what is to be read is in the details.
+    let text = format!("refused: {}", refusal.code);
+    match serde_json::to_vec(&refusal) {
+        Ok(details) if details.len() <= MAX_DETAILS => Status::with_details(code, text, details.into()),
+        _ => Status::new(code, text),
+    }
+}
+
+/// The refusal in a status from `peer`. A status that carries none says nothing that may be repeated.
+#[must_use]
+pub fn from_status(status: &Status, peer: Option<&JurisdictionId>) -> Refusal {
+    let own = Some(status.details())
+        .filter(|details| !details.is_empty() && details.len() <= MAX_DETAILS)
+        .and_then(|details| serde_json::from_slice::<Refusal>(details).ok());
+    match (own, peer) {
+        (Some(mut refusal), peer) => {
+            refusal.owner = refusal.owner.or_else(|| peer.cloned());
+            printable(refusal)
+        }
+        (None, peer) => foreign(status.code(), peer),
+    }
+}
+
+/// What a status without a refusal means; in words of our own, because anybody may have written its text.
+fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
+    let refusal = match code {
+        Grpc::OutOfRange | Grpc::ResourceExhausted => Refusal::new(Code::Limit, "the message is too large"),
+        Grpc::DeadlineExceeded => Refusal::new(Code::Limit, "the deadline passed before the answer was complete"),
+        Grpc::Internal | Grpc::Unimplemented => Refusal::new(Code::Internal, "the node failed; its log says why"),
+        _ => Refusal::new(Code::OwnerUnavailable, "the node cannot be reached, or broke off the connection"),
+    };
+    match peer {
+        Some(peer) => refusal.with_owner(peer.clone()),
+        None => refusal,
+    }
+}
+
+/// A fault whose cause stays in the node's own log.
+#[must_use]
+pub fn internal() -> Refusal {
+    Refusal::new(Code::Internal, "the node failed; its log says why")
+}
+
+/// Cuts what is too long to travel. A remedy that would have to be cut is left out: half a query helps nobody.
+fn shortened(mut refusal: Refusal) -> Refusal {
+    cut(&mut refusal.message);
+    if let Some(rule) = &mut refusal.rule {
+        cut(rule);
+    }
+    if let Some(subject) = &mut refusal.subject {
+        cut(subject);
+    }
+    refusal.remedy = refusal.remedy.filter(|remedy| remedy.len() <= MAX_REMEDY);
+    refusal
+}
+
+fn cut(text: &mut String) {
+    if text.len() > MAX_TEXT {
+        let end = (0..=MAX_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+/// Takes control characters out, so that another node's text cannot drive a terminal.
+fn printable(mut refusal: Refusal) -> Refusal {
+    let clean = |text: &mut String| text.retain(|c| c == '\n' || !c.is_control());
+    clean(&mut refusal.message);
+    for text in [&mut refusal.rule, &mut refusal.subject, &mut refusal.remedy].into_iter().flatten() {
+        clean(text);
+    }
+    refusal
+}
+
+#[cfg(test)]
+mod tests {
+    use wanqu_fixtures::identity::jid;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_survives_the_wire() {
+        let refusal = Refusal::new(Code::ColumnClass, "“name” is sealed")
+            .with_rule("no fragment reads a sealed column")
+            .with_subject("macau.health.visits.name")
+            .with_owner(jid("MO"))
+            .with_remedy("SELECT count(*) AS n\nFROM macau.health.visits");
+        assert_eq!(from_status(&to_status(refusal.clone()), Some(&jid("HK"))), refusal);
+        let whose = from_status(&to_status(Refusal::new(Code::Limit, "busy")), Some(&jid("MO"))).owner;
+        assert_eq!(whose, Some(jid("MO")), "a refusal that names no owner is its sender's");
+    }
+
+    #[test]
+    fn the_words_of_a_foreign_status_are_not_repeated() {
+        for status in [
+            Status::internal("Cast error: Cannot cast string 'CANARY' to value of Int64"),
+            Status::unknown("CANARY"),
+            Status::with_details(Grpc::Internal, "CANARY", b"CANARY".to_vec().into()),
+            Status::with_details(Grpc::Internal, "x", vec![b' '; MAX_DETAILS + 1].into()),
+        ] {
+            let refusal = from_status(&status, Some(&jid("MO")));
+            assert!(!refusal.to_string().contains("CANARY"));
+            assert!(matches!(refusal.code, Code::Internal | Code::OwnerUnavailable));
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_control_characters_dropped() {
+        let refusal = Refusal::new(Code::InvalidSql, "湾".repeat(MAX_TEXT))
+            .with_subject("\u{1b}[2Jx")
+            .with_remedy("y".repeat(MAX_REMEDY + 1));
+        let read = from_status(&to_status(refusal), None);
+        assert!(read.message.len() <= MAX_TEXT + 3 && read.message.ends_with("湾…"));
+        assert_eq!((read.subject.as_deref(), read.remedy), (Some("[2Jx"), None));
+    }
+}

@@ -1,0 +1,244 @@
+//! The decision on one cell: from the units behind it to release or keep back. Pure.
+
+use arrow::array::{Array, BinaryArray};
+use wanqu_rules::unit::NOBODY_KNOWN;
+
+/// How many distinct units stand behind something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At least k.
+    Enough,
+    /// Fewer than k, but somebody.
+    Few,
+    /// Nobody at all.
+    Nobody,
+}
+
+impl Reach {
+    /// Reads what `units_reach` gave.
+    pub fn read(column: &BinaryArray, row: usize) -> Self {
+        if column.is_null(row) {
+            Self::Enough
+        } else if column.value_length(row) == 0 {
+            Self::Nobody
+        } else {
+            Self::Few
+        }
+    }
+}
+
+/// The units met so far behind something that is counted piece by piece.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// At least k.
+    Enough,
+    /// The hashes of fewer than k, each once; [`NOBODY_KNOWN`] where a record does not say whose it is.
+    Few(Vec<u32>),
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Seen {
+    /// Adds the hashes of fewer than k units, or `None` for enough. How many hashes more it holds now.
+    pub fn join(&mut self, hashes: Option<impl Iterator<Item = u32>>, k: usize) -> usize {
+        let Self::Few(seen) = self else { return 0 };
+        let before = seen.len();
+        let enough = hashes.is_none();
+        for hash in hashes.into_iter().flatten() {
+            if !seen.contains(&hash) {
+                seen.push(hash);
+            }
+        }
+        let grown = seen.len() - before;
+        let units = seen.len() - usize::from(seen.contains(&NOBODY_KNOWN));
+        if enough || units >= k {
+            *self = Self::Enough;
+        }
+        grown
+    }
+
+    /// How many units that is.
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Enough => Reach::Enough,
+            Self::Few(seen) if seen.is_empty() => Reach::Nobody,
+            Self::Few(_) => Reach::Few,
+        }
+    }
+
+    /// Its hashes; `None` for enough.
+    pub fn hashes(&self) -> Option<impl Iterator<Item = u32> + Clone> {
+        match self {
+            Self::Enough => None,
+            Self::Few(seen) => Some(seen.iter().copied()),
+        }
+    }
+}
+
+/// What is asked of one count of units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The units of an input whose every row is somebody's.
+    Input,
+    /// The units of an input that an outer join may not find: nobody, or enough.
+    PaddedInput,
+    /// The units that meet a condition, or those that do not: nobody, or enough.
+    Condition,
+}
+
+impl Need {
+    fn is_input(self) -> bool {
+        self != Self::Condition
+    }
+}
+
+/// Whether a cell is released, by the minimum of units.
+///
+/// Behind at least one input there must be enough; behind none fewer than enough but somebody. A cell behind which
+/// there is nobody at all is kept back like one with few, unless the policy lets zeros be published.
+pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone, publish_zeros: bool) -> bool {
+    let mut pairs = needs.iter().zip(reaches);
+    if !needs.iter().any(|need| need.is_input()) {
+        // Nothing was counted, so nothing is known.
+        return false;
+    }
+    let mut inputs = pairs.clone().filter(|(need, _)| need.is_input());
+    if inputs.clone().all(|(_, reach)| reach == Reach::Nobody) {
+        return publish_zeros && pairs.all(|(_, reach)| reach != Reach::Few);
+    }
+    inputs.any(|(_, reach)| reach == Reach::Enough)
+        && pairs.all(|(need, reach)| match need {
+            Need::Input => reach == Reach::Enough,
+            Need::PaddedInput | Need::Condition => reach != Reach::Few,
+        })
+}
+
+/// Whether a prefix of the input proves that a cell is released: counts of units only grow, so enough stays enough.
+/// "Nobody" is not proved by a prefix.
+pub fn is_proved_by_prefix(reaches: impl Iterator<Item = Reach>) -> bool {
+    let mut counted = reaches.peekable();
+    counted.peek().is_some() && counted.all(|reach| reach == Reach::Enough)
+}
+
+/// The cells that were kept back, and the units behind them, input by input.
+#[derive(Debug)]
+pub struct Suppressed {
+    k: usize,
+    cells: u64,
+    /// Rows behind cells of which only the number of rows is known.
+    rows: u64,
+    /// The units behind all of them, input by input.
+    inputs: Vec<Seen>,
+}
+
+/// Numbers of suppressed cells are told in steps of this.
+const STEP: u64 = 5;
+
+impl Suppressed {
+    /// None yet.
+    pub fn new(k: u32, inputs: usize) -> Self {
+        Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Seen::default(); inputs] }
+    }
+
+    /// Where the number of inputs was not known before the first cell.
+    pub fn expect_inputs(&mut self, inputs: usize) {
+        if self.inputs.len() < inputs {
+            self.inputs.resize(inputs, Seen::default());
+        }
+    }
+
+    /// One more cell, with the hashes of each input's units; `None` for enough.
+    pub fn add(&mut self, units: impl Iterator<Item = Option<impl Iterator<Item = u32>>>) {
+        self.cells += 1;
+        for (seen, hashes) in self.inputs.iter_mut().zip(units) {
+            seen.join(hashes, self.k);
+        }
+    }
+
+    /// One more cell of a single input, of which only its number of rows is known; no unit has more than `most` rows
+    /// in all cells together.
+    pub fn add_rows(&mut self, rows: u64, most: u64) {
+        self.cells += 1;
+        self.rows = self.rows.saturating_add(rows);
+        if self.rows > most.saturating_mul(self.k.saturating_sub(1) as u64) {
+            self.inputs.fill(Seen::Enough);
+        }
+    }
+
+    /// The exact number, for the owner's log.
+    pub fn exact(&self) -> u64 {
+        self.cells
+    }
+
+    /// The number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of any
+    /// input stand behind all of them, so that it does not tell "nobody" from "a few".
+    pub fn public(&self) -> u64 {
+        if self.inputs.iter().all(|seen| *seen == Seen::Enough) { self.cells / STEP * STEP } else { 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Need::{Condition, Input, PaddedInput};
+    use Reach::{Enough, Few, Nobody};
+
+    #[test]
+    fn a_cell_is_released_only_if_enough_stand_behind_it() {
+        type Case<'a> = (&'a [Need], &'a [Reach], bool, bool);
+        let cases: &[Case<'_>] = &[
+            (&[], &[], false, false),
+            (&[Condition], &[Nobody], false, false),
+            (&[Input], &[Enough], true, true),
+            (&[Input], &[Few], false, false),
+            (&[Input], &[Nobody], false, true),
+            // After a join every input counts.
+            (&[Input, Input], &[Enough, Few], false, false),
+            (&[Input, Input], &[Enough, Enough], true, true),
+            (&[Input, Input], &[Enough, Nobody], false, false),
+            // An outer join may find nobody, but not a few.
+            (&[Input, PaddedInput], &[Enough, Nobody], true, true),
+            (&[Input, PaddedInput], &[Enough, Few], false, false),
+            (&[Input, PaddedInput], &[Few, Enough], false, false),
+            // A full join: either side may be nobody, not both.
+            (&[PaddedInput, PaddedInput], &[Enough, Nobody], true, true),
+            (&[PaddedInput, PaddedInput], &[Nobody, Nobody], false, true),
+            (&[PaddedInput, PaddedInput], &[Few, Nobody], false, false),
+            // A public table that finds nobody: as few.
+            (&[PaddedInput], &[Nobody], false, true),
+            // Conditions are groups of their own.
+            (&[Input, Condition], &[Enough, Few], false, false),
+            (&[Input, Condition], &[Enough, Nobody], true, true),
+            (&[Input, Condition, Condition], &[Enough, Enough, Few], false, false),
+            (&[Input, Condition], &[Few, Nobody], false, false),
+            (&[Input, Condition], &[Nobody, Nobody], false, true),
+        ];
+        for (needs, reaches, plain, zeros) in cases {
+            assert_eq!(is_released(needs, reaches.iter().copied(), false), *plain, "{needs:?} {reaches:?}");
+            assert_eq!(is_released(needs, reaches.iter().copied(), true), *zeros, "{needs:?} {reaches:?} with zeros");
+        }
+    }
+
+    #[test]
+    fn a_prefix_proves_enough_and_nothing_else() {
+        assert!(is_proved_by_prefix([Enough, Enough].into_iter()));
+        assert!(!is_proved_by_prefix([Enough, Nobody].into_iter()));
+        assert!(!is_proved_by_prefix([Few].into_iter()));
+        assert!(!is_proved_by_prefix([].into_iter()));
+    }
+
+    #[test]
+    fn suppressed_cells_are_told_in_steps_and_only_if_enough_stand_behind_them() {
+        let mut suppressed = Suppressed::new(3, 1);
+        for cell in [vec![1, 2], vec![2, NOBODY_KNOWN], vec![2], vec![1], vec![1]] {
+            suppressed.add([Some(cell.into_iter())].into_iter());
+        }
+        assert_eq!((suppressed.exact(), suppressed.public()), (5, 0), "two units in five cells");
+        suppressed.add([Some([3].into_iter())].into_iter());
+        assert_eq!((suppressed.exact(), suppressed.public()), (6, 5), "three units in six cells");
+    }
+}

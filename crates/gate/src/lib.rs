@@ -1,0 +1,191 @@
+//! The gate: the disclosure control that every release passes at its owner.
+//!
+//! ```text
+//! admitted aggregate ─▶ thread     every non-public table's privacy unit, up to the aggregate's input
+//!                    ─▶ passes     units behind each cell, counted up to k
+//!                    ─▶ cell       release or keep back
+//!                    ─▶ rounding   counts to a base, sums to match
+//!                    ─▶ output     in the order of keys
+//! ```
+//!
+//! The unit of decision is a cell: one row of the fragment's aggregate. `cell` and `rounding` decide, and touch no data
+//! source; `passes` acts. Stronger rules (dominance, noise, a ledger across queries) stand beside the minimum of units
+//! in `cell`, as further conditions that a cell must meet, and see the same cells before they leave.
+
+mod cell;
+mod counting;
+mod engine;
+mod hashes;
+mod keys;
+mod output;
+mod parts;
+mod passes;
+mod release;
+mod rounding;
+mod strategy;
+mod tally;
+mod thread;
+mod units;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, Result as DfResult};
+use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use futures::{StreamExt, TryStreamExt};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::admission::{AdmittedFragment, Family, GatedShape, Shape, aggregate_of};
+use wanqu_rules::catalog::{arrow_schema, nullable};
+use wanqu_rules::{refusal_over_public, refusal_without_values};
+
+pub use engine::{BoundLeaf, Engine, Run, SourcesState};
+pub use release::{AuditReference, AuditedRelease, Ending, GateAccount, GatedRelease};
+
+use output::{Bounds, Cells, Layout};
+use passes::{Outcome, Passes};
+use rounding::Rounding;
+use strategy::{First, Next, PROBE_ROWS};
+use thread::thread;
+
+/// How often a pass may find that the sources changed under it.
+const ATTEMPTS: usize = 2;
+
+/// Runs an admitted fragment and lets out what its owner's rules release.
+///
+/// A gated release is computed in full before this returns, so that it can be recorded before a byte leaves. Rows of
+/// public tables stream. Dropping the future, or the stream, stops the work.
+///
+/// # Errors
+/// A source that cannot be read, a limit, or a fault of the engine; never a value.
+pub async fn release(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<GatedRelease, Refusal> {
+    match fragment.shape() {
+        Shape::Public => public(fragment.plan(), engine, fragment.max_rows()).await,
+        Shape::Gated(shape) => gated(fragment.plan(), shape, engine, fragment.max_rows()).await,
+    }
+}
+
+/// Rows of public tables, as they come.
+async fn public(plan: &LogicalPlan, engine: &dyn Engine, max_rows: u64) -> Result<GatedRelease, Refusal> {
+    let run = engine.start_public()?;
+    let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
+    let batches = run.execute(&bound).await.map_err(|error| refusal_over_public(&error))?;
+    let schema = arrow_schema(plan);
+    let declared = Arc::clone(&schema);
+    let mut rows = 0_u64;
+    let batches = batches.map(move |batch| {
+        let batch = batch.map_err(|error| refusal_over_public(&error))?;
+        rows += batch.num_rows() as u64;
+        if rows > max_rows {
+            return Err(Refusal::new(Code::Limit, "the release has more rows than one query may take")
+                .with_rule(format!("a release has at most {max_rows} rows"))
+                .with_remedy("filter or aggregate first"));
+        }
+        batch
+            .with_schema(Arc::clone(&declared))
+            .map_err(|_| Refusal::new(Code::Internal, "the rows have other columns than were planned"))
+    });
+    Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
+}
+
+/// One aggregate over non-public tables.
+async fn gated(
+    plan: &LogicalPlan,
+    shape: &GatedShape,
+    engine: &dyn Engine,
+    max_rows: u64,
+) -> Result<GatedRelease, Refusal> {
+    let aggregate =
+        aggregate_of(plan).ok_or_else(|| Refusal::new(Code::NotAnAggregate, "the fragment is no aggregate"))?;
+    for _ in 0..ATTEMPTS {
+        let run = engine.start()?;
+        let before = run.fingerprint(plan)?;
+        let result =
+            attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
+        if run.fingerprint(plan)? != before {
+            // Whatever came out may be of two states of the source; it is not even told whether it failed.
+            continue;
+        }
+        let (schema, batches, outcome) = result.map_err(|error| refusal_without_values(&error))?;
+        let account = GateAccount {
+            rule: Some(shape.rule.clone()),
+            rows: Some(batches.iter().map(|batch| batch.num_rows() as u64).sum()),
+            suppressed_exact: outcome.exact(),
+            suppressed_public: Some(outcome.public()),
+        };
+        let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
+        return Ok(GatedRelease::new(schema, batches, account, run.fetched_bytes()));
+    }
+    Err(Refusal::new(Code::Source, "a source changed while it was read").with_remedy("ask again"))
+}
+
+type Attempt = (SchemaRef, Vec<arrow::array::RecordBatch>, cell::Suppressed);
+
+async fn attempt(
+    run: &dyn Run,
+    plan: &LogicalPlan,
+    aggregate: &Aggregate,
+    shape: &GatedShape,
+    bounds: Bounds,
+) -> DfResult<Attempt> {
+    check_public_keys(run, shape).await?;
+    let layout = layout(aggregate, shape)?;
+    let passes = Passes { run, aggregate, shape, layout: &layout };
+    let cells = Cells::new(bounds);
+    let Outcome { cells, suppressed } = decide(&passes, cells).await?;
+    let (schema, batches) = cells.finish(&layout, plan, run.state())?;
+    Ok((schema, batches, suppressed))
+}
+
+fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
+    let unknown = |name: String| DataFusionError::NotImplemented(format!("rounding of {name}"));
+    Ok(Layout {
+        keys: aggregate.group_expr.len(),
+        aggregates: aggregate.aggr_expr.len(),
+        rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
+        schema: nullable(aggregate.schema.as_arrow()),
+    })
+}
+
+/// Runs the passes that are likely to decide the cells at the least cost.
+async fn decide(passes: &Passes<'_>, cells: Cells) -> DfResult<Outcome> {
+    let leaves = thread(passes.run, &passes.aggregate.input, None)?.leaves;
+    let conditions = passes.shape.conditions.len();
+    let divided = passes.shape.families.iter().any(Family::divides);
+    match strategy::first(passes.shape.rule.min_units, &leaves, conditions, divided) {
+        First::Ungated => passes.ungated(cells).await,
+        First::Parted => passes.parted(cells).await,
+        First::Inline => passes.inline(cells, &[]).await,
+        First::Rows(most) => passes.rows(cells, most).await,
+        First::Probe(prefix) => {
+            let probe = passes.probe(prefix, PROBE_ROWS).await?;
+            match strategy::next(&leaves, conditions, probe.groups, probe.decided.len()) {
+                Next::Main => passes.main(cells, &probe).await,
+                Next::Inline => passes.inline(cells, &probe.always_met).await,
+                Next::Rows(most) => passes.rows(cells, most).await,
+            }
+        }
+    }
+}
+
+/// Refuses the fragment if a public table holds a join key twice: see [`GatedShape::must_be_empty`].
+async fn check_public_keys(run: &dyn Run, shape: &GatedShape) -> DfResult<()> {
+    for plan in &shape.must_be_empty {
+        let mut rows = run.execute(&run.bind(plan)?).await?;
+        while let Some(batch) = rows.try_next().await? {
+            if batch.num_rows() > 0 {
+                let refusal = Refusal::new(Code::AggregateArgument, "a public table holds a join key more than once")
+                    .with_rule(
+                        "a public table that joins a non-public one has at most one row for each value of the join key",
+                    )
+                    .with_remedy(
+                        "filter the public table to one row for each key, or join it to the released aggregate",
+                    );
+                return Err(DataFusionError::External(Box::new(refusal)));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The released cells: collected within limits, put in the order of their keys, and given the columns that were asked for.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::row::{RowConverter, SortField};
+use datafusion::common::{DFSchema, DataFusionError, Result as DfResult};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::nullable;
+use wanqu_rules::harmless_expr;
+
+use super::rounding::Rounding;
+
+/// How many rows of a release travel together.
+const BATCH_ROWS: usize = 8192;
+
+/// What one release may hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes in memory.
+    pub bytes: usize,
+}
+
+/// Which columns of the aggregate that runs are what: group keys, then the aggregates that were asked for, then the hidden
+/// counts for rounding; whatever follows belongs to the gate.
+#[derive(Debug)]
+pub struct Layout {
+    /// Group keys.
+    pub keys: usize,
+    /// Aggregates that were asked for.
+    pub aggregates: usize,
+    /// How they are rounded, with the hidden counts.
+    pub rounding: Rounding,
+    /// The schema of keys and aggregates, as the admitted aggregate has it.
+    pub schema: SchemaRef,
+}
+
+/// Cells that may leave.
+#[derive(Debug)]
+pub struct Cells {
+    bounds: Bounds,
+    rows: u64,
+    bytes: usize,
+    batches: Vec<RecordBatch>,
+}
+
+impl Cells {
+    /// None yet.
+    pub fn new(bounds: Bounds) -> Self {
+        Self { bounds, rows: 0, bytes: 0, batches: Vec::new() }
+    }
+
+    /// Adds the rows of `batch` that are `released`, rounded and without hidden columns.
+    pub fn add(&mut self, layout: &Layout, batch: &RecordBatch, released: &BooleanArray) -> DfResult<()> {
+        if released.true_count() == 0 {
+            return Ok(());
+        }
+        let kept = filter_record_batch(batch, released)?;
+        let (keys, rest) = kept.columns().split_at(layout.keys);
+        let (aggregates, rest) = rest.split_at(layout.aggregates);
+        let mut columns: Vec<ArrayRef> = keys.to_vec();
+        columns.extend(layout.rounding.apply(aggregates, rest)?);
+        self.rows += kept.num_rows() as u64;
+        let batch = with_rows(&layout.schema, columns, kept.num_rows())?;
+        self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
+        self.batches.push(batch);
+        self.check_room(0)
+    }
+
+    /// Whether all of it, and `others` bytes beside it, are within the bounds.
+    pub fn check_room(&self, others: usize) -> DfResult<()> {
+        if self.rows > self.bounds.rows || self.bytes.saturating_add(others) > self.bounds.bytes {
+            let refusal = Refusal::new(Code::Limit, "the release has more cells than one query may take")
+                .with_rule(format!("a release has at most {} rows", self.bounds.rows))
+                .with_remedy("group by fewer or coarser keys");
+            return Err(DataFusionError::External(Box::new(refusal)));
+        }
+        Ok(())
+    }
+
+    /// The rows of the release, in the order of their keys, through the projection that stands on top of the aggregate.
+    ///
+    /// The engine's own order is the order in which groups were first met, which tells of the order of the records. The
+    /// order of the keys tells nothing that the keys do not.
+    pub fn finish(
+        self,
+        layout: &Layout,
+        top: &LogicalPlan,
+        state: &SessionState,
+    ) -> DfResult<(SchemaRef, Vec<RecordBatch>)> {
+        let whole = sorted(&concat_batches(&layout.schema, &self.batches)?, layout.keys)?;
+        drop(self.batches);
+        let whole = project(&whole, top, state)?;
+        let mut parts = Vec::new();
+        let mut start = 0;
+        while start < whole.num_rows() {
+            let rows = BATCH_ROWS.min(whole.num_rows() - start);
+            parts.push(whole.slice(start, rows));
+            start += rows;
+        }
+        Ok((whole.schema(), parts))
+    }
+}
+
+/// The rows in the order of their first `keys` columns.
+fn sorted(batch: &RecordBatch, keys: usize) -> Result<RecordBatch, ArrowError> {
+    if keys == 0 || batch.num_rows() < 2 {
+        return Ok(batch.clone());
+    }
+    let columns = &batch.columns()[..keys];
+    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+    let encoded = RowConverter::new(fields)?.convert_columns(columns)?;
+    let rows = u32::try_from(batch.num_rows()).map_err(|_| ArrowError::ComputeError("too many rows".to_owned()))?;
+    let mut order: Vec<u32> = (0..rows).collect();
+    order.sort_unstable_by(|a, b| encoded.row(*a as usize).cmp(&encoded.row(*b as usize)));
+    take_record_batch(batch, &UInt32Array::from(order))
+}
+
+/// Evaluates the projection on top of the aggregate, if there is one.
+fn project(cells: &RecordBatch, top: &LogicalPlan, state: &SessionState) -> DfResult<RecordBatch> {
+    let LogicalPlan::Projection(projection) = top else { return Ok(cells.clone()) };
+    let input: &DFSchema = projection.input.schema();
+    let columns = projection.expr.iter().map(|expression: &Expr| {
+        let physical = state.create_physical_expr(harmless_expr(expression.clone(), input)?, input)?;
+        physical.evaluate(cells)?.into_array(cells.num_rows())
+    });
+    let columns = columns.collect::<DfResult<Vec<_>>>()?;
+    let schema = nullable(projection.schema.as_arrow());
+    Ok(with_rows(&schema, columns, cells.num_rows())?)
+}
+
+/// A batch whose number of rows is known even without a column.
+fn with_rows(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ArrowError> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+}

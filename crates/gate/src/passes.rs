@@ -1,0 +1,341 @@
+//! The passes over the data that decide which cells of an aggregate are released.
+
+use std::sync::Arc;
+
+use arrow::array::{BinaryArray, BooleanArray, RecordBatch};
+use arrow::compute::{and, and_not, filter_record_batch, not};
+use datafusion::common::{Result as DfResult, internal_err};
+use datafusion::functions_aggregate::count::{count, count_udaf};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, lit};
+use futures::TryStreamExt;
+use hashbrown::HashSet;
+use wanqu_rules::admission::{Condition, GatedShape};
+use wanqu_rules::unit::NOBODY_KNOWN;
+
+use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
+use super::counting::{Counting, mask_words, reached, row_counts};
+use super::hashes::Hashes;
+use super::keys::{Key, Keys};
+use super::output::{Cells, Layout};
+use super::parts::{Asked, Parts, masks};
+use super::strategy::{ByRows, by_rows};
+use super::thread::{Prefix, Threaded, Unit, thread};
+use super::units::UnitsReach;
+use crate::engine::Run;
+
+/// One gated aggregate and where it runs.
+#[derive(Debug)]
+pub struct Passes<'a> {
+    /// Where it runs.
+    pub run: &'a dyn Run,
+    /// The aggregate that was admitted.
+    pub aggregate: &'a Aggregate,
+    /// What the gate must know of it.
+    pub shape: &'a GatedShape,
+    /// Which columns are what.
+    pub layout: &'a Layout,
+}
+
+/// What the passes found.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What may leave.
+    pub cells: Cells,
+    /// What may not.
+    pub suppressed: Suppressed,
+}
+
+impl Passes<'_> {
+    /// Everything is released: the policy asks for one unit only.
+    pub async fn ungated(&self, mut cells: Cells) -> DfResult<Outcome> {
+        let input = self.run.bind(&self.aggregate.input)?;
+        let mut batches = self.run.execute(&self.with_aggregates(input, self.asked())?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            cells.add(self.layout, &batch, &BooleanArray::from(vec![true; batch.num_rows()]))?;
+        }
+        Ok(Outcome { cells, suppressed: Suppressed::new(1, 0) })
+    }
+
+    /// One pass: the aggregate, and beside it the units of every cell.
+    ///
+    /// `always_met` says of each condition whether it is expected to hold in every row, as "the measure is not NULL" often
+    /// does. Of such a one only the rows that do not meet it are counted: where there are none, its units are the cell's
+    /// own. Where there are some after all, the cell is in doubt and settled by a second pass.
+    pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
+        let inputs = threaded.units.len();
+        let mut suppressed = Suppressed::new(self.shape.rule.min_units, inputs);
+        let mut aggregates = self.asked();
+        let first = self.layout.keys + aggregates.len();
+        aggregates.extend(counting.aggregates());
+        let keys = self.keys()?;
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let reached = counting.reached(&batch, first)?;
+            let passed = self.decide(&counting.needs, &reached, batch.num_rows(), |row| {
+                suppressed.add(reached[..inputs].iter().map(|column| Hashes::read(column, row).map(Hashes::iter)));
+            });
+            let Some(all_met) = counting.all_met(&batch, first)? else {
+                cells.add(self.layout, &batch, &passed)?;
+                continue;
+            };
+            cells.add(self.layout, &batch, &and(&passed, &all_met)?)?;
+            let doubtful = and_not(&passed, &all_met)?;
+            if doubtful.true_count() > 0 {
+                doubts.add(&batch, &doubtful, keys.of(&batch)?, &cells)?;
+            }
+        }
+        self.settle(Outcome { cells, suppressed }, doubts).await
+    }
+
+    /// The units of every cell within a prefix: which cells are decided by it.
+    pub async fn probe(&self, prefix: Prefix, rows: usize) -> DfResult<Probe> {
+        let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix))?;
+        let counting = self.counting(&threaded, |_| false)?;
+        let unmet = self.unmet(|_| true);
+        threaded.plan = LogicalPlanBuilder::from(threaded.plan).limit(0, Some(rows))?.build()?;
+        let keys = self.keys()?;
+        let first_unmet = self.layout.keys + counting.reaches.len();
+        let mut probe = Probe { groups: 0, decided: HashSet::new(), always_met: vec![true; unmet.len()] };
+        let aggregates = counting.reaches.iter().cloned().chain(unmet).collect();
+        let mut batches = self.run.execute(&self.with_aggregates(threaded.plan, aggregates)?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            probe.groups += batch.num_rows();
+            let reached = counting.reached(&batch, self.layout.keys)?;
+            for (condition, always_met) in probe.always_met.iter_mut().enumerate() {
+                *always_met &= row_counts(&batch, first_unmet + condition)?.all(|unmet| unmet == 0);
+            }
+            for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
+                if is_proved_by_prefix(reached.iter().map(|column| Reach::read(column, row))) {
+                    probe.decided.insert(key);
+                }
+            }
+        }
+        Ok(probe)
+    }
+
+    /// The aggregate without units, then every cell settled: for conditions that divide the cells into parts.
+    pub async fn parted(&self, cells: Cells) -> DfResult<Outcome> {
+        self.main(cells, &Probe { groups: 0, decided: HashSet::new(), always_met: vec![] }).await
+    }
+
+    /// The aggregate without units; cells that the probe did not decide are settled by a second pass.
+    pub async fn main(&self, mut cells: Cells, probe: &Probe) -> DfResult<Outcome> {
+        let input = self.run.bind(&self.aggregate.input)?;
+        let keys = self.keys()?;
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&self.with_aggregates(input, self.asked())?).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let of_rows = keys.of(&batch)?;
+            let decided: BooleanArray = of_rows.iter().map(|key| Some(probe.decided.contains(key))).collect();
+            cells.add(self.layout, &batch, &decided)?;
+            doubts.add(&batch, &not(&decided)?, of_rows, &cells)?;
+        }
+        self.settle(Outcome { cells, suppressed: Suppressed::new(self.shape.rule.min_units, 0) }, doubts).await
+    }
+
+    /// The aggregate with the number of rows beside it; no unit has more than `most`.
+    pub async fn rows(&self, mut cells: Cells, most: u64) -> DfResult<Outcome> {
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let min_units = self.shape.rule.min_units;
+        let [unit] = threaded.units.as_slice() else {
+            return internal_err!("rows stand for units in one table only");
+        };
+        let unit = Expr::Column(unit.column(&threaded.plan)?);
+        let known = count(unit.clone()).filter(unit.not_eq(lit(NOBODY_KNOWN))).build()?;
+        let mut aggregates = self.asked();
+        let first = self.layout.keys + aggregates.len();
+        aggregates.extend([known.alias("__rows_known"), count(lit(1)).alias("__rows_all")]);
+        let plan = self.with_aggregates(threaded.plan, aggregates)?;
+        let keys = self.keys()?;
+        let mut suppressed = Suppressed::new(min_units, 1);
+        let mut doubts = Doubts::default();
+        let mut batches = self.run.execute(&plan).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let (known, all) = (row_counts(&batch, first)?, row_counts(&batch, first + 1)?);
+            let mut released = Vec::with_capacity(batch.num_rows());
+            let mut doubtful = Vec::with_capacity(batch.num_rows());
+            for (known, all) in known.zip(all) {
+                let verdict = by_rows(known, all, most, min_units);
+                let release = match verdict {
+                    ByRows::Enough => true,
+                    ByRows::Nobody => self.shape.rule.publish_zeros,
+                    ByRows::Few | ByRows::Doubt => false,
+                };
+                if !release && verdict != ByRows::Doubt {
+                    suppressed.add_rows(known, most);
+                }
+                released.push(release);
+                doubtful.push(verdict == ByRows::Doubt);
+            }
+            cells.add(self.layout, &batch, &released.into())?;
+            doubts.add(&batch, &doubtful.into(), keys.of(&batch)?, &cells)?;
+        }
+        self.settle(Outcome { cells, suppressed }, doubts).await
+    }
+
+    /// Counts the units of the cells in doubt, part by part, in a pass of its own, if there are any.
+    async fn settle(&self, mut outcome: Outcome, doubts: Doubts) -> DfResult<Outcome> {
+        if doubts.keys.is_empty() {
+            return Ok(outcome);
+        }
+        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let inputs = self.inputs(&threaded)?;
+        let count = inputs.reaches.len();
+        outcome.suppressed.expect_inputs(count);
+        let keys = self.keys()?;
+        let mut parts = Parts::new(Asked {
+            inputs: inputs.needs,
+            families: &self.shape.families,
+            k: self.shape.rule.min_units as usize,
+            publish_zeros: self.shape.rule.publish_zeros,
+        });
+        let masks = masks(&self.shape.conditions)?;
+        let first = self.layout.keys + masks.len();
+        let groups = self.aggregate.group_expr.iter().cloned().chain(masks).collect();
+        let plan = LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(threaded.plan), groups, inputs.reaches)?);
+        let mut batches = self.run.execute(&plan).await?;
+        while let Some(batch) = batches.try_next().await? {
+            let units = reached(&batch, first, count)?;
+            let words = (self.layout.keys..first).map(|column| mask_words(&batch, column));
+            let words = words.collect::<DfResult<Vec<_>>>()?;
+            for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
+                if doubts.keys.contains(&key) {
+                    let mask: Vec<u64> = words.iter().map(|word| word[row].unsigned_abs()).collect();
+                    parts.add(key, &mask, &units.iter().map(|column| Hashes::read(column, row)));
+                }
+            }
+            outcome.cells.check_room(doubts.bytes.saturating_add(parts.bytes()))?;
+        }
+        for key in doubts.keys.iter().filter(|key| !parts.releases(key)) {
+            outcome.suppressed.add(parts.behind(key));
+        }
+        for batch in &doubts.batches {
+            let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(parts.releases(key))).collect();
+            outcome.cells.add(self.layout, batch, &verdicts)?;
+        }
+        Ok(outcome)
+    }
+
+    fn keys(&self) -> DfResult<Keys> {
+        Ok(Keys::new(&self.layout.schema, self.layout.keys)?)
+    }
+
+    /// Decides every row; `kept_back` is told of those that are not released.
+    fn decide(
+        &self,
+        needs: &[Need],
+        reached: &[&BinaryArray],
+        rows: usize,
+        mut kept_back: impl FnMut(usize),
+    ) -> BooleanArray {
+        let zeros = self.shape.rule.publish_zeros;
+        let verdicts = (0..rows).map(|row| {
+            let released = is_released(needs, reached.iter().map(|column| Reach::read(column, row)), zeros);
+            if !released {
+                kept_back(row);
+            }
+            released
+        });
+        BooleanArray::from(verdicts.collect::<Vec<bool>>())
+    }
+
+    /// The aggregates that were asked for, and the hidden counts for rounding.
+    fn asked(&self) -> Vec<Expr> {
+        let named = |(i, count): (usize, &Expr)| count.clone().alias(format!("__count_{i}"));
+        let counts = self.layout.rounding.counts.iter().enumerate().map(named);
+        self.aggregate.aggr_expr.iter().cloned().chain(counts).collect()
+    }
+
+    /// The same grouping over `input`, with these aggregates.
+    fn with_aggregates(&self, input: LogicalPlan, aggregates: Vec<Expr>) -> DfResult<LogicalPlan> {
+        let groups = self.aggregate.group_expr.clone();
+        Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?))
+    }
+
+    /// The aggregates that count units: of the inputs, then of the conditions. Of those for which `by_rows` is true only
+    /// the rows that do not meet them are counted.
+    fn counting(&self, threaded: &Threaded, by_rows: impl Fn(usize) -> bool) -> DfResult<Counting> {
+        if threaded.units.is_empty() {
+            return internal_err!("a gated aggregate whose input has no privacy unit");
+        }
+        let function = Arc::new(AggregateUDF::from(UnitsReach::new(self.shape.rule.min_units)));
+        let mut counting = Counting { reaches: Vec::new(), needs: Vec::new(), unmet: self.unmet(&by_rows) };
+        let mut add = |unit: &Unit, filter: Option<Expr>, need: Need| -> DfResult<()> {
+            let column = Expr::Column(unit.column(&threaded.plan)?);
+            let filter = filter.map(Box::new);
+            let call = AggregateFunction::new_udf(Arc::clone(&function), vec![column], false, filter, vec![], None);
+            counting.reaches.push(Expr::AggregateFunction(call).alias(format!("__reach_{}", counting.needs.len())));
+            counting.needs.push(need);
+            Ok(())
+        };
+        for unit in &threaded.units {
+            add(unit, None, if unit.padded { Need::PaddedInput } else { Need::Input })?;
+        }
+        for (index, Condition { met, complement, .. }) in self.shape.conditions.iter().enumerate() {
+            for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
+                add(unit, Some(met.clone()), Need::Condition)?;
+                if *complement {
+                    add(unit, Some(met.clone().is_not_true()), Need::Condition)?;
+                }
+            }
+        }
+        Ok(counting)
+    }
+
+    /// The aggregates that count units of the inputs alone.
+    fn inputs(&self, threaded: &Threaded) -> DfResult<Counting> {
+        let mut counting = self.counting(threaded, |_| true)?;
+        counting.unmet.clear();
+        Ok(counting)
+    }
+
+    /// The numbers of rows that do not meet a condition, of the conditions that are chosen.
+    fn unmet(&self, chosen: impl Fn(usize) -> bool) -> Vec<Expr> {
+        let conditions = self.shape.conditions.iter().enumerate().filter(|(index, _)| chosen(*index));
+        let call = |filter: Expr| {
+            AggregateFunction::new_udf(count_udaf(), vec![lit(1)], false, Some(Box::new(filter)), vec![], None)
+        };
+        let unmet = |(index, condition): (usize, &Condition)| {
+            Expr::AggregateFunction(call(condition.met.clone().is_not_true())).alias(format!("__unmet_{index}"))
+        };
+        conditions.map(unmet).collect()
+    }
+}
+
+/// What a prefix showed.
+#[derive(Debug)]
+pub struct Probe {
+    /// Cells that it met.
+    pub groups: usize,
+    /// Those of them that it decided: they are released.
+    pub decided: HashSet<Key>,
+    /// For each condition, whether every row of the prefix meets it.
+    pub always_met: Vec<bool>,
+}
+
+/// Cells of which it is not known yet whether they are released.
+#[derive(Debug, Default)]
+struct Doubts {
+    batches: Vec<RecordBatch>,
+    keys: HashSet<Key>,
+    bytes: usize,
+}
+
+impl Doubts {
+    /// Adds the rows of `batch` that are `doubtful`, with their keys.
+    fn add(&mut self, batch: &RecordBatch, doubtful: &BooleanArray, keys: Vec<Key>, beside: &Cells) -> DfResult<()> {
+        if doubtful.true_count() == 0 {
+            return Ok(());
+        }
+        let batch = filter_record_batch(batch, doubtful)?;
+        self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
+        beside.check_room(self.bytes)?;
+        self.batches.push(batch);
+        self.keys.extend(keys.into_iter().zip(doubtful.iter()).filter(|(_, d)| *d == Some(true)).map(|(key, _)| key));
+        Ok(())
+    }
+}

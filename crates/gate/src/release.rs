@@ -1,0 +1,222 @@
+//! What has passed the gate. A [`GatedRelease`] can only be made in this room, and an [`AuditedRelease`] only from one:
+//! the exchange sends nothing else, so that what was not gated and not recorded cannot be sent.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt};
+use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::FetchedBytes;
+use wanqu_rules::fragment::{BatchStream, ReleaseReport};
+
+/// What the gate did, for the owner's audit log and for the report that goes with the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GateAccount {
+    /// The rule that was applied; `None` where only public tables were read.
+    pub rule: Option<ReleaseRule>,
+    /// Rows released; `None` for a stream of public rows, whose number is known at its end.
+    pub rows: Option<u64>,
+    /// Cells that were kept back, exactly. For the owner's own log only: it never leaves.
+    pub suppressed_exact: u64,
+    /// Cells that were kept back, as others may learn it: see [`ReleaseReport::suppressed_cells`].
+    pub suppressed_public: Option<u64>,
+}
+
+impl GateAccount {
+    /// The account of a release of public rows.
+    pub(crate) fn public() -> Self {
+        Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
+    }
+
+    fn report(&self, owner: JurisdictionId, rows: u64, fetched_bytes: u64, audit: AuditReference) -> ReleaseReport {
+        let rule = self.rule.as_ref();
+        ReleaseReport {
+            owner,
+            rows,
+            suppressed_cells: self.suppressed_public,
+            min_units: rule.map(|r| r.min_units),
+            rounding: rule.map_or(1, |r| r.rounding),
+            publish_zeros: rule.is_none_or(|r| r.publish_zeros),
+            policies: rule.map(|r| r.policies.clone()).unwrap_or_default(),
+            fetched_bytes,
+            audit_sequence: audit.sequence,
+            audit_digest: audit.digest,
+        }
+    }
+}
+
+/// Where a release is recorded in its owner's audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditReference {
+    /// The entry's number.
+    pub sequence: u64,
+    /// Its SHA-256, hexadecimal.
+    pub digest: String,
+}
+
+/// Rows that passed the gate and are not yet recorded.
+pub struct GatedRelease {
+    schema: SchemaRef,
+    batches: BatchStream,
+    account: GateAccount,
+    fetched: FetchedBytes,
+}
+
+impl GatedRelease {
+    /// Only the gate calls this.
+    pub(crate) fn new(schema: SchemaRef, batches: BatchStream, account: GateAccount, fetched: FetchedBytes) -> Self {
+        Self { schema, batches, account, fetched }
+    }
+
+    /// The columns.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// What the gate did.
+    #[must_use]
+    pub fn account(&self) -> &GateAccount {
+        &self.account
+    }
+
+    /// Makes it sendable. `closing` is given how it ended once the last row has been taken, or nobody takes any more,
+    /// and answers with the entry of the audit log: for a gated release one that is durable already, for public rows the
+    /// one that closes it.
+    #[must_use]
+    pub fn audited(
+        self,
+        owner: JurisdictionId,
+        closing: impl FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send + 'static,
+    ) -> AuditedRelease {
+        let rows = Arc::new(AtomicU64::new(0));
+        let (ended, end) = futures::channel::oneshot::channel();
+        let batches = Counted { inner: self.batches, rows: Arc::clone(&rows), ended: Some(ended) };
+        let (account, fetched) = (self.account, self.fetched);
+        let mut closer = Closer { rows, closing: Some(Box::new(closing)) };
+        let report = async move {
+            match end.await {
+                Ok(Ok(())) => {}
+                Ok(Err(refusal)) => return Err(refusal),
+                Err(_) => return Err(Refusal::new(Code::Cancelled, "the release was not read to its end")),
+            }
+            let (rows, audit) = closer.complete().await?;
+            Ok(account.report(owner, rows, fetched.sum(), audit))
+        };
+        AuditedRelease { schema: self.schema, batches: batches.boxed(), report: report.boxed() }
+    }
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Rows that were taken.
+    pub rows: u64,
+    /// Whether that was all of them.
+    pub complete: bool,
+}
+
+type Closing = Box<dyn FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send>;
+
+/// Sees to it that a release is closed, once, whether it is read to its end or not.
+struct Closer {
+    rows: Arc<AtomicU64>,
+    closing: Option<Closing>,
+}
+
+impl Closer {
+    fn ending(&self, complete: bool) -> Ending {
+        Ending { rows: self.rows.load(Ordering::Acquire), complete }
+    }
+
+    async fn complete(&mut self) -> Result<(u64, AuditReference), Refusal> {
+        let ending = self.ending(true);
+        match self.closing.take() {
+            Some(closing) => Ok((ending.rows, closing(ending).await?)),
+            None => Err(Refusal::new(Code::Internal, "a release was closed twice")),
+        }
+    }
+}
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        let ending = self.ending(false);
+        // Outside of a runtime the node is ending, and its log tells as much as after a crash: opened, never closed.
+        if let (Some(closing), Ok(runtime)) = (self.closing.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(closing(ending));
+        }
+    }
+}
+
+impl fmt::Debug for GatedRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatedRelease").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+/// A release that is in its owner's audit log: the only thing that the exchange sends.
+pub struct AuditedRelease {
+    schema: SchemaRef,
+    batches: BatchStream,
+    report: BoxFuture<'static, Result<ReleaseReport, Refusal>>,
+}
+
+impl AuditedRelease {
+    /// The columns.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The rows, and the report, which is ready once the rows have ended.
+    #[must_use]
+    pub fn into_parts(self) -> (BatchStream, BoxFuture<'static, Result<ReleaseReport, Refusal>>) {
+        (self.batches, self.report)
+    }
+}
+
+impl fmt::Debug for AuditedRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditedRelease").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+/// Counts the rows that pass, and tells when and how the stream ended.
+struct Counted {
+    inner: BatchStream,
+    rows: Arc<AtomicU64>,
+    ended: Option<futures::channel::oneshot::Sender<Result<(), Refusal>>>,
+}
+
+impl Counted {
+    fn tell(&mut self, outcome: Result<(), Refusal>) {
+        if let Some(ended) = self.ended.take() {
+            // Nobody may be waiting for the report; that is no fault.
+            let _ = ended.send(outcome);
+        }
+    }
+}
+
+impl Stream for Counted {
+    type Item = Result<RecordBatch, Refusal>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let item = futures::ready!(self.inner.poll_next_unpin(cx));
+        match &item {
+            Some(Ok(batch)) => {
+                self.rows.fetch_add(batch.num_rows() as u64, Ordering::AcqRel);
+            }
+            Some(Err(refusal)) => self.tell(Err(refusal.clone())),
+            None => self.tell(Ok(())),
+        }
+        Poll::Ready(item)
+    }
+}

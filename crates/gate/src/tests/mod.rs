@@ -1,0 +1,175 @@
+//! The gate's strategies against a plain count of distinct units, on random data, and what a release is.
+
+mod conditions;
+mod memory;
+mod oracle;
+mod releases;
+mod strategies;
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use futures::TryStreamExt;
+use rand::Rng;
+use rand::rngs::StdRng;
+use wanqu_fixtures::bundle::rule;
+use wanqu_model::refusal::Refusal;
+use wanqu_rules::admission::{Judged, Shape, aggregate_of, judge};
+
+use super::output::{Bounds, Cells};
+use super::passes::{Outcome, Passes};
+use super::thread::Prefix;
+use super::{gated, layout};
+use crate::engine::Engine as _;
+use memory::{Fixture, Memory};
+
+const BOUNDS: Bounds = Bounds { rows: 1_000_000, bytes: 1 << 30 };
+
+/// A row of the visits: whose, where, which, how much.
+#[derive(Debug, Clone)]
+struct Visit {
+    unit: Option<u32>,
+    place: Option<u32>,
+    kind: i32,
+    paid: Option<i64>,
+}
+
+/// A row of the registry.
+#[derive(Debug, Clone)]
+struct Person {
+    unit: Option<u32>,
+    sex: Option<u32>,
+}
+
+fn name(prefix: &str, number: Option<u32>) -> Option<String> {
+    number.map(|n| format!("{prefix}{n}"))
+}
+
+fn visits(rng: &mut StdRng, rows: usize, units: u32, places: u32) -> Vec<Visit> {
+    (0..rows)
+        .map(|_| {
+            // Some places are crowded, some nearly empty.
+            let place = rng.random_range(0..places).min(rng.random_range(0..places));
+            Visit {
+                unit: (!rng.random_ratio(1, 50)).then(|| rng.random_range(0..units)),
+                place: (place > 0).then_some(place),
+                kind: rng.random_range(0..3),
+                paid: (!rng.random_ratio(1, 8)).then(|| rng.random_range(0..100)),
+            }
+        })
+        .collect()
+}
+
+fn people(rng: &mut StdRng, units: u32) -> Vec<Person> {
+    // Half of them are registered, some twice.
+    (0..units * 2 / 3)
+        .map(|_| Person {
+            unit: (!rng.random_ratio(1, 30)).then(|| rng.random_range(0..units)),
+            sex: (!rng.random_ratio(1, 10)).then(|| rng.random_range(0..4_u32).min(rng.random_range(0..4))),
+        })
+        .collect()
+}
+
+fn fixture(visits: &[Visit], people: &[Person], min_units: u32, rounding: u32) -> Fixture {
+    let mut fixture = Fixture::new();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("unit", Arc::new(visits.iter().map(|v| name("u", v.unit)).collect::<StringArray>())),
+        ("place", Arc::new(visits.iter().map(|v| name("p", v.place)).collect::<StringArray>())),
+        ("kind", Arc::new(visits.iter().map(|v| v.kind).collect::<Int32Array>())),
+        ("paid", Arc::new(visits.iter().map(|v| v.paid).collect::<Int64Array>())),
+    ];
+    fixture.dataset(
+        "visits",
+        RecordBatch::try_from_iter(columns).unwrap(),
+        "unit: string identifier; place: string dimension; kind: int32 dimension; paid: int64 measure",
+        rule(min_units, rounding),
+    );
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("unit", Arc::new(people.iter().map(|p| name("u", p.unit)).collect::<StringArray>())),
+        ("sex", Arc::new(people.iter().map(|p| name("s", p.sex)).collect::<StringArray>())),
+    ];
+    fixture.dataset(
+        "people",
+        RecordBatch::try_from_iter(columns).unwrap(),
+        "unit: string identifier; sex: string dimension",
+        rule(min_units, rounding),
+    );
+    fixture
+}
+
+fn judged(fixture: &Fixture, sql: &str) -> Judged {
+    let plan = fixture.catalog().plan(sql, 10_000).unwrap();
+    judge(plan, &fixture.bundle.jurisdiction).verdict.unwrap_or_else(|refusal| panic!("{sql}: {refusal}"))
+}
+
+/// How a query is decided.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Inline,
+    /// Conditions are expected to be met everywhere, whether they are or not.
+    InlineByRows,
+    Probe(usize),
+    Rows(u64),
+    Parted,
+}
+
+/// The released rows as text, in their order, and the suppressed cells.
+type Released = (Vec<Vec<String>>, u64, u64);
+
+async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Released {
+    let judged = judged(fixture, sql);
+    let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
+    let aggregate = aggregate_of(judged.plan()).unwrap();
+    let layout = layout(aggregate, shape).unwrap();
+    let run = engine.start().unwrap();
+    let passes = Passes { run: run.as_ref(), aggregate, shape, layout: &layout };
+    let cells = Cells::new(BOUNDS);
+    let outcome = match way {
+        Way::Inline => passes.inline(cells, &[]).await,
+        Way::InlineByRows => passes.inline(cells, &vec![true; shape.conditions.len()]).await,
+        Way::Rows(most) => passes.rows(cells, most).await,
+        Way::Parted => passes.parted(cells).await,
+        Way::Probe(rows) => {
+            let probe = passes.probe(Prefix { leaf: 0, rows: rows * 2 }, rows).await.unwrap();
+            passes.main(cells, &probe).await
+        }
+    };
+    let Outcome { cells, suppressed } = outcome.unwrap();
+    let (_, batches) = cells.finish(&layout, judged.plan(), run.state()).unwrap();
+    (text(&batches), suppressed.exact(), suppressed.public())
+}
+
+fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {
+    let options = FormatOptions::default().with_null("-");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        rows.extend((0..batch.num_rows()).map(|r| columns.iter().map(|c| c.value(r).to_string()).collect()));
+    }
+    rows
+}
+
+async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
+    let judged = judged(fixture, sql);
+    let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
+    let engine = fixture.engine();
+    let release = gated(judged.plan(), shape, &engine, 1000).await?;
+    let account = release.account().clone();
+    let (batches, report) = release
+        .audited("CN-SZ".parse().unwrap(), |_| {
+            Box::pin(async { Ok(super::AuditReference { sequence: 1, digest: String::new() }) })
+        })
+        .into_parts();
+    let batches: Vec<RecordBatch> = batches.try_collect().await?;
+    let report = report.await?;
+    let rows = text(&batches);
+    assert_eq!(report.rows, rows.len() as u64);
+    assert_eq!(report.suppressed_cells, account.suppressed_public);
+    Ok((rows, account.suppressed_exact, report.suppressed_cells.unwrap()))
+}
+
+fn visit(unit: u32, place: u32, paid: i64) -> Visit {
+    Visit { unit: Some(unit), place: Some(place), kind: 0, paid: Some(paid) }
+}

@@ -1,0 +1,154 @@
+//! Threads the hidden privacy units of every non-public table up to the aggregate's input.
+//!
+//! Only the nodes that admission lets stand below an aggregate over non-public data are known here; anything else is
+//! refused, as a second lock on the same door.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, JoinType, Result as DfResult, internal_err};
+use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias};
+use wanqu_rules::unit::unit_column;
+
+use crate::engine::Run;
+
+/// One privacy unit at the aggregate's input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// The hidden column's name.
+    name: String,
+    /// Whether an outer join may have found no record, so that it may be NULL.
+    pub padded: bool,
+}
+
+impl Unit {
+    /// The column in `plan`, under the qualifier that it has there.
+    pub fn column(&self, plan: &LogicalPlan) -> DfResult<Column> {
+        Ok(Column::from(plan.schema().qualified_field_with_unqualified_name(&self.name)?))
+    }
+}
+
+/// A table that a plan reads, in the order in which they are met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// How much reading it costs.
+    pub bytes: u64,
+    /// Whether it must protect somebody.
+    pub private: bool,
+    /// The most rows that one unit has, if the custodian knows it.
+    pub max_rows_per_unit: Option<u64>,
+    /// Whether fewer rows of it can only give fewer rows at the aggregate's input, never others.
+    pub monotone: bool,
+}
+
+/// The aggregate's input over sources, with its units.
+#[derive(Debug)]
+pub struct Threaded {
+    /// The bound plan.
+    pub plan: LogicalPlan,
+    /// The units that reach it.
+    pub units: Vec<Unit>,
+    /// The tables it reads.
+    pub leaves: Vec<Leaf>,
+}
+
+/// At most so many rows of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prefix {
+    /// Which table, by its place in [`Threaded::leaves`].
+    pub leaf: usize,
+    /// How many rows of it.
+    pub rows: usize,
+}
+
+/// Binds an aggregate's input to its sources and threads the units through it.
+pub fn thread(run: &dyn Run, input: &LogicalPlan, prefix: Option<Prefix>) -> DfResult<Threaded> {
+    let mut threading = Threading { run, prefix, leaves: Vec::new() };
+    let (plan, units) = threading.node(input, true)?;
+    Ok(Threaded { plan, units, leaves: threading.leaves })
+}
+
+struct Threading<'a> {
+    run: &'a dyn Run,
+    prefix: Option<Prefix>,
+    leaves: Vec<Leaf>,
+}
+
+impl Threading<'_> {
+    /// `monotone`: whether fewer rows here can only give fewer rows at the top.
+    fn node(&mut self, plan: &LogicalPlan, monotone: bool) -> DfResult<(LogicalPlan, Vec<Unit>)> {
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                let index = self.leaves.len();
+                let name = unit_column(index);
+                let leaf = self.run.bind_leaf(scan, Some(&name))?;
+                let (private, max_rows_per_unit) = (leaf.unit, leaf.max_rows_per_unit);
+                self.leaves.push(Leaf { bytes: leaf.bytes, private, max_rows_per_unit, monotone });
+                let bound = match self.prefix {
+                    Some(prefix) if prefix.leaf == index => {
+                        LogicalPlanBuilder::from(leaf.plan).limit(0, Some(prefix.rows))?.build()?
+                    }
+                    _ => leaf.plan,
+                };
+                let units = if private { vec![Unit { name, padded: false }] } else { Vec::new() };
+                Ok((bound, units))
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                let (input, units) = self.node(&alias.input, monotone)?;
+                let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
+                Ok((LogicalPlan::SubqueryAlias(alias), units))
+            }
+            LogicalPlan::Filter(filter) => {
+                let (input, units) = self.node(&filter.input, monotone)?;
+                let filter = Filter::try_new(self.run.bind_expr(&filter.predicate)?, Arc::new(input))?;
+                Ok((LogicalPlan::Filter(filter), units))
+            }
+            LogicalPlan::Projection(projection) => {
+                let (input, units) = self.node(&projection.input, monotone)?;
+                let mut columns = projection.expr.clone();
+                for unit in &units {
+                    columns.push(Expr::Column(unit.column(&input)?));
+                }
+                Ok((LogicalPlan::Projection(Projection::try_new(columns, Arc::new(input))?), units))
+            }
+            LogicalPlan::Join(join) => self.join(join, monotone),
+            _ => internal_err!("this kind of plan cannot stand below an aggregate over non-public data"),
+        }
+    }
+
+    fn join(&mut self, join: &Join, monotone: bool) -> DfResult<(LogicalPlan, Vec<Unit>)> {
+        use JoinType as J;
+        let (left_monotone, right_monotone) = match join.join_type {
+            J::Inner => (monotone, monotone),
+            J::Left | J::LeftSemi | J::LeftAnti => (monotone, false),
+            J::Right | J::RightSemi | J::RightAnti => (false, monotone),
+            _ => (false, false),
+        };
+        let (left, mut units) = self.node(&join.left, left_monotone)?;
+        let (right, mut right_units) = self.node(&join.right, right_monotone)?;
+        let pad = |units: &mut Vec<Unit>| units.iter_mut().for_each(|unit| unit.padded = true);
+        match join.join_type {
+            J::Inner => {}
+            J::Left => pad(&mut right_units),
+            J::Right => pad(&mut units),
+            J::Full => {
+                pad(&mut units);
+                pad(&mut right_units);
+            }
+            J::LeftSemi | J::LeftAnti => right_units.clear(),
+            J::RightSemi | J::RightAnti => units.clear(),
+            _ => return internal_err!("this kind of join cannot stand below an aggregate over non-public data"),
+        }
+        units.append(&mut right_units);
+        let joined = Join::try_new(
+            Arc::new(left),
+            Arc::new(right),
+            join.on.clone(),
+            join.filter.clone(),
+            join.join_type,
+            join.join_constraint,
+            join.null_equality,
+            join.null_aware,
+        )?;
+        Ok((LogicalPlan::Join(joined), units))
+    }
+}

@@ -1,0 +1,37 @@
+//! Who is who: certificate authorities, the nodes they vouch for, and the researchers whom issuers vouch for.
+//!
+//! Each jurisdiction has its own CA. A node's certificate names it by a SPIFFE URI,
+//! `spiffe://<trust domain>/jurisdiction/<JID>/node`, and **only that jurisdiction's CA may sign it**: the verifiers
+//! read the URI first, pick the CA by it, and check the chain against that one alone. So Hong Kong's CA cannot name a
+//! node of Macau, however well formed the certificate is. Connections are TLS 1.3 only and are never resumed, so that
+//! every one of them is verified anew.
+//!
+//! Researchers come with a JWT (`tokens`), signed with Ed25519 by an issuer that the node bundle lists.
+
+mod authority;
+mod credentials;
+mod error;
+mod keys;
+mod names;
+mod node;
+mod sealed;
+mod slot;
+#[cfg(test)]
+#[path = "../../fixtures/src/identity.rs"]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod tokens;
+mod trust;
+
+pub use authority::{Authority, Validity};
+pub use credentials::Credentials;
+pub use error::{IdentityError, tls_reason};
+pub use names::{gateway_dns, node_dns, node_uri};
+pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};
+pub use sealed::{DeliveryKey, seal};
+pub use slot::Slot;
+pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
+pub use tokens::{TokenIssuer, TokenVerifier};
+pub use trust::Trust;

@@ -1,0 +1,16 @@
+//! The words that every part of Wanqu shares: names, columns and their classes, the node bundle, questions, answers and
+//! the refusal that explains itself.
+//!
+//! Values alone: nothing here reads a file, opens a connection, plans a query or knows of Kubernetes.
+
+pub mod answer;
+pub mod bundle;
+pub mod columns;
+pub mod listing;
+pub mod names;
+mod reason;
+pub mod refusal;
+pub mod report;
+pub mod schema;
+
+pub use reason::io_reason;

@@ -1,0 +1,232 @@
+//! The forms that an aggregate's argument may have over non-public data: affine in measures, or a product of two.
+//!
+//! `a*m1 + b*m2 + c` says nothing of a group beyond the sums of `m1` and `m2`. Anything that is not linear can single
+//! people out: a high power is the largest value, a rounding is a threshold, a factor that depends on a dimension packs
+//! many small cells into one sum. Floating point is linear only while nothing is absorbed, and 32-bit integers only while
+//! nothing wraps; so coefficients are bounded, and integers are widened.
+
+use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::expr::Cast;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use wanqu_model::columns::ColumnClass;
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::functions::is_steady;
+use super::ground::Ground;
+use crate::catalog::cast;
+
+/// Coefficients lie between 1 / this and this.
+const MAX_COEFFICIENT: f64 = 1e6;
+/// A constant is at most so many times the least coefficient.
+const MAX_RATIO: f64 = 1e9;
+
+/// A part of an affine form.
+#[derive(Debug, Clone, PartialEq)]
+enum Term {
+    /// A numeric column.
+    One(Column),
+    /// A product of two.
+    Two(Column, Column),
+    /// The difference of two dates, in days.
+    Days(Column, Column),
+}
+
+/// `coefficient * term + ... + constant`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Linear {
+    terms: Vec<(f64, Term)>,
+    constant: f64,
+    /// Whether a text was read as a number, so that NULL says something of the text.
+    parsed: bool,
+}
+
+impl Linear {
+    /// The columns that it reads.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.terms.iter().flat_map(|(_, term)| match term {
+            Term::One(column) => vec![column],
+            Term::Two(a, b) | Term::Days(a, b) => vec![a, b],
+        })
+    }
+
+    /// Whether it is a number alone.
+    pub fn is_constant(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// The one column that it is, apart from a coefficient and a constant.
+    pub fn single(&self) -> Option<&Column> {
+        match &self.terms[..] {
+            [(_, Term::One(column))] => Some(column),
+            _ => None,
+        }
+    }
+
+    /// Whether a product is in it.
+    pub fn has_product(&self) -> bool {
+        self.terms.iter().any(|(_, term)| matches!(term, Term::Two(..)))
+    }
+
+    /// Whether a NULL of it says something of somebody beyond a measure that was not taken.
+    pub fn null_tells(&self, ground: &Ground) -> bool {
+        self.parsed || self.columns().any(|c| !ground.is_gap(c))
+    }
+
+    fn scaled(mut self, by: f64) -> Self {
+        self.terms.iter_mut().for_each(|(c, _)| *c *= by);
+        self.constant *= by;
+        self
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.constant += other.constant;
+        self.parsed |= other.parsed;
+        for (coefficient, term) in other.terms {
+            match self.terms.iter_mut().find(|(_, t)| *t == term) {
+                Some((c, _)) => *c += coefficient,
+                None => self.terms.push((coefficient, term)),
+            }
+        }
+        self
+    }
+
+    fn bounded(self) -> Result<Self, Refusal> {
+        let sizes = || self.terms.iter().map(|(c, _)| c.abs());
+        let fits = sizes().all(|c| (1.0 / MAX_COEFFICIENT..=MAX_COEFFICIENT).contains(&c));
+        let least = sizes().fold(1.0, f64::min);
+        if fits && self.constant.is_finite() && self.constant.abs() <= MAX_RATIO * least {
+            return Ok(self);
+        }
+        Err(refused("a coefficient out of bounds", "scale the released result instead")
+            .with_rule("coefficients lie between 0.000001 and 1000000, so that no value is absorbed or cancelled"))
+    }
+}
+
+fn refused(what: &str, remedy: &str) -> Refusal {
+    Refusal::new(Code::AggregateArgument, format!("{what} inside an aggregate can single people out"))
+        .with_rule("an aggregate's argument is a measure, affine in measures, or a product of two")
+        .with_subject(what)
+        .with_remedy(remedy)
+}
+
+/// Reads an argument over base columns as a linear form.
+pub(super) fn linear(expr: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
+    match expr {
+        Expr::Column(column) => one(column, ground),
+        Expr::Literal(value, _) => Linear { constant: number(value)?, ..Linear::default() }.bounded(),
+        Expr::Cast(cast) => cast_of(&cast.expr, cast.field.data_type(), ground),
+        Expr::TryCast(cast) => cast_of(&cast.expr, cast.field.data_type(), ground),
+        Expr::Negative(inner) => Ok(linear(inner, ground)?.scaled(-1.0)),
+        Expr::BinaryExpr(binary) => binary_form(binary, ground),
+        Expr::Case(_) => Err(refused(
+            "a CASE that chooses between values",
+            "group by the column, or write CASE WHEN condition THEN measure END",
+        )),
+        Expr::ScalarFunction(call) => {
+            let what = format!("the function {}", call.name());
+            Err(refused(&what, "aggregate the measure itself; apply the function to the released result"))
+        }
+        _ => Err(refused("this expression", "aggregate a measure itself")),
+    }
+}
+
+fn one(column: &Column, ground: &Ground) -> Result<Linear, Refusal> {
+    let numeric = ground.type_of(&Expr::Column(column.clone())).is_some_and(|t| t.is_numeric());
+    if !numeric {
+        let name = ground.name(column);
+        return Err(refused("a column that is not a number", "count it, or group by it if it is a dimension")
+            .with_subject(name));
+    }
+    Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], ..Linear::default() })
+}
+
+fn number(value: &ScalarValue) -> Result<f64, Refusal> {
+    match value.cast_to(&DataType::Float64) {
+        Ok(ScalarValue::Float64(Some(number))) if value.data_type().is_numeric() => Ok(number),
+        _ => Err(refused("a literal that is not a number", "write a number")),
+    }
+}
+
+fn cast_of(inner: &Expr, target: &DataType, ground: &Ground) -> Result<Linear, Refusal> {
+    let from = ground.type_of(inner);
+    let is = |test: fn(&DataType) -> bool| from.as_ref().is_some_and(test);
+    match inner {
+        Expr::Literal(value, _) => Linear { constant: number(value)?, ..Linear::default() }.bounded(),
+        Expr::Column(column) if is(DataType::is_string) && target.is_numeric() => {
+            Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], parsed: true, ..Linear::default() })
+        }
+        _ if from.is_some_and(|from| cast::is_exact(&from, target)) => linear(inner, ground),
+        _ => Err(refused("a cast that does not keep every value", "cast to DOUBLE, or to a wider decimal")),
+    }
+}
+
+fn binary_form(binary: &BinaryExpr, ground: &Ground) -> Result<Linear, Refusal> {
+    let BinaryExpr { left, op, right } = binary;
+    if let (Operator::Minus, Expr::Column(a), Expr::Column(b)) = (op, left.as_ref(), right.as_ref())
+        && [left, right].iter().all(|side| ground.type_of(side) == Some(DataType::Date32) && is_steady(side))
+    {
+        return Ok(Linear { terms: vec![(1.0, Term::Days(a.clone(), b.clone()))], ..Linear::default() });
+    }
+    let (l, r) = (linear(left, ground)?, linear(right, ground)?);
+    match op {
+        Operator::Plus => l.plus(r).bounded(),
+        Operator::Minus => l.plus(r.scaled(-1.0)).bounded(),
+        Operator::Multiply if l.is_constant() => r.scaled(l.constant).bounded(),
+        Operator::Multiply if r.is_constant() => l.scaled(r.constant).bounded(),
+        Operator::Multiply => product(&l, &r, ground),
+        Operator::Divide if r.is_constant() && is_float(left, ground) => l.scaled(1.0 / r.constant).bounded(),
+        Operator::Divide if r.is_constant() => {
+            Err(refused("a division that drops a remainder", "CAST the measure to DOUBLE before dividing it"))
+        }
+        _ => Err(refused("this operator", "use + and - between measures and * with a number")),
+    }
+}
+
+fn is_float(expr: &Expr, ground: &Ground) -> bool {
+    ground.type_of(expr).is_some_and(|t| t.is_floating())
+}
+
+/// A product of two measures, or of a measure and a column of a registered public table.
+fn product(left: &Linear, right: &Linear, ground: &Ground) -> Result<Linear, Refusal> {
+    let bare = |form: &Linear| match &form.terms[..] {
+        [(coefficient, Term::One(column))] if form.constant == 0.0 => Some((*coefficient, column.clone())),
+        _ => None,
+    };
+    let (Some((scale, x)), Some((by, y))) = (bare(left), bare(right)) else {
+        return Err(refused("a product of more than two measures", "multiply two measures as they are"));
+    };
+    for column in [&x, &y] {
+        if ground.is_protected(column) && ground.class(column) != ColumnClass::Measure {
+            let name = ground.name(column);
+            return Err(refused("a factor that is not a measure", "group by the column instead of multiplying by it")
+                .with_rule("a factor is a measure, or a column of a registered public table: other factors are weights that pack small cells into one sum")
+                .with_subject(name));
+        }
+    }
+    Linear { terms: vec![(scale * by, Term::Two(x, y))], constant: 0.0, parsed: left.parsed || right.parsed }.bounded()
+}
+
+/// Makes 32-bit columns and literals of an argument 64 bits wide, so that arithmetic does not wrap row by row.
+pub(super) fn widened(expr: Expr, ground: &Ground) -> Expr {
+    let narrow = |t: Option<DataType>| matches!(t, Some(DataType::Int8 | DataType::Int16 | DataType::Int32));
+    let wide = expr.clone().transform_up(|node| {
+        Ok(match node {
+            Expr::Column(_) if narrow(ground.type_of(&node)) => {
+                Transformed::yes(Expr::Cast(Cast::new(Box::new(node), DataType::Int64)))
+            }
+            Expr::Literal(ref value, ref metadata) if narrow(Some(value.data_type())) => {
+                match value.cast_to(&DataType::Int64) {
+                    Ok(value) => Transformed::yes(Expr::Literal(value, metadata.clone())),
+                    Err(_) => Transformed::no(node),
+                }
+            }
+            other => Transformed::no(other),
+        })
+    });
+    match wide {
+        Ok(wide) if ground.type_of(&wide.data).is_some() => wide.data,
+        _ => expr,
+    }
+}

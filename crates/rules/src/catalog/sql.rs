@@ -1,0 +1,167 @@
+//! SQL text to an analysed logical plan over stubs. The same code plans a researcher's query at home and a fragment at
+//! its owner; only the catalog differs.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::{DataFusionError, Result as DfResult, TableReference, plan_datafusion_err};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
+use datafusion::sql::planner::SqlToRel;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::fold::fold_constants;
+use super::stack::{self, with_room};
+use super::{Catalog, StubSource};
+
+/// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
+const RECURSION_LIMIT: usize = 128;
+
+/// Parses a text that must be exactly one statement, and that a read-only query.
+pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
+    if sql.len() > max_bytes {
+        return Err(Refusal::new(Code::Limit, format!("the SQL text has {} bytes", sql.len()))
+            .with_rule(format!("a query's text has at most {max_bytes} bytes"))
+            .with_remedy("load long lists as a registered public table and join it"));
+    }
+    let invalid = |error: DataFusionError| {
+        Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {}", error.strip_backtrace()))
+    };
+    let mut statements = DFParserBuilder::new(sql)
+        .with_dialect(&GenericDialect {})
+        .with_recursion_limit(RECURSION_LIMIT)
+        .build()
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(invalid)?;
+    let not_a_query = |what: &str| {
+        Refusal::new(Code::NotAQuery, what.to_owned())
+            .with_rule("a request is one SELECT statement")
+            .with_remedy("send one query that begins with SELECT or WITH")
+    };
+    match (statements.pop_front(), statements.pop_front()) {
+        (None, _) => Err(not_a_query("the text holds no statement")),
+        (Some(_), Some(_)) => Err(not_a_query("the text holds more than one statement")),
+        (Some(DfStatement::Statement(statement)), None) if matches!(*statement, Statement::Query(_)) => Ok(*statement),
+        (Some(_), None) => Err(not_a_query("the statement is not a query")),
+    }
+}
+
+/// The functions, planners and options that every plan here is made with. It holds no table.
+#[must_use]
+pub fn planning_state() -> &'static SessionState {
+    static STATE: LazyLock<SessionState> = LazyLock::new(|| {
+        let mut config = SessionConfig::new().with_information_schema(false);
+        // Scalar subqueries become joins, so that one mechanism places them.
+        config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+        SessionStateBuilder::new().with_config(config).with_default_features().build()
+    });
+    &STATE
+}
+
+impl Catalog {
+    /// Plans one query against this catalog: names resolved, types coerced, constants folded, nothing else optimised.
+    pub fn plan(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
+        // The engine's rules are many, and some panic on plans that nobody thought of: a text must never stop a node.
+        let planned = with_room(|| catch_unwind(AssertUnwindSafe(|| self.plan_with_room(sql, max_bytes))));
+        planned.unwrap_or_else(|_| {
+            Err(Refusal::new(Code::InvalidSql, "the query cannot be planned").with_remedy("write it in another form"))
+        })
+    }
+
+    fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
+        let statement = parse_query(sql, max_bytes)?;
+        stack::check_statement(&statement)?;
+        let names = Names { catalog: self, state: planning_state() };
+        let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
+        let state = names.state;
+        let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+        let plan = analysed.and_then(fold_constants).map_err(planning_error)?;
+        stack::check_plan(&plan)?;
+        Ok(plan)
+    }
+}
+
+/// An error of planning. It speaks of the text and the catalog alone: no data has been read.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
+fn planning_error(error: DataFusionError) -> Refusal {
+    let code = match error.find_root() {
+        DataFusionError::SchemaError(..) => Code::UnknownName,
+        DataFusionError::Plan(text) if text.contains("not found") => Code::UnknownName,
+        _ => Code::InvalidSql,
+    };
+    // The engine's own word for what kind of error it is adds nothing.
+    let text = error.strip_backtrace();
+    let text =
+        ["Error during planning: ", "Schema error: "].iter().fold(&*text, |text, kind| text.trim_start_matches(kind));
+    Refusal::new(code, format!("the query cannot be planned: {text}"))
+        .with_remedy("`wanqu catalog` lists the tables and columns that can be named")
+}
+
+/// Resolves the names of one catalog for DataFusion's SQL planner.
+struct Names<'a> {
+    catalog: &'a Catalog,
+    state: &'a SessionState,
+}
+
+impl ContextProvider for Names<'_> {
+    fn get_table_source(&self, name: TableReference) -> DfResult<Arc<dyn TableSource>> {
+        let table = match &name {
+            TableReference::Full { catalog, schema, table } => self.catalog.table(catalog, schema, table),
+            _ => None,
+        };
+        table.map(|table| Arc::new(StubSource(table)) as Arc<dyn TableSource>).ok_or_else(|| {
+            plan_datafusion_err!("table '{name}' not found; a table's name has three parts, such as gba.health.visits")
+        })
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.state.expr_planners()
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        self.state.scalar_functions().get(name).cloned()
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.state.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.state.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.state.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _variable_names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.state.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.state.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.state.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.state.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.state.window_functions().keys().cloned().collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Bounds on how deep a query may be, and room for those that are within them.
+//!
+//! Planning walks over a query by calling itself. The parser and the engine move to a fresh stack when they find little
+//! left of theirs, but some of their steps take more than what they call little: on a thread's usual 2 MiB, twenty
+//! derived tables within each other ended the process. A peer must not be able to do that with a text.
+
+use std::ops::ControlFlow;
+
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor};
+use wanqu_model::refusal::{Code, Refusal};
+
+/// Below this, a larger stack is taken.
+const RED_ZONE: usize = 32 << 20;
+/// How large it is. Only what is used of it is ever made.
+const STACK: usize = 64 << 20;
+/// The most operators of an expression below each other. A chain `a AND b AND c` is as deep as it is long, and the time
+/// that planning takes grows with its square.
+const MAX_EXPRESSION: usize = 1_000;
+/// The most operators of a plan below each other.
+const MAX_PLAN: usize = 128;
+
+/// Runs something that recurses over a query with enough stack for every query within the bounds.
+pub fn with_room<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(RED_ZONE, STACK, work)
+}
+
+fn too_deep(what: &str, most: usize, remedy: &str) -> Refusal {
+    Refusal::new(Code::Limit, format!("{what} of the query is nested too deeply"))
+        .with_rule(format!("at most {most} operators lie below each other"))
+        .with_subject(what)
+        .with_remedy(remedy)
+}
+
+/// Checks a statement before it is planned.
+pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
+    match statement.visit(&mut StatementSize::default()) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(refusal) => Err(refusal),
+    }
+}
+
+/// What of a statement makes its plan deep: operators in each other, set operations and tables in a row.
+#[derive(Default)]
+struct StatementSize {
+    expression: usize,
+    tables: usize,
+}
+
+impl Visitor for StatementSize {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        // `a UNION b UNION c` is a set operation whose left is a set operation: as deep as it is long.
+        let mut body = query.body.as_ref();
+        let mut operations = 0;
+        while let SetExpr::SetOperation { left, .. } = body {
+            operations += 1;
+            body = left;
+        }
+        if operations > MAX_PLAN {
+            return ControlFlow::Break(too_deep("a chain of set operations", MAX_PLAN, "ask in several queries"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
+        self.tables += 1;
+        if self.tables > MAX_PLAN {
+            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        // The engine reads past it: the answer would be of the whole table and look like a sample's.
+        if matches!(factor, TableFactor::Table { sample: Some(_), .. }) {
+            return ControlFlow::Break(
+                Refusal::new(Code::InvalidSql, "TABLESAMPLE is not supported")
+                    .with_rule("what a query says is done or refused, never passed over")
+                    .with_remedy("leave it out, or filter by a column"),
+            );
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {
+        self.expression += 1;
+        if self.expression > MAX_EXPRESSION {
+            let remedy = "write long chains of OR as IN, or join a public table";
+            return ControlFlow::Break(too_deep("an expression", MAX_EXPRESSION, remedy));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {
+        self.expression -= 1;
+        ControlFlow::Continue(())
+    }
+}
+
+/// Checks a plan before anything else is done with it.
+pub(super) fn check_plan(plan: &LogicalPlan) -> Result<(), Refusal> {
+    let mut depth = PlanDepth { now: 0, most: 0 };
+    match plan.visit(&mut depth) {
+        Ok(_) if depth.most <= MAX_PLAN => Ok(()),
+        Ok(_) | Err(_) => Err(too_deep("a table", MAX_PLAN, "use fewer levels of derived tables and joins")),
+    }
+}
+
+struct PlanDepth {
+    now: usize,
+    most: usize,
+}
+
+impl TreeNodeVisitor<'_> for PlanDepth {
+    type Node = LogicalPlan;
+
+    fn f_down(&mut self, _: &LogicalPlan) -> Result<TreeNodeRecursion, DataFusionError> {
+        self.now += 1;
+        self.most = self.most.max(self.now);
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn f_up(&mut self, _: &LogicalPlan) -> Result<TreeNodeRecursion, DataFusionError> {
+        self.now -= 1;
+        Ok(TreeNodeRecursion::Continue)
+    }
+}

@@ -1,0 +1,25 @@
+//! All that decides and reads no data: which tables a text can name, what an owner admits, how a query is split, and the
+//! plan that merges what was released.
+//!
+//! ```text
+//! at home      SQL ─▶ catalog ─▶ planner ─▶ fragments, and a plan over releases (merge)
+//! at an owner  envelope ─▶ catalog ─▶ admission ─▶ AdmittedFragment
+//! ```
+//!
+//! Values in, a decision out. The crate names no runtime, no wire and no store of its own; DataFusion's planner brings the
+//! first and the last below it.
+
+pub mod admission;
+pub mod catalog;
+pub mod envelope;
+mod fault;
+mod fetched;
+pub mod fragment;
+mod harmless;
+pub mod merge;
+pub mod planner;
+pub mod unit;
+
+pub use fault::{error_kind, refusal_over_public, refusal_without_values};
+pub use fetched::{Fetched, FetchedBytes};
+pub use harmless::{harmless, harmless_expr, maybe_null};

@@ -1,0 +1,9 @@
+//! The plan of the merge at home: the leaves that read releases, and the functions that combine them.
+
+mod average;
+mod moments;
+mod release_table;
+
+pub use average::decimal_average;
+pub use moments::{Statistic, merge_moments};
+pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};

@@ -1,0 +1,226 @@
+//! Where a join runs. It stays with the owners where no matching pair of rows can lie at two of them.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, JoinType};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::aggregate::column_at;
+use super::invalid;
+use super::place::{HomePart, Placed, Placer};
+use super::spread::{Region, broadcast};
+use super::subquery::is_membership;
+
+/// Which side of a join every owner must hold in full, if the other side is split.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Left,
+    Right,
+}
+
+impl Placer<'_> {
+    /// Places a join after its inputs.
+    pub(super) fn join(&mut self, join: &Join) -> Result<Placed, Refusal> {
+        let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
+        let restricted = |placed: &Placed| matches!(placed, Placed::Owners(region) if !region.public);
+        let member = is_membership(join) && restricted(&left) && !(join.null_aware && restricted(&right));
+        let has_text = has_text(join) || member;
+        if !has_text && (restricted(&left) || restricted(&right)) {
+            return Err(no_text(join));
+        }
+        match (left, right) {
+            (Placed::Owners(left), Placed::Owners(right)) if has_text => {
+                if let Some(region) = together(join, &left, &right)? {
+                    return Ok(Placed::Owners(region));
+                }
+                if !left.public && !right.public {
+                    return Err(not_together(join));
+                }
+                self.join_at_home(join, Placed::Owners(left), Placed::Owners(right))
+            }
+            (left, right) => self.join_at_home(join, left, right),
+        }
+    }
+
+    fn join_at_home(&mut self, join: &Join, left: Placed, right: Placed) -> Result<Placed, Refusal> {
+        let (left, right) = (self.home(left)?, self.home(right)?);
+        let lost = left.lost || right.lost || !right.lacks.is_empty() && !keeps_right(join.join_type);
+        let mut lacks = Vec::new();
+        if keeps_left(join.join_type) {
+            lacks.extend(left.lacks.clone());
+        }
+        if keeps_right(join.join_type) {
+            lacks.extend(right.lacks.clone());
+        }
+        let node = LogicalPlan::Join(join.clone());
+        let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
+        let joined = joined.recompute_schema().map_err(invalid)?;
+        if lacks.is_empty() {
+            return Ok(Placed::Home(HomePart { plan: joined, lacks, lost }));
+        }
+        let all = (0..joined.schema().fields().len()).map(|i| column_at(joined.schema(), i));
+        let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
+        let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
+        let order = own.into_iter().chain(marks).collect();
+        let plan = Projection::try_new(order, Arc::new(joined)).map_err(invalid)?;
+        Ok(Placed::Home(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost }))
+    }
+}
+
+/// The join as a region, if every owner can join what it holds.
+fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>, Refusal> {
+    let both = |owners: &Region| joined(join, left, right, owners).map(Some);
+    let holds = |all: &Region, some: &Region| some.owners.iter().all(|o| all.owners.contains(o));
+    if left.replicated && right.replicated && left.owners == right.owners {
+        return both(left);
+    }
+    if right.replicated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
+        return both(left);
+    }
+    if left.replicated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
+        return both(right);
+    }
+    let unreplicated = |region: &Region| Region { replicated: false, ..region.clone() };
+    // NOT IN is about all of the other side: whether it is empty, and whether it holds a NULL.
+    let colocated = !join.null_aware && left.colocated_with(right, &join.on);
+    let one_owner = left.owners.len() == 1 && left.owners == right.owners;
+    if one_owner || colocated && left.owners == right.owners {
+        return both(&unreplicated(left));
+    }
+    // Rows of one side alone decide where the join is; those of the other side that lie elsewhere match nothing here.
+    if colocated && holds(right, left) && split_side_allowed(join.join_type, Side::Left) {
+        return both(&unreplicated(left));
+    }
+    if colocated && holds(left, right) && split_side_allowed(join.join_type, Side::Right) {
+        return both(&unreplicated(right));
+    }
+    if colocated && matches!(join.join_type, JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi) {
+        let mut owners: Vec<_> = left.owners.iter().filter(|o| right.owners.contains(o)).cloned().collect();
+        if owners.is_empty() {
+            // No two rows meet. One owner of what may not leave is asked all the same, so that the answer has its shape.
+            let asked = if left.public && !right.public { right } else { left };
+            owners.extend(asked.owners.first().cloned());
+        }
+        if !owners.is_empty() {
+            return both(&Region { owners, ..unreplicated(left) });
+        }
+    }
+    if should_send(join, left, Side::Left, right) {
+        let whole = broadcast(right).map_err(invalid)?;
+        return joined(join, left, &whole, left).map(Some);
+    }
+    if should_send(join, right, Side::Right, left) {
+        let whole = broadcast(left).map_err(invalid)?;
+        return joined(join, &whole, right, right).map(Some);
+    }
+    Ok(None)
+}
+
+/// The join of two regions at the owners of one of them, or of both.
+fn joined(join: &Join, left: &Region, right: &Region, at: &Region) -> Result<Region, Refusal> {
+    let node = LogicalPlan::Join(join.clone());
+    let plan = node.with_new_exprs(node.expressions(), vec![left.plan.clone(), right.plan.clone()]).map_err(invalid)?;
+    let sizes = left.size.zip(right.size);
+    Ok(Region {
+        plan,
+        owners: at.owners.clone(),
+        replicated: at.replicated,
+        keys: keys_after(join, left, right),
+        public: left.public && right.public,
+        size: sizes.map(|(left, right)| left.joined(right, join.join_type)),
+    })
+}
+
+/// Whether all of a public region is sent to the owners of what it is joined with: because that may not leave them, or
+/// because it is far larger. `side` is the side on which `held` stands.
+fn should_send(join: &Join, held: &Region, side: Side, sent: &Region) -> bool {
+    let possible = sent.public && (held.is_single() || split_side_allowed(join.join_type, side));
+    let columns = |region: &Region| region.plan.schema().fields().len();
+    let smaller = || match (sent.size, held.size) {
+        (Some(size), Some(other)) => size.is_worth_sending(columns(sent), other, columns(held), held.owners.len()),
+        _ => false,
+    };
+    possible && (!held.public || smaller())
+}
+
+/// Whether the union over owners of (share of the split side ⋈ the whole other side) is the join.
+fn split_side_allowed(join: JoinType, split: Side) -> bool {
+    match split {
+        Side::Left => {
+            matches!(
+                join,
+                JoinType::Inner | JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+            )
+        }
+        Side::Right => {
+            matches!(join, JoinType::Inner | JoinType::Right | JoinType::RightSemi | JoinType::RightAnti)
+        }
+    }
+}
+
+/// Co-location keys of the result: a column that an outer join fills with NULL is none.
+fn keys_after(join: &Join, left: &Region, right: &Region) -> std::collections::HashMap<Column, String> {
+    let mut keys = std::collections::HashMap::new();
+    let (from_left, from_right) = match join.join_type {
+        JoinType::Inner => (true, true),
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (true, false),
+        JoinType::Right | JoinType::RightSemi | JoinType::RightAnti => (false, true),
+        _ => (false, false),
+    };
+    if from_left {
+        keys.extend(left.keys.clone());
+    }
+    if from_right {
+        keys.extend(right.keys.clone());
+    }
+    if join.join_type == JoinType::Inner {
+        for (l, r) in &join.on {
+            if let (Expr::Column(l), Expr::Column(r)) = (l, r) {
+                if let Some(key) = left.keys.get(l) {
+                    keys.entry(r.clone()).or_insert_with(|| key.clone());
+                }
+                if let Some(key) = right.keys.get(r) {
+                    keys.entry(l.clone()).or_insert_with(|| key.clone());
+                }
+            }
+        }
+    }
+    keys
+}
+
+/// Whether a fragment's text has a form for this join.
+fn has_text(join: &Join) -> bool {
+    !join.null_aware && !matches!(join.join_type, JoinType::LeftMark | JoinType::RightMark)
+}
+
+fn keeps_left(join: JoinType) -> bool {
+    !matches!(join, JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark)
+}
+
+fn keeps_right(join: JoinType) -> bool {
+    !matches!(join, JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark)
+}
+
+fn no_text(join: &Join) -> Refusal {
+    if join.null_aware {
+        return Refusal::new(Code::NotSplittable, "NOT IN over non-public data cannot be sent to its owners")
+            .with_rule("one record without an identifier would empty the whole answer of NOT IN, and so tell that it exists")
+            .with_remedy("write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit");
+    }
+    Refusal::new(
+        Code::NotSplittable,
+        "this subquery inside OR or an expression cannot be sent to the owners of non-public data",
+    )
+    .with_rule("a subquery inside OR is IN, or EXISTS with one equality, over tables that its owner reads")
+    .with_remedy("write it as x IN (SELECT y FROM …), or as a condition of its own joined by AND")
+}
+
+fn not_together(join: &Join) -> Refusal {
+    let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+    let subject = if on.is_empty() { "a join without an equality".to_owned() } else { on.join(" AND ") };
+    Refusal::new(Code::NotSplittable, "matching rows may lie in different jurisdictions")
+        .with_subject(subject)
+        .with_rule("non-public tables are joined inside one jurisdiction, on a declared co-location key, or on jurisdiction and a key")
+        .with_remedy("add an equality of the two tables' `jurisdiction` columns to the join, or aggregate each table first and join the results")
+}

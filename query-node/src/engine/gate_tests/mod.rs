@@ -1,0 +1,81 @@
+//! The gate over this engine and real files: sources that change or cannot be read, and expressions that must not fail.
+
+mod sources;
+mod total;
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+use wanqu_fixtures::bundle::{PROJECT, PURPOSE, researcher};
+use wanqu_gate::{AuditReference, GatedRelease};
+use wanqu_model::bundle::{BadRecords, SourceFormat};
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::admission::{AdmittedFragment, Request, admit};
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
+
+use super::Engine;
+use super::fixture::{Fixture, rule};
+
+/// Admits a text of the owner's own researcher.
+fn admitted(fixture: &Fixture, sql: &str) -> Result<AdmittedFragment, Refusal> {
+    let (bundle, now) = (&fixture.bundle, Timestamp::UNIX_EPOCH);
+    let envelope = Envelope {
+        version: ENVELOPE_VERSION,
+        query_id: Uuid::nil(),
+        fragment: 0,
+        from: bundle.jurisdiction.clone(),
+        to: bundle.jurisdiction.clone(),
+        sql: sql.to_owned(),
+        requester: researcher(),
+        project: Some(PROJECT.parse().unwrap()),
+        purpose: Some(PURPOSE.parse().unwrap()),
+        agreement: None,
+        issued_at: now,
+        deadline: now + SignedDuration::from_secs(60),
+        nonce: Uuid::nil(),
+        max_rows: 100_000,
+        traceparent: None,
+    };
+    admit(&Request { envelope: &envelope, peer: &bundle.jurisdiction }, bundle, &fixture.catalog(), now)
+}
+
+async fn gated(fixture: &Fixture, engine: &Engine, sql: &str) -> Result<GatedRelease, Refusal> {
+    wanqu_gate::release(&admitted(fixture, sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}")), engine).await
+}
+
+/// Returns the released rows as text, in their order.
+async fn taken(release: GatedRelease) -> Result<Vec<Vec<String>>, Refusal> {
+    let (batches, _) = release
+        .audited("CN-SZ".parse().unwrap(), |_| {
+            Box::pin(async { Ok(AuditReference { sequence: 1, digest: String::new() }) })
+        })
+        .into_parts();
+    let batches: Vec<RecordBatch> = batches.try_collect().await?;
+    let options = FormatOptions::default().with_null("-");
+    let mut rows = Vec::new();
+    for batch in batches {
+        let columns: Vec<_> =
+            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
+        rows.extend((0..batch.num_rows()).map(|r| columns.iter().map(|c| c.value(r).to_string()).collect()));
+    }
+    Ok(rows)
+}
+
+async fn release(fixture: &Fixture, sql: &str) -> Result<Vec<Vec<String>>, Refusal> {
+    taken(gated(fixture, &fixture.engine().unwrap(), sql).await?).await
+}
+
+#[tokio::test]
+async fn a_failure_has_no_values() {
+    let mut fixture = Fixture::new();
+    fixture.write("v.csv", "unit,n\nu1,1\nu2,CANARY\n");
+    fixture.dataset("v", "v.csv", SourceFormat::Csv, "unit: string identifier; n: int64 measure", rule(2, 1));
+    let refusal = release(&fixture, "SELECT sum(n) FROM shenzhen.d.v").await.unwrap_err();
+    assert_eq!(refusal.code, Code::Source);
+    assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"));
+    fixture.bundle.sources[0].bad_records = BadRecords::Skip;
+    let rows = release(&fixture, "SELECT count(n), sum(n) FROM shenzhen.d.v").await.unwrap();
+    assert!(rows.is_empty(), "the record that was left out counts for nobody");
+}
