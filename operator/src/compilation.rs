@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
-use wanqu_model::names::JurisdictionId;
 use wanqu_crds::{Compiled, Finding};
+use wanqu_model::names::JurisdictionId;
 
 use crate::framework::hash::sha256;
 

@@ -18,7 +18,7 @@ use crate::framework::Context;
 /// The most questions that one operator asks at once.
 const MOST: usize = 64;
 
-/// How long it is remembered that an admission policy guards requesters.
+/// The time for which it is remembered that an admission policy guards requesters.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(30);
 
 /// Runs of one operator process.

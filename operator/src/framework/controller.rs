@@ -17,7 +17,7 @@ use super::error::{Error, Result};
 use super::guarded::Guarded;
 use super::queue::Requests;
 
-/// How long an object waits for further changes before it is reconciled: a folder of manifests arrives as a burst.
+/// The pause after a change before an object is reconciled: a folder of manifests arrives as a burst.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// The most objects of a kind that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;

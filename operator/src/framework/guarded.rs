@@ -29,13 +29,13 @@ pub struct Malformed<K> {
     pub metadata: ObjectMeta,
     /// The first field at fault: `spec.columns[3].class`.
     pub path: String,
-    /// What is wrong with that field.
+    /// The problem with that field.
     pub problem: String,
     /// The object without the fields at fault, if it can be read then.
     rest: Option<Rest<K>>,
 }
 
-/// What could be read of an object.
+/// The part of an object that could be read.
 #[derive(Debug, Clone, PartialEq)]
 struct Rest<K> {
     object: K,

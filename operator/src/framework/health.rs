@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use super::metrics::Metrics;
 
-/// How long a task may fail before the operator counts as not ready.
+/// The longest that a task may fail before the operator counts as not ready.
 pub const TOLERATED: Duration = Duration::from_mins(2);
-/// How old the last answer of the API server may be.
+/// The greatest age of the API server's last answer.
 const FRESH: Duration = Duration::from_secs(45);
 
 /// Name of a long task.
@@ -54,7 +54,7 @@ impl fmt::Display for TaskName {
     }
 }
 
-/// What the API server serves of this project's kinds, when it was last asked.
+/// The kinds of this project that the API server serves, as it was last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kinds {
     /// It has not been asked yet.

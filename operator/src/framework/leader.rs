@@ -90,7 +90,7 @@ fn observed(client: &Client, health: &Health) -> Client {
     })
 }
 
-/// How work ended that did not even come to its tasks.
+/// Returns the end of work that panicked before it came to its tasks.
 fn of(error: &JoinError) -> Ended {
     Ended { task: TaskName::new("start of the controllers"), panicked: error.is_panic() }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::hash::sha256;
 use super::quantity::Quantity;
 
-/// How a text is compared.
+/// Comparison of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Text {
     /// Letter by letter.

@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 
 /// The longest that a client may take to send the head of a request.
 const HEADERS: Duration = Duration::from_secs(5);
-/// How often the API server is asked what it serves.
+/// Period of the questions to the API server.
 const PERIOD: Duration = Duration::from_secs(5);
 /// The longest that the API server may take to say so.
 const ANSWER: Duration = Duration::from_secs(10);

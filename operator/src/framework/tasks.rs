@@ -18,7 +18,7 @@ pub struct Pace {
     pub first: Duration,
     /// The longest pause. Each is twice the one before while runs are short.
     pub longest: Duration,
-    /// How long a run lasts that is not short; after that the task counts as recovered.
+    /// The shortest run after which the task counts as recovered.
     pub steady: Duration,
 }
 

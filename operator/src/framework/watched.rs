@@ -40,11 +40,11 @@ where
     routes: Vec<Route<K>>,
 }
 
-/// What watches need in order to begin.
+/// Everything that watches need in order to begin.
 pub struct Watches<'a> {
     /// The API of the cluster.
     pub client: &'a Client,
-    /// Where they report how they fare.
+    /// The receiver of their reports.
     pub health: &'a Health,
     /// The tasks that they become. A watch that ends leaves a store that grows old, so it must not end.
     pub tasks: &'a mut Tasks,
@@ -99,7 +99,7 @@ where
         watches.tasks.spawn(name, async move {
             let stream = watcher(api, config)
                 .default_backoff()
-                // Who manages which field is of no use here, and half of what an object weighs.
+                // The managers of fields are of no use here, and half of an object's size.
                 .modify(|object| object.managed_fields_mut().clear())
                 .reflect(writer)
                 .touched_objects();

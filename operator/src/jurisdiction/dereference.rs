@@ -20,13 +20,13 @@ pub(super) struct Inputs {
     pub(super) federation: FederationRef,
     /// Its bundle of the last state without findings, if that names its own authority.
     pub(super) bundle: Option<Arc<BundleFile>>,
-    /// How long to wait for more changes before bundles are written; none if there is no need.
+    /// The wait for more changes before bundles are written; none if there is no need.
     pub(super) unsettled: Option<Duration>,
     /// True if the last state without findings is the present one.
     pub(super) current: bool,
     /// The nodes of the other members.
     pub(super) neighbours: Neighbours,
-    /// What follows from the addresses that it does not give.
+    /// The consequence of addresses that it does not give.
     pub(super) missing_addresses: Option<&'static str>,
     /// Reasons for which pods of its node do not run, where pods are watched.
     pub(super) pod_problems: Vec<String>,

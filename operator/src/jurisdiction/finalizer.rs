@@ -85,7 +85,7 @@ pub(super) async fn undo(context: &Context, jurisdiction: &Guarded<Jurisdiction>
     set(context, jurisdiction, false).await
 }
 
-/// What a sweep does not remove.
+/// Exceptions of a sweep.
 #[derive(Clone, Copy)]
 pub(super) struct Swept<'a> {
     /// This namespace, in which the node is placed.

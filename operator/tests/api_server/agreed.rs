@@ -11,7 +11,7 @@ fn digest(message: &str) -> String {
     message.split("sha256:").nth(1).unwrap()[..64].to_owned()
 }
 
-/// What Hong Kong's node was told by Macau's.
+/// The agreements that Macau's node reported to Hong Kong's.
 fn told(name: &str, digest: &str, state: &str) -> Value {
     json!({"MO": {"agreements": [{"name": name, "digest": digest, "state": state}]}})
 }

@@ -112,7 +112,7 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     })
     .await;
     assert!(bed.get("ConfigMap", "gba", "macau-bundle").await.is_none());
-    // Where it comes from is not said, so nobody is let in for it, and it says so.
+    // It gives no addresses, so policies admit no connection of it, and its condition says so.
     assert!(message.contains("neither reach it nor let it in; say them in spec.network.cidrs"), "{message}");
     let addresses = |policy: &Value, rule: &str, way: &str| -> Vec<Value> {
         let rules = policy["spec"][rule].as_array().unwrap().iter();

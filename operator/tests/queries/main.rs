@@ -164,7 +164,7 @@ async fn nobody_asks_in_anothers_name() {
     let _operator = bed.operator().await;
     let (wei, mallory) = (bed.queries(&bed.user("wei")).await, bed.queries(&bed.user("mallory")).await);
     let create = PostParams::default();
-    // Where nobody vouches for names, nothing is asked at all.
+    // Without an admission policy, nothing is asked at all.
     mallory.create(&create, &query("forged", "wei", &json!({"sql": BY_JURISDICTION}))).await.unwrap();
     let (reason, _) = bed.condition("forged", "Accepted", "Unknown").await;
     assert_eq!(reason, "Unguarded");
@@ -233,7 +233,7 @@ async fn a_schedule_asks_when_it_is_time_and_a_finished_query_goes() {
     assert!(latest(&wei.get("hourly").await.unwrap()).is_none(), "it is not time yet");
     for hour in 1..3 {
         bed.later(3600);
-        // What the clock says is noticed when something happens.
+        // A change of the clock is noticed at the next reconciliation.
         let poke = json!({"metadata": {"labels": {"hour": hour.to_string()}}});
         wei.patch("hourly", &PatchParams::default(), &Patch::Merge(&poke)).await.unwrap();
         let run = bed

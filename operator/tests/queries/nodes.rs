@@ -88,7 +88,7 @@ impl Nodes {
         nodes
     }
 
-    /// Where the home node's gateway listens.
+    /// Returns the address of the home node's gateway.
     pub fn gateway(&self) -> String {
         self.gateway.to_string()
     }
@@ -103,7 +103,7 @@ impl Nodes {
         (self.ca().to_owned(), self.authority.key_pem())
     }
 
-    /// What the command line says to a query that wei asks at a terminal, as CSV.
+    /// Returns the command line's answer to a query that wei asks at a terminal, as CSV.
     pub fn command_line(&self, sql: &str) -> String {
         let token = self.id.issue("wei", Timestamp::now(), Duration::from_mins(5)).unwrap();
         let (ca, file) = (self.folder.path().join("ca.pem"), self.folder.path().join("token"));

@@ -16,7 +16,7 @@ use crate::{BY_JURISDICTION, ENDLESS};
 /// In whose project one asks, and where.
 const HOME: [&str; 6] = ["--from", "HK", "--project", "capacity", "--purpose", "health-planning"];
 
-/// What is said even to who wants to hear nothing.
+/// The words that even `--quiet` does not suppress.
 const LACKING: &str = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
 
 fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
@@ -114,7 +114,7 @@ async fn what_is_refused_says_so_with_exit_code_and_remedy() {
     }
     assert!(!terminal.home().join("raw.csv").exists(), "a file appears only with a whole answer");
 
-    // What has failed is told again by `result`, with the same exit code.
+    // A failure is reported again by `result`, with the same exit code.
     let wei = bed.queries(&bed.user("wei")).await;
     wei.create(&PostParams::default(), &query("raw", "wei", &json!({"sql": "SELECT * FROM gba.health.visits"})))
         .await

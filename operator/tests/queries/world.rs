@@ -55,7 +55,7 @@ impl World {
         world
     }
 
-    /// What the nodes run, as resources.
+    /// Applies the resources that the nodes were compiled of.
     async fn describe(&self, issuer: &TokenIssuer) {
         self.apply(WORLD).await;
         // As the operator left them when it last ran: the nodes know this key, and this authority.

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use wanqu_crds::kinds::definitions;
 
-/// What the API server holds, and how it behaves.
+/// State and behaviour of the API server.
 #[derive(Clone, Default)]
 pub struct Api {
     lease: Arc<Mutex<Option<Value>>>,
