@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes by which the operators of other clusters know a member that runs in this one: its name, where it is reached, the
-# addresses from which its node comes, and the certificates that may vouch for that node. There is no secret in it.
+# Writes the Jurisdiction by which operators of other clusters know a member of this cluster: its name, its address, the range of
+# addresses that its node connects from, and the certificates of its authority. It contains no secret.
 #
 #   introduce.sh NAME HOST:PORT CIDR > NAME.yaml
 set -eu

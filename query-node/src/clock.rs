@@ -1,14 +1,14 @@
-//! Time, injected: agreements expire and envelopes age by this clock, so that a test can set it.
+//! Clock by which agreements, certificates and envelopes hold. It is injected, so that a test can set it.
 
 use jiff::Timestamp;
 
-/// Tells the time.
+/// Source of the time.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// Returns the present time.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// Clock of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -22,5 +22,6 @@ pub mod owner;
 pub mod results;
 pub mod sources;
 pub mod state;
+pub mod supervisor;
 pub mod telemetry;
 pub mod trace;

@@ -1,4 +1,4 @@
-//! Merging at home: DataFusion over releases. Nothing here has seen a row of non-public data.
+//! Merging at home: DataFusion over releases. No row of non-public data comes here.
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result};
@@ -11,7 +11,10 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::error_kind;
 use wanqu_rules::fragment::BatchStream;
 
-/// Runs a merge plan whose release tables are filled.
+/// Runs a merge plan whose release tables are filled. Returns the columns and the rows.
+///
+/// # Errors
+/// The refusal of an owner, or of a merge that fails.
 pub async fn run(session: &SessionContext, plan: LogicalPlan) -> Result<(SchemaRef, BatchStream), Refusal> {
     let stream = start(session, plan).await.map_err(|error| merge_error(&error))?;
     let schema = stream.schema();
@@ -24,9 +27,9 @@ async fn start(session: &SessionContext, plan: LogicalPlan) -> Result<SendableRe
     execute_stream(physical, session.task_ctx())
 }
 
-/// What the researcher is told when the merge fails. A refusal that an owner sent comes through as it was. The engine's own
-/// words can quote what was released, and a refusal goes further than an answer does, into statuses and logs: of what went
-/// wrong with a value only the kind is told.
+/// Makes a refusal of an error of the merge. A refusal that an owner sent is passed on. The engine's own messages can
+/// quote released values, and a refusal goes further than an answer does, into statuses and logs: of an error over a
+/// value only the kind is told.
 fn merge_error(error: &DataFusionError) -> Refusal {
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(current) = source {
@@ -48,7 +51,7 @@ fn merge_error(error: &DataFusionError) -> Refusal {
         _ => (Code::InvalidSql, error_kind(error).to_owned()),
     };
     Refusal::new(code, format!("the merge of the releases failed: {why}"))
-        .with_rule("what is computed over released values must be able to be computed for each of them")
+        .with_rule("an expression over released values must have a result for each of them")
         .with_remedy("use TRY_CAST for a cast, and NULLIF for a divisor that can be zero")
 }
 
@@ -59,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_released_is_not_quoted() {
+    fn errors_of_the_merge_quote_no_released_value() {
         let cast = ArrowError::CastError("Cannot cast string 'CANARY' to value of Int32 type".to_owned());
         for error in [
             DataFusionError::ArrowError(Box::new(cast), None),

@@ -1,5 +1,5 @@
-//! What a node knows at one moment: its bundle and everything that was made of it. A new bundle is made ready beside the
-//! old one and then takes its place; queries that are running keep the one they began with.
+//! State of a node that is made of its bundle. A new bundle is made ready beside the old one and then takes its place;
+//! queries that are running keep the one they began with.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use wanqu_rules::planner::Planner;
 use crate::bundle_file::FiledBundle;
 use crate::engine::{Engine, EngineError, RemotePublic};
 
-/// One bundle, made ready.
+/// Bundle with everything that is made of it.
 #[derive(Debug)]
 pub struct NodeState {
     /// The bundle.
     pub bundle: NodeBundle,
-    /// The digest of the text that it was read from.
+    /// SHA-256 of the text that it was read from.
     pub digest: String,
-    /// Plans the questions of this jurisdiction's researchers.
+    /// Planner of the questions of this jurisdiction's researchers.
     pub planner: Arc<Planner>,
-    /// What fragments are planned against.
+    /// Catalog that fragments are planned against.
     pub owner_catalog: Catalog,
-    /// Runs admitted fragments.
+    /// Engine that runs admitted fragments.
     pub engine: Engine,
 }
 
@@ -44,7 +44,7 @@ impl NodeState {
     }
 }
 
-/// The state in force.
+/// State in force, which is replaced whole.
 #[derive(Debug)]
 pub struct Live(RwLock<Arc<NodeState>>);
 
@@ -55,7 +55,7 @@ impl Live {
         Arc::new(Self(RwLock::new(Arc::new(state))))
     }
 
-    /// The state in force now. Hold it for one query, not longer.
+    /// Returns the state in force now. Hold it for one query, not longer.
     #[must_use]
     pub fn now(&self) -> Arc<NodeState> {
         Arc::clone(&self.0.read())

@@ -1,14 +1,14 @@
-//! What may stand in the log. What an operator may turn up is this project's own events, which hold no value of any data. The
-//! engine's are another matter: at `debug` it prints statistics and bounds of joins, which are people's identifiers.
-//! They stay at `info`, whatever `RUST_LOG` says.
+//! Bound on what may stand in the log. This project's own events hold no value of any data, and `RUST_LOG` may turn them up.
+//! The engine prints statistics and bounds of joins at `debug`, which are people's identifiers: its events stay at
+//! `info`, whatever `RUST_LOG` says.
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// `RUST_LOG`, or `default` where it says nothing, within the bound above: a layer that stands before the one that
-/// writes. It filters for all, and is not the writing layer's own, because such a filter says yes to whoever only asks
+/// Returns a filter by `RUST_LOG`, or by `default` where that is not set, within the bound above: a layer that stands before
+/// the one that writes. It filters for all, and is not the writing layer's own, because such a filter says yes to whoever only asks
 /// whether it may log. The engine asks (`log_enabled!`), and then prints rows of its own accord; and the next line that is
 /// logged on that thread is lost (tokio-rs/tracing#2519).
 pub fn log_filter<S>(default: &str) -> impl Layer<S> + Send + Sync + use<S>
@@ -20,12 +20,12 @@ where
     asked.and_then(filter_fn(may_be_logged).with_max_level_hint(most))
 }
 
-/// From here on, what fails in an unforeseen way is logged by its place in the code alone. The text of a panic can quote a
-/// value, and more people read a node's log than its data.
+/// Sets a hook that logs a panic by its place in the code alone. The message of a panic can quote a value, and more people
+/// read a node's log than its data.
 pub fn tell_panics_by_place() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a task panicked; what it said is kept out of the log, since it can quote data");
+        tracing::error!(place, "a task panicked; its message is kept out of the log, since it can quote data");
     }));
 }
 

@@ -17,7 +17,7 @@ pub use docs::readme;
 pub use helm::{Helm, Output};
 pub use metrics::{metrics, used};
 pub use rendered::Rendered;
-pub use tutorial::{Step, steps};
+pub use tutorial::{Block, Step, blocks, steps};
 
 /// The root of the repository.
 #[must_use]

@@ -1,9 +1,9 @@
-{{/* The chart's name, or what stands in for it. */}}
+{{/* The chart's name, or nameOverride. */}}
 {{- define "wanqu.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* What the names of objects begin with. Short enough for the longest of what follows, within 63 characters. */}}
+{{/* The prefix of the names of objects. With the longest suffix they stay within 63 characters. */}}
 {{- define "wanqu.fullname" -}}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
@@ -17,7 +17,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The name of the operator and of everything that is its own. */}}
+{{/* The name of the operator's Deployment and of the objects that belong to it. */}}
 {{- define "wanqu.operator" -}}
 {{ include "wanqu.fullname" . }}-operator
 {{- end }}
@@ -30,7 +30,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* By these the operator's pods are found; they never change. */}}
+{{/* The labels that select the operator's pods; they never change. */}}
 {{- define "wanqu.selectorLabels" -}}
 app.kubernetes.io/name: wanqu-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -47,7 +47,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
-{{/* The image; by its digest if there is one. */}}
+{{/* The image, by its digest if that is set. */}}
 {{- define "wanqu.image" -}}
 {{- if .Values.image.digest -}}
 {{ .Values.image.repository }}@{{ .Values.image.digest }}
@@ -56,7 +56,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{/* What every pod of the chart has: the restricted standard, and where it may run. */}}
+{{/* The security context of all pods of the chart, with the AppArmor profile if one is set. */}}
 {{- define "wanqu.podSecurity" -}}
 {{- $pod := deepCopy .Values.podSecurityContext }}
 {{- with .Values.appArmorProfile }}
@@ -65,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toYaml $pod }}
 {{- end }}
 
-{{/* The name of what is not in any namespace: two releases of one name do not share it. */}}
+{{/* The name of cluster-wide objects, which two releases of the same name do not share. */}}
 {{- define "wanqu.clusterName" -}}
 {{- printf "%s-%s" .Release.Namespace (include "wanqu.operator" .) }}
 {{- end }}

@@ -1,9 +1,9 @@
 {{/*
-What the operator may do in a namespace that it looks after. Each rule says what it is for: the tests hold that every rule
-has its reason, and that the operator cannot do its work without any one of them.
+The operator's rights in a namespace that it watches. A comment before each rule gives its reason. Tests check that every rule
+has one, and that the operator cannot work without any of the rules.
 */}}
 {{- define "wanqu.rules" -}}
-# The resources that describe a federation: the operator reads them, and never writes what a person wrote.
+# The resources that describe a federation. The operator reads them, and never changes what a user wrote.
 - apiGroups: [wanqu.dev]
   resources:
     - commontables
@@ -15,7 +15,7 @@ has its reason, and that the operator cannot do its work without any one of them
     - jurisdictions
     - researchprojects
   verbs: [get, list, watch]
-# What is right and what is not with each of them goes into its status, by server-side apply.
+# Their conditions, which the operator writes into their status by server-side apply.
 - apiGroups: [wanqu.dev]
   resources:
     - commontables/status
@@ -27,40 +27,40 @@ has its reason, and that the operator cannot do its work without any one of them
     - jurisdictions/status
     - researchprojects/status
   verbs: [patch]
-# A jurisdiction's node may run in another namespace, where no owner reference leads: a finalizer takes it down first.
+# A finalizer for jurisdictions whose node runs in another namespace, which owner references cannot reach.
 - apiGroups: [wanqu.dev]
   resources: [jurisdictions]
   verbs: [patch]
-# A query that is being asked has a finalizer, so that deleting it cancels it at the owners; one whose time is over goes. None
-# is made but as a dry run, by which the operator finds out whether anybody could ask in another's name.
+# A finalizer for queries that run, so that deleting one cancels it at the owners; and the deletion of expired queries. The
+# operator creates none but as a dry run, by which it checks that nobody can ask in another's name.
 - apiGroups: [wanqu.dev]
   resources: [federatedqueries]
   verbs: [create, patch, delete]
-# The node: a StatefulSet, since each copy keeps its audit log on a disk of its own.
+# The node: a StatefulSet, since each copy has a volume of its own for its audit log.
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [get, list, watch, create, patch, delete]
-# Where other nodes (exchange) and researchers (gateway) find it, the account it runs under, and the bundle it follows.
+# The node's Services for other nodes (exchange) and researchers (gateway), its ServiceAccount, and the ConfigMap of its bundle.
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
   verbs: [get, list, watch, create, patch, delete]
-# Keys and certificates of nodes, the key that vouches for requesters, and kubeconfigs that lead to other clusters.
+# Keys and certificates of nodes, the key that signs tokens for requesters, and kubeconfigs of other clusters.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch, create, patch, delete]
-# Which of a node's copies are there; one annotation on each tells its kubelet that a new bundle is to be fetched at once.
+# The state of a node's pods; and an annotation on each, so that its kubelet refreshes a changed bundle at once.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]
-# A drain of machines leaves a copy of each node that has more than one.
+# While machines are drained, a node with several copies keeps some of them.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
-# Nothing reaches a node but what the federation needs.
+# Only the connections that the federation needs reach a node.
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch, delete]
-# What happened to a resource is told beside it, in its events.
+# Events of the resources.
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]

@@ -1,20 +1,20 @@
-//! The node's reference as Markdown, made from the words of the program itself. `docs/reference-node.md` is its output.
+//! Reference of the node as Markdown, made from the words of the program itself. `docs/reference-node.md` is its output.
 
 use std::fmt::Write as _;
 
 use clap::CommandFactory;
 use jiff::Timestamp;
 use query_node::daemon::Settings;
-use query_node::observe::{Course, Door, Metrics};
+use query_node::observe::{Door, InFlight, Metrics};
 use wanqu_fixtures::identity::jid;
 use wanqu_model::refusal::{Code, Refusal};
 
 use crate::reference::section;
 
 const PATHS: &str = "
-## What is served for observation
+## Observation port
 
-Plain HTTP, `GET` only, one request for each connection. Nothing of the data, of a question's text or of a person is in it.
+Plain HTTP, `GET` only, one request for each connection, at most 64 connections at once and ten seconds for each. Nothing of the data, of a question's text or of a person is in it.
 
 | path | answer |
 |---|---|
@@ -30,19 +30,21 @@ Plain HTTP, `GET` only, one request for each connection. Nothing of the data, of
 | `identity` | the certificates and keys in place cannot be used, or what is in use has expired or lost the trust of the bundle |
 | `audit` | the audit log cannot be written, or is not where it was; the node releases nothing then |
 | `exchange`, `gateway` | the door is closed |
+| `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry` and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
 | `drain` | the node was told to end |
 ";
 
-/// One of everything, so that every metric is there.
+/// Returns metrics with one of every kind.
 fn metrics() -> Metrics {
     let metrics = Metrics::default();
     let refusal = Refusal::new(Code::Limit, "");
-    Course::question(&metrics).refused(&refusal);
-    Course::fragment(&metrics, &jid("HK")).refused(&refusal);
+    InFlight::question(&metrics).refused(&refusal);
+    InFlight::fragment(&metrics, &jid("HK")).refused(&refusal);
     metrics.asked(&jid("HK"), Code::Limit.to_string());
     metrics.sent(&jid("HK"), 0);
     metrics.received(&jid("HK")).inc_by(0);
     metrics.suppressed(&jid("HK"), 0);
+    metrics.task_restarts("file-follower").inc_by(0);
     metrics.running(Door::Exchange, 0);
     metrics.peer_reachable(&jid("HK"), true);
     metrics.certificate(Door::Exchange, Timestamp::now());
@@ -50,7 +52,7 @@ fn metrics() -> Metrics {
     metrics
 }
 
-/// The metrics by their names: kind, labels, and what they count.
+/// Returns the table of metrics: name, kind, labels and meaning.
 fn table(text: &str) -> String {
     let mut rows = String::from("\n## Metrics\n\n| metric | kind | labels | what it says |\n|---|---|---|---|\n");
     let lines: Vec<&str> = text.lines().collect();
@@ -68,7 +70,7 @@ fn table(text: &str) -> String {
         let _ = writeln!(rows, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
     rows + "\n`peer` is a member of the federation; `code` is `answered` or a refusal's code; `door` is `exchange` or \
-            `gateway`.\n"
+            `gateway`; `task` is a name as in the check `tasks`.\n"
 }
 
 fn markdown() -> String {
@@ -92,5 +94,5 @@ fn the_reference_in_docs_is_what_the_program_says() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`");
     let metrics = made.lines().filter(|line| line.starts_with("| `wanqu_")).count();
-    assert_eq!(metrics, 15, "every metric is in it");
+    assert_eq!(metrics, 16, "every metric is in it");
 }

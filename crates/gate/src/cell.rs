@@ -3,7 +3,7 @@
 use arrow::array::{Array, BinaryArray};
 use wanqu_rules::unit::NOBODY_KNOWN;
 
-/// How many distinct units stand behind something.
+/// Number of distinct units behind a cell or a part of one, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// At least k.
@@ -15,7 +15,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// Reads what `units_reach` gave.
+    /// Reads a value of `units_reach`.
     pub fn read(column: &BinaryArray, row: usize) -> Self {
         if column.is_null(row) {
             Self::Enough
@@ -43,7 +43,7 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// Adds the hashes of fewer than k units, or `None` for enough. How many hashes more it holds now.
+    /// Adds the hashes of fewer than k units, or `None` for enough. Returns by how many hashes it has grown.
     pub fn join(&mut self, hashes: Option<impl Iterator<Item = u32>>, k: usize) -> usize {
         let Self::Few(seen) = self else { return 0 };
         let before = seen.len();
@@ -61,7 +61,7 @@ impl Seen {
         grown
     }
 
-    /// How many units that is.
+    /// Returns whether that is nobody, fewer than k units, or enough.
     pub fn reach(&self) -> Reach {
         match self {
             Self::Enough => Reach::Enough,
@@ -70,7 +70,7 @@ impl Seen {
         }
     }
 
-    /// Its hashes; `None` for enough.
+    /// Returns the hashes; `None` for enough.
     pub fn hashes(&self) -> Option<impl Iterator<Item = u32> + Clone> {
         match self {
             Self::Enough => None,
@@ -79,7 +79,7 @@ impl Seen {
     }
 }
 
-/// What is asked of one count of units.
+/// Requirement on one count of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// The units of an input whose every row is somebody's.
@@ -96,14 +96,14 @@ impl Need {
     }
 }
 
-/// Whether a cell is released, by the minimum of units.
+/// Returns true if a cell is released, by the minimum of units.
 ///
-/// Behind at least one input there must be enough; behind none fewer than enough but somebody. A cell behind which
-/// there is nobody at all is kept back like one with few, unless the policy lets zeros be published.
+/// At least one input must have enough units, and none may have some but too few. A cell behind which there is nobody is
+/// kept back like one with few, unless the policy lets zeros be published.
 pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone, publish_zeros: bool) -> bool {
     let mut pairs = needs.iter().zip(reaches);
     if !needs.iter().any(|need| need.is_input()) {
-        // Nothing was counted, so nothing is known.
+        // No input was counted, so nothing is known of the cell.
         return false;
     }
     let mut inputs = pairs.clone().filter(|(need, _)| need.is_input());
@@ -117,8 +117,8 @@ pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone,
         })
 }
 
-/// Whether a prefix of the input proves that a cell is released: counts of units only grow, so enough stays enough.
-/// "Nobody" is not proved by a prefix.
+/// Returns true if a prefix of the input proves that a cell is released: counts of units only grow, so enough stays
+/// enough. "Nobody" is not proved by a prefix.
 pub fn is_proved_by_prefix(reaches: impl Iterator<Item = Reach>) -> bool {
     let mut counted = reaches.peekable();
     counted.peek().is_some() && counted.all(|reach| reach == Reach::Enough)
@@ -135,23 +135,23 @@ pub struct Suppressed {
     inputs: Vec<Seen>,
 }
 
-/// Numbers of suppressed cells are told in steps of this.
+/// Step in which numbers of suppressed cells are told.
 const STEP: u64 = 5;
 
 impl Suppressed {
-    /// None yet.
+    /// Starts with no cell.
     pub fn new(k: u32, inputs: usize) -> Self {
         Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Seen::default(); inputs] }
     }
 
-    /// Where the number of inputs was not known before the first cell.
+    /// Sets the number of inputs, where it was not known at the start.
     pub fn expect_inputs(&mut self, inputs: usize) {
         if self.inputs.len() < inputs {
             self.inputs.resize(inputs, Seen::default());
         }
     }
 
-    /// One more cell, with the hashes of each input's units; `None` for enough.
+    /// Adds a cell, with the hashes of each input's units; `None` for enough.
     pub fn add(&mut self, units: impl Iterator<Item = Option<impl Iterator<Item = u32>>>) {
         self.cells += 1;
         for (seen, hashes) in self.inputs.iter_mut().zip(units) {
@@ -159,8 +159,8 @@ impl Suppressed {
         }
     }
 
-    /// One more cell of a single input, of which only its number of rows is known; no unit has more than `most` rows
-    /// in all cells together.
+    /// Adds a cell of a single input of which only the number of rows is known. No unit has more than `most` rows in all
+    /// cells together.
     pub fn add_rows(&mut self, rows: u64, most: u64) {
         self.cells += 1;
         self.rows = self.rows.saturating_add(rows);
@@ -169,13 +169,13 @@ impl Suppressed {
         }
     }
 
-    /// The exact number, for the owner's log.
+    /// Returns the exact number of cells, for the owner's log.
     pub fn exact(&self) -> u64 {
         self.cells
     }
 
-    /// The number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of any
-    /// input stand behind all of them, so that it does not tell "nobody" from "a few".
+    /// Returns the number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of
+    /// any input are behind all cells together, so that it does not tell "nobody" from "a few".
     pub fn public(&self) -> u64 {
         if self.inputs.iter().all(|seen| *seen == Seen::Enough) { self.cells / STEP * STEP } else { 0 }
     }

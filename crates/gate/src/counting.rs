@@ -8,29 +8,29 @@ use datafusion::logical_expr::Expr;
 
 use super::cell::Need;
 
-/// What is counted beside an aggregate, and what is asked of it.
+/// Counts beside an aggregate, and the requirements on them.
 #[derive(Debug)]
 pub struct Counting {
-    /// Counts of units.
+    /// Aggregates that count units.
     pub reaches: Vec<Expr>,
-    /// What is asked of each of them.
+    /// Requirement on each of `reaches`.
     pub needs: Vec<Need>,
-    /// Numbers of rows that do not meet a condition; each is asked to be none.
+    /// Aggregates that count the rows which do not meet a condition; each must be 0.
     pub unmet: Vec<Expr>,
 }
 
 impl Counting {
-    /// All of it, in the order in which the columns come out.
+    /// Returns all aggregates, in the order of the columns.
     pub fn aggregates(&self) -> Vec<Expr> {
         self.reaches.iter().chain(&self.unmet).cloned().collect()
     }
 
-    /// The counts of units in a batch, whose hidden columns begin at `first`.
+    /// Returns the counts of units in a batch whose hidden columns begin at `first`.
     pub fn reached<'b>(&self, batch: &'b RecordBatch, first: usize) -> DfResult<Vec<&'b BinaryArray>> {
         reached(batch, first, self.reaches.len())
     }
 
-    /// Whether each row's cell meets the conditions that are counted by rows; `None` where there are none.
+    /// Returns for each row whether its cell meets the conditions that are counted by rows; `None` if there are none.
     pub fn all_met(&self, batch: &RecordBatch, first: usize) -> DfResult<Option<BooleanArray>> {
         let mut all: Option<BooleanArray> = None;
         for index in 0..self.unmet.len() {
@@ -45,14 +45,14 @@ impl Counting {
     }
 }
 
-/// A hidden count, row by row.
+/// Reads a hidden count, row by row.
 pub fn row_counts(batch: &RecordBatch, column: usize) -> DfResult<impl Iterator<Item = u64>> {
     let counts = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
     let counts = counts.ok_or_else(|| internal_datafusion_err!("a number of rows is not a count"))?;
     Ok(counts.values().iter().map(|n| n.unsigned_abs()))
 }
 
-/// Counts of units in a batch: `count` columns from `first`.
+/// Returns the counts of units in a batch: `count` columns from `first`.
 pub fn reached(batch: &RecordBatch, first: usize, count: usize) -> DfResult<Vec<&BinaryArray>> {
     let columns = batch.columns().get(first..first + count).unwrap_or_default();
     let reached = columns.iter().map(|column| column.as_binary_opt::<i32>());
@@ -60,7 +60,7 @@ pub fn reached(batch: &RecordBatch, first: usize, count: usize) -> DfResult<Vec<
     reached.ok_or_else(|| internal_datafusion_err!("a count of units is not binary"))
 }
 
-/// A hidden group key that says which conditions are met, row by row.
+/// Reads a hidden group key that says which conditions are met, row by row.
 pub fn mask_words(batch: &RecordBatch, column: usize) -> DfResult<&[i64]> {
     let words = batch.columns().get(column).and_then(|c| c.as_primitive_opt::<Int64Type>());
     Ok(words.ok_or_else(|| internal_datafusion_err!("a mask of conditions is not a number"))?.values())

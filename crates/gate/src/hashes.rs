@@ -8,12 +8,12 @@ use arrow::array::{Array, BinaryArray};
 pub struct Hashes<'a>(&'a [u8]);
 
 impl<'a> Hashes<'a> {
-    /// Those of a row; `None` where there are enough units.
+    /// Reads those of a row; `None` where there are enough units.
     pub fn read(column: &'a BinaryArray, row: usize) -> Option<Self> {
         (!column.is_null(row)).then(|| Self(column.value(row)))
     }
 
-    /// One by one.
+    /// Returns the hashes one by one.
     pub fn iter(self) -> impl Iterator<Item = u32> + Clone + 'a {
         // A value may begin anywhere in its buffer, so it is read byte by byte, as the machine wrote it.
         self.0.chunks_exact(size_of::<u32>()).map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))

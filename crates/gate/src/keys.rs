@@ -17,7 +17,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// For the first `columns` columns of `schema`.
+    /// Makes an encoder for the first `columns` columns of `schema`.
     pub fn new(schema: &Schema, columns: usize) -> Result<Self, ArrowError> {
         let fields: Vec<SortField> =
             schema.fields().iter().take(columns).map(|field| SortField::new(field.data_type().clone())).collect();
@@ -25,7 +25,7 @@ impl Keys {
         Ok(Self { columns, converter })
     }
 
-    /// The key of every row.
+    /// Returns the key of every row.
     pub fn of(&self, batch: &RecordBatch) -> Result<Vec<Key>, ArrowError> {
         let Some(converter) = &self.converter else { return Ok(vec![Key::default(); batch.num_rows()]) };
         let rows = converter.convert_columns(&batch.columns()[..self.columns])?;

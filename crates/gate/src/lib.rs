@@ -14,6 +14,7 @@
 
 mod cell;
 mod counting;
+mod divided;
 mod engine;
 mod hashes;
 mod keys;
@@ -22,6 +23,7 @@ mod parts;
 mod passes;
 mod release;
 mod rounding;
+mod spill;
 mod strategy;
 mod tally;
 mod thread;
@@ -47,7 +49,7 @@ use rounding::Rounding;
 use strategy::{First, Next, PROBE_ROWS};
 use thread::thread;
 
-/// How often a pass may find that the sources changed under it.
+/// Most attempts, where the sources change while they are read.
 const ATTEMPTS: usize = 2;
 
 /// Runs an admitted fragment and lets out what its owner's rules release.
@@ -64,7 +66,7 @@ pub async fn release(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result
     }
 }
 
-/// Rows of public tables, as they come.
+/// Streams rows of public tables.
 async fn public(plan: &LogicalPlan, engine: &dyn Engine, max_rows: u64) -> Result<GatedRelease, Refusal> {
     let run = engine.start_public()?;
     let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
@@ -87,7 +89,7 @@ async fn public(plan: &LogicalPlan, engine: &dyn Engine, max_rows: u64) -> Resul
     Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
 }
 
-/// One aggregate over non-public tables.
+/// Releases the cells of one aggregate over non-public tables.
 async fn gated(
     plan: &LogicalPlan,
     shape: &GatedShape,
@@ -102,7 +104,7 @@ async fn gated(
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
         if run.fingerprint(plan)? != before {
-            // Whatever came out may be of two states of the source; it is not even told whether it failed.
+            // The result may be of two states of the source; not even its failure is told.
             continue;
         }
         let (schema, batches, outcome) = result.map_err(|error| refusal_without_values(&error))?;

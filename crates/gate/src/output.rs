@@ -1,4 +1,5 @@
-//! The released cells: collected within limits, put in the order of their keys, and given the columns that were asked for.
+//! The released cells: collected within limits, put in the order of their keys, and given the columns that were asked
+//! for.
 
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ use wanqu_rules::harmless_expr;
 
 use super::rounding::Rounding;
 
-/// How many rows of a release travel together.
+/// Rows of one batch of a release.
 const BATCH_ROWS: usize = 8192;
 
-/// What one release may hold.
+/// Limits of one release.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Rows.
@@ -28,15 +29,15 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
-/// Which columns of the aggregate that runs are what: group keys, then the aggregates that were asked for, then the hidden
-/// counts for rounding; whatever follows belongs to the gate.
+/// Layout of the columns of the aggregate that runs: group keys, then the aggregates that were asked for, then the hidden
+/// counts for rounding; those behind them belong to the gate.
 #[derive(Debug)]
 pub struct Layout {
-    /// Group keys.
+    /// Number of group keys.
     pub keys: usize,
-    /// Aggregates that were asked for.
+    /// Number of aggregates that were asked for.
     pub aggregates: usize,
-    /// How they are rounded, with the hidden counts.
+    /// Rounding of those aggregates, with the hidden counts.
     pub rounding: Rounding,
     /// The schema of keys and aggregates, as the admitted aggregate has it.
     pub schema: SchemaRef,
@@ -52,7 +53,7 @@ pub struct Cells {
 }
 
 impl Cells {
-    /// None yet.
+    /// Starts with no cell.
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, rows: 0, bytes: 0, batches: Vec::new() }
     }
@@ -74,7 +75,7 @@ impl Cells {
         self.check_room(0)
     }
 
-    /// Whether all of it, and `others` bytes beside it, are within the bounds.
+    /// Checks that all cells, and `others` bytes beside them, are within the bounds.
     pub fn check_room(&self, others: usize) -> DfResult<()> {
         if self.rows > self.bounds.rows || self.bytes.saturating_add(others) > self.bounds.bytes {
             let refusal = Refusal::new(Code::Limit, "the release has more cells than one query may take")
@@ -85,7 +86,7 @@ impl Cells {
         Ok(())
     }
 
-    /// The rows of the release, in the order of their keys, through the projection that stands on top of the aggregate.
+    /// Returns the rows of the release, in the order of their keys, through the projection on top of the aggregate.
     ///
     /// The engine's own order is the order in which groups were first met, which tells of the order of the records. The
     /// order of the keys tells nothing that the keys do not.
@@ -109,7 +110,7 @@ impl Cells {
     }
 }
 
-/// The rows in the order of their first `keys` columns.
+/// Sorts the rows by their first `keys` columns.
 fn sorted(batch: &RecordBatch, keys: usize) -> Result<RecordBatch, ArrowError> {
     if keys == 0 || batch.num_rows() < 2 {
         return Ok(batch.clone());
@@ -136,7 +137,7 @@ fn project(cells: &RecordBatch, top: &LogicalPlan, state: &SessionState) -> DfRe
     Ok(with_rows(&schema, columns, cells.num_rows())?)
 }
 
-/// A batch whose number of rows is known even without a column.
+/// Makes a batch whose number of rows is known even without a column.
 fn with_rows(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ArrowError> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)

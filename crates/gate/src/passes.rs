@@ -18,56 +18,56 @@ use super::counting::{Counting, mask_words, reached, row_counts};
 use super::hashes::Hashes;
 use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
-use super::parts::{Asked, Parts, masks};
+use super::parts::{PartRule, Parts, masks};
 use super::strategy::{ByRows, by_rows};
 use super::thread::{Prefix, Threaded, Unit, thread};
 use super::units::UnitsReach;
 use crate::engine::Run;
 
-/// One gated aggregate and where it runs.
+/// Passes over the input of one gated aggregate.
 #[derive(Debug)]
 pub struct Passes<'a> {
-    /// Where it runs.
+    /// Run of the engine.
     pub run: &'a dyn Run,
     /// The aggregate that was admitted.
     pub aggregate: &'a Aggregate,
-    /// What the gate must know of it.
+    /// Rule, conditions and families of the aggregate.
     pub shape: &'a GatedShape,
-    /// Which columns are what.
+    /// Layout of its columns.
     pub layout: &'a Layout,
 }
 
-/// What the passes found.
+/// Cells, decided.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What may leave.
+    /// Cells that are released.
     pub cells: Cells,
-    /// What may not.
+    /// Cells that are kept back.
     pub suppressed: Suppressed,
 }
 
 impl Passes<'_> {
-    /// Everything is released: the policy asks for one unit only.
+    /// Releases every cell: the policy asks for one unit only.
     pub async fn ungated(&self, mut cells: Cells) -> DfResult<Outcome> {
         let input = self.run.bind(&self.aggregate.input)?;
-        let mut batches = self.run.execute(&self.with_aggregates(input, self.asked())?).await?;
+        let mut batches = self.run.execute(&self.with_aggregates(input, self.requested())?).await?;
         while let Some(batch) = batches.try_next().await? {
             cells.add(self.layout, &batch, &BooleanArray::from(vec![true; batch.num_rows()]))?;
         }
         Ok(Outcome { cells, suppressed: Suppressed::new(1, 0) })
     }
 
-    /// One pass: the aggregate, and beside it the units of every cell.
+    /// Decides in one pass: the aggregate, and beside it the units of every cell.
     ///
-    /// `always_met` says of each condition whether it is expected to hold in every row, as "the measure is not NULL" often
-    /// does. Of such a one only the rows that do not meet it are counted: where there are none, its units are the cell's
-    /// own. Where there are some after all, the cell is in doubt and settled by a second pass.
+    /// `always_met` says of each condition whether it is expected to hold in every row, as "the measure is not NULL"
+    /// often does. Of such a one only the rows that do not meet it are counted: where there are none, its units are the
+    /// cell's own. Where there are some after all, the cell is in doubt and settled by a second pass.
     pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
         let threaded = thread(self.run, &self.aggregate.input, None)?;
         let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
         let inputs = threaded.units.len();
         let mut suppressed = Suppressed::new(self.shape.rule.min_units, inputs);
-        let mut aggregates = self.asked();
+        let mut aggregates = self.requested();
         let first = self.layout.keys + aggregates.len();
         aggregates.extend(counting.aggregates());
         let keys = self.keys()?;
@@ -91,7 +91,7 @@ impl Passes<'_> {
         self.settle(Outcome { cells, suppressed }, doubts).await
     }
 
-    /// The units of every cell within a prefix: which cells are decided by it.
+    /// Counts the units of every cell within a prefix, and returns the cells that this decides.
     pub async fn probe(&self, prefix: Prefix, rows: usize) -> DfResult<Probe> {
         let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix))?;
         let counting = self.counting(&threaded, |_| false)?;
@@ -117,17 +117,17 @@ impl Passes<'_> {
         Ok(probe)
     }
 
-    /// The aggregate without units, then every cell settled: for conditions that divide the cells into parts.
+    /// Runs the aggregate without units, then settles every cell: for conditions that divide the cells into parts.
     pub async fn parted(&self, cells: Cells) -> DfResult<Outcome> {
         self.main(cells, &Probe { groups: 0, decided: HashSet::new(), always_met: vec![] }).await
     }
 
-    /// The aggregate without units; cells that the probe did not decide are settled by a second pass.
+    /// Runs the aggregate without units; cells that the probe did not decide are settled by a second pass.
     pub async fn main(&self, mut cells: Cells, probe: &Probe) -> DfResult<Outcome> {
         let input = self.run.bind(&self.aggregate.input)?;
         let keys = self.keys()?;
         let mut doubts = Doubts::default();
-        let mut batches = self.run.execute(&self.with_aggregates(input, self.asked())?).await?;
+        let mut batches = self.run.execute(&self.with_aggregates(input, self.requested())?).await?;
         while let Some(batch) = batches.try_next().await? {
             let of_rows = keys.of(&batch)?;
             let decided: BooleanArray = of_rows.iter().map(|key| Some(probe.decided.contains(key))).collect();
@@ -137,7 +137,7 @@ impl Passes<'_> {
         self.settle(Outcome { cells, suppressed: Suppressed::new(self.shape.rule.min_units, 0) }, doubts).await
     }
 
-    /// The aggregate with the number of rows beside it; no unit has more than `most`.
+    /// Runs the aggregate with the number of rows beside it; no unit has more than `most`.
     pub async fn rows(&self, mut cells: Cells, most: u64) -> DfResult<Outcome> {
         let threaded = thread(self.run, &self.aggregate.input, None)?;
         let min_units = self.shape.rule.min_units;
@@ -146,7 +146,7 @@ impl Passes<'_> {
         };
         let unit = Expr::Column(unit.column(&threaded.plan)?);
         let known = count(unit.clone()).filter(unit.not_eq(lit(NOBODY_KNOWN))).build()?;
-        let mut aggregates = self.asked();
+        let mut aggregates = self.requested();
         let first = self.layout.keys + aggregates.len();
         aggregates.extend([known.alias("__rows_known"), count(lit(1)).alias("__rows_all")]);
         let plan = self.with_aggregates(threaded.plan, aggregates)?;
@@ -187,7 +187,7 @@ impl Passes<'_> {
         let count = inputs.reaches.len();
         outcome.suppressed.expect_inputs(count);
         let keys = self.keys()?;
-        let mut parts = Parts::new(Asked {
+        let mut parts = Parts::new(PartRule {
             inputs: inputs.needs,
             families: &self.shape.families,
             k: self.shape.rule.min_units as usize,
@@ -243,21 +243,21 @@ impl Passes<'_> {
         BooleanArray::from(verdicts.collect::<Vec<bool>>())
     }
 
-    /// The aggregates that were asked for, and the hidden counts for rounding.
-    fn asked(&self) -> Vec<Expr> {
+    /// Returns the aggregates that were asked for, and the hidden counts for rounding.
+    fn requested(&self) -> Vec<Expr> {
         let named = |(i, count): (usize, &Expr)| count.clone().alias(format!("__count_{i}"));
         let counts = self.layout.rounding.counts.iter().enumerate().map(named);
         self.aggregate.aggr_expr.iter().cloned().chain(counts).collect()
     }
 
-    /// The same grouping over `input`, with these aggregates.
+    /// Returns the same grouping over `input`, with these aggregates.
     fn with_aggregates(&self, input: LogicalPlan, aggregates: Vec<Expr>) -> DfResult<LogicalPlan> {
         let groups = self.aggregate.group_expr.clone();
         Ok(LogicalPlan::Aggregate(Aggregate::try_new(Arc::new(input), groups, aggregates)?))
     }
 
-    /// The aggregates that count units: of the inputs, then of the conditions. Of those for which `by_rows` is true only
-    /// the rows that do not meet them are counted.
+    /// Returns the aggregates that count units: of the inputs, then of the conditions. Of conditions for which
+    /// `by_rows` is true only the rows that do not meet them are counted.
     fn counting(&self, threaded: &Threaded, by_rows: impl Fn(usize) -> bool) -> DfResult<Counting> {
         if threaded.units.is_empty() {
             return internal_err!("a gated aggregate whose input has no privacy unit");
@@ -286,14 +286,14 @@ impl Passes<'_> {
         Ok(counting)
     }
 
-    /// The aggregates that count units of the inputs alone.
+    /// Returns the aggregates that count units of the inputs alone.
     fn inputs(&self, threaded: &Threaded) -> DfResult<Counting> {
         let mut counting = self.counting(threaded, |_| true)?;
         counting.unmet.clear();
         Ok(counting)
     }
 
-    /// The numbers of rows that do not meet a condition, of the conditions that are chosen.
+    /// Returns the aggregates that count the rows which do not meet a condition, for the conditions that are chosen.
     fn unmet(&self, chosen: impl Fn(usize) -> bool) -> Vec<Expr> {
         let conditions = self.shape.conditions.iter().enumerate().filter(|(index, _)| chosen(*index));
         let call = |filter: Expr| {
@@ -306,12 +306,12 @@ impl Passes<'_> {
     }
 }
 
-/// What a prefix showed.
+/// Findings of a pass over a prefix.
 #[derive(Debug)]
 pub struct Probe {
-    /// Cells that it met.
+    /// Number of cells that occur in it.
     pub groups: usize,
-    /// Those of them that it decided: they are released.
+    /// Cells that it decided: they are released.
     pub decided: HashSet<Key>,
     /// For each condition, whether every row of the prefix meets it.
     pub always_met: Vec<bool>,

@@ -1,5 +1,5 @@
-//! What has passed the gate. A [`GatedRelease`] can only be made in this room, and an [`AuditedRelease`] only from one:
-//! the exchange sends nothing else, so that what was not gated and not recorded cannot be sent.
+//! Releases that have passed the gate. A [`GatedRelease`] is made only by the gate, and an [`AuditedRelease`] only from
+//! one: the exchange sends nothing else, so that no release leaves ungated or unrecorded.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,10 +17,10 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::FetchedBytes;
 use wanqu_rules::fragment::{BatchStream, ReleaseReport};
 
-/// What the gate did, for the owner's audit log and for the report that goes with the rows.
+/// Account of the gate, for the owner's audit log and for the report that goes with the rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateAccount {
-    /// The rule that was applied; `None` where only public tables were read.
+    /// Rule that was applied; `None` where only public tables were read.
     pub rule: Option<ReleaseRule>,
     /// Rows released; `None` for a stream of public rows, whose number is known at its end.
     pub rows: Option<u64>,
@@ -31,7 +31,7 @@ pub struct GateAccount {
 }
 
 impl GateAccount {
-    /// The account of a release of public rows.
+    /// Returns the account of a release of public rows.
     pub(crate) fn public() -> Self {
         Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
     }
@@ -53,7 +53,7 @@ impl GateAccount {
     }
 }
 
-/// Where a release is recorded in its owner's audit log.
+/// Reference to a release's entry in its owner's audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditReference {
     /// The entry's number.
@@ -71,26 +71,26 @@ pub struct GatedRelease {
 }
 
 impl GatedRelease {
-    /// Only the gate calls this.
+    /// Makes a release. Only the gate calls this.
     pub(crate) fn new(schema: SchemaRef, batches: BatchStream, account: GateAccount, fetched: FetchedBytes) -> Self {
         Self { schema, batches, account, fetched }
     }
 
-    /// The columns.
+    /// Returns the columns.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// What the gate did.
+    /// Returns the gate's account.
     #[must_use]
     pub fn account(&self) -> &GateAccount {
         &self.account
     }
 
-    /// Makes it sendable. `closing` is given how it ended once the last row has been taken, or nobody takes any more,
-    /// and answers with the entry of the audit log: for a gated release one that is durable already, for public rows the
-    /// one that closes it.
+    /// Turns it into a release that can be sent. `closing` is called with the ending once the last row has been taken, or
+    /// the reader has left, and returns the entry of the audit log: for a gated release one that is durable already, for
+    /// public rows the one that closes it.
     #[must_use]
     pub fn audited(
         self,
@@ -115,18 +115,18 @@ impl GatedRelease {
     }
 }
 
-/// How a release ended.
+/// End of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
     /// Rows that were taken.
     pub rows: u64,
-    /// Whether that was all of them.
+    /// True if those were all rows of the release.
     pub complete: bool,
 }
 
 type Closing = Box<dyn FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send>;
 
-/// Sees to it that a release is closed, once, whether it is read to its end or not.
+/// Guard that closes a release once, whether it is read to its end or not.
 struct Closer {
     rows: Arc<AtomicU64>,
     closing: Option<Closing>,
@@ -149,7 +149,8 @@ impl Closer {
 impl Drop for Closer {
     fn drop(&mut self) {
         let ending = self.ending(false);
-        // Outside of a runtime the node is ending, and its log tells as much as after a crash: opened, never closed.
+        // Outside of a runtime the node is ending: the log then has the release as opened and never closed, as after a
+        // crash.
         if let (Some(closing), Ok(runtime)) = (self.closing.take(), tokio::runtime::Handle::try_current()) {
             runtime.spawn(closing(ending));
         }
@@ -170,13 +171,13 @@ pub struct AuditedRelease {
 }
 
 impl AuditedRelease {
-    /// The columns.
+    /// Returns the columns.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// The rows, and the report, which is ready once the rows have ended.
+    /// Returns the rows, and the report, which is ready once the rows have ended.
     #[must_use]
     pub fn into_parts(self) -> (BatchStream, BoxFuture<'static, Result<ReleaseReport, Refusal>>) {
         (self.batches, self.report)
@@ -189,7 +190,7 @@ impl fmt::Debug for AuditedRelease {
     }
 }
 
-/// Counts the rows that pass, and tells when and how the stream ended.
+/// Stream that counts its rows, and reports when and how it ended.
 struct Counted {
     inner: BatchStream,
     rows: Arc<AtomicU64>,
@@ -199,7 +200,7 @@ struct Counted {
 impl Counted {
     fn tell(&mut self, outcome: Result<(), Refusal>) {
         if let Some(ended) = self.ended.take() {
-            // Nobody may be waiting for the report; that is no fault.
+            // The receiver is gone where nobody waits for the report.
             let _ = ended.send(outcome);
         }
     }

@@ -1,13 +1,13 @@
 //! Rounding: counts to a multiple of a base, and sums scaled to match, so that averages stay right. Pure.
 //!
 //! A sum is multiplied by the rounded number of its own contributions over their true number: sum over count, each as
-//! released, is then the true average. Sums of squares are such sums. Averages, variances of a population and what else
-//! does not depend on how many there are stay as they are; what divides by one less than their number is told as if their
-//! number were the rounded one, since beside its other half it would tell the true one.
+//! released, is then the true average. Sums of squares are such sums. Averages, variances of a population and other
+//! statistics that do not depend on the number of values stay as they are; those that divide by one less than that number
+//! are computed for the rounded one, since the true one could be computed from a pair of them.
 //!
-//! This blurs counts; it does not hide them from whoever does arithmetic. An average is exact, so that one of whole numbers
+//! This blurs counts; it does not hide them from somebody who computes. An average is exact, so that one of whole numbers
 //! is a fraction whose denominator can be found; and the quotient of two sums over one set of values, each scaled by its
-//! own count, is that of their counts. What protects a person is the minimum of units, which none of this touches.
+//! own count, is that of their counts. The minimum of units protects people, and rounding does not change it.
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use arrow::error::ArrowError;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use wanqu_model::aggregates::{self, Admission};
 
-/// What rounding does with one aggregate of a fragment.
+/// Treatment of one aggregate of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Treatment {
     /// Released as it is.
@@ -27,14 +28,14 @@ pub enum Treatment {
     Count,
     /// A sum: scaled by the hidden count of this number.
     Sum {
-        /// Among the hidden counts.
+        /// Index among the hidden counts.
         count: usize,
     },
-    /// A variance or covariance of a sample, or (`root`) a standard deviation of one: told for the rounded count.
+    /// A variance or covariance of a sample, or (`root`) a standard deviation of one: computed for the rounded count.
     Sample {
-        /// Among the hidden counts.
+        /// Index among the hidden counts.
         count: usize,
-        /// Whether it is the square root of one.
+        /// True for a standard deviation.
         root: bool,
     },
 }
@@ -49,10 +50,10 @@ pub struct Rounding {
 }
 
 impl Rounding {
-    /// For these aggregates and this base. With a base of 1 nothing is computed and nothing changed.
+    /// Decides the treatment of these aggregates for a base. With a base of 1 nothing is computed and nothing changed.
     ///
     /// # Errors
-    /// The name of an aggregate function of which it is not known how it is to be rounded.
+    /// The name of an aggregate function that no owner admits, and for which there is no rounding.
     pub fn new(aggregates: &[Expr], base: u32) -> Result<Self, String> {
         let mut rounding = Self { base: u64::from(base.max(1)), treatments: Vec::new(), counts: Vec::new() };
         for aggregate in aggregates {
@@ -66,24 +67,23 @@ impl Rounding {
         let Expr::AggregateFunction(function) = aggregate.clone().unalias() else {
             return Err("an expression that is no aggregate".to_owned());
         };
-        match function.func.name() {
-            "count" | "regr_count" | "approx_distinct" => Ok(Treatment::Count),
-            "sum" | "regr_sxx" | "regr_syy" | "regr_sxy" => Ok(Treatment::Sum { count: self.hidden(function.params) }),
-            "var" | "var_samp" | "covar" | "covar_samp" => {
-                Ok(Treatment::Sample { count: self.hidden(function.params), root: false })
-            }
-            "stddev" | "stddev_samp" => Ok(Treatment::Sample { count: self.hidden(function.params), root: true }),
-            "avg" | "var_pop" | "stddev_pop" | "bool_and" | "bool_or" | "covar_pop" | "corr" | "regr_slope"
-            | "regr_intercept" | "regr_r2" | "regr_avgx" | "regr_avgy" => Ok(Treatment::Keep),
-            name => Err(name.to_owned()),
-        }
+        let name = function.func.name();
+        let Some(Admission::Admitted { rounding, .. }) = aggregates::aggregate(name).map(|row| row.admission) else {
+            return Err(name.to_owned());
+        };
+        Ok(match rounding {
+            aggregates::Rounding::Keep => Treatment::Keep,
+            aggregates::Rounding::Count => Treatment::Count,
+            aggregates::Rounding::Sum => Treatment::Sum { count: self.hidden(function.params) },
+            aggregates::Rounding::Sample { root } => Treatment::Sample { count: self.hidden(function.params), root },
+        })
     }
 
-    /// The number of a hidden count: of the contributions of an aggregate with these arguments.
+    /// Returns the index of the hidden count of the values that an aggregate with these arguments takes in.
     fn hidden(&mut self, params: AggregateFunctionParams) -> usize {
         let AggregateFunctionParams { args, distinct, filter, .. } = params;
         let (args, filter) = match <[Expr; 2]>::try_from(args) {
-            // A pair counts where both are there.
+            // A pair counts where neither is NULL.
             Ok([y, x]) => {
                 let both = y.is_not_null().and(x.clone().is_not_null());
                 (vec![x], Some(Box::new(filter.map_or(both.clone(), |filter| filter.and(both)))))
@@ -99,7 +99,7 @@ impl Rounding {
         })
     }
 
-    /// Applies it to the aggregates' values, with those of the hidden counts.
+    /// Rounds the aggregates' values, given those of the hidden counts.
     pub fn apply(&self, values: &[ArrayRef], counts: &[ArrayRef]) -> Result<Vec<ArrayRef>, ArrowError> {
         let treated = values.iter().zip(&self.treatments).map(|(array, treatment)| match treatment {
             Treatment::Keep => Ok(Arc::clone(array)),
@@ -110,7 +110,7 @@ impl Rounding {
         treated.collect()
     }
 
-    /// To the nearest multiple; halves away from zero.
+    /// Rounds to the nearest multiple of the base; halves away from zero.
     fn round(&self, count: u64) -> u64 {
         count.saturating_add(self.base / 2) / self.base * self.base
     }
@@ -127,7 +127,7 @@ impl Rounding {
         })
     }
 
-    /// What divides by one less than the count, as if the count were the rounded one.
+    /// Recomputes a statistic that divides by one less than the count, as if the count were the rounded one.
     fn resample(
         &self,
         array: &ArrayRef,
@@ -181,7 +181,7 @@ impl Rounding {
         scaled.collect()
     }
 
-    /// `sum * rounded / count`, to the nearest; halves away from zero.
+    /// Returns `sum * rounded / count`, to the nearest; halves away from zero.
     fn scale_one(&self, sum: i128, count: u64) -> Option<i128> {
         if count == 0 {
             return Some(sum);

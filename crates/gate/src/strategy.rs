@@ -1,25 +1,25 @@
-//! Which passes over the data decide the cells at the least cost. Pure.
+//! Choice of the passes over the data that decide the cells at the least cost. Pure.
 //!
 //! Counting units beside an aggregate costs the reading of one more column and, with many groups, as much again as the
 //! aggregate. Counting is monotone: a prefix of the same records that already holds k units of a cell decides it. So a
-//! prefix is read first; if it decides all cells that it met, the aggregate runs without units, and only where another cell
-//! turns up is there a second full pass. Where it does not, units are counted beside the aggregate, in one pass.
+//! prefix is read first; if it decides all cells that it met, the aggregate runs without units, and only where another
+//! cell turns up is there a second full pass. Where it does not, units are counted beside the aggregate, in one pass.
 
 use super::thread::{Leaf, Prefix};
 
-/// The most rows of the aggregate's input that a probe looks at.
+/// Most rows of the aggregate's input that a probe reads.
 pub const PROBE_ROWS: usize = 65_536;
-/// The most rows of its table that a probe reads to find them: a filter may let few pass.
+/// Most rows of its table that a probe reads to find them: a filter may let few pass.
 const PROBE_TABLE_ROWS: usize = 262_144;
-/// Below so many bytes of files one pass is as cheap as two.
+/// Least size of a table's files, in bytes, for which two passes can be cheaper than one.
 const WORTH_PROBING: u64 = 8 << 20;
-/// With more groups than this in the prefix there are many more in the whole.
+/// Most groups of a prefix: with more there are many more in the whole table.
 const MANY_GROUPS: usize = 4_096;
 
-/// How to begin.
+/// First pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum First {
-    /// Every cell is released: nothing is counted.
+    /// No unit is counted: every cell is released.
     Ungated,
     /// One pass with the units beside the aggregate.
     Inline,
@@ -31,7 +31,7 @@ pub enum First {
     Probe(Prefix),
 }
 
-/// How to go on after the probe.
+/// Pass after the probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The aggregate without units, then the cells in doubt.
@@ -42,7 +42,8 @@ pub enum Next {
     Rows(u64),
 }
 
-/// What may let a number of rows stand for a number of units: one table, no join, no condition.
+/// Returns the most rows of a unit, if a number of rows may stand for a number of units: one table, no join, no
+/// condition.
 fn max_rows_per_unit(leaves: &[Leaf], conditions: usize) -> Option<u64> {
     match leaves {
         [only] if only.private && conditions == 0 => only.max_rows_per_unit.filter(|most| *most > 0),
@@ -50,7 +51,7 @@ fn max_rows_per_unit(leaves: &[Leaf], conditions: usize) -> Option<u64> {
     }
 }
 
-/// Chooses the first pass. `divided`: whether conditions are set against each other.
+/// Chooses the first pass. `divided` is true if conditions can be set against each other.
 pub fn first(min_units: u32, leaves: &[Leaf], conditions: usize, divided: bool) -> First {
     if min_units <= 1 {
         return First::Ungated;
@@ -83,7 +84,7 @@ pub fn next(leaves: &[Leaf], conditions: usize, groups: usize, decided: usize) -
     }
 }
 
-/// What a number of rows says of the number of units behind them.
+/// Conclusion from a number of rows about the number of units behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ByRows {
     /// At least k units.
@@ -96,7 +97,7 @@ pub enum ByRows {
     Doubt,
 }
 
-/// `known` rows say whose they are, out of `all`; no unit has more than `most` of them.
+/// Concludes from the rows of a cell: `known` of `all` rows say whose they are, and no unit has more than `most`.
 ///
 /// k - 1 units have at most (k - 1) · most rows, so that one row more needs a k-th unit; and fewer than k rows have
 /// fewer than k units.

@@ -10,12 +10,12 @@ use arrow::array::{ArrayRef, BinaryArray, BooleanBufferBuilder};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use datafusion::common::{Result as DfResult, resources_datafusion_err};
 use datafusion::logical_expr::EmitTo;
-use hashbrown::{HashMap, HashSet};
 use wanqu_rules::unit::NOBODY_KNOWN;
 
 use super::hashes::Hashes;
+use super::spill::Spill;
 
-/// So many hashes of a group lie side by side; the rest, where k is greater, in a set of the group's own.
+/// Most hashes in a group's line; the rest, where k is greater, are in a set of the group's own.
 const INLINE: usize = 16;
 
 /// Set in a group's first word where some record does not say whose it is.
@@ -28,24 +28,24 @@ pub struct Tally {
     /// Words of a group: its count, then the hashes that lie side by side.
     stride: usize,
     words: Vec<u32>,
-    more: HashMap<usize, HashSet<u32>>,
+    more: Spill,
     /// Groups that have enough.
     reached: usize,
 }
 
 impl Tally {
-    /// No group yet; each is to stop at `k`.
+    /// Starts without a group; each stops at `k`.
     pub fn new(k: u32) -> Self {
         let inline = (k as usize - 1).min(INLINE);
-        Self { k, stride: 1 + inline, words: vec![], more: HashMap::new(), reached: 0 }
+        Self { k, stride: 1 + inline, words: vec![], more: Spill::default(), reached: 0 }
     }
 
-    /// How many units are enough.
+    /// Returns the number of units that is enough.
     pub fn k(&self) -> u32 {
         self.k
     }
 
-    /// Makes room for so many groups in all.
+    /// Makes room for `groups` groups in all.
     pub fn grow(&mut self, groups: usize) {
         if groups > self.groups() {
             self.words.resize(groups * self.stride, 0);
@@ -56,17 +56,17 @@ impl Tally {
         self.words.len() / self.stride
     }
 
-    /// Whether nothing more is to be learned.
+    /// Returns true if every group has enough units.
     pub fn all_reached(&self) -> bool {
         self.reached == self.groups()
     }
 
-    /// Whether a group has k units.
+    /// Returns true if a group has k units.
     pub fn has_enough(&self, group: usize) -> bool {
         self.words[group * self.stride] & !UNKNOWN == self.k
     }
 
-    /// One more record of a group.
+    /// Adds a record to a group.
     pub fn add(&mut self, group: usize, hash: u32) {
         let line = &mut self.words[group * self.stride..][..self.stride];
         let (head, slots) = line.split_at_mut(1);
@@ -82,17 +82,17 @@ impl Tally {
         if slots[..inline].contains(&hash) {
             return;
         }
-        if count as usize >= slots.len() && self.more.get(&group).is_some_and(|more| more.contains(&hash)) {
+        if count as usize >= slots.len() && self.more.contains(group, hash) {
             return;
         }
         head[0] += 1;
         if count + 1 == self.k {
             self.reached += 1;
-            self.more.remove(&group);
+            self.more.remove(group);
         } else if inline < slots.len() {
             slots[inline] = hash;
         } else {
-            self.more.entry(group).or_default().insert(hash);
+            self.more.insert(group, hash);
         }
     }
 
@@ -104,13 +104,13 @@ impl Tally {
             None => {
                 self.words[group * self.stride] = self.k;
                 self.reached += 1;
-                self.more.remove(&group);
+                self.more.remove(group);
             }
         }
     }
 
-    /// The first groups as bytes: NULL where there are enough units, their hashes where there are fewer. The groups are
-    /// forgotten, and those behind them move up.
+    /// Returns the first groups as bytes: NULL where there are enough units, their hashes where there are fewer. These
+    /// groups are forgotten, and those behind them are renumbered from 0.
     pub fn emit(&mut self, emit_to: EmitTo) -> DfResult<ArrayRef> {
         let groups = match emit_to {
             EmitTo::All => self.groups(),
@@ -126,7 +126,7 @@ impl Tally {
             if count < self.k {
                 let slots = &line[1..];
                 packed.extend_from_slice(&slots[..(count as usize).min(slots.len())]);
-                packed.extend(self.more.get(&group).into_iter().flatten());
+                packed.extend(self.more.of(group));
                 if line[0] & UNKNOWN != 0 {
                     packed.push(NOBODY_KNOWN);
                 }
@@ -137,16 +137,14 @@ impl Tally {
             ends.push(end.map_err(|_| resources_datafusion_err!("too many groups to count the units of"))?);
         }
         self.words.drain(..groups * self.stride);
-        let more = std::mem::take(&mut self.more);
-        self.more = more.into_iter().filter_map(|(group, set)| Some((group.checked_sub(groups)?, set))).collect();
+        self.more.drop_first(groups);
         let nulls = NullBuffer::new(few.finish());
         let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
         Ok(Arc::new(BinaryArray::try_new(ends, Buffer::from_vec(packed), Some(nulls))?))
     }
 
-    /// About how many bytes it holds.
+    /// Returns about how many bytes it holds.
     pub fn bytes(&self) -> usize {
-        self.words.capacity() * size_of::<u32>()
-            + self.more.values().map(|set| set.capacity() * 2 * size_of::<u32>()).sum::<usize>()
+        self.words.capacity() * size_of::<u32>() + self.more.bytes()
     }
 }

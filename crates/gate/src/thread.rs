@@ -1,7 +1,7 @@
 //! Threads the hidden privacy units of every non-public table up to the aggregate's input.
 //!
-//! Only the nodes that admission lets stand below an aggregate over non-public data are known here; anything else is
-//! refused, as a second lock on the same door.
+//! Only the nodes that admission allows below an aggregate over non-public data are known here; any other is an error, so
+//! that a gap in admission releases nothing.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::engine::Run;
 pub struct Unit {
     /// The hidden column's name.
     name: String,
-    /// Whether an outer join may have found no record, so that it may be NULL.
+    /// True if it may be NULL: an outer join may have found no record.
     pub padded: bool,
 }
 
 impl Unit {
-    /// The column in `plan`, under the qualifier that it has there.
+    /// Returns the column in `plan`, under the qualifier that it has there.
     pub fn column(&self, plan: &LogicalPlan) -> DfResult<Column> {
         Ok(Column::from(plan.schema().qualified_field_with_unqualified_name(&self.name)?))
     }
@@ -30,13 +30,13 @@ impl Unit {
 /// A table that a plan reads, in the order in which they are met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
-    /// How much reading it costs.
+    /// Size of its files, in bytes: the cost of reading it.
     pub bytes: u64,
-    /// Whether it must protect somebody.
+    /// True if it has a privacy unit to protect.
     pub private: bool,
-    /// The most rows that one unit has, if the custodian knows it.
+    /// Most rows of one unit, if the custodian declared it.
     pub max_rows_per_unit: Option<u64>,
-    /// Whether fewer rows of it can only give fewer rows at the aggregate's input, never others.
+    /// True if fewer rows of it can only give fewer rows at the aggregate's input, never others.
     pub monotone: bool,
 }
 
@@ -54,9 +54,9 @@ pub struct Threaded {
 /// At most so many rows of one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
-    /// Which table, by its place in [`Threaded::leaves`].
+    /// Index of the table in [`Threaded::leaves`].
     pub leaf: usize,
-    /// How many rows of it.
+    /// Number of its rows.
     pub rows: usize,
 }
 
@@ -74,7 +74,7 @@ struct Threading<'a> {
 }
 
 impl Threading<'_> {
-    /// `monotone`: whether fewer rows here can only give fewer rows at the top.
+    /// Binds a subtree. `monotone` is true if fewer rows here can only give fewer rows at the top.
     fn node(&mut self, plan: &LogicalPlan, monotone: bool) -> DfResult<(LogicalPlan, Vec<Unit>)> {
         match plan {
             LogicalPlan::TableScan(scan) => {

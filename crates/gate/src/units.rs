@@ -27,7 +27,7 @@ pub struct UnitsReach {
 }
 
 impl UnitsReach {
-    /// Stops at `k` distinct units; at 1 if `k` is 0.
+    /// Makes the function that stops at `k` distinct units; at 1 if `k` is 0.
     pub fn new(k: u32) -> Self {
         Self { k: k.max(1), signature: Signature::exact(vec![DataType::UInt32], Volatility::Immutable) }
     }
@@ -146,12 +146,12 @@ impl GroupsAccumulator for Groups {
     }
 }
 
-/// Whether a row meets the aggregate's filter; a NULL does not.
+/// Returns true if a row meets the aggregate's filter; a NULL does not.
 fn counts(filter: Option<&BooleanArray>, row: usize) -> bool {
     filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
-/// The same for an aggregate without groups.
+/// The units of an aggregation without groups.
 #[derive(Debug)]
 struct OneGroup(Tally);
 
@@ -264,7 +264,7 @@ mod tests {
                 let range = part * 200..(part + 1) * 200;
                 let values: Vec<ArrayRef> = vec![Arc::new(UInt32Array::from(whole[range.clone()].to_vec()))];
                 let state = if part == 0 {
-                    // What a partial aggregation does that gives up on grouping: one state for each row.
+                    // A partial aggregation that gives up on grouping makes one state for each row.
                     let state = reaching(k).convert_to_state(&values, None).unwrap();
                     merged.merge_batch(&state, &groups[range], 7).unwrap();
                     continue;

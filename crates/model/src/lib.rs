@@ -3,6 +3,7 @@
 //!
 //! Values alone: nothing here reads a file, opens a connection, plans a query or knows of Kubernetes.
 
+pub mod aggregates;
 pub mod answer;
 pub mod bundle;
 pub mod columns;

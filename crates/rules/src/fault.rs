@@ -1,4 +1,4 @@
-//! From an engine's error to a refusal. DataFusion's error texts quote values; over non-public data only their kind is
+//! Refusals made of the engine's errors. DataFusion's error texts quote values; over non-public data only their kind is
 //! kept, and that for the owner's log alone.
 
 use std::error::Error;
@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use wanqu_model::refusal::{Code, Refusal};
 
-/// Over non-public data: a fixed text, whatever happened.
+/// Makes a refusal of an error over non-public data: a fixed text, whatever happened.
 #[must_use]
 pub fn refusal_without_values(error: &DataFusionError) -> Refusal {
     known(error).unwrap_or_else(|| {
@@ -17,7 +17,7 @@ pub fn refusal_without_values(error: &DataFusionError) -> Refusal {
     })
 }
 
-/// Over public data only: what DataFusion says of the computation, and nothing of the machine it runs on.
+/// Makes a refusal of an error over public data: DataFusion's text about the computation, and nothing about the machine.
 #[must_use]
 pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
     known(error).unwrap_or_else(|| {
@@ -32,7 +32,8 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
     })
 }
 
-/// What is ours in an error: a refusal that a source or another member made, or a limit.
+/// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault
+/// of the engine.
 fn known(error: &DataFusionError) -> Option<Refusal> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = next {
@@ -57,7 +58,7 @@ fn known(error: &DataFusionError) -> Option<Refusal> {
     })
 }
 
-/// A word for what went wrong, without a value.
+/// Returns a word for the kind of an error, without a value.
 #[must_use]
 pub fn error_kind(error: &DataFusionError) -> &'static str {
     match error.find_root() {

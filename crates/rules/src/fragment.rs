@@ -1,4 +1,4 @@
-//! What travels between a home node and an owner, as values: the fragment on the way out, the release on the way back.
+//! Values that travel between a home node and an owner: the fragment on the way out, the release on the way back.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,21 +18,22 @@ pub use wanqu_model::report::ReleaseReport;
 pub struct Fragment {
     /// Its number within the query, from 0.
     pub id: u32,
-    /// Which leaf of the merge plan its release feeds. Fragments of one group have one schema, one for each owner asked.
+    /// Number of the leaf of the merge plan that its release feeds. The fragments of a group, one for each owner asked,
+    /// have one schema.
     pub group: u32,
-    /// Who is asked.
+    /// Jurisdiction that is asked.
     pub owner: JurisdictionId,
     /// One SELECT statement over the owner's catalog.
     pub sql: String,
     /// The columns that the release must have: names and types, in order.
     pub schema: SchemaRef,
-    /// Whether it reads public tables only, as far as the home node knows. The owner decides for itself.
+    /// True if it reads public tables only, as the home node's bundle has it. The owner decides for itself.
     pub public: bool,
 }
 
 impl Fragment {
-    /// Whether a release has the columns that were asked for: names and types, in order. Whether a column may be NULL
-    /// is seen in its rows.
+    /// Returns true if a release has the columns that were asked for: names and types, in order. Nullability is not
+    /// compared.
     #[must_use]
     pub fn fits(&self, released: &Schema) -> bool {
         let (asked, released) = (self.schema.fields(), released.fields());
@@ -52,6 +53,6 @@ pub struct Release {
     pub batches: BatchStream,
     /// Bytes received so far, as encoded on the wire; stays 0 for a part that did not cross.
     pub bytes: Arc<AtomicU64>,
-    /// What the owner says of the release; ready once `batches` has ended.
+    /// The owner's report on the release; ready once `batches` has ended.
     pub report: BoxFuture<'static, Result<ReleaseReport, Refusal>>,
 }

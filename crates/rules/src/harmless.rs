@@ -90,7 +90,7 @@ fn harmless_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     Ok(Transformed::yes(ScalarUDF::from(part).call(arguments)))
 }
 
-/// Whether the engine may refuse to compute a part for some values of its columns.
+/// Returns true if the engine may fail to compute a part for some values of its columns.
 fn can_fail(part: &Expr, schema: &DFSchema) -> DfResult<bool> {
     let is_float = |data_type: &DataType| data_type.is_floating();
     Ok(match part {
@@ -123,7 +123,7 @@ fn can_fail(part: &Expr, schema: &DFSchema) -> DfResult<bool> {
     })
 }
 
-/// The name by which plans show it.
+/// Name in plans.
 const NAME: &str = "__harmless";
 
 /// One part of an expression: NULL where the engine fails to compute it.
@@ -135,7 +135,7 @@ struct Harmless {
     returns: DataType,
     physical: Arc<dyn PhysicalExpr>,
     signature: Signature,
-    /// Whether it fails even where there is no value that it could fail on. Then no row needs to be looked at.
+    /// True if it fails even on a row of NULLs: then it is NULL for every row.
     always_fails: OnceLock<bool>,
 }
 
@@ -215,7 +215,7 @@ impl ScalarUDFImpl for Harmless {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let count = args.number_rows;
-        // What is the same for every row is computed once.
+        // A value that is the same for every row is computed once.
         if args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_))) {
             let row = self.rows(&args.args, 1)?;
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&self.compute(&row), 0)?));

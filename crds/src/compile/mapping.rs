@@ -1,4 +1,4 @@
-//! What a mapping's SQL expression reads, and whether it is one that may stand there.
+//! Check of a mapping's SQL expression, and the columns that it reads.
 //!
 //! A mapping is written by the owner and trusted to be what the owner wants to share; it is not trusted to be well made. It
 //! is evaluated row by row and always the same way, so it has no aggregate, window, subquery or clock in it.
@@ -11,7 +11,9 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-/// What a mapping expression reads.
+use wanqu_model::aggregates::{WINDOW_FUNCTIONS, aggregate};
+
+/// Columns that a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Reads {
     /// Every column that it names.
@@ -19,64 +21,6 @@ pub(super) struct Reads {
     /// The column, where the whole expression is one column and nothing else.
     pub(super) bare: Option<String>,
 }
-
-/// Functions that look at more than one row. The engine knows them too and refuses them where they cannot stand; named here,
-/// they are refused before a node starts.
-const AGGREGATES: &[&str] = &[
-    "approx_distinct",
-    "approx_median",
-    "approx_percentile_cont",
-    "approx_percentile_cont_with_weight",
-    "array_agg",
-    "avg",
-    "bit_and",
-    "bit_or",
-    "bit_xor",
-    "bool_and",
-    "bool_or",
-    "corr",
-    "count",
-    "covar",
-    "covar_pop",
-    "covar_samp",
-    "cume_dist",
-    "dense_rank",
-    "first_value",
-    "grouping",
-    "lag",
-    "last_value",
-    "lead",
-    "max",
-    "mean",
-    "median",
-    "min",
-    "nth_value",
-    "ntile",
-    "percent_rank",
-    "percentile_cont",
-    "quantile_cont",
-    "rank",
-    "regr_avgx",
-    "regr_avgy",
-    "regr_count",
-    "regr_intercept",
-    "regr_r2",
-    "regr_slope",
-    "regr_sxx",
-    "regr_sxy",
-    "regr_syy",
-    "row_number",
-    "stddev",
-    "stddev_pop",
-    "stddev_samp",
-    "string_agg",
-    "sum",
-    "var",
-    "var_pop",
-    "var_population",
-    "var_samp",
-    "var_sample",
-];
 
 /// Functions that do not give the same value for the same row every time.
 const VOLATILE: &[&str] = &[
@@ -94,10 +38,10 @@ const VOLATILE: &[&str] = &[
     "version",
 ];
 
-/// Reads an expression.
+/// Parses an expression and checks that it may stand in a mapping.
 ///
 /// # Errors
-/// What is wrong with it, and what would be right.
+/// The fault and its remedy.
 pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
     let not_sql = |error: &dyn std::fmt::Display| (format!("not an SQL expression: {error}"), "");
     let dialect = GenericDialect {};
@@ -176,10 +120,11 @@ impl Visitor for Reader {
 fn check_function(function: &Function) -> Step {
     const ROWWISE: &str = "a mapping is evaluated row by row";
     let name = function.name.to_string().to_lowercase();
-    if function.over.is_some() {
+    // The engine knows these too and refuses them where they cannot stand; here they are refused before a node starts.
+    if function.over.is_some() || WINDOW_FUNCTIONS.contains(&name.as_str()) {
         return refuse(format!("{name} is a window function here"), ROWWISE);
     }
-    if AGGREGATES.contains(&name.as_str()) || function.filter.is_some() || !function.within_group.is_empty() {
+    if aggregate(&name).is_some() || function.filter.is_some() || !function.within_group.is_empty() {
         return refuse(format!("{name} is an aggregate"), ROWWISE);
     }
     if VOLATILE.contains(&name.as_str()) {
@@ -191,6 +136,7 @@ fn check_function(function: &Function) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wanqu_model::aggregates::AGGREGATES;
 
     fn columns(expression: &str) -> Vec<String> {
         read(expression).unwrap().columns.into_iter().collect()
@@ -215,10 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn no_aggregate_may_stand_in_a_mapping() {
+        for row in AGGREGATES {
+            for name in row.aliases.iter().chain([&row.name]) {
+                let problem = read(&format!("cost + {name}(cost)")).unwrap_err().0;
+                assert_eq!(problem, format!("{name} is an aggregate"));
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_stand_in_a_mapping_is_refused() {
         let cases = [
             ("sum(cost)", "sum is an aggregate"),
             ("cost - AVG(cost)", "avg is an aggregate"),
+            ("mean(cost)", "mean is an aggregate"),
+            ("any_value(cost)", "any_value is an aggregate"),
+            ("rank()", "rank is a window function here"),
             ("row_number() OVER (ORDER BY cost)", "row_number is a window function here"),
             ("first_value(cost) OVER ()", "first_value is a window function here"),
             ("(SELECT max(cost) FROM t)", "it has a subquery"),

@@ -1,7 +1,8 @@
-//! The node bundle as a file: read, watched, and taken only if it is good.
+//! Node bundle as a file: read, followed, and taken only if it is good.
 //!
-//! A watched file is looked at by its name once a period, so that a change of the link it hides behind (as Kubernetes
-//! mounts volumes) is seen like any other. What cannot be used is reported, and the node goes on with what it has.
+//! A followed file is looked at by its name again and again, so that a change of the link it hides behind (as Kubernetes
+//! mounts volumes) is seen like any other. What cannot be used is reported, and the node goes on with what it has. What
+//! cannot be read is reported once and tried again at every look, until it can be.
 //!
 //! The file is JSON, or JSON packed by gzip: a large federation's bundle must fit into what carries it.
 
@@ -21,10 +22,10 @@ use wanqu_model::names::JurisdictionId;
 
 use unpack::unpacked;
 
-/// The longest bundle that is read, in bytes, packed or not.
+/// Longest bundle that is read, in bytes, packed or not.
 const MAX_BYTES: usize = 128 * 1024 * 1024;
 
-/// A bundle with the digest of the text that it was read from.
+/// Bundle with the digest of the text that it was read from.
 #[derive(Debug, Clone)]
 pub struct FiledBundle {
     /// The bundle.
@@ -33,48 +34,52 @@ pub struct FiledBundle {
     pub digest: String,
 }
 
-/// Why a file is not a bundle that this node can use.
+/// Reason why a file is not a bundle that this node can use.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the bundle {}: {}", .path.display(), io_reason(.source))]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Error of the system.
         source: io::Error,
     },
-    /// It is no bundle.
+    /// The file is no bundle.
     #[error("{} is not a node bundle: {reason}", .path.display())]
     Text {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// Position of the mistake and what it is.
         reason: String,
     },
-    /// It is another node's.
+    /// The bundle is another node's.
     #[error("{} is the bundle of {found}, not of {expected}", .path.display())]
     OtherNode {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// Jurisdiction that the bundle is for.
         found: JurisdictionId,
-        /// Whose node reads it.
+        /// Jurisdiction of the node that reads it.
         expected: JurisdictionId,
     },
 }
 
-/// A bundle file that is looked at again and again.
+/// Bundle file that is looked at again and again.
 #[derive(Debug)]
 pub struct BundleFile {
     path: PathBuf,
+    /// Stamp of the file when its text was last read; `None` if it is to be read at the next look.
     seen: Option<Stamp>,
-    away: bool,
+    /// Digest of the text that was last read.
     digest: Option<String>,
+    /// Jurisdiction of the first good bundle.
     jurisdiction: Option<JurisdictionId>,
+    /// Failure to read the file that was last reported, if nothing was read since.
+    reported: Option<String>,
 }
 
-/// What changes whenever a file is written or replaced.
+/// Facts about a file that change whenever it is written or replaced.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
     changed: (i64, i64),
@@ -83,30 +88,46 @@ struct Stamp {
 }
 
 impl BundleFile {
-    /// A file that nobody has looked at yet.
+    /// Returns a file that nobody has looked at yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, seen: None, away: false, digest: None, jurisdiction: None }
+        Self { path, seen: None, digest: None, jurisdiction: None, reported: None }
     }
 
-    /// The bundle, if the file holds another than when it was last looked at. The first good one says whose node this
-    /// is; from then on, another's is an error. An error is reported once for each change of the file.
+    /// Returns the same node's file as if nobody had read it yet.
+    #[must_use]
+    pub fn unread(&self) -> Self {
+        Self { jurisdiction: self.jurisdiction.clone(), ..Self::new(self.path.clone()) }
+    }
+
+    /// Returns the bundle, if the file holds another than when it was last looked at. The first good one says whose node
+    /// this is; from then on, another's is an error.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no bundle of this node. Each is reported once: a bad text until the file changes,
+    /// a failure to read until the file was read or fails in another way.
     pub fn changed(&mut self) -> Result<Option<FiledBundle>, BundleError> {
-        let stamp = match self.stamp() {
-            Ok(stamp) => stamp,
-            // A file that went away is reported once, and taken anew when it is back.
-            Err(_) if self.seen.is_none() && self.away => return Ok(None),
+        self.changed_with(|path| fs::read(path))
+    }
+
+    /// Does what [`changed`](Self::changed) does; `read` reads the file.
+    fn changed_with(
+        &mut self,
+        read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Option<FiledBundle>, BundleError> {
+        let (stamp, bytes) = match self.look(read) {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) => found,
             Err(source) => {
-                (self.seen, self.digest, self.away) = (None, None, true);
-                return Err(BundleError::File { path: self.path.clone(), source });
+                // What cannot be read now may be another bundle than before, so it is read as soon as it can be.
+                (self.seen, self.digest) = (None, None);
+                let error = BundleError::File { path: self.path.clone(), source };
+                let news = self.reported.replace(error.to_string()) != Some(error.to_string());
+                return if news { Err(error) } else { Ok(None) };
             }
         };
-        if self.seen.as_ref() == Some(&stamp) {
-            return Ok(None);
-        }
-        let length = stamp.length;
-        (self.seen, self.away) = (Some(stamp), false);
-        let text = self.read(length).inspect_err(|_| self.digest = None)?;
+        (self.seen, self.reported) = (Some(stamp), None);
+        let text = self.unpack(bytes).inspect_err(|_| self.digest = None)?;
         let digest = hex(&Sha256::digest(&text));
         if self.digest.replace(digest.clone()).as_ref() == Some(&digest) {
             return Ok(None);
@@ -126,10 +147,20 @@ impl BundleFile {
         }
     }
 
-    /// The bundle that the file holds now, where nobody has looked at it before.
+    /// Returns the bundle that the file holds now, where nobody has looked at it before.
     pub fn first(&mut self) -> Result<FiledBundle, BundleError> {
         let nothing = BundleError::Text { path: self.path.clone(), reason: "there is nothing new in it".to_owned() };
         self.changed()?.ok_or(nothing)
+    }
+
+    /// Reads the file, unless it is the one that was last read. Of a file that is too long nothing is read.
+    fn look(&self, read: impl FnOnce(&Path) -> io::Result<Vec<u8>>) -> io::Result<Option<(Stamp, Option<Vec<u8>>)>> {
+        let stamp = self.stamp()?;
+        if self.seen.as_ref() == Some(&stamp) {
+            return Ok(None);
+        }
+        let bytes = if stamp.length > MAX_BYTES as u64 { None } else { Some(read(&self.path)?) };
+        Ok(Some((stamp, bytes)))
     }
 
     fn stamp(&self) -> io::Result<Stamp> {
@@ -139,14 +170,13 @@ impl BundleFile {
         Ok(Stamp { changed: (meta.ctime(), meta.ctime_nsec()), length: meta.len(), file: meta.ino() })
     }
 
-    /// The file's text, unpacked.
-    fn read(&self, length: u64) -> Result<Vec<u8>, BundleError> {
-        let wrong = |reason| BundleError::Text { path: self.path.clone(), reason };
-        if length > MAX_BYTES as u64 {
-            return Err(wrong(format!("it has {length} bytes; at most {MAX_BYTES} are read")));
-        }
-        let bytes = fs::read(&self.path).map_err(|source| BundleError::File { path: self.path.clone(), source })?;
-        unpacked(bytes, MAX_BYTES).map_err(wrong)
+    /// Returns the text in a file's bytes; `None` stands for too many of them.
+    fn unpack(&self, bytes: Option<Vec<u8>>) -> Result<Vec<u8>, BundleError> {
+        let too_long = || format!("it is longer than {MAX_BYTES} bytes, which is the most that is read");
+        bytes
+            .ok_or_else(too_long)
+            .and_then(|bytes| unpacked(bytes, MAX_BYTES))
+            .map_err(|reason| BundleError::Text { path: self.path.clone(), reason })
     }
 }
 

@@ -52,7 +52,7 @@ fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
     assert!(file.changed().unwrap().is_some());
 }
 
-/// A mounted volume as the kubelet makes it: `NAME` is a link to `..data/NAME`, and `..data` one to a folder of its own
+/// Makes a version of a mounted volume as the kubelet does: `NAME` is a link to `..data/NAME`, and `..data` one to a folder of its own
 /// for each version, which is swapped by a rename.
 fn mount(volume: &Path, version: &str, name: &str, bytes: &[u8]) {
     fs::create_dir(volume.join(version)).unwrap();
@@ -112,4 +112,26 @@ fn what_was_away_or_could_not_be_read_is_taken_when_it_is_back() {
     assert!(file.changed().unwrap().is_some(), "the same file, so that what was reported is over");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     assert!(file.changed().unwrap().is_none(), "another mode, the same text");
+}
+
+#[test]
+fn what_cannot_be_read_for_a_moment_is_read_as_soon_as_it_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.json");
+    fs::write(&path, bundle("HK", 1)).unwrap();
+    let mut file = BundleFile::new(path.clone());
+    assert!(file.changed().unwrap().is_some());
+    fs::write(&path, bundle("HK", 22)).unwrap();
+    let fails = |_: &Path| Err(io::Error::from(io::ErrorKind::PermissionDenied));
+    assert!(matches!(file.changed_with(fails), Err(BundleError::File { .. })));
+    assert!(file.changed_with(fails).unwrap().is_none(), "the same failure is said once");
+    let otherwise = |_: &Path| Err(io::Error::from(io::ErrorKind::TimedOut));
+    assert!(file.changed_with(otherwise).is_err(), "another failure is news");
+    // The file itself has not changed since.
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 22);
+    assert!(file.changed().unwrap().is_none());
+    let mut anew = file.unread();
+    assert!(anew.changed().unwrap().is_some(), "what nobody has read yet is read again");
+    fs::write(&path, bundle("MO", 22)).unwrap();
+    assert!(matches!(anew.changed(), Err(BundleError::OtherNode { .. })), "and whose node it is is known still");
 }

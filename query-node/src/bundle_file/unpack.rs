@@ -1,13 +1,13 @@
-//! Gzip, told by its first bytes, and unpacked only as far as a bundle may reach.
+//! Unpacks gzip, which is told by its first bytes, and only as far as a bundle may reach.
 
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 
-/// How a gzip file begins (RFC 1952, 2.3.1).
+/// First bytes of a gzip file (RFC 1952, 2.3.1).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The text in a file's bytes; what is wrong with them otherwise. No more than `most` bytes are ever made of them.
+/// Returns the text in a file's bytes, or what is wrong with them. No more than `most` bytes are ever made of them.
 pub(super) fn unpacked(bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, String> {
     if !bytes.starts_with(&MAGIC) {
         return Ok(bytes);

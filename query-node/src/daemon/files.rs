@@ -1,4 +1,4 @@
-//! The files of the node's certificates and keys: read together, and again when any of them has changed.
+//! Files of the node's certificates and keys: read together, and again when any of them has changed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use wanqu_identity::{GatewayIdentity, NodeIdentity};
 
 use super::{DaemonError, Settings};
 
-/// The four files.
+/// Paths of the four files, and what was last read of them.
 #[derive(Debug)]
 pub(super) struct IdentityFiles {
     node_cert: PathBuf,
     node_key: PathBuf,
     gateway_cert: PathBuf,
     gateway_key: PathBuf,
-    /// What was in them when they were last in use, or last refused.
+    /// Contents of the files that are in use.
     seen: Option<Texts>,
 }
 
-/// What is in the four files.
+/// Contents of the four files.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Texts([String; 4]);
 
 impl std::fmt::Debug for Texts {
-    /// Half of them are keys.
+    /// Shows nothing: half of the texts are keys.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Texts")
     }
@@ -41,7 +41,19 @@ impl IdentityFiles {
         }
     }
 
-    /// What they hold at the start.
+    /// Returns the same files as if nobody had read them yet.
+    pub(super) fn unread(&self) -> Self {
+        let Self { node_cert, node_key, gateway_cert, gateway_key, seen: _ } = self;
+        Self {
+            node_cert: node_cert.clone(),
+            node_key: node_key.clone(),
+            gateway_cert: gateway_cert.clone(),
+            gateway_key: gateway_key.clone(),
+            seen: None,
+        }
+    }
+
+    /// Reads the identities that the node starts with.
     pub(super) fn first(&mut self, trust_domain: &str) -> Result<(NodeIdentity, GatewayIdentity), DaemonError> {
         let texts = self.texts()?;
         let identities = self.made_of(&texts, trust_domain)?;
@@ -49,18 +61,18 @@ impl IdentityFiles {
         Ok(identities)
     }
 
-    /// What they hold now, if it is something else than what was last [`took`](Self::took).
+    /// Reads the files, and returns their contents unless these are the ones that were last [`took`](Self::took).
     pub(super) fn changed(&self) -> Result<Option<Texts>, DaemonError> {
         let texts = self.texts()?;
         Ok((self.seen.as_ref() != Some(&texts)).then_some(texts))
     }
 
-    /// These need not be looked at again.
+    /// Takes note that these contents are in use.
     pub(super) fn took(&mut self, texts: Texts) {
         self.seen = Some(texts);
     }
 
-    /// The identities in texts that were read before.
+    /// Returns the identities in texts that were read before.
     pub(super) fn made_of(
         &self,
         texts: &Texts,
@@ -78,7 +90,7 @@ impl IdentityFiles {
         Ok((node, gateway))
     }
 
-    /// What they hold. A volume may be swapped between one file and the next, so they are read until two readings agree.
+    /// Reads the files. A volume may be swapped between one file and the next, so they are read until two readings agree.
     fn texts(&self) -> Result<Texts, DaemonError> {
         let mut before = self.reading()?;
         loop {

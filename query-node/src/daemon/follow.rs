@@ -1,5 +1,6 @@
-//! Follows the node's files, once a second, for ever: what is good is taken, what is not is reported once and waited for.
+//! Follows the node's files, once a second: what is good is put in force, what is not is reported once and waited for.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,26 +10,50 @@ use super::DaemonError;
 use super::files::IdentityFiles;
 use crate::bundle_file::BundleFile;
 use crate::node::Node;
+use crate::supervisor::{Progress, Supervisor, blocking};
 
-/// How often the files are looked at.
+/// Name of this task in readiness and metrics.
+const TASK: &str = "file-follower";
+
+/// Time between two looks at the files.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// Longest time that a look may take until readiness says so: a disk may be slow, and a large bundle is compiled.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node and its files.
 pub(super) struct Followed {
     node: Arc<Node>,
     bundle: BundleFile,
     identities: IdentityFiles,
-    /// Why the certificates and keys in place are not in use.
+    /// Reason why the certificates and keys in place are not in use.
     refused: Option<String>,
 }
 
 impl Followed {
+    /// Follows files whose contents are in force already.
     pub(super) fn new(node: &Arc<Node>, bundle: BundleFile, identities: IdentityFiles) -> Self {
         Self { node: Arc::clone(node), bundle, identities, refused: None }
     }
 
+    /// Returns the same node and files as if nobody had read the files yet.
+    fn unread(&self) -> Self {
+        Self::new(&self.node, self.bundle.unread(), self.identities.unread())
+    }
+
+    /// Returns a maker of looks at the files. Its first look goes on from here. Each later one reads the files anew, since
+    /// a look that panicked may have left things half done.
+    pub(super) fn looks(self) -> impl FnMut() -> Box<dyn FnMut() + Send> {
+        let again = self.unread();
+        let mut first = Some(self);
+        move || {
+            let mut followed = first.take().unwrap_or_else(|| again.unread());
+            Box::new(move || followed.look())
+        }
+    }
+
     /// Looks once. The bundle goes first: new certificates may be of a CA that only the new bundle knows.
-    pub(super) fn look(&mut self) {
+    fn look(&mut self) {
         self.look_at_bundle();
         self.look_at_identities();
     }
@@ -51,8 +76,8 @@ impl Followed {
         }
     }
 
-    /// What was refused is tried again at every look, because what it lacked may have come: the second half of a pair,
-    /// or a bundle that knows its CA.
+    /// Tries what was refused again at every look, because what it lacked may have come: the second half of a pair, or a
+    /// bundle that knows its CA.
     fn look_at_identities(&mut self) {
         let outcome = self.identities.changed().and_then(|texts| {
             let Some(texts) = texts else { return Ok(None) };
@@ -84,22 +109,94 @@ impl Followed {
     }
 }
 
-/// Looks again and again, on a thread that may block.
-pub(super) async fn follow(mut followed: Followed) {
+/// Looks at the files for as long as it is polled. `start` makes a look: the first, and another one after each panic.
+pub(super) async fn follow<L: FnMut() + Send + 'static>(
+    supervisor: &Supervisor,
+    mut start: impl FnMut() -> L,
+) -> Infallible {
+    supervisor.keep_running(TASK, Some(PATIENCE), |progress| look_every_second(start(), progress)).await
+}
+
+async fn look_every_second(mut look: impl FnMut() + Send + 'static, progress: Progress) {
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let looking = tokio::task::spawn_blocking(move || {
-            followed.look();
-            followed
-        });
-        followed = match looking.await {
-            Ok(followed) => followed,
-            Err(error) => {
-                tracing::error!(%error, "the node's files cannot be followed any more");
-                return;
+        look = blocking(move || {
+            look();
+            look
+        })
+        .await;
+        progress.made();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use super::*;
+    use crate::bundle_file;
+    use crate::clock::SystemClock;
+    use crate::daemon::tests::{hong_kong, until, write};
+    use crate::node::NodeSettings;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_follower_that_panics_shows_in_readiness_and_takes_the_bundle_that_it_had_begun_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut bundle, settings, _client) = hong_kong(folder.path());
+        write(&settings, &bundle);
+        let mut file = BundleFile::new(settings.bundle.clone());
+        let mut identities = IdentityFiles::new(&settings);
+        let first = file.first().unwrap();
+        let (identity, gateway) = identities.first(&first.bundle.trust_domain).unwrap();
+        let node = Arc::new(
+            Node::open(NodeSettings {
+                bundle: first,
+                identity: Arc::new(identity),
+                gateway: Arc::new(gateway),
+                audit: settings.audit.clone(),
+                results: None,
+                clock: Arc::new(SystemClock),
+                tap: None,
+            })
+            .unwrap(),
+        );
+        bundle.agreements.clear();
+        write(&settings, &bundle);
+        let next = bundle_file::read(&settings.bundle).unwrap().digest;
+
+        let (starts, blocked) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(true)));
+        let mut looks = Followed::new(&node, file, identities).looks();
+        let start = || {
+            let (mut look, path) = (looks(), settings.bundle.clone());
+            let (start, blocked) = (starts.fetch_add(1, Ordering::SeqCst), Arc::clone(&blocked));
+            move || {
+                if start == 0 {
+                    // The file is read, and what is in it is not put in force.
+                    BundleFile::new(path.clone()).first().unwrap();
+                    panic!("patient 4711");
+                }
+                assert!(!blocked.load(Ordering::SeqCst), "patient 4712");
+                look();
             }
         };
+        let fault = || {
+            let tasks = node.checks().into_iter().find(|check| check.name == "tasks").unwrap();
+            tasks.fault.map(std::borrow::Cow::into_owned)
+        };
+        let watching = async {
+            until("the panic shows", || fault().is_some_and(|fault| fault.starts_with("file-follower is down"))).await;
+            assert_ne!(node.bundle_digest(), next);
+            until("it panics again", || node.metrics().contains("{task=\"file-follower\"} 2")).await;
+            assert!(!fault().unwrap().contains("patient"), "what a panic says is told to nobody");
+            blocked.store(false, Ordering::SeqCst);
+            until("the bundle is in force", || node.bundle_digest() == next).await;
+            until("readiness is back", || fault().is_none()).await;
+        };
+        tokio::select! {
+            never = follow(node.supervisor(), start) => match never {},
+            () = watching => {}
+        }
     }
 }

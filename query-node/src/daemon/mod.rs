@@ -1,11 +1,13 @@
-//! The `query-node` program: reads its configuration, serves one node, and follows its files.
+//! The `query-node` program: reads its settings, serves one node, and follows its files.
 
 mod files;
 mod follow;
 mod http;
+mod server;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,12 +29,14 @@ use crate::bundle_file::{BundleError, BundleFile};
 use crate::clock::SystemClock;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
+use crate::supervisor::Progress;
 use crate::telemetry::{log_filter, tell_panics_by_place};
 use crate::trace::Exporter;
 use files::IdentityFiles;
-use follow::Followed;
+use follow::{Followed, follow};
+use server::Bounds;
 
-/// How long the runtime's last threads may take to end, once the node has.
+/// Longest time that the runtime's last threads may take to end, once the node has ended.
 const LAST: Duration = Duration::from_secs(2);
 
 /// Serves one jurisdiction's query node.
@@ -64,31 +68,31 @@ pub struct Settings {
     /// The folder of the answers that researchers ask to be kept; without it, none are.
     #[arg(long, value_name = "DIR", env = "WANQU_RESULTS")]
     pub results: Option<PathBuf>,
-    /// The most that these answers may take on disk, in MiB; each researcher has a quarter of it.
+    /// Largest size of these answers on disk, in MiB; each researcher has a quarter of it.
     #[arg(long, value_name = "MIB", env = "WANQU_RESULTS_MIB", default_value_t = 1024)]
     pub results_mib: u32,
-    /// Where other nodes are let in.
+    /// Address at which other nodes are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_EXCHANGE_LISTEN", default_value = "0.0.0.0:7443")]
     pub exchange_listen: SocketAddr,
-    /// Where researchers are let in.
+    /// Address at which researchers are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_GATEWAY_LISTEN", default_value = "0.0.0.0:8443")]
     pub gateway_listen: SocketAddr,
-    /// Where the node may be observed: plain HTTP with /livez, /readyz, /metrics, /bundle and /peers, and none of the data.
+    /// Address of the observation port: plain HTTP with /livez, /readyz, /metrics, /bundle and /peers, and none of the data.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_OBSERVATION_LISTEN", default_value = "0.0.0.0:9090")]
     pub observation_listen: SocketAddr,
-    /// How long questions that run may take to end after SIGTERM, in seconds; what is left then is cancelled. Must be
-    /// less than what the node's supervisor waits before it kills.
+    /// Longest time that questions may run on after SIGTERM, in seconds; what is left then is cancelled. It must be shorter
+    /// than the time after which the process is killed.
     #[arg(long, value_name = "SECONDS", env = "WANQU_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u32,
     /// A collector that traces are sent to: OTLP over plain HTTP, `http://HOST:4318`. None are sent without it.
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<Exporter>,
-    /// How the log is written.
+    /// Format of the log.
     #[arg(long, value_enum, env = "WANQU_LOG_FORMAT", default_value_t)]
     pub log_format: LogFormat,
 }
 
-/// How the log is written. What is logged is said by `RUST_LOG`.
+/// Format of the log. `RUST_LOG` sets what is logged.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -98,7 +102,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Why the program ended.
+/// Reason why the program ended.
 #[derive(Debug, thiserror::Error)]
 enum DaemonError {
     #[error(transparent)]
@@ -158,15 +162,15 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         tap: None,
     })?);
     let (exchange, front) = (listen(settings.exchange_listen).await?, listen(settings.gateway_listen).await?);
-    let observed = listen(settings.observation_listen).await?;
+    let observed = Arc::new(listen(settings.observation_listen).await?);
     tracing::info!(address = ?observed.local_addr().ok(), "the node can be observed");
     let stop = CancellationToken::new();
     let mut serving = std::pin::pin!(node.serve(exchange, front, stop.clone()));
     let aside = async {
         tokio::join!(
-            http::serve(Arc::clone(&node), observed),
+            observation(&node, observed),
             node.follow_peers(),
-            follow::follow(Followed::new(&node, file, identities))
+            follow(node.supervisor(), Followed::new(&node, file, identities).looks())
         )
     };
     let ending = async {
@@ -180,7 +184,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     // While it drains, it is still observed, and its doors still answer.
     tokio::select! {
         ended = &mut serving => return Ok(ended?),
-        _ = aside => {}
+        (never, ..) = aside => match never {},
         () = ending => {}
     }
     stop.cancel();
@@ -188,6 +192,18 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     Exporter::flush().await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Serves the observation port for as long as it is polled.
+async fn observation(node: &Arc<Node>, listener: Arc<TcpListener>) -> Infallible {
+    let serve = |progress: Progress| {
+        let (router, listener) = (http::router(Arc::clone(node)), Arc::clone(&listener));
+        async move {
+            progress.made();
+            server::serve(listener, router, Bounds::default()).await;
+        }
+    };
+    node.supervisor().keep_running("observation-server", None, serve).await
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, DaemonError> {

@@ -1,4 +1,4 @@
-//! The program as one process sees it: its files change under it.
+//! The program in this process, while its files change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::*;
 const ISSUER: &str = "https://issuer.wanqu.local";
 
 /// Hong Kong's node over the example manifests: its bundle, its settings, and a client of its gateway.
-fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
+pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     let hk: JurisdictionId = "HK".parse().unwrap();
     wanqu_samples::write_manifests(folder).unwrap();
     let authority = Authority::new(hk.clone(), "gba.example", Validity::days(Timestamp::now(), 1)).unwrap();
@@ -56,20 +56,29 @@ fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     (bundle, settings, client)
 }
 
+/// Waits until a condition holds.
+pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !condition() {
+        assert!(Instant::now() < end, "it never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Waits until the node's catalog has so many tables.
 async fn tables(client: &Client, expected: usize) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let found = client.catalog().await.map(|tables| tables.len());
         if found.as_ref().is_ok_and(|found| *found == expected) {
             return;
         }
-        assert!(Instant::now() < until, "{found:?} instead of {expected} tables");
+        assert!(Instant::now() < end, "{found:?} instead of {expected} tables");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-fn write(settings: &Settings, bundle: &NodeBundle) {
+pub(super) fn write(settings: &Settings, bundle: &NodeBundle) {
     std::fs::write(&settings.bundle, serde_json::to_string(bundle).unwrap()).unwrap();
 }
 

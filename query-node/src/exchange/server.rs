@@ -31,7 +31,7 @@ use super::replay::ReplayGuard;
 use super::signing::open;
 use super::tap::Tap;
 use super::wire::encode;
-use crate::observe::{Course, Metrics};
+use crate::observe::{InFlight, Metrics};
 use crate::trace::{self, Kind, Step};
 
 /// What an envelope takes beside its SQL text, in bytes.
@@ -187,7 +187,7 @@ impl ExchangeServer {
     }
 
     /// Answers an envelope, which says what trace its course is a step of.
-    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], course: &mut Course) -> Result<Sending, Refusal> {
+    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], in_flight: &mut InFlight) -> Result<Sending, Refusal> {
         let (envelope, place) = match self.opened(peer, bytes) {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
@@ -204,7 +204,7 @@ impl ExchangeServer {
         let (context, query_id, fragment) = (step.context(), envelope.query_id, envelope.fragment);
         let (jurisdiction, trace_id) = (&peer.jurisdiction, context.trace_id());
         let span = tracing::info_span!("fragment", %query_id, fragment, peer = %jurisdiction, trace_id);
-        course.begin(step);
+        in_flight.set_step(step);
         let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone() };
         let answer = attended(Arc::clone(&self.service), request, cancel.clone());
         let mut answer = std::pin::pin!(trace::within(context, answer).instrument(span));
@@ -264,12 +264,12 @@ impl Door for ExchangeServer {
             from: self.own.clone(),
             to: peer.jurisdiction.clone(),
         };
-        let mut course = Course::fragment(&self.door.metrics, &peer.jurisdiction);
-        match self.answer(&peer, &ticket.ticket, &mut course).await {
-            Ok(sending) => Ok(course.follow(sending.messages(tell))),
+        let mut in_flight = InFlight::fragment(&self.door.metrics, &peer.jurisdiction);
+        match self.answer(&peer, &ticket.ticket, &mut in_flight).await {
+            Ok(sending) => Ok(in_flight.follow(sending.messages(tell))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");
-                course.refused(&refusal);
+                in_flight.refused(&refusal);
                 let status = to_status(refusal);
                 tell.status(&status);
                 Err(status)

@@ -27,7 +27,7 @@ use crate::exchange::wire::encode;
 
 use crate::exchange::Doorway;
 use crate::home::HomeService;
-use crate::observe::Course;
+use crate::observe::InFlight;
 use crate::trace::{self, Kind, Step};
 
 /// What a question takes beside its SQL text, in bytes.
@@ -145,13 +145,13 @@ impl Door for Gateway {
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         let step = Step::begin("question", Kind::Server, call.trace);
         let context = step.context();
-        let mut course = Course::question(&self.door.metrics);
-        course.begin(step);
+        let mut in_flight = InFlight::question(&self.door.metrics);
+        in_flight.set_step(step);
         match trace::within(context, self.answer(&call, &ticket.ticket)).await {
-            Ok(messages) => Ok(course.follow(messages)),
+            Ok(messages) => Ok(in_flight.follow(messages)),
             Err(refusal) => {
                 tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
-                course.refused(&refusal);
+                in_flight.refused(&refusal);
                 Err(to_status(refusal))
             }
         }

@@ -1,38 +1,39 @@
-//! Whether a node is fit to be asked: one check for each thing that it needs.
+//! Readiness of a node: one check for each thing that it needs.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Node, identities};
+use super::Node;
 use crate::audit::Log;
 
-/// How often the disk is touched at most.
+/// Shortest time between two probes of the disk.
 const ONCE_A: Duration = Duration::from_secs(1);
 
-/// One thing that a node needs, and what is wrong with it. The words are for anybody: they name no path and no value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One thing that a node needs. Anybody may read it: no path and no value is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// What it needs.
+    /// Name of the thing.
     pub name: &'static str,
-    /// What is wrong, if anything.
-    pub fault: Option<&'static str>,
+    /// Fault of it; `None` if it is as it should be.
+    pub fault: Option<Cow<'static, str>>,
 }
 
-/// What is known of the node's standing beside what can be looked up.
+/// Facts about a node's readiness that cannot be looked up when they are asked for.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Health {
+    /// True while the bundle's file holds another bundle than the one in force.
     pub bundle_is_stale: AtomicBool,
+    /// True while the files of the certificates and keys hold others than those in use.
     pub identity_is_stale: AtomicBool,
-    pub exchange_is_open: AtomicBool,
-    pub gateway_is_open: AtomicBool,
-    /// When the audit log was last tried, and whether it could be written.
+    /// Time and outcome of the last probe of the audit log.
     audit: Mutex<Option<(Instant, bool)>>,
 }
 
-impl Standing {
-    /// Whether the audit log can be written, tried no more often than a node needs to know: anybody may ask.
+impl Health {
+    /// Returns true if the audit log can be written. Anybody may ask, so the disk is probed once a second at most.
     fn audit_is_writable(&self, log: &Log) -> bool {
         let mut last = self.audit.lock();
         match *last {
@@ -47,34 +48,35 @@ impl Standing {
 }
 
 impl Node {
-    /// Every check. The node is fit to be asked if none has a fault. Touches the disk of the audit log.
+    /// Returns every check; the node can be asked if none has a fault. Touches the disk of the audit log.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
-        let standing = &self.standing;
-        let check = |name, wrong: bool, fault| Check { name, fault: wrong.then_some(fault) };
+        let health = &self.health;
+        let check = |name, wrong: bool, fault| Check { name, fault: wrong.then_some(Cow::Borrowed(fault)) };
         let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        let tasks = self.supervisor.faults();
         vec![
             check(
                 "bundle",
-                is(&standing.bundle_is_stale),
-                "what lies in the bundle's file cannot be used; the bundle before it is in force",
+                is(&health.bundle_is_stale),
+                "the bundle's file cannot be used, and the bundle before it stays in force; the node's log has the reason",
             ),
             check(
                 "identity",
-                is(&standing.identity_is_stale) || !self.is_believed(),
-                "the certificates and keys in place cannot be used",
+                is(&health.identity_is_stale) || !self.is_believed(),
+                "the certificates and keys in place cannot be used; the node's log has the reason",
             ),
-            check("audit", !standing.audit_is_writable(&self.log), "the audit log cannot be written"),
-            check("exchange", !is(&standing.exchange_is_open), "the door for other nodes is closed"),
-            check("gateway", !is(&standing.gateway_is_open), "the door for researchers is closed"),
-            check("drain", self.drain.has_begun(), "the node is ending"),
+            check("audit", !health.audit_is_writable(&self.services.log), "the audit log cannot be written"),
+            check("exchange", !is(&self.doors.exchange_is_open), "the door for other nodes is closed"),
+            check("gateway", !is(&self.doors.gateway_is_open), "the door for researchers is closed"),
+            Check { name: "tasks", fault: (!tasks.is_empty()).then(|| tasks.join("; ").into()) },
+            check("drain", self.doors.drain.has_begun(), "the node is ending"),
         ]
     }
 
-    /// Whether others would believe what this node shows now.
+    /// Returns true if others would believe what this node shows now.
     fn is_believed(&self) -> bool {
-        let now = self.clock.now();
-        identities::fits(&self.identity.now(), &self.live.now().bundle, &self.trust, now).is_ok()
-            && identities::holds(&self.gateway.now(), now).is_ok()
+        let bundle = &self.in_force.live.now().bundle;
+        self.identities.check(bundle, &self.in_force.trust, self.clock.now()).is_ok()
     }
 }

@@ -1,7 +1,9 @@
-//! What the other members hold of the agreements with this one, as they say themselves: asked now and then, so that it is
-//! seen before somebody's question is refused.
+//! Agreements that the other members hold with this one, as their nodes report them. They are asked every ten seconds, so
+//! that a difference is seen before somebody's question is refused for it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -13,53 +15,67 @@ use wanqu_model::refusal::Code;
 
 use super::Node;
 use crate::exchange::{HeldAgreement, endpoints_of, noted};
+use crate::supervisor::Progress;
 
-/// How often the others are asked.
+/// Name of this task in readiness and metrics.
+const TASK: &str = "peer-poller";
+
+/// Pause between two rounds.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// What another member said last.
+/// Longest time that a round may take until readiness says so. Each member has ten seconds to answer.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Last answer of another member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Told {
-    /// The agreements that it holds with this one.
+    /// Agreements that it holds with this one.
     Agreements(Vec<HeldAgreement>),
-    /// Nothing, and why not.
+    /// Code of the refusal, if it did not answer.
     Problem(Code),
 }
 
-/// What the others said last, by member.
+/// Last answers of the other members.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     told: Mutex<BTreeMap<JurisdictionId, Told>>,
-    /// Another bundle is in force: there may be others to ask, or other addresses.
+    /// Notified when another bundle is in force: there may be other members to ask, or other addresses.
     changed: Notify,
 }
 
 impl Peers {
-    /// Has the others asked anew.
+    /// Has the other members asked at once.
     pub(super) fn ask_again(&self) {
         self.changed.notify_one();
     }
 }
 
 impl Node {
-    /// Asks the other members again and again which agreements they hold with this one, for ever.
-    pub async fn follow_peers(&self) {
-        loop {
-            self.ask_peers().await;
-            tokio::select! {
-                () = tokio::time::sleep(PERIOD) => {}
-                () = self.peering.changed.notified() => {}
+    /// Asks the other members again and again which agreements they hold with this one, for as long as it is polled.
+    pub async fn follow_peers(self: &Arc<Self>) -> Infallible {
+        let poll = |progress: Progress| {
+            let node = Arc::clone(self);
+            async move {
+                loop {
+                    node.ask_peers().await;
+                    progress.made();
+                    tokio::select! {
+                        () = tokio::time::sleep(PERIOD) => {}
+                        () = node.peers.changed.notified() => {}
+                    }
+                }
             }
-        }
+        };
+        self.supervisor.keep_running(TASK, Some(PATIENCE), poll).await
     }
 
     async fn ask_peers(&self) {
-        let state = self.live.now();
+        let state = self.in_force.live.now();
         let others: Vec<JurisdictionId> =
             endpoints_of(&state.bundle).map(|(member, _)| member).filter(|m| *m != state.bundle.jurisdiction).collect();
         let asked = others.into_iter().map(async |member| {
-            let answer = self.exchange.agreements(&member).await;
+            let answer = self.in_force.exchange.agreements(&member).await;
             self.metrics.peer_reachable(&member, answer.is_ok());
             let told = match answer {
                 Ok(held) => Told::Agreements(noted(&state.bundle, &member, held)),
@@ -68,7 +84,7 @@ impl Node {
             (member, told)
         });
         let told: BTreeMap<JurisdictionId, Told> = join_all(asked).await.into_iter().collect();
-        let mut last = self.peering.told.lock();
+        let mut last = self.peers.told.lock();
         for (member, told) in told.iter().filter(|(member, told)| last.get(member) != Some(told)) {
             match told {
                 Told::Problem(code) => tracing::warn!(%member, %code, "a member's node does not answer"),
@@ -78,9 +94,9 @@ impl Node {
         *last = told;
     }
 
-    /// What the other members said last.
+    /// Returns the last answers of the other members.
     #[must_use]
     pub fn peers(&self) -> BTreeMap<JurisdictionId, Told> {
-        self.peering.told.lock().clone()
+        self.peers.told.lock().clone()
     }
 }

@@ -1,4 +1,4 @@
-//! What a node counts. Every label is one of few: a door, an outcome's code, or a member of the federation.
+//! Metrics of a node. Every label has few values: a door, a task, an outcome's code, or a member of the federation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use wanqu_model::names::JurisdictionId;
 
-/// The bounds of durations, in seconds.
+/// Upper bounds of the buckets of durations, in seconds.
 const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 
 /// One of a node's two doors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Door {
-    /// For other nodes.
+    /// The one for other nodes.
     Exchange,
-    /// For researchers.
+    /// The one for researchers.
     Gateway,
 }
 
@@ -57,11 +57,16 @@ struct PeerOutcome {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTask {
+    task: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Taken {
     outcome: &'static str,
 }
 
-/// What a node counts. Clones count together.
+/// Metrics of a node. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Inner>);
 
@@ -78,6 +83,7 @@ struct Inner {
     suppressed: Family<OfPeer, Counter>,
     bundle_reloads: Family<Taken, Counter>,
     identity_reloads: Family<Taken, Counter>,
+    task_restarts: Family<OfTask, Counter>,
     running: Family<AtDoor, Gauge>,
     peer_reachable: Family<OfPeer, Gauge>,
     expiry: Family<AtDoor, Gauge>,
@@ -100,6 +106,7 @@ impl Default for Metrics {
             suppressed: Family::default(),
             bundle_reloads: Family::default(),
             identity_reloads: Family::default(),
+            task_restarts: Family::default(),
             running: Family::default(),
             peer_reachable: Family::default(),
             expiry: Family::default(),
@@ -107,7 +114,7 @@ impl Default for Metrics {
             memory: Gauge::default(),
         };
         inner.register();
-        // What is there from the beginning can be seen to grow.
+        // A series that is there from the beginning can be seen to grow.
         for taken in [true, false] {
             inner.bundle_reloads.get_or_create(&outcome(taken)).inc_by(0);
             inner.identity_reloads.get_or_create(&outcome(taken)).inc_by(0);
@@ -132,6 +139,8 @@ impl Inner {
         to.register("suppressed_cells", help, self.suppressed.clone());
         to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
         to.register("identity_reloads", "Changes of the certificates and keys", self.identity_reloads.clone());
+        let help = "Times that a long-running task of the node ended or panicked and was started again";
+        to.register("task_restarts", help, self.task_restarts.clone());
         to.register("running", "Questions and fragments that are being answered", self.running.clone());
         let help = "Whether a member's node answered when it was last asked for its agreements: 1, or 0";
         to.register("peer_reachable", help, self.peer_reachable.clone());
@@ -144,77 +153,83 @@ impl Inner {
 }
 
 impl Metrics {
-    /// A question has ended.
+    /// Counts a question that has ended.
     pub(super) fn question(&self, code: String, took: Duration) {
         self.0.questions.get_or_create(&Outcome { code }).inc();
         self.0.question_seconds.observe(took.as_secs_f64());
     }
 
-    /// A fragment of another node has ended.
+    /// Counts another node's fragment that has ended.
     pub(super) fn fragment(&self, peer: &JurisdictionId, code: String, took: Duration) {
         let peer = peer.to_string();
         self.0.fragments.get_or_create(&PeerOutcome { peer: peer.clone(), code }).inc();
         self.0.fragment_seconds.get_or_create(&OfPeer { peer }).observe(took.as_secs_f64());
     }
 
-    /// An owner has begun to answer a fragment, or refused it.
+    /// Counts a fragment that an owner has begun to answer, or refused.
     pub fn asked(&self, owner: &JurisdictionId, code: String) {
         self.0.asked.get_or_create(&PeerOutcome { peer: owner.to_string(), code }).inc();
     }
 
-    /// Bytes of releases to another node.
+    /// Counts bytes of releases to another node.
     pub fn sent(&self, peer: &JurisdictionId, bytes: usize) {
         self.0.sent.get_or_create(&OfPeer { peer: peer.to_string() }).inc_by(bytes as u64);
     }
 
-    /// The counter of bytes of releases from another node.
+    /// Returns the counter of bytes of releases from another node.
     #[must_use]
     pub fn received(&self, peer: &JurisdictionId) -> Counter {
         self.0.received.get_or_create_owned(&OfPeer { peer: peer.to_string() })
     }
 
-    /// Cells kept back from a release to another node, as its report says.
+    /// Counts cells kept back from a release to another node, as its report says.
     pub fn suppressed(&self, peer: &JurisdictionId, cells: u64) {
         self.0.suppressed.get_or_create(&OfPeer { peer: peer.to_string() }).inc_by(cells);
     }
 
-    /// The bundle's file has changed.
+    /// Counts a change of the bundle's file, which was taken or refused.
     pub fn bundle_reload(&self, taken: bool) {
         self.0.bundle_reloads.get_or_create(&outcome(taken)).inc();
     }
 
-    /// The files of certificates and keys have changed.
+    /// Counts a change of the files of certificates and keys, which was taken or refused.
     pub fn identity_reload(&self, taken: bool) {
         self.0.identity_reloads.get_or_create(&outcome(taken)).inc();
     }
 
-    /// How much runs behind a door.
+    /// Returns the counter of a task's restarts.
+    #[must_use]
+    pub fn task_restarts(&self, task: &'static str) -> Counter {
+        self.0.task_restarts.get_or_create_owned(&OfTask { task })
+    }
+
+    /// Sets the number of questions or fragments that are being answered at a door.
     pub fn running(&self, door: Door, count: usize) {
         self.0.running.get_or_create(&door.into()).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Whether a member's node answered when it was last asked.
+    /// Sets whether a member's node answered when it was last asked.
     pub fn peer_reachable(&self, peer: &JurisdictionId, answered: bool) {
         self.0.peer_reachable.get_or_create(&OfPeer { peer: peer.to_string() }).set(answered.into());
     }
 
-    /// When a door's certificate expires.
+    /// Sets the time at which a door's certificate expires.
     pub fn certificate(&self, door: Door, not_after: Timestamp) {
         self.0.expiry.get_or_create(&door.into()).set(not_after.as_second());
     }
 
-    /// The number of the audit log's last entry.
+    /// Sets the number of the audit log's last entry.
     pub fn audit_sequence(&self, sequence: u64) {
         self.0.audit_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
     }
 
-    /// The gauge of memory that queries have reserved.
+    /// Returns the gauge of memory that queries have reserved.
     #[must_use]
     pub fn memory(&self) -> Gauge {
         self.0.memory.clone()
     }
 
-    /// Everything, in the `OpenMetrics` text format, which Prometheus reads.
+    /// Returns all metrics in the `OpenMetrics` text format, which Prometheus reads.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -1,9 +1,8 @@
-//! What may be seen of a node from outside its two doors: whether it is fit to be asked, which bundle is in force, and
-//! how much of what it did. Plain HTTP, for the cluster's own eyes: nothing of the data, of a question's text or of a
-//! person is served there.
+//! Metrics of a node: numbers of questions, fragments, bytes and reloads, and how long they took. Nothing of the data, of a
+//! question's text or of a person is in them.
 
-mod course;
+mod in_flight;
 mod metrics;
 
-pub use course::Course;
+pub use in_flight::InFlight;
 pub use metrics::{Door, Metrics};

@@ -1,4 +1,4 @@
-//! A home whose answers can be kept.
+//! Home service that keeps answers where a question asks for it.
 
 use std::io;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use super::Results;
 use super::file::{Draft, Footer};
 use crate::home::{HomeService, no_such_result};
 
-/// The longest that a result is kept, in seconds: thirty days.
+/// Longest time that a result is kept, in seconds: thirty days.
 const MAX_TTL: u32 = 30 * 24 * 60 * 60;
 
-/// A home node's service that keeps answers where that is asked for.
+/// Service of a home node that keeps answers where a question asks for it.
 pub struct Keeping {
     home: Arc<dyn HomeService>,
     results: Option<Arc<Results>>,
 }
 
 impl Keeping {
-    /// Puts it together; without `results`, nothing is kept.
+    /// Returns the service; without `results`, it keeps nothing.
     pub fn new(home: Arc<dyn HomeService>, results: Option<Arc<Results>>) -> Self {
         Self { home, results }
     }
@@ -44,9 +44,9 @@ impl HomeService for Keeping {
             .results
             .as_ref()
             .ok_or_else(|| Refusal::new(Code::Limit, "this node keeps no results").with_remedy("ask without `keep`"))?;
-        let pen = Pen::begin(Arc::clone(results), requester.clone(), keep)?;
+        let writer = Writer::begin(Arc::clone(results), requester.clone(), keep)?;
         let answer = self.home.ask(requester, question, cancel).await?;
-        Ok(written(answer, pen))
+        Ok(written(answer, writer))
     }
 
     async fn fetch(&self, requester: Subject, result: Uuid) -> Result<Answer, Refusal> {
@@ -59,24 +59,24 @@ impl HomeService for Keeping {
     }
 }
 
-/// The answer, written down as it passes. When it ends early, or nobody takes it any more, nothing is left of it.
-fn written(answer: Answer, pen: Pen) -> Answer {
-    stream::unfold((answer, pen), |(mut answer, mut pen)| async move {
+/// Returns the answer, written down as it passes. When it ends early, or nobody takes it any more, nothing is left of it.
+fn written(answer: Answer, writer: Writer) -> Answer {
+    stream::unfold((answer, writer), |(mut answer, mut writer)| async move {
         let event = match answer.next().await? {
-            Ok(Event::Summary(summary)) => Ok(Event::Summary(pen.end(summary).await)),
+            Ok(Event::Summary(summary)) => Ok(Event::Summary(writer.end(summary).await)),
             Ok(event) => {
-                pen.note(&event).await;
+                writer.note(&event).await;
                 Ok(event)
             }
             Err(refusal) => Err(refusal),
         };
-        Some((event, (answer, pen)))
+        Some((event, (answer, writer)))
     })
     .boxed()
 }
 
-/// What writes one answer down.
-struct Pen {
+/// Writer of one answer.
+struct Writer {
     results: Arc<Results>,
     requester: Subject,
     keep: Keep,
@@ -85,14 +85,14 @@ struct Pen {
 }
 
 enum Stage {
-    /// The columns have not come yet.
+    /// The schema has not come yet.
     Waiting,
     Writing(Box<Draft>),
-    /// It failed; what was written is gone.
+    /// Writing failed; what was written is removed.
     Failed(io::Error),
 }
 
-impl Pen {
+impl Writer {
     fn begin(results: Arc<Results>, requester: Subject, keep: Keep) -> Result<Self, Refusal> {
         if keep.ttl_seconds == 0 || keep.ttl_seconds > MAX_TTL {
             return Err(Refusal::new(Code::Limit, "a result cannot be kept for so long")
@@ -119,7 +119,7 @@ impl Pen {
         created.await.map_or_else(Stage::Failed, |draft| Stage::Writing(Box::new(draft)))
     }
 
-    /// The account, with where the answer is kept or why it is not.
+    /// Returns the account, with where the answer is kept or why it is not.
     async fn end(&mut self, mut summary: Summary) -> Summary {
         match self.finish(&summary).await {
             Ok(kept) => summary.result = Some(kept),
@@ -145,7 +145,7 @@ impl Pen {
     }
 }
 
-impl Drop for Pen {
+impl Drop for Writer {
     fn drop(&mut self) {
         // A draft that got its name is no draft any more; then this does nothing.
         self.results.ledger.lock().give_up(self.id);
@@ -157,7 +157,7 @@ async fn write(mut draft: Box<Draft>, batch: RecordBatch) -> Stage {
     written.await.map_or_else(Stage::Failed, Stage::Writing)
 }
 
-/// Files are written on threads that may wait. A panic there is an error here.
+/// Runs work on a thread that may block. A panic there is an error here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::Error::other("the writer failed")))
 }

@@ -1,4 +1,4 @@
-//! Who has what kept, and how much room is left: the decisions, without a file.
+//! Ledger of kept results: who may fetch which, and how much room is left. It decides, and touches no file.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,32 @@ use jiff::Timestamp;
 use uuid::Uuid;
 use wanqu_model::bundle::Subject;
 
-/// One requester may fill this part of the room, so that nobody can crowd out everybody else.
+/// Divisor of the room that gives one requester's share, so that nobody can crowd out everybody else.
 const SHARE: u64 = 4;
 
 /// A result that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Kept {
-    /// Who asked; nobody else may have it.
+    /// Subject who asked; nobody else may have it.
     pub requester: Subject,
-    /// Its size on disk.
+    /// Size on disk.
     pub bytes: u64,
-    /// From then on it is gone.
+    /// Time from which nobody may have it.
     pub expires: Timestamp,
 }
 
-/// There is no room for more.
+/// Error of a ledger without room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
-    /// On the node.
+    /// All results together fill the room.
     #[error("the room for results is full")]
     Node,
-    /// For this requester.
+    /// This requester's results fill his share.
     #[error("the results of one requester fill their share of the room")]
     Requester,
 }
 
-/// What is kept and what is being written. Every byte is counted before it reaches the disk.
+/// Results that are kept and drafts that are being written. Every byte is counted before it reaches the disk.
 #[derive(Debug)]
 pub(super) struct Ledger {
     quota: u64,
@@ -40,19 +40,19 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Nothing yet, in so many bytes of room.
+    /// Returns an empty ledger with room for `quota` bytes.
     pub fn new(quota: u64) -> Self {
         Self { quota, kept: BTreeMap::new(), writing: BTreeMap::new() }
     }
 
-    /// A new file is to be written; refused where not even its first byte would fit.
+    /// Begins a draft; refused where not even its first byte would fit.
     pub fn begin(&mut self, draft: Uuid, requester: &Subject) -> Result<(), Full> {
         self.room(requester, 1)?;
         self.writing.insert(draft, (requester.clone(), 0));
         Ok(())
     }
 
-    /// The file grows by so many bytes, if they fit.
+    /// Adds bytes to a draft, if they fit.
     pub fn grow(&mut self, draft: Uuid, bytes: u64) -> Result<(), Full> {
         let Some((requester, _)) = self.writing.get(&draft) else { return Err(Full::Node) };
         self.room(&requester.clone(), bytes)?;
@@ -62,29 +62,30 @@ impl Ledger {
         Ok(())
     }
 
-    /// The file is whole, and is kept from here on.
+    /// Turns a draft into a result.
     pub fn finish(&mut self, draft: Uuid, id: Uuid, kept: Kept) {
         self.writing.remove(&draft);
         self.kept.insert(id, kept);
     }
 
-    /// The file will not become whole.
+    /// Ends a draft that will not become a result; does nothing if there is none.
     pub fn give_up(&mut self, draft: Uuid) {
         self.writing.remove(&draft);
     }
 
-    /// A result, for the one who asked and as long as it has not expired.
+    /// Returns a result, to the one who asked and as long as it has not expired.
     pub fn find(&self, id: Uuid, requester: &Subject, now: Timestamp) -> Option<&Kept> {
         self.kept.get(&id).filter(|kept| kept.requester == *requester && now < kept.expires)
     }
 
-    /// Takes out what has expired.
-    pub fn expire(&mut self, now: Timestamp) -> Vec<Uuid> {
-        let gone: Vec<Uuid> = self.kept.iter().filter(|(_, kept)| kept.expires <= now).map(|(id, _)| *id).collect();
-        for id in &gone {
-            self.kept.remove(id);
-        }
-        gone
+    /// Returns the results that have expired. They take room until they are forgotten.
+    pub fn expired(&self, now: Timestamp) -> Vec<Uuid> {
+        self.kept.iter().filter(|(_, kept)| kept.expires <= now).map(|(id, _)| *id).collect()
+    }
+
+    /// Takes out a result whose file is gone.
+    pub fn forget(&mut self, id: Uuid) {
+        self.kept.remove(&id);
     }
 
     fn room(&self, requester: &Subject, bytes: u64) -> Result<(), Full> {
@@ -153,7 +154,9 @@ mod tests {
         keep(&mut ledger, "d", 60, 200).unwrap();
         keep(&mut ledger, "e", 40, 200).unwrap();
         assert_eq!(keep(&mut ledger, "f", 1, 200), Err(Full::Node));
-        assert_eq!(ledger.expire(at(100)).len(), 1);
+        let [expired] = ledger.expired(at(100))[..] else { panic!("one has expired") };
+        assert_eq!(keep(&mut ledger, "f", 1, 200), Err(Full::Node), "it takes room until its file is gone");
+        ledger.forget(expired);
         keep(&mut ledger, "f", 100, 200).unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! Answers that are kept at home, so that they can be fetched again.
+//! Answers that the home node keeps, so that they can be fetched again.
 //!
 //! ```text
 //! answer ─▶ Keeping ─▶ researcher        a question with `keep`: the rows are written while they pass
@@ -37,22 +37,23 @@ pub use keeping::Keeping;
 
 use crate::clock::Clock;
 use crate::home::no_such_result;
+use crate::supervisor::{Progress, blocking};
 use file::{Footer, Found, file_name, inspect};
 use ledger::Ledger;
 
-/// How often what has expired is removed.
-const SWEEP: Duration = Duration::from_mins(1);
+/// Pause between two removals of what has expired.
+const PERIOD: Duration = Duration::from_mins(1);
 
-/// Where results are kept.
+/// Settings of the kept results.
 #[derive(Debug, Clone)]
 pub struct ResultsSettings {
-    /// The folder.
+    /// Folder of their files.
     pub folder: PathBuf,
-    /// The most that all of them may take, in bytes.
+    /// Largest size of all files together, in bytes.
     pub quota: u64,
 }
 
-/// The results that a node keeps.
+/// Results that a node keeps.
 pub struct Results {
     folder: PathBuf,
     ledger: Arc<Mutex<Ledger>>,
@@ -60,8 +61,11 @@ pub struct Results {
 }
 
 impl Results {
-    /// Opens the folder, makes it if it is not there, and takes stock: what was not whole is removed, and so is what has
-    /// expired meanwhile.
+    /// Longest time that a removal of expired results may take until readiness says so.
+    pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
+
+    /// Opens the folder, makes it if it is not there, and takes stock: files that are not whole are removed, and so are
+    /// those that have expired meanwhile. A file that cannot be read at the moment stays where it is, and is not served.
     ///
     /// # Errors
     /// The folder cannot be made, read or written.
@@ -71,10 +75,14 @@ impl Results {
         let mut ledger = Ledger::new(quota);
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
+            let path_shown = path.display();
             match inspect(&path) {
-                Found::Result(id, kept) => ledger.finish(id, id, kept),
-                Found::Draft => fs::remove_file(&path)?,
-                Found::Foreign => tracing::warn!(path = %path.display(), "this is no result, and is left alone"),
+                Ok(Found::Result(id, kept)) => ledger.finish(id, id, kept),
+                Ok(Found::Partial) => fs::remove_file(&path)?,
+                Ok(Found::Foreign) => tracing::warn!(path = %path_shown, "this file is no result, and is left alone"),
+                Err(error) => {
+                    tracing::error!(path = %path_shown, %error, "this result cannot be read: it stays, and is not served");
+                }
             }
         }
         let results = Self { folder, ledger: Arc::new(Mutex::new(ledger)), clock };
@@ -82,37 +90,52 @@ impl Results {
         Ok(results)
     }
 
-    /// Removes what has expired.
+    /// Removes what has expired. What cannot be removed still counts towards the quota, and is tried again next time.
     pub fn sweep(&self) {
-        let gone = self.ledger.lock().expire(self.clock.now());
-        for id in gone {
+        let expired = self.ledger.lock().expired(self.clock.now());
+        for id in expired {
             match fs::remove_file(self.folder.join(file_name(id))) {
-                Ok(()) => tracing::info!(result = %id, "a result has expired"),
-                Err(error) => tracing::error!(result = %id, %error, "an expired result cannot be removed"),
+                Ok(()) => tracing::info!(result = %id, "a result has expired, and is removed"),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    tracing::warn!(result = %id, "the file of a result that has expired was removed by somebody else");
+                }
+                Err(error) => {
+                    tracing::error!(result = %id, %error, "a result has expired, and its file cannot be removed");
+                    continue;
+                }
             }
+            self.ledger.lock().forget(id);
         }
     }
 
-    /// Sweeps now and then, for as long as it is polled.
-    pub async fn keep_clean(&self) {
-        let mut times = tokio::time::interval(SWEEP);
+    /// Removes what has expired once a minute.
+    pub(crate) async fn expire(results: Arc<Self>, progress: Progress) {
+        let mut times = tokio::time::interval(PERIOD);
         loop {
             times.tick().await;
-            self.sweep();
+            let results = Arc::clone(&results);
+            blocking(move || results.sweep()).await;
+            progress.made();
         }
     }
 
-    /// A result, for the one who asked. It is read as it is taken.
+    /// Returns a result to the one who asked for it to be kept. Its file is read as the rows are taken.
     ///
     /// # Errors
-    /// The same for an id that is unknown, somebody else's or expired.
+    /// [`no_such_result`] for an id that is unknown, somebody else's or expired, and for a file that is gone;
+    /// [`Code::Source`] for a file that is there and cannot be read.
     pub async fn fetch(&self, requester: &Subject, id: Uuid) -> Result<Answer, Refusal> {
         self.ledger.lock().find(id, requester, self.clock.now()).ok_or_else(no_such_result)?;
-        let failed = |error: &dyn std::fmt::Display| {
-            tracing::error!(result = %id, %error, "a result cannot be read");
-            Refusal::new(Code::Internal, "the result cannot be read; the node's log says why")
+        let failed = |error: &dyn std::fmt::Display| unreadable(id, error);
+        let file = match tokio::fs::File::open(self.folder.join(file_name(id))).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                tracing::warn!(result = %id, "the file of a result was removed by somebody else");
+                self.ledger.lock().forget(id);
+                return Err(no_such_result());
+            }
+            Err(error) => return Err(failed(&error)),
         };
-        let file = tokio::fs::File::open(self.folder.join(file_name(id))).await.map_err(|e| failed(&e))?;
         let bytes = file.metadata().await.map_err(|e| failed(&e))?.len();
         let builder = ParquetRecordBatchStreamBuilder::new(file).await.map_err(|e| failed(&e))?;
         let footer = Footer::among(builder.metadata().file_metadata().key_value_metadata());
@@ -124,15 +147,20 @@ impl Results {
         let mut summary = footer.summary;
         summary.result = Some(KeptResult { id, rows: summary.rows, bytes, expires: footer.expires });
         let plain = Arc::clone(&schema);
-        let rows = rows.map_err(move |error| {
-            tracing::error!(result = %id, %error, "a result cannot be read to its end");
-            Refusal::new(Code::Internal, "the result cannot be read to its end; the node's log says why")
-        });
+        let rows = rows.map_err(move |error| unreadable(id, &error));
         let rows = rows.and_then(move |batch| {
             let batch = RecordBatch::try_new(Arc::clone(&plain), batch.columns().to_vec());
-            std::future::ready(batch.map(Event::Batch).map_err(|_| wanqu_client::status::internal()))
+            std::future::ready(batch.map(Event::Batch).map_err(|error| unreadable(id, &error)))
         });
         let head = stream::iter([Ok(Event::Schema(schema))]);
         Ok(head.chain(rows).chain(stream::iter([Ok(Event::Summary(summary))])).boxed())
     }
+}
+
+/// Logs why a result's file cannot be read, and returns the refusal, which does not say it: reasons can quote paths.
+fn unreadable(id: Uuid, error: &dyn std::fmt::Display) -> Refusal {
+    tracing::error!(result = %id, %error, "a result's file cannot be read");
+    Refusal::new(Code::Source, "the result is kept, and its file cannot be read")
+        .with_rule("the node's log has the cause")
+        .with_remedy("fetch it again later, ask the question anew, or tell the node's administrator")
 }

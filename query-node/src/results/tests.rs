@@ -16,7 +16,7 @@ use crate::home::{HomeService, no_such_result};
 
 const HOUR: Keep = Keep { ttl_seconds: 3600 };
 
-/// A clock that is set by hand.
+/// Clock that is set by hand.
 struct Hand(Mutex<Timestamp>);
 
 impl Hand {
@@ -32,7 +32,7 @@ impl Clock for Hand {
     }
 }
 
-/// A home that gives one answer to every question, and counts them.
+/// Home service that gives one answer to every question, and counts the questions.
 struct Home {
     events: Vec<Result<Event, Refusal>>,
     asked: Mutex<u32>,
@@ -104,19 +104,19 @@ impl House {
         self.keeping.fetch(subject, id).await?.try_collect().await
     }
 
-    /// Every name in the folder.
+    /// Returns every name in the folder.
     fn files(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
-    /// The same folder, after the node was started again.
+    /// Returns the results of the same folder, after the node was started again.
     fn restarted(&self) -> Results {
         Results::open(settings(self.folder.path()), self.clock.clone()).unwrap()
     }
 }
 
-/// The rows of an answer and its account.
+/// Returns the rows of an answer and its account.
 fn read(events: &[Event]) -> (Vec<i64>, Summary) {
     let rows = events.iter().flat_map(|event| match event {
         Event::Batch(batch) => {
@@ -269,4 +269,40 @@ async fn only_files_that_the_node_wrote_are_results() {
     }
     assert!(results.fetch(&who("wei"), summary().query_id).await.is_ok());
     assert!(at("notes.txt").exists() && !at(".draft-x").exists() && !at(&file_name(cut)).exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_no_result_and_one_that_cannot_be_read_is_said_to_be_there() {
+    let house = House::new(answer());
+    house.ask(HOUR).await.unwrap().try_collect::<Vec<_>>().await.unwrap();
+    let id = summary().query_id;
+    let path = house.folder.path().join(file_name(id));
+    let aside = house.folder.path().join("aside");
+    // A folder can be opened, and not read.
+    fs::rename(&path, &aside).unwrap();
+    fs::create_dir(&path).unwrap();
+    let refused = house.fetch(who("wei"), id).await.unwrap_err();
+    assert_eq!(refused.code, Code::Source, "{refused}");
+    assert!(!refused.to_string().contains(house.folder.path().to_str().unwrap()), "no path of the node's is told");
+    fs::remove_dir(&path).unwrap();
+    fs::rename(&aside, &path).unwrap();
+    assert!(house.fetch(who("wei"), id).await.is_ok(), "it was kept all the time");
+    fs::remove_file(&path).unwrap();
+    assert_eq!(house.fetch(who("wei"), id).await.unwrap_err(), no_such_result());
+}
+
+#[tokio::test]
+async fn an_expired_result_takes_room_until_its_file_is_gone() {
+    let house = House::new(answer());
+    house.ask(HOUR).await.unwrap().try_collect::<Vec<_>>().await.unwrap();
+    let path = house.folder.path().join(file_name(summary().query_id));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    house.clock.forward(3600);
+    let expired = || house.results.ledger.lock().expired(house.clock.now());
+    house.results.sweep();
+    assert_eq!(expired(), [summary().query_id], "what cannot be removed is tried again");
+    fs::remove_dir(&path).unwrap();
+    house.results.sweep();
+    assert!(expired().is_empty());
 }

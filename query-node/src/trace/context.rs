@@ -1,11 +1,11 @@
-//! Which trace something belongs to, as nodes tell each other: W3C Trace Context, `traceparent`.
+//! Position in a trace, as nodes tell it each other: W3C Trace Context, `traceparent`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use rand::Rng;
 
-/// A place in a trace: what happens next there has this for its parent.
+/// Position in a trace. A step that begins there has it for its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
@@ -14,7 +14,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The beginning of a new trace.
+    /// Begins a new trace.
     #[must_use]
     pub fn begin() -> Self {
         // Zero means "none" in this format.
@@ -22,25 +22,25 @@ impl TraceContext {
         Self { trace, span: span_id(), sampled: true }
     }
 
-    /// Another place in the same trace.
+    /// Returns another position in the same trace.
     #[must_use]
     pub fn next(self) -> Self {
         Self { span: span_id(), ..self }
     }
 
-    /// The trace's id, 32 hexadecimal digits.
+    /// Returns the trace's id, 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(self) -> String {
         format!("{:032x}", self.trace)
     }
 
-    /// The id of the place, 16 hexadecimal digits.
+    /// Returns the id of the position, 16 hexadecimal digits.
     #[must_use]
     pub fn span_id(self) -> String {
         format!("{:016x}", self.span)
     }
 
-    /// Whether whoever began the trace wants it kept.
+    /// Returns true if whoever began the trace wants it kept.
     #[must_use]
     pub fn is_sampled(self) -> bool {
         self.sampled
@@ -57,7 +57,7 @@ impl fmt::Display for TraceContext {
     }
 }
 
-/// The text is no `traceparent`.
+/// Error of a text that is no `traceparent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no traceparent")]
 pub struct NoTraceparent;
@@ -65,7 +65,7 @@ pub struct NoTraceparent;
 impl FromStr for TraceContext {
     type Err = NoTraceparent;
 
-    /// Reads what anybody may have sent: version 00 exactly, and of later versions the part that they share with it.
+    /// Reads a text that anybody may have sent: version 00 exactly, and of later versions the part that they share with it.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.split('-');
         let mut next = |digits: usize| {

@@ -20,26 +20,26 @@ tokio::task_local! {
     static CURRENT: TraceContext;
 }
 
-/// Runs something in a place of a trace, which [`current`] shows it.
+/// Runs a future at a position of a trace, which [`current`] returns inside it.
 pub fn within<F: Future>(context: TraceContext, future: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(context, future)
 }
 
-/// The place in a trace where this is running, if it is in one. A task that is spawned is in none.
+/// Returns the position of a trace at which this runs, if there is one. A task that is spawned has none.
 #[must_use]
 pub fn current() -> Option<TraceContext> {
     CURRENT.try_with(|context| *context).ok()
 }
 
-/// Takes the place in a trace along to a task of its own.
+/// Takes the present position of a trace along to a task of its own.
 pub fn carried<F: Future>(future: F) -> impl Future<Output = F::Output> {
     at(current(), future)
 }
 
-/// Runs something in a place of a trace that may be none.
-pub async fn at<F: Future>(place: Option<TraceContext>, future: F) -> F::Output {
-    match place {
-        Some(place) => within(place, future).await,
+/// Runs a future at a position of a trace, if there is one.
+pub async fn at<F: Future>(position: Option<TraceContext>, future: F) -> F::Output {
+    match position {
+        Some(position) => within(position, future).await,
         None => future.await,
     }
 }

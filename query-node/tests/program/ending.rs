@@ -1,4 +1,4 @@
-//! How a node ends.
+//! End of a node: on SIGTERM, and when a door closes by itself.
 
 use std::time::Duration;
 

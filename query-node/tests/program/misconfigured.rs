@@ -1,4 +1,4 @@
-//! A node that cannot start says why, once, and what to look at.
+//! Messages of a node that cannot start: the reason, once, and what to look at.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use crate::process::command;
 use crate::world::{World, free, jid};
 
-/// What a node says on its error stream when it does not start.
+/// Returns the error stream of a node that does not start.
 fn said(world: &World, change: &[(&str, OsString)]) -> String {
     let output = command(world, "HK", free(), free()).envs(change.iter().cloned()).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! What members' nodes know of the agreements between them before anybody asks.
+//! Agreements between members as `/peers` shows them, before anybody asks a question.
 
 use serde_json::{Value, json};
 

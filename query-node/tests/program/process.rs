@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::world::{World, free};
 
-/// How long anything may take. Generous: a machine may have much else to do.
+/// Longest time for anything. Generous: a machine may have much else to do.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A command for a member's node, with everything in its place.
+/// Returns a command that starts a member's node on its files.
 pub fn command(world: &World, member: &str, observation: SocketAddr, gateway: SocketAddr) -> Command {
     let (bundle, identity) = (world.bundle_volume(member), world.identity_volume(member));
     let mut command = Command::new(env!("CARGO_BIN_EXE_query-node"));
@@ -30,7 +30,7 @@ pub fn command(world: &World, member: &str, observation: SocketAddr, gateway: So
     command
 }
 
-/// A node that runs as a process. It is killed when it is dropped.
+/// Node that runs as a process, which is killed when this is dropped.
 pub struct Process {
     child: Child,
     pub observation: SocketAddr,
@@ -55,7 +55,7 @@ impl Process {
         process
     }
 
-    /// One request to the observation port; the status and the body.
+    /// Sends one request to the observation port, and returns the status and the body.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         request(self.observation, &format!("GET {path}"))
     }
@@ -72,12 +72,12 @@ impl Process {
         )
     }
 
-    /// What it logged.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// What it wrote to standard output, where a node says nothing.
+    /// Returns its standard output so far, where a node says nothing.
     pub fn output(&self) -> String {
         fs::read_to_string(&self.output).unwrap()
     }
@@ -94,7 +94,7 @@ impl Process {
         until(|| child.try_wait().unwrap(), || "the node does not end".to_owned())
     }
 
-    /// Whether it still runs.
+    /// Returns true if it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -120,7 +120,7 @@ pub fn until<T>(mut condition: impl FnMut() -> Option<T>, otherwise: impl Fn() -
     }
 }
 
-/// One request, `METHOD PATH`, over a connection of its own.
+/// Sends one request, `METHOD PATH`, over a connection of its own; `None` if there is no answer.
 pub fn request(address: SocketAddr, what: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

@@ -1,4 +1,4 @@
-//! What a node never says, however loud its log is.
+//! Rows that a node never prints, however verbose its log is.
 
 use futures::TryStreamExt;
 use wanqu_model::answer::Event;

@@ -24,10 +24,10 @@ const ISSUER: &str = "https://issuer.wanqu.local";
 const DOMAIN: &str = "gba.example";
 const MEMBERS: [&str; 3] = ["CN-SZ", "HK", "MO"];
 
-/// The researcher whom Hong Kong's project names.
+/// Researcher whom Hong Kong's project names.
 pub const RESEARCHER: &str = "researcher@hku.example";
 
-/// The example manifests over a small set of data, with an authority and free ports for each member.
+/// Example manifests over a small set of data, with an authority and free ports for each member.
 pub struct World {
     folder: TempDir,
     authorities: BTreeMap<JurisdictionId, Authority>,
@@ -97,14 +97,14 @@ impl World {
         &self.authorities[&jid(member)]
     }
 
-    /// Where a member's exchange must listen, because the others' bundles say so.
+    /// Returns the address at which a member's exchange must listen, because the others' bundles say so.
     pub fn exchange(&self, member: &str) -> SocketAddr {
         let bundle = self.bundle(member);
         let own = bundle.members.iter().find(|other| other.jurisdiction == jid(member)).unwrap();
         own.endpoint.clone().unwrap().parse().unwrap()
     }
 
-    /// A new version of the bundle's volume; its JSON.
+    /// Mounts a new version of the bundle's volume, and returns its JSON.
     pub fn mount_bundle(&self, member: &str, bundle: &NodeBundle) -> String {
         let text = serde_json::to_string(bundle).unwrap();
         let mut packed = GzEncoder::new(Vec::new(), Compression::default());
@@ -113,7 +113,7 @@ impl World {
         text
     }
 
-    /// A new version of the identity's volume, with fresh certificates and keys.
+    /// Mounts a new version of the identity's volume, with fresh certificates and keys.
     pub fn mount_identity(&self, member: &str, validity: Validity) {
         let (scratch, authority) = (tempfile::tempdir().unwrap(), self.authority(member));
         authority.issue_node(validity).unwrap().save(scratch.path()).unwrap();
@@ -123,14 +123,14 @@ impl World {
         mount(&self.identity_volume(member), &files);
     }
 
-    /// A researcher at a gateway. Must be called within a runtime.
+    /// Returns a researcher's client of a gateway. Must be called within a runtime.
     pub fn client(&self, member: &str, gateway: SocketAddr) -> Client {
         let token = self.issuer.issue(RESEARCHER, Timestamp::now(), Duration::from_mins(10)).unwrap();
         Client::connect(&gateway.to_string(), self.authority(member).certificate_pem(), &token, None).unwrap()
     }
 }
 
-/// A new version of a mounted volume as the kubelet makes it: each file is a link into `..data`, which is a link to a
+/// Makes a new version of a mounted volume as the kubelet does: each file is a link into `..data`, which is a link to a
 /// folder of its own for each version and is swapped by a rename.
 pub fn mount(volume: &Path, files: &[(&str, Vec<u8>)]) {
     let version = tempfile::Builder::new().prefix("..version").tempdir_in(volume).unwrap().keep();

@@ -1,6 +1,9 @@
 //! What is written about the chart is what the chart is.
 
-use wanqu_chart_tests::{chart, readme, root, steps};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use wanqu_chart_tests::{blocks, chart, readme, root, steps};
 
 #[test]
 fn the_page_has_every_value_as_it_is() {
@@ -41,5 +44,82 @@ fn what_is_said_to_show_a_capability_is_there() {
     assert!(paths.len() > 10, "{paths:?}");
     for path in paths {
         assert!(root().join(path).exists(), "{path}");
+    }
+}
+
+/// Returns the pages of documentation: those at the root, in `docs`, of the chart and of the operator.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    for folder in ["", "docs", "docs/runbooks", "charts/wanqu", "operator"] {
+        let entries = std::fs::read_dir(root().join(folder)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        pages.extend(paths.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    assert!(pages.len() > 15, "{pages:?}");
+    pages
+}
+
+/// Returns the targets of the links of a page, `](TARGET)`, without links to other sites and text in code spans.
+fn links(page: &str) -> Vec<String> {
+    let text: String = page.lines().flat_map(|line| line.split('`').step_by(2).chain(["\n"])).collect();
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+}
+
+/// Returns the anchors of a page's headings, as they are shown on the web: in lower case, with hyphens for spaces.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let title = line.trim_start_matches('#').trim().to_lowercase();
+        title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file_and_a_heading() {
+    let mut followed = 0;
+    for path in pages() {
+        let page = std::fs::read_to_string(&path).unwrap();
+        for link in links(&page) {
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if !anchor.is_empty() {
+                let there = anchors(&std::fs::read_to_string(&target).unwrap());
+                assert!(there.contains(anchor), "{}: {link} is none of {there:?}", path.display());
+            }
+            followed += 1;
+        }
+    }
+    assert!(followed > 40, "{followed} links");
+}
+
+/// The tests on clusters run the commands of the English page. A Chinese page with the same commands in the same sections
+/// is the same script.
+#[test]
+fn chinese_pages_have_the_commands_of_the_english_ones() {
+    let mut translated = BTreeSet::new();
+    for path in pages() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some(base) = name.strip_suffix(".zh-CN.md") else { continue };
+        let chinese = std::fs::read_to_string(&path).unwrap();
+        let english = std::fs::read_to_string(path.with_file_name(format!("{base}.md"))).unwrap();
+        let (expected, found) = (blocks(&english), blocks(&chinese));
+        assert!(expected.len() > 1, "{base}.md: {expected:?}");
+        for (expected, found) in expected.iter().zip(&found) {
+            assert_eq!(expected, found, "{name}");
+        }
+        assert_eq!(expected.len(), found.len(), "{name}: one page has blocks that the other lacks");
+        assert!(links(&english).iter().any(|link| link == name), "{base}.md links to {name}");
+        assert!(links(&chinese).contains(&format!("{base}.md")), "{name} links to {base}.md");
+        translated.insert(base.to_owned());
+    }
+    for page in ["README", "tutorial-kubernetes", "three-clusters"] {
+        assert!(translated.contains(page), "{page}.md has a Chinese page");
     }
 }

@@ -1,4 +1,4 @@
-//! What goes wrong on a laptop: one clear message each, and a fitting exit code.
+//! Failures on a laptop: one clear message each, and a fitting exit code.
 
 use std::fs::{self, File};
 use std::net::TcpListener;

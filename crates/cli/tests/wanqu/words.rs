@@ -1,4 +1,4 @@
-//! What the command prints where nothing goes wrong: every format, the audit log's filters, completions that complete.
+//! Output of the command where nothing goes wrong: every format, the audit log's filters, completions of shells.
 
 use std::fs;
 use std::process::Command;
@@ -59,7 +59,7 @@ fn an_audit_log_is_read_by_what_one_looks_for() {
     assert!(verified.out.starts_with("2 entries"), "{verified:?}");
 }
 
-/// What bash offers for a line of words, the last of which is being typed.
+/// Returns what bash offers for a line of words, the last of which is being typed.
 fn offered(world: &World, words: &[&str]) -> Vec<String> {
     let script = r#"
         source <("$0" completions bash)

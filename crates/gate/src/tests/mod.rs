@@ -4,6 +4,7 @@ mod conditions;
 mod memory;
 mod oracle;
 mod releases;
+mod rounding;
 mod strategies;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use memory::{Fixture, Memory};
 
 const BOUNDS: Bounds = Bounds { rows: 1_000_000, bytes: 1 << 30 };
 
-/// A row of the visits: whose, where, which, how much.
+/// A row of the visits.
 #[derive(Debug, Clone)]
 struct Visit {
     unit: Option<u32>,
@@ -103,11 +104,11 @@ fn judged(fixture: &Fixture, sql: &str) -> Judged {
     judge(plan, &fixture.bundle.jurisdiction).verdict.unwrap_or_else(|refusal| panic!("{sql}: {refusal}"))
 }
 
-/// How a query is decided.
+/// Strategy by which a query is decided.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Inline,
-    /// Conditions are expected to be met everywhere, whether they are or not.
+    /// In one pass that expects every condition to be met everywhere.
     InlineByRows,
     Probe(usize),
     Rows(u64),

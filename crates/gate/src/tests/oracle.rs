@@ -1,10 +1,10 @@
-//! What a release must be, by counting units plainly.
+//! Oracle of a release: units counted plainly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Released, Visit, name};
 
-/// Whose a record is; `None` if it does not say.
+/// Unit of a record; `None` if the record does not say whose it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whose(pub(super) Option<u32>);
 

@@ -1,4 +1,4 @@
-//! What leaves: nobody and a few look alike, counts are rounded, limits hold, nothing hidden goes.
+//! Releases: nobody and a few look alike, counts are rounded, limits hold, hidden columns stay behind.
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;

@@ -38,79 +38,79 @@ pub struct AdmittedFragment {
 }
 
 impl AdmittedFragment {
-    /// The plan to run, over stubs: the engine puts its own sources in their place.
+    /// Returns the plan to run, over stubs: the engine puts its own sources in their place.
     #[must_use]
     pub fn plan(&self) -> &LogicalPlan {
         &self.plan
     }
 
-    /// Whether the release needs the gate, and what the gate must know.
+    /// Returns the shape of the release: public rows, or cells and what the gate must know of them.
     #[must_use]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// The tables it reads, each once, in order: common tables under their `gba` name.
+    /// Returns the tables it reads, each once, in order: common tables under their `gba` name.
     #[must_use]
     pub fn tables(&self) -> &[TableRef] {
         &self.tables
     }
 
-    /// The query it belongs to.
+    /// Returns the query it belongs to.
     #[must_use]
     pub fn query_id(&self) -> Uuid {
         self.query_id
     }
 
-    /// Its number within the query.
+    /// Returns its number within the query.
     #[must_use]
     pub fn fragment(&self) -> u32 {
         self.fragment
     }
 
-    /// Whose home node asks.
+    /// Returns the jurisdiction whose home node asks.
     #[must_use]
     pub fn from(&self) -> &JurisdictionId {
         &self.from
     }
 
-    /// The researcher.
+    /// Returns the researcher.
     #[must_use]
     pub fn requester(&self) -> &Subject {
         &self.requester
     }
 
-    /// The project, if one was named.
+    /// Returns the project, if one was named.
     #[must_use]
     pub fn project(&self) -> Option<&ResourceName> {
         self.project.as_ref()
     }
 
-    /// The purpose, if one was named.
+    /// Returns the purpose, if one was named.
     #[must_use]
     pub fn purpose(&self) -> Option<&Purpose> {
         self.purpose.as_ref()
     }
 
-    /// The agreement; `None` for public tables and for the owner's own researchers.
+    /// Returns the agreement; `None` for public tables and for the owner's own researchers.
     #[must_use]
     pub fn agreement(&self) -> Option<&GrantedAgreement> {
         self.agreement.as_ref()
     }
 
-    /// The SQL text as it came, for the audit log.
+    /// Returns the SQL text as it came, for the audit log.
     #[must_use]
     pub fn sql(&self) -> &str {
         &self.sql
     }
 
-    /// The most rows to release: the lesser of what the home node takes and what the owner's limits allow.
+    /// Returns the most rows to release: the lesser of what the home node takes and what the owner's limits allow.
     #[must_use]
     pub fn max_rows(&self) -> u64 {
         self.max_rows
     }
 
-    /// When to stop: the earlier of the envelope's deadline and the owner's own limit.
+    /// Returns the time at which the work stops: the earlier of the envelope's deadline and the owner's own limit.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
         self.deadline

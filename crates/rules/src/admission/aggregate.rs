@@ -8,60 +8,41 @@ use std::collections::BTreeSet;
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, Operator, binary_expr};
+use wanqu_model::aggregates::{self, Admission, Arguments};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
 use case::{indicator, kept};
 use conditions::{all_given, and, both, given, presence, selections, stripped};
 
-use super::ground::Ground;
+use super::base::BaseTables;
+use super::families::Condition;
 use super::linear::{Linear, linear, widened};
-use super::shape::Condition;
-use super::{growth, predicate, remedy, scalar};
+use super::{growth, predicate, scalar};
 
-/// The most digits of a decimal whose average is exact: more could overflow, and an overflow is an error.
+/// Most digits of a decimal that may be averaged: with more its sum could overflow, and an overflow is an error.
 const MAX_AVERAGE_DIGITS: u8 = 24;
 
-/// The most nodes of what is added up. Reading one takes a piece of the stack for each.
+/// Most nodes of an argument. Reading it takes stack for each.
 const MAX_ARGUMENT_NODES: usize = 200;
 
-/// An aggregate that passed: the expression to run, and its conditions.
+/// Admitted aggregate: the expression to run, and its conditions.
 pub(super) struct Passed {
     pub expr: Expr,
     pub conditions: Vec<Condition>,
 }
 
-/// How a function reads its arguments.
-enum Kind {
-    Count,
-    Total,
-    Moment,
-    Pair,
-    Boolean,
-}
-
-fn kind(name: &str) -> Option<Kind> {
-    Some(match name {
-        "count" => Kind::Count,
-        "sum" | "avg" => Kind::Total,
-        "var" | "var_samp" | "var_pop" | "stddev" | "stddev_samp" | "stddev_pop" => Kind::Moment,
-        "covar_samp" | "covar_pop" | "corr" | "regr_slope" | "regr_intercept" | "regr_count" | "regr_r2"
-        | "regr_avgx" | "regr_avgy" | "regr_sxx" | "regr_syy" | "regr_sxy" => Kind::Pair,
-        "bool_and" | "bool_or" => Kind::Boolean,
-        _ => return None,
-    })
-}
-
 /// Checks one aggregate whose argument and filter are over base columns.
-pub(super) fn check(function: &AggregateFunction, ground: &Ground) -> Result<Passed, Refusal> {
+pub(super) fn check(function: &AggregateFunction, tables: &BaseTables) -> Result<Passed, Refusal> {
     let name = function.func.name();
     let params = &function.params;
-    let kind = kind(name).ok_or_else(|| {
-        Refusal::new(Code::AggregateFunction, format!("{name} returns somebody's value, or cannot be gated"))
-            .with_rule("over non-public data aggregates are counts, sums and moments")
-            .with_subject(name)
-            .with_remedy(remedy::for_function(name))
-    })?;
+    let arguments = match aggregates::aggregate(name).map(|row| row.admission) {
+        Some(Admission::Admitted { arguments, .. }) => arguments,
+        Some(Admission::Refused { remedy }) => return Err(refused(name, remedy)),
+        None => {
+            return Err(refused(name, "use count, sum, avg, var, stddev, covar, corr, regr_*, bool_and or bool_or"));
+        }
+    };
     if !params.order_by.is_empty() || params.null_treatment.is_some() {
         return Err(form(name, "ORDER BY or NULL treatment inside an aggregate", "leave it out"));
     }
@@ -70,18 +51,19 @@ pub(super) fn check(function: &AggregateFunction, ground: &Ground) -> Result<Pas
     }
     let filter = params.filter.as_deref();
     if let Some(filter) = filter {
-        predicate::check(filter, ground)?;
+        predicate::check(filter, tables)?;
     }
     if params.distinct {
-        return distinct(function, filter, ground);
+        return distinct(function, arguments, filter, tables);
     }
     let mut args = params.args.clone();
-    let conditions = match (kind, &mut args[..]) {
-        (Kind::Count, [arg]) => counted(arg, filter, ground)?,
-        (Kind::Total, [arg]) => total(name, arg, filter, ground)?,
-        (Kind::Moment, [arg]) => moment(name, arg, filter, ground)?,
-        (Kind::Pair, [y, x]) => pair(y, x, filter, ground)?,
-        (Kind::Boolean, [arg]) => boolean(arg, filter, ground)?,
+    let conditions = match (arguments, &mut args[..]) {
+        (Arguments::Count, [arg]) => counted(arg, filter, tables)?,
+        (Arguments::Sum, [arg]) => total(name, arg, filter, tables)?,
+        (Arguments::Average, [arg]) => average(name, arg, filter, tables)?,
+        (Arguments::Moment, [arg]) => moment(name, arg, filter, tables)?,
+        (Arguments::Pair, [y, x]) => pair(y, x, filter, tables)?,
+        (Arguments::Boolean, [arg]) => boolean(arg, filter, tables)?,
         _ => return Err(form(name, "this number of arguments", "give it one argument")),
     };
     let expr = AggregateFunction::new_udf(
@@ -95,6 +77,16 @@ pub(super) fn check(function: &AggregateFunction, ground: &Ground) -> Result<Pas
     Ok(Passed { expr: Expr::AggregateFunction(expr), conditions })
 }
 
+fn refused(name: &str, remedy: &str) -> Refusal {
+    Refusal::new(
+        Code::AggregateFunction,
+        format!("{name} returns one person's value, or has cells that the gate cannot check"),
+    )
+    .with_rule("over non-public data aggregates are counts, sums and moments")
+    .with_subject(name)
+    .with_remedy(remedy)
+}
+
 fn form(name: &str, what: &str, remedy: &str) -> Refusal {
     Refusal::new(Code::AggregateArgument, format!("{name} with {what} is not released"))
         .with_rule("over non-public data an aggregate is a plain function of its rows")
@@ -102,113 +94,117 @@ fn form(name: &str, what: &str, remedy: &str) -> Refusal {
         .with_remedy(remedy)
 }
 
-fn counted(arg: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
+fn counted(arg: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     if let Expr::Literal(value, _) = arg {
         // Of NULLs there are none to count, whoever is in the cell: a condition that never holds was folded to one.
         let filter = filter.filter(|_| !value.is_null());
         return Ok(selections(filter, None));
     }
     if let Some(kept) = kept(arg)? {
-        predicate::check(&kept.condition, ground)?;
+        predicate::check(&kept.condition, tables)?;
         let mut conditions = selections(filter, Some(&kept.condition));
         if !matches!(kept.value, Expr::Literal(value, _) if !value.is_null()) {
             let base = both(filter, Some(&kept.condition));
-            conditions.extend(present_value(kept.value, base.as_ref(), ground)?);
+            conditions.extend(present_value(kept.value, base.as_ref(), tables)?);
         }
         return Ok(conditions);
     }
     let mut conditions = selections(filter, None);
-    conditions.extend(present_value(arg, filter, ground)?);
+    conditions.extend(present_value(arg, filter, tables)?);
     Ok(conditions)
 }
 
-/// The conditions of counting the values that are not NULL.
-fn present_value(value: &Expr, base: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
-    scalar::check(value, ground)?;
-    predicate::classes(value, ground)?;
-    match linear(stripped(value), ground) {
-        Ok(form) if !form.is_constant() => Ok(nulls(&form, value, base, ground)),
+/// Returns the conditions of counting the values that are not NULL.
+fn present_value(value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    scalar::check(value, tables)?;
+    predicate::classes(value, tables)?;
+    match linear(stripped(value), tables) {
+        Ok(form) if !form.is_constant() => Ok(nulls(&form, value, base, tables)),
         _ => Ok(presence(base, given(value), BTreeSet::new(), true)),
     }
 }
 
-fn measured(name: &str, value: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
-    if super::ground::nodes(value) > MAX_ARGUMENT_NODES {
+fn measured(name: &str, value: &Expr, tables: &BaseTables) -> Result<Linear, Refusal> {
+    if super::base::nodes(value) > MAX_ARGUMENT_NODES {
         return Err(form(name, "an argument of so many parts", "aggregate fewer columns at once"));
     }
-    scalar::check(value, ground)?;
-    predicate::classes(value, ground)?;
-    linear(value, ground).map_err(|refusal| {
+    scalar::check(value, tables)?;
+    predicate::classes(value, tables)?;
+    linear(value, tables).map_err(|refusal| {
         let message = format!("{name}: {}", refusal.message);
         Refusal { message, ..refusal }
     })
 }
 
-/// sum and avg.
-fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
-    if name == "avg"
-        && let Some(DataType::Decimal128(digits, _)) = ground.type_of(arg)
+/// Checks avg. Returns its conditions.
+fn average(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    if let Some(DataType::Decimal128(digits, _)) = tables.type_of(arg)
         && digits > MAX_AVERAGE_DIGITS
     {
         return Err(form(name, "a decimal of so many digits", "use sum and count, or CAST the argument to DOUBLE"));
     }
-    if let Some(condition) = indicator(arg, ground) {
-        return boolean(condition, filter, ground);
+    total(name, arg, filter, tables)
+}
+
+/// Checks sum, and avg whose digits are within bounds. Returns its conditions.
+fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    if let Some(condition) = indicator(arg, tables) {
+        return boolean(condition, filter, tables);
     }
     let mut conditions;
     if let Some(kept) = kept(arg)? {
-        predicate::check(&kept.condition, ground)?;
-        let form = measured(name, kept.value, ground)?;
+        predicate::check(&kept.condition, tables)?;
+        let form = measured(name, kept.value, tables)?;
         let base = both(filter, Some(&kept.condition));
         conditions = selections(filter, Some(&kept.condition));
-        conditions.extend(nulls(&form, kept.value, base.as_ref(), ground));
+        conditions.extend(nulls(&form, kept.value, base.as_ref(), tables));
     } else {
-        let form = measured(name, arg, ground)?;
+        let form = measured(name, arg, tables)?;
         conditions = selections(filter, None);
-        conditions.extend(nulls(&form, arg, filter, ground));
+        conditions.extend(nulls(&form, arg, filter, tables));
     }
-    *arg = widened(arg.clone(), ground);
+    *arg = widened(arg.clone(), tables);
     Ok(conditions)
 }
 
-fn nulls(form: &Linear, value: &Expr, base: Option<&Expr>, ground: &Ground) -> Vec<Condition> {
+fn nulls(form: &Linear, value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Vec<Condition> {
     if form.is_constant() {
         return vec![];
     }
-    let measures = form.columns().map(|column| ground.name(column)).collect();
-    presence(base, all_given(form, value), measures, form.null_tells(ground))
+    let measures = form.columns().map(|column| tables.name(column)).collect();
+    presence(base, all_given(form, value), measures, form.null_tells(tables))
 }
 
-/// Variance and standard deviation.
-fn moment(name: &str, arg: &mut Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
+/// Checks variance and standard deviation. Returns their conditions.
+fn moment(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     let (value, case) = match kept(arg)? {
         Some(kept) if kept.else_zero => {
             return Err(form(name, "a CASE with ELSE 0", "leave out ELSE, or use FILTER (WHERE ...)"));
         }
         Some(kept) => {
-            predicate::check(&kept.condition, ground)?;
+            predicate::check(&kept.condition, tables)?;
             (kept.value.clone(), Some(kept.condition))
         }
         None => (arg.clone(), None),
     };
-    let shape = measured(name, &value, ground)?;
+    let shape = measured(name, &value, tables)?;
     if shape.has_product() || shape.is_constant() {
         return Err(form(name, "anything but a measure", "use the measure itself"));
     }
     let base = both(filter, case.as_ref());
     let mut conditions = selections(filter, case.as_ref());
-    conditions.extend(nulls(&shape, &value, base.as_ref(), ground));
-    *arg = widened(arg.clone(), ground);
+    conditions.extend(nulls(&shape, &value, base.as_ref(), tables));
+    *arg = widened(arg.clone(), tables);
     Ok(conditions)
 }
 
-/// Covariance, correlation and regression of two measures.
-fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
+/// Checks covariance, correlation and regression of two measures. Returns their conditions.
+fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     let mut tells = false;
     for side in [y, x] {
-        let shape = measured("a statistic of two columns", side, ground)?;
-        tells |= shape.null_tells(ground);
-        let fits = shape.single().is_some_and(|c| ground.class(c) == ColumnClass::Measure);
+        let shape = measured("a statistic of two columns", side, tables)?;
+        tells |= shape.null_tells(tables);
+        let fits = shape.single().is_some_and(|c| tables.class(c) == ColumnClass::Measure);
         if !fits {
             return Err(form(
                 "a statistic of two columns",
@@ -216,12 +212,12 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Ve
                 "use two measures; compare groups with GROUP BY",
             )
             .with_rule(
-                "covariance, correlation and regression take two measures: with an indicator they are somebody's value",
+                "covariance, correlation and regression take two measures: with an indicator they show one person's value",
             ));
         }
     }
     let present = binary_expr(given(y), Operator::And, given(x));
-    let measures = y.column_refs().union(&x.column_refs()).map(|column| ground.name(column)).collect();
+    let measures = y.column_refs().union(&x.column_refs()).map(|column| tables.name(column)).collect();
     let mut conditions = selections(filter, None);
     let absent = Expr::IsNotTrue(Box::new(present.clone()));
     conditions.push(Condition { met: and(filter, present), complement: false, chooses: tells, measures });
@@ -231,34 +227,39 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Ve
     Ok(conditions)
 }
 
-/// A condition as a value: `bool_and(c)`, `bool_or(c)`, `sum(CAST(c AS INT))`.
-fn boolean(condition: &Expr, filter: Option<&Expr>, ground: &Ground) -> Result<Vec<Condition>, Refusal> {
-    predicate::check(condition, ground)?;
+/// Checks a condition used as a value: `bool_and(c)`, `bool_or(c)`, `sum(CAST(c AS INT))`. Returns its conditions.
+fn boolean(condition: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    predicate::check(condition, tables)?;
     let mut conditions = selections(filter, Some(condition));
     conditions.push(Condition::chooses(and(filter, Expr::IsFalse(Box::new(condition.clone()))), false));
     conditions.push(Condition::chooses(and(filter, Expr::IsNull(Box::new(condition.clone()))), false));
     Ok(conditions)
 }
 
-/// `count(DISTINCT identifier)`.
-fn distinct(function: &AggregateFunction, filter: Option<&Expr>, ground: &Ground) -> Result<Passed, Refusal> {
+/// Checks an aggregate with DISTINCT: `count(DISTINCT identifier)` passes.
+fn distinct(
+    function: &AggregateFunction,
+    arguments: Arguments,
+    filter: Option<&Expr>,
+    tables: &BaseTables,
+) -> Result<Passed, Refusal> {
     let name = function.func.name();
     let refused = |subject: String| {
-        Refusal::new(Code::AggregateFunction, format!("{name}(DISTINCT ...) tells of values that few people have"))
+        Refusal::new(Code::AggregateFunction, format!("{name}(DISTINCT ...) shows values that few people have"))
             .with_rule("over non-public data only identifiers are counted DISTINCT")
             .with_subject(subject)
             .with_remedy("group by the column, if it is a dimension, and count the groups that are released")
     };
     let column = match &function.params.args[..] {
-        [Expr::Column(column)] if name == "count" => column,
-        [arg] => return Err(refused(arg.column_refs().iter().map(|c| ground.name(c)).collect::<Vec<_>>().join(", "))),
+        [Expr::Column(column)] if arguments == Arguments::Count => column,
+        [arg] => return Err(refused(arg.column_refs().iter().map(|c| tables.name(c)).collect::<Vec<_>>().join(", "))),
         _ => return Err(refused(name.to_owned())),
     };
-    if ground.class(column) != ColumnClass::Identifier {
-        return Err(refused(ground.name(column)));
+    if tables.class(column) != ColumnClass::Identifier {
+        return Err(refused(tables.name(column)));
     }
     let mut conditions = selections(filter, None);
-    let is_unit = ground.leaf(column).and_then(super::ground::Leaf::unit_column) == Some(column.name.as_str());
+    let is_unit = tables.leaf(column).and_then(super::base::Leaf::unit_column) == Some(column.name.as_str());
     if !is_unit {
         conditions.extend(presence(filter, given(&Expr::Column(column.clone())), BTreeSet::new(), true));
     }

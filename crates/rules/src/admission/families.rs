@@ -1,4 +1,4 @@
-//! Which conditions of one fragment can be set against each other, so that their differences must hold enough units too.
+//! Families of conditions that can be set against each other, so that their differences must hold enough units too.
 //!
 //! Two totals of one cell, one over the rows that meet `a` and one over those that meet `a AND NOT b`, differ by the rows
 //! of `a AND b`. Three and more conditions can be added and subtracted in many ways; but whatever is done with them, rows
@@ -12,26 +12,47 @@
 
 use std::collections::BTreeSet;
 
-use super::shape::Condition;
+use datafusion::logical_expr::Expr;
+
+/// One condition inside an aggregate: a `FILTER`, a `CASE` that keeps or drops, an argument that can be NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// A boolean expression over the schema of the aggregate's input. A row meets it only if it is TRUE: NULL is not met.
+    pub met: Expr,
+    /// True if the units with a row that does not meet it must be none or enough, too.
+    pub complement: bool,
+    /// True if it selects rows by attributes of people, and not only by whether a measure was taken.
+    pub chooses: bool,
+    /// The measures whose sums over the rows that meet it are released, by table and column.
+    pub measures: BTreeSet<String>,
+}
+
+impl Condition {
+    /// Makes a condition that selects rows: a `FILTER`, a `CASE`, a NULL that tells something of somebody.
+    #[must_use]
+    pub fn chooses(met: Expr, complement: bool) -> Self {
+        Self { met, complement, chooses: true, measures: BTreeSet::new() }
+    }
+}
 
 /// Conditions whose totals add up the same thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
-    /// Their places among the conditions of the fragment, ascending.
+    /// Indexes into the conditions of the fragment, ascending.
     pub conditions: Vec<usize>,
-    /// Whether the rows that meet none of them are a part, too.
+    /// True if the rows that meet none of the conditions are a part, too.
     pub rest: bool,
 }
 
 impl Family {
-    /// Whether it holds more than one condition, so that there are differences to count.
+    /// Returns true if the family holds more than one condition, so that there are differences to count.
     #[must_use]
     pub fn divides(&self) -> bool {
         self.conditions.len() > 1
     }
 }
 
-/// The families of a fragment's conditions: those that choose rows, and those of each set of connected measures.
+/// Returns the families of a fragment's conditions: those that select rows, and those of each set of connected measures.
 pub(super) fn families(conditions: &[Condition]) -> Vec<Family> {
     let mut families = Vec::new();
     let chosen: Vec<usize> = indexes(conditions, |condition| condition.chooses);

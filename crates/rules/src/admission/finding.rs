@@ -1,4 +1,4 @@
-//! What `EXPLAIN POLICY` shows: one line for each column and operator, with the rule that decides on it.
+//! Findings of `EXPLAIN POLICY`: a line for each column and operator, with the rule that decides on it.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use wanqu_model::names::{JurisdictionId, ResourceName};
 /// One rule applied to one column or operator of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyFinding {
-    /// Whose rule.
+    /// Jurisdiction whose rule it is.
     pub owner: JurisdictionId,
-    /// What the query does: `GROUP BY`, `WHERE`, `sum`, `JOIN`.
+    /// Part of the query: `GROUP BY`, `WHERE`, `sum`, `JOIN`.
     pub operator: String,
     /// The column, as `gba.health.visits.sex`, or the expression or operator itself.
     pub subject: String,
@@ -20,15 +20,15 @@ pub struct PolicyFinding {
     pub class: Option<ColumnClass>,
     /// The rule, in words.
     pub rule: String,
-    /// Whether it lets the query pass.
+    /// True if the rule admits it.
     pub admitted: bool,
-    /// What to do instead, where it does not.
+    /// Query to ask instead, if it is refused.
     pub remedy: Option<String>,
     /// The policies that hold for the column's table.
     pub policies: Vec<ResourceName>,
 }
 
-/// The findings as a table: owner, operator, subject, class, verdict, rule, remedy, policies.
+/// Returns the findings as a table: owner, operator, subject, class, verdict, rule, remedy, policies.
 #[must_use]
 pub fn to_batch(findings: &[PolicyFinding]) -> RecordBatch {
     let column = |text: &dyn Fn(&PolicyFinding) -> Option<String>| -> ArrayRef {

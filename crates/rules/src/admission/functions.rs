@@ -9,26 +9,26 @@ use datafusion::logical_expr::Expr;
 
 use super::growth;
 
-/// What the arguments of a function must be.
+/// Form that the arguments of a function must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arguments {
     /// Anything that is itself allowed.
     Any,
-    /// All but the first are literals.
+    /// All after the first are literals.
     FirstThenLiterals,
     /// Literals, and no negative length: a negative one is an error.
     Substring,
     /// Literals, and a position that is not zero: zero is an error.
     SplitPart,
-    /// A part of a date that there is, then anything.
+    /// A known part of a date, then anything.
     DatePart,
-    /// A unit that there is, then a column or a cast of one: near the ends of time truncating fails, and arithmetic could
-    /// bring a value there.
+    /// A known unit of time, then a column or a cast of one: near the ends of time truncating fails, and arithmetic could
+    /// move a value there.
     DateTrunc,
-    /// A width that is one, then anything, then a point in time.
+    /// A literal interval above zero, then anything, then a literal time.
     DateBin,
     /// A float, or a column as it is, then literals: at the ends of their ranges integers and decimals overflow, and
-    /// arithmetic could bring a value there.
+    /// arithmetic could move a value there.
     Rounding,
 }
 
@@ -86,13 +86,13 @@ pub(super) const ALLOWED: &[Allowed] = &[
     f("trunc", Arguments::Rounding),
 ];
 
-/// The entry of a function, if it is allowed.
+/// Returns the entry of a function; `None` if it is not allowed.
 pub(super) fn allowed(name: &str) -> Option<&'static Allowed> {
     ALLOWED.iter().find(|entry| entry.name == name)
 }
 
 impl Arguments {
-    /// Whether the arguments are as they must be. `is_float` tells the type of an argument.
+    /// Returns true if arguments have this form. `is_float` tells whether an argument is a float.
     pub fn hold(self, args: &[Expr], is_float: impl Fn(&Expr) -> bool) -> bool {
         let literal = |e: &Expr| matches!(e, Expr::Literal(..));
         let rest_literal = |args: &[Expr]| args.iter().skip(1).all(literal);
@@ -120,7 +120,7 @@ impl Arguments {
         }
     }
 
-    /// What the arguments must be, in words.
+    /// Returns the form in words, for a refusal's rule.
     pub fn rule(self) -> &'static str {
         match self {
             Self::Any => "its arguments are allowed expressions",
@@ -147,17 +147,18 @@ impl Arguments {
 /// Units of time.
 const UNITS: &[&str] =
     &["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond"];
-/// What else there is of a date.
+/// Other parts of a date.
 const PARTS: &[&str] = &["doy", "dow", "isodow", "isoyear", "epoch"];
 
-/// Whether an expression is one of these words. Another word fails, and not before a row is there for which it is needed.
+/// Returns true if an expression is one of these words as a literal. With another word the function fails, and only where
+/// some row needs it.
 fn is_word_of(expr: &Expr, words: &[&[&str]]) -> bool {
     let Expr::Literal(value, _) = expr else { return false };
     let Some(word) = growth::text(value) else { return false };
     words.iter().any(|words| words.iter().any(|known| known.eq_ignore_ascii_case(word)))
 }
 
-/// Whether an expression is a length of time that a calendar can be divided by.
+/// Returns true if an expression is a literal interval into which a calendar can be divided.
 fn is_width(expr: &Expr) -> bool {
     let Expr::Literal(value, _) = expr else { return false };
     match value {
@@ -173,7 +174,7 @@ fn is_width(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression is a literal point in time, a cast of one included.
+/// Returns true if an expression is a literal point in time, a cast of one included.
 fn is_point(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(value, _) => !value.is_null() && value.data_type().is_temporal(),
@@ -183,7 +184,7 @@ fn is_point(expr: &Expr) -> bool {
     }
 }
 
-/// An integer literal.
+/// Returns the value of an integer literal.
 fn integer(expr: &Expr) -> Option<i64> {
     match expr {
         Expr::Literal(ScalarValue::Int64(value), _) => *value,
@@ -192,7 +193,7 @@ fn integer(expr: &Expr) -> Option<i64> {
     }
 }
 
-/// Whether a value is a column's own, or cast so that it keeps its value (a cast that may not is a `TRY_CAST` here).
+/// Returns true if an expression is a column or a literal, below casts that keep its value (others are `TRY_CAST` here).
 fn is_untouched(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) | Expr::Literal(..) => true,
@@ -201,8 +202,8 @@ fn is_untouched(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a value lies where the data put it: a column, a cast of one, or its time truncated. Arithmetic could move a
-/// value to where a function fails.
+/// Returns true if an expression is a column, a cast of one, or its time truncated. Arithmetic could move a value to
+/// where a function fails.
 pub(super) fn is_steady(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) | Expr::Literal(..) => true,
@@ -215,7 +216,7 @@ pub(super) fn is_steady(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression is NULL wherever its columns are: a column, or a cast of one.
+/// Returns true if an expression is NULL wherever its columns are: a column, or a cast of one.
 pub(super) fn is_strict(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) => true,
@@ -225,7 +226,7 @@ pub(super) fn is_strict(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression is a part of one column and chooses nothing: a column, or one of a few functions of it.
+/// Returns true if an expression is a column, or one of a few functions of one column that do not choose between values.
 pub(super) fn is_plain(expr: &Expr) -> bool {
     const PLAIN: &[&str] =
         &["btrim", "date_bin", "date_part", "date_trunc", "left", "lower", "right", "substr", "upper"];

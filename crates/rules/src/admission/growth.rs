@@ -1,18 +1,18 @@
-//! How long a text can become by an expression. A text that grows without bound takes memory that no pool counts, where and
-//! only where somebody's record is the one that makes it grow.
+//! Bounds on the length of texts that an expression makes. A text that grows without bound takes memory that no pool
+//! counts, and does so only if some record makes it grow: whoever asks could see that.
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
-/// How many times as long as the columns' texts a text may become.
+/// Greatest length of a text, as a multiple of the columns' texts.
 const MAX_TIMES: u64 = 8;
 
-/// How many bytes may be added besides.
+/// Bytes that may be added besides.
 const MAX_BYTES: u64 = 1024;
 
-/// What a value takes that is no text, written out.
+/// Bytes of a value that is no text, written out.
 const WRITTEN: u64 = 64;
 
 /// A bound of a text's length: so many times the longest text of a column, and so many bytes.
@@ -40,7 +40,7 @@ impl Length {
     }
 }
 
-/// Refuses an expression some part of which may become too long.
+/// Refuses an expression of which some part may become too long.
 pub(super) fn check(expr: &Expr) -> Result<(), Refusal> {
     let mut lengths = Lengths::default();
     match expr.visit(&mut lengths) {
@@ -56,7 +56,7 @@ pub(super) fn check(expr: &Expr) -> Result<(), Refusal> {
     }
 }
 
-/// The bounds of the parts that were seen, as their parents come to need them.
+/// Walk that computes the bound of each part of an expression from those of its own parts.
 #[derive(Default)]
 struct Lengths {
     done: Vec<Length>,
@@ -99,7 +99,7 @@ fn length(expr: &Expr, parts: &[Length]) -> Length {
                     Expr::Literal(value, _) => text(value).map_or(0, |text| text.len() as u64),
                     _ => u64::MAX,
                 };
-                // Whether an empty text is found between all characters is the engine's affair.
+                // An empty text may be found between all characters.
                 let factor = match bytes(from) {
                     0 => bytes(to).saturating_add(1),
                     from => bytes(to).div_ceil(from).max(1),
@@ -108,7 +108,7 @@ fn length(expr: &Expr, parts: &[Length]) -> Length {
             }
             _ => longest(),
         },
-        // Truths and numbers are short, whatever they are about.
+        // Booleans and numbers are short, however long the texts are that they are computed from.
         Expr::BinaryExpr(_)
         | Expr::Between(_)
         | Expr::InList(_)
@@ -121,12 +121,12 @@ fn length(expr: &Expr, parts: &[Length]) -> Length {
     }
 }
 
-/// Whether an expression is a literal text of more than so many bytes.
+/// Returns true if an expression is a literal text of more than so many bytes.
 pub(super) fn is_longer(expr: &Expr, bytes: usize) -> bool {
     matches!(expr, Expr::Literal(value, _) if text(value).is_some_and(|text| text.len() > bytes))
 }
 
-/// The text of a literal, if it is one.
+/// Returns the text of a literal; `None` if it is no text.
 pub(super) fn text(value: &ScalarValue) -> Option<&str> {
     match value {
         ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => text.as_deref(),

@@ -13,34 +13,35 @@ use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, LogicalPlanBuilder, Operator, lit};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions;
-use super::ground::Ground;
 use super::judge::Judge;
+use super::node::Node;
 use super::predicate::unit_link;
-use super::tree::Node;
 
 /// One side of a join, as its rules see it.
 pub(super) struct Side {
     leaves: std::ops::Range<usize>,
-    /// How many non-public tables are on it.
+    /// Number of non-public tables on it.
     protected: usize,
-    /// Whether a column of it is more than a base column.
+    /// True if a column of it is computed, and not a base column as it is.
     computed: bool,
     plan: LogicalPlan,
 }
 
 impl Side {
-    pub fn new(node: &Node, ground: &Ground) -> Self {
+    /// Describes one input of a join.
+    pub fn new(node: &Node, tables: &BaseTables) -> Self {
         let leaves = node.leaves.clone();
-        let protected = leaves.clone().filter(|i| ground.leaves.get(*i).is_none_or(|leaf| !leaf.public)).count();
+        let protected = leaves.clone().filter(|i| tables.leaves.get(*i).is_none_or(|leaf| !leaf.public)).count();
         let computed = node.columns.iter().any(|c| !functions::is_strict(&c.expr));
         Self { leaves, protected, computed, plan: node.plan.clone() }
     }
 
-    /// Whether an expression reads columns of this side, and no others.
+    /// Returns true if an expression reads columns of this side, and no others.
     fn owns(&self, expr: &Expr) -> bool {
         let columns = expr.column_refs();
-        !columns.is_empty() && columns.iter().all(|c| Ground::index(c).is_some_and(|i| self.leaves.contains(&i)))
+        !columns.is_empty() && columns.iter().all(|c| BaseTables::index(c).is_some_and(|i| self.leaves.contains(&i)))
     }
 }
 
@@ -62,8 +63,8 @@ pub(super) fn check(
                 (false, true) => lookup(right, left, met, judge),
             }
         }
-        JoinType::LeftSemi | JoinType::LeftAnti => hidden(left, right, met, &judge.ground),
-        JoinType::RightSemi | JoinType::RightAnti => hidden(right, left, met, &judge.ground),
+        JoinType::LeftSemi | JoinType::LeftAnti => hidden(left, right, met, &judge.tables),
+        JoinType::RightSemi | JoinType::RightAnti => hidden(right, left, met, &judge.tables),
         JoinType::LeftMark | JoinType::RightMark => Err(refused("a mark join", "use LEFT SEMI JOIN or LEFT ANTI JOIN")),
     }?;
     if join.null_aware {
@@ -79,7 +80,7 @@ fn refused(what: &str, remedy: &str) -> Refusal {
         .with_remedy(remedy)
 }
 
-/// Equalities between the two sides, as (expression of `a`, expression of `b`).
+/// Returns the equalities between the two sides, as (expression of `a`, expression of `b`).
 fn keys(a: &Side, b: &Side, met: &[Expr]) -> Vec<(Expr, Expr)> {
     let mut keys = Vec::new();
     for condition in met {
@@ -97,16 +98,16 @@ fn keys(a: &Side, b: &Side, met: &[Expr]) -> Vec<(Expr, Expr)> {
     keys
 }
 
-/// Two non-public tables.
+/// Checks a join of two non-public tables.
 fn linked(left: &Side, right: &Side, met: &[Expr], judge: &Judge<'_>) -> Result<(), Refusal> {
-    let ground = &judge.ground;
+    let tables = &judge.tables;
     let across = keys(left, right, met);
     if across.is_empty() {
         return Err(refused("a join without equal keys", "join on the privacy unit: ON a.unit = b.unit"));
     }
     let by_unit = met.iter().any(|c| {
-        unit_link(c, ground).is_some_and(|(l, r)| {
-            let side = |s: &Side, c| Ground::index(c).is_some_and(|i| s.leaves.contains(&i));
+        unit_link(c, tables).is_some_and(|(l, r)| {
+            let side = |s: &Side, c| BaseTables::index(c).is_some_and(|i| s.leaves.contains(&i));
             side(left, l) && side(right, r) || side(right, l) && side(left, r)
         })
     });
@@ -114,11 +115,11 @@ fn linked(left: &Side, right: &Side, met: &[Expr], judge: &Judge<'_>) -> Result<
         return Ok(());
     }
     Err(refused("a join of people by a dimension", "join on the privacy unit: ON a.unit = b.unit").with_rule(
-        "two non-public tables are joined by identifiers: joined by a dimension, each group of one would weigh the other",
+        "two non-public tables are joined by identifiers: a join on a dimension multiplies the rows of one by those of the other",
     ))
 }
 
-/// A non-public table and a public one, which must not multiply its rows.
+/// Checks a join of a non-public table with a public one, which must not multiply its rows.
 fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) -> Result<(), Refusal> {
     let keys = keys(protected, public, met);
     if judge.counts_units() {
@@ -127,7 +128,7 @@ fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) 
                 "a computed join key",
                 "join on a column, or its date_trunc, date_part, substr or upper",
             )
-            .with_rule("a key that chooses between values of a public table would choose weights"));
+            .with_rule("the key of a join with a public table is a column or a simple function of one: other keys let the query choose weights"));
         }
         let own: Vec<Expr> = met.iter().filter(|c| public.owns(c)).cloned().collect();
         let public_keys: Vec<Expr> = keys.into_iter().map(|(_, key)| key).collect();
@@ -139,7 +140,7 @@ fn lookup(protected: &Side, public: &Side, met: &[Expr], judge: &mut Judge<'_>) 
     Ok(())
 }
 
-/// The plan that finds a key which occurs more than once.
+/// Returns a plan that finds a key which occurs more than once.
 fn repeated_keys(public: &LogicalPlan, own: Vec<Expr>, mut keys: Vec<Expr>) -> datafusion::common::Result<LogicalPlan> {
     keys.sort_by_key(ToString::to_string);
     keys.dedup();
@@ -155,15 +156,15 @@ fn repeated_keys(public: &LogicalPlan, own: Vec<Expr>, mut keys: Vec<Expr>) -> d
     counted.filter(datafusion::logical_expr::col("n").gt(lit(1_i64)))?.limit(0, Some(1))?.build()
 }
 
-/// A semi- or anti-join: `inner` decides which rows of `outer` stay, and is not seen.
-fn hidden(outer: &Side, inner: &Side, met: &[Expr], ground: &Ground) -> Result<(), Refusal> {
+/// Checks a semi- or anti-join: `inner` decides which rows of `outer` stay, and is not in the result.
+fn hidden(outer: &Side, inner: &Side, met: &[Expr], tables: &BaseTables) -> Result<(), Refusal> {
     if inner.protected == 0 {
         return Ok(());
     }
-    let is_unit = |c| ground.leaf(c).and_then(super::ground::Leaf::unit_column) == Some(c.name.as_str());
+    let is_unit = |c| tables.leaf(c).and_then(super::base::Leaf::unit_column) == Some(c.name.as_str());
     let by_unit = met.iter().any(|condition| {
-        unit_link(condition, ground).is_some_and(|(l, r)| {
-            let on = |s: &Side, c| Ground::index(c).is_some_and(|i| s.leaves.contains(&i));
+        unit_link(condition, tables).is_some_and(|(l, r)| {
+            let on = |s: &Side, c| BaseTables::index(c).is_some_and(|i| s.leaves.contains(&i));
             is_unit(l) && is_unit(r) && (on(outer, l) && on(inner, r) || on(outer, r) && on(inner, l))
         })
     });
@@ -174,29 +175,29 @@ fn hidden(outer: &Side, inner: &Side, met: &[Expr], ground: &Ground) -> Result<(
     let what =
         if single { "a semi-join that is not by privacy unit" } else { "a semi-join with several non-public tables" };
     Err(refused(what, "join on the privacy unit of both tables, or use a plain JOIN").with_rule(
-        "who is hidden in IN, EXISTS or a semi-join must be who is counted: unit = unit, with one non-public table on the hidden side",
+        "IN, EXISTS and semi-joins over non-public tables compare the privacy units of both sides, with one non-public table inside",
     ))
 }
 
-/// `outer IN (inner)`, or `NOT IN`: `equality` compares the two.
+/// Checks `outer IN (inner)`, or `NOT IN`; `equality` compares the two.
 pub(super) fn member(
     outer: &Side,
     inner: &Side,
     equality: &Expr,
     negated: bool,
-    ground: &Ground,
+    tables: &BaseTables,
 ) -> Result<(), Refusal> {
     if negated && inner.protected > 0 {
         return Err(refused(
             "NOT IN",
             "write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit",
         )
-        .with_rule("one record without an identifier would empty the whole answer of NOT IN, and so tell that it exists"));
+        .with_rule("one record without an identifier would empty the answer of NOT IN, and so reveal that it exists"));
     }
-    hidden(outer, inner, std::slice::from_ref(equality), ground)
+    hidden(outer, inner, std::slice::from_ref(equality), tables)
 }
 
-/// Below an outer join a missing row is NULL in every column; an expression computed there would have to be, too.
+/// Refuses computed columns on a side that an outer join fills with NULL: an expression may give something else of NULL.
 fn computed_below_outer(join_type: JoinType, left: &Side, right: &Side) -> Result<(), Refusal> {
     let filled: &[&Side] = match join_type {
         JoinType::Left => &[right],

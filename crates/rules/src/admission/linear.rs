@@ -13,13 +13,13 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions::is_steady;
-use super::ground::Ground;
 use crate::catalog::cast;
 
-/// Coefficients lie between 1 / this and this.
+/// Greatest coefficient; the least is its inverse.
 const MAX_COEFFICIENT: f64 = 1e6;
-/// A constant is at most so many times the least coefficient.
+/// Greatest constant, as a multiple of the least coefficient.
 const MAX_RATIO: f64 = 1e9;
 
 /// A part of an affine form.
@@ -38,12 +38,12 @@ enum Term {
 pub(super) struct Linear {
     terms: Vec<(f64, Term)>,
     constant: f64,
-    /// Whether a text was read as a number, so that NULL says something of the text.
+    /// True if a text was cast to a number, so that NULL tells something of the text.
     parsed: bool,
 }
 
 impl Linear {
-    /// The columns that it reads.
+    /// Returns the columns of the form.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
         self.terms.iter().flat_map(|(_, term)| match term {
             Term::One(column) => vec![column],
@@ -51,12 +51,12 @@ impl Linear {
         })
     }
 
-    /// Whether it is a number alone.
+    /// Returns true if the form has no column.
     pub fn is_constant(&self) -> bool {
         self.terms.is_empty()
     }
 
-    /// The one column that it is, apart from a coefficient and a constant.
+    /// Returns the column of a form of one column, whatever its coefficient and constant; `None` for another form.
     pub fn single(&self) -> Option<&Column> {
         match &self.terms[..] {
             [(_, Term::One(column))] => Some(column),
@@ -64,14 +64,14 @@ impl Linear {
         }
     }
 
-    /// Whether a product is in it.
+    /// Returns true if a term is a product.
     pub fn has_product(&self) -> bool {
         self.terms.iter().any(|(_, term)| matches!(term, Term::Two(..)))
     }
 
-    /// Whether a NULL of it says something of somebody beyond a measure that was not taken.
-    pub fn null_tells(&self, ground: &Ground) -> bool {
-        self.parsed || self.columns().any(|c| !ground.is_gap(c))
+    /// Returns true if a NULL tells more of somebody than that a measure was not taken.
+    pub fn null_tells(&self, tables: &BaseTables) -> bool {
+        self.parsed || self.columns().any(|c| !tables.is_gap(c))
     }
 
     fn scaled(mut self, by: f64) -> Self {
@@ -112,14 +112,14 @@ fn refused(what: &str, remedy: &str) -> Refusal {
 }
 
 /// Reads an argument over base columns as a linear form.
-pub(super) fn linear(expr: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
+pub(super) fn linear(expr: &Expr, tables: &BaseTables) -> Result<Linear, Refusal> {
     match expr {
-        Expr::Column(column) => one(column, ground),
+        Expr::Column(column) => one(column, tables),
         Expr::Literal(value, _) => Linear { constant: number(value)?, ..Linear::default() }.bounded(),
-        Expr::Cast(cast) => cast_of(&cast.expr, cast.field.data_type(), ground),
-        Expr::TryCast(cast) => cast_of(&cast.expr, cast.field.data_type(), ground),
-        Expr::Negative(inner) => Ok(linear(inner, ground)?.scaled(-1.0)),
-        Expr::BinaryExpr(binary) => binary_form(binary, ground),
+        Expr::Cast(cast) => cast_of(&cast.expr, cast.field.data_type(), tables),
+        Expr::TryCast(cast) => cast_of(&cast.expr, cast.field.data_type(), tables),
+        Expr::Negative(inner) => Ok(linear(inner, tables)?.scaled(-1.0)),
+        Expr::BinaryExpr(binary) => binary_form(binary, tables),
         Expr::Case(_) => Err(refused(
             "a CASE that chooses between values",
             "group by the column, or write CASE WHEN condition THEN measure END",
@@ -132,10 +132,10 @@ pub(super) fn linear(expr: &Expr, ground: &Ground) -> Result<Linear, Refusal> {
     }
 }
 
-fn one(column: &Column, ground: &Ground) -> Result<Linear, Refusal> {
-    let numeric = ground.type_of(&Expr::Column(column.clone())).is_some_and(|t| t.is_numeric());
+fn one(column: &Column, tables: &BaseTables) -> Result<Linear, Refusal> {
+    let numeric = tables.type_of(&Expr::Column(column.clone())).is_some_and(|t| t.is_numeric());
     if !numeric {
-        let name = ground.name(column);
+        let name = tables.name(column);
         return Err(refused("a column that is not a number", "count it, or group by it if it is a dimension")
             .with_subject(name));
     }
@@ -149,34 +149,34 @@ fn number(value: &ScalarValue) -> Result<f64, Refusal> {
     }
 }
 
-fn cast_of(inner: &Expr, target: &DataType, ground: &Ground) -> Result<Linear, Refusal> {
-    let from = ground.type_of(inner);
+fn cast_of(inner: &Expr, target: &DataType, tables: &BaseTables) -> Result<Linear, Refusal> {
+    let from = tables.type_of(inner);
     let is = |test: fn(&DataType) -> bool| from.as_ref().is_some_and(test);
     match inner {
         Expr::Literal(value, _) => Linear { constant: number(value)?, ..Linear::default() }.bounded(),
         Expr::Column(column) if is(DataType::is_string) && target.is_numeric() => {
             Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], parsed: true, ..Linear::default() })
         }
-        _ if from.is_some_and(|from| cast::is_exact(&from, target)) => linear(inner, ground),
+        _ if from.is_some_and(|from| cast::is_exact(&from, target)) => linear(inner, tables),
         _ => Err(refused("a cast that does not keep every value", "cast to DOUBLE, or to a wider decimal")),
     }
 }
 
-fn binary_form(binary: &BinaryExpr, ground: &Ground) -> Result<Linear, Refusal> {
+fn binary_form(binary: &BinaryExpr, tables: &BaseTables) -> Result<Linear, Refusal> {
     let BinaryExpr { left, op, right } = binary;
     if let (Operator::Minus, Expr::Column(a), Expr::Column(b)) = (op, left.as_ref(), right.as_ref())
-        && [left, right].iter().all(|side| ground.type_of(side) == Some(DataType::Date32) && is_steady(side))
+        && [left, right].iter().all(|side| tables.type_of(side) == Some(DataType::Date32) && is_steady(side))
     {
         return Ok(Linear { terms: vec![(1.0, Term::Days(a.clone(), b.clone()))], ..Linear::default() });
     }
-    let (l, r) = (linear(left, ground)?, linear(right, ground)?);
+    let (l, r) = (linear(left, tables)?, linear(right, tables)?);
     match op {
         Operator::Plus => l.plus(r).bounded(),
         Operator::Minus => l.plus(r.scaled(-1.0)).bounded(),
         Operator::Multiply if l.is_constant() => r.scaled(l.constant).bounded(),
         Operator::Multiply if r.is_constant() => l.scaled(r.constant).bounded(),
-        Operator::Multiply => product(&l, &r, ground),
-        Operator::Divide if r.is_constant() && is_float(left, ground) => l.scaled(1.0 / r.constant).bounded(),
+        Operator::Multiply => product(&l, &r, tables),
+        Operator::Divide if r.is_constant() && is_float(left, tables) => l.scaled(1.0 / r.constant).bounded(),
         Operator::Divide if r.is_constant() => {
             Err(refused("a division that drops a remainder", "CAST the measure to DOUBLE before dividing it"))
         }
@@ -184,12 +184,12 @@ fn binary_form(binary: &BinaryExpr, ground: &Ground) -> Result<Linear, Refusal> 
     }
 }
 
-fn is_float(expr: &Expr, ground: &Ground) -> bool {
-    ground.type_of(expr).is_some_and(|t| t.is_floating())
+fn is_float(expr: &Expr, tables: &BaseTables) -> bool {
+    tables.type_of(expr).is_some_and(|t| t.is_floating())
 }
 
-/// A product of two measures, or of a measure and a column of a registered public table.
-fn product(left: &Linear, right: &Linear, ground: &Ground) -> Result<Linear, Refusal> {
+/// Returns a product of two measures, or of a measure and a column of a registered public table.
+fn product(left: &Linear, right: &Linear, tables: &BaseTables) -> Result<Linear, Refusal> {
     let bare = |form: &Linear| match &form.terms[..] {
         [(coefficient, Term::One(column))] if form.constant == 0.0 => Some((*coefficient, column.clone())),
         _ => None,
@@ -198,8 +198,8 @@ fn product(left: &Linear, right: &Linear, ground: &Ground) -> Result<Linear, Ref
         return Err(refused("a product of more than two measures", "multiply two measures as they are"));
     };
     for column in [&x, &y] {
-        if ground.is_protected(column) && ground.class(column) != ColumnClass::Measure {
-            let name = ground.name(column);
+        if tables.is_protected(column) && tables.class(column) != ColumnClass::Measure {
+            let name = tables.name(column);
             return Err(refused("a factor that is not a measure", "group by the column instead of multiplying by it")
                 .with_rule("a factor is a measure, or a column of a registered public table: other factors are weights that pack small cells into one sum")
                 .with_subject(name));
@@ -209,11 +209,11 @@ fn product(left: &Linear, right: &Linear, ground: &Ground) -> Result<Linear, Ref
 }
 
 /// Makes 32-bit columns and literals of an argument 64 bits wide, so that arithmetic does not wrap row by row.
-pub(super) fn widened(expr: Expr, ground: &Ground) -> Expr {
+pub(super) fn widened(expr: Expr, tables: &BaseTables) -> Expr {
     let narrow = |t: Option<DataType>| matches!(t, Some(DataType::Int8 | DataType::Int16 | DataType::Int32));
     let wide = expr.clone().transform_up(|node| {
         Ok(match node {
-            Expr::Column(_) if narrow(ground.type_of(&node)) => {
+            Expr::Column(_) if narrow(tables.type_of(&node)) => {
                 Transformed::yes(Expr::Cast(Cast::new(Box::new(node), DataType::Int64)))
             }
             Expr::Literal(ref value, ref metadata) if narrow(Some(value.data_type())) => {
@@ -226,7 +226,7 @@ pub(super) fn widened(expr: Expr, ground: &Ground) -> Expr {
         })
     });
     match wide {
-        Ok(wide) if ground.type_of(&wide.data).is_some() => wide.data,
+        Ok(wide) if tables.type_of(&wide.data).is_some() => wide.data,
         _ => expr,
     }
 }

@@ -1,4 +1,4 @@
-//! Admission: whether this owner runs a fragment at all. Pure: values in, a decision out, no I/O.
+//! Admission: the decision whether this owner runs a fragment. Pure: values in, a decision out, no I/O.
 //!
 //! ```text
 //! envelope ─▶ permit   who asks, for which project and purpose, under which agreement
@@ -16,23 +16,27 @@
 //! ```
 //!
 //! Everything is an allow-list: kinds of plan nodes, kinds of expressions, functions, forms of an aggregate's argument.
-//! What is not known is refused, with the rule it hit and the nearest thing that would pass.
+//! Anything else is refused, with the rule that it breaks and the nearest query that would pass.
 
 mod admitted;
 mod aggregate;
+mod base;
+mod condition;
 mod families;
 mod finding;
 mod functions;
-mod ground;
 mod growth;
 mod join;
 mod judge;
+mod judgement;
 mod linear;
+mod node;
 mod permit;
 mod predicate;
 mod public;
 mod reads;
 mod record;
+mod refusals;
 mod remedy;
 mod scalar;
 mod shape;
@@ -45,8 +49,9 @@ pub(crate) mod testing;
 mod tests;
 
 pub use admitted::{AdmittedFragment, GrantedAgreement};
+pub use families::{Condition, Family};
 pub use finding::{PolicyFinding, to_batch};
-pub use shape::{Condition, Family, GatedShape, Judged, Judgement, Shape, aggregate_of};
+pub use shape::{GatedShape, Judged, Judgement, Shape, aggregate_of};
 
 use datafusion::logical_expr::LogicalPlan;
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +62,7 @@ use wanqu_model::refusal::Refusal;
 use crate::catalog::Catalog;
 use crate::envelope::Envelope;
 
-/// What an owner is asked, and by whom.
+/// Envelope that an owner received, and the peer that it came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The envelope, its signature already checked against the connection's certificate.
@@ -66,7 +71,7 @@ pub struct Request<'a> {
     pub peer: &'a JurisdictionId,
 }
 
-/// The whole decision at an owner. `catalog` is [`Catalog::owner`] of the same bundle and its own jurisdiction.
+/// Decides whether an owner runs a fragment. `catalog` is [`Catalog::owner`] of the same bundle and its own jurisdiction.
 ///
 /// # Errors
 /// The first rule that the request breaks, with its remedy.
@@ -108,9 +113,9 @@ pub fn admit(
     })
 }
 
-/// Classes and shape alone, without any agreement: for the planner at home before it sends a fragment (against
+/// Judges classes and shape alone, without any agreement: for the planner at home before it sends a fragment (against
 /// [`Catalog::owner`] of the owner asked), and for `EXPLAIN POLICY`.
 #[must_use]
 pub fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
-    crate::catalog::with_room(|| judge::judge(plan, owner))
+    crate::catalog::with_room(|| judgement::judge(plan, owner))
 }

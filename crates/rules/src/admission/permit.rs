@@ -1,4 +1,4 @@
-//! Who may ask, for what, under which agreement: everything an owner decides on besides the query itself.
+//! Permission to ask: the checks of envelope, requester, project, purpose and agreement, before the query itself is read.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::admitted::GrantedAgreement;
 use crate::catalog::CatalogTable;
 use crate::envelope::{ENVELOPE_VERSION, Envelope};
 
-/// How far the clocks of two nodes may be apart.
+/// Greatest difference between the clocks of two nodes.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 fn refusal(code: Code, message: &str, rule: &str, remedy: &str, bundle: &NodeBundle) -> Refusal {
     Refusal::new(code, message).with_rule(rule).with_remedy(remedy).with_owner(bundle.jurisdiction.clone())
 }
 
-/// Whether the envelope is for this node, from whom the connection says, and in time.
+/// Checks that an envelope is for this node, from the peer of the connection, and within its times.
 pub(super) fn envelope(request: &Request<'_>, bundle: &NodeBundle, now: Timestamp) -> Result<(), Refusal> {
     let Request { envelope, peer } = request;
     if envelope.version != ENVELOPE_VERSION {
@@ -67,8 +67,8 @@ pub(super) fn envelope(request: &Request<'_>, bundle: &NodeBundle, now: Timestam
     if !in_time {
         return Err(refusal(
             Code::Envelope,
-            "the envelope's times do not hold: it is past its deadline, or not made yet",
-            "an envelope is made before it is read, and read before its deadline",
+            "the envelope is past its deadline, or dated in the future",
+            "an envelope is issued before it is received, and received before its deadline",
             "ask again; if it happens again, compare the clocks of both nodes",
             bundle,
         ));
@@ -76,7 +76,8 @@ pub(super) fn envelope(request: &Request<'_>, bundle: &NodeBundle, now: Timestam
     Ok(())
 }
 
-/// Whether the project, requester and purpose hold, and under which agreement the non-public tables are covered.
+/// Checks project, requester and purpose for non-public tables. Returns the agreement that covers them; `None` for the
+/// owner's own researchers, who need none.
 pub(super) fn non_public(
     request: &Request<'_>,
     tables: &[Arc<CatalogTable>],
@@ -136,10 +137,10 @@ fn project<'a>(envelope: &Envelope, bundle: &'a NodeBundle) -> Result<&'a Projec
     let member = project.is_some_and(|project| project.subjects.contains(&envelope.requester));
     match project {
         Some(project) if member => Ok(project),
-        // Who is not in a project learns nothing of it, not even that there is one.
+        // One refusal for both: nobody outside a project learns that there is one.
         _ => Err(refusal(
             Code::Requester,
-            "the requester is not in such a project here",
+            "no project of this name lists the requester here",
             "non-public data is read by the subjects of a project that the owner knows",
             "have yourself added to the project's subjects, at the owner too",
             bundle,
@@ -161,7 +162,8 @@ fn purpose<'a>(envelope: &'a Envelope, project: &Project, bundle: &NodeBundle) -
     }
 }
 
-/// The agreement that the envelope relies on: from this jurisdiction to the one that asks, with the same content here.
+/// Returns the agreement that the envelope names: from this jurisdiction to the one that asks, with the same content
+/// here.
 fn agreement<'a>(envelope: &Envelope, bundle: &'a NodeBundle) -> Result<&'a Agreement, Refusal> {
     let (owner, asks) = (&bundle.jurisdiction, &envelope.from);
     let from_to = |a: &&Agreement, from: &JurisdictionId, to: &JurisdictionId| a.from == *from && a.to == *to;
@@ -175,7 +177,7 @@ fn agreement<'a>(envelope: &Envelope, bundle: &'a NodeBundle) -> Result<&'a Agre
         (_, None) if none && reversed => "the agreement between the two permits the other direction only",
         (_, None) if none => "there is no agreement between the two",
         (None, None) => "the envelope names no agreement",
-        (Some(_), None) => "the agreement that the envelope names is not the one that is held here",
+        (Some(_), None) => "the owner does not hold the agreement that the envelope names",
     };
     Err(refusal(
         Code::NoAgreement,
@@ -196,7 +198,9 @@ fn in_force(agreement: &Agreement, now: Timestamp, bundle: &NodeBundle) -> Resul
             ("the agreement has expired", "have both ends agree on a new one")
         }
         AgreementState::Active => return Ok(()),
-        AgreementState::Requested => ("the agreement has been asked for only", "have the other end agree to it"),
+        AgreementState::Requested => {
+            ("the agreement is requested, and the other end has not agreed to it", "ask the other end to agree to it")
+        }
         AgreementState::Agreed => ("the agreement is not in force yet", "have both ends make it active"),
         AgreementState::Suspended => ("the agreement is suspended", "ask its parties when it will be active again"),
         AgreementState::Terminated => ("the agreement has ended", "have both ends agree on a new one"),
@@ -205,7 +209,7 @@ fn in_force(agreement: &Agreement, now: Timestamp, bundle: &NodeBundle) -> Resul
     Err(refusal(Code::NoAgreement, message, &rule, remedy, bundle).with_subject(agreement.name.to_string()))
 }
 
-/// Every non-public table must be covered, by its own name or by the common table's that the fragment used.
+/// Checks that every non-public table is covered, by its own name or by the common table's that the fragment used.
 fn covered(agreement: &Agreement, tables: &[Arc<CatalogTable>], bundle: &NodeBundle) -> Result<(), Refusal> {
     for slice in tables.iter().flat_map(|table| &table.slices).filter(|slice| !slice.is_public()) {
         if !names_of(slice, bundle).any(|name| agreement.tables.contains(name)) {
@@ -222,7 +226,7 @@ fn covered(agreement: &Agreement, tables: &[Arc<CatalogTable>], bundle: &NodeBun
     Ok(())
 }
 
-/// The name that the fragment used, and the dataset's own.
+/// Returns the name that the fragment used, and the dataset's own.
 fn names_of<'a>(slice: &'a Slice, bundle: &'a NodeBundle) -> impl Iterator<Item = &'a TableRef> {
     let own = bundle
         .slices

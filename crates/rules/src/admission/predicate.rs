@@ -1,29 +1,29 @@
-//! Conditions over rows: WHERE, ON, FILTER, CASE WHEN. And which classes of columns may be used in which place.
+//! Conditions over rows (WHERE, ON, FILTER, CASE WHEN) and group keys: the classes of columns that each may read.
 
 use datafusion::common::Column;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::ground::Ground;
+use super::base::BaseTables;
 use super::{remedy, scalar};
 
 /// Checks a condition over base columns.
-pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
-    classes(expr, ground)?;
-    scalar::check(expr, ground)
+pub(super) fn check(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
+    classes(expr, tables)?;
+    scalar::check(expr, tables)
 }
 
 /// Checks a condition that rows of several tables must meet: equal to a column of another table, a measure would become
 /// a group key under that column's name.
-pub(super) fn across_tables(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+pub(super) fn across_tables(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     let columns = sorted(expr);
-    let Some(measure) = columns.iter().find(|c| ground.class(c) == ColumnClass::Measure) else { return Ok(()) };
-    let with_public = columns.iter().any(|c| !ground.is_protected(c));
+    let Some(measure) = columns.iter().find(|c| tables.class(c) == ColumnClass::Measure) else { return Ok(()) };
+    let with_public = columns.iter().any(|c| !tables.is_protected(c));
     let equality = matches!(expr, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq | Operator::IsNotDistinctFrom, .. }));
-    let several = columns.iter().any(|c| Ground::index(c) != Ground::index(measure));
+    let several = columns.iter().any(|c| BaseTables::index(c) != BaseTables::index(measure));
     if with_public || (equality && several) {
-        return Err(class_refusal(ColumnClass::Measure, measure, "compared with another table's column", ground)
+        return Err(class_refusal(ColumnClass::Measure, measure, "compared with another table's column", tables)
             .with_rule(
                 "a measure is no group key, and so not equal to another table's column, nor compared with a public one",
             )
@@ -33,56 +33,56 @@ pub(super) fn across_tables(expr: &Expr, ground: &Ground) -> Result<(), Refusal>
 }
 
 /// Checks that an expression reads no identifier and nothing sealed.
-pub(super) fn classes(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+pub(super) fn classes(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     for column in sorted(expr) {
-        match ground.class(&column) {
+        match tables.class(&column) {
             ColumnClass::Public | ColumnClass::Dimension | ColumnClass::Measure => {}
             ColumnClass::Identifier => {
-                return Err(class_refusal(ColumnClass::Identifier, &column, "computed with", ground)
+                return Err(class_refusal(ColumnClass::Identifier, &column, "computed with", tables)
                     .with_rule("an identifier is only counted DISTINCT, or joined with another identifier")
                     .with_remedy(format!(
                         "filter by dimensions and measures; count units with count(DISTINCT {})",
                         column.name
                     )));
             }
-            ColumnClass::Sealed => return Err(sealed(&column, ground)),
+            ColumnClass::Sealed => return Err(sealed(&column, tables)),
         }
     }
     Ok(())
 }
 
 /// Checks a group key over base columns.
-pub(super) fn group_key(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+pub(super) fn group_key(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     for column in sorted(expr) {
-        let class = ground.class(&column);
+        let class = tables.class(&column);
         match class {
             ColumnClass::Public | ColumnClass::Dimension => {}
             ColumnClass::Measure | ColumnClass::Identifier => {
-                return Err(class_refusal(class, &column, "a group key", ground)
+                return Err(class_refusal(class, &column, "a group key", tables)
                     .with_rule("group keys are built from dimensions and public columns")
-                    .with_remedy(remedy::for_group_key(class, &column.name, ground)));
+                    .with_remedy(remedy::for_group_key(class, &column.name, tables)));
             }
-            ColumnClass::Sealed => return Err(sealed(&column, ground)),
+            ColumnClass::Sealed => return Err(sealed(&column, tables)),
         }
     }
-    if ground.type_of(expr).is_none_or(|t| t.is_nested()) {
+    if tables.type_of(expr).is_none_or(|t| t.is_nested()) {
         return Err(Refusal::new(Code::ColumnClass, "a list is not a group key")
             .with_rule("group keys are single values")
             .with_subject("GROUP BY")
-            .with_remedy(remedy::grouped_count(ground)));
+            .with_remedy(remedy::grouped_count(tables)));
     }
-    scalar::check(expr, ground)
+    scalar::check(expr, tables)
 }
 
-/// The refusal of a sealed column.
-pub(super) fn sealed(column: &Column, ground: &Ground) -> Refusal {
-    class_refusal(ColumnClass::Sealed, column, "read", ground)
+/// Returns the refusal of a sealed column.
+pub(super) fn sealed(column: &Column, tables: &BaseTables) -> Refusal {
+    class_refusal(ColumnClass::Sealed, column, "read", tables)
         .with_rule("a sealed column is read by no query, not even to drop it; a column without a class is sealed")
         .with_remedy("leave the column out, and name columns instead of SELECT *")
 }
 
-fn class_refusal(class: ColumnClass, column: &Column, use_as: &str, ground: &Ground) -> Refusal {
-    let name = ground.name(column);
+fn class_refusal(class: ColumnClass, column: &Column, use_as: &str, tables: &BaseTables) -> Refusal {
+    let name = tables.name(column);
     let article = if class == ColumnClass::Identifier { "an" } else { "a" };
     Refusal::new(Code::ColumnClass, format!("{name} is {article} {class} column and may not be {use_as}"))
         .with_subject(name)
@@ -94,16 +94,16 @@ fn sorted(expr: &Expr) -> Vec<Column> {
     columns
 }
 
-/// The two sides of `identifier = identifier`, both bare columns of different non-public tables.
-pub(super) fn unit_link<'a>(expr: &'a Expr, ground: &Ground) -> Option<(&'a Column, &'a Column)> {
+/// Returns the two sides of `identifier = identifier`, if both are columns of different non-public tables.
+pub(super) fn unit_link<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<(&'a Column, &'a Column)> {
     let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = expr else { return None };
     let (Expr::Column(l), Expr::Column(r)) = (bare(left), bare(right)) else { return None };
-    let identifier = |c: &Column| ground.class(c) == ColumnClass::Identifier && ground.is_protected(c);
-    let linked = identifier(l) && identifier(r) && Ground::index(l) != Ground::index(r);
+    let identifier = |c: &Column| tables.class(c) == ColumnClass::Identifier && tables.is_protected(c);
+    let linked = identifier(l) && identifier(r) && BaseTables::index(l) != BaseTables::index(r);
     linked.then_some((l, r))
 }
 
-/// A column below casts that comparison put there: a cast to text of a text, for example.
+/// Strips the casts that a comparison puts around a column: a cast to text of a text, for example.
 fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(cast) => bare(&cast.expr),

@@ -1,4 +1,4 @@
-//! Queries over public tables alone: any query passes, as long as it is one.
+//! Queries over public tables alone: every SELECT passes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::finding::PolicyFinding;
 use super::shape::{Judged, Shape};
 use crate::catalog::CatalogTable;
 
-/// What `EXPLAIN POLICY` says of a public table.
+/// Returns the line of `EXPLAIN POLICY` for a public table.
 pub(super) fn finding(table: &CatalogTable, owner: &JurisdictionId) -> PolicyFinding {
     PolicyFinding {
         owner: owner.clone(),
@@ -26,7 +26,10 @@ pub(super) fn finding(table: &CatalogTable, owner: &JurisdictionId) -> PolicyFin
     }
 }
 
-/// A query over public tables: any query, as long as it is one.
+/// Admits a query over public tables.
+///
+/// # Errors
+/// A statement that is not a query.
 pub(super) fn judged(plan: LogicalPlan, tables: Vec<Arc<CatalogTable>>) -> Result<Judged, Refusal> {
     let mut refused = None;
     let walked = plan.apply_with_subqueries(|node| {

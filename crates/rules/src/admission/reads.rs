@@ -1,4 +1,4 @@
-//! What a plan reads, and the rule that holds for all of it.
+//! Tables that a plan reads, and the strictest of their rules.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +11,10 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use crate::catalog::{self, CatalogTable};
 
-/// Every table that a plan reads, in subqueries too; an error for a table that is not the catalog's.
+/// Returns every table that a plan reads, in subqueries too, each once and by name.
+///
+/// # Errors
+/// A table that is not the catalog's.
 pub(super) fn tables_of(plan: &LogicalPlan) -> Result<Vec<Arc<CatalogTable>>, Refusal> {
     let mut tables: Vec<Arc<CatalogTable>> = Vec::new();
     let mut foreign = false;
@@ -32,7 +35,7 @@ pub(super) fn tables_of(plan: &LogicalPlan) -> Result<Vec<Arc<CatalogTable>>, Re
     Ok(tables)
 }
 
-/// The strictest of the rules of all non-public slices; `None` if there is none.
+/// Returns the strictest of the rules of all non-public slices; `None` if there is none.
 pub(super) fn strictest_rule(tables: &[Arc<CatalogTable>]) -> Option<ReleaseRule> {
     let slices = tables.iter().flat_map(|table| &table.slices).filter(|slice| !slice.is_public());
     slices.map(|slice| slice.policy.clone()).reduce(|a, b| {

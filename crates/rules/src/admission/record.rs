@@ -1,4 +1,4 @@
-//! What is put on record while a plan is judged: every rule that admits, every rule that refuses.
+//! Record of a judgement: every rule that admits, and every rule that refuses.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ impl Judge<'_> {
     }
 
     fn class_named(&self, subject: &str) -> Option<ColumnClass> {
-        self.ground.leaves.iter().find_map(|leaf| {
+        self.tables.leaves.iter().find_map(|leaf| {
             let column = subject.strip_prefix(&leaf.table.name.to_string())?.strip_prefix('.')?;
             Some(leaf.table.class_of(column))
         })
@@ -47,14 +47,14 @@ impl Judge<'_> {
 
     /// Records that a column is admitted by a rule.
     pub(super) fn admit_column(&mut self, operator: &str, column: &Column, rule: &str) {
-        let slices = self.ground.leaf(column).map(|leaf| leaf.table.slices.clone()).unwrap_or_default();
+        let slices = self.tables.leaf(column).map(|leaf| leaf.table.slices.clone()).unwrap_or_default();
         let policies: BTreeSet<ResourceName> =
             slices.iter().filter(|s| !s.is_public()).flat_map(|s| s.policy.policies.iter().cloned()).collect();
         self.admit(PolicyFinding {
             owner: self.owner.clone(),
             operator: operator.to_owned(),
-            subject: self.ground.name(column),
-            class: Some(self.ground.class(column)),
+            subject: self.tables.name(column),
+            class: Some(self.tables.class(column)),
             rule: rule.to_owned(),
             admitted: true,
             remedy: None,

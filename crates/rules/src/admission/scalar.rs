@@ -1,4 +1,4 @@
-//! Which expressions may be computed over the rows of non-public tables: an allow-list of kinds, operators and
+//! Expressions that may be computed over the rows of non-public tables: an allow-list of kinds, operators and
 //! functions. None of them can fail on a value, and none gives different values for the same row.
 
 use arrow::datatypes::DataType;
@@ -7,12 +7,12 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::base::BaseTables;
 use super::functions::{allowed, is_steady};
-use super::ground::Ground;
 use super::growth;
 use crate::catalog::cast;
 
-/// The most values of one IN list.
+/// Most values of one IN list.
 const MAX_LIST: usize = 1_000;
 /// The longest pattern of LIKE, in bytes: it is made ready anew for each batch.
 const MAX_PATTERN: usize = 512;
@@ -26,10 +26,10 @@ const MAX_NANOS: i64 = MAX_DAYS as i64 * 86_400_000_000_000;
 const MAX_DIGITS: i16 = 38;
 
 /// Checks a whole expression over base columns.
-pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+pub(super) fn check(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     let mut refused = None;
     let walked = expr.apply(|node| {
-        Ok(match check_node(node, ground) {
+        Ok(match check_node(node, tables) {
             Ok(()) => TreeNodeRecursion::Continue,
             Err(refusal) => {
                 refused = Some(refusal);
@@ -44,7 +44,7 @@ pub(super) fn check(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
     }
 }
 
-fn check_node(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
+fn check_node(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     #[allow(deprecated, reason = "Expr::Wildcard is deprecated and still has to be refused")]
     match expr {
         Expr::Column(_)
@@ -59,9 +59,9 @@ fn check_node(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
         | Expr::IsNotTrue(_)
         | Expr::IsNotFalse(_)
         | Expr::IsNotUnknown(_) => Ok(()),
-        Expr::Between(between) => comparable(&[&between.expr], ground),
-        Expr::BinaryExpr(binary) => operator(binary, ground),
-        Expr::Negative(inner) => match ground.type_of(inner) {
+        Expr::Between(between) => comparable(&[&between.expr], tables),
+        Expr::BinaryExpr(binary) => operator(binary, tables),
+        Expr::Negative(inner) => match tables.type_of(inner) {
             Some(t) if t.is_numeric() => Ok(()),
             _ => Err(not_allowed("the negative of something that is not a number", "subtract dates from each other")),
         },
@@ -72,12 +72,12 @@ fn check_node(expr: &Expr, ground: &Ground) -> Result<(), Refusal> {
         }
         Expr::InList(list) if list.list.len() > MAX_LIST => Err(long_list(list.list.len())),
         Expr::InList(list) if list.list.iter().all(|e| matches!(e, Expr::Literal(..))) => {
-            comparable(&[&list.expr], ground)
+            comparable(&[&list.expr], tables)
         }
         Expr::InList(_) => Err(not_allowed("IN with values that are not literals", "write the comparisons with OR")),
-        Expr::Cast(cast) => castable(&cast.expr, cast.field.data_type(), ground),
-        Expr::TryCast(cast) => castable(&cast.expr, cast.field.data_type(), ground),
-        Expr::ScalarFunction(call) => function(call.name(), &call.args, ground),
+        Expr::Cast(cast) => castable(&cast.expr, cast.field.data_type(), tables),
+        Expr::TryCast(cast) => castable(&cast.expr, cast.field.data_type(), tables),
+        Expr::ScalarFunction(call) => function(call.name(), &call.args, tables),
         Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::SetComparison(_) => Err(not_allowed(
             "a subquery inside an expression",
             "write it as LEFT SEMI JOIN, LEFT ANTI JOIN or JOIN on the privacy unit",
@@ -122,7 +122,7 @@ fn long_pattern() -> Refusal {
         .with_remedy("compare with = or IN, or use starts_with")
 }
 
-fn function(name: &str, args: &[Expr], ground: &Ground) -> Result<(), Refusal> {
+fn function(name: &str, args: &[Expr], tables: &BaseTables) -> Result<(), Refusal> {
     let Some(entry) = allowed(name) else {
         let remedy = match name {
             "random" | "uuid" | "now" | "current_date" | "current_time" | "today" => "write a literal instead",
@@ -138,7 +138,7 @@ fn function(name: &str, args: &[Expr], ground: &Ground) -> Result<(), Refusal> {
         };
         return Err(not_allowed(&format!("the function {name}"), remedy));
     };
-    let is_float = |e: &Expr| ground.type_of(e).is_some_and(|t| t.is_floating());
+    let is_float = |e: &Expr| tables.type_of(e).is_some_and(|t| t.is_floating());
     if entry.arguments.hold(args, is_float) {
         return Ok(());
     }
@@ -146,8 +146,8 @@ fn function(name: &str, args: &[Expr], ground: &Ground) -> Result<(), Refusal> {
     Err(not_allowed(&what, "write it as its rule says").with_rule(format!("{name}: {}", entry.arguments.rule())))
 }
 
-fn castable(inner: &Expr, target: &DataType, ground: &Ground) -> Result<(), Refusal> {
-    if matches!(inner, Expr::Literal(..)) || ground.type_of(inner).is_some_and(|from| cast::is_allowed(&from, target)) {
+fn castable(inner: &Expr, target: &DataType, tables: &BaseTables) -> Result<(), Refusal> {
+    if matches!(inner, Expr::Literal(..)) || tables.type_of(inner).is_some_and(|from| cast::is_allowed(&from, target)) {
         return Ok(());
     }
     Err(not_allowed(
@@ -156,27 +156,27 @@ fn castable(inner: &Expr, target: &DataType, ground: &Ground) -> Result<(), Refu
     ))
 }
 
-/// Lists and other nested values are not compared.
-fn comparable(sides: &[&Expr], ground: &Ground) -> Result<(), Refusal> {
-    if sides.iter().any(|side| ground.type_of(side).is_none_or(|t| t.is_nested())) {
+/// Refuses comparisons of lists and other nested values.
+fn comparable(sides: &[&Expr], tables: &BaseTables) -> Result<(), Refusal> {
+    if sides.iter().any(|side| tables.type_of(side).is_none_or(|t| t.is_nested())) {
         return Err(not_allowed("a comparison of lists", "ask the custodian to declare a derived column"));
     }
     Ok(())
 }
 
-fn operator(binary: &BinaryExpr, ground: &Ground) -> Result<(), Refusal> {
+fn operator(binary: &BinaryExpr, tables: &BaseTables) -> Result<(), Refusal> {
     let BinaryExpr { left, op, right } = binary;
     match op {
         Operator::And | Operator::Or | Operator::StringConcat => Ok(()),
         Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-            comparable(&[left, right], ground)
+            comparable(&[left, right], tables)
         }
-        Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => comparable(&[left, right], ground),
+        Operator::IsDistinctFrom | Operator::IsNotDistinctFrom => comparable(&[left, right], tables),
         Operator::LikeMatch | Operator::ILikeMatch | Operator::NotLikeMatch | Operator::NotILikeMatch => {
             Err(not_allowed("a LIKE operator", "write LIKE with a literal pattern"))
         }
         Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Modulo => {
-            arithmetic(binary, ground)
+            arithmetic(binary, tables)
         }
         Operator::RegexMatch | Operator::RegexIMatch | Operator::RegexNotMatch | Operator::RegexNotIMatch => {
             Err(not_allowed("a regular expression", "use LIKE with a literal pattern"))
@@ -190,11 +190,11 @@ fn operator(binary: &BinaryExpr, ground: &Ground) -> Result<(), Refusal> {
     }
 }
 
-/// Arithmetic that cannot fail: integers wrap and floats go to infinity, but a zero divisor, a decimal beyond its
+/// Checks that arithmetic cannot fail: integers wrap and floats go to infinity, but a zero divisor, a decimal beyond its
 /// digits and a time beyond the calendar are errors, so they are ruled out by types and literals.
-fn arithmetic(binary: &BinaryExpr, ground: &Ground) -> Result<(), Refusal> {
+fn arithmetic(binary: &BinaryExpr, tables: &BaseTables) -> Result<(), Refusal> {
     let BinaryExpr { left, op, right } = binary;
-    let (Some(l), Some(r)) = (ground.type_of(left), ground.type_of(right)) else {
+    let (Some(l), Some(r)) = (tables.type_of(left), tables.type_of(right)) else {
         return Err(not_allowed("arithmetic without a type", "cast both sides to one type"));
     };
     if l.is_temporal() || r.is_temporal() {
@@ -227,7 +227,7 @@ fn is_decimal(data_type: &DataType) -> bool {
     )
 }
 
-/// The digits that a decimal operation may need, intermediate results included.
+/// Returns the digits that a decimal operation may need, intermediate results included.
 fn decimal_digits(op: Operator, (p1, s1): (i16, i16), (p2, s2): (i16, i16)) -> i16 {
     let scale = s1.max(s2);
     match op {
@@ -237,7 +237,7 @@ fn decimal_digits(op: Operator, (p1, s1): (i16, i16), (p2, s2): (i16, i16)) -> i
     }
 }
 
-/// Times and intervals: a column plus or minus a short literal interval, or the difference of two columns.
+/// Checks arithmetic with times: a column plus or minus a short literal interval, or the difference of two columns.
 fn calendar(binary: &BinaryExpr, l: &DataType, r: &DataType) -> Result<(), Refusal> {
     let BinaryExpr { left, op, right } = binary;
     let is_point = |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(_, None));

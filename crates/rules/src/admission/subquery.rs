@@ -1,34 +1,37 @@
 //! `x IN (SELECT y …)` in a WHERE: a semi-join that may stand under OR, so that a row is kept for another reason too.
 //!
-//! The rules are those of a semi-join: the hidden side is public, or the privacy unit links the two, so that who is hidden
-//! is who is counted. `NOT IN` over non-public data is refused: one record without an identifier on the hidden side would
-//! empty the whole answer, and tell that it exists.
+//! The rules are those of a semi-join: the hidden side is public, or the privacy unit links the two, so that who is
+//! hidden is who is counted. `NOT IN` over non-public data is refused: one record without an identifier on the hidden
+//! side would empty the whole answer, and tell that it exists.
 
 use std::sync::Arc;
 
 use datafusion::common::Spans;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::InSubquery;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, Operator, Subquery, binary_expr, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, binary_expr, lit};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::join::{self, Side};
 use super::judge::Judge;
+use super::node::Node;
 use super::predicate;
-use super::tree::Node;
 
-/// Whether an expression holds a subquery of this kind.
+/// Walk over the plan of a subquery: rewrites it over base columns, or puts a refusal on record.
+pub(super) type Walk<'w> = dyn FnMut(&mut Judge<'_>, &LogicalPlan) -> Option<Node> + 'w;
+
+/// Returns true if an expression holds a subquery of this kind.
 pub(super) fn has_members(expr: &Expr) -> bool {
     expr.exists(|e| Ok(matches!(e, Expr::InSubquery(_)))).unwrap_or(true)
 }
 
 impl Judge<'_> {
-    /// A condition over base columns with its subqueries judged. `None` if it is refused; the refusal is on record.
-    pub(super) fn members(&mut self, condition: &Expr, outer: &Node) -> Option<Expr> {
+    /// Judges the subqueries of a condition over base columns. `None` if one is refused; the refusal is on record.
+    pub(super) fn members(&mut self, condition: &Expr, outer: &Node, walk: &mut Walk<'_>) -> Option<Expr> {
         let mut refused = false;
         let judged = condition.clone().transform_down(|expr| {
             let Expr::InSubquery(member) = expr else { return Ok(Transformed::no(expr)) };
-            let Some(judged) = self.member(&member, outer) else {
+            let Some(judged) = self.member(&member, outer, walk) else {
                 refused = true;
                 return Ok(Transformed::new(Expr::InSubquery(member), false, TreeNodeRecursion::Stop));
             };
@@ -39,7 +42,7 @@ impl Judge<'_> {
             Ok(if member { Transformed::new(lit(true), true, TreeNodeRecursion::Jump) } else { Transformed::no(expr) })
         });
         let (judged, around) = (self.built(judged)?.data, self.built(around)?.data);
-        match predicate::check(&around, &self.ground) {
+        match predicate::check(&around, &self.tables) {
             Ok(()) => {
                 self.admit_columns("WHERE", &around, "rows may be filtered by public columns, dimensions and measures");
             }
@@ -51,7 +54,7 @@ impl Judge<'_> {
         (!refused).then_some(judged)
     }
 
-    fn member(&mut self, member: &InSubquery, outer: &Node) -> Option<Expr> {
+    fn member(&mut self, member: &InSubquery, outer: &Node, walk: &mut Walk<'_>) -> Option<Expr> {
         if !member.subquery.outer_ref_columns.is_empty() {
             self.refuse(
                 "IN",
@@ -62,7 +65,7 @@ impl Judge<'_> {
             );
             return None;
         }
-        let inner = self.tree(&member.subquery.subquery, &[])?;
+        let inner = walk(self, &member.subquery.subquery)?;
         let [value] = &inner.columns[..] else {
             self.refuse("IN", form("a subquery of several columns", "select one column"));
             return None;
@@ -70,18 +73,18 @@ impl Judge<'_> {
         let value = value.expr.clone();
         let equality = binary_expr((*member.expr).clone(), Operator::Eq, value.clone());
         self.condition("IN", &equality);
-        let sides = (Side::new(outer, &self.ground), Side::new(&inner, &self.ground));
-        if let Err(refusal) = join::member(&sides.0, &sides.1, &equality, member.negated, &self.ground) {
+        let sides = (Side::new(outer, &self.tables), Side::new(&inner, &self.tables));
+        if let Err(refusal) = join::member(&sides.0, &sides.1, &equality, member.negated, &self.tables) {
             self.refuse("IN", refusal);
             return None;
         }
-        self.admit_operator("IN", "subquery".to_owned(), "rows may be kept by public values, or by the privacy unit");
+        self.admit_operator("IN", "subquery".to_owned(), "IN may compare public values, or privacy units");
         let plan = LogicalPlanBuilder::from(inner.plan).project([value.alias("member")]);
         let plan = self.built(plan.and_then(LogicalPlanBuilder::build))?;
         let subquery = Subquery { subquery: Arc::new(plan), outer_ref_columns: vec![], spans: Spans::new() };
         let found = Expr::InSubquery(InSubquery { expr: member.expr.clone(), subquery, negated: member.negated });
         // A NULL on the hidden side would make the comparison NULL where nothing is found, and so could be asked for.
-        let protected = inner.leaves.clone().any(|leaf| self.ground.leaves.get(leaf).is_none_or(|leaf| !leaf.public));
+        let protected = inner.leaves.clone().any(|leaf| self.tables.leaves.get(leaf).is_none_or(|leaf| !leaf.public));
         Some(if protected { Expr::IsTrue(Box::new(found)) } else { found })
     }
 }

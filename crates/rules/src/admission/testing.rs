@@ -21,7 +21,7 @@ pub(crate) fn shenzhen() -> JurisdictionId {
     "CN-SZ".parse().unwrap()
 }
 
-/// Who asks.
+/// The jurisdiction that asks.
 pub(crate) fn hong_kong() -> JurisdictionId {
     "HK".parse().unwrap()
 }
@@ -177,7 +177,7 @@ pub(crate) fn requester() -> Subject {
     Subject { issuer: "https://id.example.hk".to_owned(), subject: "mei".to_owned() }
 }
 
-/// What Hong Kong's node asks of Shenzhen's.
+/// An envelope from Hong Kong's node to Shenzhen's.
 pub(crate) fn envelope(sql: &str) -> Envelope {
     Envelope {
         version: ENVELOPE_VERSION,

@@ -1,5 +1,6 @@
-//! What is admitted and what is refused, as tables of SQL.
+//! Admitted and refused queries, as tables of SQL.
 
 mod accepted;
+mod aggregates;
 mod permits;
 mod refused;

@@ -29,7 +29,7 @@ fn family(data_type: &DataType) -> Option<Family> {
     })
 }
 
-/// Whether a value of one type may be cast to another at all. Numbers do not become times: the calendar's range would
+/// Returns true if a value of one type may be cast to another. Numbers do not become times: the calendar's range would
 /// make such a cast fail on chosen values even where it is asked to give NULL.
 pub(crate) fn is_allowed(from: &DataType, to: &DataType) -> bool {
     use Family::{Boolean, Null, Number, Temporal, Text};
@@ -44,7 +44,7 @@ pub(crate) fn is_allowed(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// Decimal digits before the point that every value of an integer type fits into.
+/// Returns the decimal digits before the point that every value of an integer type fits into.
 fn integer_digits(data_type: &DataType) -> Option<i16> {
     Some(match data_type {
         DataType::Int8 | DataType::UInt8 => 3,
@@ -56,7 +56,7 @@ fn integer_digits(data_type: &DataType) -> Option<i16> {
     })
 }
 
-/// Whether a cast keeps every value (to a float: to its precision), and so cannot fail.
+/// Returns true if a cast keeps every value (to a float: to its precision), and so cannot fail.
 pub(crate) fn is_exact(from: &DataType, to: &DataType) -> bool {
     use DataType::{
         Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Timestamp, Utf8, Utf8View,

@@ -1,5 +1,5 @@
-//! Constants are folded before anything is judged: what does not depend on data is computed, so that the rules see
-//! `CAST('0.05' AS DECIMAL(15,2))` and `1 + 1` as what they are.
+//! Folding of constants before anything is judged: expressions that do not depend on data are computed, so that the rules
+//! see `CAST('0.05' AS DECIMAL(15,2))` and `1 + 1` as literals.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The catalog: which tables a SQL text can name, with their columns, classes and owners. No data, no I/O.
+//! The catalog: the tables that a SQL text can name, with their columns, classes and owners. No data, no I/O.
 //!
 //! There are two views of one bundle. The **federated** catalog is the home node's: `gba.health.visits` stands for the
 //! slices of every member that serves it. An **owner's** catalog is what a fragment is planned against:
@@ -37,20 +37,20 @@ pub struct CatalogTable {
     pub name: TableReference,
     /// The parts it is the union of: one for a jurisdiction's own table, one for each member for a common table.
     pub slices: Vec<Arc<Slice>>,
-    /// For a common table, what the planner must know of it.
+    /// Co-location keys and further facts of a common table; `None` for a jurisdiction's own.
     pub common: Option<CommonTableInfo>,
     /// The columns that SQL sees.
     pub schema: SchemaRef,
 }
 
 impl CatalogTable {
-    /// Whether every column of every slice is public.
+    /// Returns true if every column of every slice is public.
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.slices.iter().all(|slice| slice.is_public())
     }
 
-    /// The class of a column: the strictest of its slices. A name that is not declared is sealed.
+    /// Returns the class of a column: the strictest of its slices. A name that is not declared is sealed.
     #[must_use]
     pub fn class_of(&self, column: &str) -> ColumnClass {
         self.slices
@@ -70,7 +70,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The home node's view: every table of every member.
+    /// Builds the home node's view: every table of every member.
     #[must_use]
     pub fn federated(bundle: &NodeBundle) -> Self {
         let mut catalog = Self::default();
@@ -84,7 +84,7 @@ impl Catalog {
         catalog
     }
 
-    /// An owner's view: its own slices, and the public slices of others.
+    /// Builds an owner's view: its own slices, and the public slices of others.
     #[must_use]
     pub fn owner(bundle: &NodeBundle, owner: &JurisdictionId) -> Self {
         let mut catalog = Self::default();
@@ -119,13 +119,13 @@ impl Catalog {
         self.tables.insert(key, Arc::new(CatalogTable { name, slices, common, schema }));
     }
 
-    /// The table of a full name.
+    /// Returns the table of a full name.
     #[must_use]
     pub fn table(&self, catalog: &str, domain: &str, table: &str) -> Option<Arc<CatalogTable>> {
         self.tables.get(&(catalog.to_owned(), domain.to_owned(), table.to_owned())).cloned()
     }
 
-    /// Every table, by name.
+    /// Returns every table, in the order of names.
     pub fn tables(&self) -> impl Iterator<Item = &Arc<CatalogTable>> {
         self.tables.values()
     }
@@ -141,20 +141,20 @@ impl TableSource for StubSource {
     }
 }
 
-/// The catalog table behind a scan; `None` for a scan that this catalog did not make.
+/// Returns the catalog table behind a scan; `None` for a scan of another source.
 #[must_use]
 pub fn table_of(scan: &TableScan) -> Option<&Arc<CatalogTable>> {
     scan.source.downcast_ref::<StubSource>().map(|stub| &stub.0)
 }
 
-/// The same columns, each of which may hold NULL: what cannot be computed over non-public data is.
+/// Returns the same columns, each of which may hold NULL: over non-public data a value that cannot be computed is NULL.
 #[must_use]
 pub fn nullable(schema: &Schema) -> SchemaRef {
     let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     Arc::new(Schema::new(fields))
 }
 
-/// The plan's output schema, as Arrow sees it.
+/// Returns the output schema of a plan.
 #[must_use]
 pub fn arrow_schema(plan: &LogicalPlan) -> SchemaRef {
     let schema: &DFSchema = plan.schema();

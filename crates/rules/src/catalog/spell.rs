@@ -1,7 +1,7 @@
 //! Expressions to SQL text that reads back as what they were: the other direction of `sql`.
 //!
-//! SQL has one spelling for integers and one for fractions; a decimal written `0.05` would come back as a binary float, and
-//! the owner would compute something else. So literals are written with their types.
+//! SQL has one spelling for integers and one for fractions; a decimal written `0.05` would come back as a binary float,
+//! and the owner would compute something else. So literals are written with their types.
 
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -12,8 +12,8 @@ use datafusion::sql::unparser::Unparser;
 use datafusion::sql::unparser::dialect::Dialect;
 use wanqu_model::names::SqlName;
 
-/// A name as text, quoted unless it is certain to be read back without quotes: in a fragment every name follows a point, `AS`
-/// or `FROM`, where keywords are names too.
+/// Returns a name as text, quoted unless it is certain to be read back without quotes: in a fragment every name follows
+/// a point, `AS` or `FROM`, where keywords are names too.
 #[must_use]
 pub fn name_text(name: &str) -> String {
     if name.parse::<SqlName>().is_ok() { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
@@ -28,7 +28,7 @@ impl Dialect for FragmentDialect {
     }
 }
 
-/// The text of an expression; in brackets where it would otherwise join with what stands beside it.
+/// Returns the text of an expression, in brackets where it would otherwise bind with what stands beside it.
 ///
 /// # Errors
 /// If the expression has no form in SQL.
@@ -40,7 +40,7 @@ pub fn expression_text(expr: &Expr) -> DfResult<String> {
     Ok(if compound { format!("({sql})") } else { sql })
 }
 
-/// Replaces literals whose plain spelling has another type by a cast of one whose has not.
+/// Replaces literals whose plain spelling would have another type by a cast of one whose spelling has not.
 fn spell_out(expr: &Expr) -> DfResult<Expr> {
     expr.clone()
         .transform(|e| {

@@ -53,7 +53,7 @@ pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
     }
 }
 
-/// The functions, planners and options that every plan here is made with. It holds no table.
+/// Returns the functions, planners and options that every plan here is made with. It holds no table.
 #[must_use]
 pub fn planning_state() -> &'static SessionState {
     static STATE: LazyLock<SessionState> = LazyLock::new(|| {
@@ -88,7 +88,7 @@ impl Catalog {
     }
 }
 
-/// An error of planning. It speaks of the text and the catalog alone: no data has been read.
+/// Makes a refusal of an error of planning, which is about the text and the catalog alone: no data has been read.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn planning_error(error: DataFusionError) -> Refusal {
     let code = match error.find_root() {

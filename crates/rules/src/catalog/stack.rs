@@ -12,9 +12,9 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
-/// Below this, a larger stack is taken.
+/// Least stack left, in bytes; below it a larger stack is taken.
 const RED_ZONE: usize = 32 << 20;
-/// How large it is. Only what is used of it is ever made.
+/// Size of the larger stack, in bytes. Pages are made as they are used.
 const STACK: usize = 64 << 20;
 /// The most operators of an expression below each other. A chain `a AND b AND c` is as deep as it is long, and the time
 /// that planning takes grows with its square.
@@ -42,7 +42,7 @@ pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
     }
 }
 
-/// What of a statement makes its plan deep: operators in each other, set operations and tables in a row.
+/// Measures of a statement that make its plan deep: nested operators, set operations and tables in a row.
 #[derive(Default)]
 struct StatementSize {
     expression: usize,
@@ -75,11 +75,11 @@ impl Visitor for StatementSize {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
-        // The engine reads past it: the answer would be of the whole table and look like a sample's.
+        // The engine ignores it: the answer would be of the whole table and look like a sample's.
         if matches!(factor, TableFactor::Table { sample: Some(_), .. }) {
             return ControlFlow::Break(
                 Refusal::new(Code::InvalidSql, "TABLESAMPLE is not supported")
-                    .with_rule("what a query says is done or refused, never passed over")
+                    .with_rule("no part of a query is ignored: it is done or refused")
                     .with_remedy("leave it out, or filter by a column"),
             );
         }

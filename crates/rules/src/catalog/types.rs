@@ -1,11 +1,11 @@
-//! How a manifest's column types are held in memory.
+//! Arrow types of the column types of manifests.
 
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use wanqu_model::columns::ColumnType;
 
-/// The Arrow type of a declared column type. Text is `Utf8View`, as the engine's readers give it.
+/// Returns the Arrow type of a declared column type. Text is `Utf8View`, as the engine's readers give it.
 #[must_use]
 pub fn arrow_type(column: &ColumnType) -> DataType {
     match column {

@@ -8,8 +8,8 @@ use datafusion::common::cast::{as_decimal128_array, as_int64_array};
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-/// `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and scale,
-/// rounded towards zero. NULL where the count is 0 or NULL.
+/// Returns the function `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and
+/// scale, rounded towards zero. NULL where the count is 0 or NULL.
 #[must_use]
 pub fn decimal_average(precision: u8, scale: i8) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(DecimalAverage {

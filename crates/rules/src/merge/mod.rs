@@ -5,5 +5,5 @@ mod moments;
 mod release_table;
 
 pub use average::decimal_average;
-pub use moments::{Statistic, merge_moments};
+pub use moments::merge_moments;
 pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};

@@ -13,41 +13,7 @@ use datafusion::common::cast::as_float64_array;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
-
-/// Which statistic is made of the merged moments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Statistic {
-    /// Population variance of y.
-    VarPop,
-    /// Sample variance of y.
-    VarSamp,
-    /// Population standard deviation of y.
-    StddevPop,
-    /// Sample standard deviation of y.
-    StddevSamp,
-    /// Population covariance.
-    CovarPop,
-    /// Sample covariance.
-    CovarSamp,
-    /// Pearson's correlation coefficient.
-    Corr,
-    /// Slope of the least-squares line of y on x.
-    RegrSlope,
-    /// Intercept of that line.
-    RegrIntercept,
-    /// Coefficient of determination.
-    RegrR2,
-    /// Mean of x.
-    RegrAvgX,
-    /// Mean of y.
-    RegrAvgY,
-    /// Sum of squared deviations of x.
-    RegrSxx,
-    /// Sum of squared deviations of y.
-    RegrSyy,
-    /// Sum of products of deviations.
-    RegrSxy,
-}
+use wanqu_model::aggregates::Statistic;
 
 /// Count, means and (co-)deviations of a set of pairs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -81,7 +47,7 @@ impl Moments {
         self.n = n;
     }
 
-    /// The statistic; `None` where the engine gives NULL: too few pairs, or no spread to divide by.
+    /// Returns the statistic; `None` where the engine gives NULL: too few pairs, or no spread to divide by.
     fn statistic(&self, which: Statistic) -> Option<f64> {
         let Self { n, mean_y, mean_x, syy, sxx, sxy } = *self;
         let some = n >= 1.0;
@@ -106,7 +72,7 @@ impl Moments {
     }
 }
 
-/// The aggregate over releases: arguments are count, mean y, mean x, syy, sxx, sxy, all Float64.
+/// Returns the aggregate function over releases. Its arguments are count, mean y, mean x, syy, sxx, sxy, all Float64.
 /// Statistics of one variable give 0 for everything about x.
 #[must_use]
 pub fn merge_moments(which: Statistic) -> Arc<AggregateUDF> {

@@ -18,13 +18,13 @@ use parking_lot::Mutex;
 
 use crate::fragment::BatchStream;
 
-/// The column that says which owner released a cell, by its place among those whose rule may hide cells; NULL for owners
-/// whose rule hides none.
+/// Name of the column that says which owner released a cell, by its index among those whose rule may hide cells; NULL for
+/// owners whose rule hides none.
 pub const OWNER_COLUMN: &str = "__owner";
 
-/// One owner's part: its rows, and the place to write into [`OWNER_COLUMN`].
+/// One owner's part: its rows, and the index to write into [`OWNER_COLUMN`].
 pub struct Part {
-    /// The owner's place among those whose rule may hide cells, if it is one of them.
+    /// The owner's index among those whose rule may hide cells, if it is one of them.
     pub hiding: Option<usize>,
     /// The rows, in the fragment's schema.
     pub batches: BatchStream,
@@ -43,7 +43,7 @@ impl fmt::Debug for ReleaseTable {
 }
 
 impl ReleaseTable {
-    /// A table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
+    /// Makes a table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
     #[must_use]
     pub fn new(fragment: &Schema) -> Arc<Self> {
         let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Int64, true));
@@ -51,7 +51,7 @@ impl ReleaseTable {
         Arc::new(Self { schema: Arc::new(Schema::new(fields)), parts: Mutex::new(None) })
     }
 
-    /// Hands over the releases. Done once, before the merge plan runs.
+    /// Sets the releases. Called once, before the merge plan runs.
     pub fn fill(&self, parts: Vec<Part>) {
         *self.parts.lock() = Some(parts);
     }
@@ -120,7 +120,7 @@ impl PartitionStream for PartPartition {
 fn with_owner(batch: &RecordBatch, owner: Option<usize>, schema: &SchemaRef) -> Result<RecordBatch> {
     let rows = batch.num_rows();
     let owner: ArrayRef = match owner {
-        Some(place) => Arc::new(Int64Array::from_value(i64::try_from(place).unwrap_or(i64::MAX), rows)),
+        Some(index) => Arc::new(Int64Array::from_value(i64::try_from(index).unwrap_or(i64::MAX), rows)),
         None => new_null_array(&DataType::Int64, rows),
     };
     let columns = batch.columns().iter().cloned().chain([owner]).collect();

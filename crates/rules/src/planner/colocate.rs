@@ -1,4 +1,4 @@
-//! Inner joins in an order in which owners can do as much as possible by themselves.
+//! Order of inner joins in which owners can do as much as possible by themselves.
 //!
 //! A chain of inner joins means the same in any order. The engine joins tables as they were written; if
 //! `customer ⋈ orders ⋈ lineitem` is written so, and only orders and lineitem lie together, the owners would ship
@@ -12,7 +12,7 @@ use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{Expr, Filter, Join, JoinConstraint, LogicalPlan, Projection};
 use wanqu_model::refusal::Refusal;
 
-use super::invalid;
+use super::invalid::invalid;
 use super::spread::Region;
 use crate::catalog;
 
@@ -71,7 +71,7 @@ impl Chain {
         }
     }
 
-    /// The chain in its best order, with the columns of `original`; `None` where the order written is as good.
+    /// Returns the chain in its best order, with the columns of `original`; `None` if the order as written is as good.
     fn reordered(self, original: &LogicalPlan) -> datafusion::common::Result<Option<LogicalPlan>> {
         let regions: Vec<Option<Region>> = self.inputs.iter().map(region_of).collect();
         let Some(order) = best_order(&regions, &self.equalities) else { return Ok(None) };
@@ -108,7 +108,7 @@ impl Chain {
                 false,
             )?;
             plan = LogicalPlan::Join(join);
-            // What can be tested now is tested now.
+            // A filter goes below the next join as soon as all its columns are there.
             let mut ready = vec![];
             filters.retain(|f| {
                 let now = within(f, plan.schema());
@@ -137,7 +137,7 @@ fn within(expr: &Expr, schema: &datafusion::common::DFSchema) -> bool {
     expr.column_refs().iter().all(|c: &&Column| schema.has_column(c))
 }
 
-/// The region of an input that is a table with filters and projections on it.
+/// Returns the region of an input that is a table with filters and projections on it; `None` for another input.
 fn region_of(plan: &LogicalPlan) -> Option<Region> {
     match plan {
         LogicalPlan::TableScan(scan) => catalog::table_of(scan).map(|t| Region::of_table(scan, t)),
@@ -152,7 +152,7 @@ fn region_of(plan: &LogicalPlan) -> Option<Region> {
     }
 }
 
-/// An order that puts one co-located group first: `None` where no two inputs are co-located or replicated.
+/// Returns an order that puts one co-located group first; `None` if no two inputs are co-located or replicated.
 fn best_order(regions: &[Option<Region>], equalities: &[(Expr, Expr)]) -> Option<Vec<usize>> {
     let together = |a: usize, b: usize| match (&regions[a], &regions[b]) {
         (Some(a), Some(b)) => {

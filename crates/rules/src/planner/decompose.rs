@@ -10,20 +10,24 @@
 //! | `f(DISTINCT d)` | d becomes a group key | `f(DISTINCT d)` over released cells |
 //! | `count(DISTINCT unit)` | the same | sum, where no unit is counted by two owners |
 //!
-//! What is sent is always a finished aggregate, never an aggregate's internal state.
+//! Owners are always asked for finished aggregates, never for an aggregate's internal state. The table of aggregates
+//! ([`wanqu_model::aggregates`]) says which function is split in which of these ways.
 
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::{ExprSchema, Result as DfResult, ScalarValue, plan_err};
+use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::expr_fn as agg;
 use datafusion::functions_aggregate::regr;
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Cast};
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, lit};
+use wanqu_model::aggregates::{self, Split as Form, Statistic};
 
-use crate::merge::{Statistic, decimal_average, merge_moments};
+use crate::merge::{decimal_average, merge_moments};
 
-/// What becomes of one aggregate. The closures of a plan are data here: expressions with places for columns.
+/// Way in which one aggregate is split.
 pub(super) enum Split {
     /// `partials` at the owners; at home `merge` over their columns.
     Merge { partials: Vec<Expr>, merge: Merge },
@@ -31,33 +35,36 @@ pub(super) enum Split {
     Key(Expr),
     /// A distinct count of privacy units: the same at the owners, a sum at home, if no unit is counted twice.
     Units(Expr),
-    /// No finished aggregates give it.
+    /// It cannot be merged from finished aggregates of parts.
     Whole,
 }
 
-/// How the columns of the partial aggregates are put together.
+/// Way in which the columns of the partial aggregates are merged.
 #[derive(Clone)]
 pub(super) enum Merge {
+    /// Sum of the one column; 0 where there is no row.
+    Count,
     /// One aggregate function over the one column.
     Same(Arc<AggregateUDF>),
     /// Sum of the first column divided by sum of the second.
     Average,
     /// Moments of one variable: count, mean, squared deviations.
-    Variance(Statistic),
+    Variable(Statistic),
     /// Moments of two variables: count, means, squared deviations, co-deviation.
     Pair(Statistic),
 }
 
-/// Decides how an aggregate is split. `schema` is that of the rows; `is_unit` tells whether an argument is a privacy unit's identifier.
+/// Decides how an aggregate is split. `schema` is that of the rows; `is_unit` tells whether an argument is a privacy
+/// unit's identifier.
 pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_unit: impl Fn(&Expr) -> bool) -> Split {
     let params = &function.params;
     if !params.order_by.is_empty() || params.null_treatment.is_some() {
         return Split::Whole;
     }
-    let name = function.func.name();
-    if params.distinct && !matches!(name, "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or") {
+    let form = aggregates::aggregate(function.func.name()).map_or(Form::Whole, |row| row.split);
+    if params.distinct && form != (Form::Same { repeats_count: false }) {
         return match &params.args[..] {
-            [arg] if name == "count" && is_unit(arg) => Split::Units(Expr::AggregateFunction(function.clone())),
+            [arg] if form == Form::Count && is_unit(arg) => Split::Units(Expr::AggregateFunction(function.clone())),
             [arg] if params.filter.is_none() => Split::Key(arg.clone()),
             _ => Split::Whole,
         };
@@ -67,10 +74,10 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     };
     let args: Vec<Expr> = params.args.iter().map(|arg| uncast(arg, schema)).collect();
     let same = |merge| Split::Merge { partials: vec![with(Arc::clone(&function.func), args.clone())], merge };
-    let variance = |which| {
+    let variable = |which| {
         let twice: Vec<Expr> = args.iter().chain(&args).cloned().collect();
         let parts = [regr::regr_count_udaf(), regr::regr_avgy_udaf(), regr::regr_syy_udaf()];
-        Split::Merge { partials: parts.map(|f| with(f, twice.clone())).to_vec(), merge: Merge::Variance(which) }
+        Split::Merge { partials: parts.map(|f| with(f, twice.clone())).to_vec(), merge: Merge::Variable(which) }
     };
     let pair = |which| {
         let parts = [
@@ -83,40 +90,21 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         ];
         Split::Merge { partials: parts.map(|f| with(f, args.clone())).to_vec(), merge: Merge::Pair(which) }
     };
-    match name {
-        "count" | "regr_count" | "sum" if params.args.len() <= 2 => {
-            same(Merge::Same(datafusion::functions_aggregate::sum::sum_udaf()))
-        }
-        "min" | "max" | "bool_and" | "bool_or" | "bit_and" | "bit_or" | "bit_xor" => {
-            same(Merge::Same(Arc::clone(&function.func)))
-        }
-        "avg" => Split::Merge {
-            partials: vec![
-                with(datafusion::functions_aggregate::sum::sum_udaf(), args.clone()),
-                with(datafusion::functions_aggregate::count::count_udaf(), args.clone()),
-            ],
+    match form {
+        Form::Count if args.len() <= 2 => same(Merge::Count),
+        Form::Sum => same(Merge::Same(sum_udaf())),
+        Form::Same { .. } => same(Merge::Same(Arc::clone(&function.func))),
+        Form::Average => Split::Merge {
+            partials: vec![with(sum_udaf(), args.clone()), with(count_udaf(), args.clone())],
             merge: Merge::Average,
         },
-        "var_pop" => variance(Statistic::VarPop),
-        "var" | "var_samp" => variance(Statistic::VarSamp),
-        "stddev_pop" => variance(Statistic::StddevPop),
-        "stddev" | "stddev_samp" => variance(Statistic::StddevSamp),
-        "covar_pop" => pair(Statistic::CovarPop),
-        "covar" | "covar_samp" => pair(Statistic::CovarSamp),
-        "corr" => pair(Statistic::Corr),
-        "regr_slope" => pair(Statistic::RegrSlope),
-        "regr_intercept" => pair(Statistic::RegrIntercept),
-        "regr_r2" => pair(Statistic::RegrR2),
-        "regr_avgx" => pair(Statistic::RegrAvgX),
-        "regr_avgy" => pair(Statistic::RegrAvgY),
-        "regr_sxx" => pair(Statistic::RegrSxx),
-        "regr_syy" => pair(Statistic::RegrSyy),
-        "regr_sxy" => pair(Statistic::RegrSxy),
-        _ => Split::Whole,
+        Form::Variable(statistic) => variable(statistic),
+        Form::Pair(statistic) => pair(statistic),
+        Form::Count | Form::Whole => Split::Whole,
     }
 }
 
-/// An argument without the numeric cast around it. The owner's own analysis puts such casts back where a function needs
+/// Strips the numeric cast around an argument. The owner's own analysis puts such casts back where a function needs
 /// them, and the final value is cast to its type at home; left in, they would give two different expressions one name
 /// (a cast is called what it casts), which no SELECT can hold.
 fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
@@ -130,15 +118,15 @@ fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
 }
 
 impl Merge {
-    /// The aggregates at home over the partial columns, and the expression that finishes them, given the columns that
-    /// hold those aggregates. `target` is the type that the aggregate over rows has.
+    /// Returns the aggregates at home over the partial columns.
     pub fn aggregates(&self, partials: &[Expr]) -> Vec<Expr> {
         let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
         let zero = || lit(0.0_f64);
         match (self, partials) {
+            (Self::Count, [one]) => vec![agg::sum(one.clone())],
             (Self::Same(func), [one]) => vec![plain(func, vec![one.clone()])],
             (Self::Average, [sum, count]) => vec![agg::sum(sum.clone()), agg::sum(count.clone())],
-            (Self::Variance(which), [n, mean, deviations]) => {
+            (Self::Variable(which), [n, mean, deviations]) => {
                 let args = vec![float(n), float(mean), zero(), float(deviations), zero(), zero()];
                 vec![plain(&merge_moments(*which), args)]
             }
@@ -147,7 +135,7 @@ impl Merge {
         }
     }
 
-    /// The final value over the columns of [`Self::aggregates`].
+    /// Returns the final value over the columns of [`Self::aggregates`]. `target` is the type of the aggregate over rows.
     pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType) -> DfResult<Expr> {
         let cast = |e: Expr| Expr::Cast(Cast::new(Box::new(e), target.clone()));
         Ok(match (self, merged) {
@@ -168,7 +156,7 @@ impl Merge {
     }
 }
 
-/// NULL instead of zero, so that an average of nothing is NULL.
+/// Returns NULL instead of zero, so that an average of nothing is NULL.
 fn nonzero(count: Expr) -> Expr {
     datafusion::functions::expr_fn::nullif(count, Expr::Literal(ScalarValue::Float64(Some(0.0)), None))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::FederatedPlan;
 
-/// The split of a query, for people.
+/// Renders the split of a query for people.
 #[must_use]
 pub fn explain(plan: &FederatedPlan) -> String {
     let mut text = String::new();
@@ -19,7 +19,7 @@ pub fn explain(plan: &FederatedPlan) -> String {
     text
 }
 
-/// Owners that are asked the same stand together.
+/// Groups owners by the text that they are asked.
 pub(super) fn by_text(texts: &[(wanqu_model::names::JurisdictionId, String)]) -> Vec<(&str, Vec<String>)> {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for (owner, sql) in texts {

@@ -1,11 +1,11 @@
 //! Fragments in the making: a region that ends becomes SQL text for each of its owners, checked against each owner's
 //! rules before anything is sent, and a leaf of the merge plan that reads what they release.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Cast;
@@ -14,39 +14,51 @@ use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::place::Placer;
+use super::invalid::invalid;
+use super::part::{HomePart, Placed};
 use super::spread::Region;
 use super::text::{Text, fragment_text};
-use super::{Context, invalid};
 use crate::admission::{self, PolicyFinding};
-use crate::catalog::{self, CatalogTable};
+use crate::catalog::{self, Catalog};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
 
 /// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
 #[derive(Debug, Clone)]
 pub struct FragmentGroup {
-    /// What each owner is asked.
+    /// Text for each owner that is asked.
     pub texts: Vec<(JurisdictionId, String)>,
     /// The columns of every release of this group.
     pub schema: SchemaRef,
     /// The leaf that reads them.
     pub table: Arc<ReleaseTable>,
-    /// Whether only public tables are read.
+    /// True if only public tables are read.
     pub public: bool,
     /// The non-public tables that are read: what an agreement must cover.
     pub restricted: Vec<TableRef>,
-    /// Owners whose rule may keep cells back.
+    /// Owners whose rule may keep cells back, in the order of the owner column.
     pub hiding: Vec<JurisdictionId>,
 }
 
-/// The fragments of one plan.
+/// Fragments of one plan so far, and the findings of the owners' rules.
 pub(super) struct Fragments<'a> {
-    context: &'a Context<'a>,
+    context: Context<'a>,
     pub groups: Vec<FragmentGroup>,
     pub findings: Vec<PolicyFinding>,
+    /// Number of columns of marks that have been named.
+    marks: usize,
 }
 
-/// What an owner's rules said of a text.
+/// Catalogs and limits that fragments are planned and judged by.
+pub(super) struct Context<'a> {
+    /// Catalog of each owner.
+    pub owners: &'a BTreeMap<JurisdictionId, Catalog>,
+    /// The home node's jurisdiction: asked where any owner can answer.
+    pub home: &'a JurisdictionId,
+    /// Greatest length of a fragment's text, in bytes.
+    pub sql_bytes: usize,
+}
+
+/// Verdict of an owner's rules on a text.
 struct Judged {
     sql: String,
     tables: Vec<Arc<Slice>>,
@@ -55,8 +67,30 @@ struct Judged {
 }
 
 impl<'a> Fragments<'a> {
-    pub fn new(context: &'a Context<'a>) -> Self {
-        Self { context, groups: vec![], findings: vec![] }
+    pub fn new(context: Context<'a>) -> Self {
+        Self { context, groups: vec![], findings: vec![], marks: 0 }
+    }
+
+    /// Returns the home node's jurisdiction.
+    pub fn home_node(&self) -> &'a JurisdictionId {
+        self.context.home
+    }
+
+    /// Returns a fresh name for a column of marks.
+    pub fn lack_name(&mut self) -> String {
+        self.marks += 1;
+        format!("__lack_{}", self.marks)
+    }
+
+    /// Brings a placed part home: a region ends.
+    pub fn home(&mut self, placed: Placed) -> Result<HomePart, Refusal> {
+        match placed {
+            Placed::Home(part) => Ok(part),
+            Placed::Owners(region) => {
+                let lost = !region.hiding_owners().is_empty();
+                Ok(HomePart { plan: self.cut(region)?, lacks: vec![], lost })
+            }
+        }
     }
 
     /// Plans a text as its owner will, and asks the owner's rules about it. Owners whose rules see the same tables say
@@ -85,12 +119,13 @@ impl<'a> Fragments<'a> {
     /// Plans a text as its owner will, and asks the owner's rules about it.
     fn judge(&mut self, owner: &JurisdictionId, sql: &str) -> Result<SchemaRef, Refusal> {
         let Some(catalog) = self.context.owners.get(owner) else {
-            return Err(Refusal::new(Code::Internal, "an owner is not a member").with_owner(owner.clone()));
+            return Err(Refusal::new(Code::Internal, "an owner of a table is not a member of the federation")
+                .with_owner(owner.clone()));
         };
         let plan = catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
             // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
             tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
-            Refusal::new(Code::NotSplittable, "this query has no form that the owner can run")
+            Refusal::new(Code::NotSplittable, "the owner cannot run its part of this query")
                 .with_owner(owner.clone())
                 .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
         })?;
@@ -99,27 +134,25 @@ impl<'a> Fragments<'a> {
         self.findings.extend(judgement.findings);
         judgement.verdict.map(|_| schema)
     }
-}
 
-impl Placer<'_> {
-    /// Ends a region; the leaf has the region's own columns.
-    pub(super) fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
-        self.leaf(region, None)
+    /// Ends a region. Returns the leaf that reads its releases, with the region's own columns.
+    pub fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, false)
     }
 
-    /// Ends a region; behind its columns the leaf has [`OWNER_COLUMN`], if its releases may hide cells.
-    pub(super) fn cut_with_owner(&mut self, region: Region, hides: bool) -> Result<LogicalPlan, Refusal> {
-        self.leaf(region, hides.then(|| Expr::Column(Column::new_unqualified(OWNER_COLUMN))))
+    /// Ends a region whose releases may hide cells. Behind the region's columns the leaf has [`OWNER_COLUMN`].
+    pub fn cut_with_owner(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, true)
     }
 
-    fn leaf(&mut self, mut region: Region, owner: Option<Expr>) -> Result<LogicalPlan, Refusal> {
+    fn leaf(&mut self, mut region: Region, with_owner: bool) -> Result<LogicalPlan, Refusal> {
         if region.replicated {
-            let home = region.owners.iter().position(|o| *o == self.context.home).unwrap_or(0);
+            let home = region.owners.iter().position(|o| o == self.context.home).unwrap_or(0);
             region.owners = vec![region.owners.swap_remove(home)];
         }
         let (texts, schema) = self.texts(&region)?;
         let table = ReleaseTable::new(&schema);
-        let name = TableReference::bare(format!("__release_{}", self.fragments.groups.len()));
+        let name = TableReference::bare(format!("__release_{}", self.groups.len()));
         let scan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(Arc::clone(&table) as _), None)
             .and_then(LogicalPlanBuilder::build)
             .map_err(invalid)?;
@@ -133,13 +166,11 @@ impl Placer<'_> {
             };
             columns.push(value.alias_qualified(qualifier.cloned(), field.name()));
         }
-        if let Some(owner) = owner {
-            let Expr::Column(column) = owner else { return Err(Refusal::new(Code::Internal, "no owner column")) };
-            let qualified = Expr::Column(Column::new(Some(name), &column.name));
-            columns.push(qualified.alias(column.name));
+        if with_owner {
+            columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
         }
-        let (restricted, hiding) = (restricted_tables(&region), hiding_owners(&region));
-        self.fragments.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding });
+        let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
+        self.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }
 
@@ -152,7 +183,7 @@ impl Placer<'_> {
                     .with_subject(error.strip_backtrace())
                     .with_remedy("simplify the query, or aggregate earlier")
             })?;
-            let planned = self.fragments.judge_once(owner, &sql, slices_of(region, owner), &mut judged)?;
+            let planned = self.judge_once(owner, &sql, region.slices_of(owner), &mut judged)?;
             let schema = release_schema(&columns, &planned);
             if let Some(first) = &common
                 && *first != schema
@@ -170,69 +201,20 @@ impl Placer<'_> {
         }
     }
 
-    /// The refusal of an owner's rules for a region that may not leave it; a general one if its rules have none.
-    pub(super) fn explain_refusal(&mut self, region: &Region) -> Refusal {
+    /// Returns the refusal of an owner's rules for a region that may not leave it; a general one if its rules have none.
+    pub fn explain_refusal(&mut self, region: &Region) -> Refusal {
         let general = || {
-            Refusal::new(Code::NotSplittable, "this cannot be put together from what owners may release")
+            Refusal::new(Code::NotSplittable, "this result cannot be merged from aggregates that owners may release")
                 .with_rule("owners release finished aggregates that can be merged")
                 .with_remedy("use count, sum, avg, var, stddev, covar, corr or regr_*, or ask one jurisdiction alone")
         };
         let Some(owner) = region.owners.first() else { return general() };
         let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
-        self.fragments.judge(owner, &text.sql).err().unwrap_or_else(general)
+        self.judge(owner, &text.sql).err().unwrap_or_else(general)
     }
 }
 
-/// An owner's part of every table that a region reads.
-fn slices_of(region: &Region, owner: &JurisdictionId) -> Vec<Arc<Slice>> {
-    let mut slices = vec![];
-    let walked = region.plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(table) = catalog::table_of(scan)
-        {
-            slices.extend(table.slices.iter().filter(|slice| slice.jurisdiction == *owner).cloned());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    debug_assert!(walked.is_ok(), "the walk itself cannot fail");
-    slices
-}
-
-/// The non-public tables that a region reads.
-fn non_public(region: &Region) -> Vec<Arc<CatalogTable>> {
-    let mut tables = vec![];
-    let walked = region.plan.apply(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && let Some(table) = catalog::table_of(scan)
-            && !table.is_public()
-        {
-            tables.push(Arc::clone(table));
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    debug_assert!(walked.is_ok(), "the walk itself cannot fail");
-    tables
-}
-
-fn restricted_tables(region: &Region) -> Vec<TableRef> {
-    let mut names: Vec<TableRef> =
-        non_public(region).iter().filter_map(|t| t.slices.first().map(|s| s.table.clone())).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Owners that may keep cells back: a cell that is missing from their release may exist.
-pub(super) fn hiding_owners(region: &Region) -> Vec<JurisdictionId> {
-    let tables = non_public(region);
-    let hides = |owner: &&JurisdictionId| {
-        let slices = tables.iter().flat_map(|t| t.slices.iter());
-        slices.filter(|s| s.jurisdiction == **owner).any(|s| s.policy.min_units > 1)
-    };
-    region.owners.iter().filter(hides).cloned().collect()
-}
-
-/// The schema of a release: the names of the text, the types that the owner's plan gives them.
+/// Returns the schema of a release: the names of the text, with the types of the owner's plan.
 fn release_schema(names: &[String], planned: &SchemaRef) -> SchemaRef {
     if names.is_empty() {
         return Arc::new(Schema::new(vec![Field::new("one", DataType::Int64, true)]));

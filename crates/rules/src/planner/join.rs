@@ -1,74 +1,71 @@
-//! Where a join runs. It stays with the owners where no matching pair of rows can lie at two of them.
-
-use std::sync::Arc;
+//! Placing a join: it runs at the owners where no matching pair of rows can lie at two of them, and at home otherwise.
 
 use datafusion::common::{Column, JoinType};
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::aggregate::column_at;
-use super::invalid;
-use super::place::{HomePart, Placed, Placer};
+use super::fragments::Fragments;
+use super::invalid::invalid;
+use super::part::{HomePart, Placed, with_marks_last};
 use super::spread::{Region, broadcast};
 use super::subquery::is_membership;
 
-/// Which side of a join every owner must hold in full, if the other side is split.
+/// Side of a join.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Left,
     Right,
 }
 
-impl Placer<'_> {
-    /// Places a join after its inputs.
-    pub(super) fn join(&mut self, join: &Join) -> Result<Placed, Refusal> {
-        let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
-        let restricted = |placed: &Placed| matches!(placed, Placed::Owners(region) if !region.public);
-        let member = is_membership(join) && restricted(&left) && !(join.null_aware && restricted(&right));
-        let has_text = has_text(join) || member;
-        if !has_text && (restricted(&left) || restricted(&right)) {
-            return Err(no_text(join));
-        }
-        match (left, right) {
-            (Placed::Owners(left), Placed::Owners(right)) if has_text => {
-                if let Some(region) = together(join, &left, &right)? {
-                    return Ok(Placed::Owners(region));
-                }
-                if !left.public && !right.public {
-                    return Err(not_together(join));
-                }
-                self.join_at_home(join, Placed::Owners(left), Placed::Owners(right))
-            }
-            (left, right) => self.join_at_home(join, left, right),
-        }
+/// Places a join of two placed inputs.
+pub(super) fn place(
+    join: &Join,
+    left: Placed,
+    right: Placed,
+    fragments: &mut Fragments<'_>,
+) -> Result<Placed, Refusal> {
+    let restricted = |placed: &Placed| matches!(placed, Placed::Owners(region) if !region.public);
+    let member = is_membership(join) && restricted(&left) && !(join.null_aware && restricted(&right));
+    let has_text = has_text(join) || member;
+    if !has_text && (restricted(&left) || restricted(&right)) {
+        return Err(no_text(join));
     }
-
-    fn join_at_home(&mut self, join: &Join, left: Placed, right: Placed) -> Result<Placed, Refusal> {
-        let (left, right) = (self.home(left)?, self.home(right)?);
-        let lost = left.lost || right.lost || !right.lacks.is_empty() && !keeps_right(join.join_type);
-        let mut lacks = Vec::new();
-        if keeps_left(join.join_type) {
-            lacks.extend(left.lacks.clone());
+    match (left, right) {
+        (Placed::Owners(left), Placed::Owners(right)) if has_text => {
+            if let Some(region) = together(join, &left, &right)? {
+                return Ok(Placed::Owners(region));
+            }
+            if !left.public && !right.public {
+                return Err(not_together(join));
+            }
+            let (left, right) = (fragments.home(Placed::Owners(left))?, fragments.home(Placed::Owners(right))?);
+            at_home(join, left, right).map(Placed::Home)
         }
-        if keeps_right(join.join_type) {
-            lacks.extend(right.lacks.clone());
+        (left, right) => {
+            let (left, right) = (fragments.home(left)?, fragments.home(right)?);
+            at_home(join, left, right).map(Placed::Home)
         }
-        let node = LogicalPlan::Join(join.clone());
-        let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
-        let joined = joined.recompute_schema().map_err(invalid)?;
-        if lacks.is_empty() {
-            return Ok(Placed::Home(HomePart { plan: joined, lacks, lost }));
-        }
-        let all = (0..joined.schema().fields().len()).map(|i| column_at(joined.schema(), i));
-        let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
-        let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
-        let order = own.into_iter().chain(marks).collect();
-        let plan = Projection::try_new(order, Arc::new(joined)).map_err(invalid)?;
-        Ok(Placed::Home(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost }))
     }
 }
 
-/// The join as a region, if every owner can join what it holds.
+/// Joins two plans at home. Rows keep the marks of the sides that they show.
+fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Refusal> {
+    let lost = left.lost || right.lost || !right.lacks.is_empty() && !keeps_right(join.join_type);
+    let mut lacks = Vec::new();
+    if keeps_left(join.join_type) {
+        lacks.extend(left.lacks);
+    }
+    if keeps_right(join.join_type) {
+        lacks.extend(right.lacks);
+    }
+    let node = LogicalPlan::Join(join.clone());
+    let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
+    let joined = joined.recompute_schema().map_err(invalid)?;
+    let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
+    Ok(HomePart { plan, lacks, lost })
+}
+
+/// Returns the join as a region, if every owner can join what it holds.
 fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>, Refusal> {
     let both = |owners: &Region| joined(join, left, right, owners).map(Some);
     let holds = |all: &Region, some: &Region| some.owners.iter().all(|o| all.owners.contains(o));
@@ -117,7 +114,7 @@ fn together(join: &Join, left: &Region, right: &Region) -> Result<Option<Region>
     Ok(None)
 }
 
-/// The join of two regions at the owners of one of them, or of both.
+/// Returns the join of two regions at the owners of one of them, or of both.
 fn joined(join: &Join, left: &Region, right: &Region, at: &Region) -> Result<Region, Refusal> {
     let node = LogicalPlan::Join(join.clone());
     let plan = node.with_new_exprs(node.expressions(), vec![left.plan.clone(), right.plan.clone()]).map_err(invalid)?;
@@ -132,8 +129,8 @@ fn joined(join: &Join, left: &Region, right: &Region, at: &Region) -> Result<Reg
     })
 }
 
-/// Whether all of a public region is sent to the owners of what it is joined with: because that may not leave them, or
-/// because it is far larger. `side` is the side on which `held` stands.
+/// Returns true if all of the public region `sent` goes to the owners of the region `held` on `side`: because that one
+/// may not leave them, or because it is far larger.
 fn should_send(join: &Join, held: &Region, side: Side, sent: &Region) -> bool {
     let possible = sent.public && (held.is_single() || split_side_allowed(join.join_type, side));
     let columns = |region: &Region| region.plan.schema().fields().len();
@@ -144,7 +141,7 @@ fn should_send(join: &Join, held: &Region, side: Side, sent: &Region) -> bool {
     possible && (!held.public || smaller())
 }
 
-/// Whether the union over owners of (share of the split side ⋈ the whole other side) is the join.
+/// Returns true if the union over owners of (share of the split side ⋈ all of the other side) is the join.
 fn split_side_allowed(join: JoinType, split: Side) -> bool {
     match split {
         Side::Left => {
@@ -159,7 +156,7 @@ fn split_side_allowed(join: JoinType, split: Side) -> bool {
     }
 }
 
-/// Co-location keys of the result: a column that an outer join fills with NULL is none.
+/// Returns the co-location keys of the result: a column that an outer join fills with NULL is none.
 fn keys_after(join: &Join, left: &Region, right: &Region) -> std::collections::HashMap<Column, String> {
     let mut keys = std::collections::HashMap::new();
     let (from_left, from_right) = match join.join_type {
@@ -189,7 +186,7 @@ fn keys_after(join: &Join, left: &Region, right: &Region) -> std::collections::H
     keys
 }
 
-/// Whether a fragment's text has a form for this join.
+/// Returns true if a fragment's text has a form for this join.
 fn has_text(join: &Join) -> bool {
     !join.null_aware && !matches!(join.join_type, JoinType::LeftMark | JoinType::RightMark)
 }
@@ -205,7 +202,7 @@ fn keeps_right(join: JoinType) -> bool {
 fn no_text(join: &Join) -> Refusal {
     if join.null_aware {
         return Refusal::new(Code::NotSplittable, "NOT IN over non-public data cannot be sent to its owners")
-            .with_rule("one record without an identifier would empty the whole answer of NOT IN, and so tell that it exists")
+            .with_rule("one record without an identifier would empty the answer of NOT IN, and so reveal that it exists")
             .with_remedy("write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit");
     }
     Refusal::new(

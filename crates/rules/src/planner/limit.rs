@@ -3,7 +3,10 @@
 use datafusion::common::{Result as DfResult, plan_err};
 use datafusion::logical_expr::{FetchType, Limit, SkipType};
 
-/// The rows that a LIMIT leaves out, where it is a literal.
+/// Returns the rows that a LIMIT skips.
+///
+/// # Errors
+/// An OFFSET that is not a literal.
 pub(super) fn skip_of(limit: &Limit) -> DfResult<usize> {
     match limit.get_skip_type()? {
         SkipType::Literal(skip) => Ok(skip),
@@ -11,7 +14,10 @@ pub(super) fn skip_of(limit: &Limit) -> DfResult<usize> {
     }
 }
 
-/// The rows that a LIMIT takes, where it is a literal; `None` for all.
+/// Returns the rows that a LIMIT takes; `None` for all.
+///
+/// # Errors
+/// A LIMIT that is not a literal.
 pub(super) fn fetch_of(limit: &Limit) -> DfResult<Option<usize>> {
     match limit.get_fetch_type()? {
         FetchType::Literal(fetch) => Ok(fetch),

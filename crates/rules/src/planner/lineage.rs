@@ -1,4 +1,4 @@
-//! What the planner must know of a column's origin: just enough to split. The owner judges classes for itself.
+//! Origin of columns, as far as splitting needs it. The owner judges classes for itself.
 
 use datafusion::common::Column;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -7,7 +7,7 @@ use wanqu_model::columns::ColumnClass;
 
 use crate::catalog;
 
-/// Whether an expression is a bare identifier column of a table below.
+/// Returns true if an expression is a bare identifier column of a table below.
 pub(super) fn is_identifier(expr: &Expr, plan: &LogicalPlan) -> bool {
     match expr {
         Expr::Column(column) => class_of(column, plan) == Some(ColumnClass::Identifier),
@@ -16,7 +16,7 @@ pub(super) fn is_identifier(expr: &Expr, plan: &LogicalPlan) -> bool {
     }
 }
 
-/// The class of a bare column, traced down through projections and aliases to its table.
+/// Returns the class of a column, traced down through projections and aliases to its table.
 fn class_of(column: &Column, plan: &LogicalPlan) -> Option<ColumnClass> {
     let index = plan.schema().maybe_index_of_column(column)?;
     match plan {
@@ -33,7 +33,7 @@ fn class_of(column: &Column, plan: &LogicalPlan) -> Option<ColumnClass> {
     }
 }
 
-/// Whether every non-public common table below says that no unit has records in two jurisdictions.
+/// Returns true if every non-public common table below says that no unit has records in two jurisdictions.
 pub(super) fn units_are_disjoint(plan: &LogicalPlan) -> bool {
     let mut disjoint = true;
     let walked = plan.apply(|node| {

@@ -1,5 +1,5 @@
-//! Which owners stand behind a merged cell: a bit for each owner that may hide cells, or-ed over the rows that were
-//! merged. A cell where a bit is missing may lack that owner's part.
+//! Marks of cells that may lack an owner's part: a bit for each owner that may hide cells, or-ed over the rows that were
+//! merged. A cell without an owner's bit may lack that owner's part.
 
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::functions_aggregate::expr_fn::bit_or;
@@ -10,7 +10,7 @@ use crate::merge::OWNER_COLUMN;
 /// Bits of one word: those of an `i64` without its sign.
 const BITS: u8 = 63;
 
-/// The aggregates over the leaf's rows: a word for each [`BITS`] owners.
+/// Returns the aggregates over the leaf's rows: a word for each [`BITS`] owners.
 pub(super) fn seen(owners: usize) -> DfResult<Vec<Expr>> {
     let owner = || Expr::Column(Column::new_unqualified(OWNER_COLUMN));
     let word = |(word, _): (i64, usize)| {
@@ -21,13 +21,13 @@ pub(super) fn seen(owners: usize) -> DfResult<Vec<Expr>> {
     words(owners).map(word).collect()
 }
 
-/// The words, by number, with how many owners have a bit in each.
+/// Returns the index of each word, with the number of owners that have a bit in it.
 fn words(owners: usize) -> impl Iterator<Item = (i64, usize)> {
     let bits = usize::from(BITS);
     (0_i64..).zip((0..owners).step_by(bits).map(move |first| bits.min(owners - first)))
 }
 
-/// Whether some of `owners` released nothing for a merged cell, given the columns of [`seen`].
+/// Returns the condition that some of `owners` released nothing for a merged cell, over the columns of [`seen`].
 pub(super) fn missing(owners: usize, seen: impl Iterator<Item = Expr>) -> Expr {
     let word = |((_, bits), seen): ((i64, usize), Expr)| {
         let all = (0..bits).fold(0_i64, |all, bit| all | 1 << bit);

@@ -1,4 +1,4 @@
-//! The rules that a query passes before it is split.
+//! Optimiser rules that run before a query is split.
 //!
 //! Those of DataFusion that move filters and projections towards the tables and turn subqueries into joins. Left out are
 //! the ones that would change what an owner is asked to release or make a fragment hard to read: distinct aggregates
@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
-use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::refusal::Refusal;
 
+use super::invalid::invalid;
 use crate::catalog::planning_state;
 
 const LEFT_OUT: [&str; 6] = [
@@ -36,9 +37,7 @@ pub(super) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
     let options = Arc::clone(context.config_options());
     *context.execution_props_mut() = ExecutionProps::new();
     context.execution_props_mut().mark_start_execution(options);
-    OPTIMISER.optimize(plan, &context, |_, _| {}).map_err(|error| {
-        Refusal::new(Code::InvalidSql, format!("the query cannot be planned: {}", error.strip_backtrace()))
-    })
+    OPTIMISER.optimize(plan, &context, |_, _| {}).map_err(invalid)
 }
 
 #[cfg(test)]

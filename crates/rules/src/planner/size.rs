@@ -1,5 +1,5 @@
-//! Guesses of how many rows a part of a plan has, from what the manifests of public tables say. They decide which side of
-//! a join is sent where, and nothing else: a wrong guess costs time.
+//! Estimates of the rows of a part of a plan, from the row counts that manifests of public tables declare. They decide
+//! which side of a join is sent where, and nothing else: a wrong estimate costs time.
 
 use datafusion::common::JoinType;
 use datafusion::logical_expr::utils::split_conjunction;
@@ -17,7 +17,7 @@ const MOST_SENT: f64 = 1_000_000.0;
 /// Sending the smaller side must save so many times what it costs, since guesses are rough.
 const WORTH_IT: f64 = 2.0;
 
-/// About how many rows there are, and how many there would be without conditions.
+/// Estimated number of rows, and the number without conditions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Size {
     rows: f64,
@@ -25,7 +25,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// The size that a table's manifests declare, if they all do.
+    /// Returns the size that a table's manifests declare; `None` if one does not.
     pub fn of_table(table: &CatalogTable) -> Option<Self> {
         let replicated = table.common.as_ref().is_some_and(|info| info.replicated);
         let parts = table.slices.iter().map(|slice| slice.approximate_rows);
@@ -34,7 +34,7 @@ impl Size {
         Some(Self { rows: rows as f64, unfiltered: rows as f64 })
     }
 
-    /// After a filter.
+    /// Returns the size after a filter.
     pub fn filtered(self, predicate: &Expr) -> Self {
         let share = |condition: &&Expr| match condition {
             Expr::BinaryExpr(binary) if binary.op == Operator::Eq => EQUAL,
@@ -44,8 +44,8 @@ impl Size {
         Self { rows: self.rows * kept, ..self }
     }
 
-    /// After a join along a key of one side, as most joins are: the larger table decides, and each side's conditions
-    /// keep their share of it.
+    /// Returns the size after a join along a key of one side, as most joins are: the larger table decides, and each
+    /// side's conditions keep their share of it.
     pub fn joined(self, other: Self, join: JoinType) -> Self {
         let share = |size: Self| size.rows / size.unfiltered.max(1.0);
         let unfiltered = match join {
@@ -56,8 +56,8 @@ impl Size {
         Self { rows: unfiltered * share(self) * share(other), unfiltered }
     }
 
-    /// Whether it is better to send all of this to each of `owners`, who hold `other`, than to bring both home. Each
-    /// weighs its rows by its number of columns.
+    /// Returns true if it is cheaper to send all of this to each of `owners`, who hold `other`, than to bring both
+    /// home. The cost of a side is its rows times its columns.
     pub fn is_worth_sending(self, columns: usize, other: Self, other_columns: usize, owners: usize) -> bool {
         let weight = |size: Self, columns: usize| size.rows * columns.max(1) as f64;
         let (own, held) = (weight(self, columns), weight(other, other_columns));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_fit_into_memory_is_not_sent_however_it_is_filtered() {
+    fn tables_too_large_for_memory_are_not_sent_however_filtered() {
         let filtered = size(2e6).filtered(&col("a").eq(lit(1)).and(col("b").eq(lit(2))));
         assert!(!filtered.is_worth_sending(1, size(1e9), 9, 2));
     }

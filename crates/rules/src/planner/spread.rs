@@ -1,38 +1,39 @@
-//! How a table's rows are spread over owners, and which equalities keep rows of one key together.
+//! Regions: parts of a plan whose rows are spread over owners, with the equalities that keep rows of one key together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan, TableSource};
-use wanqu_model::names::{JURISDICTION_COLUMN, JurisdictionId};
+use wanqu_model::bundle::Slice;
+use wanqu_model::names::{JURISDICTION_COLUMN, JurisdictionId, TableRef};
 
 use super::size::Size;
 use crate::catalog::{self, CatalogTable};
 
-/// The name of the co-location key that every common table has: whose rows these are.
+/// Name of the co-location key that every common table has: the jurisdiction of a row.
 const JURISDICTION_KEY: &str = " jurisdiction";
 
 /// A part of the plan that each of its owners can run on what it holds; the whole is the union of their results.
 #[derive(Debug, Clone)]
 pub(super) struct Region {
     pub plan: LogicalPlan,
-    /// Who runs it, in the order of the members.
+    /// Owners that run it, in the order of the members.
     pub owners: Vec<JurisdictionId>,
-    /// Each owner holds all of it, so that one is asked and not all.
+    /// True if each owner holds all of it, so that one is asked and not all.
     pub replicated: bool,
     /// Columns by the co-location key whose value they are: rows with equal values lie at one owner.
     pub keys: HashMap<Column, String>,
-    /// Whether every table in it is public.
+    /// True if every table in it is public.
     pub public: bool,
-    /// About how many rows it has at all its owners together, where every table in it says so.
+    /// Estimated number of rows at all owners together, if every table in it declares its own.
     pub size: Option<Size>,
 }
 
 impl Region {
-    /// The region of one table.
+    /// Makes the region of one table.
     pub fn of_table(scan: &TableScan, table: &CatalogTable) -> Self {
         let qualified = |name: &str| Column::new(Some(scan.table_name.clone()), name);
         let mut keys = HashMap::new();
@@ -52,28 +53,28 @@ impl Region {
         }
     }
 
-    /// The same region under a plan that renames or drops columns: `renamed` gives the new name of an old column.
+    /// Returns the same region under a plan that renames or drops columns: `renamed` gives the new name of an old column.
     pub fn with_plan(self, plan: LogicalPlan, renamed: impl Fn(&Column) -> Option<Column>) -> Self {
         let keys = self.keys.iter().filter_map(|(c, k)| renamed(c).map(|c| (c, k.clone()))).collect();
         Self { plan, keys, ..self }
     }
 
-    /// Whether one owner alone runs it.
+    /// Returns true if one owner alone can run it.
     pub fn is_single(&self) -> bool {
         self.owners.len() == 1 || self.replicated
     }
 
-    /// Whether an expression is a co-location key, so that groups of it do not span owners.
+    /// Returns true if an expression is a co-location key, so that groups of it do not span owners.
     pub fn is_key(&self, expr: &Expr) -> bool {
         matches!(expr, Expr::Column(column) if self.keys.contains_key(column))
     }
 
-    /// Whether an expression is the column that names the owner.
+    /// Returns true if an expression is the column that names the owner.
     pub fn is_jurisdiction(&self, expr: &Expr) -> bool {
         matches!(expr, Expr::Column(c) if self.keys.get(c).is_some_and(|k| k == JURISDICTION_KEY))
     }
 
-    /// Whether these equalities keep matching rows of two regions at one owner.
+    /// Returns true if these equalities keep matching rows of two regions at one owner.
     pub fn colocated_with(&self, other: &Self, on: &[(Expr, Expr)]) -> bool {
         on.iter().any(|(l, r)| match (l, r) {
             (Expr::Column(l), Expr::Column(r)) => self.keys.get(l).is_some_and(|key| other.keys.get(r) == Some(key)),
@@ -81,9 +82,53 @@ impl Region {
         })
     }
 
-    /// Leaves out owners whose rows a condition on the jurisdiction excludes; at least one always stays, so that the
-    /// answer has its shape.
-    pub fn prune(&mut self, predicate: &Expr) {
+    /// Returns an owner's part of every table that the region reads.
+    pub fn slices_of(&self, owner: &JurisdictionId) -> Vec<Arc<Slice>> {
+        let tables = self.tables();
+        let slices = tables.iter().flat_map(|table| table.slices.iter());
+        slices.filter(|slice| slice.jurisdiction == *owner).cloned().collect()
+    }
+
+    /// Returns the names of the non-public tables that the region reads, each once.
+    pub fn restricted_tables(&self) -> Vec<TableRef> {
+        let tables = self.tables();
+        let restricted = tables.iter().filter(|table| !table.is_public());
+        let mut names: Vec<TableRef> =
+            restricted.filter_map(|table| table.slices.first().map(|slice| slice.table.clone())).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Returns the owners that may keep cells back: a cell that is missing from their release may exist.
+    pub fn hiding_owners(&self) -> Vec<JurisdictionId> {
+        let tables = self.tables();
+        let hides = |owner: &&JurisdictionId| {
+            let slices = tables.iter().filter(|table| !table.is_public()).flat_map(|table| table.slices.iter());
+            slices.filter(|slice| slice.jurisdiction == **owner).any(|slice| slice.policy.min_units > 1)
+        };
+        self.owners.iter().filter(hides).cloned().collect()
+    }
+
+    /// Returns the catalog's tables that the region reads, one for each time that it reads them.
+    fn tables(&self) -> Vec<Arc<CatalogTable>> {
+        let mut tables = vec![];
+        let walked = self.plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                tables.extend(catalog::table_of(scan).cloned());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        debug_assert!(walked.is_ok(), "the walk itself cannot fail");
+        tables
+    }
+
+    /// Leaves out owners whose rows a condition on the jurisdiction excludes. Where it excludes all, one stays, so that the
+    /// answer has its shape and an aggregate over nobody is its owner's to release: `home` if it is one of them.
+    pub fn prune(&mut self, predicate: &Expr, home: &JurisdictionId) {
+        if self.replicated {
+            return;
+        }
         let columns: Vec<Column> =
             self.keys.iter().filter(|(_, k)| *k == JURISDICTION_KEY).map(|(c, _)| c.clone()).collect();
         for conjunct in datafusion::logical_expr::utils::split_conjunction(predicate) {
@@ -91,15 +136,16 @@ impl Region {
             if refs.is_empty() || !refs.iter().all(|c| columns.contains(c)) {
                 continue;
             }
-            let kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
-            if !kept.is_empty() && !self.replicated {
-                self.owners = kept;
+            let mut kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
+            if kept.is_empty() {
+                kept.extend(self.owners.iter().find(|o| *o == home).or(self.owners.first()).cloned());
             }
+            self.owners = kept;
         }
     }
 }
 
-/// Whether a condition over the jurisdiction column alone can be true at an owner. In doubt it can.
+/// Returns true if a condition over the jurisdiction column alone can be true at an owner. In doubt it can.
 fn may_hold(predicate: &Expr, owner: &JurisdictionId) -> bool {
     use datafusion::common::{DFSchema, ScalarValue};
     use datafusion::logical_expr::simplify::SimplifyContext;
@@ -118,7 +164,7 @@ fn may_hold(predicate: &Expr, owner: &JurisdictionId) -> bool {
     }
 }
 
-/// The whole of a public table as every owner can read it: its own slice, and the slices of the others, fetched.
+/// All of a public table as every owner can read it: its own slice, and the slices of the others, fetched.
 #[derive(Debug)]
 struct WholeSource(Arc<CatalogTable>);
 
@@ -128,12 +174,12 @@ impl TableSource for WholeSource {
     }
 }
 
-/// The table behind a scan that [`broadcast`] made.
+/// Returns the table behind a scan that [`broadcast`] made.
 pub(super) fn whole_table(scan: &TableScan) -> Option<&Arc<CatalogTable>> {
     scan.source.downcast_ref::<WholeSource>().map(|whole| &whole.0)
 }
 
-/// Makes a public region one that every owner can run in full. Then nothing is known of which rows lie together.
+/// Returns a public region as one that every owner can run in full. It has no co-location keys.
 pub(super) fn broadcast(region: &Region) -> DfResult<Region> {
     let plan = whole(region.plan.clone())?;
     Ok(Region { plan, keys: HashMap::new(), ..region.clone() })

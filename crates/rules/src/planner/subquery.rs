@@ -1,7 +1,7 @@
 //! Subqueries that stand under OR or NOT IN, as text: `x IN (SELECT y …)`.
 //!
-//! The engine turns them into mark joins and null-aware anti-joins, which SQL has no words for. A mark is carried through
-//! the plan as a placeholder, a column that nobody can name, and written out when the whole text is there.
+//! The engine turns them into mark joins and null-aware anti-joins, for which SQL has no syntax. A mark is carried
+//! through the plan as a placeholder, a column that nobody can name, and written out when the whole text is there.
 
 use std::ops::ControlFlow;
 
@@ -11,10 +11,10 @@ use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 
-/// What the names of placeholders begin with. Names of a query do not begin so in a fragment's text.
+/// Prefix of the names of placeholders. No name of a query begins with it in a fragment's text.
 const PLACEHOLDER: &str = "__member_";
 
-/// Whether a join has the form `x IN (SELECT y …)` or `x NOT IN (SELECT y …)`.
+/// Returns true if a join has the form `x IN (SELECT y …)` or `x NOT IN (SELECT y …)`.
 pub(super) fn is_membership(join: &Join) -> bool {
     let form = join.join_type == JoinType::LeftMark || join.null_aware && join.join_type == JoinType::LeftAnti;
     form && join.on.len() == 1 && join.filter.is_none()
@@ -25,7 +25,7 @@ pub(super) fn is_membership(join: &Join) -> bool {
 pub(super) struct Members(Vec<ast::Expr>);
 
 impl Members {
-    /// Takes note of `value IN (select)`. Returns the placeholder that stands for it.
+    /// Adds `value IN (select)`. Returns the placeholder that stands for it.
     pub fn add(&mut self, value: &str, select: &str) -> DfResult<Expr> {
         // A mark is true or false, never NULL.
         let text = format!("(({value} IN ({select})) IS TRUE)");
@@ -35,7 +35,7 @@ impl Members {
         Ok(Expr::Column(Column::new_unqualified(format!("{PLACEHOLDER}{}", self.0.len() - 1))))
     }
 
-    /// The text with every placeholder written out.
+    /// Returns the text with every placeholder written out.
     pub fn written_out(&self, sql: String) -> DfResult<String> {
         if self.0.is_empty() {
             return Ok(sql);
@@ -57,7 +57,7 @@ impl Members {
     }
 }
 
-/// Whether an expression is a placeholder.
+/// Returns true if an expression is a placeholder.
 pub(super) fn is_placeholder(expr: &Expr) -> bool {
     matches!(expr, Expr::Column(column) if column.relation.is_none() && number(&column.name).is_some())
 }

@@ -4,6 +4,8 @@ use wanqu_model::bundle::{ColocationKey, ColumnSpec, CommonTableInfo, Limits, Me
 use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 use wanqu_model::refusal::{Code, Refusal};
 
+mod splits;
+
 use super::{FederatedPlan, Planner};
 
 fn column(name: &str, data_type: &str, class: ColumnClass) -> ColumnSpec {

@@ -22,7 +22,7 @@ pub(super) struct Text {
     pub columns: Vec<String>,
 }
 
-/// Renders what `owner` is asked to run.
+/// Renders a plan as the text that `owner` is asked to run.
 pub(super) fn fragment_text(plan: &LogicalPlan, owner: &JurisdictionId) -> DfResult<Text> {
     let mut writer = Writer { owner, tables: 0, members: Members::default() };
     let block = writer.block(plan)?;
@@ -38,12 +38,12 @@ struct Block {
     grouping: Option<Vec<String>>,
     order: Vec<String>,
     limit: Option<(usize, Option<usize>)>,
-    /// What each column of the plan's schema is, over the aliases in `from`.
+    /// Each column of the plan's schema: its qualifier, its name, and its expression over the aliases in `from`.
     columns: Vec<(Option<TableReference>, String, Expr)>,
 }
 
 impl Block {
-    /// Whether rows are still rows: no grouping, order or limit has been put on them.
+    /// Returns true if no grouping, order or limit has been put on the rows.
     fn is_open(&self) -> bool {
         self.grouping.is_none() && self.limit.is_none() && self.order.is_empty()
     }
@@ -97,7 +97,7 @@ impl Writer<'_> {
             }
             LogicalPlan::Projection(projection) => {
                 let mut block = self.block(&projection.input)?;
-                if block.grouping.is_none() && !projection.expr.iter().all(is_cheap) {
+                if block.grouping.is_none() && !projection.expr.iter().all(can_be_inlined) {
                     block = self.derived(&block, projection.input.schema())?;
                 }
                 let exprs = projection.expr.iter().map(|e| block.resolve(&e.clone().unalias()));
@@ -141,7 +141,7 @@ impl Writer<'_> {
         }
     }
 
-    /// The block of `plan`, wrapped into a derived table unless rows can still be filtered and grouped in place.
+    /// Returns the block of `plan`, wrapped into a derived table unless rows can still be filtered and grouped in place.
     fn open_block(&mut self, plan: &LogicalPlan) -> DfResult<Block> {
         let block = self.block(plan)?;
         if block.is_open() { Ok(block) } else { self.derived(&block, plan.schema()) }
@@ -169,7 +169,7 @@ impl Writer<'_> {
         Ok(block)
     }
 
-    /// `x IN (SELECT y …)`: a condition, or where it stands under OR a column that holds it.
+    /// Renders `x IN (SELECT y …)`: a condition, or a column that holds it where it stands under OR.
     fn membership(&mut self, join: &Join) -> DfResult<Block> {
         let (Some((value, found)), Some((qualifier, mark))) = (join.on.first(), join.schema.iter().last()) else {
             return plan_err!("a membership has an equality and a mark");
@@ -231,9 +231,9 @@ impl Writer<'_> {
         Ok(Block { from: Some(from), conditions, columns, ..Block::default() })
     }
 
-    /// One side of a join: its tables in place if they may stand open, a derived table otherwise. On the right a join
-    /// tree of its own needs a derived table too, since joins associate to the left; so does anything but plain columns
-    /// below an outer join, where a filled NULL must not be computed with.
+    /// Renders one side of a join: its tables in place if they may stand open, a derived table otherwise. On the right
+    /// a join tree of its own needs a derived table too, since joins associate to the left; so does anything but plain
+    /// columns below an outer join, where a filled NULL must not be computed with.
     fn join_side(&mut self, plan: &LogicalPlan, open: bool, leftmost: bool) -> DfResult<Block> {
         let block = self.block(plan)?;
         let plain = block.columns.iter().all(|(_, _, e)| matches!(e, Expr::Column(_)) && !is_placeholder(e));
@@ -259,7 +259,7 @@ impl Writer<'_> {
     }
 }
 
-/// The text of a block under these column names.
+/// Renders a block as a SELECT with these column names.
 fn select(block: &Block, names: &[String]) -> DfResult<String> {
     let mut items = Vec::new();
     for ((_, _, expr), name) in block.columns.iter().zip(names) {
@@ -294,8 +294,8 @@ fn select(block: &Block, names: &[String]) -> DfResult<String> {
     Ok(sql)
 }
 
-/// Whether inlining an expression into a filter or another expression costs nothing to speak of and changes nothing.
-fn is_cheap(expr: &Expr) -> bool {
+/// Returns true if an expression may be inlined into a filter or another expression without changing the result.
+fn can_be_inlined(expr: &Expr) -> bool {
     !expr.is_volatile()
 }
 
@@ -325,7 +325,7 @@ fn named(schema: &DFSchema, exprs: Vec<Expr>) -> Vec<(Option<TableReference>, St
     schema.iter().zip(exprs).map(|((q, f), e)| (q.cloned(), f.name().clone(), e)).collect()
 }
 
-/// Names for the columns of a release: the plan's own where they are plain and unique, `c3` where they are not.
+/// Names the columns of a release: as the plan does where the names are plain and unique, `c3` where they are not.
 fn column_names(schema: &DFSchema) -> Vec<String> {
     let mut taken = HashSet::new();
     let plain = |name: &str| name.parse::<SqlName>().is_ok();
@@ -343,7 +343,7 @@ fn column_names(schema: &DFSchema) -> Vec<String> {
     names.collect()
 }
 
-/// The name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
+/// Returns the name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
 fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
     let own = table.slices.iter().any(|slice| slice.jurisdiction == *owner);
     match &table.common {

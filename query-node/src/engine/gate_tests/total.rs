@@ -1,6 +1,6 @@
-//! What is admitted cannot fail: a failure that depends on a row tells something of that row. Random expressions of every
-//! allowed kind, and of kinds that are not, over a table whose values lie at the ends of what their types hold. What
-//! admission takes must run, or fail as it does over a table without a row.
+//! Admitted expressions cannot fail: a failure that depends on a row tells something of that row. Random expressions of
+//! every allowed kind, and of kinds that are not, over a table whose values are the extremes of their types. Those that
+//! admission takes must run, or fail as they do over a table without a row.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use wanqu_rules::admission::Shape;
 
 use super::*;
 
-/// How many texts are tried.
+/// Number of texts to try.
 const TEXTS: usize = 1_500;
 
 const COLUMNS: &str = "unit: string identifier; i: int32 dimension; n: int64 measure; f: float64 measure; \
@@ -273,7 +273,7 @@ impl Writer {
 }
 
 #[tokio::test]
-async fn what_is_admitted_cannot_fail_on_a_value() {
+async fn admitted_expressions_fail_on_no_value() {
     let table = |rows: &RecordBatch| {
         let mut fixture = Fixture::new();
         fixture.write_parquet("people.parquet", rows);
@@ -303,7 +303,7 @@ async fn what_is_admitted_cannot_fail_on_a_value() {
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
 }
 
-/// What a custodian declared is never NULL, and fails for one person alone.
+/// A declared value that is never NULL, and fails for one person alone.
 #[tokio::test]
 async fn a_value_that_fails_is_counted_like_one_that_is_not_there() {
     let mut fixture = Fixture::new();

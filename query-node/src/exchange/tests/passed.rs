@@ -22,11 +22,13 @@ pub(super) async fn passed(schema: SchemaRef, batches: BatchStream) -> Result<Au
         schema.fields().iter().map(|field| format!("{}: {} public", field.name(), kind(field))).collect();
     let (slice, _) = bundle::dataset(&bundle, "rows", &columns.join("; "), bundle::rule(1, 1));
     bundle.slices.push(slice);
+    bundle.limits.release_rows = u64::MAX;
     let own = bundle.jurisdiction.clone();
     let now = Timestamp::now();
     let mut envelope = envelope(now);
     (envelope.from, envelope.to, envelope.sql) = (own.clone(), own.clone(), "SELECT * FROM shenzhen.d.rows".to_owned());
     (envelope.issued_at, envelope.deadline) = (now, now + SignedDuration::from_secs(60));
+    envelope.max_rows = u64::MAX;
     let catalog = Catalog::owner(&bundle, &own);
     let fragment = admit(&Request { envelope: &envelope, peer: &own }, &bundle, &catalog, now)?;
     let release = wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches))))).await?;

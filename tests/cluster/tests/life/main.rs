@@ -55,7 +55,7 @@ async fn a_federation_lives_through_what_a_platform_does_to_it() {
     life.passed("certificates of the usual life", None);
     let before = without_the_operator(&life, &known).await;
     life.passed("uninstalled, and a Jurisdiction removed by hand", None);
-    life.follow("The operator again");
+    life.follow("Installing the operator again");
     life.researcher.make_known().await;
     assert_eq!(life.rows(&known[0].sql).await, known[0].rows);
     let after = life.log("gba-macau", "macau-node-0").verified().unwrap();

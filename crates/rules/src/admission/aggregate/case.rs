@@ -5,7 +5,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::admission::ground::Ground;
+use crate::admission::base::BaseTables;
 use crate::catalog::cast;
 
 /// `CASE WHEN condition THEN value [ELSE 0 | NULL] END`, below exact casts.
@@ -58,13 +58,13 @@ pub(super) fn branches() -> Refusal {
         .with_remedy("use one aggregate for each branch, each with FILTER (WHERE ...), or group by the CASE")
 }
 
-/// A cast of a condition to a number counts those who meet it.
-pub(super) fn indicator<'a>(expr: &'a Expr, ground: &Ground) -> Option<&'a Expr> {
+/// Returns the condition of a cast of a condition to a number, whose sum counts the rows that meet it.
+pub(super) fn indicator<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<&'a Expr> {
     let (inner, target) = match expr {
         Expr::Cast(cast) => (&cast.expr, cast.field.data_type()),
         Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),
         _ => return None,
     };
-    let source = ground.type_of(inner).filter(|source| cast::is_allowed(source, target))?;
-    if source == DataType::Boolean { Some(inner) } else { indicator(inner, ground) }
+    let source = tables.type_of(inner).filter(|source| cast::is_allowed(source, target))?;
+    if source == DataType::Boolean { Some(inner) } else { indicator(inner, tables) }
 }

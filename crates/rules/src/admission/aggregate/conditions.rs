@@ -7,8 +7,8 @@ use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, Operator, binary_expr};
 
+use crate::admission::families::Condition;
 use crate::admission::linear::Linear;
-use crate::admission::shape::Condition;
 
 pub(super) fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
     match (a, b) {
@@ -25,7 +25,7 @@ pub(super) fn and(base: Option<&Expr>, also: Expr) -> Expr {
     }
 }
 
-/// The conditions of a filter and of a CASE inside it.
+/// Returns the conditions of a filter and of a CASE inside it.
 pub(super) fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     if let Some(filter) = filter {
@@ -41,7 +41,7 @@ pub(super) fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Cond
     conditions
 }
 
-/// The conditions of values that may be NULL, among the rows that `base` keeps. `measures` are those that are added up.
+/// Returns the conditions of values that may be NULL, among the rows that `base` keeps. `measures` are those added up.
 pub(super) fn presence(
     base: Option<&Expr>,
     present: Expr,
@@ -57,12 +57,12 @@ pub(super) fn presence(
     }
 }
 
-/// That a value is not NULL.
+/// Returns the condition that a value is not NULL.
 pub(super) fn given(value: &Expr) -> Expr {
     Expr::IsNotNull(Box::new(stripped(value).clone()))
 }
 
-/// That what is added up is not NULL: said of its columns, so that `cost` and `cost * cost` have one condition.
+/// Returns the condition that a summand is not NULL, as one over its columns: so `cost` and `cost * cost` have the same.
 pub(super) fn all_given(form: &Linear, value: &Expr) -> Expr {
     let fallible = value.exists(|e| Ok(matches!(e, Expr::TryCast(_)))).unwrap_or(true);
     let columns: BTreeSet<&Column> = form.columns().collect();
@@ -70,7 +70,7 @@ pub(super) fn all_given(form: &Linear, value: &Expr) -> Expr {
     if fallible { given(value) } else { conjunction(columns).unwrap_or_else(|| given(value)) }
 }
 
-/// An expression without its exact casts, which keep NULL and everything else as it is.
+/// Strips the exact casts around an expression: they keep every value, NULL included.
 pub(super) fn stripped(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(cast) => stripped(&cast.expr),

@@ -1,4 +1,4 @@
-//! Who may ask, for what, under which agreement.
+//! Requests with one thing changed, and the refusal that each meets.
 
 use jiff::SignedDuration;
 use wanqu_model::bundle::{AgreementState, NodeBundle};
@@ -13,7 +13,7 @@ const SQL: &str = "SELECT count(*) FROM shenzhen.health.visits";
 
 type Change = fn(&mut Envelope, &mut NodeBundle);
 
-/// What is changed of a request that passes, and the code that it then meets.
+/// Change to a request that passes, and the code of the refusal that it then meets.
 const CHANGES: &[(&str, Change, Code)] = &[
     ("a version of tomorrow", |e, _| e.version = 2, Code::Envelope),
     ("another's name", |e, _| e.from = "MO".parse().unwrap(), Code::Identity),

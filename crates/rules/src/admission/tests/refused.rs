@@ -263,7 +263,7 @@ fn attacks_are_refused_each_with_its_reason() {
             Ok(admitted) => wrong.push(format!("ADMITTED {sql}\n{}", admitted.plan().display_indent())),
             Err(refusal) => {
                 let says = |text: &Option<String>| text.as_ref().is_some_and(|t| !t.is_empty());
-                // What cannot be read has no rule of this owner's; the message says what is wrong with it.
+                // A text that cannot be read breaks no rule of this owner's; the message says what is wrong with it.
                 let explained =
                     matches!(refusal.code, UnknownName | InvalidSql) || says(&refusal.remedy) && says(&refusal.rule);
                 if refusal.code != *code || !explained || refusal.owner != Some(shenzhen()) {
@@ -324,7 +324,7 @@ fn many_conditions_and_deep_nesting_are_refused() {
 }
 
 #[test]
-fn what_is_computed_from_aggregates_is_left_to_the_home_node() {
+fn computing_with_aggregates_is_left_to_the_home_node() {
     for tail in ["HAVING count(*) > 100", "HAVING count(*) = 1 ORDER BY 1"] {
         let sql = format!("SELECT sex, count(*) FROM shenzhen.health.visits GROUP BY sex {tail}");
         let refusal = admit_sql(&sql, &bundle()).unwrap_err();

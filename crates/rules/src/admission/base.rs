@@ -1,4 +1,4 @@
-//! The ground that rules stand on: the columns of base tables.
+//! Base columns: every expression of a fragment, rewritten over the columns of the tables that it reads.
 //!
 //! Every table that a fragment reads gets an alias of its own, `#0`, `#1`, …, which no SQL text can name by accident,
 //! and every expression of the fragment is rewritten into one over these columns, through derived tables, aliases and
@@ -23,37 +23,37 @@ use crate::catalog::{self, CatalogTable};
 /// would otherwise grow it without bound.
 const MAX_NODES: usize = 20_000;
 
-/// One table of the fragment, as often as it is named there.
+/// One mention of a table in the fragment.
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub table: Arc<CatalogTable>,
     pub public: bool,
-    /// Whether an outer join fills its missing rows with NULL.
+    /// True if an outer join fills its missing rows with NULL.
     pub filled: bool,
 }
 
 impl Leaf {
-    /// The column that is the privacy unit's value, if SQL can name it at all.
+    /// Returns the column of the privacy unit; `None` if SQL cannot name it.
     pub fn unit_column(&self) -> Option<&str> {
         self.table.slices.first()?.unit_column().map(SqlName::as_str)
     }
 }
 
-/// All leaves, and the types of their columns.
+/// Tables of the fragment, and the types of their columns.
 #[derive(Debug)]
-pub(super) struct Ground {
+pub(super) struct BaseTables {
     pub leaves: Vec<Leaf>,
     schema: DFSchema,
 }
 
 /// An expression over base columns, with its number of nodes.
 #[derive(Debug, Clone)]
-pub(super) struct Grounded {
+pub(super) struct BaseExpr {
     pub expr: Expr,
     nodes: usize,
 }
 
-/// The number of nodes of an expression.
+/// Returns the number of nodes of an expression.
 pub(super) fn nodes(expr: &Expr) -> usize {
     let mut nodes = 0;
     let walked = expr.apply(|_| {
@@ -63,13 +63,15 @@ pub(super) fn nodes(expr: &Expr) -> usize {
     walked.map_or(usize::MAX, |_| nodes)
 }
 
-impl Ground {
+impl BaseTables {
+    /// Creates one without a table.
     pub fn new() -> Self {
         Self { leaves: vec![], schema: DFSchema::empty() }
     }
 
-    /// Takes in a scan: the plan that stands for it, and its columns.
-    pub fn add(&mut self, scan: &TableScan) -> Option<(LogicalPlan, Vec<Grounded>)> {
+    /// Adds a scan. Returns the plan that stands for it and its columns; `None` if it is not a plain scan of a table of
+    /// the catalog.
+    pub fn add(&mut self, scan: &TableScan) -> Option<(LogicalPlan, Vec<BaseExpr>)> {
         let table = catalog::table_of(scan)?;
         if !scan.filters.is_empty() || scan.fetch.is_some() || scan.projection.is_some() {
             return None;
@@ -78,7 +80,7 @@ impl Ground {
         let schema = DFSchema::try_from_qualified_schema(alias.clone(), &table.schema).ok()?;
         let plan = LogicalPlanBuilder::from(LogicalPlan::TableScan(scan.clone())).alias(alias.clone()).ok()?;
         let column = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
-        let columns = table.schema.fields().iter().map(|f| Grounded { expr: column(f.name()), nodes: 1 }).collect();
+        let columns = table.schema.fields().iter().map(|f| BaseExpr { expr: column(f.name()), nodes: 1 }).collect();
         self.schema.merge(&schema);
         self.leaves.push(Leaf { table: Arc::clone(table), public: table.is_public(), filled: false });
         Some((plan.build().ok()?, columns))
@@ -86,7 +88,7 @@ impl Ground {
 
     /// Rewrites an expression over `schema`, whose columns are `columns`, into one over base columns. Aliases go; a cast
     /// that could fail on a value becomes one that gives NULL, since an error would tell something of that value.
-    pub fn ground(&self, expr: &Expr, schema: &DFSchemaRef, columns: &[Grounded]) -> Result<Grounded, Refusal> {
+    pub fn over_base(&self, expr: &Expr, schema: &DFSchemaRef, columns: &[BaseExpr]) -> Result<BaseExpr, Refusal> {
         let column = |column: &Column| {
             schema.maybe_index_of_column(column).and_then(|index| columns.get(index)).ok_or_else(|| {
                 Refusal::new(Code::UnknownName, "a column cannot be traced to its table")
@@ -100,7 +102,7 @@ impl Ground {
         let counted = expr.apply(|node| {
             nodes = nodes.saturating_add(match node {
                 Expr::Column(c) => match column(c) {
-                    Ok(grounded) => grounded.nodes,
+                    Ok(rewritten) => rewritten.nodes,
                     Err(refusal) => {
                         unknown = Some(refusal);
                         1
@@ -115,13 +117,13 @@ impl Ground {
         }
         if counted.is_err() || nodes > MAX_NODES {
             return Err(Refusal::new(Code::Limit, "an expression is too large")
-                .with_rule(format!("an expression has at most {MAX_NODES} parts, derived tables written out"))
+                .with_rule(format!("an expression has at most {MAX_NODES} parts, with derived tables inlined"))
                 .with_remedy("use fewer levels of derived tables that compute with each other's columns"));
         }
-        let grounded = expr.clone().transform_up(|node| {
+        let rewritten = expr.clone().transform_up(|node| {
             Ok(match node {
                 Expr::Column(c) => match column(&c) {
-                    Ok(grounded) => Transformed::yes(grounded.expr.clone()),
+                    Ok(rewritten) => Transformed::yes(rewritten.expr.clone()),
                     Err(_) => Transformed::no(Expr::Column(c)),
                 },
                 Expr::Alias(alias) => Transformed::yes(*alias.expr),
@@ -129,8 +131,8 @@ impl Ground {
                 other => Transformed::no(other),
             })
         });
-        match grounded {
-            Ok(transformed) => Ok(Grounded { expr: transformed.data, nodes }),
+        match rewritten {
+            Ok(transformed) => Ok(BaseExpr { expr: transformed.data, nodes }),
             Err(_) => Err(Refusal::new(Code::Internal, "an expression cannot be rewritten")),
         }
     }
@@ -145,33 +147,33 @@ impl Ground {
         }
     }
 
-    /// Notes that an outer join fills missing rows of these leaves with NULL.
+    /// Records that an outer join fills missing rows of these leaves with NULL.
     pub fn fill(&mut self, leaves: std::ops::Range<usize>) {
         self.leaves.iter_mut().take(leaves.end).skip(leaves.start).for_each(|leaf| leaf.filled = true);
     }
 
-    /// Whether a NULL in a base column is only a measure that was not taken. In other columns, and where an outer join
-    /// put it, it tells who somebody is.
+    /// Returns true if a NULL in a base column is only a measure that was not taken. In other columns, and where an outer
+    /// join put it, it tells something of somebody.
     pub fn is_gap(&self, column: &Column) -> bool {
         self.class(column) == ColumnClass::Measure && self.leaf(column).is_some_and(|leaf| !leaf.filled)
     }
 
-    /// The table that a base column belongs to.
+    /// Returns the table that a base column belongs to.
     pub fn leaf(&self, column: &Column) -> Option<&Leaf> {
         Self::index(column).and_then(|index| self.leaves.get(index))
     }
 
-    /// The number of the leaf that a base column belongs to.
+    /// Returns the index of the leaf that a base column belongs to.
     pub fn index(column: &Column) -> Option<usize> {
         column.relation.as_ref()?.table().strip_prefix('#')?.parse().ok()
     }
 
-    /// The class of a base column.
+    /// Returns the class of a base column; sealed if it is unknown.
     pub fn class(&self, column: &Column) -> ColumnClass {
         self.leaf(column).map_or(ColumnClass::Sealed, |leaf| leaf.table.class_of(&column.name))
     }
 
-    /// A base column's full name, as a requester knows it.
+    /// Returns a base column's full name, as requesters know it.
     pub fn name(&self, column: &Column) -> String {
         match self.leaf(column) {
             Some(leaf) => format!("{}.{}", leaf.table.name, column.name),
@@ -179,18 +181,18 @@ impl Ground {
         }
     }
 
-    /// The type of an expression over base columns.
+    /// Returns the type of an expression over base columns.
     pub fn type_of(&self, expr: &Expr) -> Option<DataType> {
         expr.get_type(&self.schema).ok()
     }
 
-    /// Whether a base column belongs to a non-public table.
+    /// Returns true if a base column belongs to a non-public table.
     pub fn is_protected(&self, column: &Column) -> bool {
         self.leaf(column).is_none_or(|leaf| !leaf.public)
     }
 }
 
-/// The names of columns that an expression over an Arrow schema could not have: they are the engine's own.
+/// Returns a column or alias whose name is reserved for the engine, if there is one.
 pub(super) fn reserved_name(plan: &LogicalPlan) -> Option<String> {
     let schema: &Schema = plan.schema().as_arrow();
     let named = schema.fields().iter().map(|f| f.name().as_str()).find(|name| name.starts_with("__"));

@@ -1,4 +1,4 @@
-//! One question or fragment on its way, counted when it ends, however it ends.
+//! One question or fragment that is being answered: counted and timed when it ends, however it ends.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::Metrics;
 use crate::trace::Step;
 
-/// The code of what was answered in full.
+/// Code of what was answered in full.
 const ANSWERED: &str = "answered";
 
-/// One question or fragment. It is counted when this is dropped: as cancelled, unless its end was noted before. Its step
-/// of a trace, if it has one, ends with it.
+/// One question or fragment that is being answered. It is counted when this is dropped: as cancelled, unless its end was
+/// noted before. Its step of a trace, if it has one, ends with it.
 #[derive(Debug)]
-pub struct Course {
+pub struct InFlight {
     metrics: Metrics,
     peer: Option<JurisdictionId>,
     began: Instant,
@@ -26,35 +26,35 @@ pub struct Course {
     step: Option<Step>,
 }
 
-impl Course {
-    /// A researcher's question.
+impl InFlight {
+    /// Begins a researcher's question.
     #[must_use]
     pub fn question(metrics: &Metrics) -> Self {
         Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None, step: None }
     }
 
-    /// Another node's fragment.
+    /// Begins another node's fragment.
     #[must_use]
     pub fn fragment(metrics: &Metrics, peer: &JurisdictionId) -> Self {
         Self { metrics: metrics.clone(), peer: Some(peer.clone()), began: Instant::now(), code: None, step: None }
     }
 
-    /// It is this step of a trace.
-    pub fn begin(&mut self, step: Step) {
+    /// Takes the step of a trace that ends with it.
+    pub fn set_step(&mut self, step: Step) {
         self.step = Some(step);
     }
 
-    /// It was refused.
+    /// Ends it with a refusal.
     pub fn refused(mut self, refusal: &Refusal) {
         self.code = Some(refusal.code.to_string());
     }
 
-    /// Goes on as long as the messages of its answer do.
+    /// Returns the messages of its answer; it ends as they do, or when they are dropped.
     pub fn follow<T: Send + 'static>(
         self,
         messages: impl Stream<Item = Result<T, Status>> + Send + 'static,
     ) -> BoxStream<'static, Result<T, Status>> {
-        stream::unfold((messages.boxed(), self), |(mut messages, mut course)| async move {
+        stream::unfold((messages.boxed(), self), |(mut messages, mut request)| async move {
             let next = messages.next().await;
             let code = match &next {
                 Some(Ok(_)) => None,
@@ -62,16 +62,16 @@ impl Course {
                 None => Some(ANSWERED.to_owned()),
             };
             // The first end is the end: a failure is followed by nothing.
-            if course.code.is_none() {
-                course.code = code;
+            if request.code.is_none() {
+                request.code = code;
             }
-            next.map(|message| (message, (messages, course)))
+            next.map(|message| (message, (messages, request)))
         })
         .boxed()
     }
 }
 
-impl Drop for Course {
+impl Drop for InFlight {
     fn drop(&mut self) {
         let code = self.code.take().unwrap_or_else(|| Code::Cancelled.to_string());
         if let Some(step) = self.step.as_mut().filter(|_| code != ANSWERED) {
@@ -98,17 +98,17 @@ mod tests {
     #[tokio::test]
     async fn every_end_is_counted_once_and_by_its_name() {
         let metrics = Metrics::default();
-        let course = || Course::question(&metrics);
-        course().follow(stream::iter([Ok(1), Ok(2)])).collect::<Vec<_>>().await;
+        let request = || InFlight::question(&metrics);
+        request().follow(stream::iter([Ok(1), Ok(2)])).collect::<Vec<_>>().await;
         assert!(counted(&metrics, "answered"));
         let failed = Refusal::new(Code::Source, "x");
-        course().follow(stream::iter([Ok(1), Err(to_status(failed))])).collect::<Vec<_>>().await;
+        request().follow(stream::iter([Ok(1), Err(to_status(failed))])).collect::<Vec<_>>().await;
         assert!(counted(&metrics, "source"));
-        let mut left = course().follow(stream::iter([Ok(1), Ok(2)]));
+        let mut left = request().follow(stream::iter([Ok(1), Ok(2)]));
         left.next().await.unwrap().unwrap();
         drop(left);
         assert!(counted(&metrics, "cancelled"));
-        course().refused(&Refusal::new(Code::NoAgreement, "x"));
+        request().refused(&Refusal::new(Code::NoAgreement, "x"));
         assert!(counted(&metrics, "no-agreement"));
         assert!(metrics.text().contains("wanqu_question_duration_seconds_count 4"));
     }

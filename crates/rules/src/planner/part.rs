@@ -1,0 +1,103 @@
+//! Placed parts of a plan: a [`Region`] that each owner runs on what it holds, or a plan over releases at home, with the
+//! marks of rows that may lack an owner's part.
+
+use std::sync::Arc;
+
+use datafusion::common::{Column, DFSchema};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias, lit};
+
+use super::invalid::invalid;
+use super::spread::Region;
+use wanqu_model::refusal::Refusal;
+
+/// A placed part of the plan.
+pub(super) enum Placed {
+    /// Each owner can run it.
+    Owners(Region),
+    /// It runs at home.
+    Home(HomePart),
+}
+
+/// A plan over releases.
+#[derive(Debug, Clone)]
+pub(super) struct HomePart {
+    pub plan: LogicalPlan,
+    /// Boolean columns, behind the plan's own, that mark rows which may lack an owner's part.
+    pub lacks: Vec<Column>,
+    /// True if something may be lacking that no column marks.
+    pub lost: bool,
+}
+
+impl HomePart {
+    /// Makes a part of a plan that lacks nothing.
+    pub fn complete(plan: LogicalPlan) -> Self {
+        Self { plan, lacks: vec![], lost: false }
+    }
+
+    /// Returns true if something may be lacking, marked or not.
+    pub fn may_lack(&self) -> bool {
+        self.lost || !self.lacks.is_empty()
+    }
+
+    /// Takes the columns of marks away; that there were some is kept in `lost`.
+    pub fn unmarked(self) -> Result<Self, Refusal> {
+        if self.lacks.is_empty() {
+            return Ok(self);
+        }
+        let width = self.plan.schema().fields().len() - self.lacks.len();
+        let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
+        let plan = Projection::try_new(columns, Arc::new(self.plan)).map_err(invalid)?;
+        Ok(Self { plan: LogicalPlan::Projection(plan), lacks: vec![], lost: true })
+    }
+}
+
+/// Puts an operator with one input over a plan at home. The marks are carried along where rows stay rows.
+pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
+    let HomePart { plan: input, lacks, lost } = part;
+    let mut exprs = plan.expressions();
+    let mut lacks_after = lacks.clone();
+    match plan {
+        LogicalPlan::Projection(_) => exprs.extend(lacks.iter().cloned().map(Expr::Column)),
+        LogicalPlan::SubqueryAlias(SubqueryAlias { alias, .. }) => {
+            let qualified = |c: &Column| Column::new(Some(alias.clone()), &c.name);
+            lacks_after = lacks.iter().map(qualified).collect();
+        }
+        LogicalPlan::Window(_) if !lacks.is_empty() => {
+            // A window's columns come behind the marks; marks are kept last.
+            let rebuilt = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
+            return Ok(HomePart { plan: with_marks_last(rebuilt, &lacks)?, lacks, lost });
+        }
+        _ => {}
+    }
+    let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
+    let plan = plan.recompute_schema().map_err(invalid)?;
+    Ok(HomePart { plan, lacks: lacks_after, lost })
+}
+
+/// Puts an operator over plans at home that carry no marks.
+pub(super) fn at_home(plan: &LogicalPlan, inputs: Vec<LogicalPlan>) -> Result<HomePart, Refusal> {
+    let plan = plan.with_new_exprs(plan.expressions(), inputs).map_err(invalid)?;
+    Ok(HomePart::complete(plan.recompute_schema().map_err(invalid)?))
+}
+
+/// Moves the columns of marks behind the plan's own.
+pub(super) fn with_marks_last(plan: LogicalPlan, lacks: &[Column]) -> Result<LogicalPlan, Refusal> {
+    let all = (0..plan.schema().fields().len()).map(|i| column_at(plan.schema(), i));
+    let is_mark = |e: &Expr| matches!(e, Expr::Column(c) if lacks.contains(c));
+    let (marks, own): (Vec<Expr>, Vec<Expr>) = all.partition(is_mark);
+    let order = own.into_iter().chain(marks).collect();
+    Ok(LogicalPlan::Projection(Projection::try_new(order, Arc::new(plan)).map_err(invalid)?))
+}
+
+/// Returns the condition that any of the marks is set, or NULL: a row that an outer join filled in may lack that part.
+pub(super) fn any_of(lacks: &[Column]) -> Expr {
+    let marks =
+        lacks.iter().map(|c| datafusion::functions::expr_fn::coalesce(vec![Expr::Column(c.clone()), lit(true)]));
+    marks.reduce(Expr::or).unwrap_or_else(|| lit(false))
+}
+
+/// Returns the column of a schema by its number, qualified as it is there.
+pub(super) fn column_at(schema: &DFSchema, index: usize) -> Expr {
+    let (qualifier, field) = schema.qualified_field(index);
+    Expr::Column(Column::new(qualifier.cloned(), field.name()))
+}

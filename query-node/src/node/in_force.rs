@@ -1,0 +1,81 @@
+//! Parts of a node that its bundle sets: they are made of one bundle, and replaced together when it changes.
+
+use std::sync::Arc;
+
+use wanqu_identity::{TokenVerifier, Trust};
+use wanqu_model::bundle::{Issuer, NodeBundle};
+
+use super::NodeError;
+use super::identities::Identities;
+use crate::bundle_file::FiledBundle;
+use crate::clock::Clock;
+use crate::exchange::{Exchange, LiveLimits, endpoints_of};
+use crate::home::PeerTables;
+use crate::observe::Metrics;
+use crate::state::{Live, NodeState};
+
+/// Everything that the bundle in force sets.
+pub(super) struct InForce {
+    /// Tables, agreements, projects and the engine.
+    pub live: Arc<Live>,
+    /// CAs of the members.
+    pub trust: Trust,
+    /// Issuers of researchers' tokens.
+    pub tokens: TokenVerifier,
+    /// Limits of the doors.
+    pub limits: LiveLimits,
+    /// Connections to the members' endpoints.
+    pub exchange: Arc<Exchange>,
+    /// Public tables of the other members, which the engine reads.
+    tables: Arc<PeerTables>,
+}
+
+impl InForce {
+    /// Makes the first bundle ready.
+    ///
+    /// # Errors
+    /// Whatever of it cannot be used, with these identities among it.
+    pub fn open(
+        filed: FiledBundle,
+        identities: &Identities,
+        clock: &Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Self, NodeError> {
+        let bundle = &filed.bundle;
+        let trust = Trust::from_bundle(bundle)?;
+        identities.check(bundle, &trust, clock.now())?;
+        let tokens = TokenVerifier::new(&own_issuers(bundle))?;
+        let limits = LiveLimits::from(bundle.limits.clone());
+        let exchange = Exchange::from_bundle(identities.node.clone(), trust.clone(), bundle)
+            .with_clock(Arc::clone(clock))
+            .with_metrics(metrics.clone());
+        let exchange = Arc::new(exchange);
+        let tables = PeerTables::new(bundle.jurisdiction.clone(), Arc::clone(&exchange), Arc::clone(clock));
+        let tables = Arc::new(tables);
+        let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory())?);
+        Ok(Self { live, trust, tokens, limits, exchange, tables })
+    }
+
+    /// Puts another bundle in force. Everything is tried before anything is replaced.
+    ///
+    /// # Errors
+    /// Whatever of it cannot be used; then the one before stays in force.
+    pub fn replace(&self, filed: FiledBundle, metrics: &Metrics) -> Result<(), NodeError> {
+        let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
+        let issuers = own_issuers(&filed.bundle);
+        TokenVerifier::new(&issuers)?;
+        let state = NodeState::new(filed, self.tables.clone(), metrics.memory())?;
+        self.trust.replace(&state.bundle)?;
+        self.tokens.replace(&issuers)?;
+        self.limits.replace(state.bundle.limits.clone());
+        self.exchange.set_endpoints(endpoints);
+        self.live.replace(state);
+        Ok(())
+    }
+}
+
+/// Returns the issuers whose tokens this node's gateway accepts.
+fn own_issuers(bundle: &NodeBundle) -> Vec<Issuer> {
+    let own = bundle.members.iter().filter(|member| member.jurisdiction == bundle.jurisdiction);
+    own.flat_map(|member| member.issuers.clone()).collect()
+}

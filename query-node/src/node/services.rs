@@ -1,0 +1,51 @@
+//! Services that answer behind a node's two doors, and the files that they keep.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::NodeError;
+use super::in_force::InForce;
+use crate::audit::Log;
+use crate::clock::Clock;
+use crate::exchange::OwnerService;
+use crate::home::Home;
+use crate::owner::Owner;
+use crate::results::{Keeping, Results, ResultsSettings};
+
+/// Services of one node.
+pub(super) struct Services {
+    /// Answers other nodes' fragments.
+    pub owner: Arc<Owner>,
+    /// Answers researchers' questions.
+    pub home: Arc<Keeping>,
+    /// Answers that researchers asked to be kept; `None` if the node keeps none.
+    pub results: Option<Arc<Results>>,
+    /// Audit log of everything that the owner releases and refuses.
+    pub log: Arc<Log>,
+}
+
+impl Services {
+    /// Opens the audit log and the folder of results.
+    ///
+    /// # Errors
+    /// Either of them cannot be used.
+    pub fn open(
+        in_force: &InForce,
+        audit: &Path,
+        results: Option<ResultsSettings>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, NodeError> {
+        let log = Arc::new(Log::open(audit)?);
+        let owner = Arc::new(Owner::new(Arc::clone(&in_force.live), Arc::clone(&log), Arc::clone(clock)));
+        let own: Arc<dyn OwnerService> = owner.clone();
+        let results = results.map(|settings| open_results(settings, Arc::clone(clock))).transpose()?;
+        let home = Home::new(Arc::clone(&in_force.live), Arc::clone(&in_force.exchange), own, Arc::clone(clock));
+        let home = Arc::new(Keeping::new(Arc::new(home), results.clone()));
+        Ok(Self { owner, home, results, log })
+    }
+}
+
+fn open_results(settings: ResultsSettings, clock: Arc<dyn Clock>) -> Result<Arc<Results>, NodeError> {
+    let path = settings.folder.clone();
+    Results::open(settings, clock).map(Arc::new).map_err(|source| NodeError::Results { path, source })
+}
