@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_client::Client;
 use wanqu_crds::kinds::FederatedQuery;
-use wanqu_model::answer::{Event, Keep, Question, Summary};
+use wanqu_model::answer::{Answer, Event, Keep, Question, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::inline::{Inline, Rows};

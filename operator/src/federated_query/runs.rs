@@ -10,7 +10,7 @@ use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use wanqu_crds::kinds::FederatedQuery;
-use wanqu_model::refusal::Refusal;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::ask::Answered;
 use crate::framework::Context;
