@@ -1,27 +1,27 @@
-//! The operator: it turns the resources of a federation into running nodes, and says in their conditions what is right
-//! and what to do about what is not.
+//! Operator of Wanqu: turns the resources of a federation into running nodes, and reports in their conditions what is
+//! wrong and what to do about it.
 //!
 //! ```text
 //!                       ┌─▶ described    a condition for every Dataset, policy, agreement …
-//! federation ─▶ Realm ──┤
+//! federation ─▶ Compilation ──┤
 //!   compiles            └─▶ jurisdiction identities, bundle and workload of one node
 //! ```
 //!
-//! One controller per kind writes that kind's status and nothing else's. The controllers of what is described and of
-//! jurisdictions read what the federation's controller compiled from a [`Realm`](realm::Realm); everything else they
-//! need, they see in the stores that [`framework`] keeps.
+//! One controller per kind writes the status of that kind and of no other. The federation's controller compiles; the
+//! others read the result from [`Compilations`](compilation::Compilations), and everything else from the stores of
+//! [`framework`].
 
+pub mod compilation;
 pub mod described;
 pub mod federated_query;
 pub mod federation;
 pub mod framework;
-pub mod hearsay;
+pub mod host;
 pub mod jurisdiction;
 pub mod names;
-pub mod observed;
-pub mod placed;
+pub mod node_reports;
+pub mod peers;
 pub mod queues;
-pub mod realm;
 pub mod resolvers;
 pub mod run;
 pub mod settings;

@@ -1,9 +1,10 @@
-//! The operator's binary: reads its settings, connects, runs until it is told to stop.
+//! The operator's program: reads its settings, connects, and runs until it is told to stop.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
-use kube::Client;
+use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use wanqu_operator::Settings;
@@ -14,22 +15,26 @@ use wanqu_operator::settings::LogFormat;
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut settings = Settings::parse();
-    // A pod's is what the kubelet wrote; a machine without one resolves nothing.
+    // In a pod, the kubelet wrote it; without one, no name server is known.
     settings.name_servers = name_servers(&std::fs::read_to_string("/etc/resolv.conf").unwrap_or_default());
     log(settings.log_format);
     match start(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the operator cannot run");
+            tracing::error!(%error, "the operator ends; its pod starts it again");
             ExitCode::FAILURE
         }
     }
 }
 
 async fn start(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
-    // Of the providers of cryptography that are compiled in, this one, and nobody asks which.
+    // More than one provider of cryptography may be compiled in: this one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_default().await?;
+    let mut config = Config::infer().await?;
+    // Longer than the API server keeps a watch open. Without it, a reconciliation could wait for ever for a connection
+    // that went silent.
+    (config.read_timeout, config.reset_reader_on_write) = (Some(Duration::from_secs(300)), true);
+    let client = Client::try_from(config)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {

@@ -1,44 +1,43 @@
-//! Who asks whom to look: the queues of all controllers, and the watches that fill them.
+//! Queues of all controllers, and the watches that fill them.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
-use tokio::task::JoinSet;
 use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     ResearchProject,
 };
 
 use crate::framework::queue::{Queue, Requests};
-use crate::framework::watched::{Catalogue, Children, Watched};
+use crate::framework::watched::{Catalogue, Children, Watched, Watches};
 use crate::framework::{Guarded, labels};
 use crate::settings::Settings;
 
-/// The queues of all controllers.
+/// Queues of all controllers, by which they are asked to reconcile objects.
 #[derive(Clone)]
 pub struct Queues {
-    /// Federations.
+    /// Queue of Federations.
     pub federations: Queue<Federation>,
-    /// Members.
+    /// Queue of Jurisdictions.
     pub jurisdictions: Queue<Jurisdiction>,
-    /// What they call alike.
+    /// Queue of CommonTables.
     pub common_tables: Queue<CommonTable>,
-    /// What they hold.
+    /// Queue of Datasets.
     pub datasets: Queue<Dataset>,
-    /// What may be released.
+    /// Queue of DisclosurePolicies.
     pub policies: Queue<DisclosurePolicy>,
-    /// Who may ask whom.
+    /// Queue of DataSharingAgreements.
     pub agreements: Queue<DataSharingAgreement>,
-    /// Who asks.
+    /// Queue of ResearchProjects.
     pub projects: Queue<ResearchProject>,
-    /// What is asked.
+    /// Queue of FederatedQueries.
     pub queries: Queue<FederatedQuery>,
 }
 
 impl Queues {
-    /// Asks for everything in a namespace but its federation: what is said of it has changed.
+    /// Queues every object of a namespace but its Federation: what is known about them has changed.
     pub fn push_all(&self, catalogue: &Catalogue, namespace: &str) {
         self.jurisdictions.push_all(&catalogue.jurisdictions, namespace);
         self.common_tables.push_all(&catalogue.common_tables, namespace);
@@ -49,7 +48,7 @@ impl Queues {
         self.queries.push_all(&catalogue.queries, namespace);
     }
 
-    /// A queue for each kind, and their other ends.
+    /// Returns a queue for each kind, and their receiving ends.
     #[must_use]
     pub fn new() -> (Self, AllRequests) {
         let (federations, federation_requests) = Queue::new();
@@ -76,35 +75,30 @@ impl Queues {
     }
 }
 
-/// The other ends of [`Queues`].
+/// Receiving ends of [`Queues`].
 pub struct AllRequests {
-    /// Federations.
+    /// Requests for Federations.
     pub federations: Requests<Federation>,
-    /// Members.
+    /// Requests for Jurisdictions.
     pub jurisdictions: Requests<Jurisdiction>,
-    /// What they call alike.
+    /// Requests for CommonTables.
     pub common_tables: Requests<CommonTable>,
-    /// What they hold.
+    /// Requests for Datasets.
     pub datasets: Requests<Dataset>,
-    /// What may be released.
+    /// Requests for DisclosurePolicies.
     pub policies: Requests<DisclosurePolicy>,
-    /// Who may ask whom.
+    /// Requests for DataSharingAgreements.
     pub agreements: Requests<DataSharingAgreement>,
-    /// Who asks.
+    /// Requests for ResearchProjects.
     pub projects: Requests<ResearchProject>,
-    /// What is asked.
+    /// Requests for FederatedQueries.
     pub queries: Requests<FederatedQuery>,
 }
 
-/// Watches the resources of this project. Whatever appears, changes or goes is looked at itself, and has its namespace
-/// compiled anew.
+/// Watches the resources of this project. Each object that appears, changes or goes is queued itself, and so is the
+/// Federation of its namespace, which is compiled again.
 #[must_use]
-pub fn watch_resources(
-    client: &Client,
-    namespace: Option<&str>,
-    queues: &Queues,
-    tasks: &mut JoinSet<()>,
-) -> Catalogue {
+pub fn watch_resources(namespace: Option<&str>, queues: &Queues, watches: &mut Watches<'_>) -> Catalogue {
     let mut federations = Watched::new();
     let mut jurisdictions = Watched::new();
     let datasets = Watched::new();
@@ -123,7 +117,7 @@ pub fn watch_resources(
         projects: projects.store(),
         queries: queries.store(),
     };
-    // Where a federation is gone, nothing compiles that could tell the others.
+    // Where a federation is gone, nothing is compiled that would queue the others.
     let (to, known) = (queues.clone(), catalogue.clone());
     federations.route(move |federation: &Guarded<Federation>| {
         let namespace = federation.namespace().unwrap_or_default();
@@ -131,7 +125,7 @@ pub fn watch_resources(
             to.push_all(&known, &namespace);
         }
     });
-    // Whether a home node is ready is what queries wait for. A query itself concerns no other resource.
+    // Queries wait for their home node to be ready. A query itself concerns no other resource.
     let (to, known) = (queues.clone(), catalogue.clone());
     jurisdictions.route(move |jurisdiction: &Guarded<Jurisdiction>| {
         to.queries.push_all(&known.queries, &jurisdiction.namespace().unwrap_or_default());
@@ -140,27 +134,27 @@ pub fn watch_resources(
     queries.route(move |query: &Guarded<FederatedQuery>| {
         to.queries.push(&query.namespace().unwrap_or_default(), &query.name_any());
     });
-    queries.start(api_of(client, namespace), watcher::Config::default(), tasks);
-    let mut watches = Watches { client, namespace, queues, catalogue: &catalogue, tasks };
-    watches.start(federations, &queues.federations);
-    watches.start(jurisdictions, &queues.jurisdictions);
-    watches.start(datasets, &queues.datasets);
-    watches.start(common_tables, &queues.common_tables);
-    watches.start(policies, &queues.policies);
-    watches.start(agreements, &queues.agreements);
-    watches.start(projects, &queues.projects);
+    queries.start(namespace, watcher::Config::default(), |client| api_of(client, namespace), watches);
+    let mut described = Described { namespace, queues, catalogue: &catalogue, watches };
+    described.start(federations, &queues.federations);
+    described.start(jurisdictions, &queues.jurisdictions);
+    described.start(datasets, &queues.datasets);
+    described.start(common_tables, &queues.common_tables);
+    described.start(policies, &queues.policies);
+    described.start(agreements, &queues.agreements);
+    described.start(projects, &queues.projects);
     catalogue
 }
 
-struct Watches<'a> {
-    client: &'a Client,
+/// Starts the watches of the kinds that a federation is compiled of.
+struct Described<'a, 'w> {
     namespace: Option<&'a str>,
     queues: &'a Queues,
     catalogue: &'a Catalogue,
-    tasks: &'a mut JoinSet<()>,
+    watches: &'a mut Watches<'w>,
 }
 
-impl Watches<'_> {
+impl Described<'_, '_> {
     fn start<K>(&mut self, mut watched: Watched<Guarded<K>>, own: &Queue<K>)
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
@@ -172,37 +166,37 @@ impl Watches<'_> {
             own.push(&namespace, &object.name_any());
             federations.push_all(&known.federations, &namespace);
         });
-        watched.start(api_of(self.client, self.namespace), watcher::Config::default(), self.tasks);
+        let namespace = self.namespace;
+        watched.start(namespace, watcher::Config::default(), |client| api_of(client, namespace), self.watches);
     }
 }
 
-/// A kind where the operator works: in one namespace or in all.
-fn api_of<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+/// Returns the API of a kind in one namespace, or in all.
+fn api_of<K>(client: Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
     }
 }
 
-/// Watches the objects that the operator made. Whatever happens to one, the resource that it was made for is looked at.
+/// Watches the objects that the operator made. Whatever happens to one, the resource that it was made for is queued.
 #[must_use]
 pub fn watch_children(
-    client: &Client,
     settings: &Settings,
     queues: &Queues,
     catalogue: &Catalogue,
-    tasks: &mut JoinSet<()>,
+    watches: &mut Watches<'_>,
 ) -> Children {
     let (to, known) = (queues.clone(), catalogue.clone());
     let owners = move |object: &kube::api::DynamicObject| {
         if let Some((namespace, name)) = labels::made_for(object) {
-            // It was made for a Jurisdiction or for a Federation; a name that is neither's is passed over.
+            // It was made for a Jurisdiction or for a Federation; a queue drops names of objects that do not exist.
             to.jurisdictions.push(&namespace, &name);
             to.federations.push_all(&known.federations, &namespace);
         }
     };
-    Children::start(client, &settings.places(), owners, tasks)
+    Children::start(&settings.scopes(), owners, watches)
 }

@@ -1,4 +1,4 @@
-//! Where a cluster resolves names. Clusters differ: pods of kube-system, an agent on each machine, the machine's own.
+//! Name servers of a cluster. Clusters differ: pods of kube-system, an agent on each machine, the machine's own.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::networking::v1::{IPBlock, NetworkPolicyPeer};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use wanqu_model::names::Cidr;
 
-/// The name servers of a `resolv.conf`. What a pod is told is the cluster's; loopback is the pod's own affair.
+/// Returns the name servers of a `resolv.conf`. Those of a pod are the cluster's, but for loopback addresses.
 #[must_use]
 pub fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
     let words = resolv_conf.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -19,7 +19,7 @@ pub fn name_servers(resolv_conf: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// The pods that answer for names in most clusters.
+/// Returns the pods that resolve names in most clusters.
 #[must_use]
 pub fn cluster_dns() -> NetworkPolicyPeer {
     let selector = |key: &str, value: &str| LabelSelector {
@@ -33,7 +33,7 @@ pub fn cluster_dns() -> NetworkPolicyPeer {
     }
 }
 
-/// Addresses, as a policy has them.
+/// Returns a block of addresses as a peer of a policy.
 #[must_use]
 pub fn block(cidr: &Cidr) -> NetworkPolicyPeer {
     NetworkPolicyPeer {

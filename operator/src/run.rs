@@ -1,35 +1,48 @@
 //! Puts the controllers together and runs them.
 
-use std::future::Future;
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use kube::Client;
-use tokio::task::JoinSet;
+use futures::future::select_all;
+use k8s_openapi::NamespaceResourceScope;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::Store;
+use kube::{Client, Resource};
 
+use crate::compilation::Compilations;
 use crate::framework::events::Events;
+use crate::framework::health::{Health, TaskName};
+use crate::framework::http::Http;
+use crate::framework::leader::LeadError;
 use crate::framework::metrics::Metrics;
-use crate::framework::{Clock, Context, controller, leader, observe};
-use crate::hearsay::{self, Hearsay};
-use crate::queues::{Queues, watch_children, watch_resources};
-use crate::realm::Realms;
+use crate::framework::queue::Requests;
+use crate::framework::tasks::{Ended, Pace, Tasks, restarting};
+use crate::framework::watched::Watches;
+use crate::framework::{Clock, Context, Guarded, Result, controller, leader, observe};
+use crate::peers::{self, PeerAgreements};
+use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
 use crate::settings::Settings;
 use crate::{described, federated_query, federation, jurisdiction};
 
-/// What can keep the operator from running.
+/// Why the operator does not run, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The address of health and metrics.
+    /// The address of health and metrics cannot be bound.
     #[error("cannot serve on {0}: {1}; choose another --observe")]
     Observe(std::net::SocketAddr, std::io::Error),
-    /// The lease.
-    #[error("cannot take part in the election of a leader: {0}")]
-    Lease(#[from] kube_lease_manager::LeaseManagerError),
+    /// The election of a leader has ended, or what the leader does.
+    #[error(transparent)]
+    Lead(#[from] LeadError),
+    /// A task that works in every copy has ended.
+    #[error("{0}")]
+    Task(#[from] Ended),
 }
 
-/// Runs until `stop` ends: answers for health and metrics at all times, and works while it leads.
+/// Runs until `stop` ends: serves health and metrics at all times, and reconciles while it leads.
 ///
 /// # Errors
-/// When its address is taken or the lease cannot be read.
+/// If its address is taken, if the lease cannot be read, or if one of its tasks ends or panics. The process ends then, and
+/// its pod starts it again.
 pub async fn run(
     client: Client,
     settings: Settings,
@@ -37,49 +50,122 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     let metrics = Metrics::new();
+    let health = Health::new(metrics.clone());
     let listener = observe::bind(settings.observe).await.map_err(|error| RunError::Observe(settings.observe, error))?;
-    let mut answering = JoinSet::new();
-    answering.spawn(observe::serve(listener, client.clone(), metrics.clone()));
-    let work = || work(client.clone(), settings.clone(), clock.clone(), metrics.clone());
-    leader::lead(client.clone(), &settings, &metrics, stop, work).await?;
-    Ok(())
+    let mut tasks = Tasks::default();
+    let router = observe::router(health.clone(), metrics.clone());
+    tasks.spawn(TaskName::new("HTTP server"), observe::serve(listener, router));
+    restart(&mut tasks, &health, TaskName::new("check of the API server"), {
+        let (client, health) = (client.clone(), health.clone());
+        move || observe::follow_kinds(client.clone(), health.clone())
+    });
+    let mut ended = None;
+    let stop = async {
+        tokio::select! {
+            () = stop => {}
+            task = tasks.ended() => ended = Some(task),
+        }
+    };
+    let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health };
+    let work = || operator.clone().work();
+    leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await?;
+    ended.map_or(Ok(()), |ended| Err(ended.into()))
 }
 
-/// Watches and reconciles, until it is dropped. Where only some namespaces are watched, each has controllers of its own: a
-/// federation lies in one namespace.
-async fn work(client: Client, settings: Settings, clock: Clock, metrics: Metrics) {
-    observe::wait_for_kinds(&client).await;
-    let work = |place| work_in(place, client.clone(), settings.clone(), clock.clone(), metrics.clone());
-    futures::future::join_all(settings.places().into_iter().map(work)).await;
+/// Adds a task that is run again whenever it ends.
+fn restart<Run>(tasks: &mut Tasks, health: &Health, name: TaskName, begin: impl FnMut() -> Run + Send + 'static)
+where
+    Run: Future<Output = ()> + Send + 'static,
+{
+    tasks.spawn(name.clone(), restarting(health.of(name), Pace::default(), begin));
 }
 
-async fn work_in(namespace: Option<String>, client: Client, settings: Settings, clock: Clock, metrics: Metrics) {
-    let (queues, requests) = Queues::new();
-    let mut watches = JoinSet::new();
-    let catalogue = watch_resources(&client, namespace.as_deref(), &queues, &mut watches);
-    let children = watch_children(&client, &settings, &queues, &catalogue, &mut watches);
-    let events = Events::new(client.clone(), &settings.instance);
-    let realms = Realms::default();
-    let runs = Arc::new(federated_query::Runs::new(format!("{}/{}", settings.instance, uuid::Uuid::new_v4())));
-    let hearsay = Hearsay::default();
-    let context =
-        Context { client, settings, clock, events, metrics, catalogue, children, realms, hearsay, queues, runs };
-    let context = Arc::new(context);
-    // Nothing is decided before everything that is there has been seen.
-    context.children.ready().await;
-    context.catalogue.ready().await;
+/// Everything that the work of a leader needs.
+#[derive(Clone)]
+struct Operator {
+    client: Client,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    health: Health,
+}
 
+impl Operator {
+    /// Watches and reconciles until a task ends, and returns which. Where only some namespaces are watched, each has
+    /// controllers of its own: a federation lies in one namespace.
+    async fn work(self) -> Ended {
+        self.health.kinds_are_served().await;
+        let scopes = self.settings.scopes().into_iter();
+        select_all(scopes.map(|scope| Box::pin(self.clone().work_in(scope)))).await.0
+    }
+
+    async fn work_in(self, namespace: Option<String>) -> Ended {
+        let namespace = namespace.as_deref();
+        let (queues, requests) = Queues::new();
+        let mut tasks = Tasks::default();
+        let mut watches = Watches { client: &self.client, health: &self.health, tasks: &mut tasks };
+        let catalogue = watch_resources(namespace, &queues, &mut watches);
+        let children = watch_children(&self.settings, &queues, &catalogue, &mut watches);
+        // Nothing is decided before everything that is there has been seen.
+        if children.ready().await.is_err() || catalogue.ready().await.is_err() {
+            return tasks.ended().await;
+        }
+        let process = format!("{}/{}", self.settings.instance, uuid::Uuid::new_v4());
+        let context = Arc::new(Context {
+            events: Events::new(self.client.clone(), &self.settings.instance),
+            client: self.client,
+            settings: self.settings,
+            clock: self.clock,
+            http: Http::new(),
+            metrics: self.metrics,
+            catalogue,
+            children,
+            compilations: Compilations::default(),
+            peers: PeerAgreements::default(),
+            queues,
+            runs: Arc::new(federated_query::Runs::new(process)),
+        });
+        control(&context, namespace, requests, &mut tasks);
+        restart(&mut tasks, &self.health, TaskName::new("poll of nodes").within(namespace), {
+            let context = Arc::clone(&context);
+            move || peers::follow(Arc::clone(&context))
+        });
+        tasks.ended().await
+    }
+}
+
+/// Starts the controllers, one per kind.
+fn control(context: &Arc<Context>, namespace: Option<&str>, requests: AllRequests, tasks: &mut Tasks) {
     let known = &context.catalogue;
-    let given = || Arc::clone(&context);
-    tokio::join!(
-        controller::run(known.federations.clone(), requests.federations, given(), federation::reconcile),
-        controller::run(known.jurisdictions.clone(), requests.jurisdictions, given(), jurisdiction::reconcile),
-        controller::run(known.common_tables.clone(), requests.common_tables, given(), described::reconcile),
-        controller::run(known.datasets.clone(), requests.datasets, given(), described::reconcile),
-        controller::run(known.policies.clone(), requests.policies, given(), described::reconcile),
-        controller::run(known.agreements.clone(), requests.agreements, given(), described::reconcile),
-        controller::run(known.projects.clone(), requests.projects, given(), described::reconcile),
-        controller::run(known.queries.clone(), requests.queries, given(), federated_query::reconcile),
-        hearsay::follow(given()),
-    );
+    let mut controllers = Controllers { context, namespace, tasks };
+    controllers.start(&known.federations, requests.federations, federation::reconcile);
+    controllers.start(&known.jurisdictions, requests.jurisdictions, jurisdiction::reconcile);
+    controllers.start(&known.common_tables, requests.common_tables, described::reconcile);
+    controllers.start(&known.datasets, requests.datasets, described::reconcile);
+    controllers.start(&known.policies, requests.policies, described::reconcile);
+    controllers.start(&known.agreements, requests.agreements, described::reconcile);
+    controllers.start(&known.projects, requests.projects, described::reconcile);
+    controllers.start(&known.queries, requests.queries, federated_query::reconcile);
+}
+
+struct Controllers<'a> {
+    context: &'a Arc<Context>,
+    namespace: Option<&'a str>,
+    tasks: &'a mut Tasks,
+}
+
+impl Controllers<'_> {
+    fn start<K, Reconciled>(
+        &mut self,
+        store: &Store<Guarded<K>>,
+        requests: Requests<K>,
+        reconcile: impl Fn(Arc<Guarded<K>>, Arc<Context>) -> Reconciled + Clone + Send + Sync + 'static,
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+        Reconciled: Future<Output = Result<Action>> + Send + 'static,
+    {
+        let name = TaskName::new(format!("controller of {}", K::kind(&()))).within(self.namespace);
+        let context = Arc::clone(self.context);
+        self.tasks.spawn(name, controller::run(store.clone(), requests, context, reconcile));
+    }
 }

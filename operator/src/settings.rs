@@ -1,4 +1,4 @@
-//! What can be said on the command line, or in the environment.
+//! Settings, from the command line or the environment.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,60 +11,60 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Parser)]
 #[command(version, about)]
 pub struct Settings {
-    /// The namespaces to work in; all of them if not said. Nodes can be placed only where the operator works.
+    /// The namespaces to watch; all of them by default. Nodes can be placed only in namespaces that are watched.
     #[arg(long, env = "WANQU_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
     /// The image of the nodes.
     #[arg(long, env = "WANQU_NODE_IMAGE")]
     pub node_image: String,
-    /// When the nodes' image is pulled: Always, `IfNotPresent` or Never; as the cluster has it if not said.
+    /// When the nodes' image is pulled: Always, `IfNotPresent` or Never; the cluster's default if not given.
     #[arg(long, env = "WANQU_NODE_IMAGE_PULL_POLICY")]
     pub node_image_pull_policy: Option<String>,
-    /// The namespace that the operator itself runs in, and its Lease lies in.
+    /// The namespace of the operator itself and of its Lease.
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     pub operator_namespace: String,
-    /// The Lease that the operator that works holds.
+    /// The Lease by which one of several operators is elected.
     #[arg(long, env = "WANQU_LEASE", default_value = "wanqu-operator")]
     pub lease: String,
-    /// How long the Lease holds without being renewed, in seconds.
+    /// Seconds after which a Lease that is not renewed expires.
     #[arg(long, env = "WANQU_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
     pub lease_seconds: u64,
-    /// The name of this operator among its copies: its pod's.
+    /// The name of this copy of the operator: its pod's.
     #[arg(long, env = "POD_NAME", default_value_t = default_instance())]
     pub instance: String,
-    /// Where /livez, /readyz and /metrics are served.
+    /// The address of /livez, /readyz and /metrics.
     #[arg(long, env = "WANQU_OBSERVE", default_value = "0.0.0.0:9090")]
     pub observe: SocketAddr,
-    /// How long a node's certificate holds, in seconds. It is renewed after two thirds of it.
+    /// Lifetime of a node's certificate, in seconds. It is renewed after two thirds of it.
     #[arg(long, env = "WANQU_LEAF_SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(30..))]
     pub leaf_seconds: u64,
-    /// How long a certificate authority that the operator makes holds, in seconds.
+    /// Lifetime of a certificate authority that the operator makes, in seconds.
     #[arg(long, env = "WANQU_AUTHORITY_SECONDS", default_value_t = 31_536_000, value_parser = clap::value_parser!(u64).range(180..))]
     pub authority_seconds: u64,
-    /// Where the gateway of a node is, `host:port`; {service} and {namespace} stand for those of its Service.
+    /// Address of the gateway of a node, `host:port`; {service} and {namespace} stand for those of its Service.
     #[arg(long, env = "WANQU_GATEWAY_ADDRESS", default_value = "{service}.{namespace}.svc:8443")]
     pub gateway_address: String,
-    /// Where nodes may resolve names, as JSON: a list as in `to` of a `NetworkPolicy`. If it is not said: the pods of
+    /// Where nodes may resolve names, as JSON: a list as in `to` of a `NetworkPolicy`. By default: the pods of
     /// kube-system labelled k8s-app=kube-dns, and where the operator itself resolves names.
     #[arg(long, env = "WANQU_DNS_TO", value_parser = policy_peers)]
     pub dns_to: Option<PolicyPeers>,
-    /// Who may read the nodes' metrics, as JSON: a list as in `from` of a `NetworkPolicy`. If it is not said: pods labelled
+    /// Who may read the nodes' metrics, as JSON: a list as in `from` of a `NetworkPolicy`. By default: pods labelled
     /// `wanqu.dev/metrics-client: "true"` in a node's namespace and in the operator's.
     #[arg(long, env = "WANQU_METRICS_FROM", value_parser = policy_peers)]
     pub metrics_from: Option<PolicyPeers>,
-    /// Where the operator itself resolves names: seen, not said.
+    /// Name servers of the operator itself, from its `resolv.conf`.
     #[arg(skip)]
     pub name_servers: Vec<IpAddr>,
-    /// How the log is written.
+    /// Format of the log.
     #[arg(long, env = "WANQU_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json)]
     pub log_format: LogFormat,
 }
 
-/// Peers of network policies, as an administrator says them.
+/// Peers of network policies, as an administrator gives them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct PolicyPeers(pub Vec<NetworkPolicyPeer>);
 
-/// An empty list in a policy is everybody, which nobody means who writes one here.
+/// Reads peers; none of them would mean everybody, which is never meant here.
 fn policy_peers(text: &str) -> Result<PolicyPeers, String> {
     let peers: PolicyPeers = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if peers.0.is_empty() {
@@ -73,19 +73,19 @@ fn policy_peers(text: &str) -> Result<PolicyPeers, String> {
     Ok(peers)
 }
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For people.
+    /// Text for people.
     Text,
 }
 
 impl Settings {
-    /// Where to watch: in each namespace that was named, or everywhere.
+    /// Returns the scopes to watch: each namespace that was named, or `None` for the whole cluster.
     #[must_use]
-    pub fn places(&self) -> Vec<Option<String>> {
+    pub fn scopes(&self) -> Vec<Option<String>> {
         if self.watch_namespaces.is_empty() {
             vec![None]
         } else {
@@ -93,26 +93,26 @@ impl Settings {
         }
     }
 
-    /// How long a node's certificate holds.
+    /// Returns how long a node's certificate is valid.
     #[must_use]
     pub fn leaf_life(&self) -> Duration {
         Duration::from_secs(self.leaf_seconds)
     }
 
-    /// Where the gateway behind a Service is.
+    /// Returns the address of the gateway behind a Service.
     #[must_use]
     pub fn gateway(&self, namespace: &str, service: &str) -> String {
         self.gateway_address.replace("{service}", service).replace("{namespace}", namespace)
     }
 
-    /// How long an authority holds.
+    /// Returns how long an authority is valid.
     #[must_use]
     pub fn authority_life(&self) -> Duration {
         Duration::from_secs(self.authority_seconds)
     }
 }
 
-/// Unique enough where nobody says which pod this is.
+/// Unique enough where no pod name is given.
 fn default_instance() -> String {
     format!("wanqu-operator-{}", std::process::id())
 }
@@ -126,9 +126,9 @@ mod tests {
         let settings = Settings::try_parse_from(["wanqu-operator", "--node-image", "wanqu:1"]).unwrap();
         assert_eq!(settings.leaf_life(), Duration::from_hours(24));
         assert_eq!(settings.observe.port(), 9090);
-        assert_eq!(settings.places(), [None]);
+        assert_eq!(settings.scopes(), [None]);
         let some = Settings::try_parse_from(["x", "--node-image", "i", "--watch-namespaces", "a,b"]).unwrap();
-        assert_eq!(some.places(), [Some("a".to_owned()), Some("b".to_owned())]);
+        assert_eq!(some.scopes(), [Some("a".to_owned()), Some("b".to_owned())]);
         assert_eq!(settings.gateway("gba", "hongkong-gateway"), "hongkong-gateway.gba.svc:8443");
         assert!(Settings::try_parse_from(["wanqu-operator"]).is_err());
         assert!(Settings::try_parse_from(["x", "--node-image", "i", "--leaf-seconds", "1"]).is_err());

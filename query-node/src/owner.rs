@@ -89,7 +89,7 @@ impl Owner {
         append(&self.log, self.clock.as_ref(), entry).await
     }
 
-    /// Writes what `floods` has counted once its window is over.
+    /// Writes what `repeated` has counted once its window is over.
     fn write_later(&self) {
         if self.waiting.swap(true, Ordering::AcqRel) {
             return;

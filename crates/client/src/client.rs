@@ -27,6 +27,7 @@ use crate::again::{PAUSES, not_begun};
 use crate::connect::{ConnectError, channel};
 use crate::note::Note;
 use crate::status::{from_status, internal};
+use crate::unanswered::{Unanswered, may_have_begun};
 use crate::wire::{MAX_MESSAGE, is_note};
 
 /// Client of one gateway, for one researcher's token.
@@ -67,6 +68,18 @@ impl Client {
         self.get(question).await
     }
 
+    /// Asks once. The caller decides whether to ask again.
+    ///
+    /// # Errors
+    /// The refusal, and whether anybody may have begun with the question.
+    pub async fn ask_once(&self, question: &Question) -> Result<Answer, Unanswered> {
+        let ticket = ticket(question).map_err(|refusal| Unanswered { refusal, may_have_begun: false })?;
+        match self.flight.clone().do_get(self.authorized(ticket)).await {
+            Ok(stream) => Ok(events(self.clone(), stream.into_inner())),
+            Err(status) => Err(Unanswered { refusal: self.explain(&status), may_have_begun: may_have_begun(&status) }),
+        }
+    }
+
     /// Fetches an answer that was kept. Its events come in the order of the first time, the account last.
     ///
     /// # Errors
@@ -76,8 +89,7 @@ impl Client {
     }
 
     async fn get(&self, errand: &impl Serialize) -> Result<Answer, Refusal> {
-        let json = serde_json::to_vec(errand).map_err(|_| internal())?;
-        let ticket = Ticket { ticket: json.into() };
+        let ticket = ticket(errand)?;
         let mut flight = self.flight.clone();
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -129,6 +141,11 @@ impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
+}
+
+fn ticket(request: &impl Serialize) -> Result<Ticket, Refusal> {
+    let json = serde_json::to_vec(request).map_err(|_| internal())?;
+    Ok(Ticket { ticket: json.into() })
 }
 
 /// Returns a connection that is made when it is first used.

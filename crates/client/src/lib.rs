@@ -14,6 +14,8 @@ pub mod connect;
 pub mod note;
 pub mod reason;
 pub mod status;
+mod unanswered;
 pub mod wire;
 
 pub use client::Client;
+pub use unanswered::Unanswered;

@@ -1,5 +1,5 @@
-//! Whether the other party of an agreement holds the same terms. Where both parties' nodes are run from here they hold what
-//! is declared here; where another operator runs one, its node is asked.
+//! Condition `Agreed` of an agreement: its other party holds the same terms. Where this operator runs both parties'
+//! nodes, both hold what is declared here; where another operator runs one of them, that node is asked.
 
 use wanqu_crds::kinds::DataSharingAgreementSpec;
 use wanqu_model::bundle::AgreementState;
@@ -7,80 +7,76 @@ use wanqu_model::names::JurisdictionId;
 
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::framework::watched::{Catalogue, in_namespace};
-use crate::observed::Told;
-use crate::placed::Placed;
+use crate::host::Host;
+use crate::node_reports::PeerAnswer;
 
-/// Who runs the nodes of an agreement's parties.
+/// Operators of the nodes of an agreement's parties.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Parties {
-    /// This operator, both.
+    /// This operator runs both.
     Ours,
-    /// This operator the one, whose node can be asked, and another operator the other.
+    /// This operator runs one, whose node can be asked, and another operator runs the other.
     Apart {
-        /// Whose node runs here.
+        /// The party whose node this operator runs.
         here: JurisdictionId,
-        /// Whose node runs elsewhere.
+        /// The party whose node another operator runs.
         there: JurisdictionId,
     },
 }
 
-/// Who runs them; nothing if both run where nobody can be asked from here.
+/// Returns who runs the parties' nodes; none if neither can be asked from here.
 pub(super) fn parties(catalogue: &Catalogue, namespace: &str, spec: &DataSharingAgreementSpec) -> Option<Parties> {
     let members = in_namespace(&catalogue.jurisdictions, namespace);
     let placed = |id: &JurisdictionId| {
-        members.iter().filter_map(|member| member.read()).find(|member| member.spec.id == *id).map(Placed::of)
+        members.iter().filter_map(|member| member.read()).find(|member| member.spec.id == *id).map(Host::of)
     };
     match (placed(&spec.from)?, placed(&spec.to)?) {
-        (Placed::Here, Placed::Elsewhere(_)) => {
-            Some(Parties::Apart { here: spec.from.clone(), there: spec.to.clone() })
-        }
-        (Placed::Elsewhere(_), Placed::Here) => {
-            Some(Parties::Apart { here: spec.to.clone(), there: spec.from.clone() })
-        }
-        (Placed::Here | Placed::There(_), Placed::Here | Placed::There(_)) => Some(Parties::Ours),
+        (Host::Here, Host::External(_)) => Some(Parties::Apart { here: spec.from.clone(), there: spec.to.clone() }),
+        (Host::External(_), Host::Here) => Some(Parties::Apart { here: spec.to.clone(), there: spec.from.clone() }),
+        (Host::Here | Host::Remote(_), Host::Here | Host::Remote(_)) => Some(Parties::Ours),
         _ => None,
     }
 }
 
-/// Two nodes that run the bundles of one operator hold the same terms.
+/// Returns the condition for parties whose nodes both run the bundles of this operator.
 pub(super) fn ours(digest: &str) -> Claim {
-    let message = format!("both parties' nodes run what is declared here, sha256:{digest}");
+    let message = format!("this operator runs both parties' nodes, so both hold the same terms, sha256:{digest}");
     Claim::yes(Type::Agreed, Reason::SameTerms, message)
 }
 
-/// Whether the party elsewhere holds the terms of this digest, as its node told the party here.
+/// Returns the condition for a party elsewhere, given what its node told the party here.
 pub(super) fn agreed(
     name: &str,
     digest: &str,
     (here, there): (&JurisdictionId, &JurisdictionId),
-    told: Option<&Told>,
+    answer: Option<&PeerAnswer>,
 ) -> Claim {
     let no = |reason, message: String| Claim::no(Type::Agreed, reason, message);
-    let held = match told {
+    let held = match answer {
         None => {
-            let message = format!("the node of {here} has not said yet what the node of {there} holds");
+            let message = format!("the node of {here} has not reported yet which agreements the node of {there} holds");
             return Claim::unknown(Type::Agreed, Reason::Waiting, message);
         }
-        Some(Told::Problem(code)) => {
+        Some(PeerAnswer::Problem(code)) => {
             let message = format!(
-                "the node of {there} does not tell the node of {here} what it holds [{code}]; see that its endpoint and \
-                 its authority are those that placement.external says, and that the way there is open"
+                "the node of {there} does not tell the node of {here} which agreements it holds [{code}]; check that \
+                 placement.external has its endpoint and its authority, and that no firewall is in between"
             );
             return Claim::unknown(Type::Agreed, Reason::PeerUnreachable, message);
         }
-        Some(Told::Agreements(held)) => held.iter().find(|held| held.name.as_str() == name),
+        Some(PeerAnswer::Agreements(held)) => held.iter().find(|held| held.name.as_str() == name),
     };
     match held {
         None => no(
             Reason::NotHeld,
             format!(
-                "{there} holds no agreement of this name with {here}; its operator declares it, with the same terms"
+                "{there} holds no agreement of this name with {here}; it must be declared there too, with the same terms"
             ),
         ),
         Some(held) if held.digest != digest => no(
             Reason::DigestDiffers,
             format!(
-                "{there} holds other terms under this name: sha256:{} there, sha256:{digest} here; it allows nothing until \
+                "{there} holds other terms under this name: sha256:{} there, sha256:{digest} here; no query is allowed until \
                  both declare the same parties, commonTables, datasets, domains, purposes, filingReference, notBefore and \
                  expires",
                 held.digest
@@ -99,22 +95,22 @@ pub(super) fn agreed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observed::Held;
+    use crate::node_reports::HeldAgreement;
 
     fn id(id: &str) -> JurisdictionId {
         id.parse().unwrap()
     }
 
-    fn told(name: &str, digest: &str, state: AgreementState) -> Told {
-        Told::Agreements(vec![Held { name: name.parse().unwrap(), digest: digest.to_owned(), state }])
+    fn told(name: &str, digest: &str, state: AgreementState) -> PeerAnswer {
+        PeerAnswer::Agreements(vec![HeldAgreement { name: name.parse().unwrap(), digest: digest.to_owned(), state }])
     }
 
     #[test]
     fn an_agreement_counts_only_where_the_other_party_holds_the_same() {
         let active = AgreementState::Active;
-        for (told, holds, reason, says) in [
-            (None, None, Reason::Waiting, "has not said yet"),
-            (Some(Told::Problem("identity".to_owned())), None, Reason::PeerUnreachable, "[identity]"),
+        for (answer, holds, reason, says) in [
+            (None, None, Reason::Waiting, "has not reported yet"),
+            (Some(PeerAnswer::Problem("identity".to_owned())), None, Reason::PeerUnreachable, "[identity]"),
             (Some(told("mo-to-hk", "d1", active)), Some(true), Reason::SameTerms, "MO holds the same terms, sha256:d1"),
             (
                 Some(told("mo-to-hk", "d2", active)),
@@ -125,7 +121,7 @@ mod tests {
             (Some(told("other", "d1", active)), Some(false), Reason::NotHeld, "MO holds no agreement of this name"),
             (Some(told("mo-to-hk", "d1", AgreementState::Suspended)), Some(false), Reason::Inactive, "is Suspended"),
         ] {
-            let claim = agreed("mo-to-hk", "d1", (&id("HK"), &id("MO")), told.as_ref());
+            let claim = agreed("mo-to-hk", "d1", (&id("HK"), &id("MO")), answer.as_ref());
             assert_eq!((claim.of, claim.holds, claim.reason), (Type::Agreed, holds, reason));
             assert!(claim.message.contains(says), "{}", claim.message);
         }

@@ -1,4 +1,4 @@
-//! Agreements: in force or not, by their state and by the clock; and whether the other party holds the same.
+//! DataSharingAgreements: in force by their state and by the clock, and held by both parties with the same terms.
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -12,7 +12,7 @@ use crate::framework::Context;
 use crate::framework::conditions::{Claim, Reason, Type};
 
 impl Described for DataSharingAgreement {
-    fn standing(&self, context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
+    fn own_conditions(&self, context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
         let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
         // Both ends compare the digest: an agreement counts only where they hold the same.
         let digest = name.parse().map(|name| agreement_digest(&name, &self.spec)).unwrap_or_default();
@@ -20,27 +20,27 @@ impl Described for DataSharingAgreement {
         let agreed = parties(&context.catalogue, &namespace, &self.spec).map(|parties| match parties {
             Parties::Ours => ours(&digest),
             Parties::Apart { here, there } => {
-                let told = context.hearsay.told(&namespace, &here, &there);
-                agreed(&name, &digest, (&here, &there), told.as_ref())
+                let answer = context.peers.answer(&namespace, &here, &there);
+                agreed(&name, &digest, (&here, &there), answer.as_ref())
             }
         });
         ([Some(in_force), agreed].into_iter().flatten().collect(), until)
     }
 }
 
-/// Whether it is in force, and until when that is so at the most.
+/// Returns the condition `InForce`, and the time at which it will be another one.
 fn in_force(spec: &DataSharingAgreementSpec, digest: &str, now: Timestamp) -> (Claim, Option<Timestamp>) {
     let terms = format!("its terms have the digest sha256:{digest}");
     let no = |reason, why: String| Claim::no(Type::InForce, reason, format!("{why}; {terms}"));
     if now >= spec.expires {
         (no(Reason::Expired, format!("it ended on {}", spec.expires)), None)
     } else if spec.state != AgreementState::Active {
-        let why = format!("its state is {:?}, and only an Active agreement allows anything", spec.state);
+        let why = format!("its state is {:?}; only an Active agreement allows queries", spec.state);
         (no(Reason::Inactive, why), Some(spec.expires))
     } else if now < spec.not_before {
         (no(Reason::NotYet, format!("it begins on {}", spec.not_before)), Some(spec.not_before))
     } else {
-        let message = format!("it holds until {}; {terms}", spec.expires);
+        let message = format!("it is in force until {}; {terms}", spec.expires);
         (Claim::yes(Type::InForce, Reason::Active, message), Some(spec.expires))
     }
 }

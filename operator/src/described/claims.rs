@@ -1,10 +1,10 @@
-//! What the conditions of a resource say.
+//! Conditions of a resource that describes.
 
+use crate::compilation::Verdict;
 use crate::framework::conditions::{Claim, Reason, Type};
-use crate::framework::findings::told;
-use crate::realm::Verdict;
+use crate::framework::findings::message;
 
-/// Of a resource in a namespace that has no federation.
+/// Returns the conditions of a resource in a namespace without a federation.
 pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
     let message = format!("there is no Federation in namespace {namespace}; add one with its trustDomain and members");
     vec![
@@ -13,21 +13,23 @@ pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
     ]
 }
 
-/// Of a resource that was looked at: it is ready if it is in order and everything else that it claims holds.
-pub(super) fn claims(verdict: &Verdict, standing: Vec<Claim>) -> Vec<Claim> {
-    if let Verdict::Faulty(findings) = verdict {
-        let message = told(findings);
+/// Returns the conditions of a resource that has been compiled: it is ready if it is valid and its own conditions are
+/// true.
+pub(super) fn claims(verdict: &Verdict, own_conditions: Vec<Claim>) -> Vec<Claim> {
+    if let Verdict::Invalid(findings) = verdict {
+        let message = message(findings);
         return vec![
             Claim::no(Type::Valid, Reason::Invalid, message.clone()),
             Claim::no(Type::Ready, Reason::Invalid, message),
         ];
     }
-    let ready = standing.iter().find(|claim| claim.holds != Some(true)).map_or_else(
-        || Claim::yes(Type::Ready, Reason::AsDeclared, "it is in order and in the nodes' bundles"),
+    let ready = own_conditions.iter().find(|claim| claim.holds != Some(true)).map_or_else(
+        || Claim::yes(Type::Ready, Reason::AsDeclared, "it is valid, and in the nodes' bundles"),
         |claim| Claim { of: Type::Ready, ..claim.clone() },
     );
-    let mut claims = vec![Claim::yes(Type::Valid, Reason::Compiled, "it fits everything that it refers to")];
-    claims.extend(standing);
+    let mut claims =
+        vec![Claim::yes(Type::Valid, Reason::Compiled, "it is valid, and so is everything that it refers to")];
+    claims.extend(own_conditions);
     claims.push(ready);
     claims
 }
@@ -52,7 +54,7 @@ mod tests {
     #[test]
     fn a_fault_names_field_problem_and_remedy() {
         let found = vec![finding("spec.privacyUnit", "class it as identifier"), finding("", "")];
-        let claims = claims(&Verdict::Faulty(found), Vec::new());
+        let claims = claims(&Verdict::Invalid(found), Vec::new());
         assert_eq!(
             claims[0].message,
             "spec.privacyUnit: column age is measure; class it as identifier\ncolumn age is measure"
@@ -65,7 +67,7 @@ mod tests {
         let types = |claims: &[Claim]| claims.iter().map(|c| (c.of, c.holds, c.reason)).collect::<Vec<_>>();
         let expired = Claim::no(Type::InForce, Reason::Expired, "it is over");
         assert_eq!(
-            types(&claims(&Verdict::InOrder, vec![expired])),
+            types(&claims(&Verdict::Valid, vec![expired])),
             [
                 (Type::Valid, Some(true), Reason::Compiled),
                 (Type::InForce, Some(false), Reason::Expired),
@@ -73,7 +75,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            types(&claims(&Verdict::InOrder, Vec::new())),
+            types(&claims(&Verdict::Valid, Vec::new())),
             [(Type::Valid, Some(true), Reason::Compiled), (Type::Ready, Some(true), Reason::AsDeclared)]
         );
     }

@@ -1,4 +1,4 @@
-//! Step 4: everything that is written.
+//! Step 4: all writes for a query.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use serde_json::json;
 use wanqu_crds::kinds::{FederatedQuery, FederatedQueryStatus, QueryRun};
 
 use super::plan::Plan;
-use crate::framework::apply::{Applier, Built, called};
+use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::labels::MANAGER;
 use crate::framework::{Context, Error, Result};
 
-/// While a run goes on, a query is not gone before its question is cancelled at the owners.
+/// The finalizer of a query with a run: it is not gone before its question is cancelled at the owners.
 const FINALIZER: &str = "wanqu.dev/cancel";
 
-/// The longest beginning of a `ConfigMap`'s name that is taken from the query's.
+/// The longest part of a query's name that the name of a `ConfigMap` begins with.
 const STEM: usize = 200;
 
-/// Writes the status, if it says something new, and only over the very state that it was decided on: whoever wrote in
-/// between is read first. A run that begins has the finalizer before, and the last that ends takes it off.
+/// Writes the status, if it differs, and only over the version of the object that it was decided on: what others wrote
+/// in between is read first. The finalizer is added before a run begins, and removed when the last run has ended.
 pub(super) async fn write(
     client: &Client,
     query: &FederatedQuery,
@@ -48,7 +48,7 @@ pub(super) async fn write(
     if plan.is_running() { Ok(()) } else { release(client, query, version).await }
 }
 
-/// Puts the finalizer on; the version of the object with it, if it was not on.
+/// Adds the finalizer. Returns the version of the object with it, if it was not there.
 async fn hold(client: &Client, query: &FederatedQuery) -> Result<Option<Option<String>>> {
     if query.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(None);
@@ -56,24 +56,25 @@ async fn hold(client: &Client, query: &FederatedQuery) -> Result<Option<Option<S
     let finalizers = query.finalizers().iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>();
     let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": query.resource_version()}});
     let held = api(client, query).patch(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
-    Ok(Some(held.map_err(|error| Error::api(doing("hold", query), error))?.resource_version()))
+    Ok(Some(held.map_err(|error| Error::api(doing("add the finalizer to", query), error))?.resource_version()))
 }
 
-/// Takes the finalizer off the object in this version.
-pub(super) async fn release(client: &Client, query: &FederatedQuery, version: Option<String>) -> Result<()> {
+/// Removes the finalizer from this version of the object.
+pub(super) async fn release<K: Resource>(client: &Client, query: &K, version: Option<String>) -> Result<()> {
     if !query.finalizers().iter().any(|name| name == FINALIZER) {
         return Ok(());
     }
     let finalizers: Vec<&String> = query.finalizers().iter().filter(|name| *name != FINALIZER).collect();
     let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": version, "uid": query.uid()}});
-    match api(client, query).patch(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+    let api = api(client, query);
+    match api.patch_metadata(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(Error::api(doing("release", query), error)),
+        Err(error) => Err(Error::api(doing("remove the finalizer of", query), error)),
     }
 }
 
-/// Puts the small answers of runs that have ended into `ConfigMaps`, before their status says so.
+/// Writes the small answers of runs that have ended into `ConfigMaps`, before their status names these.
 pub(super) async fn keep_answers(
     context: &Context,
     query: &FederatedQuery,
@@ -113,7 +114,7 @@ pub(super) async fn forget_answers(context: &Context, query: &FederatedQuery, na
     Ok(())
 }
 
-/// Removes a query whose time after it finished is over.
+/// Deletes a query that finished as long ago as its `ttlSecondsAfterFinished`.
 pub(super) async fn delete(client: &Client, query: &FederatedQuery) -> Result<()> {
     let params = DeleteParams {
         preconditions: Some(Preconditions { uid: query.uid(), resource_version: query.resource_version() }),
@@ -139,10 +140,10 @@ fn config_map_name(query: &FederatedQuery, number: u32) -> String {
     )
 }
 
-fn api(client: &Client, query: &FederatedQuery) -> Api<FederatedQuery> {
+fn api<K: Resource>(client: &Client, query: &K) -> Api<FederatedQuery> {
     Api::namespaced(client.clone(), &query.namespace().unwrap_or_default())
 }
 
-fn doing(verb: &str, query: &FederatedQuery) -> String {
-    format!("{verb} {}", called::<FederatedQuery>(&query.namespace().unwrap_or_default(), &query.name_any()))
+fn doing<K: Resource>(verb: &str, query: &K) -> String {
+    format!("{verb} {}", display_name::<FederatedQuery>(&query.namespace().unwrap_or_default(), &query.name_any()))
 }

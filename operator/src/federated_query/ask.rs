@@ -1,4 +1,4 @@
-//! Asks a question at its home node, in the requester's name, and takes the answer to its end.
+//! The question of a run: asked at its home node in the requester's name, and its answer read to the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,32 +8,32 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_client::Client;
 use wanqu_crds::kinds::FederatedQuery;
-use wanqu_model::answer::{Event, Keep, Question, Summary};
+use wanqu_model::answer::{Answer, Event, Keep, Question, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::inline::{Inline, Rows};
 use super::validate::Accepted;
 use crate::framework::Context;
 
-/// How long a token holds. The node looks at it once, when the question comes.
+/// Lifetime of a token. The node checks it once, when the question arrives.
 const TOKEN: Duration = Duration::from_mins(2);
 
-/// How often a gateway that is away is tried, and how long is waited at first.
-const ATTEMPTS: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pauses before a gateway that did not begin with a question is asked again.
+const PAUSES: &[Duration] =
+    &[Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
-/// How long the home node keeps an answer if the query does not say.
+/// Seconds for which the home node keeps an answer if the query does not say.
 const KEEP: u32 = 7 * 24 * 60 * 60;
 
-/// What came of a question that was answered.
+/// An answer.
 pub(super) struct Answered {
-    /// The account.
+    /// Its account: who released what, who is missing.
     pub(super) summary: Summary,
-    /// The rows, if they are few enough for a `ConfigMap`.
+    /// Its rows, if they are few enough for a `ConfigMap`.
     pub(super) inline: Option<Inline>,
 }
 
-/// Everything that asking takes.
+/// Everything that is needed to ask.
 struct Asker {
     question: Question,
     inline_rows: u32,
@@ -44,14 +44,14 @@ struct Asker {
     issuer: Arc<wanqu_identity::TokenIssuer>,
 }
 
-/// The asking of an accepted query, to be awaited.
+/// Returns the future that asks an accepted query.
 pub(super) fn asking(
     context: &Context,
     query: &FederatedQuery,
     accepted: &Accepted,
 ) -> impl Future<Output = Result<Answered, Refusal>> + Send + 'static {
     let spec = &query.spec;
-    // A schedule has no end from which its answers could be kept for less.
+    // A query with a schedule does not finish, so no time counts from its end.
     let ttl = spec.ttl_seconds_after_finished.filter(|_| spec.schedule.is_none());
     let asker = Asker {
         question: Question {
@@ -70,39 +70,38 @@ pub(super) fn asking(
         issuer: Arc::clone(&accepted.issuer),
     };
     let name = query.name_any();
-    async move { asker.insist(&name).await }
+    async move { asker.ask(&name, PAUSES).await }
 }
 
 impl Asker {
-    /// Asks until the gateway is there. What may have reached an owner is never asked again.
-    async fn insist(&self, name: &str) -> Result<Answered, Refusal> {
-        let mut pause = PAUSE;
-        for attempt in 1.. {
-            let mut reached = false;
-            match self.once(&mut reached).await {
-                Err(refusal) if !reached && attempt < ATTEMPTS && may_come_back(refusal.code) => {
-                    tracing::info!(name, attempt, code = %refusal.code, "the gateway is tried again");
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
-                outcome => return outcome,
-            }
+    /// Asks until the gateway takes the question. What an owner may have begun with is never asked again: a connection that
+    /// broke after the question was sent may have cost a release already.
+    async fn ask(&self, name: &str, pauses: &[Duration]) -> Result<Answered, Refusal> {
+        let mut pauses = pauses.iter();
+        loop {
+            let unanswered = match self.client()?.ask_once(&self.question).await {
+                Ok(answer) => return self.take(answer).await,
+                Err(unanswered) => unanswered,
+            };
+            let Some(pause) = pauses.next().filter(|_| !unanswered.may_have_begun) else {
+                return Err(unanswered.refusal);
+            };
+            tracing::info!(name, code = %unanswered.refusal.code, "the gateway did not begin; it is asked again");
+            tokio::time::sleep(*pause).await;
         }
-        Err(Refusal::new(Code::OwnerUnavailable, "the gateway could not be asked"))
     }
 
-    /// Asks once. `reached` is true as soon as an owner may have been asked.
-    async fn once(&self, reached: &mut bool) -> Result<Answered, Refusal> {
-        // The node judges it by its own clock, so the machine's counts and no other.
+    /// Returns a client with a new token. The node judges that by its own clock, so it holds from the machine's time on.
+    fn client(&self) -> Result<Client, Refusal> {
         let token = self.issuer.issue(&self.requester, Timestamp::now(), TOKEN);
         let token = token.map_err(|error| Refusal::new(Code::Identity, error.to_string()))?;
-        let client = Client::connect(&self.endpoint, &self.ca, &token, Some(&self.server_name))?;
-        let mut answer = client.ask(&self.question).await?;
+        Client::connect(&self.endpoint, &self.ca, &token, Some(&self.server_name))
+    }
+
+    async fn take(&self, mut answer: Answer) -> Result<Answered, Refusal> {
         let mut rows = Rows::up_to(self.inline_rows);
         while let Some(event) = answer.next().await {
-            let event = event?;
-            *reached = true;
-            match event {
+            match event? {
                 Event::Progress(_) => {}
                 Event::Schema(schema) => rows.begin(&schema),
                 Event::Batch(batch) => rows.take(&batch),
@@ -113,7 +112,83 @@ impl Asker {
     }
 }
 
-/// Codes that pass by themselves: the node starts, ends, or has not taken the issuer's key yet.
-fn may_come_back(code: Code) -> bool {
-    matches!(code, Code::OwnerUnavailable | Code::Draining | Code::Identity)
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::task::JoinSet;
+    use tokio_rustls::TlsAcceptor;
+    use wanqu_identity::{Authority, Slot, TokenIssuer, Validity, gateway_dns, gateway_server_config};
+
+    use super::*;
+
+    const DOMAIN: &str = "gba.example";
+    const SHORT: &[Duration] = &[Duration::from_millis(1), Duration::from_millis(1)];
+
+    /// A gateway that does `each` with every connection, and how many there were.
+    async fn gateway<Done: Future<Output = ()> + Send + 'static>(
+        each: impl Fn(TcpStream) -> Done + Send + 'static,
+        servers: &mut JoinSet<()>,
+    ) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, connections) = (listener.local_addr().unwrap().to_string(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&connections);
+        servers.spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                each(stream).await;
+            }
+        });
+        (address, connections)
+    }
+
+    fn asker(endpoint: String, authority: &Authority) -> Asker {
+        Asker {
+            question: Question { sql: "SELECT 1".to_owned(), ..Question::default() },
+            inline_rows: 10,
+            endpoint,
+            server_name: gateway_dns(DOMAIN, &"HK".parse().unwrap()),
+            ca: authority.certificate_pem().to_owned(),
+            requester: "wei".to_owned(),
+            issuer: Arc::new(TokenIssuer::new("kubernetes", DOMAIN).unwrap()),
+        }
+    }
+
+    fn authority() -> Authority {
+        let validity = Validity::lasting(Timestamp::now(), Duration::from_hours(1));
+        Authority::new("HK".parse().unwrap(), DOMAIN, validity).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_question_whose_connection_broke_after_it_was_sent_is_not_asked_again() {
+        let (authority, mut servers) = (authority(), JoinSet::new());
+        let identity = authority.issue_gateway(Validity::lasting(Timestamp::now(), Duration::from_hours(1))).unwrap();
+        let tls = TlsAcceptor::from(gateway_server_config(&Slot::from(identity)).unwrap());
+        let (address, connections) = gateway(
+            move |stream| {
+                let tls = tls.clone();
+                async move {
+                    let mut stream = tls.accept(stream).await.unwrap();
+                    // The preface of HTTP/2 and the beginning of what follows: the question may be under way.
+                    stream.read_exact(&mut [0; 32]).await.unwrap();
+                }
+            },
+            &mut servers,
+        )
+        .await;
+        let refusal = asker(address, &authority).ask("q", SHORT).await.err().unwrap();
+        assert_eq!((refusal.code, connections.load(Ordering::Relaxed)), (Code::OwnerUnavailable, 1));
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_not_there_yet_is_asked_again() {
+        let mut servers = JoinSet::new();
+        // Each connection ends before its handshake does: nothing was sent.
+        let (address, connections) = gateway(|stream| async move { drop(stream) }, &mut servers).await;
+        let refusal = asker(address, &authority()).ask("q", SHORT).await.err().unwrap();
+        assert_eq!((refusal.code, connections.load(Ordering::Relaxed)), (Code::OwnerUnavailable, 1 + SHORT.len()));
+    }
 }

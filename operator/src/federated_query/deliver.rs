@@ -1,10 +1,10 @@
-//! The means to fetch a kept answer, for who may have it.
+//! Delivery of the token by which a requester fetches a kept answer.
 //!
 //! A kept answer is fetched from the home node with a token of the operator's issuer, and only the operator can make one.
-//! It must reach the requester and nobody else, though whoever may read the query can read its status. So the requester's
-//! program makes a key pair for this one time and writes the public half into an annotation; the `ValidatingAdmissionPolicy`
-//! lets nobody else write there. The token is sealed for that key, holds for a few minutes, and names the requester: what it
-//! opens is what its owner may ask for anyway.
+//! It must reach the requester and nobody else, though everybody who may read the query can read its status. So the
+//! requester's program makes a key pair for this one fetch and writes the public half into an annotation; the
+//! `ValidatingAdmissionPolicy` lets nobody else write it. The token is sealed for that key, holds for a few minutes,
+//! and names the requester: it gives access to nothing that the requester may not ask for anyway.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::framework::Result;
 /// The annotation with the public key.
 pub(crate) const DELIVER_TO: &str = "wanqu.dev/deliver-to";
 
-/// How long a token holds.
+/// Lifetime of a token.
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// What stands in the status: what is there, as long as it is for the key that is asked for and holds; or a new one; or
-/// nothing, where nobody asks.
+/// Returns the delivery for the status: the present one if it is for the key in the annotation, a new one if it is not,
+/// and none if no key is given or no answer is kept.
 pub(super) fn delivery(
     query: &FederatedQuery,
     accepted: Option<&Accepted>,
@@ -33,7 +33,7 @@ pub(super) fn delivery(
     let there = query.status.as_ref().and_then(|status| status.delivery.clone());
     let (Some(to), Some(accepted)) = (query.annotations().get(DELIVER_TO), accepted) else { return Ok(None) };
     if let Some(there) = there.filter(|there| there.to == *to) {
-        // One key opens one token: when that has ended, the requester asks with another.
+        // A key opens one token: when that has expired, the requester asks with another key.
         return Ok(Some(there));
     }
     let runs = query.status.iter().flat_map(|status| &status.runs);
@@ -41,7 +41,7 @@ pub(super) fn delivery(
         return Ok(None);
     }
     let token = accepted.issuer.issue(&accepted.requester, now, LIFETIME)?;
-    // What is no key gets nothing; the requester's program says so when it has waited.
+    // A text that is no key gets no token; the requester's program reports that when it has waited.
     let Ok(sealed_token) = seal(&token, to, &context_of(query)) else { return Ok(None) };
     Ok(Some(Delivery {
         to: to.clone(),
@@ -54,7 +54,7 @@ pub(super) fn delivery(
     }))
 }
 
-/// What a sealed token is bound to: this very object.
+/// Returns the context that a sealed token is bound to: this very object.
 fn context_of(query: &FederatedQuery) -> String {
     format!("{}/{}/{}", query.namespace().unwrap_or_default(), query.name_any(), query.uid().unwrap_or_default())
 }

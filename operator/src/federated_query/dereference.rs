@@ -1,4 +1,4 @@
-//! Step 1: everything that a query refers to, as it is seen.
+//! Step 1: the objects that a query refers to.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::framework::watched::in_namespace;
 use crate::framework::{Context, Error, Result};
 use crate::names;
 
-/// In whose name nobody can ask.
+/// A requester that no user can be.
 const NOBODY: &str = "wanqu:nobody";
 
-/// What a query refers to.
-pub(super) struct Around {
+/// Objects that a query refers to.
+pub(super) struct References {
     /// The federation of its namespace.
     pub(super) federation: Option<Federation>,
     /// The jurisdiction that it is asked from.
@@ -28,7 +28,7 @@ pub(super) struct Around {
     pub(super) project: Option<ResearchProject>,
     /// The operator's own key as an issuer of tokens.
     pub(super) issuer: Option<Arc<TokenIssuer>>,
-    /// Whether somebody sees to it that `spec.requester` is who created the query.
+    /// True if an admission policy holds `spec.requester` to the user who creates the query.
     pub(super) guarded: bool,
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Around {
 pub(super) struct Home {
     /// Its resource.
     pub(super) jurisdiction: Jurisdiction,
-    /// Whether its node can be asked.
+    /// True if its node can be asked.
     pub(super) ready: bool,
     /// The certificate authority that vouches for its gateway.
     pub(super) ca: Option<String>,
 }
 
-/// Looks it all up.
-pub(super) async fn dereference(context: &Context, query: &FederatedQuery) -> Result<Around> {
+/// Looks up the objects that a query refers to.
+pub(super) async fn dereference(context: &Context, query: &FederatedQuery) -> Result<References> {
     let namespace = query.namespace().unwrap_or_default();
     let federation = context.catalogue.federation(&namespace);
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, &namespace);
@@ -52,16 +52,16 @@ pub(super) async fn dereference(context: &Context, query: &FederatedQuery) -> Re
     let project = query.spec.project.as_ref().and_then(|name| {
         projects.iter().filter_map(|project| project.read()).find(|project| project.name_any() == name.as_str())
     });
-    Ok(Around {
+    Ok(References {
         federation: federation.and_then(|federation| federation.read().cloned()),
-        home: home.map(|jurisdiction| standing(context, &namespace, jurisdiction)),
+        home: home.map(|jurisdiction| home_of(context, &namespace, jurisdiction)),
         project: project.cloned(),
         issuer: token_issuer(context, &namespace).await?.map(Arc::new),
         guarded: is_guarded(context, &namespace).await?,
     })
 }
 
-fn standing(context: &Context, namespace: &str, jurisdiction: &Jurisdiction) -> Home {
+fn home_of(context: &Context, namespace: &str, jurisdiction: &Jurisdiction) -> Home {
     let conditions = jurisdiction.status().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let trust = context.children.get("ConfigMap", namespace, &names::trust(&jurisdiction.name_any()));
     Home {
@@ -71,8 +71,8 @@ fn standing(context: &Context, namespace: &str, jurisdiction: &Jurisdiction) -> 
     }
 }
 
-/// Whether somebody sees to it that nobody asks in another's name. It is tried, without keeping anything: a query in the
-/// name of a user who does not exist must be refused at admission. A yes is remembered for a while.
+/// Returns true if an admission policy keeps users from asking in another's name. It is tried by a dry run: a query in
+/// the name of a user who cannot exist must be refused at admission. A refusal is remembered for a while.
 async fn is_guarded(context: &Context, namespace: &str) -> Result<bool> {
     let now = context.clock.now();
     if context.runs.is_guarded(namespace, now) {
@@ -89,13 +89,13 @@ async fn is_guarded(context: &Context, namespace: &str) -> Result<bool> {
     let guarded = match Api::namespaced(context.client.clone(), namespace).create(&dry, &probe).await {
         Ok(_) => false,
         Err(kube::Error::Api(status)) => {
-            // A policy and a webhook say so in these words; a missing right of the operator's own is told in others.
+            // Policies and webhooks refuse in these words; a right that the operator lacks is refused in others.
             let denied = ["denied request", "denied the request"].iter().any(|words| status.message.contains(words));
             if !denied {
                 tracing::warn!(
                     namespace,
                     answer = status.message,
-                    "whether requesters are vouched for cannot be tried"
+                    "it cannot be tried whether an admission policy guards spec.requester"
                 );
             }
             denied

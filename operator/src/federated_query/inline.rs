@@ -1,4 +1,4 @@
-//! A small answer, as a `ConfigMap` holds it: `rows.csv` for people, `rows.arrow` (an IPC stream) with every type for
+//! Small answers as a `ConfigMap` holds them: `rows.csv` for people, `rows.arrow` (an IPC stream) with every type for
 //! programs, and the account.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use arrow::ipc::writer::StreamWriter;
 use arrow::util::display::array_value_to_string;
 use wanqu_model::answer::Summary;
 
-/// The most that CSV and IPC stream may take together, in bytes. A `ConfigMap` takes 1 MiB.
+/// The most bytes of CSV and IPC stream together. A `ConfigMap` takes 1 MiB.
 const MOST: usize = 512 * 1024;
 
 /// An answer that fits into a `ConfigMap`.
@@ -25,32 +25,32 @@ pub(super) struct Inline {
     pub(super) account: String,
 }
 
-/// Takes rows for as long as they are few.
+/// Collects rows as long as they are few.
 pub(super) struct Rows {
     most: u32,
     taken: usize,
     bytes: usize,
     schema: Option<SchemaRef>,
-    /// Nothing any more once there are too many.
+    /// None once there are too many.
     batches: Option<Vec<RecordBatch>>,
 }
 
 impl Rows {
-    /// Of up to so many rows.
+    /// An empty collection of up to so many rows.
     pub(super) fn up_to(most: u32) -> Self {
         Self { most, taken: 0, bytes: 0, schema: None, batches: Some(Vec::new()) }
     }
 
-    /// The columns.
+    /// Sets the columns.
     pub(super) fn begin(&mut self, schema: &SchemaRef) {
         self.schema = Some(Arc::clone(schema));
     }
 
-    /// More rows.
+    /// Adds rows.
     pub(super) fn take(&mut self, batch: &RecordBatch) {
         self.taken += batch.num_rows();
         self.bytes += batch.get_array_memory_size();
-        // Rows in memory may be some times as large as what is written of them, and no more is ever held.
+        // Rows can take several times more memory than bytes in a file; more than this is never held.
         if self.taken > self.most as usize || self.bytes > 16 * MOST {
             self.batches = None;
         }
@@ -59,7 +59,7 @@ impl Rows {
         }
     }
 
-    /// The answer, if it is small enough.
+    /// Returns the answer, if it is small enough.
     pub(super) fn finish(self, summary: &Summary) -> Option<Inline> {
         let (batches, schema) = (self.batches?, self.schema?);
         if self.most == 0 {
@@ -92,7 +92,7 @@ fn written(schema: &SchemaRef, batches: &[RecordBatch], summary: &Summary) -> Re
     Ok(Inline { csv, arrow: stream.into_inner()?, account })
 }
 
-/// CSV has no lists: they are written as text.
+/// Replaces lists by text, since CSV has none.
 fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = batch.schema();
     let columns = batch.columns().iter().map(|column| -> Result<ArrayRef, ArrowError> {

@@ -1,17 +1,17 @@
 //! Federated queries: questions that come as resources, asked at their home node in the name of who created them.
 //!
 //! ```text
-//! dereference  the project, the home jurisdiction, the federation, the issuer's key, who guards spec.requester
+//! dereference  the project, the home jurisdiction, the federation, the issuer's key, the guard of spec.requester
 //! validate     whether it may be asked, and where
-//! plan         what to begin, cancel, forget and delete now, and when to look again: pure
-//! apply        the finalizer and the status, so that no run begins that is not written down; `ConfigMaps`
+//! plan         which runs to begin, cancel, forget and delete now, and when to reconcile again: pure
+//! apply        the finalizer and the status, so that no run begins that is not recorded; `ConfigMaps`
 //! status       conditions
 //! ```
 //!
-//! **A question is a release.** Owners answer, count and write down each time that they are asked, so none is repeated
-//! silently. A run is written into the status before it begins, with the operator process that asks. When that process is
-//! gone, the run has failed, as `Interrupted`, and a person decides whether to ask again. A question is asked again by
-//! itself only while nothing can have reached an owner: the gateway was away, or was not ready.
+//! **A question is a release.** Owners answer, count and record each time that they are asked, so none is repeated
+//! silently. A run is recorded in the status before it begins, with the operator process that asks. When that process
+//! is gone, the run has failed, as `Interrupted`, and a person decides whether to ask again. A question is asked again
+//! by itself only if it provably reached no owner: the gateway could not be connected to, or refused it at its door.
 
 mod apply;
 mod ask;
@@ -28,34 +28,35 @@ mod validate;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::FederatedQuery;
 
 use crate::framework::{Context, Guarded, Result};
 pub use runs::Runs;
 
-/// How soon a query is looked at again that waits for something which nothing announces.
+/// Delay before a query is reconciled again that waits for something which no watch reports.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Brings one query as far as it can come now.
+/// Reconciles one query.
 ///
 /// # Errors
-/// When the API server refuses.
+/// If the API server refuses a write.
 pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Context>) -> Result<Action> {
+    let uid = object.uid().unwrap_or_default();
+    // Before anything of it is read: a query that only a newer operator can read is let go too.
+    if object.meta().deletion_timestamp.is_some() {
+        // The stream is dropped, which cancels the question at the owners.
+        context.runs.cancel_all(&uid);
+        apply::release(&context.client, &*object, object.resource_version()).await?;
+        return Ok(Action::await_change());
+    }
     let Some(query) = object.read() else {
         status::malformed(&context, &object).await?;
         return Ok(Action::await_change());
     };
-    let uid = query.uid().unwrap_or_default();
-    if query.metadata.deletion_timestamp.is_some() {
-        // The stream is dropped, which cancels the question at the owners.
-        context.runs.cancel_all(&uid);
-        apply::release(&context.client, query, query.resource_version()).await?;
-        return Ok(Action::await_change());
-    }
-    let around = dereference::dereference(&context, query).await?;
-    let verdict = validate::validate(query, &around);
+    let references = dereference::dereference(&context, query).await?;
+    let verdict = validate::validate(query, &references);
     let now = context.clock.now();
     let (mut runs, ended) = outcome::settle(query, &context.runs);
     apply::keep_answers(&context, query, &mut runs, &ended).await?;
@@ -89,8 +90,8 @@ pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Contex
     Ok(next_look(plan.wake.map(|time| context.clock.until(time)), verdict.waits()))
 }
 
-/// When a query is looked at again, if nothing changes before: at the time that its plan says, and soon where it waits,
-/// whichever comes first.
+/// Returns when a query is reconciled again if nothing changes before: at the time that its plan says, or soon if it
+/// waits, whichever is first.
 fn next_look(planned: Option<Duration>, waits: bool) -> Action {
     let planned = planned.map(|until| until.max(Duration::from_secs(1)));
     let soon = waits.then_some(PATIENCE);
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(next_look(Some(hour), false), Action::requeue(hour));
         assert_eq!(next_look(Some(hour), true), Action::requeue(PATIENCE));
         assert_eq!(next_look(Some(second), true), Action::requeue(second));
-        // What is overdue is not looked at without a pause.
+        // An overdue query is not reconciled without a pause.
         assert_eq!(next_look(Some(Duration::ZERO), false), Action::requeue(second));
     }
 }

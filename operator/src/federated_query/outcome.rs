@@ -1,4 +1,4 @@
-//! What came of runs that have ended, as their query's status says it.
+//! Outcomes of runs, as their query's status records them.
 
 use kube::ResourceExt;
 use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
@@ -7,13 +7,13 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::ask::Answered;
 use super::plan::seconds;
-use super::reason::told;
+use super::reason::message_of;
 use super::runs::Runs;
 
 /// The longest message of a run, in bytes.
 const MESSAGE: usize = 8 * 1024;
 
-/// The query's runs with what is known of those that have ended since it was written, and the numbers of these.
+/// Returns the query's runs, those completed that have ended since they were recorded, and the numbers of these.
 pub(super) fn settle(query: &FederatedQuery, runs: &Runs) -> (Vec<QueryRun>, Vec<u32>) {
     let uid = query.uid().unwrap_or_default();
     let mut settled = query.status.as_ref().map(|status| status.runs.clone()).unwrap_or_default();
@@ -70,14 +70,14 @@ fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
             .iter()
             .map(|release| Receipt { sequence: release.audit_sequence, digest: release.audit_digest.clone() })
             .collect(),
-        missing: outcome.missing.as_ref().map(|refusal| shortened(told(refusal))),
+        missing: outcome.missing.as_ref().map(|refusal| shortened(message_of(refusal))),
     }
 }
 
 fn refused(run: &mut QueryRun, refusal: &Refusal) {
     run.state = RunState::Failed;
     run.reason = Some(refusal.code.word().to_owned());
-    run.message = Some(shortened(told(refusal)));
+    run.message = Some(shortened(message_of(refusal)));
 }
 
 fn shortened(mut text: String) -> String {

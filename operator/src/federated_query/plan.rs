@@ -1,4 +1,4 @@
-//! Step 3: what to begin, cancel, forget and delete now, and when to look again. Pure: it is told the time and what runs.
+//! Step 3: which runs to begin, cancel, forget and delete now, and when to reconcile again. Pure.
 
 use std::collections::BTreeSet;
 
@@ -9,53 +9,53 @@ use wanqu_crds::kinds::{ConcurrencyPolicy, FederatedQuery, QueryRun, RunState};
 
 use super::reason::{INTERRUPTED, REPLACED};
 
-/// What is known.
+/// Input of a plan.
 pub(super) struct Input<'a> {
     /// The query.
     pub(super) query: &'a FederatedQuery,
-    /// Its runs, the latest first; those that have ended are written down as ended.
+    /// Its runs, the latest first, including how those ended that have ended meanwhile.
     pub(super) runs: Vec<QueryRun>,
-    /// Its schedule.
+    /// Its schedule, if it has one.
     pub(super) schedule: Option<&'a Schedule>,
-    /// Whether a run may begin.
+    /// True if a run may begin.
     pub(super) may_begin: bool,
-    /// The runs of it that this process is at.
+    /// The numbers of its runs that this process is asking.
     pub(super) alive: &'a BTreeSet<u32>,
-    /// This process.
+    /// The name of this process.
     pub(super) me: &'a str,
     /// The time.
     pub(super) now: Timestamp,
 }
 
-/// What is to be done.
+/// Actions for one query.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Plan {
-    /// The runs as they are to be written down, the latest first.
+    /// The runs as they are to be recorded, the latest first.
     pub(super) runs: Vec<QueryRun>,
     /// The run that begins; it is among `runs`.
     pub(super) begin: Option<u32>,
-    /// Runs that are cancelled.
+    /// Runs to cancel.
     pub(super) cancel: Vec<u32>,
-    /// `ConfigMaps` of runs that are forgotten.
+    /// `ConfigMaps` to remove, of runs that are forgotten.
     pub(super) forget: Vec<String>,
     /// The last time of the schedule that was acted upon.
     pub(super) last: Option<Timestamp>,
-    /// The next one.
+    /// The next time of the schedule.
     pub(super) next: Option<Timestamp>,
-    /// Its time after it finished is over.
+    /// True if the query itself is to be deleted, because it finished long enough ago.
     pub(super) delete: bool,
-    /// When to look again.
+    /// When to reconcile again.
     pub(super) wake: Option<Timestamp>,
 }
 
 impl Plan {
-    /// Whether a run is on its way, or is about to be.
+    /// Returns true if a run goes on, or is about to begin.
     pub(super) fn is_running(&self) -> bool {
         self.runs.iter().any(|run| run.state == RunState::Running)
     }
 }
 
-/// Decides.
+/// Decides what to do with a query.
 pub(super) fn plan(input: &Input<'_>) -> Plan {
     let status = input.query.status.as_ref();
     let mut plan =
@@ -117,7 +117,7 @@ fn by_schedule(plan: &mut Plan, input: &Input<'_>, schedule: &Schedule) {
     plan.wake = plan.next;
 }
 
-/// The last time of the schedule after `since` and up to `now`. However much was missed, this takes few steps.
+/// Returns the last time of the schedule after `since` and up to `now`, in few steps however many were missed.
 fn last_due(schedule: &Schedule, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
     const WINDOWS: [i64; 5] = [90, 2 * 3600, 2 * 86_400, 63 * 86_400, 9 * 366 * 86_400];
     let windows = WINDOWS.iter().map(|seconds| now - SignedDuration::from_secs(*seconds));
@@ -136,7 +136,7 @@ fn begin(plan: &mut Plan, input: &Input<'_>, scheduled_time: Option<Timestamp>) 
     plan.runs.insert(0, new_run(number, scheduled_time, input.now, input.me));
 }
 
-/// A run that begins.
+/// Returns the record of a run that begins.
 pub(super) fn new_run(number: u32, scheduled_time: Option<Timestamp>, now: Timestamp, me: &str) -> QueryRun {
     QueryRun {
         number,
@@ -157,7 +157,7 @@ pub(super) fn new_run(number: u32, scheduled_time: Option<Timestamp>, now: Times
     }
 }
 
-/// The process that asked is gone. Whether the owners released anything, nobody here can tell.
+/// Records that the process that asked is gone. Nobody here can tell whether owners released anything.
 fn interrupted(run: &mut QueryRun, now: Timestamp) {
     failed(
         run,
@@ -196,7 +196,7 @@ fn after(time: Timestamp, seconds: u32) -> Timestamp {
     time.checked_add(SignedDuration::from_secs(seconds.into())).unwrap_or(Timestamp::MAX)
 }
 
-/// Whole seconds, as everywhere in the API.
+/// Cuts a time to whole seconds, as everywhere in the API.
 pub(super) fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -1,20 +1,20 @@
-//! The codes of refusals as reasons of conditions.
+//! Codes of refusals as reasons of conditions.
 
 use wanqu_model::refusal::{Code, Refusal};
 
 /// The process that asked is gone.
 pub(super) const INTERRUPTED: &str = "Interrupted";
-/// The next run took its place.
+/// The next run replaced it, as its `concurrencyPolicy` says.
 pub(super) const REPLACED: &str = "Replaced";
 
-/// A word that was written into a status, as it is known here.
+/// Returns the reason that a status holds as text; `Unknown` for one that this version does not know.
 pub(super) fn known_word(text: &str) -> &'static str {
     let own = [INTERRUPTED, REPLACED].into_iter().find(|word| *word == text);
     own.or_else(|| Code::of_word(text).map(Code::word)).unwrap_or("Unknown")
 }
 
-/// What happened, the rule, whose it is, and what to do, for people.
-pub(super) fn told(refusal: &Refusal) -> String {
+/// Returns what happened, the rule, its owner and the remedy, for people.
+pub(super) fn message_of(refusal: &Refusal) -> String {
     refusal.to_string()
 }
 
@@ -35,7 +35,7 @@ mod tests {
             .with_rule("identifiers never leave")
             .with_owner("HK".parse().unwrap())
             .with_remedy("count them");
-        let text = told(&refusal);
+        let text = message_of(&refusal);
         for part in ["hkid is an identifier", "identifiers never leave", "(HK)", "count them"] {
             assert!(text.contains(part), "{text}");
         }

@@ -1,26 +1,27 @@
-//! The runs that this process is at. They end with it, and with its lead: nothing is asked by an operator that does not
-//! lead any more.
+//! Runs that this process is asking. They end with it, and when it loses the lease: only the leader asks.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use wanqu_crds::kinds::FederatedQuery;
-use wanqu_model::refusal::Refusal;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::ask::Answered;
 use crate::framework::Context;
 
-/// How many questions one operator asks at once.
+/// The most questions that one operator asks at once.
 const MOST: usize = 64;
 
-/// How long it is remembered whether requesters are vouched for.
+/// The time for which it is remembered that an admission policy guards requesters.
 const REMEMBERED: SignedDuration = SignedDuration::from_secs(30);
 
-/// The runs of one operator process.
+/// Runs of one operator process.
 pub struct Runs {
     me: String,
     table: Mutex<HashMap<(String, u32), Run>>,
@@ -32,7 +33,7 @@ enum Run {
     Ended(Arc<Ended>),
 }
 
-/// A task that ends when nobody holds it.
+/// A task that is cancelled when this is dropped.
 struct Asking(AbortHandle);
 
 impl Drop for Asking {
@@ -41,28 +42,27 @@ impl Drop for Asking {
     }
 }
 
-/// How a run ended, until that is written down.
+/// The end of a run, kept until it is recorded.
 pub(super) struct Ended {
-    /// When.
+    /// When it ended.
     pub(super) at: Timestamp,
-    /// With what.
+    /// The answer, or the refusal.
     pub(super) outcome: Result<Answered, Refusal>,
 }
 
 impl Runs {
-    /// No runs yet, of a process of this name. The name is never used again, so that a run whose process is gone is known
-    /// by it.
+    /// The empty table of a process. Its name is never used again, so that a run tells whether its process is gone.
     #[must_use]
     pub fn new(me: String) -> Self {
         Self { me, table: Mutex::default(), guarded: Mutex::default() }
     }
 
-    /// This process.
+    /// Returns the name of this process.
     pub(super) fn me(&self) -> &str {
         &self.me
     }
 
-    /// The runs of one query that go on.
+    /// Returns the numbers of a query's runs that go on.
     pub(super) fn alive(&self, uid: &str) -> BTreeSet<u32> {
         let table = self.table.lock();
         table
@@ -72,12 +72,12 @@ impl Runs {
             .collect()
     }
 
-    /// Whether one more may begin.
+    /// Returns true if one more run may begin.
     pub(super) fn have_room(&self) -> bool {
         self.table.lock().values().filter(|run| matches!(run, Run::Asking { .. })).count() < MOST
     }
 
-    /// How a run ended, if it has.
+    /// Returns the end of a run, if it has ended.
     pub(super) fn ended(&self, uid: &str, number: u32) -> Option<Arc<Ended>> {
         match self.table.lock().get(&(uid.to_owned(), number)) {
             Some(Run::Ended(ended)) => Some(Arc::clone(ended)),
@@ -85,42 +85,42 @@ impl Runs {
         }
     }
 
-    /// Ends a run; dropping its stream cancels the question at the owners.
+    /// Cancels a run; dropping its stream cancels the question at the owners.
     pub(super) fn cancel(&self, uid: &str, number: u32) {
         if self.table.lock().remove(&(uid.to_owned(), number)).is_some() {
             tracing::info!(query = uid, number, "a question is cancelled");
         }
     }
 
-    /// Ends all runs of a query.
+    /// Cancels all runs of a query.
     pub(super) fn cancel_all(&self, uid: &str) {
         self.table.lock().retain(|(of, _), _| of != uid);
     }
 
-    /// How a run ended is written down.
+    /// Forgets a run whose end is recorded.
     pub(super) fn forget(&self, uid: &str, number: u32) {
         self.table.lock().remove(&(uid.to_owned(), number));
     }
 
-    /// Whether requesters of a namespace were found to be vouched for a moment ago.
+    /// Returns true if the requesters of a namespace were found to be guarded a moment ago.
     pub(super) fn is_guarded(&self, namespace: &str, now: Timestamp) -> bool {
         self.guarded.lock().get(namespace).is_some_and(|since| now.duration_since(*since) < REMEMBERED)
     }
 
-    /// Remembers that they are.
+    /// Remembers that the requesters of a namespace are guarded.
     pub(super) fn guarded_at(&self, namespace: &str, now: Timestamp) {
         self.guarded.lock().insert(namespace.to_owned(), now);
     }
 
     fn end(&self, uid: &str, number: u32, ended: Ended) {
-        // A run that was cancelled meanwhile is none any more.
+        // A run that was cancelled meanwhile is not in the table any more.
         if let Some(run) = self.table.lock().get_mut(&(uid.to_owned(), number)) {
             *run = Run::Ended(Arc::new(ended));
         }
     }
 }
 
-/// Begins a run that is written down. When it has ended, the query is looked at again.
+/// Begins a run that is recorded. When it has ended, the query is queued.
 pub(super) fn begin(
     context: &Arc<Context>,
     query: &FederatedQuery,
@@ -131,15 +131,22 @@ pub(super) fn begin(
         (query.uid().unwrap_or_default(), query.namespace().unwrap_or_default(), query.name_any());
     tracing::info!(namespace, name, number, "a question is asked");
     let mut table = context.runs.table.lock();
-    // The task must not keep alive what keeps it alive.
+    // The table owns the task, so the task must not own the table.
     let (runs, clock, queue) = (Arc::downgrade(&context.runs), context.clock.clone(), context.queues.queries.clone());
     let of = uid.clone();
     let task = tokio::spawn(async move {
-        let outcome = question.await;
+        // Else the run would be in the table for ever.
+        let outcome = AssertUnwindSafe(question).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         if let Some(runs) = runs.upgrade() {
             runs.end(&of, number, Ended { at: clock.now(), outcome });
             queue.push(&namespace, &name);
         }
     });
     table.insert((uid, number), Run::Asking { _task: Asking(task.abort_handle()) });
+}
+
+/// Refusal for a question whose task panicked. Owners may have released, so it is not asked again.
+fn panicked() -> Refusal {
+    Refusal::new(Code::Internal, "the operator failed while it asked the question; owners may have released already")
+        .with_remedy("see the operator's log and the owners' audit logs, and then create another FederatedQuery")
 }

@@ -1,4 +1,4 @@
-//! Step 5: how a query stands.
+//! Step 5: the status of a query.
 
 use jiff::Timestamp;
 use wanqu_crds::kinds::{Delivery, FederatedQuery, FederatedQueryStatus, QueryRun, RunState};
@@ -9,7 +9,7 @@ use super::validate::Verdict;
 use crate::framework::conditions::{Claim, Reason, Type, conditions};
 use crate::framework::{Context, Guarded, Result};
 
-/// What is written of it.
+/// Returns the status to write.
 pub(super) fn status(
     query: &FederatedQuery,
     verdict: &Verdict,
@@ -54,7 +54,7 @@ fn claims(query: &FederatedQuery, verdict: &Verdict, plan: &Plan) -> Vec<Claim> 
             claims.push(Claim::yes(Type::Failed, reason, message.clone()));
             claims.push(Claim::no(Type::Ready, reason, message));
         }
-        // Nothing has ended yet: what keeps it is why there is no answer.
+        // No run has ended yet, so what keeps a run from beginning or ending is why there is no answer.
         None if accepted.holds != Some(true) => claims.push(Claim { of: Type::Ready, ..accepted }),
         None => claims.push(Claim::no(Type::Ready, running.reason, running.message)),
     }
@@ -65,7 +65,7 @@ fn idle(query: &FederatedQuery, plan: &Plan) -> String {
     match (&plan.next, query.spec.suspend) {
         (_, true) => "it is suspended".to_owned(),
         (Some(next), false) => format!("it is asked next at {next}"),
-        (None, false) => "nothing is asked".to_owned(),
+        (None, false) => "no run goes on".to_owned(),
     }
 }
 
@@ -80,7 +80,7 @@ fn answered(run: &QueryRun) -> String {
     if !missing.is_empty() {
         text.push_str(&format!("; missing: {}", missing.join(", ")));
     } else if run.may_lack == Some(true) {
-        text.push_str("; some may lack the part of an owner whose rule kept it back");
+        text.push_str("; some rows may lack the part of an owner whose disclosure rule withheld it");
     }
     match (&run.config_map, &run.kept) {
         (Some(map), _) => text.push_str(&format!("; in ConfigMap {map}")),
@@ -90,7 +90,7 @@ fn answered(run: &QueryRun) -> String {
     text
 }
 
-/// An object that this operator cannot read gets a condition that names the field.
+/// Writes the conditions of a query that this operator cannot read: they name the field at fault.
 pub(super) async fn malformed(context: &Context, object: &Guarded<FederatedQuery>) -> Result<()> {
     let Err(malformed) = &object.0 else { return Ok(()) };
     let message = format!("{}: {}", malformed.path, malformed.problem);

@@ -1,4 +1,4 @@
-//! Step 2: whether a query may be asked, and where. Pure.
+//! Step 2: whether a query may be asked, and at which node. Pure.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use wanqu_crds::kinds::{FederatedQuery, ResearchProject};
 use wanqu_identity::{TokenIssuer, gateway_dns};
 use wanqu_model::names::Purpose;
 
-use super::dereference::{Around, Home};
+use super::dereference::{Home, References};
 use crate::framework::conditions::{Claim, Reason, Type};
+use crate::host::{self, Host};
 use crate::names::TOKEN_ISSUER;
-use crate::placed::{self, Placed};
 
-/// Where an accepted query is asked, and in whose name.
+/// An accepted query: where it is asked, and in whose name.
 pub(super) struct Accepted {
-    /// Who vouches for the requester.
+    /// The issuer of the requester's token.
     pub(super) issuer: Arc<TokenIssuer>,
     /// The requester.
     pub(super) requester: String,
@@ -25,16 +25,16 @@ pub(super) struct Accepted {
     pub(super) service: String,
     /// The name that the gateway's certificate carries.
     pub(super) server_name: String,
-    /// The certificate authority that vouches for it.
+    /// The certificate authority of the gateway, PEM.
     pub(super) ca: String,
     schedule: Option<Schedule>,
 }
 
-/// What is to be said of a query before it is asked.
+/// Judgement of a query.
 pub(super) enum Verdict {
     /// It may be asked.
     Accepted(Accepted),
-    /// It may not, or not yet.
+    /// It may not be asked, or not yet: the condition `Accepted` says why.
     Not(Claim),
 }
 
@@ -51,30 +51,30 @@ impl Verdict {
         self.accepted()?.schedule.as_ref()
     }
 
-    /// Whether the answer may be another one soon, without a change to the query.
+    /// Returns true if the verdict may change without a change of the query.
     pub(super) fn waits(&self) -> bool {
         matches!(self, Self::Not(claim) if claim.holds.is_none())
     }
 }
 
 /// Judges a query.
-pub(super) fn validate(query: &FederatedQuery, around: &Around) -> Verdict {
-    judge(query, around).map_or_else(Verdict::Not, Verdict::Accepted)
+pub(super) fn validate(query: &FederatedQuery, references: &References) -> Verdict {
+    judge(query, references).map_or_else(Verdict::Not, Verdict::Accepted)
 }
 
-fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
+fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Claim> {
     let spec = &query.spec;
-    if !around.guarded {
+    if !references.guarded {
         return Err(wait(
             Reason::Unguarded,
-            "nobody sees to it that spec.requester is who created this object: install the ValidatingAdmissionPolicy of the \
-             chart (admissionPolicy.enabled)",
+            "no admission policy holds spec.requester to the user who creates the query: install the chart's \
+             ValidatingAdmissionPolicy (admissionPolicy.enabled)",
         ));
     }
-    let Some(federation) = &around.federation else {
+    let Some(federation) = &references.federation else {
         return Err(wait(Reason::NoFederation, "there is no Federation in this namespace that can be read"));
     };
-    let Some(home) = &around.home else {
+    let Some(home) = &references.home else {
         return Err(no(format!(
             "spec.from: there is no Jurisdiction with the id {}; `kubectl get jurisdictions` lists those there are",
             spec.from
@@ -84,8 +84,8 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
     let schedule = schedule.transpose();
     let schedule = schedule.map_err(|error| no(format!("{}: {error}; {}", error.field(), error.remedy())))?;
     runs_here(home)?;
-    takes_part(query, around.project.as_ref())?;
-    let issuer = around.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
+    takes_part(query, references.project.as_ref())?;
+    let issuer = references.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
     let name = home.jurisdiction.name_any();
     let ca = home.ca.clone().filter(|_| home.ready);
     let ca = ca.ok_or_else(|| wait(Reason::MemberNotReady, format!("the node of Jurisdiction {name} is not ready")))?;
@@ -93,7 +93,7 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
     Ok(Accepted {
         issuer,
         requester: spec.requester.clone(),
-        namespace: placed::namespace(&home.jurisdiction, &own).unwrap_or(own),
+        namespace: host::namespace(&home.jurisdiction, &own).unwrap_or(own),
         service: format!("{name}-gateway"),
         server_name: gateway_dns(&federation.spec.trust_domain, &spec.from),
         ca,
@@ -101,10 +101,10 @@ fn judge(query: &FederatedQuery, around: &Around) -> Result<Accepted, Claim> {
     })
 }
 
-/// The operator asks only nodes that it can reach and whose researchers it may vouch for.
+/// Checks that the operator can reach the home node and may vouch for its researchers.
 fn runs_here(home: &Home) -> Result<(), Claim> {
     let (spec, name) = (&home.jurisdiction.spec, home.jurisdiction.name_any());
-    if !Placed::of(&home.jurisdiction).is_here() {
+    if !Host::of(&home.jurisdiction).is_here() {
         return Err(no(format!(
             "spec.from: the node of Jurisdiction {name} runs in another cluster; create the query there, or ask from a \
              jurisdiction whose node runs here"

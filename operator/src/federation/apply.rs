@@ -1,4 +1,4 @@
-//! Step 4: the token issuer's key, and the realm.
+//! Step 4: the token issuer's key, and the compilation.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use wanqu_identity::TokenIssuer;
 
-use crate::framework::apply::{Applier, Built, called};
+use crate::compilation::Compilation;
+use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::watched::in_namespace;
 use crate::framework::{Context, Error, Result, labels};
 use crate::names::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
-use crate::realm::Realm;
 
-/// The operator as an issuer of tokens, for the federation of a namespace: its key is made once, when the first
+/// Returns the operator as an issuer of tokens for the federation of a namespace. Its key is made once, when the first
 /// Jurisdiction accepts it, and kept in a Secret.
 pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
     let Some(federation) = context.catalogue.federation(namespace) else { return Ok(None) };
@@ -30,7 +30,7 @@ pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<O
         let key = secret.data.as_ref().and_then(|data| data.get(TOKEN_ISSUER_KEY));
         let key = key.and_then(|key| std::str::from_utf8(&key.0).ok()).unwrap_or_default();
         return TokenIssuer::from_pem(TOKEN_ISSUER, &spec.trust_domain, key).map(Some).map_err(|error| {
-            let object = called::<Secret>(namespace, TOKEN_ISSUER_SECRET);
+            let object = display_name::<Secret>(namespace, TOKEN_ISSUER_SECRET);
             Error::Unreadable { object, problem: format!("{TOKEN_ISSUER_KEY}: {error}") }
         });
     }
@@ -47,11 +47,11 @@ pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<O
     Ok(Some(issuer))
 }
 
-/// Lets the other controllers know what was compiled.
-pub(super) fn publish(context: &Context, namespace: &str, realm: Realm) {
-    tracing::info!(namespace, federation = realm.federation, problems = realm.findings.len(), "compiled");
-    context.realms.publish(namespace, realm);
+/// Publishes a compilation to the other controllers.
+pub(super) fn publish(context: &Context, namespace: &str, compilation: Compilation) {
+    tracing::info!(namespace, federation = compilation.federation, problems = compilation.findings.len(), "compiled");
+    context.compilations.publish(namespace, compilation);
     context.queues.push_all(&context.catalogue, namespace);
-    // Another Federation of the namespace hears that it is one too many.
+    // Another Federation of the namespace is told that it is one too many.
     context.queues.federations.push_all(&context.catalogue.federations, namespace);
 }

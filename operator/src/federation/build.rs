@@ -5,15 +5,15 @@ use std::time::Instant;
 use wanqu_crds::{Resources, check};
 
 use super::dereference::Inputs;
-use crate::realm::Realm;
+use crate::compilation::Compilation;
 
-/// What that which is declared compiles to; nothing if that is known already, and then `declared` is not even asked.
+/// Compiles `declared`; returns none if the same inputs have been compiled already, and then does not ask for it.
 pub(super) fn build(
     inputs: &Inputs,
     declared: impl FnOnce() -> Resources,
-    before: Option<&Realm>,
+    before: Option<&Compilation>,
     now: Instant,
-) -> Option<Realm> {
+) -> Option<Compilation> {
     let fingerprint = inputs.fingerprint();
     if before.is_some_and(|before| before.fingerprint == fingerprint) {
         return None;
@@ -21,5 +21,5 @@ pub(super) fn build(
     let resources = declared();
     let federation = resources.federations.first().map(|federation| federation.name().to_owned()).unwrap_or_default();
     let outcome = check(&resources, &inputs.placements);
-    Some(Realm::new(&federation, inputs.seen.clone(), fingerprint, outcome, before, now))
+    Some(Compilation::new(&federation, inputs.states.clone(), fingerprint, outcome, before, now))
 }

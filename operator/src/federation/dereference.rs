@@ -1,4 +1,4 @@
-//! Step 1: everything that a federation is compiled of, as it is seen.
+//! Step 1: the objects that a federation is compiled of.
 
 use std::collections::HashSet;
 
@@ -11,69 +11,69 @@ use wanqu_crds::{Placement, Placements};
 use wanqu_identity::TokenIssuer;
 use wanqu_model::names::JurisdictionId;
 
+use crate::compilation::ObjectState;
 use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
 use crate::framework::{Context, Guarded, labels};
+use crate::host::{self, Host};
 use crate::names::{self, TOKEN_ISSUER};
-use crate::placed::{self, Placed};
-use crate::realm::Seen;
 
-/// Everything that a federation is compiled of.
+/// Objects that a federation is compiled of.
 pub(super) struct Inputs {
-    /// What is known of the members that are placed.
+    /// Endpoints, authorities and keys of the members.
     pub(super) placements: Placements,
-    /// Which state of each resource this is.
-    pub(super) seen: HashSet<Seen>,
-    /// How the members stand.
+    /// The state of each resource.
+    pub(super) states: HashSet<ObjectState>,
+    /// The members and their conditions.
     pub(super) members: Vec<Member>,
 }
 
-/// How a member stands.
+/// A member, as its Federation's conditions need it.
 pub(super) struct Member {
     /// Its id.
     pub(super) id: JurisdictionId,
-    /// Its resource's name.
+    /// The name of its Jurisdiction.
     pub(super) name: String,
-    /// The generation of what it declares.
+    /// The generation of its Jurisdiction.
     pub(super) generation: Option<i64>,
-    /// What its controller says of it.
+    /// The status of its Jurisdiction.
     pub(super) status: Status,
-    /// Which bundle lies there for its node.
-    pub(super) bundle: Lying,
+    /// The bundle of its node.
+    pub(super) bundle: StoredBundle,
 }
 
-/// Which bundle lies there for a node.
+/// The bundle of a node, as its `ConfigMap` has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Lying {
-    /// It does not run in this cluster, so that is not seen.
-    Unseen,
-    /// None.
-    Nothing,
-    /// The one with this digest.
+pub(super) enum StoredBundle {
+    /// The node does not run in this cluster, so its `ConfigMap` is not watched.
+    NotWatched,
+    /// There is no `ConfigMap` with a bundle.
+    Missing,
+    /// The digest of the bundle.
     Digest(String),
 }
 
 impl Inputs {
-    /// A hash of what they say: if it is the same, so is what they compile to.
+    /// Returns a hash of the inputs. The same inputs compile to the same bundles.
     pub(super) fn fingerprint(&self) -> String {
-        let mut seen: Vec<String> = self.seen.iter().map(|seen| format!("{seen:?}")).collect();
-        seen.sort();
-        let text = format!("{}\n{:?}", seen.join("\n"), self.placements);
+        let mut states: Vec<String> = self.states.iter().map(|state| format!("{state:?}")).collect();
+        states.sort();
+        let text = format!("{}\n{:?}", states.join("\n"), self.placements);
         sha256(text)
     }
 }
 
-/// Looks up everything in a namespace.
+/// Looks up the objects of a namespace.
 pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&TokenIssuer>) -> Inputs {
     let catalogue = &context.catalogue;
-    let mut seen = HashSet::new();
-    see(&catalogue.federations, namespace, &mut seen);
-    see(&catalogue.jurisdictions, namespace, &mut seen);
-    see(&catalogue.datasets, namespace, &mut seen);
-    see(&catalogue.common_tables, namespace, &mut seen);
-    see(&catalogue.policies, namespace, &mut seen);
-    see(&catalogue.agreements, namespace, &mut seen);
-    see(&catalogue.projects, namespace, &mut seen);
+    let mut states = HashSet::new();
+    add_states(&catalogue.federations, namespace, &mut states);
+    add_states(&catalogue.jurisdictions, namespace, &mut states);
+    add_states(&catalogue.datasets, namespace, &mut states);
+    add_states(&catalogue.common_tables, namespace, &mut states);
+    add_states(&catalogue.policies, namespace, &mut states);
+    add_states(&catalogue.agreements, namespace, &mut states);
+    add_states(&catalogue.projects, namespace, &mut states);
     let jurisdictions = in_namespace(&catalogue.jurisdictions, namespace);
     let jurisdictions: Vec<&Jurisdiction> = jurisdictions.iter().filter_map(|j| j.read()).collect();
     let placed =
@@ -85,18 +85,18 @@ pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&To
         generation: j.metadata.generation,
         status: j.status().cloned().unwrap_or_default(),
     });
-    Inputs { placements: Placements { base: None, members: placed }, seen, members: members.collect() }
+    Inputs { placements: Placements { base: None, members: placed }, states, members: members.collect() }
 }
 
-/// Notes which state each object of a kind is in.
-fn see<K>(store: &Store<Guarded<K>>, namespace: &str, seen: &mut HashSet<Seen>)
+/// Adds the state of each object of a kind.
+fn add_states<K>(store: &Store<Guarded<K>>, namespace: &str, states: &mut HashSet<ObjectState>)
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + 'static,
 {
-    seen.extend(in_namespace(store, namespace).iter().map(|object| Seen::of(&**object)));
+    states.extend(in_namespace(store, namespace).iter().map(|object| ObjectState::of(&**object)));
 }
 
-/// What is known of a member once it is placed.
+/// Returns endpoint, authority and keys of a member whose node this operator places.
 fn placement(
     jurisdiction: &Jurisdiction,
     children: &Children,
@@ -104,14 +104,14 @@ fn placement(
     issuer: Option<&TokenIssuer>,
 ) -> Placement {
     let spec = &jurisdiction.spec;
-    // Another operator's is as its resource says.
-    let Some(place) = placed::namespace(jurisdiction, namespace) else { return Placement::default() };
+    // The resource of a member that another operator runs says these itself.
+    let Some(home) = host::namespace(jurisdiction, namespace) else { return Placement::default() };
     let name = jurisdiction.name_any();
-    let own = format!("{name}-exchange.{place}.svc:7443");
+    let own = format!("{name}-exchange.{home}.svc:7443");
     let accepted = spec.issuers.iter().any(|issuer| issuer.issuer == TOKEN_ISSUER);
     let key = issuer.filter(|_| accepted).map(|issuer| issuer.as_issuer().public_keys);
     Placement {
-        endpoint: Some(Placed::of(jurisdiction).endpoint().map_or(own, str::to_owned)),
+        endpoint: Some(Host::of(jurisdiction).endpoint().map_or(own, str::to_owned)),
         ca: children
             .get("ConfigMap", namespace, &names::trust(&name))
             .and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),
@@ -120,17 +120,17 @@ fn placement(
     }
 }
 
-/// The digest of the bundle that lies in this cluster for a member, if its node runs here.
-fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> Lying {
-    let here = Placed::of(jurisdiction).is_here();
-    let Some(namespace) = placed::namespace(jurisdiction, home).filter(|_| here) else { return Lying::Unseen };
+/// Returns the bundle in the `ConfigMap` of a member's node, if that runs in this cluster.
+fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> StoredBundle {
+    let here = Host::of(jurisdiction).is_here();
+    let Some(namespace) = host::namespace(jurisdiction, home).filter(|_| here) else { return StoredBundle::NotWatched };
     let map = children.get("ConfigMap", &namespace, &names::bundle(&jurisdiction.name_any()));
     let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
-    digest.map_or(Lying::Nothing, Lying::Digest)
+    digest.map_or(StoredBundle::Missing, StoredBundle::Digest)
 }
 
-impl Seen {
-    /// The state of an object.
+impl ObjectState {
+    /// Returns the state of an object.
     pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
         Self {
             kind: K::kind(&()).into_owned(),

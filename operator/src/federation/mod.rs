@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! dereference  every resource of the namespace, the members' authorities, the token issuer's key
-//! validate     which Federation speaks for the namespace; whether anything changed since
+//! validate     that this Federation is the one of its namespace
 //! build        compile
-//! apply        the token issuer's Secret; the realm, from which the other controllers read
+//! apply        the token issuer's Secret; the compilation, from which the other controllers read
 //! status       conditions
 //! ```
 
@@ -22,31 +22,38 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use wanqu_crds::kinds::Federation;
 
-use crate::framework::{Context, Guarded, Result};
+use crate::framework::{Context, Error, Guarded, Result};
 pub(crate) use apply::token_issuer;
 
-/// Compiles the namespace of a federation and says how it stands.
+/// Compiles the namespace of a federation and reports its conditions.
 ///
 /// # Errors
-/// When the API server refuses.
+/// If the API server refuses a write.
 pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) -> Result<Action> {
     let namespace = object.namespace().unwrap_or_default();
-    let issuer = token_issuer(&context, &namespace).await?;
+    // A key that cannot be read affects only questions from Kubernetes. It must not keep a federation from being
+    // compiled, or no certificate would be renewed after a restart.
+    let (issuer, fault) = match token_issuer(&context, &namespace).await {
+        Ok(issuer) => (issuer, None),
+        Err(error @ (Error::Unreadable { .. } | Error::Taken { .. })) => (None, Some(error)),
+        Err(error) => return Err(error),
+    };
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
     if validate::speaks_for(&context.catalogue, &object, &namespace) {
         let declared = || resources::resources(&context.catalogue, &namespace);
-        let realm = build::build(&inputs, declared, context.realms.get(&namespace).as_deref(), Instant::now());
-        if let Some(realm) = realm {
-            apply::publish(&context, &namespace, realm);
+        let compilation =
+            build::build(&inputs, declared, context.compilations.get(&namespace).as_deref(), Instant::now());
+        if let Some(compilation) = compilation {
+            apply::publish(&context, &namespace, compilation);
         }
     }
-    let realm = context.realms.get(&namespace);
-    if let Some(wait) = realm.as_ref().and_then(|realm| realm.unsettled(Instant::now())) {
-        // More changes are on their way: nothing is said until they are here.
+    let compilation = context.compilations.get(&namespace);
+    if let Some(wait) = compilation.as_ref().and_then(|compilation| compilation.unsettled(Instant::now())) {
+        // More changes are on their way: nothing is reported before they are here.
         return Ok(Action::requeue(wait));
     }
-    let current = status::current(&inputs.members, realm.as_ref()).await;
-    let claims = status::claims(&object, &inputs, realm.as_deref(), &current);
+    let current = status::current(&inputs.members, compilation.as_ref()).await;
+    let claims = status::claims(&object, &inputs, compilation.as_deref(), &current);
     crate::framework::status::report(&context.client, &object, &claims, context.clock.now()).await?;
-    Ok(Action::requeue(Duration::from_hours(1)))
+    fault.map_or(Ok(Action::requeue(Duration::from_hours(1))), Err)
 }

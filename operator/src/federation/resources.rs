@@ -1,4 +1,4 @@
-//! The resources of a namespace as the compiler takes them: copied only when there is something to compile.
+//! The resources of a namespace as the compiler takes them. They are copied only when there is something to compile.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::reflector::Store;
@@ -8,7 +8,7 @@ use wanqu_crds::{Finding, Resources, Sourced};
 use crate::framework::Guarded;
 use crate::framework::watched::{Catalogue, in_namespace};
 
-/// What is declared in a namespace. An object that cannot be read is a finding of its own.
+/// Returns the resources of a namespace. An object that cannot be read becomes a finding.
 pub(super) fn resources(catalogue: &Catalogue, namespace: &str) -> Resources {
     let mut unreadable = Vec::new();
     let found = &mut unreadable;
@@ -20,7 +20,7 @@ pub(super) fn resources(catalogue: &Catalogue, namespace: &str) -> Resources {
         policies: all(&catalogue.policies, namespace, found),
         agreements: all(&catalogue.agreements, namespace, found),
         projects: all(&catalogue.projects, namespace, found),
-        // Each query has conditions of its own, and none keeps a node from its bundle.
+        // Each query has conditions of its own, and none is part of a bundle.
         queries: Vec::new(),
         unreadable: Vec::new(),
     };
@@ -41,9 +41,10 @@ where
                 name: object.name_any(),
                 path: malformed.path.clone(),
                 problem: malformed.problem.clone(),
-                remedy: "the definition that is installed lets pass what this operator cannot read: install the \
-                         definitions of its version and mend the field"
-                    .to_owned(),
+                remedy:
+                    "this operator cannot read what the installed definition accepts: correct the field, or install \
+                         operator and definitions of the same version"
+                        .to_owned(),
             }),
         }
     }

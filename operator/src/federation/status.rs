@@ -1,4 +1,4 @@
-//! Step 5: how the federation stands.
+//! Step 5: the conditions of a federation.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use kube::ResourceExt;
 use wanqu_crds::kinds::Federation;
 use wanqu_model::names::JurisdictionId;
 
-use super::dereference::{Inputs, Lying, Member};
+use super::dereference::{Inputs, Member, StoredBundle};
+use crate::compilation::{Compilation, ObjectState, Verdict};
 use crate::framework::Guarded;
 use crate::framework::conditions::{Claim, Reason, Type, holds};
-use crate::framework::findings::told;
-use crate::realm::{Realm, Seen, Verdict};
+use crate::framework::findings::message;
 
-/// How many problems of other resources a federation's own condition names.
+/// The most problems of other resources that a federation's own condition names.
 const NAMED: usize = 8;
 
-/// The members for whom, where it can be seen, what was compiled last lies in the cluster.
-pub(super) async fn current(members: &[Member], realm: Option<&Arc<Realm>>) -> BTreeSet<JurisdictionId> {
+/// Returns the members whose `ConfigMap`, where it is watched, holds the latest bundle.
+pub(super) async fn current(members: &[Member], compilation: Option<&Arc<Compilation>>) -> BTreeSet<JurisdictionId> {
     let mut current = BTreeSet::new();
     for member in members {
-        let fits = match (&member.bundle, realm) {
-            (Lying::Unseen, _) => true,
-            (Lying::Digest(digest), Some(realm)) => {
-                realm.bundle_aside(&member.id).await.is_some_and(|made| made.digest == *digest)
+        let fits = match (&member.bundle, compilation) {
+            (StoredBundle::NotWatched, _) => true,
+            (StoredBundle::Digest(digest), Some(compilation)) => {
+                compilation.bundle_aside(&member.id).await.is_some_and(|made| made.digest == *digest)
             }
-            (Lying::Nothing, _) | (Lying::Digest(_), None) => false,
+            (StoredBundle::Missing, _) | (StoredBundle::Digest(_), None) => false,
         };
         if fits {
             current.insert(member.id.clone());
@@ -34,27 +34,30 @@ pub(super) async fn current(members: &[Member], realm: Option<&Arc<Realm>>) -> B
     current
 }
 
-/// What the conditions of a Federation say.
+/// Returns the conditions of a Federation.
 pub(super) fn claims(
     object: &Guarded<Federation>,
     inputs: &Inputs,
-    realm: Option<&Realm>,
+    compilation: Option<&Compilation>,
     current: &BTreeSet<JurisdictionId>,
 ) -> Vec<Claim> {
-    let Some(realm) = realm else {
+    let Some(compilation) = compilation else {
         let message = "it has not been compiled yet";
         return vec![Claim::unknown(Type::Ready, Reason::Waiting, message)];
     };
-    if realm.federation != object.name_any() {
-        let message = match realm.verdict(&Seen::of(object)) {
-            Verdict::Faulty(findings) => told(&findings),
-            Verdict::InOrder | Verdict::Unseen => format!("Federation {} is older", realm.federation),
+    if compilation.federation != object.name_any() {
+        let message = match compilation.verdict(&ObjectState::of(object)) {
+            Verdict::Invalid(findings) => message(&findings),
+            Verdict::Valid | Verdict::NotCompiled => format!(
+                "Federation {} is older, and a namespace has one Federation; delete one of them",
+                compilation.federation
+            ),
         };
         let no = |of| Claim::no(of, Reason::Invalid, message.clone());
         return vec![no(Type::Valid), no(Type::Ready)];
     }
-    let valid = valid(inputs, realm);
-    let bundles = bundles(&inputs.members, realm, current);
+    let valid = valid(inputs, compilation);
+    let bundles = bundles(&inputs.members, compilation, current);
     let unready: Vec<&Member> =
         inputs.members.iter().filter(|m| !holds(&m.status.conditions, Type::Ready, m.generation)).collect();
     let ready = if valid.holds != Some(true) {
@@ -66,30 +69,30 @@ pub(super) fn claims(
     } else if bundles.holds != Some(true) {
         Claim { of: Type::Ready, ..bundles.clone() }
     } else {
-        let message = format!("{} members are ready and run what is declared", inputs.members.len());
+        let message = format!("{} members are ready and run the latest bundle", inputs.members.len());
         Claim::yes(Type::Ready, Reason::AsDeclared, message)
     };
     vec![valid, bundles, ready]
 }
 
-fn valid(inputs: &Inputs, realm: &Realm) -> Claim {
-    if realm.is_current() {
-        let message = format!("{} resources compile", inputs.seen.len());
+fn valid(inputs: &Inputs, compilation: &Compilation) -> Claim {
+    if compilation.is_current() {
+        let message = format!("{} resources compile", inputs.states.len());
         return Claim::yes(Type::Valid, Reason::Compiled, message);
     }
-    let mut lines: Vec<String> = realm.findings.iter().take(NAMED).map(ToString::to_string).collect();
-    if realm.findings.len() > NAMED {
-        lines.push(format!("and {} more", realm.findings.len() - NAMED));
+    let mut lines: Vec<String> = compilation.findings.iter().take(NAMED).map(ToString::to_string).collect();
+    if compilation.findings.len() > NAMED {
+        lines.push(format!("and {} more", compilation.findings.len() - NAMED));
     }
     Claim::no(Type::Valid, Reason::Invalid, lines.join("\n"))
 }
 
-fn bundles(members: &[Member], realm: &Realm, current: &BTreeSet<JurisdictionId>) -> Claim {
-    if !realm.is_current() {
-        let message = if realm.compiled().is_some() {
-            "what is declared does not compile; the nodes run what compiled last"
+fn bundles(members: &[Member], compilation: &Compilation, current: &BTreeSet<JurisdictionId>) -> Claim {
+    if !compilation.is_current() {
+        let message = if compilation.compiled().is_some() {
+            "the federation does not compile; the nodes run what compiled last"
         } else {
-            "what is declared does not compile; nodes that run keep the bundle that they have"
+            "the federation does not compile; nodes that run keep the bundle that they have"
         };
         return Claim::no(Type::BundleCurrent, Reason::Invalid, message);
     }
@@ -101,15 +104,15 @@ fn bundles(members: &[Member], realm: &Realm, current: &BTreeSet<JurisdictionId>
             let message = format!("the node of Jurisdiction {} does not have its bundle yet", member.name);
             Claim::no(Type::BundleCurrent, Reason::MemberNotReady, message)
         }
-        None => Claim::yes(Type::BundleCurrent, Reason::AsDeclared, "every node has what was compiled last"),
+        None => Claim::yes(Type::BundleCurrent, Reason::AsDeclared, "every node has the latest bundle"),
     }
 }
 
-/// Why a member is not ready, in its own words.
+/// Returns why a member is not ready, as its own condition says it.
 fn why(member: &Member) -> String {
     let ready = member.status.conditions.iter().find(|condition| condition.type_ == Type::Ready.as_str());
     ready.filter(|c| c.observed_generation == member.generation).map_or_else(
-        || "its controller has not looked at it yet".to_owned(),
+        || "it has not been reconciled yet".to_owned(),
         |condition| condition.message.lines().next().unwrap_or_default().to_owned(),
     )
 }

@@ -1,7 +1,7 @@
-//! The one way in which the operator writes objects: server-side apply, under one field manager, and only where the
-//! object that lives says something else.
+//! Writes of objects: server-side apply, under one field manager, and only where the object in the cluster differs from
+//! what is desired.
 //!
-//! The store of the watch decides that nothing is to be done; that something is, only the API server itself decides,
+//! The store of the watch can decide that nothing is to be written; that something is, only the API server decides,
 //! since a store may lag behind what the operator wrote a moment ago. So a settled cluster costs no call at all.
 
 use std::fmt::Debug;
@@ -16,14 +16,14 @@ use serde_json::{Value, json};
 
 use super::error::{Error, Result};
 use super::labels::{MADE_FOR, MANAGER, SHAPE};
-use super::matches::{says_all, shape};
+use super::matches::{has_all, shape};
 use super::watched::Children;
 
-/// Objects as they are built, before the API server knows of them.
+/// State of an object that is built and not yet written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prepared {}
 
-/// Objects as the API server holds them: only [`Applier`] makes these.
+/// State of an object as the API server holds it: only [`Applier`] makes these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {}
 
@@ -35,20 +35,20 @@ pub struct Built<K, State> {
 }
 
 impl<K> Built<K, Prepared> {
-    /// An object that is to be.
+    /// An object that is to be written.
     pub fn new(object: K) -> Self {
         Self { object, state: PhantomData }
     }
 }
 
 impl<K, State> Built<K, State> {
-    /// The object.
+    /// Returns the object.
     pub fn get(&self) -> &K {
         &self.object
     }
 }
 
-/// What can be applied: a namespaced object of a kind known at compile time.
+/// A namespaced kind that is known at compile time.
 pub trait Object:
     Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug
 {
@@ -59,29 +59,29 @@ impl<K> Object for K where
 {
 }
 
-/// Writes the objects that were made for one resource, into one cluster.
+/// Writer of the objects that are made for one resource, in one cluster.
 pub struct Applier<'a> {
     client: Client,
-    /// What is seen of this cluster; nothing of another one, which is asked instead.
+    /// The stores of this cluster; none for another cluster, which is asked instead.
     seen: Option<&'a Children>,
     made_for: String,
 }
 
 impl<'a> Applier<'a> {
-    /// For the resource `owner`, into the operator's own cluster.
+    /// A writer for the resource `owner`, in the operator's own cluster.
     pub fn here<K: Resource>(client: &Client, seen: &'a Children, owner: &K) -> Self {
         Self { client: client.clone(), seen: Some(seen), made_for: key(owner) }
     }
 
-    /// For the resource `owner`, into the cluster that `client` speaks to.
+    /// A writer for the resource `owner`, in the cluster of `client`.
     pub fn there<K: Resource>(client: Client, owner: &K) -> Self {
         Self { client, seen: None, made_for: key(owner) }
     }
 
-    /// Makes an object be as it is to be, and returns it as it is.
+    /// Writes an object if it differs from the one in the cluster, and returns that as it is then.
     ///
     /// # Errors
-    /// When the API server refuses, or an object of this name is not the operator's own for this resource.
+    /// If the API server refuses, or an object of this name was not made for this resource.
     pub async fn apply<K: Object>(&self, built: Built<K, Prepared>) -> Result<Built<K, Applied>> {
         let object = built.object;
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
@@ -89,17 +89,17 @@ impl<'a> Applier<'a> {
         if let Some(children) = self.seen
             && let Some(seen) = children.get(&K::kind(&()), &namespace, &name)
             && let Ok(seen) = serde_json::to_value(&*seen)
-            && says_all(&seen, &desired)
+            && has_all(&seen, &desired)
         {
-            return applied(seen, &called::<K>(&namespace, &name));
+            return applied(seen, &display_name::<K>(&namespace, &name));
         }
         let api: Api<K> = Api::namespaced(self.client.clone(), &namespace);
-        let doing = |verb: &str| format!("{verb} {}", called::<K>(&namespace, &name));
+        let doing = |verb: &str| format!("{verb} {}", display_name::<K>(&namespace, &name));
         if let Some(live) = api.get_opt(&name).await.map_err(|error| Error::api(doing("get"), error))? {
             self.check_ours(&live)?;
             let live = to_value(&live, &name)?;
-            if says_all(&live, &desired) {
-                return applied(live, &called::<K>(&namespace, &name));
+            if has_all(&live, &desired) {
+                return applied(live, &display_name::<K>(&namespace, &name));
             }
         }
         let params = PatchParams::apply(MANAGER).force();
@@ -107,14 +107,14 @@ impl<'a> Applier<'a> {
             .patch(&name, &params, &Patch::Apply(&desired))
             .await
             .map_err(|error| Error::api(doing("apply"), error))?;
-        tracing::info!(object = called::<K>(&namespace, &name), "applied");
+        tracing::info!(object = display_name::<K>(&namespace, &name), "applied");
         Ok(Built { object, state: PhantomData })
     }
 
-    /// An object as it is now, if it is there.
+    /// Returns an object, from the store if it is there.
     ///
     /// # Errors
-    /// When the API server cannot be asked, or the object is not the operator's own for this resource.
+    /// If the API server cannot be asked, or the object was not made for this resource.
     pub async fn get<K: Object>(&self, namespace: &str, name: &str) -> Result<Option<K>> {
         if let Some(children) = self.seen
             && let Some(seen) = children.get(&K::kind(&()), namespace, name)
@@ -126,13 +126,13 @@ impl<'a> Applier<'a> {
         self.live(namespace, name).await
     }
 
-    /// An object as the API server has it at this moment, whatever the store has seen.
+    /// Returns an object as the API server has it now, whatever the store holds.
     ///
     /// # Errors
-    /// When the API server cannot be asked, or the object is not the operator's own for this resource.
+    /// If the API server cannot be asked, or the object was not made for this resource.
     pub async fn live<K: Object>(&self, namespace: &str, name: &str) -> Result<Option<K>> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        let doing = format!("get {}", called::<K>(namespace, name));
+        let doing = format!("get {}", display_name::<K>(namespace, name));
         let object = api.get_opt(name).await.map_err(|error| Error::api(doing, error))?;
         object.as_ref().map_or(Ok(()), |object| self.check_ours(object))?;
         Ok(object)
@@ -141,7 +141,7 @@ impl<'a> Applier<'a> {
     /// Removes an object that was made for this resource, if it is there.
     ///
     /// # Errors
-    /// When the API server refuses.
+    /// If the API server refuses.
     pub async fn remove<K: Object>(&self, namespace: &str, name: &str) -> Result<()> {
         let Some(object) = self.get::<K>(namespace, name).await? else { return Ok(()) };
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
@@ -151,15 +151,15 @@ impl<'a> Applier<'a> {
         };
         match api.delete(name, &params).await {
             Ok(_) => {
-                tracing::info!(object = called::<K>(namespace, name), "removed");
+                tracing::info!(object = display_name::<K>(namespace, name), "removed");
                 Ok(())
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => Err(Error::api(format!("remove {}", called::<K>(namespace, name)), error)),
+            Err(error) => Err(Error::api(format!("remove {}", display_name::<K>(namespace, name)), error)),
         }
     }
 
-    /// The object with the marks by which it is known again.
+    /// Returns the object with the annotations by which it is recognised.
     fn marked<K: Object>(&self, object: &K) -> Result<Value> {
         let mut desired = to_value(object, &object.name_any())?;
         let shape = shape(&desired);
@@ -178,19 +178,19 @@ impl<'a> Applier<'a> {
             Some(owner) => owner.clone(),
             None => "somebody else".to_owned(),
         };
-        Err(Error::Taken { object: called::<K>(&live.namespace().unwrap_or_default(), &live.name_any()), owner })
+        Err(Error::Taken { object: display_name::<K>(&live.namespace().unwrap_or_default(), &live.name_any()), owner })
     }
 }
 
-/// `namespace/name` of a resource.
+/// Returns `namespace/name` of a resource.
 #[must_use]
 pub fn key<K: Resource>(resource: &K) -> String {
     format!("{}/{}", resource.namespace().unwrap_or_default(), resource.name_any())
 }
 
-/// How messages call an object: `Service gba/hongkong-node`.
+/// Returns the name of an object for messages: `Service gba/hongkong-node`.
 #[must_use]
-pub fn called<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
+pub fn display_name<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> String {
     format!("{} {namespace}/{name}", K::kind(&()))
 }
 
@@ -204,6 +204,6 @@ fn applied<K: Object>(value: Value, called: &str) -> Result<Built<K, Applied>> {
 }
 
 fn unreadable(object: String, error: &serde_json::Error) -> Error {
-    // The error of a Secret could quote it: only its kind is told.
+    // The text of the error could quote a Secret: only its category is told.
     Error::Unreadable { object, problem: format!("{:?} error", error.classify()) }
 }

@@ -1,4 +1,4 @@
-//! What time it is: certificates are renewed and agreements end by it, so tests turn it by hand.
+//! Clock of the operator. Certificates are renewed and agreements end by it, so tests set it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use jiff::Timestamp;
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The machine's own.
+    /// The clock of the machine.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Timestamp::now)
     }
 
-    /// Any other.
+    /// A clock that `now` reads.
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// Returns the time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
 
-    /// How long it is until then; nothing if it is past.
+    /// Returns the duration until `then`; zero if that has passed.
     #[must_use]
     pub fn until(&self, then: Timestamp) -> Duration {
         Duration::try_from(then.duration_since(self.now())).unwrap_or_default()

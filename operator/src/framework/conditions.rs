@@ -1,58 +1,58 @@
-//! Conditions: what holds of a resource, and why.
+//! Conditions of resources.
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-/// The longest message that the schema takes, in bytes, with room for what says that more was left out.
+/// The longest message that the schema takes, in bytes, less room for the note that it was cut.
 const MAX_MESSAGE: usize = 32_000;
 
-/// What a condition speaks of.
+/// Type of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Type {
-    /// Whether all is well.
+    /// All other conditions are as they should be.
     Ready,
-    /// Whether it is in order and fits everything that it refers to.
+    /// The resource compiles, together with everything that it refers to.
     Valid,
-    /// Whether the nodes hold what was last compiled.
+    /// The nodes have the bundle that was compiled last.
     BundleCurrent,
-    /// Whether an agreement allows anything now.
+    /// The agreement allows queries at present.
     InForce,
-    /// Whether the other party of an agreement, which another operator runs, holds the same.
+    /// The other party of the agreement, which another operator runs, holds the same terms.
     Agreed,
-    /// Whether a jurisdiction's node has certificates that hold.
+    /// The jurisdiction's node has valid certificates.
     IdentityReady,
-    /// Whether a jurisdiction's node runs.
+    /// The jurisdiction's node runs.
     WorkloadReady,
-    /// Whether a query may be asked.
+    /// The query may be asked.
     Accepted,
-    /// Whether it is being asked.
+    /// The query is being asked.
     Running,
-    /// Whether there is an answer.
+    /// The last run has an answer.
     Complete,
-    /// Whether there is none, and will be none.
+    /// The last run has no answer, and will have none.
     Failed,
 }
 
-/// Why a condition is as it is, as one word for programs.
+/// Reason of a condition, as one word for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// It compiles.
+    /// The resource compiles.
     Compiled,
-    /// Something in it is wrong.
+    /// A field of the resource is wrong.
     Invalid,
-    /// Something that it depends on is wrong.
+    /// Something that the resource depends on is not there yet.
     Waiting,
-    /// There is no federation in its namespace.
+    /// The namespace has no Federation.
     NoFederation,
-    /// All is well.
+    /// The state is the desired one.
     AsDeclared,
-    /// It is in force.
+    /// The agreement is in force.
     Active,
-    /// Its state is another than Active.
+    /// The agreement's state is another than Active.
     Inactive,
-    /// It does not hold yet.
+    /// The agreement begins later.
     NotYet,
-    /// It holds no longer.
+    /// The agreement has ended.
     Expired,
     /// The other party holds the same terms.
     SameTerms,
@@ -64,11 +64,11 @@ pub enum Reason {
     PeerUnreachable,
     /// A member is not ready.
     MemberNotReady,
-    /// It is run by somebody else's operator.
+    /// Another operator runs the node.
     External,
-    /// Certificates are issued and hold.
+    /// Certificates are issued and valid.
     Issued,
-    /// A Secret that it names is missing or cannot be used.
+    /// A Secret that the resource names is missing or cannot be used.
     SecretInvalid,
     /// The other cluster cannot be reached.
     ClusterUnreachable,
@@ -76,58 +76,58 @@ pub enum Reason {
     RollingOut,
     /// All copies run.
     Available,
-    /// It does not fit into what holds it.
+    /// The bundle does not fit into a `ConfigMap`, or the answer not into any place for it.
     TooLarge,
-    /// An object of its name exists and is somebody else's.
+    /// An object of the same name was made by somebody else.
     NameTaken,
-    /// The API server refused it.
+    /// The API server refused a write.
     Refused,
-    /// It may be asked.
+    /// The query may be asked.
     Accepted,
-    /// Nobody vouches for who asks.
+    /// No admission policy holds `spec.requester` to the user who creates the query.
     Unguarded,
     /// The owners are asked.
     Asked,
-    /// Nothing is asked now.
+    /// No run goes on.
     Idle,
     /// There is an answer.
     Answered,
-    /// It was asked, and refused or broken off: the code of the refusal, or what stands for it.
+    /// The run failed: the code of its refusal, or a word of the operator's own.
     NotAnswered(&'static str),
 }
 
-/// One thing that holds, before it is known since when.
+/// A condition before its time of transition is known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// What it speaks of.
+    /// Its type.
     pub of: Type,
-    /// Whether it is so; nothing if nobody can say.
+    /// Its status: true, false, or none for Unknown.
     pub holds: Option<bool>,
-    /// Why, for programs.
+    /// Its reason, for programs.
     pub reason: Reason,
-    /// Why, for people.
+    /// Its message, for people.
     pub message: String,
 }
 
 impl Claim {
-    /// It is so.
+    /// A condition with the status True.
     pub fn yes(of: Type, reason: Reason, message: impl Into<String>) -> Self {
         Self { of, holds: Some(true), reason, message: message.into() }
     }
 
-    /// It is not so.
+    /// A condition with the status False.
     pub fn no(of: Type, reason: Reason, message: impl Into<String>) -> Self {
         Self { of, holds: Some(false), reason, message: message.into() }
     }
 
-    /// Nobody can say.
+    /// A condition with the status Unknown.
     pub fn unknown(of: Type, reason: Reason, message: impl Into<String>) -> Self {
         Self { of, holds: None, reason, message: message.into() }
     }
 }
 
-/// The conditions that say `claims` of a spec's `generation`. A condition that was there keeps the time since which it
-/// is so; one that nobody claims any longer goes.
+/// Returns the conditions for `claims` about a `generation` of the spec. A condition keeps its time of transition while
+/// its status stays the same. One that is not claimed any more is left out.
 #[must_use]
 pub fn conditions(previous: &[Condition], claims: &[Claim], generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
     let since = |claim: &Claim, status: &str| {
@@ -152,13 +152,13 @@ pub fn conditions(previous: &[Condition], claims: &[Claim], generation: Option<i
     claims.iter().map(condition).collect()
 }
 
-/// Whether a condition of this type is true, and was said of this generation.
+/// Returns true if a condition of this type is True for this generation.
 #[must_use]
 pub fn holds(conditions: &[Condition], of: Type, generation: Option<i64>) -> bool {
     conditions.iter().any(|c| c.type_ == of.as_str() && c.status == "True" && c.observed_generation == generation)
 }
 
-/// The API server keeps whole seconds.
+/// Cuts a time to whole seconds, as the API server does.
 fn seconds(now: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
@@ -175,7 +175,7 @@ fn shortened(message: &str) -> String {
 }
 
 impl Type {
-    /// As it stands in a condition.
+    /// Returns the type as a condition names it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -195,7 +195,7 @@ impl Type {
 }
 
 impl Reason {
-    /// As it stands in a condition.
+    /// Returns the reason as a condition names it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What every reconciler is given.
+//! Context of every reconciler.
 
 use std::sync::Arc;
 
@@ -6,36 +6,39 @@ use kube::Client;
 
 use super::clock::Clock;
 use super::events::Events;
+use super::http::Http;
 use super::metrics::Metrics;
 use super::watched::{Catalogue, Children};
+use crate::compilation::Compilations;
 use crate::federated_query::Runs;
-use crate::hearsay::Hearsay;
+use crate::peers::PeerAgreements;
 use crate::queues::Queues;
-use crate::realm::Realms;
 use crate::settings::Settings;
 
-/// What every reconciler is given.
+/// Everything that reconcilers share.
 pub struct Context {
     /// The API of the operator's own cluster.
     pub client: Client,
-    /// What was said on the command line.
+    /// Settings from command line and environment.
     pub settings: Settings,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Where events go.
+    /// Recorder of events.
     pub events: Events,
-    /// What is counted.
+    /// Client for what nodes serve over plain HTTP.
+    pub http: Http,
+    /// Metrics.
     pub metrics: Metrics,
-    /// The resources that are there.
+    /// Stores of the resources.
     pub catalogue: Catalogue,
-    /// The objects that the operator made.
+    /// Stores of the objects that the operator made.
     pub children: Children,
-    /// What was compiled.
-    pub realms: Realms,
-    /// What members elsewhere hold of agreements.
-    pub hearsay: Hearsay,
-    /// Where to ask that an object be looked at.
+    /// Compilations of federations.
+    pub compilations: Compilations,
+    /// Agreements that members elsewhere hold.
+    pub peers: PeerAgreements,
+    /// Queues of all controllers.
     pub queues: Queues,
-    /// The questions that are being asked.
+    /// Runs of queries that go on.
     pub runs: Arc<Runs>,
 }

@@ -1,4 +1,4 @@
-//! A controller: a reconciler that brings one object after the other to its end, and what happens when it cannot.
+//! Controllers: a queue, a reconciler, and another try when it fails.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -17,12 +17,12 @@ use super::error::{Error, Result};
 use super::guarded::Guarded;
 use super::queue::Requests;
 
-/// How long a burst of changes may go on before an object is looked at: a folder of manifests arrives as one.
+/// The pause after a change before an object is reconciled: a folder of manifests arrives as a burst.
 const DEBOUNCE: Duration = Duration::from_millis(200);
-/// How many objects of a kind are looked at at once.
+/// The most objects of a kind that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
 
-/// Takes requests and reconciles until there are no more senders.
+/// Reconciles the objects of one kind as they are requested. Returns when no sender of requests is left.
 pub async fn run<K, Reconciled>(
     store: Store<Guarded<K>>,
     requests: Requests<K>,
@@ -49,9 +49,9 @@ pub async fn run<K, Reconciled>(
             match result {
                 Ok(_) | Err(RunError::ObjectNotFound(_)) => {}
                 Err(RunError::ReconcilerFailed(error, object)) => {
-                    tracing::warn!(%object, class = error.class(), %error, "not done; it is tried again");
+                    tracing::warn!(%object, class = error.class(), %error, "a reconciliation failed; it is tried again");
                 }
-                Err(error) => tracing::error!(%error, "a controller stumbled"),
+                Err(error) => tracing::error!(%error, "a request could not be taken from a queue"),
             }
             std::future::ready(())
         })

@@ -1,30 +1,30 @@
-//! What can keep a reconciler from its end, and when to try again.
+//! Errors of reconcilers, and the delay until the next try.
 
 use std::time::Duration;
 
 use wanqu_identity::IdentityError;
 
-/// What every step of a reconciler returns.
+/// Result of a step of a reconciler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can keep a reconciler from its end. No variant carries a value of data, a key or a token.
+/// Error of a reconciler. No variant carries a value of data, a key or a token.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused, or could not be asked.
     #[error("cannot {doing}: {source}")]
     Api {
-        /// What was to be done: `apply Service gba/hongkong-node`.
+        /// The call: `apply Service gba/hongkong-node`.
         doing: String,
-        /// What the client or the server says.
+        /// The error of the client or the server.
         #[source]
         source: Box<kube::Error>,
     },
-    /// An object of this name exists, and somebody else made it.
+    /// An object of this name exists and was not made for the resource.
     #[error("{object} exists and belongs to {owner}; remove it or rename the resource")]
     Taken {
         /// `Service gba/hongkong-node`.
         object: String,
-        /// Whose it is, as far as it says.
+        /// Its owner, if it names one.
         owner: String,
     },
     /// An object that this operator keeps cannot be read.
@@ -32,7 +32,7 @@ pub enum Error {
     Unreadable {
         /// `Secret gba/hongkong-ca`.
         object: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A certificate or key could not be made or read.
@@ -41,25 +41,25 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error of one call of the API.
+    /// The error of a call of the API.
     pub fn api(doing: impl Into<String>, source: kube::Error) -> Self {
         Self::Api { doing: doing.into(), source: Box::new(source) }
     }
 
-    /// When to try again, if nothing changes before.
+    /// Returns the delay until the next try, if nothing changes before.
     #[must_use]
     pub fn requeue(&self) -> Duration {
         match self {
-            // Somebody wrote at the same time: what they wrote is here in a moment.
+            // Another manager wrote at the same time: that write is seen in a moment.
             Self::Api { source, .. } if is_conflict(source) => Duration::from_secs(1),
-            // The server will say the same until the object or its rights change.
+            // The server answers the same until the object or the operator's rights change.
             Self::Api { source, .. } if is_refusal(source) => Duration::from_mins(1),
             Self::Api { .. } => Duration::from_secs(5),
             Self::Taken { .. } | Self::Unreadable { .. } | Self::Identity(_) => Duration::from_mins(1),
         }
     }
 
-    /// What it is, as a label of a metric: few words, known beforehand.
+    /// Returns the class of the error, as a label of a metric.
     #[must_use]
     pub fn class(&self) -> &'static str {
         match self {

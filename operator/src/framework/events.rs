@@ -1,33 +1,33 @@
-//! The one recorder of events.
+//! Recorder of Kubernetes events.
 
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
 use super::labels::MANAGER;
 
-/// Tells the readers of `kubectl describe` what was done, and what could not be.
+/// Publishes what was done, and what could not be done, for readers of `kubectl describe`.
 #[derive(Clone)]
 pub struct Events(Recorder);
 
 impl Events {
-    /// Events in the name of this operator; `instance` is its pod.
+    /// A recorder in the name of this operator; `instance` is its pod.
     #[must_use]
     pub fn new(client: Client, instance: &str) -> Self {
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(instance.to_owned()) };
         Self(Recorder::new(client, reporter))
     }
 
-    /// Something was done.
+    /// Publishes an event of type Normal.
     pub async fn normal<K: Resource<DynamicType = ()>>(&self, of: &K, action: &str, reason: &str, note: String) {
         self.publish(of, EventType::Normal, action, reason, note).await;
     }
 
-    /// Something could not be done.
+    /// Publishes an event of type Warning.
     pub async fn warning<K: Resource<DynamicType = ()>>(&self, of: &K, action: &str, reason: &str, note: String) {
         self.publish(of, EventType::Warning, action, reason, note).await;
     }
 
-    /// An event that is lost is no reason to stop: what it says stands in the conditions too.
+    /// A lost event is only logged: conditions say the same.
     async fn publish<K: Resource<DynamicType = ()>>(
         &self,
         of: &K,

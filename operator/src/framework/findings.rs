@@ -1,10 +1,10 @@
-//! The findings of the compiler, in the words of a condition.
+//! Findings of the compiler as messages of conditions.
 
 use wanqu_crds::Finding;
 
-/// Findings of one resource, a line each: the field, what is wrong, what would be right.
+/// Returns the findings of one resource, a line each: field, problem and remedy.
 #[must_use]
-pub fn told(findings: &[Finding]) -> String {
+pub fn message(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let field = if finding.path.is_empty() { String::new() } else { format!("{}: ", finding.path) };
         let remedy = if finding.remedy.is_empty() { String::new() } else { format!("; {}", finding.remedy) };

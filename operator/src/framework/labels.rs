@@ -1,41 +1,41 @@
-//! Names, labels and annotations of what the operator makes.
+//! Labels and annotations of the objects that the operator makes.
 
 use std::collections::BTreeMap;
 
 use kube::{Resource, ResourceExt};
 use wanqu_model::names::JurisdictionId;
 
-/// The one field manager of everything that the operator writes, and the name of its events' reporter.
+/// The field manager of all writes, and the reporter of all events.
 pub const MANAGER: &str = "wanqu-operator";
-/// Marks what the operator made.
+/// A label: the manager of an object that the operator made.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// Names the federation.
+/// A label: the federation.
 pub const INSTANCE: &str = "app.kubernetes.io/instance";
-/// Names the program.
+/// A label: the program.
 pub const NAME: &str = "app.kubernetes.io/name";
-/// Names the jurisdiction by its id.
+/// A label: the id of the jurisdiction.
 pub const JURISDICTION: &str = "wanqu.dev/jurisdiction";
-/// On pods that may speak to gateways.
+/// A label of pods that may connect to gateways.
 pub const GATEWAY_CLIENT: &str = "wanqu.dev/gateway-client";
-/// On pods that may read the nodes' metrics.
+/// A label of pods that may read the nodes' metrics.
 pub const METRICS_CLIENT: &str = "wanqu.dev/metrics-client";
 
 /// An annotation: the resource that an object was made for, `namespace/name`. Owner references do not cross namespaces.
 pub const MADE_FOR: &str = "wanqu.dev/made-for";
-/// An annotation: which fields the operator set, so that one it no longer sets is noticed.
+/// An annotation: a hash of which fields the operator set, so that one that it no longer sets is noticed.
 pub const SHAPE: &str = "wanqu.dev/shape";
-/// An annotation: the SHA-256 of the bundle that lies in a `ConfigMap`, and that a pod was told of.
+/// An annotation: the SHA-256 of the bundle in a `ConfigMap`, and of the one that was announced to a pod.
 pub const BUNDLE_DIGEST: &str = "wanqu.dev/bundle-digest";
-/// An annotation of a Jurisdiction: the user's wish for a new authority. Each new value is one.
+/// An annotation of a Jurisdiction: the user's request for a new authority. Each new value is another request.
 pub const ROLL: &str = "wanqu.dev/roll-authority";
 
-/// What selects everything that the operator made, in any cluster.
+/// Returns the selector of everything that the operator made, in any cluster.
 #[must_use]
 pub fn managed() -> String {
     format!("{MANAGED_BY}={MANAGER}")
 }
 
-/// The labels of everything of one jurisdiction's node.
+/// Returns the labels of the objects of a jurisdiction's node.
 #[must_use]
 pub fn node(federation: &str, jurisdiction: &JurisdictionId) -> BTreeMap<String, String> {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -47,14 +47,14 @@ pub fn node(federation: &str, jurisdiction: &JurisdictionId) -> BTreeMap<String,
     ])
 }
 
-/// The labels of what belongs to a federation as a whole.
+/// Returns the labels of objects that belong to a federation as a whole.
 #[must_use]
 pub fn federation(federation: &str) -> BTreeMap<String, String> {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     BTreeMap::from([label(NAME, "wanqu"), label(INSTANCE, federation), label(MANAGED_BY, MANAGER)])
 }
 
-/// The resource that an object was made for: its namespace and name.
+/// Returns the namespace and name of the resource that an object was made for.
 #[must_use]
 pub fn made_for<K: Resource>(object: &K) -> Option<(String, String)> {
     let (namespace, name) = object.annotations().get(MADE_FOR)?.split_once('/')?;

@@ -1,45 +1,77 @@
-//! Whether an object as it lives says everything that it is to say.
+//! Comparison of an object as it lives with the object as it is to be.
 //!
 //! The API server adds defaults, other managers add fields of their own, and quantities come back in another spelling.
-//! None of that is a difference. What is: a field that was set and is not so any more, or one that was set once and is
-//! not to be set now. The first is seen by comparing values; the second by the object's [`shape`], which is kept in an
+//! None of that is drift. Drift is a field that was set and has another value now, or one that was set once and is not to
+//! be set any more. The first is seen by comparing values; the second by the object's [`shape`], which is kept in an
 //! annotation. Values are left out of the shape, so that nothing of a Secret is in it.
 
 use serde_json::Value;
 
 use super::hash::sha256;
+use super::quantity::Quantity;
 
-/// Fields whose values are quantities: `500m` and `0.5` are one.
-const QUANTITIES: [&str; 5] = ["cpu", "memory", "storage", "ephemeral-storage", "sizeLimit"];
-
-/// Whether `live` says all that `desired` says. Type and kind of the object are not compared: lists leave them out.
-#[must_use]
-pub fn says_all(live: &Value, desired: &Value) -> bool {
-    let (Value::Object(live), Value::Object(desired)) = (live, desired) else { return false };
-    let fields = desired.iter().filter(|(name, _)| *name != "apiVersion" && *name != "kind");
-    fields
-        .into_iter()
-        .all(|(name, value)| live.get(name).is_some_and(|found| within(found, value, name)) || void(value))
+/// Comparison of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    /// Letter by letter.
+    Plain,
+    /// As a quantity.
+    Quantity,
+    /// As the amount of a resource, which the API server rounds up.
+    Amount,
 }
 
-fn within(live: &Value, desired: &Value, field: &str) -> bool {
+impl Text {
+    /// Returns how texts below a field are compared.
+    fn below(self, field: &str) -> Self {
+        match field {
+            // A map from resources to amounts: its keys are cpu, memory, or anything that a device calls itself.
+            "limits" | "requests" => Self::Amount,
+            "sizeLimit" => Self::Quantity,
+            _ => self,
+        }
+    }
+
+    fn equal(self, live: &str, desired: &str) -> bool {
+        let (Some(left), Some(right)) = (Quantity::parse(live), Quantity::parse(desired)) else {
+            return live == desired;
+        };
+        match self {
+            Self::Plain => live == desired,
+            Self::Quantity => left == right,
+            Self::Amount => left.of_resource() == right.of_resource(),
+        }
+    }
+}
+
+/// Returns true if `live` has all that `desired` has. Type and kind of the object are not compared: lists leave them out.
+#[must_use]
+pub fn has_all(live: &Value, desired: &Value) -> bool {
+    let (Value::Object(live), Value::Object(desired)) = (live, desired) else { return false };
+    let fields = desired.iter().filter(|(name, _)| *name != "apiVersion" && *name != "kind");
+    fields.into_iter().all(|(name, value)| has(live.get(name), value, Text::Plain.below(name)))
+}
+
+fn has(live: Option<&Value>, desired: &Value, text: Text) -> bool {
+    live.is_some_and(|live| within(live, desired, text)) || void(desired)
+}
+
+fn within(live: &Value, desired: &Value, text: Text) -> bool {
     match (live, desired) {
-        (Value::Object(live), Value::Object(desired)) => desired
-            .iter()
-            .all(|(name, value)| live.get(name).is_some_and(|found| within(found, value, name)) || void(value)),
+        (Value::Object(live), Value::Object(desired)) => {
+            desired.iter().all(|(name, value)| has(live.get(name), value, text.below(name)))
+        }
         // Others may have added items; ours are there, in our order.
         (Value::Array(live), Value::Array(desired)) => {
             let mut rest = live.iter();
-            desired.iter().all(|item| rest.any(|found| within(found, item, field)))
+            desired.iter().all(|item| rest.any(|found| within(found, item, text)))
         }
-        (Value::String(live), Value::String(desired)) if live != desired && QUANTITIES.contains(&field) => {
-            quantity(live).is_some() && quantity(live) == quantity(desired)
-        }
+        (Value::String(live), Value::String(desired)) => text.equal(live, desired),
         _ => live == desired,
     }
 }
 
-/// What the API server drops when it stores an object.
+/// Returns true for a value that the API server drops when it stores an object.
 fn void(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -49,35 +81,7 @@ fn void(value: &Value) -> bool {
     }
 }
 
-/// A Kubernetes quantity in thousandths.
-fn quantity(text: &str) -> Option<i128> {
-    const SUFFIXES: [(&str, i128); 11] = [
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("Ti", 1 << 40),
-        ("Pi", 1 << 50),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("T", 1_000_000_000_000),
-        ("P", 1_000_000_000_000_000),
-        ("", 1),
-    ];
-    if let Some(thousandths) = text.strip_suffix('m') {
-        return thousandths.parse().ok();
-    }
-    let (number, unit) = SUFFIXES.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, *unit)))?;
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    if part.len() > 9 || !part.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let whole: i128 = whole.parse().ok()?;
-    let part: i128 = format!("{part:0<9}").parse().ok()?;
-    Some((whole * 1_000_000_000 + part).checked_mul(unit)? / 1_000_000)
-}
-
-/// Which fields an object sets, as a short hash.
+/// Returns a short hash of which fields an object sets.
 #[must_use]
 pub fn shape(object: &Value) -> String {
     let mut paths = Vec::new();
@@ -114,26 +118,45 @@ mod tests {
                 {"name": "z", "port": 9}, {"name": "a", "port": 1, "protocol": "TCP"}, {"name": "b", "port": 2},
             ]},
         });
-        assert!(says_all(&added, &desired));
+        assert!(has_all(&added, &desired));
         let changed = json!({"spec": {"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 3}]}});
-        assert!(!says_all(&changed, &desired));
+        assert!(!has_all(&changed, &desired));
         let missing = json!({"spec": {"ports": [{"name": "a", "port": 1}]}});
-        assert!(!says_all(&missing, &desired));
-        assert!(says_all(&json!({}), &json!({"spec": {"selector": null, "tolerations": [], "nothing": {}}})));
+        assert!(!has_all(&missing, &desired));
+        assert!(has_all(&json!({}), &json!({"spec": {"selector": null, "tolerations": [], "nothing": {}}})));
     }
 
     #[test]
-    fn quantities_are_compared_by_what_they_say() {
-        for (a, b) in [("0.5", "500m"), ("1024Mi", "1Gi"), ("2", "2000m"), ("1k", "1000"), ("1.5Gi", "1536Mi")] {
-            let (live, desired) = (json!({"r": {"cpu": a}}), json!({"r": {"cpu": b}}));
-            assert!(says_all(&live, &desired), "{a} {b}");
+    fn quantities_are_compared_by_their_value_where_they_stand() {
+        for (live, desired) in [
+            ("0.5", "500m"),
+            ("1Gi", "1024Mi"),
+            ("2", "2000m"),
+            ("1k", "1000"),
+            ("1536Mi", "1.5Gi"),
+            ("1k", "1e3"),
+            ("1k", "1E3"),
+            ("1m", "100u"),
+            ("1m", "1n"),
+            ("124m", "0.1234567"),
+            ("1000P", "1E"),
+            ("1Ei", "1024Pi"),
+        ] {
+            for field in ["cpu", "memory", "storage", "ephemeral-storage", "hugepages-2Mi", "example.com/device"] {
+                for list in ["limits", "requests"] {
+                    let object = |amount: &str| json!({"spec": {"resources": {list: {field: amount}}}});
+                    assert!(has_all(&object(live), &object(desired)), "{list} {field} {live} {desired}");
+                }
+            }
         }
-        assert!(!says_all(&json!({"r": {"cpu": "1"}}), &json!({"r": {"cpu": "1m"}})));
-        assert!(!says_all(&json!({"r": {"cpu": "x"}}), &json!({"r": {"cpu": "y"}})));
-        assert!(
-            !says_all(&json!({"r": {"name": "1000m"}}), &json!({"r": {"name": "1"}})),
-            "only where quantities stand"
-        );
+        let volume = |size: &str| json!({"emptyDir": {"sizeLimit": size}});
+        assert!(has_all(&volume("1Gi"), &volume("1024Mi")));
+        assert!(!has_all(&volume("1m"), &volume("100u")), "this is no amount of a resource");
+        let limits = |amount: &str| json!({"limits": {"cpu": amount}});
+        assert!(!has_all(&limits("1"), &limits("1m")));
+        assert!(!has_all(&limits("x"), &limits("y")));
+        let name = |name: &str| json!({"metadata": {"labels": {"version": name}}});
+        assert!(!has_all(&name("1000m"), &name("1")), "a text that only looks like a quantity");
     }
 
     #[test]

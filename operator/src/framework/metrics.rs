@@ -1,5 +1,5 @@
-//! What is counted, in the text format of Prometheus. Labels have few values, all known beforehand: kinds and classes of
-//! errors, never names.
+//! Metrics, in the text format of Prometheus. Labels have few values, all known beforehand: kinds, tasks and classes of
+//! errors, never names of objects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,12 @@ struct Failure {
     class: String,
 }
 
-/// The operator's metrics. Clones count together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Task {
+    task: String,
+}
+
+/// Metrics of the operator. Clones count together.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -32,10 +37,12 @@ pub struct Metrics {
     failures: Family<Failure, Counter>,
     durations: Family<Kind, Histogram>,
     leading: Gauge,
+    failing: Family<Task, Gauge>,
+    restarts: Family<Task, Counter>,
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Metrics that have counted nothing yet.
     #[must_use]
     pub fn new() -> Self {
         let reconciles = Family::<Kind, Counter>::default();
@@ -44,14 +51,17 @@ impl Metrics {
             Family::<Kind, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 4.0, 8)));
         let leading = Gauge::default();
         let mut registry = Registry::with_prefix("wanqu_operator");
-        registry.register("reconciles", "Objects looked at", reconciles.clone());
-        registry.register("reconcile_failures", "Objects that could not be brought to their end", failures.clone());
-        registry.register("reconcile_duration_seconds", "How long one look took", durations.clone());
-        registry.register("leading", "Whether this operator is the one that works", leading.clone());
-        Self { registry: Arc::new(registry), reconciles, failures, durations, leading }
+        let (failing, restarts) = (Family::<Task, Gauge>::default(), Family::<Task, Counter>::default());
+        registry.register("reconciles", "Objects reconciled", reconciles.clone());
+        registry.register("reconcile_failures", "Reconciliations that failed", failures.clone());
+        registry.register("reconcile_duration_seconds", "Duration of one reconciliation", durations.clone());
+        registry.register("leading", "1 while this copy of the operator holds the lease", leading.clone());
+        registry.register("failing_tasks", "Long tasks that fail at this moment, such as watches", failing.clone());
+        registry.register("task_restarts", "Long tasks that ended and were run again", restarts.clone());
+        Self { registry: Arc::new(registry), reconciles, failures, durations, leading, failing, restarts }
     }
 
-    /// An object of a kind was looked at.
+    /// Counts a reconciliation of an object of a kind.
     pub fn reconciled(&self, kind: &str, took: Duration, error: Option<&Error>) {
         let labels = Kind { kind: kind.to_owned() };
         self.reconciles.get_or_create(&labels).inc();
@@ -62,12 +72,22 @@ impl Metrics {
         }
     }
 
-    /// Whether this operator works or waits.
+    /// Notes that a task began to fail, or that it recovered. Tasks of several namespaces are counted under one label.
+    pub fn task_fails(&self, task: &str, fails: bool) {
+        self.failing.get_or_create(&Task { task: task.to_owned() }).inc_by(if fails { 1 } else { -1 });
+    }
+
+    /// Counts a task that ended and was run again.
+    pub fn task_restarted(&self, task: &str) {
+        self.restarts.get_or_create(&Task { task: task.to_owned() }).inc();
+    }
+
+    /// Notes whether this operator holds the lease.
     pub fn leads(&self, leads: bool) {
         self.leading.set(i64::from(leads));
     }
 
-    /// Everything, as Prometheus reads it.
+    /// Returns all metrics in the text format.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut text = String::new();

@@ -1,12 +1,13 @@
-//! What every controller stands on.
+//! Parts that every controller is built of.
 //!
 //! - [`guarded`]: an object that cannot be read does not stop the watch of its kind.
 //! - [`watched`]: one watch per kind, whose events are routed to the queues of controllers.
-//! - [`queue`] and [`controller`]: what is to be looked at, a reconciler, and what happens when it fails.
+//! - [`queue`] and [`controller`]: requests to reconcile an object, a reconciler, and what happens when it fails.
 //! - [`apply`]: the only way in which objects are written: server-side apply, and only where something differs.
 //! - [`status`] and [`conditions`]: the only way in which a status is written.
-//! - [`leader`]: of several operators, one works.
-//! - [`observe`]: health, readiness, metrics.
+//! - [`leader`]: of several operators, the one that holds the lease works.
+//! - [`tasks`] and [`health`]: supervision of everything that runs long, and how it fares.
+//! - [`observe`]: liveness, readiness and metrics over HTTP; [`http`]: the client for what nodes serve in the same way.
 //!
 //! A new kind needs a watch in [`watched::Catalogue`], a reconciler, and a line in [`crate::run`].
 
@@ -20,13 +21,18 @@ pub mod events;
 pub mod findings;
 pub mod guarded;
 pub mod hash;
+pub mod health;
+pub mod http;
 pub mod labels;
 pub mod leader;
 pub mod matches;
 pub mod metrics;
 pub mod observe;
+pub mod quantity;
 pub mod queue;
 pub mod status;
+pub mod tapped;
+pub mod tasks;
 pub mod watched;
 
 pub use clock::Clock;

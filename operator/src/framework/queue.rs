@@ -1,4 +1,4 @@
-//! Where objects wait to be looked at.
+//! Queues of objects that are to be reconciled.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::controller::ReconcileRequest;
@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::guarded::Guarded;
 
-/// Where an object of this kind is asked to be looked at. What is in it already is not put in twice.
+/// Queue of the objects of one kind. An object that waits in it already is not added twice.
 pub struct Queue<K: Resource>(mpsc::UnboundedSender<ReconcileRequest<Guarded<K>>>);
 
 impl<K: Resource> Clone for Queue<K> {
@@ -17,27 +17,27 @@ impl<K: Resource> Clone for Queue<K> {
     }
 }
 
-/// The other end of a [`Queue`].
+/// The receiving end of a [`Queue`].
 pub type Requests<K> = mpsc::UnboundedReceiver<ReconcileRequest<Guarded<K>>>;
 
 impl<K> Queue<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + 'static,
 {
-    /// A queue, and its other end.
+    /// Returns a queue and its receiving end.
     #[must_use]
     pub fn new() -> (Self, Requests<K>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
-    /// Asks for one object.
+    /// Adds one object.
     pub fn push(&self, namespace: &str, name: &str) {
-        // Nobody takes requests any more only when the operator stops.
+        // The receiver is gone only when the operator stops.
         let _ = self.0.send(ObjectRef::new(name).within(namespace).into());
     }
 
-    /// Asks for every object of a namespace.
+    /// Adds every object of a namespace.
     pub fn push_all(&self, store: &Store<Guarded<K>>, namespace: &str) {
         for object in store.state_filter(|object| object.meta().namespace.as_deref() == Some(namespace)) {
             self.push(namespace, &object.name_any());

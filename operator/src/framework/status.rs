@@ -1,4 +1,4 @@
-//! The one way in which a status is written: server-side apply of the status alone, and only where it says something new.
+//! Writes of statuses: server-side apply of the status alone, and only where it differs.
 
 use std::fmt::Debug;
 
@@ -29,11 +29,11 @@ impl<K> Reported for K where
 {
 }
 
-/// Writes the status that `decide` makes of the one that is there. As with [`apply`](super::apply), the object that the
-/// watch saw can decide that nothing is to be done, and only the API server that something is.
+/// Writes the status that `decide` makes of the present one. As in [`apply`](super::apply), the object in the store can
+/// decide that nothing is to be written; that something is, only the API server decides.
 ///
 /// # Errors
-/// When the API server refuses. That the object is gone is no error.
+/// If the API server refuses. An object that is gone is no error.
 pub async fn write<K, S>(client: &Client, seen: &K, decide: impl Fn(Option<&S>) -> S) -> Result<()>
 where
     K: Reported + HasStatus<Status = S>,
@@ -63,10 +63,10 @@ where
     }
 }
 
-/// [`claim`] for an object that may be one that cannot be read: such a one gets its conditions too.
+/// Like [`claim`], for an object that may be one that cannot be read: that gets its conditions too.
 ///
 /// # Errors
-/// When the API server refuses.
+/// If the API server refuses.
 pub async fn report<K>(client: &Client, seen: &Guarded<K>, claims: &[Claim], now: Timestamp) -> Result<()>
 where
     K: Reported + HasStatus<Status = Status>,
@@ -77,8 +77,8 @@ where
     }
 }
 
-/// The store knows nothing of such an object's status, so the API server is asked each time. There are few of them. What
-/// else stands there stays: a query must not forget that it was asked.
+/// Writes the conditions of an object that cannot be read. The store has no status of it, so the API server is asked
+/// each time; there are few of them. The rest of its status stays: a query must not forget that it was asked.
 pub(crate) async fn claim_of_malformed<K>(
     client: &Client,
     seen: &ObjectMeta,
@@ -113,10 +113,10 @@ where
         .map_err(|error| Error::api(doing("write"), error))
 }
 
-/// [`write`] for the kinds whose status is conditions and nothing else.
+/// Like [`write`], for kinds whose status holds conditions and nothing else.
 ///
 /// # Errors
-/// When the API server refuses.
+/// If the API server refuses.
 pub async fn claim<K>(client: &Client, seen: &K, claims: &[Claim], now: Timestamp) -> Result<()>
 where
     K: Reported + HasStatus<Status = Status>,

@@ -1,4 +1,4 @@
-//! Step 5: the objects of a node, written where they differ.
+//! Step 5: write the objects of a node that differ.
 
 use std::sync::Arc;
 
@@ -11,46 +11,47 @@ use serde_json::json;
 use wanqu_crds::kinds::Jurisdiction;
 
 use super::build::Resources;
-use super::dereference::{Inputs, Place};
+use super::dereference::{Inputs, Target};
 use super::{finalizer, identity};
 use crate::framework::apply::{Applied, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
 use crate::framework::{Context, Error, Result};
-use crate::{names, observed};
+use crate::{names, node_reports};
 
-/// The most that a `ConfigMap` may hold, in bytes, with room for its metadata.
+/// The largest bundle that fits into a `ConfigMap` beside its metadata, in bytes.
 const MAX_BUNDLE: usize = 1_000_000;
 
-/// What became of the objects of a node.
+/// Outcome of writing the objects of a node.
 pub(super) enum Outcome {
-    /// All are as they are to be, but that these copies run another bundle.
+    /// All objects are as desired; these copies do not run the latest bundle yet.
     Applied(Box<Resources<Applied>>, Vec<String>),
-    /// Nothing was written: this is how it runs.
+    /// Nothing was written: the workload as it is.
     Running(Box<StatefulSet>),
-    /// The node has no bundle, and so cannot start.
+    /// The node has no bundle, so it cannot start.
     NoBundle,
-    /// The bundle is too large, in bytes.
+    /// The bundle is too large: its size in bytes.
     TooLarge(usize),
 }
 
 impl Outcome {
-    /// Whether copies are on their way to the latest bundle, which no watch sees.
+    /// Returns true if copies are about to load the latest bundle, which no watch reports.
     pub(super) fn is_underway(&self) -> bool {
         matches!(self, Self::Applied(_, behind) if !behind.is_empty())
     }
 }
 
-/// Writes what differs.
+/// Writes the objects that differ.
 pub(super) async fn apply(
     context: &Context,
     jurisdiction: &Jurisdiction,
     inputs: &Inputs,
     resources: Resources<Prepared>,
 ) -> Result<Outcome> {
-    let applier = identity::applier(context, jurisdiction, &inputs.place);
+    let applier = identity::applier(context, jurisdiction, &inputs.target);
     let Resources { account, services, policies, disruption, bundle, stateful_set } = resources;
-    let keep = if let Place::Here { namespace } = &inputs.place { Some(namespace.as_str()) } else { None };
-    finalizer::sweep(context, jurisdiction, keep).await?;
+    let keep = if let Target::Here { namespace } = &inputs.target { Some(namespace.as_str()) } else { None };
+    let authority_stays = matches!(inputs.target, Target::Remote { .. });
+    finalizer::sweep(context, jurisdiction, finalizer::Swept { keep, authority_stays }).await?;
     let account = applier.apply(account).await?;
     let mut applied = (Vec::new(), Vec::new());
     for service in services {
@@ -68,9 +69,9 @@ pub(super) async fn apply(
         Some(bundle) => Some(applier.apply(bundle).await?),
         None => None,
     };
-    // A bundle that lies there from before is good enough to run; without any the pods could only wait for one.
+    // A bundle from before is good enough to run with; without any, pods could only wait for one.
     let name = names::bundle(&jurisdiction.name_any());
-    if bundle.is_none() && applier.get::<ConfigMap>(inputs.place.namespace(), &name).await?.is_none() {
+    if bundle.is_none() && applier.get::<ConfigMap>(inputs.target.namespace(), &name).await?.is_none() {
         return Ok(Outcome::NoBundle);
     }
     let stateful_set = applier.apply(stateful_set).await?;
@@ -78,47 +79,47 @@ pub(super) async fn apply(
     if let Some(file) = &inputs.bundle {
         tell_pods(context, jurisdiction, inputs, &file.digest).await?;
         let pods = own_pods(context, jurisdiction, inputs);
-        behind = observed::behind(pods.iter().map(Arc::as_ref), &file.digest).await;
+        behind = node_reports::behind(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await;
     }
     let (services, policies) = applied;
     let resources = Resources { account, services, policies, disruption, bundle, stateful_set };
     Ok(Outcome::Applied(Box::new(resources), behind))
 }
 
-/// Whether there is a workload of this jurisdiction already.
+/// Returns true if there is a workload of this jurisdiction already.
 pub(super) async fn runs(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<bool> {
-    let applier = identity::applier(context, jurisdiction, &inputs.place);
+    let applier = identity::applier(context, jurisdiction, &inputs.target);
     let name = names::node(&jurisdiction.name_any());
-    match applier.get::<StatefulSet>(inputs.place.namespace(), &name).await {
-        // One of this name is somebody else's: then none is this jurisdiction's.
+    match applier.get::<StatefulSet>(inputs.target.namespace(), &name).await {
+        // A workload of this name that was made for another resource is none of this one.
         Err(Error::Taken { .. }) => Ok(false),
         found => Ok(found?.is_some()),
     }
 }
 
-/// How the workload of a jurisdiction that is not in order runs on.
+/// Returns the workload of an invalid jurisdiction, as it is.
 pub(super) async fn as_it_runs(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<Outcome> {
-    let applier = identity::applier(context, jurisdiction, &inputs.place);
+    let applier = identity::applier(context, jurisdiction, &inputs.target);
     let name = names::node(&jurisdiction.name_any());
-    let found = applier.get::<StatefulSet>(inputs.place.namespace(), &name).await?;
+    let found = applier.get::<StatefulSet>(inputs.target.namespace(), &name).await?;
     Ok(found.map_or(Outcome::NoBundle, |running| Outcome::Running(Box::new(running))))
 }
 
-/// Tells the pods that run of a new bundle. A kubelet looks at a mounted `ConfigMap` about once a minute, but at once when
-/// its pod changes: so the pod gets an annotation, which restarts nothing.
+/// Announces a new bundle to the pods. A kubelet reads a mounted `ConfigMap` about once a minute, but at once when its
+/// pod changes: so the pod gets an annotation, which restarts nothing.
 async fn tell_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs, digest: &str) -> Result<()> {
-    let namespace = inputs.place.namespace();
-    let client = match &inputs.place {
-        Place::There { client: Some(client), .. } => client.clone(),
-        Place::There { client: None, .. } | Place::Elsewhere => return Ok(()),
-        Place::Here { .. } => context.client.clone(),
+    let namespace = inputs.target.namespace();
+    let client = match &inputs.target {
+        Target::Remote { client: Some(client), .. } => client.clone(),
+        Target::Remote { client: None, .. } | Target::External => return Ok(()),
+        Target::Here { .. } => context.client.clone(),
     };
     for pod in pods(context, jurisdiction, inputs, &client).await? {
         let told = pod.annotations.as_ref().and_then(|annotations| annotations.get(BUNDLE_DIGEST));
         if told.is_some_and(|told| told == digest) || pod.deletion_timestamp.is_some() {
             continue;
         }
-        // Not applied, but merged: a pod that is gone meanwhile must not be made.
+        // A merge and no apply: a pod that is gone meanwhile must not be created.
         let patch = json!({"metadata": {"uid": pod.uid, "annotations": {BUNDLE_DIGEST: digest}}});
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let name = pod.name.unwrap_or_default();
@@ -132,15 +133,15 @@ async fn tell_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inpu
     Ok(())
 }
 
-/// The pods of a node, as they are seen, or as another cluster says.
+/// Returns the pods of a node: from the store, or from the other cluster.
 async fn pods(
     context: &Context,
     jurisdiction: &Jurisdiction,
     inputs: &Inputs,
     client: &Client,
 ) -> Result<Vec<ObjectMeta>> {
-    let namespace = inputs.place.namespace();
-    if matches!(inputs.place, Place::Here { .. }) {
+    let namespace = inputs.target.namespace();
+    if matches!(inputs.target, Target::Here { .. }) {
         return Ok(own_pods(context, jurisdiction, inputs).iter().map(|pod| pod.metadata.clone()).collect());
     }
     let wanted = labels::node(&inputs.federation.name, &jurisdiction.spec.id);
@@ -151,8 +152,8 @@ async fn pods(
     Ok(found.items.into_iter().map(|pod: PartialObjectMeta<Pod>| pod.metadata).collect())
 }
 
-/// The pods of a node in this cluster, as they are seen. Those of another one are not reached from here.
+/// Returns the pods of a node in this cluster.
 fn own_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Vec<Arc<DynamicObject>> {
-    let Place::Here { namespace } = &inputs.place else { return Vec::new() };
+    let Target::Here { namespace } = &inputs.target else { return Vec::new() };
     context.children.pods_of(namespace, &inputs.federation.name, &jurisdiction.spec.id)
 }

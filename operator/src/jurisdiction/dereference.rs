@@ -1,4 +1,4 @@
-//! Step 1: what a jurisdiction refers to.
+//! Step 1: the objects that a jurisdiction refers to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,138 +6,143 @@ use std::time::{Duration, Instant};
 use kube::{Client, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::neighbours::{Neighbours, unsaid};
-use super::pods::complaint;
+use super::neighbours::{Neighbours, missing_addresses};
+use super::pods::problem_of;
 use super::{Problem, home, remote};
+use crate::compilation::{BundleFile, Compilation, ObjectState, Verdict};
 use crate::framework::watched::{Catalogue, in_namespace};
 use crate::framework::{Context, Guarded, Result};
-use crate::placed::Placed;
-use crate::realm::{BundleFile, Realm, Seen, Verdict};
+use crate::host::Host;
 
-/// What a jurisdiction refers to.
+/// Objects that a jurisdiction refers to.
 pub(super) struct Inputs {
     /// The federation of its namespace.
     pub(super) federation: FederationRef,
-    /// Its bundle, of the last state that compiled, if its own authority is in it.
+    /// Its bundle of the last state without findings, if that names its own authority.
     pub(super) bundle: Option<Arc<BundleFile>>,
-    /// How long its bundle is not to be made yet, since more changes are on their way.
+    /// The wait for more changes before bundles are written; none if there is no need.
     pub(super) unsettled: Option<Duration>,
-    /// Whether that is the state that is declared now.
+    /// True if the last state without findings is the present one.
     pub(super) current: bool,
-    /// Where the nodes of the other members are.
+    /// The nodes of the other members.
     pub(super) neighbours: Neighbours,
-    /// What it does not say of its addresses and should.
-    pub(super) unsaid: Option<&'static str>,
-    /// What keeps copies of its node from running, as their pods say it, where they are seen.
-    pub(super) complaints: Vec<String>,
-    /// Where its node is placed.
-    pub(super) place: Place,
-    /// What is wrong with the way there.
-    pub(super) astray: Option<Problem>,
+    /// The consequence of addresses that it does not give.
+    pub(super) missing_addresses: Option<&'static str>,
+    /// Reasons for which pods of its node do not run, where pods are watched.
+    pub(super) pod_problems: Vec<String>,
+    /// The cluster and namespace of its node.
+    pub(super) target: Target,
+    /// Why the cluster of its node cannot be used.
+    pub(super) access_problem: Option<Problem>,
 }
 
-/// What a node must know of its federation.
+/// Properties of the federation that a node depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FederationRef {
     /// Its name.
     pub(super) name: String,
     /// The trust domain of its identities.
     pub(super) trust_domain: String,
-    /// How long a query may run, in seconds.
+    /// The longest that a query may run, in seconds.
     pub(super) deadline_seconds: u32,
+    /// True if all of the Federation could be read. Else workloads stay as they are, since this is not all that it says.
+    pub(super) whole: bool,
 }
 
-/// Where a node is placed.
+/// Cluster and namespace of a node.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum Target {
     /// In this cluster.
     Here {
-        /// In this namespace.
+        /// Its namespace.
         namespace: String,
     },
     /// In another cluster.
-    There {
-        /// In this namespace of it.
+    Remote {
+        /// Its namespace there.
         namespace: String,
-        /// How to speak to it; nothing if that is not known.
+        /// A client of that cluster; none if there is no usable kubeconfig.
         client: Option<Client>,
     },
-    /// Somebody else runs it.
-    Elsewhere,
+    /// Wherever another operator runs it.
+    External,
 }
 
-impl Place {
-    /// The namespace of the node's objects.
+impl Target {
+    /// Returns the namespace of the node's objects.
     pub(super) fn namespace(&self) -> &str {
         match self {
-            Self::Here { namespace } | Self::There { namespace, .. } => namespace,
-            Self::Elsewhere => "",
+            Self::Here { namespace } | Self::Remote { namespace, .. } => namespace,
+            Self::External => "",
         }
     }
 }
 
-/// Looks up what a jurisdiction refers to.
+/// Looks up the objects that a jurisdiction refers to.
 pub(super) async fn dereference(
     context: &Context,
     jurisdiction: &Jurisdiction,
     federation: FederationRef,
 ) -> Result<Inputs> {
     let namespace = home(jurisdiction);
-    let realm = context.realms.get(&namespace);
-    let unsettled = realm.as_ref().and_then(|realm| realm.unsettled(Instant::now()));
-    let bundle = match realm.as_ref().filter(|_| unsettled.is_none()) {
-        Some(realm) => realm.bundle_aside(&jurisdiction.spec.id).await.filter(|file| file.vouched),
+    let compilation = context.compilations.get(&namespace);
+    let unsettled = compilation.as_ref().and_then(|compilation| compilation.unsettled(Instant::now()));
+    let bundle = match compilation.as_ref().filter(|_| unsettled.is_none()) {
+        Some(compilation) => {
+            compilation.bundle_aside(&jurisdiction.spec.id).await.filter(|file| file.names_own_authority)
+        }
         None => None,
     };
-    let (place, astray) = place(context, jurisdiction, &namespace).await?;
-    let pods = match &place {
-        Place::Here { namespace } => context.children.pods_of(namespace, &federation.name, &jurisdiction.spec.id),
-        Place::There { .. } | Place::Elsewhere => Vec::new(),
+    let (target, access_problem) = target(context, jurisdiction, &namespace).await?;
+    let pods = match &target {
+        Target::Here { namespace } => context.children.pods_of(namespace, &federation.name, &jurisdiction.spec.id),
+        Target::Remote { .. } | Target::External => Vec::new(),
     };
     Ok(Inputs {
         federation,
         bundle,
         unsettled,
-        current: realm.as_deref().is_some_and(Realm::is_current),
+        current: compilation.as_deref().is_some_and(Compilation::is_current),
         neighbours: neighbours(&context.catalogue, jurisdiction, &namespace),
-        unsaid: unsaid(jurisdiction),
-        complaints: pods.iter().filter_map(|pod| complaint(pod)).collect(),
-        place,
-        astray,
+        missing_addresses: missing_addresses(jurisdiction),
+        pod_problems: pods.iter().filter_map(|pod| problem_of(pod)).collect(),
+        target,
+        access_problem,
     })
 }
 
-/// What the compiler says of it, in the state in which it is seen.
+/// Returns the result of the compilation for a jurisdiction in the state in which it is seen.
 pub(super) fn verdict(context: &Context, object: &Guarded<Jurisdiction>) -> Verdict {
-    let realm = context.realms.get(&object.namespace().unwrap_or_default());
-    realm.map_or(Verdict::Unseen, |realm| realm.verdict(&Seen::of(object)))
+    let compilation = context.compilations.get(&object.namespace().unwrap_or_default());
+    compilation.map_or(Verdict::NotCompiled, |compilation| compilation.verdict(&ObjectState::of(object)))
 }
 
-/// The federation of a namespace.
+/// Returns the federation of a namespace, as far as a node depends on it.
 pub(super) fn federation(catalogue: &Catalogue, namespace: &str) -> Option<FederationRef> {
-    let federation = catalogue.federation(namespace)?;
-    let federation = federation.read()?;
+    let found = catalogue.federation(namespace)?;
+    let federation = found.read_fields(&["spec.trustDomain"])?;
     Some(FederationRef {
         name: federation.name_any(),
         trust_domain: federation.spec.trust_domain.clone(),
         deadline_seconds: federation.spec.defaults.limits.deadline_seconds.unwrap_or(300),
+        whole: found.read().is_some(),
     })
 }
 
-async fn place(context: &Context, jurisdiction: &Jurisdiction, home: &str) -> Result<(Place, Option<Problem>)> {
-    let secret = match Placed::of(jurisdiction) {
-        Placed::Elsewhere(_) => return Ok((Place::Elsewhere, None)),
-        Placed::Here => {
+async fn target(context: &Context, jurisdiction: &Jurisdiction, home: &str) -> Result<(Target, Option<Problem>)> {
+    let secret = match Host::of(jurisdiction) {
+        Host::External(_) => return Ok((Target::External, None)),
+        Host::Here => {
             let namespace = jurisdiction.spec.placement.namespace.clone().unwrap_or_else(|| home.to_owned());
-            return Ok((Place::Here { namespace }, None));
+            return Ok((Target::Here { namespace }, None));
         }
-        Placed::There(secret) => secret,
+        Host::Remote(secret) => secret,
     };
-    let (client, astray) = match remote::client(context, home, secret).await? {
+    let (client, access_problem) = match remote::client(context, home, secret).await? {
         Ok(client) => (Some(client), None),
         Err(problem) => (None, Some(problem)),
     };
-    Ok((Place::There { namespace: secret.namespace.clone(), client }, astray))
+    Ok((Target::Remote { namespace: secret.namespace.clone(), client }, access_problem))
 }
 
 fn neighbours(catalogue: &Catalogue, jurisdiction: &Jurisdiction, namespace: &str) -> Neighbours {

@@ -1,6 +1,6 @@
-//! What must be undone by hand when a jurisdiction goes.
+//! Removal of a node when its jurisdiction is deleted.
 //!
-//! Inside one namespace owner references do it. They do not cross namespaces, nor clusters: there, and only there, a
+//! Inside one namespace owner references do that. They do not cross namespaces, nor clusters: there, and only there, a
 //! finalizer holds the resource until its node is gone. The volumes with the audit log stay in any case.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -12,34 +12,34 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::dereference::Place;
+use super::dereference::Target;
 use super::{home, remote};
 use crate::framework::apply::{Applier, key};
 use crate::framework::labels::{MANAGER, made_for};
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Context, Error, Guarded, Result};
+use crate::host::Host;
 use crate::names;
-use crate::placed::Placed;
 
-/// Holds a resource until its node in another namespace or cluster is gone.
+/// The finalizer that holds a resource until its node in another namespace or cluster is gone.
 pub(super) const FINALIZER: &str = "wanqu.dev/placed-elsewhere";
 
-/// Puts the finalizer on, or takes it off, as the placement asks for.
-pub(super) async fn ensure(context: &Context, jurisdiction: &Jurisdiction, place: &Place) -> Result<()> {
-    let wanted = match place {
-        Place::Here { namespace } => *namespace != home(jurisdiction),
-        Place::There { .. } => true,
-        Place::Elsewhere => false,
+/// Adds the finalizer, or removes it, as the placement asks for.
+pub(super) async fn ensure(context: &Context, jurisdiction: &Jurisdiction, target: &Target) -> Result<()> {
+    let wanted = match target {
+        Target::Here { namespace } => *namespace != home(jurisdiction),
+        Target::Remote { .. } => true,
+        Target::External => false,
     };
     set(context, jurisdiction, wanted).await
 }
 
-/// Removes a node that somebody else runs from now on.
+/// Removes a node that another operator runs from now on.
 pub(super) async fn leave(context: &Context, jurisdiction: &Jurisdiction) -> Result<()> {
-    sweep(context, jurisdiction, None).await?;
+    sweep(context, jurisdiction, Swept { keep: None, authority_stays: false }).await?;
     set(context, jurisdiction, false).await
 }
 
-async fn set(context: &Context, jurisdiction: &Jurisdiction, wanted: bool) -> Result<()> {
+async fn set<K: Resource<DynamicType = ()>>(context: &Context, jurisdiction: &K, wanted: bool) -> Result<()> {
     if jurisdiction.finalizers().iter().any(|held| held == FINALIZER) == wanted {
         return Ok(());
     }
@@ -57,33 +57,52 @@ async fn set(context: &Context, jurisdiction: &Jurisdiction, wanted: bool) -> Re
     }
 }
 
-/// Removes the node of a jurisdiction that is going, and lets it go.
-pub(super) async fn undo(context: &Context, jurisdiction: &Jurisdiction) -> Result<()> {
+/// Removes the node of a jurisdiction that is being deleted, and then the finalizer. Of one that cannot be read, its
+/// metadata tells what was made for it in this cluster.
+pub(super) async fn undo(context: &Context, jurisdiction: &Guarded<Jurisdiction>) -> Result<()> {
     if !jurisdiction.finalizers().iter().any(|held| held == FINALIZER) {
         return Ok(());
     }
-    sweep(context, jurisdiction, None).await?;
-    if let Placed::There(secret) = Placed::of(jurisdiction) {
-        match remote::client(context, &home(jurisdiction), secret).await? {
+    let placed = jurisdiction.read_fields(&["spec.placement"]).map(Host::of);
+    let authority_stays = !matches!(placed, Some(Host::Here | Host::External(_)));
+    sweep(context, jurisdiction, Swept { keep: None, authority_stays }).await?;
+    let left_behind = match placed {
+        Some(Host::Remote(secret)) => match remote::client(context, &home(jurisdiction), secret).await? {
             Ok(client) => {
-                remove_all(&Applier::there(client, jurisdiction), jurisdiction, &secret.namespace, true).await?;
+                let applier = Applier::there(client, jurisdiction);
+                remove_all(&applier, &jurisdiction.name_any(), &secret.namespace, true).await?;
+                None
             }
             // The way there is lost for good: to wait for it would hold the resource, and its namespace, for ever.
-            Err(problem) => {
-                let note = format!("its node in the other cluster is left behind: {}", problem.told());
-                context.events.warning(jurisdiction, "Remove", "LeftBehind", note).await;
-            }
-        }
+            Err(problem) => Some(format!("its node in the other cluster is left behind: {}", problem.message())),
+        },
+        Some(Host::Here | Host::External(_)) => None,
+        None => Some("a node in another cluster would be left behind: spec.placement cannot be read".to_owned()),
+    };
+    if let Some(note) = left_behind {
+        context.events.warning(jurisdiction, "Remove", "LeftBehind", note).await;
     }
     set(context, jurisdiction, false).await
 }
 
+/// Exceptions of a sweep.
+#[derive(Clone, Copy)]
+pub(super) struct Swept<'a> {
+    /// This namespace, in which the node is placed.
+    pub(super) keep: Option<&'a str>,
+    /// The authority in the namespace of the resource: that of a node in another cluster is kept there.
+    pub(super) authority_stays: bool,
+}
+
 /// Removes what was made for a jurisdiction in namespaces of this cluster in which it is no longer placed.
-pub(super) async fn sweep(context: &Context, jurisdiction: &Jurisdiction, keep: Option<&str>) -> Result<()> {
+pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
+    context: &Context,
+    jurisdiction: &K,
+    swept: Swept<'_>,
+) -> Result<()> {
     let own = key(jurisdiction);
-    let home = home(jurisdiction);
-    let authority = names::authority(&jurisdiction.name_any());
-    let remote = matches!(Placed::of(jurisdiction), Placed::There(_));
+    let (home, name) = (home(jurisdiction), jurisdiction.name_any());
+    let authority = names::authority(&name);
     let mut namespaces: Vec<String> = context
         .children
         .all("StatefulSet")
@@ -91,39 +110,32 @@ pub(super) async fn sweep(context: &Context, jurisdiction: &Jurisdiction, keep: 
         .chain(context.children.all("Secret"))
         .chain(context.children.all("Service"))
         .filter(|object| made_for(&**object).is_some_and(|(ns, name)| format!("{ns}/{name}") == own))
-        // The authority of a node in another cluster is kept at home.
-        .filter(|object| !(remote && object.name_any() == authority))
+        .filter(|object| !(swept.authority_stays && object.name_any() == authority))
         .filter_map(|object| object.namespace())
-        .filter(|namespace| keep != Some(namespace.as_str()))
+        .filter(|namespace| swept.keep != Some(namespace.as_str()))
         .collect();
     namespaces.sort();
     namespaces.dedup();
     let applier = Applier::here(&context.client, &context.children, jurisdiction);
     for namespace in namespaces {
-        remove_all(&applier, jurisdiction, &namespace, namespace != home || !remote).await?;
+        remove_all(&applier, &name, &namespace, namespace != home || !swept.authority_stays).await?;
     }
     Ok(())
 }
 
-async fn remove_all(
-    applier: &Applier<'_>,
-    jurisdiction: &Jurisdiction,
-    namespace: &str,
-    authority: bool,
-) -> Result<()> {
-    let of = jurisdiction.name_any();
-    applier.remove::<StatefulSet>(namespace, &names::node(&of)).await?;
-    applier.remove::<PodDisruptionBudget>(namespace, &names::node(&of)).await?;
-    for service in names::services(&of) {
+async fn remove_all(applier: &Applier<'_>, of: &str, namespace: &str, authority: bool) -> Result<()> {
+    applier.remove::<StatefulSet>(namespace, &names::node(of)).await?;
+    applier.remove::<PodDisruptionBudget>(namespace, &names::node(of)).await?;
+    for service in names::services(of) {
         applier.remove::<Service>(namespace, &service).await?;
     }
-    for policy in names::policies(&of) {
+    for policy in names::policies(of) {
         applier.remove::<NetworkPolicy>(namespace, &policy).await?;
     }
-    applier.remove::<ConfigMap>(namespace, &names::bundle(&of)).await?;
-    applier.remove::<Secret>(namespace, &names::identity(&of)).await?;
+    applier.remove::<ConfigMap>(namespace, &names::bundle(of)).await?;
+    applier.remove::<Secret>(namespace, &names::identity(of)).await?;
     if authority {
-        applier.remove::<Secret>(namespace, &names::authority(&of)).await?;
+        applier.remove::<Secret>(namespace, &names::authority(of)).await?;
     }
-    applier.remove::<ServiceAccount>(namespace, &names::node(&of)).await
+    applier.remove::<ServiceAccount>(namespace, &names::node(of)).await
 }

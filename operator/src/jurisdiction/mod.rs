@@ -1,11 +1,11 @@
-//! Jurisdictions: each becomes a running node, with certificates that hold.
+//! Jurisdictions: each becomes a running node with valid certificates.
 //!
 //! ```text
-//! dereference  the federation, what it compiled to, where the node is placed and how to get there
-//! validate     whether it can be placed as it says
-//! identity     its authority and its node's certificates: made, renewed, rolled
+//! dereference  the federation, its compilation, the cluster and namespace of the node
+//! validate     that the node can be placed there
+//! identity     its authority and its node's certificates: made, renewed, rotated
 //! build        every object of its node; pure
-//! apply        write what differs, tell the pods of a new bundle, remove what lies where it is no longer placed
+//! apply        write what differs, announce a new bundle to the pods, remove objects from former placements
 //! status       conditions
 //! ```
 
@@ -27,33 +27,31 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
+use crate::compilation::Verdict;
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Context, Error, Guarded, Result, status as written};
-use crate::realm::Verdict;
-use dereference::Place;
+use dereference::Target;
 use status::Progress;
 
-/// How often a node in another cluster, which no watch sees, is looked at.
+/// Period of reconciliation for a node in another cluster, which no watch reports.
 const REMOTE: Duration = Duration::from_secs(30);
 
-/// How often copies are asked that do not run the latest bundle yet.
+/// Period of reconciliation while copies do not run the latest bundle yet.
 const FOLLOWS: Duration = Duration::from_secs(1);
-/// How often anything is looked at without a reason.
+/// Period of reconciliation without any cause.
 const LATER: Duration = Duration::from_hours(1);
-/// How often a Secret that is not the operator's is looked at while something is wrong with it: no watch sees it.
+/// Period of reconciliation while a user's Secret cannot be used: no watch reports it.
 const MENDED: Duration = Duration::from_secs(5);
 
-/// Brings one member's node to what is declared, and says how it stands.
+/// Makes one member's node as desired, and reports its conditions.
 ///
 /// # Errors
-/// When the API server refuses, or something that the operator keeps is not in order.
+/// If the API server refuses a write, or an object that the operator keeps cannot be read.
 pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>) -> Result<Action> {
     if object.meta().deletion_timestamp.is_some() {
-        if let Some(jurisdiction) = object.read()
-            && let Err(error) = finalizer::undo(&context, jurisdiction).await
-        {
+        if let Err(error) = finalizer::undo(&context, &object).await {
             let note = format!("its node cannot be removed yet: {error}");
-            context.events.warning(jurisdiction, "Remove", "NotRemoved", note).await;
+            context.events.warning(&*object, "Remove", "NotRemoved", note).await;
             return Err(error);
         }
         return Ok(Action::await_change());
@@ -74,42 +72,52 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
     result.map(|_| Action::requeue(again))
 }
 
-/// How a look at a jurisdiction ends, if nothing fails.
+/// The fields of a Jurisdiction that its node's certificates depend on.
+const IDENTITY_FIELDS: &[&str] = &["spec.id", "spec.authoritySecret", "spec.placement"];
+
+/// Outcome of a reconciliation without an error.
 enum Next {
-    /// There is nothing to say before it is compiled, and then this is asked for again.
+    /// Report nothing: it is queued again when it has been compiled.
     WhenCompiled,
-    /// More changes are on their way: nothing is said until they are here.
+    /// Report nothing yet: more changes are on their way.
     Soon(Duration),
-    /// Say how it stands, and look again after so long.
+    /// Report the conditions, and reconcile again after so long.
     Report(Duration),
 }
 
-/// Does what can be done, and notes how far it came.
+/// Does as much as can be done, and notes that in `progress`.
 async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut Progress) -> Result<Next> {
     let verdict = dereference::verdict(context, object);
     let federation = dereference::federation(&context.catalogue, &object.namespace().unwrap_or_default());
-    if federation.is_some() && verdict == Verdict::Unseen {
+    if federation.is_some() && verdict == Verdict::NotCompiled {
         return Ok(Next::WhenCompiled);
     }
     progress.judged(&verdict, federation.is_some());
-    let (Some(federation), Some(jurisdiction)) = (federation, object.read()) else { return Ok(Next::Report(LATER)) };
+    // Certificates are renewed whatever else is in a resource, even what only a newer operator can read.
+    let jurisdiction = object.read_fields(IDENTITY_FIELDS);
+    let (Some(federation), Some(jurisdiction)) = (federation, jurisdiction) else { return Ok(Next::Report(LATER)) };
+    let whole = federation.whole && object.read().is_some();
     let inputs = dereference::dereference(context, jurisdiction, federation).await?;
-    progress.placed(&inputs.place);
-    if matches!(inputs.place, Place::Elsewhere) {
-        // It may have been run from here before.
+    progress.placed(&inputs.target);
+    if matches!(inputs.target, Target::External) {
+        if !whole {
+            return Ok(Next::Report(LATER));
+        }
+        // This operator may have run it before.
         finalizer::leave(context, jurisdiction).await?;
         progress.elsewhere(&inputs);
         return Ok(Next::Report(LATER));
     }
     if let Err(problem) = validate::validate(jurisdiction, &inputs) {
         progress.faulty(&problem);
-        return Ok(Next::Report(if problem.is_outside() { MENDED } else { LATER }));
+        return Ok(Next::Report(if problem.is_external() { MENDED } else { LATER }));
     }
-    if verdict != Verdict::InOrder && !apply::runs(context, jurisdiction, &inputs).await? {
-        // Nothing new is made of what is not in order: it could be a second node in another's name.
+    let in_order = whole && verdict == Verdict::Valid;
+    if !in_order && !apply::runs(context, jurisdiction, &inputs).await? {
+        // No workload is made for an invalid Jurisdiction: it could be a second node in another's name.
         return Ok(Next::Report(LATER));
     }
-    finalizer::ensure(context, jurisdiction, &inputs.place).await?;
+    finalizer::ensure(context, jurisdiction, &inputs.target).await?;
     let identity = match identity::ensure(context, jurisdiction, &inputs).await? {
         Ok(identity) => identity,
         Err(problem) => {
@@ -121,8 +129,8 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     if let Some(wait) = inputs.unsettled {
         return Ok(Next::Soon(wait));
     }
-    let mut again = if matches!(inputs.place, Place::There { .. }) { REMOTE } else { LATER };
-    if verdict == Verdict::InOrder {
+    let mut again = if matches!(inputs.target, Target::Remote { .. }) { REMOTE } else { LATER };
+    if in_order {
         let resources = build::build(&build::Node::new(jurisdiction, &inputs, &context.settings));
         let outcome = Box::pin(apply::apply(context, jurisdiction, &inputs, resources)).await?;
         progress.applied(&inputs, &outcome);
@@ -130,46 +138,46 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
             again = FOLLOWS;
         }
     } else {
-        // What runs goes on as it was, with certificates that hold.
+        // A workload that runs is left as it is, with valid certificates.
         progress.applied(&inputs, &apply::as_it_runs(context, jurisdiction, &inputs).await?);
     }
     let renewal = context.clock.until(identity.due).saturating_add(Duration::from_millis(500));
     Ok(Next::Report(renewal.min(again)))
 }
 
-/// What keeps a jurisdiction from being placed: something in it, or in a Secret that it names.
+/// A problem that keeps a node from being placed: in its Jurisdiction, or in a Secret that this names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What it concerns.
+    /// The condition that reports it.
     pub of: Type,
-    /// Why, for programs.
+    /// The reason, for programs.
     pub reason: Reason,
     /// The field: `spec.placement.kubeconfigSecret`.
     pub path: String,
-    /// What is wrong.
+    /// The problem, for people.
     pub problem: String,
-    /// What would be right.
+    /// The remedy.
     pub remedy: String,
 }
 
 impl Problem {
-    /// Whether it can be mended without a change of the jurisdiction itself.
+    /// Returns true if it can be solved without a change of the Jurisdiction itself.
     #[must_use]
-    pub fn is_outside(&self) -> bool {
+    pub fn is_external(&self) -> bool {
         matches!(self.reason, Reason::SecretInvalid | Reason::ClusterUnreachable)
     }
 
-    /// In one line.
+    /// Returns field, problem and remedy in one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn message(&self) -> String {
         format!("{}: {}; {}", self.path, self.problem, self.remedy)
     }
 }
 
-/// What is said of an error that no other step explains.
+/// Returns the reason of the condition that reports an error.
 fn reason_of(error: &Error, remote: bool) -> Reason {
     match error {
-        // An API server that answers has been reached, whatever it says.
+        // An API server that answers has been reached, whatever its answer.
         Error::Api { source, .. } if remote && !matches!(**source, kube::Error::Api(_)) => Reason::ClusterUnreachable,
         Error::Taken { .. } => Reason::NameTaken,
         Error::Unreadable { .. } | Error::Identity(_) => Reason::SecretInvalid,
@@ -177,7 +185,7 @@ fn reason_of(error: &Error, remote: bool) -> Reason {
     }
 }
 
-/// The namespace of its resource.
-fn home(jurisdiction: &Jurisdiction) -> String {
+/// Returns the namespace of a resource.
+fn home<K: Resource>(jurisdiction: &K) -> String {
     jurisdiction.namespace().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Where the nodes of a federation are, as the cluster of one of them sees it. Pure.
+//! Addresses of the other members' nodes, as seen from the cluster of one of them. Pure.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use wanqu_crds::kinds::Jurisdiction;
 use wanqu_model::names::Cidr;
 
-use crate::placed::{self, Placed};
+use crate::host::{self, Host};
 
-/// Where the nodes of the other members are.
+/// The nodes of the other members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Neighbours {
     /// The namespaces of those in the same cluster, and its own.
@@ -22,21 +22,21 @@ pub(super) struct Neighbours {
 pub(super) struct Outside {
     /// The port of its exchange.
     pub(super) port: u16,
-    /// Its address, where that is what its endpoint says.
+    /// Its address, if its endpoint is one.
     pub(super) address: Option<Cidr>,
-    /// Where it comes from, and is reached, as it says itself.
+    /// Its addresses by its `spec.network.cidrs`.
     pub(super) cidrs: Vec<Cidr>,
 }
 
-/// The port at which a node is reached whose endpoint is not said.
+/// The port of a node whose endpoint is not given.
 const EXCHANGE: u16 = 7443;
 
 impl Neighbours {
-    /// Where the nodes of others are, as the node of `own` sees them. `home` is the namespace of the resources.
+    /// Returns the nodes of others, as the node of `own` sees them. `home` is the namespace of the resources.
     pub(super) fn of<'a>(own: &Jurisdiction, others: impl Iterator<Item = &'a Jurisdiction>, home: &str) -> Self {
-        let mut neighbours = Self { namespaces: placed::namespace(own, home).into_iter().collect(), ..Self::default() };
+        let mut neighbours = Self { namespaces: host::namespace(own, home).into_iter().collect(), ..Self::default() };
         for other in others.filter(|other| other.spec.id != own.spec.id) {
-            let near = placed::namespace(other, home).filter(|_| in_one_cluster(Placed::of(own), Placed::of(other)));
+            let near = host::namespace(other, home).filter(|_| in_one_cluster(Host::of(own), Host::of(other)));
             match near {
                 Some(namespace) => drop(neighbours.namespaces.insert(namespace)),
                 None => drop(neighbours.outside.insert(Outside::of(other))),
@@ -49,7 +49,7 @@ impl Neighbours {
 impl Outside {
     fn of(member: &Jurisdiction) -> Self {
         let (host, port) =
-            Placed::of(member).endpoint().and_then(|endpoint| endpoint.rsplit_once(':')).unwrap_or_default();
+            Host::of(member).endpoint().and_then(|endpoint| endpoint.rsplit_once(':')).unwrap_or_default();
         Self {
             port: port.parse().unwrap_or(EXCHANGE),
             address: address(host).map(Cidr::from),
@@ -58,27 +58,27 @@ impl Outside {
     }
 }
 
-/// What a member in another cluster does not say, and what the nodes here cannot do for it.
-pub(super) fn unsaid(member: &Jurisdiction) -> Option<&'static str> {
-    if Placed::of(member).is_here() || !member.spec.network.cidrs.is_empty() {
+/// Returns what follows from the addresses that a member in another cluster does not give; none if it gives them.
+pub(super) fn missing_addresses(member: &Jurisdiction) -> Option<&'static str> {
+    if Host::of(member).is_here() || !member.spec.network.cidrs.is_empty() {
         return None;
     }
     if Outside::of(member).address.is_some() {
         return Some(
-            "its nodes' addresses are not said, so members in other clusters let none of its questions in; if it is to ask, say them in spec.network.cidrs",
+            "spec.network.cidrs gives no addresses of its nodes, so members in other clusters refuse its connections; if it is to ask questions, add its addresses there",
         );
     }
     Some(
-        "its nodes' addresses are not said, and network policies know no names, so members in other clusters neither reach it nor let it in; say them in spec.network.cidrs",
+        "spec.network.cidrs gives no addresses of its nodes, and network policies know no names, so members in other clusters neither reach it nor accept its connections; add its addresses there",
     )
 }
 
-/// Two nodes there are in one cluster if they are reached by one key of one Secret. Two Secrets may lead to one cluster, but
-/// if they do not, a namespace of the same name there is somebody else's.
-fn in_one_cluster(own: Placed<'_>, other: Placed<'_>) -> bool {
+/// Returns true if both nodes are in one cluster: they are reached by the same key of the same Secret. Two Secrets may
+/// lead to one cluster, but if they do not, a namespace of the same name there is somebody else's.
+fn in_one_cluster(own: Host<'_>, other: Host<'_>) -> bool {
     match (own, other) {
-        (Placed::Here, Placed::Here) => true,
-        (Placed::There(own), Placed::There(other)) => (&own.name, &own.key) == (&other.name, &other.key),
+        (Host::Here, Host::Here) => true,
+        (Host::Remote(own), Host::Remote(other)) => (&own.name, &own.key) == (&other.name, &other.key),
         _ => false,
     }
 }
@@ -146,12 +146,18 @@ mod tests {
 
     #[test]
     fn who_does_not_say_its_addresses_is_told_what_it_lacks() {
-        assert_eq!(unsaid(&member("HK", &json!({}), &[])), None);
-        assert_eq!(unsaid(&member("HK", &external("node.hk.example:7443"), &["203.0.113.0/24"])), None);
+        assert_eq!(missing_addresses(&member("HK", &json!({}), &[])), None);
+        assert_eq!(missing_addresses(&member("HK", &external("node.hk.example:7443"), &["203.0.113.0/24"])), None);
         assert!(
-            unsaid(&member("HK", &external("10.1.2.3:7443"), &[])).unwrap().contains("let none of its questions in")
+            missing_addresses(&member("HK", &external("10.1.2.3:7443"), &[]))
+                .unwrap()
+                .contains("refuse its connections")
         );
-        assert!(unsaid(&member("HK", &external("node.hk.example:7443"), &[])).unwrap().contains("neither reach it"));
-        assert!(unsaid(&member("HK", &there("far", "hk", None), &[])).unwrap().contains("neither reach it"));
+        assert!(
+            missing_addresses(&member("HK", &external("node.hk.example:7443"), &[]))
+                .unwrap()
+                .contains("neither reach it")
+        );
+        assert!(missing_addresses(&member("HK", &there("far", "hk", None), &[])).unwrap().contains("neither reach it"));
     }
 }

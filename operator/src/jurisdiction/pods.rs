@@ -1,14 +1,14 @@
-//! Why a copy of a node does not run, as its pod says it. Pure.
+//! Reasons for which a pod does not run, as its status has them. Pure.
 
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde_json::Value;
 
-/// The most that is told of one pod, in characters.
+/// The longest reason of one pod, in characters.
 const MOST: usize = 300;
 
-/// What keeps a pod from being ready, if it says so. One that is only starting has nothing to say.
-pub(super) fn complaint(pod: &DynamicObject) -> Option<String> {
+/// Returns why a pod is not ready, if its status says so. One that is only starting gives no reason.
+pub(super) fn problem_of(pod: &DynamicObject) -> Option<String> {
     let status = &pod.data["status"];
     if holds(status, "Ready") == Some("True") || pod.metadata.deletion_timestamp.is_some() {
         return None;
@@ -28,13 +28,13 @@ fn holds<'a>(status: &'a Value, of: &str) -> Option<&'a str> {
     condition(status, of)?["status"].as_str()
 }
 
-/// No machine takes it.
+/// The pod is not scheduled.
 fn unplaced(status: &Value) -> Option<String> {
     let condition = condition(status, "PodScheduled").filter(|condition| condition["status"] == "False")?;
     condition["message"].as_str().map(str::to_owned)
 }
 
-/// Its container is not started: the image cannot be had, a volume is not there.
+/// Its container is not started: the image cannot be pulled, a volume is missing.
 fn waiting(container: &Value) -> Option<String> {
     let waiting = &container["state"]["waiting"];
     let reason = waiting["reason"].as_str()?;
@@ -45,7 +45,7 @@ fn waiting(container: &Value) -> Option<String> {
     Some([reason, message].join(": ").trim_end_matches(": ").to_owned())
 }
 
-/// Its container ended: with what code, and with what last words.
+/// Its container ended: the exit code, and the last line that it wrote.
 fn ended(container: &Value) -> Option<String> {
     let ends = [&container["state"]["terminated"], &container["lastState"]["terminated"]];
     let end = ends.into_iter().find(|end| end.is_object())?;
@@ -55,7 +55,7 @@ fn ended(container: &Value) -> Option<String> {
     let told = reason.map(|_| "it took more memory than spec.resources.memory allows").or(words);
     Some(match told {
         Some(told) => format!("its container ended with exit code {code}: {told}"),
-        None => format!("its container ended with exit code {code}; kubectl logs --previous tells more"),
+        None => format!("its container ended with exit code {code}; kubectl logs --previous says more"),
     })
 }
 
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     fn said(status: &Value) -> Option<String> {
-        complaint(&serde_json::from_value(json!({"metadata": {"name": "hk-0"}, "status": status})).unwrap())
+        problem_of(&serde_json::from_value(json!({"metadata": {"name": "hk-0"}, "status": status})).unwrap())
     }
 
     fn container(state: &Value, last: &Value) -> Value {
@@ -103,7 +103,7 @@ mod tests {
             ),
             (
                 container(&json!({"terminated": {"exitCode": 2}}), &json!({})),
-                "pod hk-0: its container ended with exit code 2; kubectl logs --previous tells more",
+                "pod hk-0: its container ended with exit code 2; kubectl logs --previous says more",
             ),
         ] {
             assert_eq!(said(&status).as_deref(), Some(told));

@@ -1,7 +1,7 @@
-//! The way to another cluster: a kubeconfig in a Secret.
+//! Clients of other clusters, from kubeconfigs in Secrets.
 //!
-//! Who may write the Secret is not who runs the operator. So nothing in it may make the operator start a program or read
-//! a file of its own: only credentials that the kubeconfig itself holds are used.
+//! Whoever may write the Secret need not be who runs the operator. So nothing in it may make the operator start a
+//! program or read a file of its own: only credentials that the kubeconfig itself holds are used.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::Problem;
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Context, Error, Result};
 
-/// How long another cluster may take to answer.
+/// The longest that another cluster may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A client of the other cluster, or what is wrong with the Secret.
+/// Returns a client of the other cluster, or what is wrong with the Secret.
 pub(super) async fn client(
     context: &Context,
     namespace: &str,
@@ -56,7 +56,7 @@ pub(super) async fn client(
     }))
 }
 
-/// A kubeconfig that names no program and no file. What is wrong with it is told without quoting it.
+/// Reads a kubeconfig that names no program and no file. An error does not quote it.
 fn read(bytes: &[u8]) -> Result<Kubeconfig, &'static str> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not text")?;
     let config = Kubeconfig::from_yaml(text).map_err(|_| "it is not a kubeconfig")?;

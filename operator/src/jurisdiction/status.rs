@@ -1,17 +1,17 @@
-//! Step 6: how a jurisdiction stands.
+//! Step 6: the conditions of a jurisdiction.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::apply::Outcome;
-use super::dereference::{Inputs, Place};
+use super::dereference::{Inputs, Target};
 use super::identity::Identity;
 use super::{Problem, reason_of};
+use crate::compilation::Verdict;
 use crate::framework::Error;
 use crate::framework::conditions::{Claim, Reason, Type};
-use crate::framework::findings::told;
-use crate::realm::Verdict;
+use crate::framework::findings::message;
 
-/// What is known so far; each step that is reached says more.
+/// Conditions as they are known so far; each step adds to them.
 pub(super) struct Progress {
     valid: Claim,
     identity: Claim,
@@ -22,7 +22,7 @@ pub(super) struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        let waiting = |of| Claim::unknown(of, Reason::Waiting, "something else comes first");
+        let waiting = |of| Claim::unknown(of, Reason::Waiting, "an earlier step has not succeeded yet");
         Self {
             valid: waiting(Type::Valid),
             identity: waiting(Type::IdentityReady),
@@ -34,17 +34,17 @@ impl Default for Progress {
 }
 
 impl Progress {
-    /// What the compiler says.
+    /// Adds the result of the compilation.
     pub(super) fn judged(&mut self, verdict: &Verdict, federated: bool) {
         self.valid = valid(verdict, federated);
     }
 
-    /// Where it is placed is known.
-    pub(super) fn placed(&mut self, place: &Place) {
-        self.remote = matches!(place, Place::There { .. });
+    /// Adds the cluster of its node.
+    pub(super) fn placed(&mut self, target: &Target) {
+        self.remote = matches!(target, Target::Remote { .. });
     }
 
-    /// Somebody else runs it.
+    /// Adds that another operator runs the node.
     pub(super) fn elsewhere(&mut self, inputs: &Inputs) {
         let message = external(inputs);
         self.identity = Claim::yes(Type::IdentityReady, Reason::External, message.clone());
@@ -52,13 +52,13 @@ impl Progress {
         self.workload = Claim::yes(Type::WorkloadReady, Reason::External, message);
     }
 
-    /// A step failed: the first that has not said anything yet.
+    /// Adds an error, to the first condition that no step has reached.
     pub(super) fn failed(&mut self, error: &Error) {
         let reason = reason_of(error, self.remote);
         let message = if reason == Reason::ClusterUnreachable {
             format!(
-                "spec.placement.kubeconfigSecret: {error}; see that the other cluster runs, and that the kubeconfig's server \
-                 is its address"
+                "spec.placement.kubeconfigSecret: {error}; check that the other cluster runs, and that the kubeconfig's \
+                 server is its address"
             )
         } else {
             error.to_string()
@@ -70,9 +70,9 @@ impl Progress {
         }
     }
 
-    /// Something keeps it from being placed.
+    /// Adds a problem that keeps the node from being placed.
     pub(super) fn faulty(&mut self, problem: &Problem) {
-        let claim = Claim::no(problem.of, problem.reason, problem.told());
+        let claim = Claim::no(problem.of, problem.reason, problem.message());
         match problem.of {
             Type::IdentityReady => self.identity = claim,
             Type::WorkloadReady => self.workload = claim,
@@ -80,36 +80,38 @@ impl Progress {
         }
     }
 
-    /// It has certificates that hold.
+    /// Adds that the node has valid certificates.
     pub(super) fn identified(&mut self, identity: &Identity) {
         let whose = if identity.users_own { "the authority of its Secret" } else { "its own authority" };
-        let rolled = identity.rolled.map(|rolled| format!("; {rolled}")).unwrap_or_default();
-        let message = format!("{whose} issued certificates that are renewed before they end{rolled}");
+        let rotation = identity.rotation.map(|rotation| format!("; {rotation}")).unwrap_or_default();
+        let message = format!("{whose} issued certificates, which are renewed before they expire{rotation}");
         self.identity = Claim::yes(Type::IdentityReady, Reason::Issued, message);
     }
 
-    /// Its objects are in the cluster, or why not.
+    /// Adds the outcome of writing the node's objects.
     pub(super) fn applied(&mut self, inputs: &Inputs, outcome: &Outcome) {
         let no = |of, reason, message: String| Claim::no(of, reason, message);
         match outcome {
             Outcome::NoBundle => {
-                let message = "there is no bundle yet: what the federation declares has not compiled, and its condition \
-                               Valid says why; or its own authority is new, and about to be in one";
+                let message = "there is no bundle yet: either the federation has not compiled, and its condition Valid says \
+                               why; or the authority of this jurisdiction is new, and the next bundle will have it";
                 self.bundle = no(Type::BundleCurrent, Reason::Waiting, message.to_owned());
                 self.workload = no(Type::WorkloadReady, Reason::Waiting, message.to_owned());
             }
             Outcome::TooLarge(bytes) => {
                 let message = format!(
-                    "its bundle has {bytes} bytes, more than a ConfigMap holds; the node keeps the one before; let \
-                     datasets and descriptions be fewer"
+                    "its bundle has {bytes} bytes, more than a ConfigMap holds; the node keeps the one before; declare fewer \
+                     datasets, or shorten descriptions"
                 );
                 self.bundle = no(Type::BundleCurrent, Reason::TooLarge, message);
             }
             Outcome::Applied(resources, behind) => {
                 self.bundle = bundle(inputs);
                 if self.bundle.holds == Some(true) && !behind.is_empty() {
-                    let message =
-                        format!("{} runs another bundle still, or does not say; it follows", behind.join(", "));
+                    let message = format!(
+                        "{} runs another bundle still, or does not report it; this is checked again",
+                        behind.join(", ")
+                    );
                     self.bundle = no(Type::BundleCurrent, Reason::RollingOut, message);
                 }
                 self.workload = workload(resources.stateful_set.get(), inputs);
@@ -121,43 +123,46 @@ impl Progress {
         }
     }
 
-    /// All that is claimed: ready is what everything else holds of.
+    /// Returns all conditions. Ready is true if all others are.
     pub(super) fn claims(self) -> Vec<Claim> {
         let mut claims = vec![self.valid, self.identity, self.bundle, self.workload];
         let ready = match claims.iter().find(|claim| claim.holds != Some(true)) {
             Some(claim) => Claim { of: Type::Ready, holds: Some(false), ..claim.clone() },
             None if claims[3].reason == Reason::External => Claim { of: Type::Ready, ..claims[3].clone() },
-            None => Claim::yes(Type::Ready, Reason::AsDeclared, "its node runs what is declared"),
+            None => Claim::yes(Type::Ready, Reason::AsDeclared, "its node runs the latest bundle"),
         };
         claims.push(ready);
         claims
     }
 }
 
-/// Whether it is in order, as the compiler sees it.
+/// Returns the condition `Valid`, by the result of the compilation.
 fn valid(verdict: &Verdict, federated: bool) -> Claim {
     match verdict {
         _ if !federated => {
-            let message = "there is no Federation in its namespace; add one with its trustDomain and members";
+            let message =
+                "there is no Federation in its namespace that can be read; add one with its trustDomain and members";
             Claim::unknown(Type::Valid, Reason::NoFederation, message)
         }
-        Verdict::Unseen => Claim::unknown(Type::Valid, Reason::Waiting, "it has not been compiled yet"),
-        Verdict::InOrder => Claim::yes(Type::Valid, Reason::Compiled, "it fits everything that it refers to"),
-        Verdict::Faulty(findings) => Claim::no(Type::Valid, Reason::Invalid, told(findings)),
+        Verdict::NotCompiled => Claim::unknown(Type::Valid, Reason::Waiting, "it has not been compiled yet"),
+        Verdict::Valid => {
+            Claim::yes(Type::Valid, Reason::Compiled, "it is valid, and so is everything that it refers to")
+        }
+        Verdict::Invalid(findings) => Claim::no(Type::Valid, Reason::Invalid, message(findings)),
     }
 }
 
-/// What is said of a member that somebody else runs.
+/// Returns the message about a member that another operator runs.
 fn external(inputs: &Inputs) -> String {
-    let message = "its node is run by another operator; whether both hold the same terms is said by the condition Agreed \
-                   of each agreement with it";
-    with_unsaid(message.to_owned(), inputs)
+    let message = "its node is run by another operator; the condition Agreed of each agreement with it says whether both \
+                   hold the same terms";
+    with_missing_addresses(message.to_owned(), inputs)
 }
 
-/// What is said, and what the jurisdiction itself does not say of its addresses and should.
-fn with_unsaid(mut message: String, inputs: &Inputs) -> String {
-    if let Some(unsaid) = inputs.unsaid {
-        message.extend(["; ", unsaid]);
+/// Adds what follows from the addresses that the Jurisdiction does not give.
+fn with_missing_addresses(mut message: String, inputs: &Inputs) -> String {
+    if let Some(missing_addresses) = inputs.missing_addresses {
+        message.extend(["; ", missing_addresses]);
     }
     message
 }
@@ -165,11 +170,12 @@ fn with_unsaid(mut message: String, inputs: &Inputs) -> String {
 fn bundle(inputs: &Inputs) -> Claim {
     match &inputs.bundle {
         Some(file) if inputs.current => {
-            let message = format!("it has the bundle of what is declared, sha256:{}", file.digest);
+            let message = format!("it has the latest bundle, sha256:{}", file.digest);
             Claim::yes(Type::BundleCurrent, Reason::Compiled, message)
         }
         _ => {
-            let message = "what the federation declares does not compile; the node runs what compiled last";
+            let message =
+                "the federation does not compile, and its condition Valid says why; the node runs what compiled last";
             Claim::no(Type::BundleCurrent, Reason::Invalid, message)
         }
     }
@@ -181,12 +187,12 @@ fn workload(stateful_set: &StatefulSet, inputs: &Inputs) -> Claim {
     let seen = status.observed_generation >= stateful_set.metadata.generation;
     let (ready, updated) = (status.ready_replicas.unwrap_or(0), status.updated_replicas.unwrap_or(0));
     if seen && ready == wanted && updated == wanted {
-        let message = with_unsaid(format!("{ready} of {wanted} copies are ready"), inputs);
+        let message = with_missing_addresses(format!("{ready} of {wanted} copies are ready"), inputs);
         return Claim::yes(Type::WorkloadReady, Reason::Available, message);
     }
-    let why = match &inputs.complaints[..] {
-        [] => "kubectl describe pod tells why one is not".to_owned(),
-        complaints => complaints.join("; "),
+    let why = match &inputs.pod_problems[..] {
+        [] => "kubectl describe pod says why".to_owned(),
+        pod_problems => pod_problems.join("; "),
     };
     let message = format!("{ready} of {wanted} copies are ready and {updated} run the latest version; {why}");
     Claim::no(Type::WorkloadReady, Reason::RollingOut, message)

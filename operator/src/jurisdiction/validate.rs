@@ -1,4 +1,4 @@
-//! Step 2: whether a jurisdiction can be placed as it says.
+//! Step 2: whether a node can be placed as its Jurisdiction says. Pure.
 
 use kube::ResourceExt;
 use wanqu_crds::kinds::Jurisdiction;
@@ -7,10 +7,10 @@ use super::Problem;
 use super::dereference::Inputs;
 use crate::framework::conditions::{Reason, Type};
 
-/// The longest name of a Jurisdiction whose node's pods still have names: `NAME-exchange` is a DNS label.
+/// The longest name of a Jurisdiction: `NAME-exchange` and the names of pods are DNS labels.
 const MAX_NAME: usize = 50;
 
-/// Whether it can be placed.
+/// Checks that the node can be placed.
 pub(super) fn validate(jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<(), Problem> {
     let name = jurisdiction.name_any();
     if name.len() > MAX_NAME || name.contains('.') {
@@ -18,9 +18,9 @@ pub(super) fn validate(jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<(
             of: Type::Valid,
             reason: Reason::Invalid,
             path: "metadata.name".to_owned(),
-            problem: "names of Services are made of it, and it has a point or more than 50 letters".to_owned(),
-            remedy: "give the Jurisdiction a shorter name without points".to_owned(),
+            problem: "names of Services are made of it, so it may have no dot and at most 50 characters".to_owned(),
+            remedy: "give the Jurisdiction a shorter name without dots".to_owned(),
         });
     }
-    inputs.astray.clone().map_or(Ok(()), Err)
+    inputs.access_problem.clone().map_or(Ok(()), Err)
 }

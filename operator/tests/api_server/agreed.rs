@@ -11,7 +11,7 @@ fn digest(message: &str) -> String {
     message.split("sha256:").nth(1).unwrap()[..64].to_owned()
 }
 
-/// What Hong Kong's node was told by Macau's.
+/// The agreements that Macau's node reported to Hong Kong's.
 fn told(name: &str, digest: &str, state: &str) -> Value {
     json!({"MO": {"agreements": [{"name": name, "digest": digest, "state": state}]}})
 }
@@ -25,7 +25,7 @@ async fn an_agreement_with_a_member_elsewhere_counts_when_its_node_holds_the_sam
     bed.ready("DataSharingAgreement", AGREEMENT).await;
     let agreement = bed.get("DataSharingAgreement", "gba", AGREEMENT).await.unwrap();
     let message = condition(&agreement, "Agreed").unwrap()["message"].as_str().unwrap();
-    assert!(message.starts_with("both parties' nodes run what is declared here"), "{message}");
+    assert!(message.starts_with("this operator runs both parties' nodes"), "{message}");
     let ours = digest(condition(&agreement, "InForce").unwrap()["message"].as_str().unwrap());
 
     let external = json!({"endpoint": "node.mo.example:7443", "ca": trust["data"]["ca.pem"]});

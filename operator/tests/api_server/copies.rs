@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, condition};
 use crate::pods::{reporting, running};
 
-/// What a copy says that runs a bundle.
+/// The answers of a copy that runs a bundle.
 fn runs(digest: &str) -> Value {
     json!({"jurisdiction": "MO", "digest": digest, "identityNotAfter": null})
 }

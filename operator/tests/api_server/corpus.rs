@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, Running};
 use crate::guard;
 
-/// Who asks, in the examples.
+/// The requester in the examples.
 pub const RESEARCHER: &str = "researcher@hku.example";
 
 /// Something wrong, and what is said of it.
@@ -30,7 +30,7 @@ struct Case {
     object: Option<Value>,
     /// Or a change of one that is there, which is taken back afterwards.
     change: Option<Value>,
-    /// What the API server says when it refuses.
+    /// The message of the API server's refusal.
     refused: Option<String>,
     /// Or the condition that tells.
     told: Option<Told>,

@@ -13,7 +13,8 @@ use kube::config::{Config, KubeConfigOptions};
 use tower::{Layer, Service};
 use wanqu_testbed::Login;
 
-/// How many writes are left. Leases and events do not count: who dies there has done nothing yet, or all.
+/// The number of writes that are left. Leases and events do not count: an operator that dies there has done nothing
+/// yet, or all.
 #[derive(Clone)]
 pub struct Cut(Arc<AtomicI64>);
 
@@ -22,7 +23,7 @@ impl Cut {
         Self(Arc::new(AtomicI64::new(writes)))
     }
 
-    /// Whether it has come to its end: one more write was asked for than it lets through.
+    /// Returns true if one more write was asked for than it lets through.
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::Relaxed) < 0
     }

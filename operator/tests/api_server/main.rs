@@ -1,7 +1,8 @@
 //! The operator against a real API server. Nothing here needs a running pod: the control plane has no controllers of its
-//! own, so what a kubelet would report of a workload, a test reports itself.
+//! own, so a test itself writes the status that a kubelet would write.
 
 mod agreed;
+#[path = "../shared/bed.rs"]
 mod bed;
 mod conditions;
 mod copies;

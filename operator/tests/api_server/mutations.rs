@@ -13,7 +13,7 @@ use crate::corpus::{all_else_goes_on, create, federation};
 
 /// Everything random follows from it.
 const SEED: u64 = 20_260_728;
-/// How many objects there are at once, and how often.
+/// The number of objects at once, and of rounds.
 const AT_ONCE: usize = 30;
 const WAVES: usize = 4;
 
@@ -102,7 +102,8 @@ fn change(random: &mut StdRng, spec: &mut Value) {
     }
 }
 
-/// What came of an object that was taken, once something has: a condition that says what is wrong, or that nothing is.
+/// Returns the verdict on an object that was accepted, once there is one: a condition with what is wrong, or that
+/// nothing is.
 async fn is_judged(bed: &Bed, kind: &str, name: &str, object: &Value) {
     let of = if kind == "FederatedQuery" { "Accepted" } else { "Valid" };
     let judged = bed.until(kind, "gba", name, |object| {
@@ -111,7 +112,7 @@ async fn is_judged(bed: &Bed, kind: &str, name: &str, object: &Value) {
     });
     let judged = judged.await;
     let message = judged["message"].as_str().unwrap();
-    // What waits for another is told there.
+    // An object that waits for another reports that.
     let is_wrong = judged["status"] == "False" && judged["reason"] == "Invalid";
     assert!(!is_wrong || message.contains("; "), "what is wrong has a remedy: {message}\n{object:#}");
 }

@@ -6,31 +6,24 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use wanqu_operator::Settings;
 use wanqu_operator::framework::Clock;
-use wanqu_testbed::{ControlPlane, crds, until};
+use wanqu_operator::framework::http::Http;
+use wanqu_testbed::{ControlPlane, crds};
+use wanqu_testing::{free_address, until};
 
-/// What is answered under a path: the status and the body.
-async fn ask(port: u16, path: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+/// Returns the status and the body of what is served under a path.
+async fn ask(address: &str, path: &str) -> Result<(u16, String), String> {
+    let (status, body) = Http::new().get(address, path).await.map_err(|error| error.to_string())?;
+    Ok((status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }
 
-async fn until_answer(port: u16, path: &str, fits: impl Fn(u16, &str) -> bool) -> String {
+async fn until_answer(address: &str, path: &str, fits: impl Fn(u16, &str) -> bool) -> String {
     until(&format!("{path} answering as expected"), Duration::from_mins(1), async || {
-        let answer = ask(port, path).await;
-        let fitting = answer.clone().filter(|(status, body)| fits(*status, body));
-        Ok(fitting.map(|(_, body)| body).ok_or_else(|| format!("{answer:?}")))
+        let (status, body) = ask(address, path).await?;
+        if fits(status, &body) { Ok(body) } else { Err(format!("{status} {body}")) }
     })
     .await
-    .unwrap()
 }
 
 #[tokio::test]
@@ -38,27 +31,25 @@ async fn it_is_ready_while_all_definitions_are_there() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client().await.unwrap();
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let observe = format!("127.0.0.1:{port}");
+    let observe = free_address().to_string();
     let arguments = ["x", "--node-image", "wanqu:test", "--observe", &observe, "--lease-seconds", "3"];
     let settings = <Settings as clap::Parser>::parse_from(arguments);
     let operator = tokio::spawn(wanqu_operator::run(client.clone(), settings, Clock::system(), std::future::pending()));
 
-    until_answer(port, "/livez", |status, _| status == 200).await;
-    let body = until_answer(port, "/readyz", |status, _| status == 503).await;
+    until_answer(&observe, "/livez", |status, _| status == 200).await;
+    let body = until_answer(&observe, "/readyz", |status, _| status == 503).await;
     assert!(body.contains("Federation") && body.contains("are not installed"), "{body}");
-    assert_eq!(ask(port, "/secrets").await.unwrap().0, 404);
+    assert_eq!(ask(&observe, "/secrets").await.unwrap().0, 404);
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/yaml");
     crds::install(&client, &folder).await.unwrap();
-    until_answer(port, "/readyz", |status, _| status == 200).await;
-    until_answer(port, "/metrics", |_, body| body.contains("wanqu_operator_leading 1")).await;
+    until_answer(&observe, "/readyz", |status, _| status == 200).await;
+    until_answer(&observe, "/metrics", |_, body| body.contains("wanqu_operator_leading 1")).await;
 
     let definitions: Api<CustomResourceDefinition> = Api::all(client);
     definitions.delete("datasets.wanqu.dev", &DeleteParams::default()).await.unwrap();
-    let body = until_answer(port, "/readyz", |status, _| status == 503).await;
+    let body = until_answer(&observe, "/readyz", |status, _| status == 503).await;
     assert!(body.contains("Dataset") && !body.contains("Federation"), "{body}");
-    assert_eq!(ask(port, "/livez").await.unwrap().0, 200, "a restart would not help");
+    assert_eq!(ask(&observe, "/livez").await.unwrap().0, 200, "a restart would not help");
     operator.abort();
 }

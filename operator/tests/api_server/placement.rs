@@ -1,7 +1,8 @@
 //! Where nodes run: in another namespace, in another cluster, under another operator.
 
 use serde_json::{Value, json};
-use wanqu_testbed::{ControlPlane, until};
+use wanqu_testbed::ControlPlane;
+use wanqu_testing::until;
 
 use crate::bed::{Bed, condition};
 use crate::conditions::bundle;
@@ -111,7 +112,7 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     })
     .await;
     assert!(bed.get("ConfigMap", "gba", "macau-bundle").await.is_none());
-    // Where it comes from is not said, so nobody is let in for it, and it says so.
+    // It gives no addresses, so policies admit no connection of it, and its condition says so.
     assert!(message.contains("neither reach it nor let it in; say them in spec.network.cidrs"), "{message}");
     let addresses = |policy: &Value, rule: &str, way: &str| -> Vec<Value> {
         let rules = policy["spec"][rule].as_array().unwrap().iter();
@@ -183,10 +184,9 @@ async fn a_node_in_another_cluster_comes_and_goes_and_a_lost_way_there_says_so()
     let sets: kube::Api<k8s_openapi::api::apps::v1::StatefulSet> = kube::Api::namespaced(there.clone(), "wanqu-mo");
     let limit = std::time::Duration::from_mins(1);
     until("the node in the other cluster", limit, async || {
-        Ok(sets.get_opt("macau-node").await.unwrap().map(drop).ok_or_else(String::new))
+        sets.get_opt("macau-node").await.unwrap().map(drop).ok_or("it is not there")
     })
-    .await
-    .unwrap();
+    .await;
     let secrets: kube::Api<k8s_openapi::api::core::v1::Secret> = kube::Api::namespaced(there, "wanqu-mo");
     assert!(secrets.get_opt("macau-identity").await.unwrap().is_some());
     assert!(secrets.get_opt("macau-ca").await.unwrap().is_none(), "the authority's key stays at home");

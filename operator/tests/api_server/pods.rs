@@ -26,7 +26,7 @@ pub fn pod(id: &str, name: &str) -> Value {
     })
 }
 
-/// What a copy answers at its port of observation, by path.
+/// The answers of a copy at its port of observation, by path.
 #[derive(Clone, Default)]
 pub struct Answers(Arc<Mutex<BTreeMap<String, Value>>>);
 

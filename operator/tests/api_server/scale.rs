@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use wanqu_testbed::{Mark, until};
+use wanqu_testbed::Mark;
+use wanqu_testing::until;
 
 use crate::bed::{Bed, OPERATOR, condition};
 
@@ -102,10 +103,9 @@ async fn seventy_eight_jurisdictions_with_a_thousand_datasets_settle_and_then_co
         let datasets = list.items.iter().filter(ready).count();
         tokio::time::sleep(Duration::from_millis(500)).await;
         let all = sets == JURISDICTIONS && datasets == DATASETS;
-        Ok(all.then_some(()).ok_or_else(|| format!("{sets} workloads, {datasets} datasets")))
+        all.then_some(()).ok_or_else(|| format!("{sets} workloads, {datasets} datasets"))
     })
-    .await
-    .unwrap();
+    .await;
     bed.until_quiet(Duration::from_secs(5)).await;
     let settled = begun.elapsed();
     let calls = bed.plane.audit().since(Mark::default()).unwrap();

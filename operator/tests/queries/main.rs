@@ -1,5 +1,7 @@
 //! Questions as resources, end to end: a real API server, the operator, and three real nodes over mutual TLS.
 
+#[allow(dead_code, reason = "these tests use a part of what both kinds of tests share")]
+#[path = "../shared/bed.rs"]
 mod bed;
 #[path = "../shared/guard.rs"]
 mod guard;
@@ -8,12 +10,13 @@ mod plugin;
 #[path = "../shared/rights.rs"]
 mod rights;
 mod terminal;
+mod world;
 
 use std::time::Duration;
 
 use arrow::csv::WriterBuilder;
 use arrow::ipc::reader::StreamReader;
-use bed::{Bed, WITHIN, query};
+use bed::WITHIN;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
@@ -23,7 +26,7 @@ use wanqu_client::Client;
 use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
 use wanqu_model::answer::{Answer, Event, Summary};
-use wanqu_testbed::until;
+use wanqu_testing::until;
 
 /// A question that each jurisdiction has a part in.
 const BY_JURISDICTION: &str =
@@ -54,7 +57,7 @@ async fn taken(mut answer: Answer) -> (String, Summary) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_is_applied_is_answered_as_the_command_line_answers() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let _operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     let spec = json!({"sql": BY_JURISDICTION});
@@ -88,7 +91,7 @@ async fn a_query_that_is_applied_is_answered_as_the_command_line_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let _operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     // No row fits into a ConfigMap: the answer is at the home node alone.
@@ -119,7 +122,7 @@ async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_query_has_failed_and_says_rule_and_remedy() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let _operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     let create = PostParams::default();
@@ -157,11 +160,11 @@ async fn a_refused_query_has_failed_and_says_rule_and_remedy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_asks_in_anothers_name() {
-    let bed = Bed::unguarded().await;
+    let bed = World::unguarded().await;
     let _operator = bed.operator().await;
     let (wei, mallory) = (bed.queries(&bed.user("wei")).await, bed.queries(&bed.user("mallory")).await);
     let create = PostParams::default();
-    // Where nobody vouches for names, nothing is asked at all.
+    // Without an admission policy, nothing is asked at all.
     mallory.create(&create, &query("forged", "wei", &json!({"sql": BY_JURISDICTION}))).await.unwrap();
     let (reason, _) = bed.condition("forged", "Accepted", "Unknown").await;
     assert_eq!(reason, "Unguarded");
@@ -191,7 +194,7 @@ async fn nobody_asks_in_anothers_name() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_a_query_cancels_it_at_the_node() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let _operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     wei.create(&PostParams::default(), &query("endless", "wei", &json!({"sql": ENDLESS}))).await.unwrap();
@@ -204,7 +207,7 @@ async fn deleting_a_query_cancels_it_at_the_node() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_that_stops_leaves_no_question_in_doubt_and_repeats_none() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     wei.create(&PostParams::default(), &query("endless", "wei", &json!({"sql": ENDLESS}))).await.unwrap();
@@ -215,13 +218,13 @@ async fn an_operator_that_stops_leaves_no_question_in_doubt_and_repeats_none() {
     let (reason, message) = bed.condition("endless", "Failed", "True").await;
     assert!(reason == "Interrupted" && message.contains("create another FederatedQuery"), "{reason}: {message}");
     assert_eq!(bed.until("endless", |query| Some(query.status.as_ref()?.runs.len())).await, 1);
-    assert_eq!(bed.nodes.questions(), "0");
+    assert_eq!(bed.nodes.questions().await, "0");
     bed.until("endless", |query| query.finalizers().is_empty().then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_asks_when_it_is_time_and_a_finished_query_goes() {
-    let bed = Bed::start().await;
+    let bed = World::start().await;
     let _operator = bed.operator().await;
     let wei = bed.queries(&bed.user("wei")).await;
     let spec = json!({"sql": BY_JURISDICTION, "schedule": "0 * * * *", "successfulRunsHistoryLimit": 1});
@@ -230,7 +233,7 @@ async fn a_schedule_asks_when_it_is_time_and_a_finished_query_goes() {
     assert!(latest(&wei.get("hourly").await.unwrap()).is_none(), "it is not time yet");
     for hour in 1..3 {
         bed.later(3600);
-        // What the clock says is noticed when something happens.
+        // A change of the clock is noticed at the next reconciliation.
         let poke = json!({"metadata": {"labels": {"hour": hour.to_string()}}});
         wei.patch("hourly", &PatchParams::default(), &Patch::Merge(&poke)).await.unwrap();
         let run = bed
@@ -242,10 +245,9 @@ async fn a_schedule_asks_when_it_is_time_and_a_finished_query_goes() {
     assert_eq!(runs.len(), 1, "the history has its limit");
     let maps: Api<ConfigMap> = Api::namespaced(bed.client.clone(), "gba");
     until("the ConfigMap of the forgotten run being gone", WITHIN, async || {
-        Ok(maps.get_opt("hourly-result-1").await.unwrap().map_or(Ok(()), |map| Err(map.name_any())))
+        maps.get_opt("hourly-result-1").await.unwrap().map_or(Ok(()), |map| Err(map.name_any()))
     })
-    .await
-    .unwrap();
+    .await;
     assert!(maps.get_opt("hourly-result-2").await.unwrap().is_some());
 
     let spec = json!({"sql": BY_JURISDICTION, "ttlSecondsAfterFinished": 1});

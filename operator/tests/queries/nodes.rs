@@ -1,11 +1,10 @@
 //! Three nodes, each a process of its own as in a pod: the real program, its files, mutual TLS on loopback.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +12,8 @@ use tempfile::TempDir;
 use wanqu_crds::{Placement, Placements, compile, manifests};
 use wanqu_identity::{Authority, TokenIssuer, Validity};
 use wanqu_model::names::JurisdictionId;
-use wanqu_testbed::until;
+use wanqu_operator::framework::http::Http;
+use wanqu_testing::{free_address, until};
 
 use crate::bed::WITHIN;
 
@@ -54,7 +54,7 @@ impl Nodes {
         let (mut authorities, mut exchanges) = (BTreeMap::new(), BTreeMap::new());
         for jurisdiction in &ids {
             let authority = Authority::new(jurisdiction.clone(), "gba.test", validity).unwrap();
-            let exchange = free();
+            let exchange = free_address();
             let keys = [(ID, &id), ("kubernetes", kubernetes)];
             let keys = keys.map(|(name, issuer)| (name.to_owned(), issuer.as_issuer().public_keys));
             placements.members.insert(
@@ -70,7 +70,7 @@ impl Nodes {
             exchanges.insert(jurisdiction.clone(), exchange);
         }
         let bundles = compile(&manifests::parse(WORLD, "world.yaml").unwrap(), &placements).unwrap();
-        let (gateway, observation) = (free(), free());
+        let (gateway, observation) = (free_address(), free_address());
         let mut processes = Vec::new();
         for (jurisdiction, bundle) in bundles {
             let home = folder.path().join(jurisdiction.as_str());
@@ -79,20 +79,16 @@ impl Nodes {
             authorities[&jurisdiction].issue_node(validity).unwrap().save(&home).unwrap();
             authorities[&jurisdiction].issue_gateway(validity).unwrap().save(&home).unwrap();
             let is_home = jurisdiction.as_str() == "HK";
-            let doors = if is_home { (gateway, observation) } else { (free(), free()) };
+            let doors = if is_home { (gateway, observation) } else { (free_address(), free_address()) };
             processes.push(node(&home, exchanges[&jurisdiction], doors));
         }
         let authority = authorities.remove(&ids[1]).unwrap();
         let nodes = Self { folder, gateway, observation, authority, processes, id };
-        until("the home node's gateway", WITHIN, async || {
-            Ok(std::net::TcpStream::connect(nodes.gateway).map(drop).map_err(|error| error.to_string()))
-        })
-        .await
-        .unwrap();
+        until("the home node's gateway", WITHIN, async || std::net::TcpStream::connect(nodes.gateway).map(drop)).await;
         nodes
     }
 
-    /// Where the home node's gateway listens.
+    /// Returns the address of the home node's gateway.
     pub fn gateway(&self) -> String {
         self.gateway.to_string()
     }
@@ -107,7 +103,7 @@ impl Nodes {
         (self.ca().to_owned(), self.authority.key_pem())
     }
 
-    /// What the command line says to a query that wei asks at a terminal, as CSV.
+    /// Returns the command line's answer to a query that wei asks at a terminal, as CSV.
     pub fn command_line(&self, sql: &str) -> String {
         let token = self.id.issue("wei", Timestamp::now(), Duration::from_mins(5)).unwrap();
         let (ca, file) = (self.folder.path().join("ca.pem"), self.folder.path().join("token"));
@@ -138,25 +134,21 @@ impl Nodes {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// How many questions the home node is at.
-    pub fn questions(&self) -> String {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(self.observation).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+    /// Returns the number of questions that the home node is answering.
+    pub async fn questions(&self) -> String {
+        let (_, body) = Http::new().get(&self.observation.to_string(), "/metrics").await.unwrap();
+        let text = String::from_utf8_lossy(&body).into_owned();
         let line = text.lines().find(|line| line.contains("running{") && line.contains("gateway"));
         line.and_then(|line| line.rsplit_once(' ')).map_or_else(|| text.clone(), |(_, count)| count.to_owned())
     }
 
-    /// Waits until the home node is at so many.
+    /// Waits until the home node is answering so many.
     pub async fn until_questions(&self, expected: &str) {
         until("the home node's questions", WITHIN, async || {
-            let found = self.questions();
-            Ok(if found == expected { Ok(()) } else { Err(found) })
+            let found = self.questions().await;
+            if found == expected { Ok(()) } else { Err(found) }
         })
-        .await
-        .unwrap();
+        .await;
     }
 }
 
@@ -191,16 +183,6 @@ fn data(home: &Path, jurisdiction: &str) {
     std::fs::write(home.join("visits.csv"), visits).unwrap();
     let hours: Vec<String> = (0..2000).map(|hour| hour.to_string()).collect();
     std::fs::write(home.join("air.csv"), format!("hour\n{}\n", hours.join("\n"))).unwrap();
-}
-
-/// A port that nobody listens at, and below those that the system gives to connections on their way out: between the moment
-/// that it is found free and the one in which a node takes it, nothing else is given it.
-fn free() -> SocketAddr {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let port =
-        || 15_000 + (std::process::id().wrapping_mul(97) % 17_000 + NEXT.fetch_add(1, Ordering::Relaxed)) % 17_000;
-    let free = |port: u32| TcpListener::bind(("127.0.0.1", u16::try_from(port).ok()?)).ok()?.local_addr().ok();
-    std::iter::repeat_with(port).take(17_000).find_map(free).expect("a port is free")
 }
 
 /// A program of this workspace: the one that lies beside this test, or else one that is built for it.

@@ -18,7 +18,7 @@ pub struct Terminal {
     login: Login,
 }
 
-/// What came of a command.
+/// The outcome of a command.
 pub struct Typed {
     pub code: Option<i32>,
     pub printed: String,
@@ -33,7 +33,7 @@ impl Terminal {
         Self { home, login }
     }
 
-    /// Where its files are.
+    /// The folder of its files.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -70,7 +70,7 @@ impl Terminal {
 pub struct Started(Child);
 
 impl Started {
-    /// What Ctrl-C sends to it; its exit code.
+    /// Interrupts it as Ctrl-C does, and returns its exit code.
     pub fn interrupt(mut self) -> Option<i32> {
         kill(Pid::from_raw(self.0.id().try_into().unwrap()), Signal::SIGINT).unwrap();
         self.0.wait().unwrap().code()

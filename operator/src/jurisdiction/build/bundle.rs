@@ -4,8 +4,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::{Node, names};
+use crate::compilation::BundleFile;
 use crate::framework::labels::BUNDLE_DIGEST;
-use crate::realm::BundleFile;
 
 pub(super) fn config_map(node: &Node<'_>, file: &BundleFile) -> ConfigMap {
     let mut metadata = node.metadata(names::bundle(&node.name));

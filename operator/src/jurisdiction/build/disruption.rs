@@ -1,4 +1,4 @@
-//! Drains of machines take one copy of a node at a time.
+//! Disruption budget: a drain of machines takes one copy of a node at a time.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -1,4 +1,4 @@
-//! Step 4: every object of a node. Pure: the same inputs give the same objects.
+//! Step 4: all objects of a node. Pure: the same inputs give the same objects.
 
 mod bundle;
 mod disruption;
@@ -17,21 +17,21 @@ use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec};
 use wanqu_model::names::JurisdictionId;
 
-use super::dereference::{FederationRef, Inputs, Place};
+use super::dereference::{FederationRef, Inputs, Target};
 use super::neighbours::Neighbours;
+use crate::compilation::BundleFile;
 use crate::framework::apply::{Built, Prepared};
 use crate::framework::labels;
 use crate::names;
-use crate::observed::OBSERVATION;
-use crate::realm::BundleFile;
+use crate::node_reports::OBSERVATION;
 use crate::settings::Settings;
 
-/// The exchange, where other nodes come in.
+/// The port of the exchange, for other nodes.
 pub(super) const EXCHANGE: i32 = 7443;
-/// The gateway, where researchers come in.
+/// The port of the gateway, for researchers.
 pub(super) const GATEWAY: i32 = 8443;
 
-/// Everything that the objects of a node are made of.
+/// Inputs of the objects of a node.
 pub(super) struct Node<'a> {
     name: String,
     home: String,
@@ -41,7 +41,7 @@ pub(super) struct Node<'a> {
     owner: Option<OwnerReference>,
     bundle: Option<Arc<BundleFile>>,
     neighbours: &'a Neighbours,
-    /// Whether it is in the cluster that the operator is in.
+    /// True if it runs in the operator's own cluster.
     here: bool,
     settings: &'a Settings,
 }
@@ -52,12 +52,12 @@ pub(super) struct Resources<State> {
     pub(super) services: Vec<Built<Service, State>>,
     pub(super) policies: Vec<Built<NetworkPolicy, State>>,
     pub(super) disruption: Built<PodDisruptionBudget, State>,
-    /// Nothing while nothing has compiled.
+    /// None while no state has compiled.
     pub(super) bundle: Option<Built<ConfigMap, State>>,
     pub(super) stateful_set: Built<StatefulSet, State>,
 }
 
-/// Builds every object of a node.
+/// Builds all objects of a node.
 pub(super) fn build(node: &Node<'_>) -> Resources<Prepared> {
     Resources {
         account: Built::new(account(node)),
@@ -70,11 +70,11 @@ pub(super) fn build(node: &Node<'_>) -> Resources<Prepared> {
 }
 
 impl<'a> Node<'a> {
-    /// Takes from everything what a node is built of.
+    /// Collects the inputs of a node's objects.
     pub(super) fn new(jurisdiction: &'a Jurisdiction, inputs: &'a Inputs, settings: &'a Settings) -> Self {
-        let namespace = inputs.place.namespace();
+        let namespace = inputs.target.namespace();
         // An owner must be in the same namespace of the same cluster, or the garbage collector removes what it owns.
-        let here = matches!(inputs.place, Place::Here { .. });
+        let here = matches!(inputs.target, Target::Here { .. });
         let near = here && jurisdiction.metadata.namespace.as_deref() == Some(namespace);
         Self {
             name: jurisdiction.name_any(),
@@ -104,16 +104,16 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What selects the pods of this node.
+    /// Returns the selector of the node's pods.
     fn pods(&self) -> LabelSelector {
         let mut labels = labels::node(&self.federation.name, self.id());
-        // Who manages a pod is no part of who it is.
+        // The manager of a pod is no part of its identity.
         labels.remove(labels::MANAGED_BY);
         LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
     }
 }
 
-/// An account without a token: a node knows nothing of Kubernetes.
+/// Returns an account without a token: a node knows nothing of Kubernetes.
 fn account(node: &Node<'_>) -> ServiceAccount {
     ServiceAccount {
         metadata: node.metadata(names::node(&node.name)),

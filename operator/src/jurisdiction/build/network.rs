@@ -1,4 +1,4 @@
-//! What may reach a node, and what a node may reach. Everything that is not said here is refused.
+//! Network policies of a node. Traffic that none of them allows is refused.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::framework::labels;
 use crate::jurisdiction::neighbours::Outside;
 use crate::resolvers::{block, cluster_dns};
 
-/// The policies of a node's pods.
+/// Returns the policies of a node's pods.
 pub(super) fn policies(node: &Node<'_>) -> Vec<NetworkPolicy> {
     let [deny, exchange, gateway, observe, egress] = names::policies(&node.name);
     vec![
@@ -28,15 +28,15 @@ pub(super) fn policies(node: &Node<'_>) -> Vec<NetworkPolicy> {
     ]
 }
 
-/// Who may come to the exchange: the nodes of the federation, those of this cluster by their namespaces and labels, those of
-/// others by the addresses that are said of them.
+/// Returns the peers of the exchange: nodes of the federation, in this cluster by namespace and labels, in others by
+/// address.
 fn exchange_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     let mut peers = vec![nodes(node)];
     peers.extend(node.neighbours.outside.iter().flat_map(|other| &other.cidrs).map(block));
     peers
 }
 
-/// Who may come to the gateway: the operator, pods with a label where the Jurisdiction lets them, and addresses.
+/// Returns the peers of the gateway: the operator, labelled pods where the Jurisdiction allows them, and addresses.
 fn gateway_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     let network = &node.spec.network;
     let namespaces = network.gateway_namespaces.iter().map(String::as_str).chain([node.namespace]);
@@ -46,7 +46,7 @@ fn gateway_peers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     peers
 }
 
-/// Who may look at the node's health and metrics. What is said of the operator's own cluster says nothing of another.
+/// Returns the peers of health and metrics. The operator's settings are about its own cluster and no other.
 fn observers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     let mut peers: Vec<_> = operator(node).into_iter().collect();
     if let Some(said) = node.settings.metrics_from.as_ref().filter(|_| node.here) {
@@ -73,7 +73,7 @@ fn egress_spec(node: &Node<'_>) -> NetworkPolicySpec {
     }
 }
 
-/// Where names are resolved. What is seen and said of the operator's own cluster says nothing of another.
+/// Returns the peers that resolve names. The operator's settings are about its own cluster and no other.
 fn resolvers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     let mut peers = if let Some(said) = node.settings.dns_to.as_ref().filter(|_| node.here) {
         said.0.clone()
@@ -85,14 +85,14 @@ fn resolvers(node: &Node<'_>) -> Vec<NetworkPolicyPeer> {
     peers
 }
 
-/// The way to a member in another cluster. Policies know addresses and no names: where none is known there is no way.
+/// Returns the rule for a member in another cluster; none if no address of it is known, since policies know no names.
 fn outside(other: &Outside) -> Option<NetworkPolicyEgressRule> {
     let to: Vec<_> = other.address.iter().chain(&other.cidrs).map(block).collect();
     let ports = Some(vec![port("TCP", other.port.into())]);
     (!to.is_empty()).then_some(NetworkPolicyEgressRule { to: Some(to), ports })
 }
 
-/// The way to a collector of traces: its pods' namespace, or its addresses.
+/// Returns the rule for a collector of traces: its pods' namespace, or its addresses.
 fn collector(traces: &TracesSpec) -> NetworkPolicyEgressRule {
     let pods = traces.namespace.as_deref().map(|namespace| NetworkPolicyPeer {
         namespace_selector: Some(within([namespace].into_iter())),
@@ -103,26 +103,26 @@ fn collector(traces: &TracesSpec) -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { to: Some(to), ports: Some(vec![port("TCP", traces.port().into())]) }
 }
 
-/// The nodes of the federation in this cluster, this one's own copies included. The namespaces count as much as the labels:
-/// anybody may write labels on pods of his own.
+/// Returns the nodes of the federation in this cluster, this one's own copies included. Namespaces are named beside
+/// labels, since anybody may write labels on pods of their own.
 fn nodes(node: &Node<'_>) -> NetworkPolicyPeer {
     let mut selected = node.pods().match_labels.unwrap_or_default();
     selected.remove(labels::JURISDICTION);
     peer(within(node.neighbours.namespaces.iter().map(String::as_str)), selected)
 }
 
-/// The operator, which runs queries that come as resources. In another cluster, a namespace of its name is somebody else's.
+/// Returns the operator, which asks federated queries; none in another cluster, where its namespace is somebody else's.
 fn operator(node: &Node<'_>) -> Option<NetworkPolicyPeer> {
     let namespace = within([node.settings.operator_namespace.as_str()].into_iter());
     node.here.then(|| peer(namespace, [(labels::NAME.to_owned(), labels::MANAGER.to_owned())].into()))
 }
 
-/// Pods that carry a label, in these namespaces: who may make pods there may set it.
+/// Returns pods with a label in these namespaces. Everybody who may create pods there may set it.
 fn client<'a>(namespaces: impl Iterator<Item = &'a str>, label: &str) -> NetworkPolicyPeer {
     peer(within(namespaces), [(label.to_owned(), "true".to_owned())].into())
 }
 
-/// Namespaces by their names, which the API server itself writes into their labels.
+/// Selects namespaces by name, which the API server itself writes into their labels.
 fn within<'a>(namespaces: impl Iterator<Item = &'a str>) -> LabelSelector {
     let mut names: Vec<String> = namespaces.map(str::to_owned).collect();
     names.sort();

@@ -1,11 +1,11 @@
-//! The doors of a node.
+//! Services of a node.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{EXCHANGE, GATEWAY, Node, names};
 
-/// The headless Service that gives pods their names, the exchange, and the gateway.
+/// Returns the headless Service that gives pods their names, the exchange, and the gateway.
 pub(super) fn services(node: &Node<'_>) -> Vec<Service> {
     let headless = ServiceSpec {
         cluster_ip: Some("None".to_owned()),
@@ -20,7 +20,7 @@ pub(super) fn services(node: &Node<'_>) -> Vec<Service> {
     ]
 }
 
-/// The exchange, as far outside as its Jurisdiction says.
+/// Returns the Service of the exchange, reachable from outside as its Jurisdiction says.
 fn exchange(node: &Node<'_>) -> Service {
     let way = node.spec.exchange.clone().unwrap_or_default();
     let node_port = way.node_port.map(i32::from);

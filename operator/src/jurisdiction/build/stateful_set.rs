@@ -20,17 +20,17 @@ use crate::framework::labels;
 
 /// The user and group of the image.
 const USER: i64 = 65_532;
-/// Disk for the audit log, results and what spills, where nothing is said.
+/// Size of the disk for the audit log, results and spilled data, where none is given.
 const STORAGE: &str = "1Gi";
-/// The longest that questions may take to end when a copy stops. A longer one is cancelled and says so.
+/// The most seconds for questions to end when a copy stops. A longer question is cancelled.
 const MAX_DRAIN: u32 = 120;
-/// What is left of the grace period for all else.
+/// Seconds of the grace period for everything but questions.
 const LAST: u32 = 15;
 
 pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
     let mut labels = labels::node(&node.federation.name, node.id());
     labels.extend(node.pods().match_labels.unwrap_or_default());
-    // What happens to a pod is looked into at once.
+    // Events of a pod queue its Jurisdiction.
     let made_for = [(labels::MADE_FOR.to_owned(), format!("{}/{}", node.home, node.name))].into();
     StatefulSet {
         metadata: node.metadata(names::node(&node.name)),
@@ -93,7 +93,7 @@ fn pod(node: &Node<'_>) -> PodSpec {
     }
 }
 
-/// Copies lie apart where they can; where they cannot, they run all the same.
+/// Copies are spread where possible; where not, they run all the same.
 fn spread(node: &Node<'_>, key: &str) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
         max_skew: 1,
@@ -173,7 +173,7 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
     }
 }
 
-/// What a copy may use is also what is set aside for it: a node that is short of memory would fail queries of others.
+/// Limits are requests too: a node that is short of memory would fail queries of others.
 fn resources(node: &Node<'_>) -> ResourceRequirements {
     let said = [("cpu", &node.spec.resources.cpu), ("memory", &node.spec.resources.memory)];
     let amounts: BTreeMap<String, Quantity> =

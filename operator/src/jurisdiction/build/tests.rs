@@ -1,4 +1,4 @@
-//! What a node is made of, as it is written.
+//! Objects of nodes as they are written.
 
 use serde::Serialize;
 
@@ -16,18 +16,23 @@ fn inputs(namespace: &str) -> Inputs {
             name: "gba".to_owned(),
             trust_domain: "gba.example".to_owned(),
             deadline_seconds: 60,
+            whole: true,
         },
-        bundle: Some(Arc::new(BundleFile { digest: "d1".to_owned(), gzip: b"bytes".to_vec(), vouched: true })),
+        bundle: Some(Arc::new(BundleFile {
+            digest: "d1".to_owned(),
+            gzip: b"bytes".to_vec(),
+            names_own_authority: true,
+        })),
         unsettled: None,
         current: true,
         neighbours: Neighbours {
             namespaces: ["gba-macau", namespace].map(str::to_owned).into(),
             ..Neighbours::default()
         },
-        unsaid: None,
-        complaints: Vec::new(),
-        place: Place::Here { namespace: namespace.to_owned() },
-        astray: None,
+        missing_addresses: None,
+        pod_problems: Vec::new(),
+        target: Target::Here { namespace: namespace.to_owned() },
+        access_problem: None,
     }
 }
 
@@ -105,12 +110,12 @@ fn what_is_said_of_clients_names_and_metrics_is_let_through() {
     }});
     let mut inputs = inputs("gba-hongkong");
     let seen = policies(&spec, &inputs, &settings);
-    inputs.place = Place::There { namespace: "gba-hongkong".to_owned(), client: None };
+    inputs.target = Target::Remote { namespace: "gba-hongkong".to_owned(), client: None };
     let abroad = policies(&spec, &inputs, &settings);
     assert!(seen[4].contains("10.96.0.10/32") && !abroad[4].contains("10.96.0.10/32"), "another cluster has its own");
     assert!(abroad[4].contains("169.254.20.10/32") && abroad[4].contains("kube-dns"));
     assert!(!abroad.concat().contains("wanqu-system"), "a namespace of that name there is somebody else's");
-    inputs.place = Place::Here { namespace: "gba-hongkong".to_owned() };
+    inputs.target = Target::Here { namespace: "gba-hongkong".to_owned() };
     let peers = |cidr: &str| Some(serde_json::from_value(serde_json::json!([{"ipBlock": {"cidr": cidr}}])).unwrap());
     (settings.dns_to, settings.metrics_from) = (peers("192.0.2.53/32"), peers("192.0.2.90/32"));
     let said = policies(&spec, &inputs, &settings);

@@ -1,4 +1,4 @@
-//! What becomes of an authority as time goes on.
+//! Rotation of a certificate authority.
 //!
 //! ```text
 //!  made            2/3 of its life           + settling             + a leaf's life
@@ -6,9 +6,9 @@
 //!                      begins                    signs                    old one goes
 //! ```
 //!
-//! An authority that is to follow is trusted before it signs anything, for as long as a leaf lives, so that every peer has
-//! heard of it. Then it signs, and the old one is trusted until the last leaf that it signed is over. A user may ask for the
-//! next one at any time; if one is being rolled then, another follows it.
+//! The next authority is trusted before it signs anything, for as long as a leaf lives, so that every peer has received
+//! it. Then it signs, and the old one is trusted until the last leaf that it signed has expired. A user may request the
+//! next one at any time; a request during a rotation is met by another rotation after it.
 
 use std::time::Duration;
 
@@ -16,114 +16,114 @@ use jiff::Timestamp;
 use wanqu_identity::{Authority, IdentityError, Validity};
 use wanqu_model::names::JurisdictionId;
 
-/// How long certificates hold.
+/// Lifetimes of certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lives {
-    /// An authority's.
+pub struct Lifetimes {
+    /// Lifetime of an authority.
     pub authority: Duration,
-    /// A node's.
+    /// Lifetime of a node's certificates.
     pub leaf: Duration,
 }
 
-impl Lives {
-    /// How long the next authority is trusted before it signs. A short-lived authority has no time for more.
+impl Lifetimes {
+    /// Returns how long the next authority is trusted before it signs; less for an authority that is short-lived.
     fn settling(self) -> Duration {
         self.leaf.min(self.authority / 6)
     }
 }
 
-/// An authority as it is kept.
+/// An authority as its Secret holds it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The certificate of the one that signs, PEM, and its key.
+pub struct AuthorityState {
+    /// The certificate that signs, PEM, and its key.
     pub signs: (String, String),
-    /// The certificate of the one that is to follow, and its key.
+    /// The certificate that is to follow, and its key.
     pub next: Option<(String, String)>,
-    /// The certificate of the one before, and when it stopped signing.
+    /// The certificate that signed before, and when it stopped.
     pub before: Option<(String, Timestamp)>,
-    /// Which of the user's wishes for a new one was met last: what [`ROLL`](crate::framework::labels::ROLL) said then.
-    pub asked: Option<String>,
+    /// The last request for a new authority that was met: the value of [`ROLL`](crate::framework::labels::ROLL) then.
+    pub requested: Option<String>,
 }
 
-impl Kept {
-    /// A first authority. It meets any wish for a new one.
+impl AuthorityState {
+    /// A first authority. It meets any request for a new one.
     ///
     /// # Errors
-    /// When none can be made.
+    /// If no key or certificate can be made.
     pub fn new(
         id: &JurisdictionId,
         domain: &str,
         now: Timestamp,
-        lives: Lives,
-        asked: Option<&str>,
+        lifetimes: Lifetimes,
+        requested: Option<&str>,
     ) -> Result<Self, IdentityError> {
-        let signs = make(id, domain, now, lives)?;
-        Ok(Self { signs, next: None, before: None, asked: asked.map(str::to_owned) })
+        let signs = make(id, domain, now, lifetimes)?;
+        Ok(Self { signs, next: None, before: None, requested: requested.map(str::to_owned) })
     }
 
-    /// The authority that signs.
+    /// Returns the authority that signs.
     ///
     /// # Errors
-    /// When certificate and key cannot be read, do not belong together, or are another jurisdiction's.
+    /// If certificate and key cannot be read, do not belong together, or are another jurisdiction's.
     pub fn signing(&self, id: &JurisdictionId, domain: &str) -> Result<Authority, IdentityError> {
         Authority::from_pem(id.clone(), domain, &self.signs.0, &self.signs.1)
     }
 
-    /// Every certificate that may vouch for the node now, PEM.
+    /// Returns every certificate that is trusted to sign for the node, PEM.
     #[must_use]
     pub fn trusted(&self) -> String {
         let others = self.next.iter().map(|(pem, _)| pem).chain(self.before.iter().map(|(pem, _)| pem));
         let mut all: Vec<&str> = std::iter::once(&self.signs.0).chain(others).map(|pem| pem.trim_end()).collect();
-        // The text ends with a line's end, as each certificate in it does.
+        // The text ends with a newline, as each certificate in it does.
         all.push("");
         all.join("\n")
     }
 
-    /// What it becomes by now, if it changes. `asked` is the user's wish for a new one.
+    /// Returns the next state, if it is time for one. `requested` is the user's request for a new authority.
     ///
     /// # Errors
-    /// When a certificate cannot be read, or no new one can be made.
-    pub fn turned(
+    /// If a certificate cannot be read, or no new one can be made.
+    pub fn advanced(
         &self,
         id: &JurisdictionId,
         domain: &str,
         now: Timestamp,
-        lives: Lives,
-        asked: Option<&str>,
+        lifetimes: Lifetimes,
+        requested: Option<&str>,
     ) -> Result<Option<Self>, IdentityError> {
-        if now < self.due(lives, asked)? {
+        if now < self.due(lifetimes, requested)? {
             return Ok(None);
         }
-        let mut turned = self.clone();
-        if let Some(next) = turned.next.take() {
-            turned.before = Some((std::mem::replace(&mut turned.signs, next).0, now));
-        } else if turned.before.take().is_none() {
-            turned.next = Some(make(id, domain, now, lives)?);
-            turned.asked = asked.map(str::to_owned).or(turned.asked);
+        let mut advanced = self.clone();
+        if let Some(next) = advanced.next.take() {
+            advanced.before = Some((std::mem::replace(&mut advanced.signs, next).0, now));
+        } else if advanced.before.take().is_none() {
+            advanced.next = Some(make(id, domain, now, lifetimes)?);
+            advanced.requested = requested.map(str::to_owned).or(advanced.requested);
         }
-        Ok(Some(turned))
+        Ok(Some(advanced))
     }
 
-    /// When it changes next.
+    /// Returns the time of the next change.
     ///
     /// # Errors
-    /// When a certificate cannot be read.
-    pub fn due(&self, lives: Lives, asked: Option<&str>) -> Result<Timestamp, IdentityError> {
+    /// If a certificate cannot be read.
+    pub fn due(&self, lifetimes: Lifetimes, requested: Option<&str>) -> Result<Timestamp, IdentityError> {
         if let Some((next, _)) = &self.next {
-            return Ok(after(begun(&Validity::of_certificate(next)?), lives.settling()));
+            return Ok(after(begun(&Validity::of_certificate(next)?), lifetimes.settling()));
         }
         if let Some((_, since)) = &self.before {
-            return Ok(after(*since, lives.leaf));
+            return Ok(after(*since, lifetimes.leaf));
         }
         let validity = Validity::of_certificate(&self.signs.0)?;
-        if asked.is_some() && asked != self.asked.as_deref() {
+        if requested.is_some() && requested != self.requested.as_deref() {
             return Ok(begun(&validity));
         }
         Ok(after(begun(&validity), life(&validity) * 2 / 3))
     }
 
-    /// How far it is rolled; nothing if it stands alone.
-    pub(super) fn rolled(&self) -> Option<&'static str> {
+    /// Returns the state of a rotation; none if there is none.
+    pub(super) fn rotation(&self) -> Option<&'static str> {
         match (&self.next, &self.before) {
             (Some(_), _) => Some("a new authority is trusted beside the one that signs"),
             (None, Some(_)) => Some("the new authority signs; the old one is trusted until its certificates are over"),
@@ -132,26 +132,31 @@ impl Kept {
     }
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for AuthorityState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kept")
+        f.debug_struct("AuthorityState")
             .field("next", &self.next.is_some())
             .field("before", &self.before.is_some())
             .finish_non_exhaustive()
     }
 }
 
-fn make(id: &JurisdictionId, domain: &str, now: Timestamp, lives: Lives) -> Result<(String, String), IdentityError> {
-    let made = Authority::new(id.clone(), domain, Validity::lasting(now, lives.authority))?;
+fn make(
+    id: &JurisdictionId,
+    domain: &str,
+    now: Timestamp,
+    lifetimes: Lifetimes,
+) -> Result<(String, String), IdentityError> {
+    let made = Authority::new(id.clone(), domain, Validity::lasting(now, lifetimes.authority))?;
     Ok((made.certificate_pem().to_owned(), made.key_pem()))
 }
 
-/// When it was made: certificates begin five minutes early, for clocks that are a little behind.
+/// Returns the time at which a certificate was made: it is valid from five minutes earlier, for clocks that are behind.
 pub(super) fn begun(validity: &Validity) -> Timestamp {
     after(validity.not_before, Duration::from_mins(5))
 }
 
-/// How long it holds from then on.
+/// Returns how long a certificate is valid from then on.
 pub(super) fn life(validity: &Validity) -> Duration {
     Duration::try_from(validity.not_after.duration_since(begun(validity))).unwrap_or_default()
 }
@@ -165,7 +170,8 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
-    const LIVES: Lives = Lives { authority: Duration::from_hours(360 * 24), leaf: Duration::from_hours(24) };
+    const LIFETIMES: Lifetimes =
+        Lifetimes { authority: Duration::from_hours(360 * 24), leaf: Duration::from_hours(24) };
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -175,36 +181,36 @@ mod tests {
         "HK".parse().unwrap()
     }
 
-    /// What it is at a time, step by step as an operator takes them, and how many certificates are trusted then.
-    fn turned(kept: &Kept, second: i64) -> Option<Kept> {
-        kept.turned(&hk(), "gba.example", at(second), LIVES, None).unwrap()
+    /// The next state at a time, without a request.
+    fn advanced(kept: &AuthorityState, second: i64) -> Option<AuthorityState> {
+        kept.advanced(&hk(), "gba.example", at(second), LIFETIMES, None).unwrap()
     }
 
-    /// The same, with a wish for a new one.
-    fn asked(kept: &Kept, second: i64, asked: &str) -> Option<Kept> {
-        kept.turned(&hk(), "gba.example", at(second), LIVES, Some(asked)).unwrap()
+    /// The next state at a time, with a request.
+    fn requested(kept: &AuthorityState, second: i64, requested: &str) -> Option<AuthorityState> {
+        kept.advanced(&hk(), "gba.example", at(second), LIFETIMES, Some(requested)).unwrap()
     }
 
-    fn first() -> Kept {
-        Kept::new(&hk(), "gba.example", at(0), LIVES, None).unwrap()
+    fn first() -> AuthorityState {
+        AuthorityState::new(&hk(), "gba.example", at(0), LIFETIMES, None).unwrap()
     }
 
     #[test]
     fn the_next_authority_is_trusted_before_it_signs_and_the_old_one_after() {
-        let count = |kept: &Kept| kept.trusted().matches("BEGIN CERTIFICATE").count();
+        let count = |kept: &AuthorityState| kept.trusted().matches("BEGIN CERTIFICATE").count();
         let first = first();
-        assert_eq!((count(&first), turned(&first, 240 * DAY - 1)), (1, None));
+        assert_eq!((count(&first), advanced(&first, 240 * DAY - 1)), (1, None));
 
-        let begun = turned(&first, 240 * DAY).unwrap();
+        let begun = advanced(&first, 240 * DAY).unwrap();
         assert_eq!((count(&begun), &begun.signs), (2, &first.signs), "trusted, but the old one signs");
-        assert_eq!(turned(&begun, 241 * DAY - 1), None);
+        assert_eq!(advanced(&begun, 241 * DAY - 1), None);
 
-        let signs = turned(&begun, 241 * DAY).unwrap();
+        let signs = advanced(&begun, 241 * DAY).unwrap();
         assert_eq!((count(&signs), Some(&signs.signs)), (2, begun.next.as_ref()));
         assert!(signs.trusted().contains(first.signs.0.trim_end()), "leaves of the old one are out there");
-        assert_eq!(turned(&signs, 242 * DAY - 1), None);
+        assert_eq!(advanced(&signs, 242 * DAY - 1), None);
 
-        let alone = turned(&signs, 242 * DAY).unwrap();
+        let alone = advanced(&signs, 242 * DAY).unwrap();
         assert_eq!((count(&alone), &alone.signs), (1, &signs.signs));
         assert!(!format!("{alone:?}").contains("BEGIN"), "no key is ever printed");
     }
@@ -213,38 +219,38 @@ mod tests {
     fn an_operator_that_slept_takes_the_steps_one_by_one() {
         let first = first();
         let late = 300 * DAY;
-        let begun = turned(&first, late).unwrap();
+        let begun = advanced(&first, late).unwrap();
         assert!(begun.next.is_some());
-        assert_eq!(turned(&begun, late), None, "peers hear of it first");
+        assert_eq!(advanced(&begun, late), None, "peers hear of it first");
     }
 
     #[test]
     fn a_new_authority_is_made_for_the_asking_and_once_for_each_wish() {
         let first = first();
-        let begun = asked(&first, 10, "a").unwrap();
+        let begun = requested(&first, 10, "a").unwrap();
         assert_eq!((&begun.signs, begun.next.is_some()), (&first.signs, true), "trusted first, as ever");
-        assert_eq!(asked(&begun, 10 + DAY - 1, "a"), None);
-        let signs = asked(&begun, 10 + DAY, "a").unwrap();
-        let alone = asked(&signs, 10 + 2 * DAY, "a").unwrap();
-        assert_eq!((&alone.signs.0, asked(&alone, 10 + 2 * DAY, "a")), (&signs.signs.0, None), "it was met");
-        assert_eq!(turned(&alone, 10 + 2 * DAY), None, "a wish that is taken back asks for nothing");
-        assert!(asked(&alone, 10 + 2 * DAY, "b").unwrap().next.is_some());
+        assert_eq!(requested(&begun, 10 + DAY - 1, "a"), None);
+        let signs = requested(&begun, 10 + DAY, "a").unwrap();
+        let alone = requested(&signs, 10 + 2 * DAY, "a").unwrap();
+        assert_eq!((&alone.signs.0, requested(&alone, 10 + 2 * DAY, "a")), (&signs.signs.0, None), "it was met");
+        assert_eq!(advanced(&alone, 10 + 2 * DAY), None, "a wish that is taken back asks for nothing");
+        assert!(requested(&alone, 10 + 2 * DAY, "b").unwrap().next.is_some());
 
-        // A wish during a roll does not disturb it; another roll follows.
-        assert_eq!((asked(&begun, 11, "b"), asked(&signs, 11 + DAY, "b")), (None, None));
-        let again = asked(&asked(&signs, 10 + 2 * DAY, "b").unwrap(), 10 + 2 * DAY, "b").unwrap();
-        assert_eq!(again.asked.as_deref(), Some("b"));
+        // A request during a rotation does not disturb it; another rotation follows.
+        assert_eq!((requested(&begun, 11, "b"), requested(&signs, 11 + DAY, "b")), (None, None));
+        let again = requested(&requested(&signs, 10 + 2 * DAY, "b").unwrap(), 10 + 2 * DAY, "b").unwrap();
+        assert_eq!(again.requested.as_deref(), Some("b"));
 
-        let made = Kept::new(&hk(), "gba.example", at(0), LIVES, Some("a")).unwrap();
-        assert_eq!(asked(&made, 10, "a"), None, "it could not be newer");
+        let made = AuthorityState::new(&hk(), "gba.example", at(0), LIFETIMES, Some("a")).unwrap();
+        assert_eq!(requested(&made, 10, "a"), None, "it could not be newer");
     }
 
     #[test]
     fn what_cannot_be_read_is_an_error_and_not_a_new_authority() {
-        let broken = Kept { signs: ("x".to_owned(), "y".to_owned()), ..first() };
-        assert!(broken.turned(&hk(), "gba.example", at(0), LIVES, None).is_err());
+        let broken = AuthorityState { signs: ("x".to_owned(), "y".to_owned()), ..first() };
+        assert!(broken.advanced(&hk(), "gba.example", at(0), LIFETIMES, None).is_err());
         assert!(broken.signing(&hk(), "gba.example").is_err());
-        let other = Kept::new(&"MO".parse().unwrap(), "gba.example", at(0), LIVES, None).unwrap();
+        let other = AuthorityState::new(&"MO".parse().unwrap(), "gba.example", at(0), LIFETIMES, None).unwrap();
         assert!(other.signing(&hk(), "gba.example").is_err(), "another jurisdiction's");
     }
 }

@@ -1,4 +1,4 @@
-//! The certificates of a node and of its gateway, and when they are to be issued anew.
+//! Certificates of a node and of its gateway, and when they are issued again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use wanqu_identity::{Authority, GatewayIdentity, IdentityError, NodeIdentity, Va
 
 use super::authority::{after, begun, life};
 
-/// The certificates of a node and of its gateway, with their keys.
+/// Certificates of a node and of its gateway, with their keys.
 pub struct Leaf {
     node: NodeIdentity,
     gateway: GatewayIdentity,
@@ -17,17 +17,17 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// New ones, for new keys.
+    /// New certificates for new keys.
     ///
     /// # Errors
-    /// When none can be issued.
+    /// If none can be issued.
     pub fn issue(authority: &Authority, now: Timestamp, life: Duration) -> Result<Self, IdentityError> {
         let validity = Validity::lasting(now, life);
         let (node, gateway) = (authority.issue_node(validity)?, authority.issue_gateway(validity)?);
         Ok(Self { node, gateway, node_validity: validity, gateway_validity: validity })
     }
 
-    /// Those that are kept; nothing if they cannot be read, or do not belong together.
+    /// Reads the texts of a Secret; returns none if they are no certificates and keys that belong together.
     #[must_use]
     pub fn read(texts: &BTreeMap<String, String>, trust_domain: &str) -> Option<Self> {
         let text = |key: &str| texts.get(key).map(String::as_str);
@@ -38,7 +38,7 @@ impl Leaf {
         Some(Self { node, gateway, node_validity, gateway_validity })
     }
 
-    /// What is kept in a Secret.
+    /// Returns the texts for a Secret.
     #[must_use]
     pub fn texts(&self) -> BTreeMap<String, String> {
         let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
@@ -50,8 +50,8 @@ impl Leaf {
         ])
     }
 
-    /// Whether they may stay: this authority signed both, and neither is in the last third of its life, nor would live
-    /// longer than certificates are to live now.
+    /// Returns true if they can stay: this authority signed both, neither is in the last third of its life, and neither
+    /// lives longer than certificates are to live now.
     #[must_use]
     pub fn holds(&self, authority: &Authority, now: Timestamp, longest: Duration) -> bool {
         let signed = |pem: &str| authority.signed(pem).unwrap_or(false);
@@ -62,14 +62,14 @@ impl Leaf {
             && now < self.renewal()
     }
 
-    /// When they are to be renewed: at two thirds of their life.
+    /// Returns the time of renewal: two thirds of their life.
     #[must_use]
     pub fn renewal(&self) -> Timestamp {
         let at = |validity: &Validity| after(begun(validity), life(validity) * 2 / 3);
         at(&self.node_validity).min(at(&self.gateway_validity))
     }
 
-    /// Until when both hold.
+    /// Returns the time at which the first of them expires.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
         self.node_validity.not_after.min(self.gateway_validity.not_after)

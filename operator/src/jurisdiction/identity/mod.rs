@@ -1,7 +1,7 @@
 //! A jurisdiction's authority and the certificates of its node: made, kept in Secrets, renewed before they end.
 //!
-//! The decisions are pure and know no clock of their own: [`authority`] says what becomes of an authority as time goes on,
-//! [`leaf`] when a node's certificates are to be issued anew. This file acts on them. Keys are in Secrets, and nowhere else.
+//! The decisions are pure and are given the time: [`authority`] decides on the rotation of an authority, [`leaf`] on
+//! when a node's certificates are issued again. This file acts on them. Keys are in Secrets, and nowhere else.
 
 pub mod authority;
 pub mod leaf;
@@ -13,30 +13,30 @@ use kube::{Api, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 use wanqu_identity::Authority;
 
-use super::dereference::{Inputs, Place};
+use super::dereference::{Inputs, Target};
 use super::{Problem, home};
-use crate::framework::apply::{Applier, Built, called};
+use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Context, Error, Result, labels};
 use crate::names;
-use authority::{Kept, Lives};
+use authority::{AuthorityState, Lifetimes};
 use leaf::Leaf;
 use secrets::Owned;
 
-/// The identity of a node, as it is kept.
+/// State of a node's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Until when its certificates hold.
+    /// The time at which its certificates expire.
     pub not_after: Timestamp,
-    /// When something is to be renewed next.
+    /// The time of the next renewal or rotation.
     pub due: Timestamp,
-    /// Whether the authority is the user's own.
+    /// True if the authority is the user's own.
     pub users_own: bool,
-    /// How far its authority is rolled, if it is.
-    pub rolled: Option<&'static str>,
+    /// The state of the rotation of its authority, if there is one.
+    pub rotation: Option<&'static str>,
 }
 
-/// Sees to it that a jurisdiction has an authority that others trust, and its node certificates that hold.
+/// Makes or renews a jurisdiction's authority and its node's certificates, as needed.
 pub(super) async fn ensure(
     context: &Context,
     jurisdiction: &Jurisdiction,
@@ -45,7 +45,7 @@ pub(super) async fn ensure(
     let federation = &inputs.federation;
     let owned = Owned { jurisdiction, federation };
     let users_own = jurisdiction.spec.authority_secret.is_some();
-    let (kept, turn) = if users_own {
+    let (kept, change) = if users_own {
         match users_authority(context, jurisdiction).await? {
             Ok(kept) => (kept, Timestamp::MAX),
             Err(problem) => return Ok(Err(problem)),
@@ -57,65 +57,72 @@ pub(super) async fn ensure(
         Ok(authority) => authority,
         Err(error) if users_own => return Ok(Err(wrong(jurisdiction, &error.to_string()))),
         Err(error) => {
-            let object = called::<Secret>(authority_namespace(jurisdiction, inputs), &names::authority(&owned.name()));
+            let object =
+                display_name::<Secret>(authority_namespace(jurisdiction, inputs), &names::authority(&owned.name()));
             return Err(Error::Unreadable { object, problem: error.to_string() });
         }
     };
-    // First the trust, then what rests on it: nobody is to meet a certificate that they cannot check.
+    // Trust is written before the certificates that rest on it: no peer may meet one that it cannot verify.
     let at_home = Applier::here(&context.client, &context.children, jurisdiction);
     at_home.apply(Built::new(owned.trust(&names::trust(&owned.name()), &kept.trusted()))).await?;
     let leaf = node_leaf(context, &owned, inputs, &authority).await?;
-    Ok(Ok(Identity { not_after: leaf.not_after(), due: leaf.renewal().min(turn), users_own, rolled: kept.rolled() }))
+    Ok(Ok(Identity {
+        not_after: leaf.not_after(),
+        due: leaf.renewal().min(change),
+        users_own,
+        rotation: kept.rotation(),
+    }))
 }
 
-/// Where an authority is kept. That of a node in another cluster stays at home: nobody there needs its key.
+/// Returns the namespace of the authority's Secret. For a node in another cluster it is here: nobody there needs its
+/// key.
 fn authority_namespace<'a>(jurisdiction: &'a Jurisdiction, inputs: &'a Inputs) -> &'a str {
-    match &inputs.place {
-        Place::Here { namespace } => namespace,
-        Place::There { .. } | Place::Elsewhere => jurisdiction.metadata.namespace.as_deref().unwrap_or_default(),
+    match &inputs.target {
+        Target::Here { namespace } => namespace,
+        Target::Remote { .. } | Target::External => jurisdiction.metadata.namespace.as_deref().unwrap_or_default(),
     }
 }
 
-/// The authority that the operator made, or makes, and when it changes next.
-async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) -> Result<(Kept, Timestamp)> {
+/// Returns the authority that the operator made, or makes, and the time of its next change.
+async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) -> Result<(AuthorityState, Timestamp)> {
     let (namespace, name) = (authority_namespace(owned.jurisdiction, inputs), names::authority(&owned.name()));
     let applier = Applier::here(&context.client, &context.children, owned.jurisdiction);
-    let lives = Lives { authority: context.settings.authority_life(), leaf: context.settings.leaf_life() };
+    let lifetimes = Lifetimes { authority: context.settings.authority_life(), leaf: context.settings.leaf_life() };
     let asked = owned.jurisdiction.annotations().get(labels::ROLL).map(String::as_str);
-    let decide = |secret: Option<&Secret>| -> Result<(Kept, bool)> {
+    let decide = |secret: Option<&Secret>| -> Result<(AuthorityState, bool)> {
         let id = &owned.jurisdiction.spec.id;
         let now = context.clock.now();
         let Some(secret) = secret else {
-            let made = Kept::new(id, &owned.federation.trust_domain, now, lives, asked)?;
+            let made = AuthorityState::new(id, &owned.federation.trust_domain, now, lifetimes, asked)?;
             return Ok((made, true));
         };
         let unreadable = |problem: &str| Error::Unreadable {
-            object: called::<Secret>(namespace, &name),
+            object: display_name::<Secret>(namespace, &name),
             problem: problem.to_owned(),
         };
         let kept = secrets::kept(secret).map_err(unreadable)?;
-        let turned = kept
-            .turned(id, &owned.federation.trust_domain, now, lives, asked)
+        let advanced = kept
+            .advanced(id, &owned.federation.trust_domain, now, lifetimes, asked)
             .map_err(|error| unreadable(&error.to_string()))?;
-        Ok(turned.map_or((kept, false), |turned| (turned, true)))
+        Ok(advanced.map_or((kept, false), |advanced| (advanced, true)))
     };
     let (mut kept, mut changed) = decide(applier.get::<Secret>(namespace, &name).await?.as_ref())?;
     if changed {
-        // Only what lives decides that a key is made: the store may not have seen the last one yet.
+        // Only the API server's state may lead to a new key: the store may not have the last one yet.
         let live = applier.live::<Secret>(namespace, &name).await?;
         (kept, changed) = decide(live.as_ref())?;
     }
     if changed {
-        let what = kept.rolled().unwrap_or("its authority stands alone");
-        applier.apply(Built::new(owned.authority(namespace, &kept, &inputs.place))).await?;
+        let what = kept.rotation().unwrap_or("its authority stands alone");
+        applier.apply(Built::new(owned.authority(namespace, &kept, &inputs.target))).await?;
         context.events.normal(owned.jurisdiction, "RenewAuthority", "AuthorityChanged", what.to_owned()).await;
     }
-    let due = kept.due(lives, asked)?;
+    let due = kept.due(lifetimes, asked)?;
     Ok((kept, due))
 }
 
-/// The authority in the user's own Secret.
-async fn users_authority(context: &Context, jurisdiction: &Jurisdiction) -> Result<Result<Kept, Problem>> {
+/// Returns the authority in the user's own Secret.
+async fn users_authority(context: &Context, jurisdiction: &Jurisdiction) -> Result<Result<AuthorityState, Problem>> {
     let Some(reference) = &jurisdiction.spec.authority_secret else {
         return Ok(Err(wrong(jurisdiction, "it names no Secret")));
     };
@@ -139,10 +146,10 @@ fn wrong(jurisdiction: &Jurisdiction, problem: &str) -> Problem {
     }
 }
 
-/// The node's certificates: those that are kept, or new ones.
+/// Returns the node's certificates: those in its Secret if they can stay, or new ones.
 async fn node_leaf(context: &Context, owned: &Owned<'_>, inputs: &Inputs, authority: &Authority) -> Result<Leaf> {
-    let (namespace, name) = (inputs.place.namespace(), names::identity(&owned.name()));
-    let applier = applier(context, owned.jurisdiction, &inputs.place);
+    let (namespace, name) = (inputs.target.namespace(), names::identity(&owned.name()));
+    let applier = applier(context, owned.jurisdiction, &inputs.target);
     let trust_domain = &owned.federation.trust_domain;
     let good = |secret: Option<Secret>| {
         let leaf = Leaf::read(&secrets::texts(&secret?), trust_domain)?;
@@ -155,17 +162,17 @@ async fn node_leaf(context: &Context, owned: &Owned<'_>, inputs: &Inputs, author
         return Ok(leaf);
     }
     let leaf = Leaf::issue(authority, context.clock.now(), context.settings.leaf_life())?;
-    applier.apply(Built::new(owned.identity(namespace, &leaf, &inputs.place))).await?;
+    applier.apply(Built::new(owned.identity(namespace, &leaf, &inputs.target))).await?;
     let note = format!("the node's certificates hold until {}", leaf.not_after());
     context.events.normal(owned.jurisdiction, "IssueCertificates", "CertificatesIssued", note).await;
     Ok(leaf)
 }
 
-/// Writes where the node is placed.
-pub(super) fn applier<'a>(context: &'a Context, jurisdiction: &Jurisdiction, place: &Place) -> Applier<'a> {
-    match place {
-        Place::There { client: Some(client), .. } => Applier::there(client.clone(), jurisdiction),
-        Place::There { client: None, .. } | Place::Here { .. } | Place::Elsewhere => {
+/// Returns the writer for the cluster of the node.
+pub(super) fn applier<'a>(context: &'a Context, jurisdiction: &Jurisdiction, target: &Target) -> Applier<'a> {
+    match target {
+        Target::Remote { client: Some(client), .. } => Applier::there(client.clone(), jurisdiction),
+        Target::Remote { client: None, .. } | Target::Here { .. } | Target::External => {
             Applier::here(&context.client, &context.children, jurisdiction)
         }
     }

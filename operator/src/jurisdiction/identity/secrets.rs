@@ -1,4 +1,4 @@
-//! Authorities and certificates as they lie in Secrets.
+//! Authorities and certificates as Secrets hold them.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +8,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::super::dereference::{FederationRef, Place};
-use super::authority::Kept;
+use super::super::dereference::{FederationRef, Target};
+use super::authority::AuthorityState;
 use super::leaf::Leaf;
 use crate::framework::labels;
 use crate::names;
 
-/// What belongs to a jurisdiction of a federation.
+/// Builder of the objects of a jurisdiction's identity.
 pub(super) struct Owned<'a> {
     pub(super) jurisdiction: &'a Jurisdiction,
     pub(super) federation: &'a FederationRef,
 }
 
 impl Owned<'_> {
-    /// The Secret of its authority.
-    pub(super) fn authority(&self, namespace: &str, kept: &Kept, place: &Place) -> Secret {
+    /// Returns the Secret of the authority.
+    pub(super) fn authority(&self, namespace: &str, kept: &AuthorityState, target: &Target) -> Secret {
         let mut texts =
             BTreeMap::from([("ca.pem".to_owned(), kept.signs.0.clone()), ("ca.key".to_owned(), kept.signs.1.clone())]);
         if let Some((pem, key)) = &kept.next {
@@ -31,24 +31,24 @@ impl Owned<'_> {
         if let Some((pem, since)) = &kept.before {
             texts.extend([("before.pem".to_owned(), pem.clone()), ("before.since".to_owned(), since.to_string())]);
         }
-        texts.extend(kept.asked.clone().map(|asked| ("asked".to_owned(), asked)));
-        let metadata = match place {
-            Place::Here { .. } => self.placed(&names::authority(&self.jurisdiction.name_any()), namespace),
-            Place::There { .. } | Place::Elsewhere => self.at_home(&names::authority(&self.jurisdiction.name_any())),
+        texts.extend(kept.requested.clone().map(|requested| ("asked".to_owned(), requested)));
+        let metadata = match target {
+            Target::Here { .. } => self.placed(&names::authority(&self.jurisdiction.name_any()), namespace),
+            Target::Remote { .. } | Target::External => self.at_home(&names::authority(&self.jurisdiction.name_any())),
         };
         Secret { metadata, data: Some(bytes(texts)), ..Secret::default() }
     }
 
-    /// The Secret of its node's certificates.
-    pub(super) fn identity(&self, namespace: &str, leaf: &Leaf, place: &Place) -> Secret {
+    /// Returns the Secret of the node's certificates.
+    pub(super) fn identity(&self, namespace: &str, leaf: &Leaf, target: &Target) -> Secret {
         let mut metadata = self.placed(&names::identity(&self.jurisdiction.name_any()), namespace);
-        if matches!(place, Place::There { .. }) {
+        if matches!(target, Target::Remote { .. }) {
             metadata.owner_references = None;
         }
         Secret { metadata, data: Some(bytes(leaf.texts())), ..Secret::default() }
     }
 
-    /// The metadata of an object in the namespace of the resource.
+    /// Returns the metadata of an object in the namespace of the resource.
     pub(super) fn at_home(&self, name: &str) -> ObjectMeta {
         self.placed(name, &self.jurisdiction.namespace().unwrap_or_default())
     }
@@ -65,8 +65,8 @@ impl Owned<'_> {
     }
 }
 
-/// The authority in the operator's own Secret; on an error, what is wrong.
-pub(super) fn kept(secret: &Secret) -> Result<Kept, &'static str> {
+/// Reads the authority in the operator's own Secret; an error says what is wrong with it.
+pub(super) fn kept(secret: &Secret) -> Result<AuthorityState, &'static str> {
     let mut texts = texts(secret);
     let signs = pair(&mut texts, "ca").ok_or("ca.pem or ca.key is missing or is not text")?;
     let next = pair(&mut texts, "next");
@@ -74,21 +74,21 @@ pub(super) fn kept(secret: &Secret) -> Result<Kept, &'static str> {
         let since = texts.remove("before.since").and_then(|text| text.parse().ok());
         since.map(|since| (pem, since)).ok_or("before.since is missing or is not a time")
     });
-    Ok(Kept { signs, next, before: before.transpose()?, asked: texts.remove("asked") })
+    Ok(AuthorityState { signs, next, before: before.transpose()?, requested: texts.remove("asked") })
 }
 
-/// The authority in a user's Secret; on an error, what is wrong. Of several certificates the first one signs, and all are
-/// trusted.
-pub(super) fn users(secret: &Secret) -> Result<Kept, &'static str> {
+/// Reads the authority in a user's Secret; an error says what is wrong with it. Of several certificates the first
+/// signs, and all are trusted.
+pub(super) fn users(secret: &Secret) -> Result<AuthorityState, &'static str> {
     let signs = pair(&mut texts(secret), "ca").ok_or("it has no ca.pem or no ca.key")?;
-    Ok(Kept { signs, next: None, before: None, asked: None })
+    Ok(AuthorityState { signs, next: None, before: None, requested: None })
 }
 
 fn pair(texts: &mut BTreeMap<String, String>, name: &str) -> Option<(String, String)> {
     Some((texts.remove(&format!("{name}.pem"))?, texts.remove(&format!("{name}.key"))?))
 }
 
-/// What of a Secret is text.
+/// Returns the entries of a Secret that are text.
 pub(super) fn texts(secret: &Secret) -> BTreeMap<String, String> {
     let data = secret.data.iter().flatten();
     data.filter_map(|(key, value)| Some((key.clone(), String::from_utf8(value.0.clone()).ok()?))).collect()

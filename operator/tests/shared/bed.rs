@@ -1,4 +1,4 @@
-//! A control plane with the definitions, an operator that works on it, and short ways to look and to change.
+//! A control plane with the definitions, operators that work on it, and short ways to read and to change objects.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,14 +17,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wanqu_operator::Settings;
 use wanqu_operator::framework::Clock;
-use wanqu_testbed::{ControlPlane, Login, Mark, Request, crds, until};
+use wanqu_testbed::{ControlPlane, Login, Mark, Request, crds};
+use wanqu_testing::until;
 
 /// The longest that anything may take on a machine that is busy.
-const WITHIN: Duration = Duration::from_mins(1);
-/// The user that the operator is.
+pub const WITHIN: Duration = Duration::from_secs(90);
+/// The user name of the operator.
 pub const OPERATOR: &str = "the-operator";
 
-/// A control plane with the definitions and the namespaces of the examples.
+/// A control plane with the definitions.
 pub struct Bed {
     pub plane: ControlPlane,
     pub client: Client,
@@ -54,17 +55,23 @@ impl Drop for Running {
 }
 
 impl Bed {
+    /// A control plane with the definitions and the namespaces of the examples.
     pub async fn start() -> Self {
+        let bed = Self::empty().await;
+        for namespace in ["gba", "gba-shenzhen", "gba-hongkong", "gba-macau"] {
+            bed.namespace(namespace).await;
+        }
+        bed
+    }
+
+    /// A control plane with the definitions and no namespace of its own.
+    pub async fn empty() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plane = ControlPlane::start().await.unwrap();
         let client = plane.client().await.unwrap();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/yaml");
         crds::install(&client, &folder).await.unwrap();
-        let bed = Self { plane, client, clock: Arc::default() };
-        for namespace in ["gba", "gba-shenzhen", "gba-hongkong", "gba-macau"] {
-            bed.namespace(namespace).await;
-        }
-        bed
+        Self { plane, client, clock: Arc::default() }
     }
 
     pub async fn namespace(&self, name: &str) {
@@ -73,7 +80,7 @@ impl Bed {
         Api::all(self.client.clone()).create(&PostParams::default(), &object).await.unwrap();
     }
 
-    /// Who the operator is.
+    /// The login of the operator, with all rights.
     pub fn login(&self) -> Login {
         self.plane.user(OPERATOR, Some("system:masters")).unwrap()
     }
@@ -107,7 +114,7 @@ impl Bed {
         Running { stop: Some(stop), task }
     }
 
-    /// Turns the operator's clock on. What it was to do by then, it does when it next looks.
+    /// Sets the operator's clock forward. What is due by then is done at the next reconciliation.
     pub fn later(&self, seconds: i64) {
         self.clock.fetch_add(seconds, Ordering::Relaxed);
     }
@@ -120,6 +127,7 @@ impl Bed {
             "PodDisruptionBudget" => ("policy", "v1"),
             "Event" => ("events.k8s.io", "v1"),
             "Lease" => ("coordination.k8s.io", "v1"),
+            "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
             "ConfigMap" | "Secret" | "Service" | "ServiceAccount" | "Pod" => ("", "v1"),
             _ => ("wanqu.dev", "v1alpha1"),
         };
@@ -181,24 +189,22 @@ impl Bed {
         object.map(|object| serde_json::to_value(object).unwrap())
     }
 
-    /// Waits until an object is there and as `look` wants it, and returns what `look` makes of it.
+    /// Waits until `look` finds in an object what it looks for, and returns that.
     pub async fn until<T>(&self, kind: &str, namespace: &str, name: &str, look: impl Fn(&Value) -> Option<T>) -> T {
         until(&format!("{kind} {namespace}/{name} being as expected"), WITHIN, async || {
             let object = self.get(kind, namespace, name).await;
             let seen = object.as_ref().and_then(&look);
-            Ok(seen.ok_or_else(|| serde_json::to_string_pretty(&object.map(|o| o["status"].clone())).unwrap()))
+            seen.ok_or_else(|| serde_json::to_string_pretty(&object.map(|o| o["status"].clone())).unwrap())
         })
         .await
-        .unwrap()
     }
 
     pub async fn until_gone(&self, kind: &str, namespace: &str, name: &str) {
         until(&format!("{kind} {namespace}/{name} being gone"), WITHIN, async || {
             let object = self.get(kind, namespace, name).await;
-            Ok(object.map_or(Ok(()), |object| Err(object["metadata"].to_string())))
+            object.map_or(Ok(()), |object| Err(object["metadata"].to_string()))
         })
-        .await
-        .unwrap();
+        .await;
     }
 
     pub async fn until_there(&self, kind: &str, namespace: &str, name: &str) -> Value {
@@ -240,7 +246,7 @@ impl Bed {
         .await;
     }
 
-    /// Says of a workload what its controller would say once all copies run.
+    /// Sets the status of a workload as its controller does once all copies run.
     pub async fn run_workload(&self, namespace: &str, name: &str) {
         let set = self.until_there("StatefulSet", namespace, name).await;
         let replicas = &set["spec"]["replicas"];
@@ -261,7 +267,7 @@ impl Bed {
         }
     }
 
-    /// What the operator wrote since then, but for its lease and events.
+    /// Returns what the operator wrote since then, without its lease and events.
     pub fn writes_since(&self, mark: Mark) -> Vec<Request> {
         let mut writes = self.plane.audit().writes_by(OPERATOR, mark).unwrap();
         writes.retain(|request| !matches!(request.resource(), "leases" | "events"));
@@ -287,7 +293,7 @@ pub fn condition<'a>(object: &'a Value, of: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == of)
 }
 
-/// What of a Secret or `ConfigMap` is text.
+/// Returns the texts of a Secret or `ConfigMap`.
 pub fn texts(object: &Value) -> BTreeMap<String, String> {
     use base64::Engine;
     let data = object["data"].as_object().cloned().unwrap_or_default();
