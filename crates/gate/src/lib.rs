@@ -104,11 +104,11 @@ async fn gated(
     let fetched = FetchedBytes::default();
     for _ in 0..ATTEMPTS {
         let run = engine.start(deadline)?;
-        // What was fetched for an attempt that comes to nothing has crossed all the same.
-        fetched.include(&run.fetched_bytes());
         let before = run.fingerprint(plan).await?;
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
+        // What was fetched for an attempt that comes to nothing has crossed all the same.
+        fetched.include(&run.fetched_bytes());
         if run.fingerprint(plan).await? != before {
             // The result may be of two states of the source; not even its failure is told.
             continue;
