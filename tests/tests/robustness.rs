@@ -154,20 +154,16 @@ async fn an_owner_that_is_missing() {
     assert!(answered.summary.may_lack);
 }
 
-/// The entries of this kind in an owner's audit log, as soon as there is one.
-async fn entries(federation: &Federation, owner: &str, kind: fn(&Entry) -> bool) -> Vec<Entry> {
-    let found = async {
-        loop {
-            // The last entry may be being written just now.
-            let log = audit::read(federation.local.audit(&jid(owner)).unwrap(), &Filter::default()).unwrap_or_default();
-            let found: Vec<Entry> = log.into_iter().map(|record| record.entry).filter(kind).collect();
-            if !found.is_empty() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_mins(1), found).await.expect("there is no such entry")
+/// Waits until an owner's audit log has at least this many entries of a kind, and returns them all.
+async fn entries(federation: &Federation, owner: &str, least: usize, kind: fn(&Entry) -> bool) -> Vec<Entry> {
+    let folder = federation.local.audit(&jid(owner)).unwrap();
+    let enough = until("entries of the audit log", Duration::from_mins(1), async || {
+        // The last entry may be being written just now.
+        let log = audit::read(&[folder], &Filter::default()).unwrap_or_default();
+        let found: Vec<Entry> = log.into_iter().map(|record| record.entry).filter(kind).collect();
+        if found.len() < least { Err(found.len()) } else { Ok(found) }
+    });
+    enough.await
 }
 
 /// Under a rule of ten units for all but Macau, whose rule is one unit.
@@ -244,21 +240,19 @@ async fn a_connection_that_breaks_after_the_question_was_sent_makes_one_release(
     let sql = "SELECT count(*) AS n FROM macau.health.visits";
     federation.ask(HONG_KONG, sql).await.unwrap();
     let released = |entry: &Entry| matches!(entry, Entry::Released { .. });
-    assert_eq!(entries(&federation, MACAU, released).await.len(), 1);
+    assert_eq!(entries(&federation, MACAU, 1, released).await.len(), 1);
 
     relay.hold(true);
     let (client, question) = (federation.client(HONG_KONG).clone(), question(sql));
     let asking = tokio::spawn(async move { ask(&client, &question).await });
-    while entries(&federation, MACAU, released).await.len() < 2 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    entries(&federation, MACAU, 2, released).await;
     relay.break_connections();
     relay.hold(false);
     let refusal = asking.await.unwrap().unwrap_err();
     assert_eq!((refusal.code, &refusal.owner), (Code::OwnerUnavailable, &Some(jid(MACAU))));
     assert!(refusal.message.contains("it may have been answered"), "{refusal}");
     assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("audit log of MO")));
-    assert_eq!(entries(&federation, MACAU, released).await.len(), 2, "it was released once more");
+    assert_eq!(entries(&federation, MACAU, 2, released).await.len(), 2, "it was released once more");
     federation.ask(HONG_KONG, sql).await.unwrap();
 }
 
@@ -292,7 +286,7 @@ async fn an_owner_that_dies_while_it_works() {
     let mut answer = federation.client(HONG_KONG).ask(&question(&endless)).await.unwrap();
     let planned = answer.next().await.unwrap().unwrap();
     assert!(matches!(planned, Event::Progress(_)), "{planned:?}");
-    entries(&federation, MACAU, |entry| matches!(entry, Entry::PublicOpened { .. })).await;
+    entries(&federation, MACAU, 1, |entry| matches!(entry, Entry::PublicOpened { .. })).await;
     federation.local.kill(&jid(MACAU)).unwrap();
     let end = tokio::time::timeout(Duration::from_mins(1), async {
         while let Some(event) = answer.next().await {
