@@ -75,7 +75,7 @@ fn table(text: &str) -> String {
 
 fn markdown() -> String {
     let mut text = String::from(
-        "# `query-node`\n\nThis page is made from the program: `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`.\n",
+        "# `query-node`\n\nThis page is made from the program: `UPDATE_REFERENCE=1 cargo test -p wanqu-cli --lib reference`.\n",
     );
     let mut command = Settings::command();
     command.build();
@@ -92,7 +92,7 @@ fn the_reference_in_docs_is_what_the_program_says() {
         std::fs::write(path, &made).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p query-node --lib reference`");
+    assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p wanqu-cli --lib reference`");
     let metrics = made.lines().filter(|line| line.starts_with("| `wanqu_")).count();
     assert_eq!(metrics, 16, "every metric is in it");
 }

@@ -1,7 +1,6 @@
 //! Sends finished steps to a collector: OTLP over HTTP, as JSON (`POST …/v1/traces`).
 //!
-//! The few steps of a question need no more than this; the SDK that would do it brings an executor of its own. A
-//! collector that is away costs the node a warning and the steps, never a question.
+//! A collector that is away costs the node a warning and the steps, never a question.
 
 use std::io;
 use std::sync::OnceLock;
@@ -18,19 +17,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Kind, TraceContext};
 
-/// Steps that wait to be sent; further ones are lost.
+/// Most steps that wait to be sent; further ones are lost.
 const WAITING: usize = 4096;
 
-/// The most steps of one request.
+/// Most steps of one request.
 const BATCH: usize = 512;
 
-/// How long steps wait for company.
+/// Pause between two requests, in which further steps are gathered.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the collector may take.
+/// Longest time that the collector may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The process has one exporter, whatever runs in it.
+/// Queue of the process's one exporter.
 static EXPORTER: OnceLock<mpsc::Sender<Message>> = OnceLock::new();
 
 enum Message {
@@ -38,7 +37,7 @@ enum Message {
     Flush(oneshot::Sender<()>),
 }
 
-/// A step that has ended.
+/// Step that has ended.
 pub(super) struct Finished {
     pub name: &'static str,
     pub kind: Kind,
@@ -58,12 +57,12 @@ pub(super) fn send(step: impl FnOnce() -> Finished) {
     }
 }
 
-/// Why a text is not where traces can be sent.
+/// Error of a text that is no endpoint of a collector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("traces cannot be sent to {0}: the endpoint is http://HOST:PORT of a collector that takes OTLP over HTTP")]
 pub struct EndpointError(String);
 
-/// Where traces go.
+/// Collector that traces are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
     authority: String,
@@ -89,7 +88,7 @@ impl std::str::FromStr for Exporter {
 }
 
 impl Exporter {
-    /// From now on, this process's steps go there. Must be called within a runtime; a second call changes nothing.
+    /// Sends this process's steps there from now on. Must be called within a runtime; a second call changes nothing.
     pub fn start(self) {
         let (sender, receiver) = mpsc::channel(WAITING);
         if EXPORTER.set(sender).is_ok() {
@@ -158,7 +157,7 @@ impl Exporter {
     }
 }
 
-/// An `ExportTraceServiceRequest` as JSON.
+/// Returns an `ExportTraceServiceRequest` as JSON.
 fn request_body(steps: &[Finished]) -> String {
     let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
     let spans: Vec<Value> = steps
@@ -187,7 +186,7 @@ fn request_body(steps: &[Finished]) -> String {
     .to_string()
 }
 
-/// Nanoseconds since 1970, as a text: JSON has no 64-bit integers.
+/// Returns nanoseconds since 1970 as a text: JSON has no 64-bit integers.
 fn nanos(time: SystemTime) -> String {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
 }

@@ -5,16 +5,16 @@ use std::time::SystemTime;
 use super::TraceContext;
 use super::export::{self, Finished};
 
-/// Which side of a call a step is.
+/// Side of a call that a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Somebody is answered.
+    /// The side that answers.
     Server,
-    /// Somebody is asked.
+    /// The side that asks.
     Client,
 }
 
-/// One step. It ends when this is dropped.
+/// One step, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Step {
     name: &'static str,
@@ -34,20 +34,20 @@ impl Step {
         Self { name, kind, context, parent, began: SystemTime::now(), attributes: Vec::new(), failed: false }
     }
 
-    /// Says something of it. Only ids, members and codes may be said.
+    /// Adds an attribute. Only ids, members and codes may be told.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: &impl ToString) -> Self {
         self.attributes.push((key, value.to_string()));
         self
     }
 
-    /// It ended with this code.
+    /// Notes that the step failed with this code.
     pub fn failed(&mut self, code: &impl ToString) {
         self.failed = true;
         self.attributes.push(("wanqu.code", code.to_string()));
     }
 
-    /// Its place, for what happens below it.
+    /// Returns the step's position in its trace, for what happens below it.
     #[must_use]
     pub fn context(&self) -> TraceContext {
         self.context
