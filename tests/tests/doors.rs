@@ -192,7 +192,7 @@ async fn a_researcher_who_leaves_stops_every_owner() {
         let refusal = until(&what, WITHIN, async || {
             let entries = entries(&federation, owner);
             let refused = entries.iter().find_map(|entry| match entry {
-                Entry::Refused { asked, refusal } if asked.query_id == query_id => Some(refusal.clone()),
+                Entry::Refused { request, refusal } if request.query_id == query_id => Some(refusal.clone()),
                 _ => None,
             });
             refused.ok_or_else(|| format!("{entries:?}"))

@@ -27,6 +27,7 @@ use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
 use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_testing::until;
+use world::{World, query};
 
 /// A question that each jurisdiction has a part in.
 const BY_JURISDICTION: &str =

@@ -141,6 +141,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;
+    use crate::audit::AuditSettings;
     use crate::bundle_file;
     use crate::clock::SystemClock;
     use crate::daemon::tests::{hong_kong, until, write};
@@ -160,7 +161,7 @@ mod tests {
                 bundle: first,
                 identity: Arc::new(identity),
                 gateway: Arc::new(gateway),
-                audit: settings.audit.clone(),
+                audit: AuditSettings::in_folder(settings.audit.clone()),
                 results: None,
                 clock: Arc::new(SystemClock),
                 tap: None,

@@ -17,7 +17,6 @@ mod in_force;
 mod peers;
 mod services;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

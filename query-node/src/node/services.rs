@@ -1,6 +1,5 @@
 //! Services that answer behind a node's two doors, and the files that they keep.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::NodeError;

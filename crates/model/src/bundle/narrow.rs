@@ -70,7 +70,7 @@ fn narrow_member(member: &mut Member, after: Option<&Member>, own: bool) {
 mod tests {
     use super::super::tests::bundle;
     use super::*;
-    use crate::bundle::AgreementState;
+    use crate::bundle::{AgreementState, SourceKind};
 
     #[test]
     fn a_successor_that_says_the_same_narrows_nothing() {
@@ -100,7 +100,10 @@ mod tests {
         let stricter = narrowed(|b| b.slices[0].policy.min_units = 50);
         assert_eq!(tables(&stricter), "macau.health.visits hongkong.health.visits", "the table of all owners");
         assert!(stricter.common_tables.is_empty());
-        let elsewhere = narrowed(|b| b.sources[0].path = "elsewhere".to_owned());
+        let elsewhere = narrowed(|b| {
+            let SourceKind::Files(files) = &mut b.sources[0].kind;
+            files.path = "elsewhere".to_owned();
+        });
         assert_eq!(tables(&elsewhere), "macau.health.visits", "what is read from there");
     }
 

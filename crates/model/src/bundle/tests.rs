@@ -63,10 +63,12 @@ pub(super) fn bundle() -> NodeBundle {
         }],
         sources: vec![SourceSpec {
             table: "hongkong.health.visits".parse().unwrap(),
-            root: "/data".to_owned(),
-            path: "visits".to_owned(),
-            format: SourceFormat::Parquet,
-            bad_records: BadRecords::Reject,
+            kind: SourceKind::Files(FilesSpec {
+                root: "/data".to_owned(),
+                path: "visits".to_owned(),
+                format: SourceFormat::Parquet,
+                bad_records: BadRecords::Reject,
+            }),
             columns: Vec::new(),
             max_rows_per_unit: None,
         }],
