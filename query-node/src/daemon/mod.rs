@@ -32,7 +32,7 @@ use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
 use crate::supervisor::Progress;
 use crate::telemetry::{log_filter, tell_panics_by_place};
-use crate::trace::Exporter;
+use crate::trace::{Exporter, ExporterError};
 use files::IdentityFiles;
 use follow::{Followed, follow};
 use server::Bounds;
@@ -91,7 +91,9 @@ pub struct Settings {
     /// than the time after which the process is killed.
     #[arg(long, value_name = "SECONDS", env = "WANQU_DRAIN_SECONDS", default_value_t = 30)]
     pub drain_seconds: u32,
-    /// A collector that traces are sent to: OTLP over plain HTTP, `http://HOST:4318`. None are sent without it.
+    /// Collector that traces are sent to: OTLP over HTTP, `http://HOST:4318` or `https://HOST:4318`. None are sent without it.
+    /// Other variables of OpenTelemetry hold too: `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_EXPORTER_OTLP_CERTIFICATE` (the CAs that
+    /// may vouch for it, if not the machine's), `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, `OTEL_BSP_SCHEDULE_DELAY`.
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<Exporter>,
     /// Format of the log.
@@ -122,6 +124,8 @@ enum DaemonError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot be set up: {0}")]
     Setup(io::Error),
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[from] ExporterError),
     #[error(transparent)]
     Node(#[from] NodeError),
 }
@@ -150,8 +154,8 @@ pub fn main() -> ExitCode {
 async fn serve(settings: Settings) -> Result<(), DaemonError> {
     // Before anything else, so that an early signal is not lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(DaemonError::Setup)?;
-    if let Some(exporter) = settings.otlp_endpoint.clone() {
-        exporter.start();
+    if let Some(exporter) = &settings.otlp_endpoint {
+        exporter.start()?;
     }
     let mut file = BundleFile::new(settings.bundle.clone());
     let bundle = file.first()?;
@@ -196,7 +200,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     }
     stop.cancel();
     serving.await?;
-    Exporter::flush().await;
+    Exporter::shutdown().await;
     tracing::info!("ended");
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use opentelemetry::{SpanId, TraceId};
 use rand::Rng;
 
 /// Position in a trace. A step that begins there has it for its parent.
@@ -38,6 +39,11 @@ impl TraceContext {
     #[must_use]
     pub fn span_id(self) -> String {
         format!("{:016x}", self.span)
+    }
+
+    /// Returns both ids as OpenTelemetry has them.
+    pub(super) fn ids(self) -> (TraceId, SpanId) {
+        (self.trace.into(), self.span.into())
     }
 
     /// Returns true if whoever began the trace wants it kept.

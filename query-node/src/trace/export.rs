@@ -1,70 +1,88 @@
-//! Sends finished steps to a collector: OTLP over HTTP, as JSON (`POST …/v1/traces`).
+//! Sends finished steps to a collector with OpenTelemetry's SDK: OTLP over HTTP as protobuf, over TLS where the endpoint is
+//! `https`.
 //!
-//! A collector that is away costs the node a warning and the steps, never a question.
+//! [`Step`](super::Step) alone decides what may be told: each finished step becomes one span, and the SDK collects nothing
+//! by itself. It batches spans on a thread of its own, sends a batch again after a pause where that can help, and loses spans
+//! rather than hold up what they tell of. A collector that is away costs the node a warning and the spans, never a question.
 
 use std::io;
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
-use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use async_trait::async_trait;
+use hyper::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry_http::hyper::HyperClient;
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::resource::EnvResourceDetector;
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor};
+use parking_lot::Mutex;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::Handle;
 
-use super::{Kind, TraceContext};
-
-/// Most steps that wait to be sent; further ones are lost.
-const WAITING: usize = 4096;
-
-/// Most steps of one request.
-const BATCH: usize = 512;
-
-/// Pause between two requests, in which further steps are gathered.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Longest time that the collector may take.
+/// Longest time for one request, and for what is sent again after it.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Queue of the process's one exporter.
-static EXPORTER: OnceLock<mpsc::Sender<Message>> = OnceLock::new();
+/// File of the CAs that may vouch for the collector, as OpenTelemetry names it; the machine's CAs if it is not set.
+const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 
-enum Message {
-    Step(Finished),
-    Flush(oneshot::Sender<()>),
-}
+/// Processor of this process's spans: it has one, whatever runs in it.
+static PROCESSOR: OnceLock<BatchSpanProcessor> = OnceLock::new();
 
-/// Step that has ended.
-pub(super) struct Finished {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub context: TraceContext,
-    pub parent: Option<TraceContext>,
-    pub began: SystemTime,
-    pub ended: SystemTime,
-    pub attributes: Vec<(&'static str, String)>,
-    pub failed: bool,
-}
-
-/// Hands a step over, if there is an exporter and it is not behind.
-pub(super) fn send(step: impl FnOnce() -> Finished) {
-    if let Some(exporter) = EXPORTER.get() {
-        // A full queue loses the step: tracing must not hold up what it traces.
-        let _ = exporter.try_send(Message::Step(step()));
+/// Hands a span over, if there is a collector. A full queue loses it.
+pub(super) fn send(span: impl FnOnce() -> SpanData) {
+    if let Some(processor) = PROCESSOR.get() {
+        processor.on_end(span());
     }
+}
+
+/// Returns the name and version that every span carries.
+pub(super) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("query-node").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 /// Error of a text that is no endpoint of a collector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("traces cannot be sent to {0}: the endpoint is http://HOST:PORT of a collector that takes OTLP over HTTP")]
+#[error(
+    "traces cannot be sent to {0}: the endpoint is http://HOST:PORT or https://HOST:PORT of a collector for OTLP over HTTP"
+)]
 pub struct EndpointError(String);
 
-/// Collector that traces are sent to.
+/// Reason why traces cannot be sent at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ExporterError {
+    /// The file of CAs cannot be read, or holds none.
+    #[error("the certificates in {}, which {CERTIFICATE} names: {source}", .path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// A certificate in it is no CA's.
+    #[error("the TLS settings of the connection to the collector: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The machine's CAs cannot be read.
+    #[error("the machine's certificate authorities: {0}")]
+    Machine(io::Error),
+    /// A variable of OpenTelemetry has a value that cannot be used.
+    #[error(transparent)]
+    Settings(#[from] ExporterBuildError),
+}
+
+/// Collector that traces go to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exporter {
+    scheme: String,
     authority: String,
     path: String,
 }
@@ -75,12 +93,14 @@ impl std::str::FromStr for Exporter {
     fn from_str(endpoint: &str) -> Result<Self, Self::Err> {
         let wrong = || EndpointError(endpoint.to_owned());
         let uri: Uri = endpoint.parse().map_err(|_| wrong())?;
-        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+        let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme)).ok_or_else(wrong)?;
+        let authority = uri.authority().ok_or_else(wrong)?;
         if uri.query().is_some() || authority.as_str().contains('@') {
             return Err(wrong());
         }
         let port = authority.port_u16().unwrap_or(4318);
         Ok(Self {
+            scheme: scheme.to_owned(),
             authority: format!("{}:{port}", authority.host()),
             path: format!("{}/v1/traces", uri.path().trim_end_matches('/')),
         })
@@ -88,107 +108,146 @@ impl std::str::FromStr for Exporter {
 }
 
 impl Exporter {
-    /// Sends this process's steps there from now on. Must be called within a runtime; a second call changes nothing.
-    pub fn start(self) {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        if EXPORTER.set(sender).is_ok() {
-            tokio::spawn(self.run(receiver));
-        }
+    /// Sends this process's spans there from now on. Must be called within a runtime; a second call changes nothing.
+    ///
+    /// # Errors
+    /// The variables of OpenTelemetry cannot be used.
+    pub fn start(&self) -> Result<(), ExporterError> {
+        let mut processor = BatchSpanProcessor::builder(self.exporter(std::env::var_os(CERTIFICATE))?).build();
+        processor.set_resource(&resource());
+        // The first of two stays, and the second is dropped with its thread.
+        let _ = PROCESSOR.set(processor);
+        Ok(())
     }
 
-    /// Waits until what has ended by now is sent, but not for ever.
-    pub async fn flush() {
-        let Some(exporter) = EXPORTER.get() else { return };
-        let (done, sent) = oneshot::channel();
-        let flushed = async {
-            if exporter.send(Message::Flush(done)).await.is_ok() {
-                // An exporter that has ended answers nothing, and has nothing to send.
-                let _ = sent.await;
+    fn exporter(&self, certificates: Option<std::ffi::OsString>) -> Result<Reporting, ExporterError> {
+        let https = HttpsConnectorBuilder::new();
+        let connector = match certificates.filter(|path| !path.is_empty()) {
+            Some(path) => https.with_tls_config(trusting(&authorities(path.into())?)?),
+            None if self.scheme == "https" => {
+                https.with_provider_and_native_roots(provider()).map_err(ExporterError::Machine)?
             }
+            None => https.with_tls_config(trusting(&[])?),
         };
-        let _ = tokio::time::timeout(PATIENCE, flushed).await;
+        let connector = connector.https_or_http().enable_http1().build();
+        let failure = Arc::new(Mutex::new(None));
+        let client = OnRuntime {
+            client: HyperClient::new(connector, PATIENCE, None),
+            runtime: Handle::current(),
+            failure: Arc::clone(&failure),
+        };
+        let exporter = opentelemetry_otlp::SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .with_protocol(Protocol::HttpBinary)
+            .with_endpoint(format!("{}://{}{}", self.scheme, self.authority, self.path))
+            .with_timeout(PATIENCE)
+            .build()?;
+        Ok(Reporting { exporter, collector: self.authority.clone(), failure, failing: AtomicBool::new(false) })
     }
 
-    async fn run(self, mut messages: mpsc::Receiver<Message>) {
-        let mut failing = false;
-        let mut batch = Vec::new();
-        while messages.recv_many(&mut batch, BATCH).await > 0 {
-            let (mut steps, mut flushes) = (Vec::new(), Vec::new());
-            for message in batch.drain(..) {
-                match message {
-                    Message::Step(step) => steps.push(step),
-                    Message::Flush(done) => flushes.push(done),
-                }
-            }
-            if !steps.is_empty() {
-                let sent = tokio::time::timeout(PATIENCE, self.post(request_body(&steps))).await;
-                let sent = sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-                if let Err(error) = &sent
-                    && !failing
-                {
-                    tracing::warn!(%error, collector = %self.authority, "traces cannot be sent; they are lost");
-                }
-                failing = sent.is_err();
-            }
-            let asked = !flushes.is_empty();
-            for done in flushes {
-                let _ = done.send(());
-            }
-            if !asked {
-                tokio::time::sleep(PAUSE).await;
-            }
+    /// Sends what is left, but not for ever. Spans that end later are lost.
+    pub async fn shutdown() {
+        let ended = tokio::task::spawn_blocking(|| PROCESSOR.get().map(|p| p.shutdown_with_timeout(PATIENCE)));
+        if let Ok(Some(Err(error))) = ended.await {
+            tracing::debug!(%error, "the last traces are lost");
         }
     }
+}
 
-    async fn post(&self, body: String) -> io::Result<()> {
-        let stream = TcpStream::connect(&self.authority).await?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        let connection = tokio::spawn(connection);
-        let request = Request::post(&self.path)
-            .header(HOST, &self.authority)
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(io::Error::other)?;
-        let answer = sender.send_request(request).await.map_err(io::Error::other);
-        connection.abort();
-        let status = answer?.status();
-        if status.is_success() { Ok(()) } else { Err(io::Error::other(format!("the collector answers {status}"))) }
+/// Returns the resource that the spans are of: `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, where they are set.
+fn resource() -> Resource {
+    let named = std::env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
+    let resource = Resource::builder_empty()
+        .with_attributes([
+            KeyValue::new("service.name", "query-node"),
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        ])
+        .with_detector(Box::new(EnvResourceDetector::new()));
+    named.into_iter().fold(resource, |resource, name| resource.with_service_name(name)).build()
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Reads the CAs in a PEM file.
+fn authorities(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ExporterError> {
+    let read = || {
+        let found: Vec<_> = CertificateDer::pem_file_iter(&path)?.collect::<Result<_, _>>()?;
+        if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
+    };
+    read().map_err(|source| ExporterError::Certificates { path, source })
+}
+
+/// Returns the client's side of TLS that trusts these CAs and no others.
+fn trusting(authorities: &[CertificateDer<'static>]) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.clone())?;
+    }
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// HTTP client that sends on the node's runtime, whatever thread asks for it: the SDK's has none.
+#[derive(Debug)]
+struct OnRuntime {
+    client: HyperClient<HttpsConnector<HttpConnector>>,
+    runtime: Handle,
+    /// Cause of the last failure, which the SDK does not pass on.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+#[async_trait]
+impl HttpClient for OnRuntime {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let client = self.client.clone();
+        let sent = self.runtime.spawn(async move { client.send_bytes(request).await });
+        let answer = sent.await.map_err(HttpError::from).and_then(|answer| answer);
+        *self.failure.lock() = answer.as_ref().err().map(|error| causes(error.as_ref()));
+        answer
     }
 }
 
-/// Returns an `ExportTraceServiceRequest` as JSON.
-fn request_body(steps: &[Finished]) -> String {
-    let attribute = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
-    let spans: Vec<Value> = steps
-        .iter()
-        .map(|step| {
-            json!({
-                "traceId": step.context.trace_id(),
-                "spanId": step.context.span_id(),
-                "parentSpanId": step.parent.map(TraceContext::span_id).unwrap_or_default(),
-                "name": step.name,
-                "kind": match step.kind { Kind::Server => 2, Kind::Client => 3 },
-                "startTimeUnixNano": nanos(step.began),
-                "endTimeUnixNano": nanos(step.ended),
-                "attributes": step.attributes.iter().map(|(key, value)| attribute(key, value)).collect::<Vec<_>>(),
-                "status": if step.failed { json!({"code": 2}) } else { json!({}) },
-            })
-        })
-        .collect();
-    json!({"resourceSpans": [{
-        "resource": {"attributes": [attribute("service.name", "query-node")]},
-        "scopeSpans": [{
-            "scope": {"name": "query-node", "version": env!("CARGO_PKG_VERSION")},
-            "spans": spans,
-        }],
-    }]})
-    .to_string()
+/// Returns an error with everything that caused it.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Returns nanoseconds since 1970 as a text: JSON has no 64-bit integers.
-fn nanos(time: SystemTime) -> String {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos().to_string()
+/// Exporter that logs once when the collector goes away, and once when it is back.
+#[derive(Debug)]
+struct Reporting {
+    exporter: opentelemetry_otlp::SpanExporter,
+    collector: String,
+    failure: Arc<Mutex<Option<String>>>,
+    failing: AtomicBool,
+}
+
+impl SpanExporter for Reporting {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let outcome = self.exporter.export(batch).await;
+        let failed_before = self.failing.swap(outcome.is_err(), Ordering::SeqCst);
+        let collector = &self.collector;
+        match &outcome {
+            Err(error) if !failed_before => {
+                let cause = self.failure.lock().take();
+                tracing::warn!(%error, cause, collector, "traces cannot be sent; they are lost until they can be");
+            }
+            Ok(()) if failed_before => tracing::info!(collector, "traces are sent again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
 }
 
 #[cfg(test)]
@@ -196,38 +255,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_is_plain_http() {
+    fn an_endpoint_is_http_or_https() {
         let exporter = |text: &str| text.parse::<Exporter>();
-        let at = |authority: &str, path: &str| Exporter { authority: authority.to_owned(), path: path.to_owned() };
-        assert_eq!(exporter("http://collector:4318").unwrap(), at("collector:4318", "/v1/traces"));
-        assert_eq!(exporter("http://[::1]:1/otlp/").unwrap(), at("[::1]:1", "/otlp/v1/traces"));
-        assert_eq!(exporter("http://collector").unwrap(), at("collector:4318", "/v1/traces"));
-        for wrong in ["", "collector:4318", "https://collector:4318", "http://a:b@c", "http://c?x", "grpc://c"] {
+        let at = |scheme: &str, authority: &str, path: &str| Exporter {
+            scheme: scheme.to_owned(),
+            authority: authority.to_owned(),
+            path: path.to_owned(),
+        };
+        assert_eq!(exporter("http://collector:4318").unwrap(), at("http", "collector:4318", "/v1/traces"));
+        assert_eq!(exporter("http://[::1]:1/otlp/").unwrap(), at("http", "[::1]:1", "/otlp/v1/traces"));
+        assert_eq!(exporter("https://collector").unwrap(), at("https", "collector:4318", "/v1/traces"));
+        for wrong in ["", "collector:4318", "http://a:b@c", "http://c?x", "grpc://c"] {
             assert!(exporter(wrong).unwrap_err().to_string().contains("http://HOST:PORT"), "{wrong}");
         }
     }
 
-    #[test]
-    fn a_request_says_what_the_protocol_wants() {
-        let parent = TraceContext::begin();
-        let began = UNIX_EPOCH + Duration::from_nanos(1_800_000_000_000_000_001);
-        let step = Finished {
-            name: "fragment",
-            kind: Kind::Server,
-            context: parent.next(),
-            parent: Some(parent),
-            began,
-            ended: began + Duration::from_nanos(5),
-            attributes: vec![("wanqu.peer", "HK".to_owned())],
-            failed: true,
-        };
-        let body: Value = serde_json::from_str(&request_body(&[step])).unwrap();
-        let span = &body["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
-        assert_eq!(span["traceId"], parent.trace_id());
-        assert_eq!(span["parentSpanId"], parent.span_id());
-        assert_eq!(span["startTimeUnixNano"], "1800000000000000001");
-        assert_eq!(span["endTimeUnixNano"], "1800000000000000006");
-        assert_eq!(span["attributes"][0], json!({"key": "wanqu.peer", "value": {"stringValue": "HK"}}));
-        assert_eq!(span["status"]["code"], 2);
+    #[tokio::test]
+    async fn a_file_that_holds_no_certificate_is_named() {
+        let exporter: Exporter = "https://collector".parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        for text in [None, Some("")] {
+            if let Some(text) = text {
+                std::fs::write(&path, text).unwrap();
+            }
+            let error = exporter.exporter(Some(path.clone().into())).unwrap_err().to_string();
+            assert!(error.contains("ca.pem") && error.contains(CERTIFICATE), "{error}");
+        }
     }
 }

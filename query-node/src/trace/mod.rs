@@ -13,7 +13,7 @@ mod export;
 mod step;
 
 pub use context::{NoTraceparent, TraceContext};
-pub use export::{EndpointError, Exporter};
+pub use export::{EndpointError, Exporter, ExporterError};
 pub use step::{Kind, Step};
 
 tokio::task_local! {
