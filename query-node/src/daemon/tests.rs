@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use clap::CommandFactory;
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use wanqu_crds::{Placement, compile, manifests};
 use wanqu_identity::{Authority, TokenIssuer, Validity};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
+use wanqu_testing::free_address;
 
 use super::*;
 
@@ -33,7 +33,6 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     };
     placements.members.insert(hk.clone(), placement);
     let bundle = compile(&manifests::read_dir(folder).unwrap(), &placements).unwrap().remove(&hk).unwrap();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = Settings {
         bundle: folder.join("bundle.json"),
         node_cert: folder.join("node.pem"),
@@ -44,9 +43,9 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         audit_segment_mib: 1,
         results: Some(folder.join("results")),
         results_mib: 1,
-        exchange_listen: free(),
-        gateway_listen: free(),
-        observation_listen: free(),
+        exchange_listen: free_address(),
+        gateway_listen: free_address(),
+        observation_listen: free_address(),
         drain_seconds: 5,
         otlp_endpoint: None,
         log_format: LogFormat::Text,
@@ -59,24 +58,19 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
 
 /// Waits until a condition holds.
 pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_mins(1);
-    while !condition() {
-        assert!(Instant::now() < end, "it never happened: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let limit = Duration::from_mins(1);
+    wanqu_testing::until(what, limit, async || if condition() { Ok(()) } else { Err("it does not hold") }).await;
 }
 
 /// Waits until the node's catalog has so many tables.
 async fn tables(client: &Client, expected: usize) {
-    let end = Instant::now() + Duration::from_mins(1);
-    loop {
-        let found = client.catalog().await.map(|tables| tables.len());
-        if found.as_ref().is_ok_and(|found| *found == expected) {
-            return;
+    wanqu_testing::until(&format!("a catalog of {expected} tables"), Duration::from_mins(1), async || {
+        match client.catalog().await.map(|tables| tables.len()) {
+            Ok(found) if found == expected => Ok(()),
+            found => Err(format!("{found:?}")),
         }
-        assert!(Instant::now() < end, "{found:?} instead of {expected} tables");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    })
+    .await;
 }
 
 pub(super) fn write(settings: &Settings, bundle: &NodeBundle) {

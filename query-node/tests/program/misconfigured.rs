@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
 
+use wanqu_testing::free_address;
+
 use crate::process::command;
-use crate::world::{World, free, jid};
+use crate::world::{World, jid};
 
 /// Returns the error stream of a node that does not start.
 fn said(world: &World, change: &[(&str, OsString)]) -> String {
-    let output = command(world, "HK", free(), free()).envs(change.iter().cloned()).output().unwrap();
+    let output = command(world, "HK", free_address(), free_address()).envs(change.iter().cloned()).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     text

@@ -5,9 +5,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::world::{World, free};
+use wanqu_testing::{free_address, until_blocking};
+
+use crate::world::World;
 
 /// Longest time for anything. Generous: a machine may have much else to do.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -42,7 +44,7 @@ pub struct Process {
 impl Process {
     /// Starts a node and waits until it is ready.
     pub fn start(world: &World, member: &str, extra: &[(&str, &str)]) -> Self {
-        let (observation, gateway) = (free(), free());
+        let (observation, gateway) = (free_address(), free_address());
         let (log, output) = (world.node(member).join("log"), world.node(member).join("output"));
         let child = command(world, member, observation, gateway)
             .envs(extra.iter().copied())
@@ -62,14 +64,10 @@ impl Process {
 
     /// Waits until a path answers with a status and a text.
     pub fn answers(&self, path: &str, status: u16, text: &str) -> String {
-        let mut last = None;
-        until(
-            || {
-                last = self.get(path);
-                last.clone().filter(|(found, body)| *found == status && body.contains(text)).map(|(_, body)| body)
-            },
-            || format!("{path} never says {status} {text:?}; the log:\n{}", self.log()),
-        )
+        until_blocking(&format!("{path} saying {status} {text:?}"), PATIENCE, || match self.get(path) {
+            Some((found, body)) if found == status && body.contains(text) => Ok(body),
+            last => Err(format!("{last:?}; the log:\n{}", self.log())),
+        })
     }
 
     /// Returns its log so far.
@@ -91,7 +89,7 @@ impl Process {
     /// Waits until it has ended.
     pub fn ended(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        until(|| child.try_wait().unwrap(), || "the node does not end".to_owned())
+        until_blocking("the node's end", PATIENCE, || child.try_wait().unwrap().ok_or("it runs"))
     }
 
     /// Returns true if it still runs.
@@ -105,18 +103,6 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits for a condition, not for a time.
-pub fn until<T>(mut condition: impl FnMut() -> Option<T>, otherwise: impl Fn() -> String) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(Instant::now() <= end, "{}", otherwise());
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use wanqu_identity::{Authority, TokenIssuer, Validity};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 use wanqu_samples::Options;
+use wanqu_testing::free_address;
 
 const ISSUER: &str = "https://issuer.wanqu.local";
 const DOMAIN: &str = "gba.example";
@@ -43,10 +44,6 @@ pub fn days(days: u32) -> Validity {
     Validity::days(Timestamp::now(), days)
 }
 
-pub fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 impl World {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -59,7 +56,7 @@ impl World {
             let authority = Authority::new(jid(member), DOMAIN, days(1)).unwrap();
             let placement = Placement {
                 ca: Some(authority.certificate_pem().to_owned()),
-                endpoint: Some(free().to_string()),
+                endpoint: Some(free_address().to_string()),
                 issuer_keys: BTreeMap::from([(ISSUER.to_owned(), issuer.as_issuer().public_keys)]),
                 ..Placement::default()
             };

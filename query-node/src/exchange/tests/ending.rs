@@ -101,7 +101,8 @@ async fn an_owner_that_was_restarted_is_asked_anew_and_never_twice_for_one_quest
         outcome.unwrap();
         assert!(questions.try_recv().is_ok() && questions.try_recv().is_err());
         runtime.shutdown_background();
-        let free = until(|| std::net::TcpListener::bind(address).ok()).await;
+        let bind = async || std::net::TcpListener::bind(address);
+        let free = until("its address becoming free", Duration::from_secs(20), bind).await;
         free.set_nonblocking(true).unwrap();
         listening = free.try_into().unwrap();
     }

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use wanqu_testing::free_address;
+
 use super::*;
 
 /// A door that leads each connection to the next of these copies, and every further one to the last.
@@ -27,10 +29,6 @@ fn address(house: &House) -> SocketAddr {
     house.endpoint.trim_start_matches("https://").parse().unwrap()
 }
 
-async fn gone() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
-}
-
 #[tokio::test]
 async fn a_question_that_a_copy_did_not_begin_is_asked_of_another() {
     let mut first = House::new(|| Ok(of(answer()))).await;
@@ -38,7 +36,7 @@ async fn a_question_that_a_copy_did_not_begin_is_asked_of_another() {
     let (hk, issuer) = (Arc::clone(&first.hk), Arc::clone(&first.issuer));
     let mut second = House::of(hk, issuer, || Ok(of(answer())), &limits).await;
     first.drain.begin();
-    let service = service(vec![address(&first), gone().await, address(&second)]).await;
+    let service = service(vec![address(&first), free_address(), address(&second)]).await;
     let client = Client::connect(&service.to_string(), first.hk.certificate_pem(), &first.token(), None).unwrap();
     let events: Vec<Event> = client.ask(&question()).await.unwrap().try_collect().await.unwrap();
     assert!(matches!(events.last(), Some(Event::Summary(_))));
@@ -51,7 +49,7 @@ async fn a_gateway_that_stays_away_or_goes_on_ending_says_so() {
     let house = House::new(|| Ok(of(answer()))).await;
     house.drain.begin();
     assert_eq!(house.ask().await.unwrap_err().code, Code::Draining);
-    let nowhere = service(vec![gone().await]).await;
+    let nowhere = service(vec![free_address()]).await;
     let client = Client::connect(&nowhere.to_string(), house.hk.certificate_pem(), &house.token(), None).unwrap();
     assert_eq!(client.ask(&question()).await.err().unwrap().code, Code::OwnerUnavailable);
 }
