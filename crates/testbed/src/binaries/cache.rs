@@ -1,4 +1,4 @@
-//! Where built programs are kept, and who may build one.
+//! Cache of built programs, and the lock that lets one process at a time build one.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ fn key(recipe: &Recipe) -> String {
         hash.update(part);
     }
     // Enough to tell the builds of one tool apart.
-    hash.finalize()[..6].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    format!("{:x}", hash.finalize())[..12].to_owned()
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub fn archive(name: &str, root: &Path, entrypoint: &[&str], into: &Path) -> Res
     let mut hash = Sha256::new();
     let mut file = fs::File::open(&layer).map_err(TestbedError::io(&layer))?;
     std::io::copy(&mut file, &mut hash).map_err(TestbedError::io(&layer))?;
-    let digest = hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let digest = format!("{:x}", hash.finalize());
     let config = json!({
         "architecture": architecture(),
         "os": "linux",

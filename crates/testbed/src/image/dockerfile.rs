@@ -56,7 +56,7 @@ fn key(dockerfile: &Path, bin: &Path, name: &str) -> Result<String> {
         hash.update(format!("{name} {}\n", content.len()));
         hash.update(content);
     }
-    Ok(hash.finalize()[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+    Ok(format!("{:x}", hash.finalize())[..16].to_owned())
 }
 
 fn buildah(dockerfile: &Path, work: &Path, context: &Path, name: &str, into: &Path) -> Result<()> {
