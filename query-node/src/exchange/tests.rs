@@ -34,6 +34,7 @@ use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{BatchStream, Fragment, ReleaseReport};
+use wanqu_testing::until;
 
 use super::signing::tests::envelope;
 use super::*;
@@ -41,7 +42,7 @@ use crate::doors::flight::{Call, Door, Messages, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::{Doorway, Drain, WireTap};
 
-/// What a test owner does with a question.
+/// Reaction of a test owner to a question.
 type Behaviour = dyn Fn() -> Result<(SchemaRef, BatchStream), Refusal> + Send + Sync;
 
 /// An owner that does as it is told, and shows each question's cancellation.
@@ -111,21 +112,12 @@ impl Recorder {
 
     /// Waits until a connection is refused for a reason.
     async fn refuses(&self, reason: &str) {
-        until(|| self.refused.lock().iter().find(|why| why.contains(reason)).map(drop)).await;
+        until(&format!("a connection refused for {reason:?}"), Duration::from_secs(20), async || {
+            let refused = self.refused.lock().clone();
+            if refused.iter().any(|why| why.contains(reason)) { Ok(()) } else { Err(refused.join("\n")) }
+        })
+        .await;
     }
-}
-
-/// Waits for a condition, not for a time.
-async fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
-    let wait = async {
-        loop {
-            if let Some(value) = condition() {
-                return value;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it never happened")
 }
 
 /// Hong Kong as home, Macau as owner.
@@ -220,7 +212,7 @@ fn batch() -> RecordBatch {
     RecordBatch::try_new(schema(), columns).unwrap()
 }
 
-/// What an honest owner does.
+/// Reaction of an honest owner.
 static ROWS: fn() -> Result<(SchemaRef, BatchStream), Refusal> = || Ok((schema(), stream::iter([Ok(batch())]).boxed()));
 
 fn question() -> (Envelope, Fragment) {
