@@ -53,12 +53,13 @@ pub struct Compilation {
     pub findings: Vec<Finding>,
     /// The last state without findings, which nodes are to run.
     good: Option<Arc<Good>>,
-    /// When it was compiled, and since when one compilation followed the other without a pause.
+    /// The time of the compilation.
     compiled_at: Instant,
+    /// The beginning of the changes that have followed each other without a pause since.
     burst_since: Instant,
 }
 
-/// How long nothing may change before bundles are written. A folder of manifests arrives one by one, and so do the
+/// Time without a change before bundles are written. A folder of manifests arrives one by one, and so do the
 /// authorities of new members: each would make a new bundle for every member.
 const QUIET: Duration = Duration::from_millis(700);
 /// The longest that changes without a pause hold up bundles.

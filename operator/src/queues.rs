@@ -117,7 +117,7 @@ pub fn watch_resources(namespace: Option<&str>, queues: &Queues, watches: &mut W
         projects: projects.store(),
         queries: queries.store(),
     };
-    // Where a federation is gone, nothing is compiled that would queue the others.
+    // Nothing is compiled for a federation that is gone, so nothing else queues its resources.
     let (to, known) = (queues.clone(), catalogue.clone());
     federations.route(move |federation: &Guarded<Federation>| {
         let namespace = federation.namespace().unwrap_or_default();

@@ -24,7 +24,7 @@ use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
 use crate::settings::Settings;
 use crate::{described, federated_query, federation, jurisdiction};
 
-/// Why the operator does not run, or does not go on.
+/// Reason for which the operator does not run, or does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The address of health and metrics cannot be bound.

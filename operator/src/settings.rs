@@ -17,7 +17,7 @@ pub struct Settings {
     /// The image of the nodes.
     #[arg(long, env = "WANQU_NODE_IMAGE")]
     pub node_image: String,
-    /// When the nodes' image is pulled: Always, `IfNotPresent` or Never; the cluster's default if not given.
+    /// Pull policy of the nodes' image: Always, `IfNotPresent` or Never; the cluster's default if not given.
     #[arg(long, env = "WANQU_NODE_IMAGE_PULL_POLICY")]
     pub node_image_pull_policy: Option<String>,
     /// The namespace of the operator itself and of its Lease.
@@ -44,12 +44,12 @@ pub struct Settings {
     /// Address of the gateway of a node, `host:port`; {service} and {namespace} stand for those of its Service.
     #[arg(long, env = "WANQU_GATEWAY_ADDRESS", default_value = "{service}.{namespace}.svc:8443")]
     pub gateway_address: String,
-    /// Where nodes may resolve names, as JSON: a list as in `to` of a `NetworkPolicy`. By default: the pods of
-    /// kube-system labelled k8s-app=kube-dns, and where the operator itself resolves names.
+    /// Name servers that nodes may ask, as JSON: a list as in `to` of a `NetworkPolicy`. By default: the pods of
+    /// kube-system labelled k8s-app=kube-dns, and the name servers of the operator itself.
     #[arg(long, env = "WANQU_DNS_TO", value_parser = policy_peers)]
     pub dns_to: Option<PolicyPeers>,
-    /// Who may read the nodes' metrics, as JSON: a list as in `from` of a `NetworkPolicy`. By default: pods labelled
-    /// `wanqu.dev/metrics-client: "true"` in a node's namespace and in the operator's.
+    /// Clients that may read the nodes' metrics, as JSON: a list as in `from` of a `NetworkPolicy`. By default: pods
+    /// labelled `wanqu.dev/metrics-client: "true"` in a node's namespace and in the operator's.
     #[arg(long, env = "WANQU_METRICS_FROM", value_parser = policy_peers)]
     pub metrics_from: Option<PolicyPeers>,
     /// Name servers of the operator itself, from its `resolv.conf`.

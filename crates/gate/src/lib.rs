@@ -107,7 +107,7 @@ async fn gated(
         let before = run.fingerprint(plan).await?;
         let result =
             attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
-        // What was fetched for an attempt that comes to nothing has crossed all the same.
+        // Bytes fetched for an attempt that comes to nothing have crossed all the same.
         fetched.include(&run.fetched_bytes());
         if run.fingerprint(plan).await? != before {
             // The result may be of two states of the source; not even its failure is told.

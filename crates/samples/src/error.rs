@@ -1,4 +1,4 @@
-//! What can go wrong while sample data is made.
+//! Errors of making sample data.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What to generate.
+//! Options of the generator: its seed, and how much it makes.
 
 /// Options of the generator. Equal options give equal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

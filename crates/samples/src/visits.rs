@@ -1,6 +1,6 @@
 //! The visits of a city, in the order of their days.
 //!
-//! How often people come is skewed as in life: the number of people with at least `n` visits falls as `1/n` (Zipf), up
+//! The visits of a person are skewed as in life: the number of people with at least `n` visits falls as `1/n` (Zipf), up
 //! to [`MAX_PER_PERSON`].
 
 use crate::calendar::{Day, FIRST_YEAR, LAST_YEAR, days, spread};

@@ -44,7 +44,7 @@ pub(super) struct Plan {
     pub(super) next: Option<Timestamp>,
     /// True if the query itself is to be deleted, because it finished long enough ago.
     pub(super) delete: bool,
-    /// When to reconcile again.
+    /// The time at which to reconcile again.
     pub(super) wake: Option<Timestamp>,
 }
 

@@ -44,7 +44,7 @@ impl Drop for Asking {
 
 /// The end of a run, kept until it is recorded.
 pub(super) struct Ended {
-    /// When it ended.
+    /// The time at which it ended.
     pub(super) at: Timestamp,
     /// The answer, or the refusal.
     pub(super) outcome: Result<Answered, Refusal>,

@@ -10,7 +10,7 @@ use super::tapped::{Call, tapped};
 use super::tasks::Ended;
 use crate::settings::Settings;
 
-/// Why an election came to its end without being told to.
+/// Reason for which an election ended without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
     /// The lease cannot be read, or not be given back.

@@ -32,7 +32,7 @@ pub(super) struct Inputs {
     pub(super) pod_problems: Vec<String>,
     /// The cluster and namespace of its node.
     pub(super) target: Target,
-    /// Why the cluster of its node cannot be used.
+    /// Reason for which the cluster of its node cannot be used.
     pub(super) access_problem: Option<Problem>,
 }
 

@@ -1,4 +1,4 @@
-//! What the copies of a node say themselves of the bundle that they run.
+//! Reports of a node's copies: the bundle that each of them runs.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What somebody changes by hand is undone; what is somebody else's is left alone.
+//! Drift: changes by hand are undone; fields that others manage are left alone.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Where nodes run: in another namespace, in another cluster, under another operator.
+//! Placement of nodes: in another namespace, in another cluster, under another operator.
 
 use serde_json::{Value, json};
 use wanqu_testbed::ControlPlane;

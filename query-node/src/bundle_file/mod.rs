@@ -131,7 +131,7 @@ impl BundleFile {
             Ok(None) => return Ok(None),
             Ok(Some(found)) => found,
             Err(source) => {
-                // What cannot be read now may be another bundle than before, so it is read as soon as it can be.
+                // A file that cannot be read now may be another bundle than before: it is read as soon as it can be.
                 (self.seen, self.digest) = (None, None);
                 let error = BundleError::File { path: self.path.clone(), source };
                 let news = self.reported.replace(error.to_string()) != Some(error.to_string());

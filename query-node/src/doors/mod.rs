@@ -7,7 +7,7 @@
 //!                  ─▶ wire      schema and rows as messages, rebuilt from their visible values (clear)
 //! ```
 //!
-//! What a door does with a call is its own: [`exchange`](crate::exchange) opens envelopes, [`gateway`](crate::gateway) reads
+//! Each door serves its calls itself: [`exchange`](crate::exchange) opens envelopes, [`gateway`](crate::gateway) reads
 //! tokens and questions. Each is kept by a [`Doorway`]: the limits in force, its places, its metrics and its clock.
 
 mod clear;

@@ -7,8 +7,8 @@
 //!
 //! The two have pools of their own. Were they one pool, owners whose places are all held by fragments that read each
 //! other's public tables would turn each other's reads away, and no fragment could end. A public read asks nobody, so it
-//! always ends by itself or at its deadline, and fragments never stand in its way. Which of the two a request is its
-//! owner decides by the plan that it has admitted; nothing that the caller says of it matters.
+//! always ends by itself or at its deadline, and fragments never stand in its way. The owner decides by the plan that it
+//! has admitted which of the two a request is; nothing that the caller says of it matters.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub(super) struct Capacity {
 impl Capacity {
     /// Counts every request in `arrivals`, from its arrival to its end. Its drain is the door's.
     pub fn new(arrivals: Places) -> Self {
-        // What has been let in may begin: these two pools have no drain of their own.
+        // Every request that was let in may begin: these two pools have no drain of their own.
         let pool = || Places::new(Drain::default());
         Self { arrivals, public_reads: pool(), fragments: pool() }
     }

@@ -1,4 +1,4 @@
-//! What the researcher is shown of a merged answer: its columns, and which of its rows may lack an owner's part.
+//! The columns of a merged answer that the researcher sees, and the marks of rows that may lack an owner's part.
 //!
 //! A part can be lacking for any reason: its owner did not answer, its release was lost on the way, or a rule kept cells
 //! back. The merge plan marks the rows of which it can be told; where it cannot, every row may lack something.
@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use wanqu_model::answer::INCOMPLETE_COLUMN;
 use wanqu_model::refusal::{Code, Refusal};
 
-/// How rows that may lack a part are told.
+/// Marks of the rows that may lack a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Marks {
     /// True if the last column of the merge plan marks rows.

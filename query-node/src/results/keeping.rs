@@ -39,7 +39,7 @@ impl Keeping {
 impl HomeService for Keeping {
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
         let Some(keep) = question.keep else { return self.home.ask(requester, question, cancel).await };
-        // What cannot be kept is refused before any owner is asked for it.
+        // Refused before any owner is asked: an answer that cannot be kept.
         let results = self
             .results
             .as_ref()

@@ -6,9 +6,9 @@
 //! fetch  ─▶ Keeping ◀─ <id>.parquet      for the one who asked, until it expires
 //! ```
 //!
-//! What is written is the answer as it went to its researcher, so all of it has passed the gates. A result is its
-//! requester's alone: whether an id is unknown, somebody else's or expired is not told apart. The room is bounded, for
-//! everybody and for each; where it ends, or the disk does, the answer goes on and its account says that it is not kept.
+//! The answer is written as it went to its researcher, so all of it has passed the gates. A result is its requester's
+//! alone: whether an id is unknown, somebody else's or expired is not told apart. The room is bounded, for everybody and
+//! for each; where it ends, or the disk does, the answer goes on and its account says that it is not kept.
 
 mod file;
 mod keeping;
@@ -141,7 +141,7 @@ impl Results {
         let footer = Footer::among(builder.metadata().file_metadata().key_value_metadata());
         // The file says it too: nobody gets another's rows because a file was moved by hand.
         let footer = footer.filter(|footer| footer.requester == *requester).ok_or_else(no_such_result)?;
-        // What the file says of itself is no part of the answer.
+        // The file's own metadata is no part of the answer.
         let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
         let rows = builder.build().map_err(|e| failed(&e))?;
         let mut summary = footer.summary;

@@ -32,7 +32,7 @@ use wanqu_model::refusal::Refusal;
 
 /// Records of one dataset.
 ///
-/// What every source guarantees:
+/// Every source guarantees:
 ///
 /// - **Schema.** The table has the declared columns under their names in the source, each with its declared type, and each
 ///   may be NULL. A scan fails, and does not guess, where the source does not have a column or cannot hold its type.

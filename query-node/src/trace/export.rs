@@ -65,7 +65,7 @@ pub enum ExporterError {
     Certificates {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault in it.
         source: pem::Error,
     },
     /// A certificate in it is no CA's.

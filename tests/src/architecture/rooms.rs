@@ -163,7 +163,7 @@ fn named_at_root(tokens: &[Token], depth: usize) -> BTreeSet<String> {
 /// A path and the name by which it is known from then on.
 type Import = (Vec<String>, String);
 
-/// What `use` brings into a module.
+/// Names that `use` brings into a module.
 fn imports(tokens: &[Token]) -> Vec<Import> {
     let mut all = Vec::new();
     for (at, token) in tokens.iter().enumerate() {

@@ -22,7 +22,7 @@ impl Token {
 /// The tokens of a source, and the modules in files of their own that it declares for tests only.
 #[derive(Debug, Default)]
 pub struct Source {
-    /// What is compiled into a program.
+    /// The tokens that are compiled into a program.
     pub tokens: Vec<Token>,
     /// Names of `#[cfg(test)] mod name;`.
     pub test_modules: Vec<String>,

@@ -135,7 +135,7 @@ impl Running {
     /// Waits for its end, which is near: it has closed its output.
     ///
     /// # Errors
-    /// What it complained of, if it did not succeed; that it goes on, if it does.
+    /// Its complaint, if it did not succeed; a failure that says so, if it does not end.
     pub async fn succeeded(&mut self, doing: &str) -> Outcome {
         let status = self.ended().await.map_err(|error| unreadable(doing, &error))?;
         match status {

@@ -1,4 +1,4 @@
-//! What stays in force of a bundle whose successor cannot be used.
+//! The part of a bundle that stays in force when its successor cannot be used.
 
 use std::collections::{BTreeMap, BTreeSet};
 

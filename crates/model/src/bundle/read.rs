@@ -33,7 +33,7 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-/// Why bytes are not a bundle that this build can use.
+/// Reason for which bytes are not a bundle that this build can use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// They are not JSON, or no bundle. Nothing can be concluded from them.

@@ -1,4 +1,4 @@
-//! How each city writes what it has: format, columns, codes, units, dates and script are its own.
+//! Records as each city writes them: format, columns, codes, units, dates and script are its own.
 
 mod frame;
 mod hongkong;

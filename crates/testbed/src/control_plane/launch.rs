@@ -1,4 +1,4 @@
-//! How etcd and the API server are started.
+//! Command lines of etcd and the API server.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What is written stays written; what was changed is noticed; what cannot be written is not released.
+//! Entries stay as they were written, changes to them are noticed, and nothing is released without its entry.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What members tell each other of the agreements between them.
+//! Agreements between two members, as each tells the other of them.
 
 use arrow_flight::Action;
 

@@ -1,4 +1,4 @@
-//! What arrives: releases as they were sent, refusals whole, and nothing that was not asked for.
+//! Arrival of releases as they were sent, of refusals in full, and of nothing that was not asked for.
 
 use super::*;
 
