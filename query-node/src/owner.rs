@@ -111,7 +111,7 @@ impl Owner {
 impl OwnerService for Owner {
     async fn answer(&self, request: VerifiedRequest, cancel: CancellationToken) -> Result<AuditedRelease, Refusal> {
         let state = self.live.now();
-        let asked = FragmentRequest::from(request.envelope());
+        let recorded = FragmentRequest::from(request.envelope());
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
         let gated = AssertUnwindSafe(self.gated(&state, &request)).catch_unwind();
         let outcome = tokio::select! {
@@ -120,8 +120,8 @@ impl OwnerService for Owner {
         };
         match outcome {
             Ok((tables, release)) => {
-                tracing::info!(query_id = %asked.query_id, fragment = asked.fragment, "admitted and run");
-                self.recorded(state, asked, tables, release).await
+                tracing::info!(query_id = %recorded.query_id, fragment = recorded.fragment, "admitted and run");
+                self.recorded(state, recorded, tables, release).await
             }
             // Nothing was run for it, so it costs its sender nothing: it is counted like what is refused unread.
             Err(Stopped::Crowded(refusal)) => Err(self.turned_away(request.peer(), refusal).await),
@@ -130,8 +130,13 @@ impl OwnerService for Owner {
                     Some(_) => refusal,
                     None => refusal.with_owner(state.bundle.jurisdiction.clone()),
                 };
-                tracing::info!(query_id = %asked.query_id, fragment = asked.fragment, code = %refusal.code, "refused");
-                self.append(Entry::Refused { request: asked, refusal: refusal.clone() }).await?;
+                tracing::info!(
+                    query_id = %recorded.query_id,
+                    fragment = recorded.fragment,
+                    code = %refusal.code,
+                    "refused"
+                );
+                self.append(Entry::Refused { request: recorded, refusal: refusal.clone() }).await?;
                 Err(refusal)
             }
         }
@@ -150,7 +155,7 @@ impl OwnerService for Owner {
     }
 }
 
-/// Why a fragment has no release.
+/// Reason for which a fragment has no release.
 enum Stopped {
     /// It was refused, or failed.
     Refused(Refusal),

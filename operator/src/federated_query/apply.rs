@@ -43,7 +43,7 @@ pub(super) async fn write(
         });
         let params = PatchParams::apply(MANAGER).force();
         let written = api(client, query).patch_status(&query.name_any(), &params, &Patch::Apply(&patch)).await;
-        version = written.map_err(|error| Error::api(doing("write the status of", query), error))?.resource_version();
+        version = written.map_err(|error| Error::api(action("write the status of", query), error))?.resource_version();
     }
     if plan.is_running() { Ok(()) } else { release(client, query, version).await }
 }
@@ -56,7 +56,7 @@ async fn hold(client: &Client, query: &FederatedQuery) -> Result<Option<Option<S
     let finalizers = query.finalizers().iter().map(String::as_str).chain([FINALIZER]).collect::<Vec<_>>();
     let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": query.resource_version()}});
     let held = api(client, query).patch(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await;
-    Ok(Some(held.map_err(|error| Error::api(doing("add the finalizer to", query), error))?.resource_version()))
+    Ok(Some(held.map_err(|error| Error::api(action("add the finalizer to", query), error))?.resource_version()))
 }
 
 /// Removes the finalizer from this version of the object.
@@ -70,7 +70,7 @@ pub(super) async fn release<K: Resource>(client: &Client, query: &K, version: Op
     match api.patch_metadata(&query.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(Error::api(doing("remove the finalizer of", query), error)),
+        Err(error) => Err(Error::api(action("remove the finalizer of", query), error)),
     }
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn delete(client: &Client, query: &FederatedQuery) -> Result<()
     match api(client, query).delete(&query.name_any(), &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-        Err(error) => Err(Error::api(doing("delete", query), error)),
+        Err(error) => Err(Error::api(action("delete", query), error)),
     }
 }
 
@@ -144,6 +144,6 @@ fn api<K: Resource>(client: &Client, query: &K) -> Api<FederatedQuery> {
     Api::namespaced(client.clone(), &query.namespace().unwrap_or_default())
 }
 
-fn doing<K: Resource>(verb: &str, query: &K) -> String {
+fn action<K: Resource>(verb: &str, query: &K) -> String {
     format!("{verb} {}", display_name::<FederatedQuery>(&query.namespace().unwrap_or_default(), &query.name_any()))
 }

@@ -177,7 +177,7 @@ impl ExchangeServer {
 
     /// Returns the caller's identity, verified anew at each call: a connection does not outlive its certificate, its CA or its
     /// membership.
-    fn vouched(&self, call: &Call) -> Result<PeerIdentity, Status> {
+    fn verified_peer(&self, call: &Call) -> Result<PeerIdentity, Status> {
         self.trust.vouches(&call.caller.chain, self.door.clock.now()).map_err(|error| {
             tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
             to_status(
@@ -266,7 +266,7 @@ impl Door for ExchangeServer {
     }
 
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let peer = self.vouched(&call)?;
+        let peer = self.verified_peer(&call)?;
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
         let outgoing = Outgoing {
             tap: self.tap.clone(),
@@ -288,7 +288,7 @@ impl Door for ExchangeServer {
     }
 
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
-        let peer = self.vouched(&call)?.jurisdiction;
+        let peer = self.verified_peer(&call)?.jurisdiction;
         let _seat = self.capacity.arrive(&self.door.limits.now()).map_err(to_status)?;
         if action.r#type != agreements::ACTION {
             let refusal = Refusal::new(Code::Envelope, "the action is not known here")
