@@ -11,6 +11,7 @@ mod compile;
 mod finding;
 pub mod generated;
 pub mod kinds;
+mod local_table;
 pub mod manifests;
 mod placements;
 mod reference;

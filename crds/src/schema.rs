@@ -4,7 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use wanqu_model::schema as names;
 
 mod own {
-    use crate::kinds::LocalTable;
+    use crate::local_table::LocalTable;
 
     wanqu_model::text_schemas! {
         LocalTable {
@@ -65,7 +65,7 @@ mod tests {
     use schemars::JsonSchema;
 
     use super::*;
-    use crate::kinds::LocalTable;
+    use crate::local_table::LocalTable;
 
     /// The API server and the constructor accept the same texts.
     #[test]

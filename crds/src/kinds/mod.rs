@@ -15,13 +15,13 @@ mod exchange;
 mod federated_query;
 mod federation;
 mod jurisdiction;
-mod local_table;
 mod network;
 mod query_run;
 mod research_project;
 mod status;
 mod traces;
 
+pub use crate::local_table::LocalTable;
 pub use common_table::{Code, ColocationSpec, CommonColumn, CommonTable, CommonTableSpec};
 pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
@@ -34,7 +34,6 @@ pub use jurisdiction::{
     AuthoritySecret, ExternalPlacement, IssuerSpec, Jurisdiction, JurisdictionSpec, KubeconfigSecret, NodeResources,
     NodeStorage, PlacementSpec,
 };
-pub use local_table::LocalTable;
 pub use network::NodeNetwork;
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec, SubjectSpec};
