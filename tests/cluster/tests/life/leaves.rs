@@ -2,16 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
+use futures::{StreamExt, future};
 use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{Config, watcher};
 use kube::{Api, Client};
 use tokio::task::JoinHandle;
 
 /// Keeps count of Hong Kong's certificates, as they lie in its Secret.
 pub struct Leaves {
     seen: Arc<Mutex<HashSet<Vec<u8>>>>,
-    looks: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 impl Leaves {
@@ -19,17 +21,17 @@ impl Leaves {
         let seen: Arc<Mutex<HashSet<Vec<u8>>>> = Arc::default();
         let secrets: Api<Secret> = Api::namespaced(kube, "gba-hongkong");
         let keep = Arc::clone(&seen);
-        let looks = tokio::spawn(async move {
-            loop {
-                if let Ok(secret) = secrets.get("hongkong-identity").await
-                    && let Some(leaf) = secret.data.and_then(|mut data| data.remove("node.pem"))
-                {
-                    keep.lock().unwrap_or_else(PoisonError::into_inner).insert(leaf.0);
-                }
-                tokio::time::sleep(Duration::from_secs(2)).await;
+        let states = watcher(secrets, Config::default().fields("metadata.name=hongkong-identity"));
+        // A watch that breaks off is begun anew.
+        let watch = tokio::spawn(states.default_backoff().applied_objects().for_each(move |state| {
+            if let Ok(secret) = state
+                && let Some(leaf) = secret.data.and_then(|mut data| data.remove("node.pem"))
+            {
+                keep.lock().unwrap_or_else(PoisonError::into_inner).insert(leaf.0);
             }
-        });
-        Self { seen, looks }
+            future::ready(())
+        }));
+        Self { seen, watch }
     }
 
     pub fn count(&self) -> usize {
@@ -39,6 +41,6 @@ impl Leaves {
 
 impl Drop for Leaves {
     fn drop(&mut self) {
-        self.looks.abort();
+        self.watch.abort();
     }
 }
