@@ -1,6 +1,7 @@
 //! Ends: of the asking, of the time, of a connection, of a node.
 
 use tokio::sync::watch;
+use wanqu_testing::free_address;
 
 use super::*;
 
@@ -31,16 +32,20 @@ async fn the_deadline_ends_both_sides() {
     let (asked, mut questions) = mpsc::unbounded_channel();
     let owner = Owner { never_answers: true, ..Owner::new(Box::new(ROWS), asked) };
     let exchange = border.exchange(border.serve_as(node(&border.mo), listener().await, owner));
+    // The time is for the question alone: the connection is there.
+    exchange.agreements(&jid("MO")).await.unwrap();
     let (mut envelope, fragment) = question();
-    envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
+    envelope.deadline = Timestamp::now() + SignedDuration::from_secs(1);
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Limit);
     let cancel = questions.recv().await.unwrap();
     tokio::time::timeout(Duration::from_secs(20), cancel.cancelled()).await.expect("cancelled");
 
     let stalls = || Ok((schema(), stream::pending().boxed()));
     let (exchange, mut questions) = border.owner(stalls).await;
+    // The time is for the question alone: the connection is there.
+    exchange.agreements(&jid("MO")).await.unwrap();
     let (mut envelope, fragment) = question();
-    envelope.deadline = Timestamp::now() + SignedDuration::from_millis(300);
+    envelope.deadline = Timestamp::now() + SignedDuration::from_secs(1);
     let release = exchange.send(&envelope, &fragment).await.unwrap();
     let outcome: Result<Vec<_>, _> = release.batches.try_collect().await;
     assert_eq!(outcome.unwrap_err().code, Code::Limit);
@@ -51,9 +56,7 @@ async fn the_deadline_ends_both_sides() {
 #[tokio::test]
 async fn an_owner_that_is_away_is_named_and_found_again() {
     let border = Border::new();
-    let first = listener().await;
-    let address = first.local_addr().unwrap();
-    drop(first);
+    let address = free_address();
     let exchange = border.exchange(address);
     let refusal = ask(&exchange).await.unwrap_err();
     assert_eq!((refusal.code, refusal.owner), (Code::OwnerUnavailable, Some(jid("MO"))));
