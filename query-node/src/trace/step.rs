@@ -64,7 +64,7 @@ impl Step {
         SpanData {
             span_context: SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE),
             parent_span_id: parent,
-            // Who answers goes on in the trace of somebody elsewhere.
+            // An owner or a gateway goes on in the trace that its caller names.
             parent_span_is_remote: self.parent.is_some() && self.kind == Kind::Server,
             span_kind: match self.kind {
                 Kind::Server => SpanKind::Server,

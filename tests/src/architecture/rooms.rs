@@ -41,7 +41,7 @@ impl Rooms {
             sources.iter().map(|(path, source)| (*path, source)).filter(|(path, _)| production(path)).collect();
         let all: BTreeSet<String> = production.iter().filter_map(|(path, _)| room(path)).collect();
 
-        // What the root exports of a room under a name of its own is that room by another name.
+        // An item that the root exports under a name of its own stands for the room that it comes from.
         let root = production.iter().find(|(path, _)| *path == "lib.rs").map_or(&[][..], |(_, source)| &source.tokens);
         let exported: BTreeMap<String, String> = imports(root)
             .into_iter()

@@ -20,7 +20,7 @@ async fn a_forged_or_oversized_envelope_reaches_no_owner_and_is_told_of() {
     envelope.deadline = envelope.issued_at + SignedDuration::from_secs(7200);
     assert_eq!(exchange.send(&envelope, &fragment).await.err().unwrap().code, Code::Envelope);
     assert!(questions.try_recv().is_err());
-    // What is larger than a message may be is not even received.
+    // A message larger than the bound is not even received.
     assert_eq!(*turned_away.lock(), [Code::Identity, Code::Envelope]);
 }
 
