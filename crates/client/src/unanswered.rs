@@ -9,7 +9,7 @@ use crate::status::from_status;
 /// A question that got no answer.
 #[derive(Debug, Clone)]
 pub struct Unanswered {
-    /// The reason, with its rule and its remedy.
+    /// Why.
     pub refusal: Refusal,
     /// False if the question provably reached nobody who would begin with it: no connection was made, or the gateway refused
     /// at its door. Else an owner may have released something.

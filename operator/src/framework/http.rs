@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_secs(15);
 /// The longest answer, in bytes: some thousands of agreements with each other member.
 const LONGEST: usize = 4 << 20;
 
-/// Reason for which there is no answer that can be used.
+/// Why there is no answer that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The address is none.

@@ -141,12 +141,12 @@ impl Asking {
         for (number, group) in self.plan.groups.iter().enumerate() {
             let mut parts = parts.remove(&number).unwrap_or_default();
             if incomplete.contains(&number) {
-                // No cell of this group is known to have every owner's part, whichever rule the missing owner has.
+                // Whatever the rule of whoever is missing: no cell of this group is known to have every owner's part.
                 parts.iter_mut().for_each(|part| part.hiding = None);
             }
             group.table.fill(parts);
         }
-        // The plan marks no cells if no owner's rule hides any.
+        // Where no owner's rule hides cells, the plan marks none.
         Ok(incomplete.iter().any(|number| self.plan.groups[*number].hiding.is_empty()))
     }
 
