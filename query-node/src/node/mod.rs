@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::doors::Tap;
 use crate::observe::{Door, Metrics};
 use crate::results::ResultsSettings;
+use crate::state::NARROWED;
 use crate::supervisor::Supervisor;
 
 pub use checks::Check;
@@ -100,7 +101,8 @@ impl Node {
 
     /// Puts another bundle in force. Queries that run keep the one they began with. If this one cannot be used, only what both
     /// it and the one before grant stays in force, so that whatever it withdraws is withdrawn; and the node says in its
-    /// [`checks`](Self::checks) that what lies in the file is not what is in force.
+    /// [`checks`](Self::checks) that what lies in the file is not what is in force. If even that cannot be put in force,
+    /// nothing is: the node refuses every question and fragment until a bundle can be used.
     ///
     /// # Errors
     /// Whatever of the new bundle cannot be used.
@@ -128,14 +130,15 @@ impl Node {
     fn narrow(&self, successor: Option<&NodeBundle>) {
         let state = self.in_force.live.now();
         let replace = |successor| {
-            let (digest, left_out) = (state.digest.clone(), state.left_out.clone());
-            let bundle = state.bundle.narrowed(successor);
+            let (bundle, left_out) = (state.bundle.narrowed(successor), state.left_out.clone());
+            let digest = format!("{}{NARROWED}", state.digest.trim_end_matches(NARROWED));
             self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
         };
         if let Err(error) = replace(successor) {
             tracing::error!(%error, "what is left of the bundle cannot be used: no permission stays in force");
             if let Err(error) = replace(None) {
-                tracing::error!(%error, "the bundle before stays in force as it is");
+                tracing::error!(%error, "no bundle is in force: the node refuses everything until it can use one");
+                self.in_force.live.now().withdraw();
             }
         }
         self.peers.ask_again();
@@ -193,10 +196,12 @@ impl Node {
         self.in_force.trust.trust_domain()
     }
 
-    /// Returns the digest of the bundle in force.
+    /// Returns the digest of the bundle in force. If only a part of a bundle is in force, or nothing, it is no bundle's
+    /// digest: one with [`NARROWED`] after it, or `none`.
     #[must_use]
     pub fn bundle_digest(&self) -> String {
-        self.in_force.live.now().digest.clone()
+        let state = self.in_force.live.now();
+        if state.is_withdrawn() { "none".to_owned() } else { state.digest.clone() }
     }
 
     /// Returns the objects of the bundle's file that this version does not understand, and that are not in force.
@@ -222,5 +227,17 @@ impl Node {
         metrics.running(Door::Exchange, self.doors.fragments.taken());
         metrics.running(Door::Gateway, self.doors.questions.taken());
         metrics.text()
+    }
+
+    /// Lets this many of the next bundles panic while they are put in force.
+    #[cfg(test)]
+    pub(crate) fn panic_at_bundles(&self, count: u32) {
+        self.in_force.panics.store(count, Ordering::SeqCst);
+    }
+
+    /// Returns the service that answers fragments.
+    #[cfg(test)]
+    pub(crate) fn owner(&self) -> &crate::owner::Owner {
+        &self.services.owner
     }
 }
