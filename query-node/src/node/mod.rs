@@ -221,6 +221,7 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> String {
         let metrics = &self.metrics;
+        metrics.bundle_left_out(self.in_force.live.now().left_out.len());
         metrics.audit_sequence(self.services.log.sequence());
         metrics.certificate(Door::Exchange, self.identities.node.now().credentials().not_after());
         metrics.certificate(Door::Gateway, self.identities.gateway.now().credentials().not_after());
