@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wanqu_model::bundle::NodeBundle;
+use wanqu_model::bundle::{NodeBundle, Subject};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 
@@ -35,7 +35,7 @@ async fn refused(node: &Node, bundle: &NodeBundle) -> Option<Refusal> {
         from: bundle.jurisdiction.clone(),
         to: bundle.jurisdiction.clone(),
         sql: "SELECT count(*) AS n FROM nothing.of.this".to_owned(),
-        requester: bundle.projects[0].subjects[0].clone(),
+        requester: Subject { issuer: "https://issuer.example".to_owned(), subject: "mei".to_owned() },
         project: None,
         purpose: None,
         agreement: None,

@@ -1,6 +1,5 @@
 //! Parts of a node that its bundle sets: they are made of one bundle, and replaced together when it changes.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use wanqu_identity::{TokenVerifier, Trust};
@@ -75,10 +74,6 @@ impl InForce {
     /// # Errors
     /// Whatever of it cannot be used; then the one before stays in force. After a panic, parts of both may be.
     pub fn replace(&self, filed: FiledBundle, metrics: &Metrics) -> Result<(), NodeError> {
-        std::panic::catch_unwind(AssertUnwindSafe(|| self.put(filed, metrics))).unwrap_or(Err(NodeError::Panicked))
-    }
-
-    fn put(&self, filed: FiledBundle, metrics: &Metrics) -> Result<(), NodeError> {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
         let issuers = own_issuers(&filed.bundle);
         TokenVerifier::new(&issuers)?;

@@ -17,6 +17,7 @@ mod in_force;
 mod peers;
 mod services;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -108,7 +109,7 @@ impl Node {
     /// Whatever of the new bundle cannot be used.
     pub fn reload(&self, filed: FiledBundle) -> Result<(), NodeError> {
         let successor = filed.bundle.clone();
-        let outcome = self.in_force.replace(filed, &self.metrics);
+        let outcome = caught(|| self.in_force.replace(filed, &self.metrics));
         if outcome.is_err() {
             self.narrow(Some(&successor));
         }
@@ -130,9 +131,11 @@ impl Node {
     fn narrow(&self, successor: Option<&NodeBundle>) {
         let state = self.in_force.live.now();
         let replace = |successor| {
-            let (bundle, left_out) = (state.bundle.narrowed(successor), state.left_out.clone());
-            let digest = format!("{}{NARROWED}", state.digest.trim_end_matches(NARROWED));
-            self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
+            caught(|| {
+                let (bundle, left_out) = (state.bundle.narrowed(successor), state.left_out.clone());
+                let digest = format!("{}{NARROWED}", state.digest.trim_end_matches(NARROWED));
+                self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
+            })
         };
         if let Err(error) = replace(successor) {
             tracing::error!(%error, "what is left of the bundle cannot be used: no permission stays in force");
@@ -241,4 +244,9 @@ impl Node {
     pub(crate) fn owner(&self) -> &crate::owner::Owner {
         &self.services.owner
     }
+}
+
+/// Takes a bundle by `take`. A panic is an error like any other, so that the bundle before does not stay in force because of it.
+fn caught(take: impl FnOnce() -> Result<(), NodeError>) -> Result<(), NodeError> {
+    catch_unwind(AssertUnwindSafe(take)).unwrap_or(Err(NodeError::Panicked))
 }
