@@ -1,7 +1,7 @@
 //! Reports of a node's copies at their port of observation: the digest of the bundle in force, which can be behind the
-//! one in the `ConfigMap`, and what other members' nodes told them.
+//! one in the `ConfigMap`; the objects that they leave out of it; and what other members' nodes told them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use futures::future::join_all;
@@ -16,9 +16,39 @@ use crate::framework::http::Http;
 /// The port of observation.
 pub const OBSERVATION: i32 = 9090;
 
+/// Report of one copy about the bundle that it runs.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Running {
     digest: String,
+    #[serde(default)]
+    left_out: Vec<String>,
+}
+
+/// State of a node's ready copies, measured by one bundle.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Copies {
+    /// Names of the copies that do not run the bundle, or do not say.
+    pub behind: Vec<String>,
+    /// Names of the copies that run the bundle and do not understand all of it.
+    pub too_old: Vec<String>,
+    /// Objects of the bundle that these copies leave out, and what they do not know of each.
+    pub left_out: BTreeSet<String>,
+}
+
+impl Copies {
+    /// Adds the report of a copy; `None` if it gave none.
+    fn add(&mut self, name: String, running: Option<Running>, digest: &str) {
+        match running {
+            Some(running) if running.digest == digest => {
+                if !running.left_out.is_empty() {
+                    self.too_old.push(name);
+                    self.left_out.extend(running.left_out);
+                }
+            }
+            _ => self.behind.push(name),
+        }
+    }
 }
 
 /// Answer of a member's node to the question which agreements it holds.
@@ -42,13 +72,16 @@ pub struct HeldAgreement {
     pub state: AgreementState,
 }
 
-/// Returns the names of the ready pods that do not run the bundle of this digest, or do not say.
-pub async fn behind<'a>(http: &Http, pods: impl Iterator<Item = &'a DynamicObject>, digest: &str) -> Vec<String> {
-    let asked = pods.filter_map(|pod| Some((pod.name_any(), address(pod)?))).map(async |(name, address)| {
-        let running = http.json::<Running>(&address, "/bundle").await;
-        (!running.is_ok_and(|running| running.digest == digest)).then_some(name)
-    });
-    join_all(asked).await.into_iter().flatten().collect()
+/// Returns how the ready pods stand to the bundle of this digest.
+pub async fn copies<'a>(http: &Http, pods: impl Iterator<Item = &'a DynamicObject>, digest: &str) -> Copies {
+    let asked = pods
+        .filter_map(|pod| Some((pod.name_any(), address(pod)?)))
+        .map(async |(name, address)| (name, http.json::<Running>(&address, "/bundle").await.ok()));
+    let mut copies = Copies::default();
+    for (name, running) in join_all(asked).await {
+        copies.add(name, running, digest);
+    }
+    copies
 }
 
 /// Returns what the nodes of other members told this one, by member, as the first ready pod that answers says.
@@ -89,14 +122,34 @@ mod tests {
         let ready = json!([{"type": "Ready", "status": "True"}]);
         // Nothing listens at this address.
         let silent = pod(&json!({"podIP": "127.99.99.99", "conditions": ready}));
-        assert_eq!(behind(&Http::new(), [&silent].into_iter(), "d").await, ["hongkong-node-0"]);
+        assert_eq!(copies(&Http::new(), [&silent].into_iter(), "d").await.behind, ["hongkong-node-0"]);
         for status in [
             json!({"podIP": "127.99.99.99", "conditions": [{"type": "Ready", "status": "False"}]}),
             json!({"conditions": ready}),
             json!({"podIP": "not an address", "conditions": ready}),
             json!({}),
         ] {
-            assert!(behind(&Http::new(), [&pod(&status)].into_iter(), "d").await.is_empty());
+            assert_eq!(copies(&Http::new(), [&pod(&status)].into_iter(), "d").await, Copies::default());
         }
+    }
+
+    #[test]
+    fn a_copy_that_leaves_something_out_of_the_bundle_is_too_old_and_one_with_another_bundle_is_behind() {
+        let reports = [
+            ("a", json!({"digest": "d", "leftOut": []})),
+            ("b", json!({"digest": "d"})),
+            ("c", json!({"digest": "d", "leftOut": ["agreements[1] mo-to-hk: unknown field `x`"]})),
+            ("d", json!({"digest": "d", "leftOut": ["agreements[1] mo-to-hk: unknown field `x`", "table t: y"]})),
+            ("e", json!({"digest": "c", "leftOut": ["table u: y"]})),
+            ("f", json!({"digest": "d+narrowed", "leftOut": []})),
+        ];
+        let mut copies = Copies::default();
+        for (name, report) in reports {
+            copies.add(name.to_owned(), Some(serde_json::from_value(report).unwrap()), "d");
+        }
+        assert_eq!(copies.behind, ["e", "f"]);
+        assert_eq!(copies.too_old, ["c", "d"]);
+        let left_out: Vec<&String> = copies.left_out.iter().collect();
+        assert_eq!(left_out, ["agreements[1] mo-to-hk: unknown field `x`", "table t: y"]);
     }
 }

@@ -42,6 +42,7 @@ impl Owner {
         state: &NodeState,
         request: &VerifiedRequest,
     ) -> Result<(Vec<TableRef>, GatedRelease), Stopped> {
+        state.grants()?;
         let asked = Request { envelope: request.envelope(), peer: request.peer() };
         let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
         request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
@@ -151,7 +152,8 @@ impl OwnerService for Owner {
     }
 
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
-        agreements_with(&self.live.now().bundle, peer)
+        let state = self.live.now();
+        if state.is_withdrawn() { Vec::new() } else { agreements_with(&state.bundle, peer) }
     }
 }
 

@@ -2,10 +2,12 @@
 //! queries that are running keep the one they began with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 use prometheus_client::metrics::gauge::Gauge;
 use wanqu_model::bundle::{LeftOut, NodeBundle};
+use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 use wanqu_rules::planner::Planner;
 
@@ -17,7 +19,7 @@ use crate::engine::{Engine, EngineError, RemotePublic};
 pub struct NodeState {
     /// The bundle.
     pub bundle: NodeBundle,
-    /// SHA-256 of the text that it was read from.
+    /// SHA-256 of the text that it was read from, with [`NARROWED`] after it if only a part of that bundle is left.
     pub digest: String,
     /// Objects of that text that are not in the bundle, because this version does not understand them.
     pub left_out: Vec<LeftOut>,
@@ -27,7 +29,12 @@ pub struct NodeState {
     pub owner_catalog: Catalog,
     /// Engine that runs admitted fragments.
     pub engine: Engine,
+    /// True once nothing of it holds any more, although nothing could take its place.
+    withdrawn: AtomicBool,
 }
+
+/// Ending of a digest that marks what is left of a bundle whose successor cannot be used. No bundle's own digest has it.
+pub const NARROWED: &str = "+narrowed";
 
 impl NodeState {
     /// Makes a bundle ready; `memory` shows what its queries reserve.
@@ -43,7 +50,37 @@ impl NodeState {
             bundle,
             digest,
             left_out,
+            withdrawn: AtomicBool::new(false),
         })
+    }
+
+    /// Withdraws all that it grants, for good.
+    pub fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns true if all that it granted is withdrawn.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::SeqCst)
+    }
+
+    /// Checks that it still grants anything.
+    ///
+    /// # Errors
+    /// The refusal of everything, once all is withdrawn.
+    pub fn grants(&self) -> Result<(), Refusal> {
+        if !self.is_withdrawn() {
+            return Ok(());
+        }
+        let jurisdiction = &self.bundle.jurisdiction;
+        Err(Refusal::new(
+            Code::Internal,
+            format!("the node of {jurisdiction} has no bundle in force, so it releases nothing"),
+        )
+        .with_rule("what a new bundle withdraws is withdrawn, even if the node cannot use that bundle")
+        .with_owner(jurisdiction.clone())
+        .with_remedy("tell the node's administrator; the node's log says why its new bundle cannot be used"))
     }
 }
 

@@ -74,6 +74,8 @@ pub enum Reason {
     ClusterUnreachable,
     /// Not all copies run yet.
     RollingOut,
+    /// Copies do not understand all of their bundle.
+    NodeTooOld,
     /// All copies run.
     Available,
     /// The bundle does not fit into a `ConfigMap`, or the answer not into any place for it.
@@ -218,6 +220,7 @@ impl Reason {
             Self::SecretInvalid => "SecretInvalid",
             Self::ClusterUnreachable => "ClusterUnreachable",
             Self::RollingOut => "RollingOut",
+            Self::NodeTooOld => "NodeTooOld",
             Self::Available => "Available",
             Self::TooLarge => "TooLarge",
             Self::NameTaken => "NameTaken",

@@ -16,15 +16,16 @@ use super::{finalizer, identity};
 use crate::framework::apply::{Applied, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
 use crate::framework::{Context, Error, Result};
-use crate::{names, node_reports};
+use crate::names;
+use crate::node_reports::{self, Copies};
 
 /// The largest bundle that fits into a `ConfigMap` beside its metadata, in bytes.
 const MAX_BUNDLE: usize = 1_000_000;
 
 /// Outcome of writing the objects of a node.
 pub(super) enum Outcome {
-    /// All objects are as desired; these copies do not run the latest bundle yet.
-    Applied(Box<Resources<Applied>>, Vec<String>),
+    /// All objects are as desired; the copies stand so to the latest bundle.
+    Applied(Box<Resources<Applied>>, Copies),
     /// Nothing was written: the workload as it is.
     Running(Box<StatefulSet>),
     /// The node has no bundle, so it cannot start.
@@ -36,7 +37,7 @@ pub(super) enum Outcome {
 impl Outcome {
     /// Returns true if copies are about to load the latest bundle, which no watch reports.
     pub(super) fn is_underway(&self) -> bool {
-        matches!(self, Self::Applied(_, behind) if !behind.is_empty())
+        matches!(self, Self::Applied(_, copies) if !copies.behind.is_empty())
     }
 }
 
@@ -75,15 +76,15 @@ pub(super) async fn apply(
         return Ok(Outcome::NoBundle);
     }
     let stateful_set = applier.apply(stateful_set).await?;
-    let mut behind = Vec::new();
+    let mut copies = Copies::default();
     if let Some(file) = &inputs.bundle {
         tell_pods(context, jurisdiction, inputs, &file.digest).await?;
         let pods = own_pods(context, jurisdiction, inputs);
-        behind = node_reports::behind(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await;
+        copies = node_reports::copies(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await;
     }
     let (services, policies) = applied;
     let resources = Resources { account, services, policies, disruption, bundle, stateful_set };
-    Ok(Outcome::Applied(Box::new(resources), behind))
+    Ok(Outcome::Applied(Box::new(resources), copies))
 }
 
 /// Returns true if there is a workload of this jurisdiction already.

@@ -10,6 +10,10 @@ use crate::compilation::Verdict;
 use crate::framework::Error;
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::framework::findings::message;
+use crate::node_reports::Copies;
+
+/// Greatest number of objects left out of a bundle that a condition names.
+const MOST_NAMED: usize = 10;
 
 /// Conditions as they are known so far; each step adds to them.
 pub(super) struct Progress {
@@ -105,14 +109,12 @@ impl Progress {
                 );
                 self.bundle = no(Type::BundleCurrent, Reason::TooLarge, message);
             }
-            Outcome::Applied(resources, behind) => {
+            Outcome::Applied(resources, copies) => {
                 self.bundle = bundle(inputs);
-                if self.bundle.holds == Some(true) && !behind.is_empty() {
-                    let message = format!(
-                        "{} runs another bundle still, or does not report it; this is checked again",
-                        behind.join(", ")
-                    );
-                    self.bundle = no(Type::BundleCurrent, Reason::RollingOut, message);
+                if self.bundle.holds == Some(true)
+                    && let Some(lacking) = lacking(copies)
+                {
+                    self.bundle = lacking;
                 }
                 self.workload = workload(resources.stateful_set.get(), inputs);
             }
@@ -181,6 +183,27 @@ fn bundle(inputs: &Inputs) -> Claim {
     }
 }
 
+/// Returns the condition `BundleCurrent` while copies lack the latest bundle or a part of it; `None` if none do.
+fn lacking(copies: &Copies) -> Option<Claim> {
+    if !copies.too_old.is_empty() {
+        let mut objects: Vec<String> = copies.left_out.iter().take(MOST_NAMED).cloned().collect();
+        if copies.left_out.len() > MOST_NAMED {
+            objects.push(format!("{} more", copies.left_out.len() - MOST_NAMED));
+        }
+        let message = format!(
+            "{} has the latest bundle and leaves out what its version does not understand, so that nobody can use it: {}; \
+             upgrade the nodes' image to version {} (the chart's value image), or take the new fields back",
+            copies.too_old.join(", "),
+            objects.join(", "),
+            env!("CARGO_PKG_VERSION")
+        );
+        return Some(Claim::no(Type::BundleCurrent, Reason::NodeTooOld, message));
+    }
+    let behind = copies.behind.join(", ");
+    let message = format!("{behind} runs another bundle still, or does not report it; this is checked again");
+    (!behind.is_empty()).then(|| Claim::no(Type::BundleCurrent, Reason::RollingOut, message))
+}
+
 fn workload(stateful_set: &StatefulSet, inputs: &Inputs) -> Claim {
     let wanted = stateful_set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let status = stateful_set.status.clone().unwrap_or_default();
@@ -196,4 +219,36 @@ fn workload(stateful_set: &StatefulSet, inputs: &Inputs) -> Claim {
     };
     let message = format!("{ready} of {wanted} copies are ready and {updated} run the latest version; {why}");
     Claim::no(Type::WorkloadReady, Reason::RollingOut, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copies(behind: &[&str], too_old: &[&str], left_out: impl IntoIterator<Item = String>) -> Copies {
+        let names = |names: &[&str]| -> Vec<String> { names.iter().map(ToString::to_string).collect() };
+        Copies { behind: names(behind), too_old: names(too_old), left_out: left_out.into_iter().collect() }
+    }
+
+    #[test]
+    fn copies_that_are_too_old_are_told_from_those_that_are_about_to_load_the_bundle() {
+        assert_eq!(lacking(&Copies::default()), None);
+        let claim = lacking(&copies(&["hk-0", "hk-1"], &[], [])).unwrap();
+        assert_eq!((claim.holds, claim.reason), (Some(false), Reason::RollingOut));
+        assert!(claim.message.starts_with("hk-0, hk-1 runs another bundle still"), "{}", claim.message);
+
+        let claim = lacking(&copies(&["hk-1"], &["hk-0"], ["table t: unknown".to_owned()])).unwrap();
+        assert_eq!((claim.holds, claim.reason), (Some(false), Reason::NodeTooOld));
+        assert!(claim.message.contains("so that nobody can use it: table t: unknown; upgrade the nodes' image"));
+        assert!(claim.message.contains(env!("CARGO_PKG_VERSION")), "{}", claim.message);
+    }
+
+    #[test]
+    fn a_condition_names_some_of_the_objects_that_are_left_out_and_counts_the_rest() {
+        let claim = lacking(&copies(&[], &["hk-0"], (0..25).map(|number| format!("table t{number:02}")))).unwrap();
+        assert!(
+            claim.message.contains("table t00, table t01") && claim.message.contains("table t09, 15 more; upgrade")
+        );
+        assert!(!claim.message.contains("table t10"), "{}", claim.message);
+    }
 }

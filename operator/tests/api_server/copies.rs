@@ -43,6 +43,17 @@ async fn a_bundle_is_current_when_the_copies_say_so_and_pods_are_told_of_a_new_o
     bed.condition("Jurisdiction", "macau", "BundleCurrent", "False", "RollingOut").await;
     copy.say("/bundle", runs(&second));
     bed.ready("Federation", "gba").await;
+
+    // One that the copy takes, and is too old for a part of it.
+    bed.merge("DisclosurePolicy", "gba", "macau-people", json!({"spec": {"minUnits": 30}})).await;
+    let third =
+        bed.until("ConfigMap", "gba-macau", "macau-bundle", |map| digest(map).filter(|digest| *digest != second)).await;
+    let mut partly = runs(&third);
+    partly["leftOut"] = json!(["agreements[0] macau-to-hongkong: unknown field `quorum`"]);
+    copy.say("/bundle", partly);
+    let message = bed.condition("Jurisdiction", "macau", "BundleCurrent", "False", "NodeTooOld").await;
+    assert!(message.contains("agreements[0] macau-to-hongkong: unknown field `quorum`"), "{message}");
+    bed.condition("Federation", "gba", "Ready", "False", "MemberNotReady").await;
 }
 
 #[tokio::test]

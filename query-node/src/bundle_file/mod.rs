@@ -29,7 +29,7 @@ const MAX_BYTES: usize = 128 * 1024 * 1024;
 pub struct FiledBundle {
     /// The bundle.
     pub bundle: NodeBundle,
-    /// SHA-256 of its JSON as it lay in the file, unpacked; hexadecimal.
+    /// SHA-256 of its JSON as it lay in the file, unpacked; hexadecimal. A bundle that was made narrower has a mark after it.
     pub digest: String,
     /// Objects of the file that this version does not understand, and that are not in the bundle.
     pub left_out: Vec<LeftOut>,

@@ -1,6 +1,7 @@
 //! Follows the node's files, once a second: what is good is put in force, what is not is reported once and waited for.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,12 @@ impl Followed {
     }
 
     fn look_at_bundle(&mut self) {
-        let taken = match self.bundle.changed() {
+        let changed = catch_unwind(AssertUnwindSafe(|| self.bundle.changed())).unwrap_or_else(|panic| {
+            // Nothing is known of what the file holds.
+            self.node.bundle_is_not_understood();
+            resume_unwind(panic)
+        });
+        let taken = match changed {
             Ok(None) => return,
             Ok(Some(filed)) => {
                 let digest = filed.digest.clone();
@@ -141,33 +147,16 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use super::*;
-    use crate::audit::AuditSettings;
     use crate::bundle_file;
-    use crate::clock::SystemClock;
-    use crate::daemon::tests::{hong_kong, until, write};
-    use crate::node::NodeSettings;
+    use crate::daemon::tests::{hong_kong, opened, until, write};
+    use crate::exchange::OwnerService;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_follower_that_panics_shows_in_readiness_and_takes_the_bundle_that_it_had_begun_with() {
         let folder = tempfile::tempdir().unwrap();
         let (mut bundle, settings, _client) = hong_kong(folder.path());
         write(&settings, &bundle);
-        let mut file = BundleFile::new(settings.bundle.clone());
-        let mut identities = IdentityFiles::new(&settings);
-        let first = file.first().unwrap();
-        let (identity, gateway) = identities.first(&first.bundle.trust_domain).unwrap();
-        let node = Arc::new(
-            Node::open(NodeSettings {
-                bundle: first,
-                identity: Arc::new(identity),
-                gateway: Arc::new(gateway),
-                audit: AuditSettings::in_folder(settings.audit.clone()),
-                results: None,
-                clock: Arc::new(SystemClock),
-                tap: None,
-            })
-            .unwrap(),
-        );
+        let (node, file, identities) = opened(&settings);
         bundle.agreements.clear();
         write(&settings, &bundle);
         let next = bundle_file::read(&settings.bundle).unwrap().digest;
@@ -202,6 +191,41 @@ mod tests {
         };
         tokio::select! {
             never = follow(node.supervisor(), start) => match never {},
+            () = watching => {}
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_file_of_an_unknown_version_closes_all_agreements_until_a_later_file_can_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let (bundle, settings, _client) = hong_kong(folder.path());
+        write(&settings, &bundle);
+        let (node, file, identities) = opened(&settings);
+        let macau = "MO".parse().unwrap();
+        let held = || node.owner().agreements_with(&macau).len();
+        let fault = || {
+            let check = node.checks().into_iter().find(|check| check.name == "bundle").unwrap();
+            check.fault.map(std::borrow::Cow::into_owned)
+        };
+        let (first, agreements) = (node.bundle_digest(), held());
+        assert!(agreements > 0 && fault().is_none());
+
+        let mut newer = serde_json::to_value(&bundle).unwrap();
+        newer["format"] = serde_json::json!({"version": 2});
+        std::fs::write(&settings.bundle, newer.to_string()).unwrap();
+        let looks = Followed::new(&node, file, identities).looks();
+        let watching = async {
+            until("the agreements are closed", || held() == 0).await;
+            until("readiness says why", || fault().is_some_and(|f| f.starts_with("the bundle's file cannot be used")))
+                .await;
+            assert_eq!(node.bundle_digest(), format!("{first}+narrowed"), "it is no bundle's digest");
+            write(&settings, &bundle);
+            until("the bundle is in force again", || node.bundle_digest() == first).await;
+            until("readiness is back", || fault().is_none()).await;
+            assert_eq!(held(), agreements);
+        };
+        tokio::select! {
+            never = follow(node.supervisor(), looks) => match never {},
             () = watching => {}
         }
     }

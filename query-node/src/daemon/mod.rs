@@ -3,6 +3,8 @@
 mod files;
 mod follow;
 mod http;
+#[cfg(test)]
+mod revoked;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -43,8 +45,9 @@ const LAST: Duration = Duration::from_secs(2);
 /// Serves one jurisdiction's query node.
 ///
 /// Everything that the node knows of the federation is in the bundle, which `wanqu up` and the operator make. When the
-/// file changes it is read again, as are the certificates and keys; a bad new file is reported, and the old one stays in
-/// force. On SIGTERM the node takes no new questions, finishes those that run, and ends.
+/// file changes it is read again, as are the certificates and keys; a bad new file is reported. Until it is mended, the old
+/// certificates and keys stay in use, and of the old bundle what the new one grants too. On SIGTERM the node takes no new
+/// questions, finishes those that run, and ends.
 #[derive(Debug, Parser)]
 #[command(name = "query-node", version, max_term_width = 110)]
 pub struct Settings {

@@ -56,6 +56,24 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     (bundle, settings, client)
 }
 
+/// Opens a node of these settings without its doors, with the files that it is to follow.
+pub(super) fn opened(settings: &Settings) -> (Arc<Node>, BundleFile, IdentityFiles) {
+    let mut file = BundleFile::new(settings.bundle.clone());
+    let mut identities = IdentityFiles::new(settings);
+    let bundle = file.first().unwrap();
+    let (identity, gateway) = identities.first(&bundle.bundle.trust_domain).unwrap();
+    let node = Node::open(NodeSettings {
+        bundle,
+        identity: Arc::new(identity),
+        gateway: Arc::new(gateway),
+        audit: AuditSettings::in_folder(settings.audit.clone()),
+        results: None,
+        clock: Arc::new(SystemClock),
+        tap: None,
+    });
+    (Arc::new(node.unwrap()), file, identities)
+}
+
 /// Waits until a condition holds.
 pub(super) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let limit = Duration::from_mins(1);

@@ -100,6 +100,7 @@ impl Home {
 impl HomeService for Home {
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal> {
         let state = self.live.now();
+        state.grants()?;
         let question = settings::settled(question)?;
         let plan = match kind_of(&question.sql) {
             Kind::Query(sql) => planned(&state, sql).await?.verdict?,

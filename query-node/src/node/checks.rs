@@ -55,12 +55,14 @@ impl Node {
         let check = |name, wrong: bool, fault| Check { name, fault: wrong.then_some(Cow::Borrowed(fault)) };
         let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
         let tasks = self.supervisor.faults();
+        let bundle_fault = if self.in_force.live.now().is_withdrawn() {
+            "no bundle is in force: the one in the file cannot be used, nor what is left of the one before it; every question \
+             is refused; the node's log has the reason"
+        } else {
+            "the bundle's file cannot be used, and no more than the bundle before it grants is in force; the node's log has the reason"
+        };
         vec![
-            check(
-                "bundle",
-                is(&health.bundle_is_stale),
-                "the bundle's file cannot be used, and no more than the bundle before it grants is in force; the node's log has the reason",
-            ),
+            check("bundle", is(&health.bundle_is_stale), bundle_fault),
             check(
                 "identity",
                 is(&health.identity_is_stale) || !self.is_believed(),

@@ -28,6 +28,9 @@ pub enum NodeError {
     /// The bundle's datasets cannot be run.
     #[error("the bundle cannot be used: {0}")]
     Engine(#[from] EngineError),
+    /// A fault of the node, met while it took the bundle.
+    #[error("the bundle cannot be used: the node panicked while it took it; its log has the place")]
+    Panicked,
     /// The audit log cannot be written, or was changed.
     #[error(transparent)]
     Audit(#[from] AuditError),

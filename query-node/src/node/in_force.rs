@@ -29,6 +29,9 @@ pub(super) struct InForce {
     pub exchange: Arc<Exchange>,
     /// Public tables of the other members, which the engine reads.
     tables: Arc<PeerTables>,
+    /// Number of the next replacements that panic halfway.
+    #[cfg(test)]
+    pub panics: std::sync::atomic::AtomicU32,
 }
 
 impl InForce {
@@ -54,13 +57,22 @@ impl InForce {
         let tables = PeerTables::new(bundle.jurisdiction.clone(), exchange.clone(), Arc::clone(clock));
         let tables = Arc::new(tables);
         let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory())?);
-        Ok(Self { live, trust, tokens, limits, exchange, tables })
+        Ok(Self {
+            live,
+            trust,
+            tokens,
+            limits,
+            exchange,
+            tables,
+            #[cfg(test)]
+            panics: <_>::default(),
+        })
     }
 
     /// Puts another bundle in force. Everything is tried before anything is replaced.
     ///
     /// # Errors
-    /// Whatever of it cannot be used; then the one before stays in force.
+    /// Whatever of it cannot be used; then the one before stays in force. After a panic, parts of both may be.
     pub fn replace(&self, filed: FiledBundle, metrics: &Metrics) -> Result<(), NodeError> {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
         let issuers = own_issuers(&filed.bundle);
@@ -69,9 +81,20 @@ impl InForce {
         self.trust.replace(&state.bundle)?;
         self.tokens.replace(&issuers)?;
         self.limits.replace(state.bundle.limits.clone());
+        #[cfg(test)]
+        self.panic_if_told();
         self.exchange.set_endpoints(endpoints);
         self.live.replace(state);
         Ok(())
+    }
+
+    #[cfg(test)]
+    fn panic_if_told(&self) {
+        let left = self.panics.load(std::sync::atomic::Ordering::SeqCst);
+        if left > 0 {
+            self.panics.store(left - 1, std::sync::atomic::Ordering::SeqCst);
+            panic!("patient 4711");
+        }
     }
 }
 

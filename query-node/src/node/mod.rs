@@ -17,6 +17,7 @@ mod in_force;
 mod peers;
 mod services;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -31,6 +32,7 @@ use crate::clock::Clock;
 use crate::doors::Tap;
 use crate::observe::{Door, Metrics};
 use crate::results::ResultsSettings;
+use crate::state::NARROWED;
 use crate::supervisor::Supervisor;
 
 pub use checks::Check;
@@ -100,13 +102,14 @@ impl Node {
 
     /// Puts another bundle in force. Queries that run keep the one they began with. If this one cannot be used, only what both
     /// it and the one before grant stays in force, so that whatever it withdraws is withdrawn; and the node says in its
-    /// [`checks`](Self::checks) that what lies in the file is not what is in force.
+    /// [`checks`](Self::checks) that what lies in the file is not what is in force. If even that cannot be put in force,
+    /// nothing is: the node refuses every question and fragment until a bundle can be used.
     ///
     /// # Errors
     /// Whatever of the new bundle cannot be used.
     pub fn reload(&self, filed: FiledBundle) -> Result<(), NodeError> {
         let successor = filed.bundle.clone();
-        let outcome = self.in_force.replace(filed, &self.metrics);
+        let outcome = caught(|| self.in_force.replace(filed, &self.metrics));
         if outcome.is_err() {
             self.narrow(Some(&successor));
         }
@@ -128,14 +131,17 @@ impl Node {
     fn narrow(&self, successor: Option<&NodeBundle>) {
         let state = self.in_force.live.now();
         let replace = |successor| {
-            let (digest, left_out) = (state.digest.clone(), state.left_out.clone());
-            let bundle = state.bundle.narrowed(successor);
-            self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
+            caught(|| {
+                let (bundle, left_out) = (state.bundle.narrowed(successor), state.left_out.clone());
+                let digest = format!("{}{NARROWED}", state.digest.trim_end_matches(NARROWED));
+                self.in_force.replace(FiledBundle { bundle, digest, left_out }, &self.metrics)
+            })
         };
         if let Err(error) = replace(successor) {
             tracing::error!(%error, "what is left of the bundle cannot be used: no permission stays in force");
             if let Err(error) = replace(None) {
-                tracing::error!(%error, "the bundle before stays in force as it is");
+                tracing::error!(%error, "no bundle is in force: the node refuses everything until it can use one");
+                self.in_force.live.now().withdraw();
             }
         }
         self.peers.ask_again();
@@ -193,10 +199,12 @@ impl Node {
         self.in_force.trust.trust_domain()
     }
 
-    /// Returns the digest of the bundle in force.
+    /// Returns the digest of the bundle in force. If only a part of a bundle is in force, or nothing, it is no bundle's
+    /// digest: one with [`NARROWED`] after it, or `none`.
     #[must_use]
     pub fn bundle_digest(&self) -> String {
-        self.in_force.live.now().digest.clone()
+        let state = self.in_force.live.now();
+        if state.is_withdrawn() { "none".to_owned() } else { state.digest.clone() }
     }
 
     /// Returns the objects of the bundle's file that this version does not understand, and that are not in force.
@@ -216,6 +224,7 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> String {
         let metrics = &self.metrics;
+        metrics.bundle_left_out(self.in_force.live.now().left_out.len());
         metrics.audit_sequence(self.services.log.sequence());
         metrics.certificate(Door::Exchange, self.identities.node.now().credentials().not_after());
         metrics.certificate(Door::Gateway, self.identities.gateway.now().credentials().not_after());
@@ -223,4 +232,21 @@ impl Node {
         metrics.running(Door::Gateway, self.doors.questions.taken());
         metrics.text()
     }
+
+    /// Lets this many of the next bundles panic while they are put in force.
+    #[cfg(test)]
+    pub(crate) fn panic_at_bundles(&self, count: u32) {
+        self.in_force.panics.store(count, Ordering::SeqCst);
+    }
+
+    /// Returns the service that answers fragments.
+    #[cfg(test)]
+    pub(crate) fn owner(&self) -> &crate::owner::Owner {
+        &self.services.owner
+    }
+}
+
+/// Takes a bundle by `take`. A panic is an error like any other, so that the bundle before does not stay in force because of it.
+fn caught(take: impl FnOnce() -> Result<(), NodeError>) -> Result<(), NodeError> {
+    catch_unwind(AssertUnwindSafe(take)).unwrap_or(Err(NodeError::Panicked))
 }

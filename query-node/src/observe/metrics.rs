@@ -82,6 +82,7 @@ struct Inner {
     received: Family<OfPeer, Counter>,
     suppressed: Family<OfPeer, Counter>,
     bundle_reloads: Family<Taken, Counter>,
+    bundle_left_out: Gauge,
     identity_reloads: Family<Taken, Counter>,
     task_restarts: Family<OfTask, Counter>,
     running: Family<AtDoor, Gauge>,
@@ -105,6 +106,7 @@ impl Default for Metrics {
             received: Family::default(),
             suppressed: Family::default(),
             bundle_reloads: Family::default(),
+            bundle_left_out: Gauge::default(),
             identity_reloads: Family::default(),
             task_restarts: Family::default(),
             running: Family::default(),
@@ -138,6 +140,8 @@ impl Inner {
         let help = "Cells that the gate kept back, as far as releases tell: each rounded down to a multiple of five";
         to.register("suppressed_cells", help, self.suppressed.clone());
         to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
+        let help = "Objects of the bundle that this version does not understand, and that are not in force";
+        to.register("bundle_left_out", help, self.bundle_left_out.clone());
         to.register("identity_reloads", "Changes of the certificates and keys", self.identity_reloads.clone());
         let help = "Times that a long-running task of the node ended or panicked and was started again";
         to.register("task_restarts", help, self.task_restarts.clone());
@@ -190,6 +194,11 @@ impl Metrics {
     /// Counts a change of the bundle's file, which was taken or refused.
     pub fn bundle_reload(&self, taken: bool) {
         self.0.bundle_reloads.get_or_create(&outcome(taken)).inc();
+    }
+
+    /// Sets the number of objects of the bundle that are left out, because this version does not understand them.
+    pub fn bundle_left_out(&self, objects: usize) {
+        self.0.bundle_left_out.set(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
     /// Counts a change of the files of certificates and keys, which was taken or refused.
@@ -257,6 +266,7 @@ mod tests {
         metrics.received(&jid("MO")).inc_by(7);
         metrics.suppressed(&jid("MO"), 5);
         metrics.bundle_reload(false);
+        metrics.bundle_left_out(3);
         metrics.peer_reachable(&jid("MO"), true);
         metrics.certificate(Door::Gateway, Timestamp::from_second(1_800_000_000).unwrap());
         let text = metrics.text();
@@ -268,6 +278,7 @@ mod tests {
             "wanqu_received_bytes_total{peer=\"MO\"} 7",
             "wanqu_suppressed_cells_total{peer=\"MO\"} 5",
             "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
+            "wanqu_bundle_left_out 3",
             "wanqu_peer_reachable{peer=\"MO\"} 1",
             "wanqu_certificate_expiry_timestamp_seconds{door=\"gateway\"} 1800000000",
             "# EOF",

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Member, NodeBundle, Slice};
+use super::{Limits, Member, NodeBundle, Slice};
 use crate::names::TableRef;
 
 impl NodeBundle {
     /// Returns what may stay in force of this bundle when `successor` cannot be used: the permissions that both grant in
-    /// the same words, and the tables, members and issuers that both describe alike. With `None`, where nothing is known
-    /// of the successor, no permission, table or other member is left.
+    /// the same words, the tables, members and issuers that both describe alike, and the lower of each of their limits.
+    /// With `None`, where nothing is known of the successor, no permission, table or other member is left.
     ///
     /// Whatever the successor withdrew or made stricter is thereby out of force too, with more than that.
     #[must_use]
@@ -25,6 +25,9 @@ impl NodeBundle {
         for member in &mut bundle.members {
             let after = successor.and_then(|s| s.members.iter().find(|m| m.jurisdiction == member.jurisdiction));
             narrow_member(member, after, member.jurisdiction == self.jurisdiction);
+        }
+        if let Some(successor) = successor {
+            bundle.limits = lower(&bundle.limits, &successor.limits);
         }
         bundle.leave_out_tables(changed);
         bundle
@@ -63,6 +66,18 @@ fn narrow_member(member: &mut Member, after: Option<&Member>, own: bool) {
     if !own && after.is_none_or(|after| after.ca != member.ca) {
         member.ca = None;
         member.endpoint = None;
+    }
+}
+
+/// Returns the lower of each limit: all of them are upper bounds.
+fn lower(before: &Limits, after: &Limits) -> Limits {
+    let Limits { deadline_seconds, memory_mib, sql_bytes, release_rows, concurrent_queries } = after;
+    Limits {
+        deadline_seconds: before.deadline_seconds.min(*deadline_seconds),
+        memory_mib: before.memory_mib.min(*memory_mib),
+        sql_bytes: before.sql_bytes.min(*sql_bytes),
+        release_rows: before.release_rows.min(*release_rows),
+        concurrent_queries: before.concurrent_queries.min(*concurrent_queries),
     }
 }
 
@@ -105,6 +120,26 @@ mod tests {
             files.path = "elsewhere".to_owned();
         });
         assert_eq!(tables(&elsewhere), "macau.health.visits", "what is read from there");
+    }
+
+    #[test]
+    fn of_each_limit_the_lower_one_holds() {
+        let limits = |deadline_seconds, memory_mib, sql_bytes, release_rows, concurrent_queries| Limits {
+            deadline_seconds,
+            memory_mib,
+            sql_bytes,
+            release_rows,
+            concurrent_queries,
+        };
+        let narrowed = |before, after| {
+            let with = |limits| NodeBundle { limits, ..bundle() };
+            with(before).narrowed(Some(&with(after))).limits
+        };
+        let (low, high) = (limits(1, 2, 3, 4, 5), limits(10, 20, 30, 40, 50));
+        assert_eq!(narrowed(high.clone(), low.clone()), low, "the successor's are stricter");
+        assert_eq!(narrowed(low.clone(), high.clone()), low, "what the successor allows beyond them is not in force");
+        assert_eq!(narrowed(limits(10, 2, 30, 4, 50), limits(1, 20, 3, 40, 5)), low, "each for itself");
+        assert_eq!(NodeBundle { limits: high.clone(), ..bundle() }.narrowed(None).limits, high);
     }
 
     #[test]

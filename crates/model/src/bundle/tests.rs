@@ -1,5 +1,7 @@
 //! Bundles of operators that are older or newer than this build.
 
+mod before_format;
+
 use serde_json::{Value, json};
 
 use super::*;
