@@ -68,8 +68,16 @@ pub async fn run(
     };
     let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health };
     let work = || operator.clone().work();
-    leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await?;
-    ended.map_or(Ok(()), |ended| Err(ended.into()))
+    let led = leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await;
+    match ended {
+        Some(ended) => {
+            if let Err(error) = led {
+                tracing::warn!(%error, "the election ended with an error after a task had ended");
+            }
+            Err(ended.into())
+        }
+        None => Ok(led?),
+    }
 }
 
 /// Adds a task that is run again whenever it ends.
