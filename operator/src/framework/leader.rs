@@ -13,6 +13,9 @@ use super::tapped::{Call, tapped};
 use super::tasks::Ended;
 use crate::settings::Settings;
 
+/// The longest that the end waits for the lease to be given back: well within the time that a pod has to end.
+const GIVING_BACK: Duration = Duration::from_secs(15);
+
 /// Why an election came to its end without being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
@@ -34,7 +37,7 @@ pub enum LeadError {
 /// wait for it to expire. Work that ends by itself, or that panics, ends the election: the process goes, and another one
 /// leads.
 ///
-/// An API server that does not answer holds up the end for no longer than the lease lasts.
+/// An API server that does not answer holds up the end for no longer than the lease lasts, and for at most 15 seconds.
 ///
 /// # Errors
 /// [`LeadError::Work`] if work ended or the lease's task did, whatever becomes of the lease; [`LeadError::Lease`] if the lease
@@ -82,10 +85,11 @@ where
     metrics.leads(false);
     // Nobody listens any more: the lease is given back.
     drop(leads);
-    concluded(outcome, given_back(manager, Duration::from_secs(settings.lease_seconds)).await)
+    let longest = Duration::from_secs(settings.lease_seconds).min(GIVING_BACK);
+    concluded(outcome, given_back(manager, longest).await)
 }
 
-/// Waits until the manager of the lease has given it back. After `longest` it has expired by itself.
+/// Waits until the manager of the lease has given it back, for at most `longest`.
 async fn given_back<T>(
     mut manager: JoinHandle<Result<T, LeaseManagerError>>,
     longest: Duration,
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lease_that_nobody_takes_back_is_waited_for_no_longer_than_it_lasts() {
+    async fn a_lease_that_nobody_takes_back_is_not_waited_for_without_end() {
         let longest = Duration::from_millis(20);
         let manager = tokio::spawn(pending::<Managed>());
         let outcome = concluded(Err(panicked()), given_back(manager, longest).await);
