@@ -8,10 +8,9 @@ use futures::future::join_all;
 use kube::ResourceExt;
 use kube::api::DynamicObject;
 use serde::Deserialize;
+use wanqu_http::Http;
 use wanqu_model::bundle::AgreementState;
 use wanqu_model::names::{JurisdictionId, ResourceName};
-
-use crate::framework::http::Http;
 
 /// The port of observation.
 pub const OBSERVATION: i32 = 9090;

@@ -8,11 +8,11 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
+use wanqu_http::{Bounds, Http, serve};
 
 use crate::compilation::Compilations;
 use crate::framework::events::Events;
 use crate::framework::health::{Health, TaskName};
-use crate::framework::http::Http;
 use crate::framework::leader::LeadError;
 use crate::framework::metrics::Metrics;
 use crate::framework::queue::Requests;
@@ -54,7 +54,7 @@ pub async fn run(
     let listener = observe::bind(settings.observe).await.map_err(|error| RunError::Observe(settings.observe, error))?;
     let mut tasks = Tasks::default();
     let router = observe::router(health.clone(), metrics.clone());
-    tasks.spawn(TaskName::new("HTTP server"), observe::serve(listener, router));
+    tasks.spawn(TaskName::new("HTTP server"), serve(Arc::new(listener), router, Bounds::default()));
     restart(&mut tasks, &health, TaskName::new("check of the API server"), {
         let (client, health) = (client.clone(), health.clone());
         move || observe::follow_kinds(client.clone(), health.clone())
@@ -68,8 +68,16 @@ pub async fn run(
     };
     let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health };
     let work = || operator.clone().work();
-    leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await?;
-    ended.map_or(Ok(()), |ended| Err(ended.into()))
+    let led = leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await;
+    match ended {
+        Some(ended) => {
+            if let Err(error) = led {
+                tracing::warn!(%error, "the election ended with an error after a task had ended");
+            }
+            Err(ended.into())
+        }
+        None => Ok(led?),
+    }
 }
 
 /// Adds a task that is run again whenever it ends.

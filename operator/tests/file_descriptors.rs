@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use wanqu_http::{Bounds, serve};
 use wanqu_operator::framework::health::Health;
 use wanqu_operator::framework::metrics::Metrics;
 use wanqu_operator::framework::observe;
@@ -27,7 +29,8 @@ async fn a_server_that_cannot_accept_waits_and_goes_on_when_it_can() {
     let listener = observe::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut servers = JoinSet::new();
-    servers.spawn(observe::serve(listener, observe::router(Health::new(metrics.clone()), metrics)));
+    let router = observe::router(Health::new(metrics.clone()), metrics);
+    servers.spawn(serve(Arc::new(listener), router, Bounds::default()));
     let mut stat = File::open("/proc/self/stat").unwrap();
     let pid = std::process::id().to_string();
     let limited = Command::new("prlimit").args(["--pid", &pid, "--nofile=128:128"]).status().unwrap();

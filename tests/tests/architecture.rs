@@ -12,6 +12,7 @@ const WALLS: &[Wall] = &[
     Wall { of: "wanqu-crds", never: &["datafusion"], not_itself: &[] },
     Wall { of: "wanqu-identity", never: &["kube"], not_itself: &[] },
     Wall { of: "wanqu-client", never: &["kube"], not_itself: &[] },
+    Wall { of: "wanqu-http", never: &["datafusion", "kube", "tonic"], not_itself: &[] },
     // The engine's own crates bring tokio and object_store along.
     Wall { of: "wanqu-rules", never: &["tonic", "rustls", "kube"], not_itself: &["tokio", "object_store"] },
     Wall { of: "wanqu-gate", never: &["tonic", "rustls", "kube"], not_itself: &[] },

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
-use wanqu_model::io_reason;
+use tokio::time::{Instant, sleep};
+use wanqu_http::{Http, HttpError, StatusCode};
 
 use super::args::ReadyArgs;
 use super::escape;
@@ -15,8 +13,8 @@ use super::failure::{Failure, Outcome};
 const ANSWER: Duration = Duration::from_secs(3);
 /// Pause between two requests.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Most bytes of an answer that are read.
-const MOST: u64 = 16 * 1024;
+/// Most bytes of an answer that are shown.
+const MOST: usize = 16 * 1024;
 
 /// Asks until the server is ready, for at most `args.wait` seconds.
 ///
@@ -24,9 +22,9 @@ const MOST: u64 = 16 * 1024;
 /// If it is not ready by then, with its last answer.
 pub async fn run(args: &ReadyArgs) -> Outcome {
     let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let http = Http::new().with_longest(ANSWER);
     loop {
-        let answer = timeout(ANSWER, ask(&args.address)).await.unwrap_or_else(|_| Err("it does not answer".to_owned()));
-        match answer {
+        match ask(&http, &args.address).await {
             Ok(said) => return super::put(&format!("{said}\n")),
             Err(why) if Instant::now() >= deadline => {
                 return Err(Failure::failed(format!("{} is not ready: {why}", args.address)));
@@ -37,42 +35,51 @@ pub async fn run(args: &ReadyArgs) -> Outcome {
 }
 
 /// Sends one request; returns the body if the server is ready, and why not otherwise.
-async fn ask(address: &str) -> Result<String, String> {
-    let failed = |error: std::io::Error| io_reason(&error);
-    let mut stream = TcpStream::connect(address).await.map_err(failed)?;
-    let question = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(question.as_bytes()).await.map_err(failed)?;
-    let mut answer = Vec::new();
-    stream.take(MOST).read_to_end(&mut answer).await.map_err(failed)?;
-    read(&String::from_utf8_lossy(&answer))
-}
-
-fn read(answer: &str) -> Result<String, String> {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
-    let status = head.lines().next().unwrap_or_default();
+async fn ask(http: &Http, address: &str) -> Result<String, String> {
+    let (status, body) = http.get(address, "/readyz").await.map_err(|error| match error {
+        HttpError::TooLate(_) => "it does not answer".to_owned(),
+        error => error.to_string(),
+    })?;
+    let body = String::from_utf8_lossy(&body[..body.len().min(MOST)]);
     let body = escape::block(body.trim(), 0);
-    match status.split(' ').nth(1) {
-        Some("200") if status.starts_with("HTTP/1.") => Ok(body),
-        Some(code) if status.starts_with("HTTP/1.") && !body.is_empty() => Err(format!("{body} ({code})")),
-        Some(code) if status.starts_with("HTTP/1.") => Err(format!("it answers {code}")),
-        _ => Err("what listens there does not speak HTTP".to_owned()),
+    match status {
+        StatusCode::OK => Ok(body),
+        status if body.is_empty() => Err(format!("it answers {}", status.as_u16())),
+        status => Err(format!("{body} ({})", status.as_u16())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
-    #[test]
-    fn ready_is_200_and_nothing_else() {
-        assert_eq!(read("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"), Ok("ok".to_owned()));
-        let no = read("HTTP/1.1 503 Service Unavailable\r\n\r\nthe bundle is stale\n");
+    /// Asks a server that reads one request, answers it with `raw` and closes the connection.
+    async fn answered(raw: &'static str) -> Result<String, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 512];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(raw.as_bytes()).await.unwrap();
+        });
+        let answer = ask(&Http::new().with_longest(Duration::from_mins(1)), &address).await;
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn ready_is_200_and_nothing_else() {
+        assert_eq!(answered("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await, Ok("ok".to_owned()));
+        let no = answered("HTTP/1.1 503 Service Unavailable\r\n\r\nthe bundle is stale\n").await;
         assert_eq!(no, Err("the bundle is stale (503)".to_owned()));
-        assert_eq!(read("HTTP/1.1 404 Not Found\r\n\r\n"), Err("it answers 404".to_owned()));
-        assert!(read("SSH-2.0-OpenSSH 200 \r\n\r\n").is_err());
-        assert!(read("").is_err());
+        assert_eq!(answered("HTTP/1.1 404 Not Found\r\n\r\n").await, Err("it answers 404".to_owned()));
+        for other in ["SSH-2.0-OpenSSH 200 \r\n\r\n", ""] {
+            assert_eq!(answered(other).await, Err("what listens there does not speak HTTP".to_owned()));
+        }
     }
 
     /// The server is not ready twice and then is: without waiting that is a failure, with it a success.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -23,11 +24,10 @@ use wanqu_model::answer::{Answer, Event, Fetch, Question};
 use wanqu_model::listing::TableListing;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::again::{PAUSES, not_begun};
+use crate::begun::{Begun, PAUSES, Unanswered};
 use crate::connect::{ConnectError, channel};
 use crate::note::Note;
 use crate::status::{from_status, internal};
-use crate::unanswered::{Unanswered, may_have_begun};
 use crate::wire::{MAX_MESSAGE, is_note};
 
 /// Client of one gateway, for one researcher's token.
@@ -65,7 +65,7 @@ impl Client {
     /// # Errors
     /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway cannot be reached or breaks off.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
-        self.get(question).await
+        self.get(question, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
     }
 
     /// Asks once. The caller decides whether to ask again.
@@ -73,11 +73,7 @@ impl Client {
     /// # Errors
     /// The refusal, and whether anybody may have begun with the question.
     pub async fn ask_once(&self, question: &Question) -> Result<Answer, Unanswered> {
-        let ticket = ticket(question).map_err(|refusal| Unanswered { refusal, may_have_begun: false })?;
-        match self.flight.clone().do_get(self.authorized(ticket)).await {
-            Ok(stream) => Ok(events(self.clone(), stream.into_inner())),
-            Err(status) => Err(Unanswered { refusal: self.explain(&status), may_have_begun: may_have_begun(&status) }),
-        }
+        self.get(question, &[]).await
     }
 
     /// Fetches an answer that was kept. Its events come in the order of the first time, the account last.
@@ -85,23 +81,27 @@ impl Client {
     /// # Errors
     /// As for [`ask`](Self::ask); [`Code::UnknownName`] if the token's bearer has no such result.
     pub async fn fetch(&self, result: Uuid) -> Result<Answer, Refusal> {
-        self.get(&Fetch { result }).await
+        self.get(&Fetch { result }, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
     }
 
-    async fn get(&self, errand: &impl Serialize) -> Result<Answer, Refusal> {
-        let ticket = ticket(errand)?;
+    /// Sends a request; and again after each of the pauses, over a new connection, while nobody can have begun with it and
+    /// another attempt may reach somebody.
+    async fn get(&self, request: &impl Serialize, pauses: &[Duration]) -> Result<Answer, Unanswered> {
+        let unsent = |refusal| Unanswered { refusal, may_have_begun: false };
+        let ticket = ticket(request).map_err(unsent)?;
         let mut flight = self.flight.clone();
-        let mut pauses = PAUSES.into_iter();
+        let mut pauses = pauses.iter();
         loop {
             let status = match flight.do_get(self.authorized(ticket.clone())).await {
                 Ok(stream) => return Ok(events(self.clone(), stream.into_inner())),
                 Err(status) => status,
             };
-            let Some(pause) = pauses.next().filter(|_| not_begun(&status)) else {
-                return Err(self.explain(&status));
+            let begun = Begun::of(&status);
+            let Some(pause) = pauses.next().filter(|_| begun == Begun::Unreached) else {
+                return Err(Unanswered { refusal: self.explain(&status), may_have_begun: begun.possible() });
             };
-            tokio::time::sleep(pause).await;
-            flight = dial(&self.endpoint, &self.name, &self.tls).map_err(|_| internal())?;
+            tokio::time::sleep(*pause).await;
+            flight = dial(&self.endpoint, &self.name, &self.tls).map_err(|_| unsent(internal()))?;
         }
     }
 

@@ -8,14 +8,13 @@
 //! The node uses the same types, so that both ends of the wire have one definition. The command line, the operator and
 //! the tests ask through [`Client`].
 
-pub mod again;
+pub mod begun;
 mod client;
 pub mod connect;
 pub mod note;
 pub mod reason;
 pub mod status;
-mod unanswered;
 pub mod wire;
 
+pub use begun::Unanswered;
 pub use client::Client;
-pub use unanswered::Unanswered;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kube::Client;
+use wanqu_http::Http;
 
 use super::clock::Clock;
 use super::events::Events;
-use super::http::Http;
 use super::metrics::Metrics;
 use super::watched::{Catalogue, Children};
 use crate::compilation::Compilations;

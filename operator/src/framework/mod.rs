@@ -7,7 +7,7 @@
 //! - [`status`] and [`conditions`]: the only way in which a status is written.
 //! - [`leader`]: of several operators, the one that holds the lease works.
 //! - [`tasks`] and [`health`]: supervision of everything that runs long, and how it fares.
-//! - [`observe`]: liveness, readiness and metrics over HTTP; [`http`]: the client for what nodes serve in the same way.
+//! - [`observe`]: liveness, readiness and metrics over HTTP.
 //!
 //! A new kind needs a watch in [`watched::Catalogue`], a reconciler, and a line in [`crate::run`].
 
@@ -22,7 +22,6 @@ pub mod findings;
 pub mod guarded;
 pub mod hash;
 pub mod health;
-pub mod http;
 pub mod labels;
 pub mod leader;
 pub mod matches;

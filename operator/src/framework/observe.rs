@@ -6,21 +6,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use axum::serve::Listener;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use wanqu_crds::kinds::{GROUP, VERSION, definitions};
 
 use super::health::{Health, Kinds};
 use super::metrics::Metrics;
 
-/// The longest that a client may take to send the head of a request.
-const HEADERS: Duration = Duration::from_secs(5);
 /// Period of the questions to the API server.
 const PERIOD: Duration = Duration::from_secs(5);
 /// The longest that the API server may take to say so.
@@ -49,25 +42,6 @@ pub fn router(health: Health, metrics: Metrics) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(move || std::future::ready(metrics.encode())))
         .fallback(|| std::future::ready((StatusCode::NOT_FOUND, "there is nothing here\n")))
-}
-
-/// Serves on a listener until the task is cancelled. Unlike [`axum::serve`], a client that sends nothing is cut off.
-pub async fn serve(mut listener: TcpListener, router: Router) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // Pauses by itself when no file descriptor is left.
-            (stream, _) = Listener::accept(&mut listener) => {
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADERS)
-                    .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-                // A client that goes away is no event.
-                connections.spawn(async move { drop(connection.await) });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
 }
 
 /// Asks the API server again and again which kinds it serves, and notes that in `health`. Never returns.

@@ -1,11 +1,13 @@
 //! Watches: one per kind, with a store that controllers read and routes from its events to their queues.
 
 use std::collections::HashMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::gvk::GroupVersionKind;
@@ -14,6 +16,8 @@ use kube::runtime::reflector::{ObjectRef, Store, store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     ResearchProject,
@@ -25,6 +29,10 @@ use super::health::{Health, TaskHealth, TaskName};
 use super::labels;
 use super::tapped::{Call, tapped};
 use super::tasks::Tasks;
+
+/// The shortest time that an established watch must last before it counts as recovered. Much shorter than a task may fail
+/// before the operator counts as not ready, so that a watch that is cut again and again stays failing.
+const STEADY: Duration = Duration::from_secs(10);
 
 /// Route of an event: called with each object that appears, changes or goes.
 pub type Route<K> = Box<dyn Fn(&K) + Send + Sync>;
@@ -95,7 +103,8 @@ where
         let Self { kind, writer, routes, .. } = self;
         let name = TaskName::new(format!("watch of {kind}")).within(namespace);
         let health = watches.health.of(name.clone());
-        let api = api(established(watches.client, health.clone()));
+        let established = watch::Sender::new(None);
+        let api = api(noting(watches.client, established.clone()));
         watches.tasks.spawn(name, async move {
             let stream = watcher(api, config)
                 .default_backoff()
@@ -103,16 +112,8 @@ where
                 .modify(|object| object.managed_fields_mut().clear())
                 .reflect(writer)
                 .touched_objects();
-            let mut stream = std::pin::pin!(stream);
-            while let Some(event) = stream.next().await {
-                match event {
-                    Ok(object) => routes.iter().for_each(|route| route(&object)),
-                    Err(error) => {
-                        tracing::warn!(task = %health.task(), %error, "a watch was interrupted");
-                        health.failed(&error.to_string());
-                    }
-                }
-            }
+            let route = |object: &K| routes.iter().for_each(|route| route(object));
+            follow(stream, &established, STEADY, &health, route).await;
         });
     }
 }
@@ -127,14 +128,66 @@ where
     }
 }
 
-/// Returns a client for a watch, which has recovered when it is established again: until something happens to an object,
-/// its stream of events does not tell.
-fn established(client: &Client, health: TaskHealth) -> Client {
+/// Time at which a watch was last established; none if it broke since, or has been noted as steady.
+type Established = watch::Sender<Option<Instant>>;
+
+/// Returns a client for a watch that notes when it is established: until something happens to an object, its stream of
+/// events does not tell.
+fn noting(client: &Client, established: Established) -> Client {
     tapped(client, move |call: &Call<'_>| {
         if call.established_watch() {
-            health.recovered();
+            established.send_replace(Some(Instant::now()));
         }
     })
+}
+
+/// Routes the objects of a watch until its stream ends, and reports how the watch fares: it fails from its first error until
+/// it has been established for `steady` without another one. Objects alone prove nothing, since each attempt lists them anew.
+async fn follow<T, E: Display>(
+    stream: impl Stream<Item = Result<T, E>>,
+    established: &Established,
+    steady: Duration,
+    health: &TaskHealth,
+    route: impl Fn(&T),
+) {
+    let mut stream = pin!(stream);
+    let mut changes = established.subscribe();
+    loop {
+        tokio::select! {
+            biased;
+            () = lasting(&mut changes, steady) => {
+                established.send_replace(None);
+                health.recovered();
+            }
+            event = stream.next() => match event {
+                Some(Ok(object)) => route(&object),
+                Some(Err(error)) => {
+                    tracing::warn!(task = %health.task(), %error, "a watch was interrupted");
+                    established.send_replace(None);
+                    health.failed(&error.to_string());
+                }
+                None => break,
+            },
+        }
+    }
+}
+
+/// Waits until a watch has been established for `steady`. Can be cancelled and begun anew.
+async fn lasting(established: &mut watch::Receiver<Option<Instant>>, steady: Duration) {
+    loop {
+        let since = *established.borrow_and_update();
+        let lasts = async {
+            match since {
+                Some(since) => sleep_until(since + steady).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = lasts => return,
+            // The sender lives as long as whoever waits here.
+            _ = established.changed() => {}
+        }
+    }
 }
 
 /// Stores of the resources of this project, one per kind.
@@ -281,5 +334,93 @@ impl Children {
             store.wait_until_ready().await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc;
+    use parking_lot::Mutex;
+    use tokio::task::JoinSet;
+    use wanqu_testing::until;
+
+    use super::*;
+    use crate::framework::metrics::Metrics;
+
+    /// The longest that anything may take on a machine that is busy.
+    const WITHIN: Duration = Duration::from_mins(1);
+
+    /// A watch whose stream and calls are a test's.
+    struct Bench {
+        metrics: Metrics,
+        established: Established,
+        events: mpsc::UnboundedSender<Result<u32, &'static str>>,
+        routed: Arc<Mutex<Vec<u32>>>,
+        _running: JoinSet<()>,
+    }
+
+    impl Bench {
+        fn new(steady: Duration) -> Self {
+            let metrics = Metrics::new();
+            let health = Health::new(metrics.clone()).of(TaskName::new("watch of Dataset"));
+            let (events, stream) = mpsc::unbounded();
+            let (established, routed) = (Established::new(None), Arc::new(Mutex::new(Vec::new())));
+            let mut running = JoinSet::new();
+            running.spawn({
+                let (established, routed) = (established.clone(), Arc::clone(&routed));
+                async move {
+                    follow(stream, &established, steady, &health, |number| routed.lock().push(*number)).await;
+                }
+            });
+            Self { metrics, established, events, routed, _running: running }
+        }
+
+        fn establish(&self) {
+            self.established.send_replace(Some(Instant::now()));
+        }
+
+        async fn until_fails(&self, count: u32) {
+            let line = format!("wanqu_operator_failing_tasks{{task=\"watch of Dataset\"}} {count}");
+            until(&line, WITHIN, async || {
+                let text = self.metrics.encode();
+                if text.lines().any(|found| found == line) { Ok(()) } else { Err(text) }
+            })
+            .await;
+        }
+
+        /// Sends an object and waits until it has been routed.
+        async fn object(&self, number: u32) {
+            self.events.unbounded_send(Ok(number)).unwrap();
+            until("the object to be routed", WITHIN, async || {
+                if self.routed.lock().last() == Some(&number) { Ok(()) } else { Err("it is not yet") }
+            })
+            .await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_breaks_whenever_it_is_established_keeps_failing() {
+        let bench = Bench::new(Duration::from_hours(1));
+        bench.events.unbounded_send(Err("410 Gone")).unwrap();
+        bench.until_fails(1).await;
+        for number in 0..3 {
+            bench.establish();
+            // The objects that each attempt lists anew.
+            bench.object(number).await;
+            bench.until_fails(1).await;
+            bench.events.unbounded_send(Err("410 Gone")).unwrap();
+        }
+        bench.object(3).await;
+        bench.until_fails(1).await;
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_lasts_recovers_without_an_event() {
+        let bench = Bench::new(Duration::from_millis(20));
+        bench.events.unbounded_send(Err("connection refused")).unwrap();
+        bench.until_fails(1).await;
+        bench.establish();
+        bench.until_fails(0).await;
+        bench.object(1).await;
     }
 }

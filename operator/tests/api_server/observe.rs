@@ -6,9 +6,9 @@ use std::time::Duration;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
 use kube::api::DeleteParams;
+use wanqu_http::Http;
 use wanqu_operator::Settings;
 use wanqu_operator::framework::Clock;
-use wanqu_operator::framework::http::Http;
 use wanqu_testbed::{ControlPlane, crds};
 use wanqu_testing::{free_address, until};
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use wanqu_crds::{Placement, Placements, compile, manifests};
+use wanqu_http::Http;
 use wanqu_identity::{Authority, TokenIssuer, Validity};
 use wanqu_model::names::JurisdictionId;
-use wanqu_operator::framework::http::Http;
 use wanqu_testing::{free_address, until};
 
 use crate::bed::WITHIN;

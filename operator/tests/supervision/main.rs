@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::task::JoinSet;
+use wanqu_http::Http;
 use wanqu_operator::Settings;
 use wanqu_operator::framework::Clock;
-use wanqu_operator::framework::http::Http;
 use wanqu_operator::run::RunError;
 
 use api::Api;

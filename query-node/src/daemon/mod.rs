@@ -5,7 +5,6 @@ mod follow;
 mod http;
 #[cfg(test)]
 mod revoked;
-mod server;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
+use wanqu_http::Bounds;
 use wanqu_identity::IdentityError;
 use wanqu_model::io_reason;
 
@@ -37,7 +37,6 @@ use crate::telemetry::{log_filter, tell_panics_by_place};
 use crate::trace::{Exporter, ExporterError};
 use files::IdentityFiles;
 use follow::{Followed, follow};
-use server::Bounds;
 
 /// Longest time that the runtime's last threads may take to end, once the node has ended.
 const LAST: Duration = Duration::from_secs(2);
@@ -214,7 +213,7 @@ async fn observation(node: &Arc<Node>, listener: Arc<TcpListener>) -> Infallible
         let (router, listener) = (http::router(Arc::clone(node)), Arc::clone(&listener));
         async move {
             progress.made();
-            server::serve(listener, router, Bounds::default()).await;
+            wanqu_http::serve(listener, router, Bounds::default()).await;
         }
     };
     node.supervisor().keep_running("observation-server", None, serve).await

@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
-use wanqu_client::again::PAUSES;
+use wanqu_client::begun::{Begun, PAUSES};
 use wanqu_client::connect::channel;
 use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
@@ -23,7 +23,7 @@ use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
 
 use super::agreements::{self, HeldAgreement};
-use super::failures::{certainly_not_begun, explain, explain_call, too_late, unconnected};
+use super::failures::{explain, explain_call, too_late, unconnected};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use crate::clock::{Clock, SystemClock};
@@ -136,7 +136,7 @@ impl Exchange {
                 Ok(stream) => stream,
                 // The owner is away or ending, and another replica of it may take over in a moment. It is sent the same
                 // envelope: a replica that had begun with it all the same would refuse it as used.
-                Err(status) if certainly_not_begun(&status) => {
+                Err(status) if Begun::of(&status) == Begun::Unreached => {
                     self.forget(owner);
                     tokio::time::sleep(PAUSES[0]).await;
                     self.call(envelope).await?.map_err(|status| explain(&status, owner, envelope.query_id))?

@@ -1,41 +1,21 @@
 //! Refusals for what goes wrong between a home node and an owner.
 
-use std::error::Error;
+use std::error::Error as _;
 
 use tonic::Status;
 use uuid::Uuid;
-use wanqu_client::again::not_begun;
+use wanqu_client::begun::Begun;
 use wanqu_client::connect::ConnectError;
 use wanqu_client::status::from_status;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
-
-/// Returns true if a call certainly came to nothing before its owner could begin with it: there was no connection, the owner
-/// turned it away because it is ending, or the message was given back unsent.
-///
-/// Anything else may have been answered, and each answer is a release.
-pub(super) fn certainly_not_begun(status: &Status) -> bool {
-    not_begun(status) || was_unsent(status)
-}
-
-/// Returns true if a connection closed before the message was handed to it.
-fn was_unsent(status: &Status) -> bool {
-    let mut error: Option<&(dyn Error + 'static)> = status.source();
-    while let Some(current) = error {
-        if current.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled) {
-            return true;
-        }
-        error = current.source();
-    }
-    false
-}
 
 /// Returns the refusal that a status of an owner stands for, after it was sent a fragment of this query.
 pub(super) fn explain(status: &Status, owner: &JurisdictionId, query_id: Uuid) -> Refusal {
     match ConnectError::beneath(status) {
         Some(error) => unconnected(&error, owner),
         // What a node answers has no source on this side.
-        None if status.source().is_some() && !was_unsent(status) => interrupted(owner, query_id),
+        None if status.source().is_some() && Begun::of(status).possible() => interrupted(owner, query_id),
         None => from_status(status, Some(owner)),
     }
 }

@@ -93,7 +93,7 @@ impl Gateway {
 
     async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let requester = self.requester(call)?;
-        let errand = self.request(ticket)?;
+        let request = self.request(ticket)?;
         let limits = self.door.limits.now();
         let place = self.door.places.take(limits.concurrent_queries as usize)?;
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
@@ -101,7 +101,7 @@ impl Gateway {
         let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
         // The text of a panic can quote a value: it goes no further than this.
-        let answer = match errand {
+        let answer = match request {
             TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
             TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
         };

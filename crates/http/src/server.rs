@@ -8,7 +8,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Pause after a connection that could not be accepted: out of file handles, which passes.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -18,8 +18,8 @@ const HEAD: usize = 16 * 1024;
 
 /// Bounds on what clients may hold.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
-    /// Connections at once; further ones wait.
+pub struct Bounds {
+    /// Connections at once, at least one; further ones wait.
     pub connections: usize,
     /// Time until the head of the request must have come.
     pub head: Duration,
@@ -33,23 +33,22 @@ impl Default for Bounds {
     }
 }
 
-/// Serves the router until it is dropped. The listener is shared, so that it outlives a server that panics.
-pub(super) async fn serve(listener: Arc<TcpListener>, router: Router, bounds: Bounds) {
-    let connections = Arc::new(Semaphore::new(bounds.connections));
+/// Serves the router until it is dropped, and its connections with it. The listener is shared, so that it outlives a server
+/// that panics.
+pub async fn serve(listener: Arc<TcpListener>, router: Router, bounds: Bounds) {
+    let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                tokio::spawn(async move {
-                    connection(stream, router, bounds).await;
-                    drop(permit);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                tokio::time::sleep(PAUSE).await;
-            }
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < bounds.connections.max(1) => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone(), bounds));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept an HTTP connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
         }
     }
 }
