@@ -58,7 +58,7 @@ pub fn warnings(summary: &Summary) -> String {
         let _ = writeln!(
             text,
             "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: {}",
-            because("it was asked and may have kept cells back"),
+            because("a jurisdiction may have kept cells back"),
         );
     }
     text
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(warnings(&summary), kept_back);
         (summary.rows_lacking, summary.rows_may_be_absent) = (Some(0), true);
         let absent = "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: \
-                      it was asked and may have kept cells back\n";
+                      a jurisdiction may have kept cells back\n";
         assert_eq!(warnings(&summary), absent);
         summary.rows_lacking = Some(1);
         let both = warnings(&summary);
