@@ -166,21 +166,79 @@ async fn entries(federation: &Federation, owner: &str, least: usize, kind: fn(&E
     enough.await
 }
 
-/// Under a rule of ten units for all but Macau, whose rule is one unit.
-async fn unequal_rules() -> Federation {
+/// Under a rule of `macau` units for Macau and of `others` for the others; `None` leaves their rule, of ten units.
+async fn ruled(macau: u32, others: Option<u32>) -> Federation {
     let world = World::health(10, HealthOptions::default()).unwrap();
     let amend = |options: &mut LocalOptions| {
-        options.amend = Some(Box::new(|bundle| {
-            let macau = bundle.slices.iter_mut().filter(|slice| slice.jurisdiction == jid(MACAU));
-            macau.for_each(|slice| slice.policy.min_units = 1);
+        options.amend = Some(Box::new(move |bundle| {
+            for slice in bundle.slices.iter_mut().filter(|slice| slice.privacy_unit.is_some()) {
+                let least = if slice.jurisdiction == jid(MACAU) { Some(macau) } else { others };
+                slice.policy.min_units = least.unwrap_or(slice.policy.min_units);
+            }
         }));
     };
     Federation::start_with(world, amend).await.unwrap()
 }
 
+/// Cells that many stand behind everywhere.
+fn common_cells() -> String {
+    "SELECT emergency, count(*) AS n FROM gba.health.visits WHERE emergency IS NOT NULL GROUP BY emergency".to_owned()
+}
+
+/// Asks each question. Returns of each answer its number of rows, how many of them may lack a part, and if any part and any
+/// row may be absent.
+async fn told<const N: usize>(federation: &Federation, questions: &[String; N]) -> [(u64, Option<u64>, bool, bool); N] {
+    let mut told = [(0, None, false, false); N];
+    for (told, sql) in told.iter_mut().zip(questions) {
+        let Answered { summary, .. } = federation.ask(HONG_KONG, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        *told = (summary.rows, summary.rows_lacking, summary.may_lack, summary.rows_may_be_absent);
+    }
+    told
+}
+
+/// Questions whose rows are decided about by cells: a condition that none meets, the first row, a join in which nothing
+/// matches, and shares of a total.
+fn deciding() -> [String; 4] {
+    let cells = common_cells();
+    [
+        format!("{cells} HAVING count(*) > 100000000"),
+        format!("{cells} ORDER BY n DESC LIMIT 1"),
+        format!("SELECT a.n FROM ({cells}) a JOIN ({cells}) b ON a.n = b.n + 100000000"),
+        format!("SELECT emergency, sum(n) OVER () AS total FROM ({cells}) c"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_gone_for_want_of_a_part_are_told() {
+    // Macau keeps every cell back.
+    let federation = ruled(100_000, None).await;
+    let [plain] = told(&federation, &[common_cells()]).await;
+    assert_eq!(plain, (2, Some(2), true, false));
+    let [condition, first, join, window] = told(&federation, &deciding()).await;
+    assert_eq!(condition, (0, Some(0), true, true));
+    assert_eq!(first, (1, Some(1), true, true));
+    assert_eq!(join, (0, Some(0), true, true));
+    assert_eq!(window, (2, None, true, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_not_doubted_where_every_owner_released_every_cell() {
+    let federation = ruled(1, None).await;
+    let [condition, first, ..] = deciding();
+    let told_of_cells = told(&federation, &[condition, first]).await;
+    assert_eq!(told_of_cells, [(0, Some(0), false, false), (1, Some(0), false, false)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_doubted_under_rules_of_one_unit() {
+    let federation = ruled(1, Some(1)).await;
+    let whole = |rows| (rows, Some(0), false, false);
+    assert_eq!(told(&federation, &deciding()).await, [whole(0), whole(1), whole(0), whole(2)]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cell_may_lack_the_part_of_an_owner_that_is_missing_whatever_its_rule() {
-    let mut federation = unequal_rules().await;
+    let mut federation = ruled(1, None).await;
     let ask_marked = async |federation: &Federation, sql: &str| {
         let question = Question { partial: true, mark_incomplete: true, ..question(sql) };
         let Answered { rows, summary } = ask(federation.client(HONG_KONG), &question).await.unwrap();
@@ -189,11 +247,10 @@ async fn every_cell_may_lack_the_part_of_an_owner_that_is_missing_whatever_its_r
         assert!(!marks.is_empty(), "{sql}");
         (marks, summary)
     };
-    // Cells that many stand behind everywhere.
     let cells = |condition: &str| {
         format!("SELECT emergency, count(*) AS n FROM gba.health.visits WHERE {condition} GROUP BY emergency")
     };
-    let everywhere = cells("emergency IS NOT NULL");
+    let everywhere = common_cells();
     // One owner alone, whose rule keeps nothing back.
     let macau = "SELECT line, count(*) AS n FROM macau.transit.trips GROUP BY line";
     let (marks, summary) = ask_marked(&federation, &everywhere).await;

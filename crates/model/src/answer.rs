@@ -97,6 +97,9 @@ pub struct Summary {
     pub rows_lacking: Option<u64>,
     /// True if any owner's contribution may be missing, even if that cannot be counted.
     pub may_lack: bool,
+    /// True if rows may be absent because a condition, a LIMIT or a join decided about them by cells that may lack a part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rows_may_be_absent: bool,
     /// Contributions, one for each jurisdiction that was asked.
     pub outcomes: Vec<JurisdictionOutcome>,
     /// Answer as the home node keeps it, if that was asked for.

@@ -24,9 +24,10 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use wanqu_rules::fragment::{BatchStream, Fragment, Release};
 use wanqu_rules::merge::Part;
-use wanqu_rules::planner::FederatedPlan;
+use wanqu_rules::planner::{Doubt, FederatedPlan, FragmentGroup};
 
 use super::account::Account;
+use super::cells::Cells;
 use super::shown::Marks;
 use crate::engine::GaugedPool;
 use crate::exchange::Owners;
@@ -53,6 +54,15 @@ pub(super) struct Asking {
     pub digests: BTreeMap<(usize, JurisdictionId), Option<String>>,
     pub cancel: CancellationToken,
     pub trace: TraceContext,
+}
+
+/// Gaps in what was gathered.
+#[derive(Debug, Clone, Copy)]
+struct Gaps {
+    /// True if a part is missing that no row's mark tells.
+    untold: bool,
+    /// True if rows may be absent because a cell that may lack a part decided about them.
+    absent: bool,
 }
 
 type Events = mpsc::Sender<Result<Event, Refusal>>;
@@ -92,17 +102,16 @@ impl Asking {
         let planned =
             Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
         send(&events, Event::Progress(planned)).await?;
-        let untold = self.gather(&events, &account).await?;
+        let gaps = self.gather(&events, &account).await?;
         if account.nobody_answered() {
             let why = account.outcomes().into_iter().find_map(|o| o.missing);
             return Err(why.unwrap_or_else(|| Refusal::new(Code::OwnerUnavailable, "no jurisdiction answered")));
         }
-        self.merge(&events, &account, untold).await
+        self.merge(&events, &account, gaps).await
     }
 
-    /// Asks every owner at once and fills the leaves of the merge plan. Returns true if a part is missing that no row's mark
-    /// tells.
-    async fn gather(&self, events: &Events, account: &Account) -> Result<bool, Refusal> {
+    /// Asks every owner at once and fills the leaves of the merge plan. Returns the gaps that no row's mark tells.
+    async fn gather(&self, events: &Events, account: &Account) -> Result<Gaps, Refusal> {
         let mut waiting = FuturesUnordered::new();
         let mut id = 0;
         for (number, group) in self.plan.groups.iter().enumerate() {
@@ -121,11 +130,18 @@ impl Asking {
         }
         let mut parts: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
         let mut incomplete: BTreeSet<usize> = BTreeSet::new();
+        let mut cells: BTreeMap<usize, Cells> = BTreeMap::new();
         while let Some((number, owner, outcome)) = waiting.next().await {
             match outcome {
                 Ok(batches) => {
                     let group = &self.plan.groups[number];
                     let hiding = group.hiding.iter().position(|hiding| *hiding == owner);
+                    let batches = match self.compared_keys(group) {
+                        Some(keys) => {
+                            compared(cells.entry(number).or_default(), batches, keys, hiding.is_some()).await?
+                        }
+                        None => batches,
+                    };
                     parts.entry(number).or_default().push(Part { hiding, batches });
                 }
                 Err(refusal) => {
@@ -147,7 +163,15 @@ impl Asking {
             group.table.fill(parts);
         }
         // Where no owner's rule hides cells, the plan marks none.
-        Ok(incomplete.iter().any(|number| self.plan.groups[*number].hiding.is_empty()))
+        let untold = incomplete.iter().any(|number| self.plan.groups[*number].hiding.is_empty());
+        let cells_lack = !incomplete.is_empty() || cells.values().any(Cells::lack);
+        Ok(Gaps { untold, absent: self.plan.absent.holds(cells_lack) })
+    }
+
+    /// Returns the number of columns by which the cells of a group's releases are compared; `None` if it does not matter which
+    /// owner released which.
+    fn compared_keys(&self, group: &FragmentGroup) -> Option<usize> {
+        group.keys.filter(|_| self.plan.absent == Doubt::CellsLack)
     }
 
     /// Returns one owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
@@ -204,11 +228,11 @@ impl Asking {
         }
     }
 
-    /// Merges what was released. `untold` is true if a part is missing that no row's mark tells.
-    async fn merge(self, events: &Events, account: &Account, untold: bool) -> Result<(), Refusal> {
+    /// Merges what was released.
+    async fn merge(self, events: &Events, account: &Account, gaps: Gaps) -> Result<(), Refusal> {
         let session = merge_session(self.state.engine.pool())?;
         let FederatedPlan { merge, marked, lost, .. } = self.plan;
-        let marks = Marks { in_plan: marked, untold: lost || untold, shown: self.question.mark_incomplete };
+        let marks = Marks { in_plan: marked, untold: lost || gaps.untold, shown: self.question.mark_incomplete };
         let (schema, mut batches) = merge::run(&session, merge).await?;
         let shown = marks.schema(&schema);
         send(events, Event::Schema(Arc::clone(&shown))).await?;
@@ -223,7 +247,8 @@ impl Asking {
             query_id: self.query_id,
             rows,
             rows_lacking: marks.counted(lacking),
-            may_lack: marks.untold || account.anybody_missing() || lacking > 0,
+            may_lack: marks.untold || account.anybody_missing() || lacking > 0 || gaps.absent,
+            rows_may_be_absent: gaps.absent,
             outcomes: account.outcomes(),
             ..Summary::default()
         };
@@ -235,6 +260,19 @@ fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc();
     let runtime = runtime.map_err(|_| Refusal::new(Code::Internal, "the merge cannot be set up"))?;
     Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+}
+
+/// Adds a release to the cells of its group, and returns its rows as they came. Nothing is awaited for long: what passed a
+/// gate has arrived in full.
+async fn compared(
+    cells: &mut Cells,
+    batches: BatchStream,
+    keys: usize,
+    may_hide: bool,
+) -> Result<BatchStream, Refusal> {
+    let release: Vec<RecordBatch> = batches.try_collect().await?;
+    cells.add(&release, keys, may_hide)?;
+    Ok(stream::iter(release.into_iter().map(Ok)).boxed())
 }
 
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.

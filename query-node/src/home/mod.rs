@@ -2,6 +2,7 @@
 
 mod account;
 mod ask;
+mod cells;
 mod kind;
 mod permit;
 mod public;

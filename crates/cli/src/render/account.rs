@@ -37,7 +37,7 @@ pub fn warnings(summary: &Summary) -> String {
     let lost = lost_parts(summary);
     let because = |kept_back: &str| lost.clone().unwrap_or_else(|| kept_back.to_owned());
     let _ = match summary.rows_lacking {
-        Some(0) if summary.may_lack => {
+        Some(0) if summary.may_lack && !summary.rows_may_be_absent => {
             writeln!(text, "note: rows may be absent: {}", because("a jurisdiction may have kept whole cells back"))
         }
         Some(0) => Ok(()),
@@ -54,6 +54,13 @@ pub fn warnings(summary: &Summary) -> String {
         ),
         None => Ok(()),
     };
+    if summary.rows_may_be_absent {
+        let _ = writeln!(
+            text,
+            "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: {}",
+            because("a jurisdiction may have kept cells back"),
+        );
+    }
     text
 }
 
@@ -232,5 +239,12 @@ mod tests {
         summary.rows_lacking = None;
         let kept_back = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
         assert_eq!(warnings(&summary), kept_back);
+        (summary.rows_lacking, summary.rows_may_be_absent) = (Some(0), true);
+        let absent = "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: \
+                      a jurisdiction may have kept cells back\n";
+        assert_eq!(warnings(&summary), absent);
+        summary.rows_lacking = Some(1);
+        let both = warnings(&summary);
+        assert!(both.starts_with("note: 1 of 24 rows may lack") && both.ends_with(absent), "{both}");
     }
 }

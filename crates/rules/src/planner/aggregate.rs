@@ -39,7 +39,7 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     }
     // The one owner gives the whole of it; nothing more may be done to it there.
     let lost = !whole.hiding_owners().is_empty();
-    Ok(Placed::Home(HomePart { plan: fragments.cut(whole)?, lacks: vec![], lost }))
+    Ok(Placed::Home(HomePart { lost, ..HomePart::complete(fragments.cut(whole)?) }))
 }
 
 /// Returns true if no group has rows at two owners.

@@ -37,6 +37,8 @@ pub struct FragmentGroup {
     pub restricted: Vec<TableRef>,
     /// Owners whose rule may keep cells back, in the order of the owner column.
     pub hiding: Vec<JurisdictionId>,
+    /// Number of leading columns that tell one cell from another, where cells of several owners are merged under marks.
+    pub keys: Option<usize>,
 }
 
 /// Fragments of one plan so far, and the findings of the owners' rules.
@@ -88,7 +90,7 @@ impl<'a> Fragments<'a> {
             Placed::Home(part) => Ok(part),
             Placed::Owners(region) => {
                 let lost = !region.hiding_owners().is_empty();
-                Ok(HomePart { plan: self.cut(region)?, lacks: vec![], lost })
+                Ok(HomePart { lost, ..HomePart::complete(self.cut(region)?) })
             }
         }
     }
@@ -137,15 +139,16 @@ impl<'a> Fragments<'a> {
 
     /// Ends a region. Returns the leaf that reads its releases, with the region's own columns.
     pub fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
-        self.leaf(region, false)
+        self.leaf(region, None)
     }
 
-    /// Ends a region whose releases may hide cells. Behind the region's columns the leaf has [`OWNER_COLUMN`].
-    pub fn cut_with_owner(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
-        self.leaf(region, true)
+    /// Ends a region whose releases may hide cells, each told from others by the first `keys` columns. Behind the region's
+    /// columns the leaf has [`OWNER_COLUMN`].
+    pub fn cut_with_owner(&mut self, region: Region, keys: usize) -> Result<LogicalPlan, Refusal> {
+        self.leaf(region, Some(keys))
     }
 
-    fn leaf(&mut self, mut region: Region, with_owner: bool) -> Result<LogicalPlan, Refusal> {
+    fn leaf(&mut self, mut region: Region, keys: Option<usize>) -> Result<LogicalPlan, Refusal> {
         if region.replicated {
             let home = region.owners.iter().position(|o| o == self.context.home).unwrap_or(0);
             region.owners = vec![region.owners.swap_remove(home)];
@@ -166,11 +169,11 @@ impl<'a> Fragments<'a> {
             };
             columns.push(value.alias_qualified(qualifier.cloned(), field.name()));
         }
-        if with_owner {
+        if keys.is_some() {
             columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
         }
         let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
-        self.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding });
+        self.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding, keys });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }
 

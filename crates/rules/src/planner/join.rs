@@ -4,6 +4,7 @@ use datafusion::common::{Column, JoinType};
 use datafusion::logical_expr::{Expr, Join, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::doubt::Doubt;
 use super::fragments::Fragments;
 use super::invalid::invalid;
 use super::part::{HomePart, Placed, with_marks_last};
@@ -50,7 +51,14 @@ pub(super) fn place(
 
 /// Joins two plans at home. Rows keep the marks of the sides that they show.
 fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Refusal> {
-    let lost = left.lost || right.lost || !right.lacks.is_empty() && !keeps_right(join.join_type);
+    let lost = left.lost
+        || right.lost
+        || !left.lacks.is_empty() && !keeps_left(join.join_type)
+        || !right.lacks.is_empty() && !keeps_right(join.join_type);
+    let absent = left.absent.max(right.absent).max(doubt_of_matches(join.join_type, left.doubt(), right.doubt()));
+    // Where an outer join fills a side in, its marks are NULL, which counts as set.
+    let filled = join.join_type.is_outer() && !(left.lacks.is_empty() && right.lacks.is_empty());
+    let marked_anyway = left.marked_anyway || right.marked_anyway || filled;
     let mut lacks = Vec::new();
     if keeps_left(join.join_type) {
         lacks.extend(left.lacks);
@@ -62,7 +70,21 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
     let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
     let joined = joined.recompute_schema().map_err(invalid)?;
     let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
-    Ok(HomePart { plan, lacks, lost })
+    Ok(HomePart { plan, lacks, lost, marked_anyway, absent })
+}
+
+/// Returns the doubt about absent rows of a join, given the doubts about what each side's rows decide: a value that lacks a
+/// part may match nothing, and a cell that is hidden at every owner matches nothing.
+fn doubt_of_matches(join: JoinType, left: Doubt, right: Doubt) -> Doubt {
+    match join {
+        JoinType::Inner if left.min(right) > Doubt::Never => Doubt::Always,
+        JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftAnti | JoinType::RightAnti => {
+            left.max(right)
+        }
+        JoinType::Left => right,
+        JoinType::Right => left,
+        JoinType::Full | JoinType::LeftMark | JoinType::RightMark => Doubt::Never,
+    }
 }
 
 /// Returns the join as a region, if every owner can join what it holds.

@@ -114,7 +114,9 @@ impl<'a> Merging<'a> {
             lacks.push(Column::new_unqualified(name));
         }
         let plan = Projection::try_new(output, Arc::new(LogicalPlan::Aggregate(home_step.plan))).map_err(invalid)?;
-        Ok(HomePart { plan: LogicalPlan::Projection(plan), lacks, lost: self.hides() && self.is_by_owner() })
+        let lost = self.hides() && self.is_by_owner();
+        let marked_anyway = !lacks.is_empty() && (self.grouping_sets || self.is_finer(&owner_step));
+        Ok(HomePart { lacks, lost, marked_anyway, ..HomePart::complete(LogicalPlan::Projection(plan)) })
     }
 
     /// Returns true if some owner may keep cells back.
@@ -172,7 +174,7 @@ impl<'a> Merging<'a> {
             Aggregate::try_new(Arc::new(self.region.plan.clone()), own_keys, own_partials).map_err(invalid)?;
         let schema = Arc::clone(&partial.schema);
         let region = self.region.clone().with_plan(LogicalPlan::Aggregate(partial), |_| None);
-        let leaf = if self.hides() { fragments.cut_with_owner(region)? } else { fragments.cut(region)? };
+        let leaf = if self.hides() { fragments.cut_with_owner(region, keys.len())? } else { fragments.cut(region)? };
         let columns =
             keys.iter().chain(partials).enumerate().map(|(i, e)| (e.clone(), column_at(&schema, i))).collect();
         Ok(Released { leaf, columns })

@@ -15,6 +15,7 @@
 mod aggregate;
 mod colocate;
 mod decompose;
+mod doubt;
 mod explain;
 mod fragments;
 mod invalid;
@@ -42,6 +43,7 @@ use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
+pub use doubt::Doubt;
 pub use explain::explain;
 pub use fragments::FragmentGroup;
 
@@ -63,6 +65,8 @@ pub struct FederatedPlan {
     pub marked: bool,
     /// True if the answer may lack something that no row's mark tells.
     pub lost: bool,
+    /// Doubt about absent rows: a cell that may lack an owner's part may have decided about them.
+    pub absent: Doubt,
 }
 
 /// Outcome of planning: the findings of the owners' rules on every fragment, and the plan or the refusal.
@@ -134,7 +138,8 @@ impl Planner {
             output.push((part::any_of(&part.lacks), INCOMPLETE_COLUMN.to_owned()));
         }
         let merge = output_plan(output, part.plan)?;
-        Ok(FederatedPlan { groups: std::mem::take(&mut fragments.groups), merge, marked, lost: part.lost })
+        let (lost, absent) = (part.lost, part.absent);
+        Ok(FederatedPlan { groups: std::mem::take(&mut fragments.groups), merge, marked, lost, absent })
     }
 }
 

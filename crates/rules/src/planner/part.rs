@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema};
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Sort, SubqueryAlias, lit};
 
+use super::doubt::Doubt;
 use super::invalid::invalid;
 use super::spread::Region;
 use wanqu_model::refusal::Refusal;
@@ -26,17 +27,30 @@ pub(super) struct HomePart {
     pub lacks: Vec<Column>,
     /// True if something may be lacking that no column marks.
     pub lost: bool,
+    /// True if rows can be marked although every owner released every cell: totals, and rows that an outer join filled in.
+    pub marked_anyway: bool,
+    /// Doubt about rows that are gone: a row that may lack a part may have decided about them.
+    pub absent: Doubt,
 }
 
 impl HomePart {
     /// Makes a part of a plan that lacks nothing.
     pub fn complete(plan: LogicalPlan) -> Self {
-        Self { plan, lacks: vec![], lost: false }
+        Self { plan, lacks: vec![], lost: false, marked_anyway: false, absent: Doubt::Never }
     }
 
     /// Returns true if something may be lacking, marked or not.
     pub fn may_lack(&self) -> bool {
         self.lost || !self.lacks.is_empty()
+    }
+
+    /// Returns the doubt about rows that the part's rows decide about.
+    pub fn doubt(&self) -> Doubt {
+        match (self.lacks.is_empty(), self.marked_anyway) {
+            (true, _) => Doubt::Never,
+            (false, false) => Doubt::CellsLack,
+            (false, true) => Doubt::Always,
+        }
     }
 
     /// Takes the columns of marks away; that there were some is kept in `lost`.
@@ -47,13 +61,16 @@ impl HomePart {
         let width = self.plan.schema().fields().len() - self.lacks.len();
         let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
         let plan = Projection::try_new(columns, Arc::new(self.plan)).map_err(invalid)?;
-        Ok(Self { plan: LogicalPlan::Projection(plan), lacks: vec![], lost: true })
+        let plan = LogicalPlan::Projection(plan);
+        Ok(Self { lost: true, absent: self.absent, ..Self::complete(plan) })
     }
 }
 
 /// Puts an operator with one input over a plan at home. The marks are carried along where rows stay rows.
 pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
-    let HomePart { plan: input, lacks, lost } = part;
+    let part = if mixes_rows(plan) { part.unmarked()? } else { part };
+    let absent = if keeps_rows(plan) { part.absent } else { part.absent.max(part.doubt()) };
+    let HomePart { plan: input, lacks, lost, marked_anyway, .. } = part;
     let mut exprs = plan.expressions();
     let mut lacks_after = lacks.clone();
     match plan {
@@ -62,16 +79,25 @@ pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, 
             let qualified = |c: &Column| Column::new(Some(alias.clone()), &c.name);
             lacks_after = lacks.iter().map(qualified).collect();
         }
-        LogicalPlan::Window(_) if !lacks.is_empty() => {
-            // A window's columns come behind the marks; marks are kept last.
-            let rebuilt = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
-            return Ok(HomePart { plan: with_marks_last(rebuilt, &lacks)?, lacks, lost });
-        }
         _ => {}
     }
     let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
     let plan = plan.recompute_schema().map_err(invalid)?;
-    Ok(HomePart { plan, lacks: lacks_after, lost })
+    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, absent })
+}
+
+/// Returns true if a row of the result is made of many rows: each may lack what any of those lacks, or what is hidden at
+/// every owner.
+fn mixes_rows(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Distinct(_))
+}
+
+/// Returns true if every row of the input is in the result, whatever its values.
+fn keeps_rows(plan: &LogicalPlan) -> bool {
+    matches!(
+        plan,
+        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Sort(Sort { fetch: None, .. })
+    )
 }
 
 /// Puts an operator over plans at home that carry no marks.

@@ -9,6 +9,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan, LogicalPlanBuilder, Sort, Union, lit};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::doubt::Doubt;
 use super::fragments::Fragments;
 use super::invalid::invalid;
 use super::part::{HomePart, Placed, any_of, at_home, column_at, over_home};
@@ -44,7 +45,7 @@ impl Placer<'_, '_> {
             LogicalPlan::Union(union) => self.union(union).map(Placed::Home),
             LogicalPlan::Aggregate(aggregate) => match self.place(&aggregate.input)? {
                 Placed::Owners(region) => aggregate::place(aggregate, region, self.0),
-                Placed::Home(part) => over_home(plan, part.unmarked()?).map(Placed::Home),
+                Placed::Home(part) => over_home(plan, part).map(Placed::Home),
             },
             _ => match &plan.inputs()[..] {
                 [input] => match self.place(input)? {
@@ -55,8 +56,10 @@ impl Placer<'_, '_> {
                     let homes = inputs.iter().map(|input| self.place_at_home(input)?.unmarked());
                     let homes = homes.collect::<Result<Vec<_>, _>>()?;
                     let lost = homes.iter().any(HomePart::may_lack);
+                    let absent = doubt_of(&homes);
                     let mut part = at_home(plan, homes.into_iter().map(|h| h.plan).collect())?;
                     part.lost |= lost;
+                    part.absent = absent;
                     Ok(Placed::Home(part))
                 }
             },
@@ -124,6 +127,7 @@ impl Placer<'_, '_> {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let lost = parts.iter().any(|p| p.lost);
         let marked = parts.iter().any(|p| !p.lacks.is_empty());
+        let (marked_anyway, absent) = (parts.iter().any(|p| p.marked_anyway), doubt_of(&parts));
         let name = self.0.lack_name();
         let width = union.schema.fields().len();
         let mut inputs = parts.into_iter().map(|part| {
@@ -142,8 +146,13 @@ impl Placer<'_, '_> {
         })?;
         let plan = all.build().map_err(invalid)?;
         let lacks = if marked { vec![Column::new_unqualified(name)] } else { vec![] };
-        Ok(HomePart { plan, lacks, lost })
+        Ok(HomePart { plan, lacks, lost, marked_anyway, absent })
     }
+}
+
+/// Returns the doubt about absent rows of several parts.
+fn doubt_of(parts: &[HomePart]) -> Doubt {
+    parts.iter().map(|part| part.absent).max().unwrap_or_default()
 }
 
 /// Limits each owner's share to its first rows: above a sort if there is one, so that the top rows are among them.

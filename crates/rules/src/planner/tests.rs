@@ -6,6 +6,7 @@ use wanqu_model::bundle::{
 use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 use wanqu_model::refusal::{Code, Refusal};
 
+mod absent;
 mod splits;
 
 use super::{FederatedPlan, Planner};

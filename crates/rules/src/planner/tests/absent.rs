@@ -1,0 +1,96 @@
+//! Marks of rows, and doubt about rows that are gone, above cells that may lack an owner's part.
+
+use super::bundle;
+use crate::planner::{Doubt, Planner};
+
+const CELLS: &str = "SELECT specialty, count(*) AS n FROM gba.health.visits GROUP BY specialty";
+const OTHERS: &str =
+    "SELECT specialty, count(*) AS n FROM gba.health.visits WHERE jurisdiction <> 'MO' GROUP BY specialty";
+
+/// True if rows are marked; true if something is lacking that no mark tells; doubt about absent rows.
+type Told = (bool, bool, Doubt);
+
+/// Returns what is told where an owner keeps cells of fewer than `least` units back.
+fn told(least: u32, sql: &str) -> Told {
+    let mut bundle = bundle();
+    let restricted = bundle.slices.iter_mut().filter(|slice| slice.privacy_unit.is_some());
+    restricted.for_each(|slice| slice.policy.min_units = least);
+    let plan = Planner::new(&bundle).plan(sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+    (plan.marked, plan.lost, plan.absent)
+}
+
+const BY_ROW: Told = (true, false, Doubt::Never);
+const IF_CELLS_LACK: Told = (true, false, Doubt::CellsLack);
+const ALWAYS: Told = (true, false, Doubt::Always);
+const UNTOLD: Told = (false, true, Doubt::Never);
+
+/// Queries over cells that may lack an owner's part, and what is told of their answers.
+fn queries() -> Vec<(String, Told)> {
+    let joined = |join: &str| format!("SELECT a.specialty, a.n, b.n AS m FROM ({CELLS}) a {join}");
+    let inner = format!("JOIN ({OTHERS}) b ON a.specialty = b.specialty");
+    vec![
+        (CELLS.to_owned(), BY_ROW),
+        (format!("{CELLS} ORDER BY n DESC"), BY_ROW),
+        (format!("SELECT n + 1 AS more FROM ({CELLS}) c"), BY_ROW),
+        // Rows that are dropped by their values, or by their place among others.
+        (format!("{CELLS} HAVING count(*) > 5"), IF_CELLS_LACK),
+        (format!("{CELLS} LIMIT 3"), IF_CELLS_LACK),
+        (format!("{CELLS} ORDER BY n DESC LIMIT 3"), IF_CELLS_LACK),
+        (format!("{CELLS} HAVING count(*) > 5 UNION ALL {CELLS}"), IF_CELLS_LACK),
+        // Totals are marked whatever was released.
+        (
+            "SELECT specialty, count(*) AS n FROM gba.health.visits GROUP BY ROLLUP (specialty) HAVING count(*) > 5"
+                .to_owned(),
+            ALWAYS,
+        ),
+        // Every row is made of many.
+        (format!("SELECT DISTINCT n FROM ({CELLS}) c"), UNTOLD),
+        (format!("SELECT specialty, sum(n) OVER () AS total FROM ({CELLS}) c"), UNTOLD),
+        (format!("SELECT specialty, rank() OVER (ORDER BY n) AS place FROM ({CELLS}) c"), UNTOLD),
+        // Rows that match or do not.
+        (joined(&inner), ALWAYS),
+        (joined(&format!("LEFT {inner}")), IF_CELLS_LACK),
+        (joined(&format!("FULL {inner}")), BY_ROW),
+        (joined(&format!("LEFT {inner} WHERE coalesce(b.n, 0) < 7")), ALWAYS),
+        (
+            format!("SELECT a.n, c.chapter FROM ({CELLS}) a JOIN gba.health.codes c ON a.specialty = c.specialty"),
+            IF_CELLS_LACK,
+        ),
+        (
+            format!("SELECT n FROM ({CELLS}) a WHERE specialty IN (SELECT specialty FROM gba.health.codes)"),
+            IF_CELLS_LACK,
+        ),
+        (
+            format!(
+                "SELECT n FROM ({CELLS}) a WHERE NOT EXISTS \
+                 (SELECT 1 FROM gba.health.codes c WHERE c.specialty = a.specialty)"
+            ),
+            IF_CELLS_LACK,
+        ),
+    ]
+}
+
+#[test]
+fn what_decides_about_a_row_and_may_lack_a_part_is_told() {
+    for (sql, expected) in queries() {
+        assert_eq!(told(10, &sql), expected, "{sql}");
+    }
+}
+
+#[test]
+fn nothing_is_doubted_where_no_rule_hides_cells() {
+    for (sql, _) in queries() {
+        assert_eq!(told(1, &sql), (false, false, Doubt::Never), "{sql}");
+    }
+}
+
+#[test]
+fn cells_are_compared_by_their_keys_where_a_rule_hides_some() {
+    let keys = |sql: &str| -> Vec<Option<usize>> {
+        let plan = Planner::new(&bundle()).plan(sql).verdict.unwrap();
+        plan.groups.iter().map(|group| group.keys).collect()
+    };
+    assert_eq!(keys(CELLS), [Some(1)]);
+    assert_eq!(keys("SELECT count(*) FROM gba.health.visits"), [Some(0)]);
+    assert_eq!(keys("SELECT beds, count(*) FROM gba.health.facilities GROUP BY beds"), [None]);
+}
