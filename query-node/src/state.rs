@@ -75,7 +75,7 @@ impl NodeState {
         }
         let jurisdiction = &self.bundle.jurisdiction;
         Err(Refusal::new(
-            Code::Internal,
+            Code::OwnerUnavailable,
             format!("the node of {jurisdiction} has no bundle in force, so it releases nothing"),
         )
         .with_rule("what a new bundle withdraws is withdrawn, even if the node cannot use that bundle")

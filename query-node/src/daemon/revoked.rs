@@ -84,13 +84,13 @@ async fn a_node_that_cannot_even_narrow_its_bundle_refuses_everything() {
     let (node, ..) = opened(&settings);
     let agreements = held(&node);
     let before = refused(&node, &bundle).await.expect("no such table");
-    assert_ne!(before.code, Code::Internal);
+    assert_ne!(before.code, Code::OwnerUnavailable);
 
     // The new bundle, what both grant, and what is left if nothing is granted.
     node.panic_at_bundles(3);
     node.reload(filed(&bundle)).unwrap_err();
     let refusal = refused(&node, &bundle).await.expect("nothing may be released");
-    assert_eq!(refusal.code, Code::Internal);
+    assert_eq!(refusal.code, Code::OwnerUnavailable);
     assert_eq!(refusal.message, "the node of HK has no bundle in force, so it releases nothing");
     assert!(refusal.rule.is_some() && refusal.remedy.is_some());
     assert_eq!((held(&node), node.bundle_digest()), (0, "none".to_owned()));
