@@ -172,7 +172,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let http = Http::new().with_longest(Duration::from_millis(100));
-        let answer = tokio::time::timeout(Duration::from_mins(1), http.get(&address, "/bundle")).await;
+        let answer = timeout(Duration::from_mins(1), http.get(&address, "/bundle")).await;
         assert!(matches!(answer, Ok(Err(HttpError::TooLate(_)))));
         drop(listener);
         let refused = Http::new().get(&address, "/bundle").await.unwrap_err();

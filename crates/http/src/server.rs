@@ -78,7 +78,7 @@ mod tests {
     async fn slow_clients_are_cut_off_and_the_next_is_answered() {
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
-        let bounds = Bounds { connections: 2, head: Duration::from_millis(100), whole: Duration::from_secs(60) };
+        let bounds = Bounds { connections: 2, head: Duration::from_millis(100), whole: Duration::from_mins(1) };
         let serving = serve(listener, Router::new().route("/livez", get("ok\n")), bounds);
         let asking = async {
             // Two that send half a request and wait, which is as many as there may be.

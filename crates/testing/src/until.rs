@@ -86,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn the_value_is_returned_as_soon_as_a_look_finds_it() {
         let mut looks = 0;
-        let found = until("the third look", Duration::from_secs(60), async || {
+        let found = until("the third look", Duration::from_mins(1), async || {
             looks += 1;
             if looks == 3 { Ok(looks) } else { Err("not yet") }
         });

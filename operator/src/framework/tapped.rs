@@ -1,7 +1,7 @@
 //! A client whose calls are followed: the API's own types hide that a watch was established again, or that a lease was
 //! renewed.
 
-use axum::http::{Method, Request, StatusCode, Uri};
+use axum::http::{Method, Request, Response, StatusCode, Uri};
 use kube::Client;
 use kube::client::Body;
 
@@ -32,7 +32,7 @@ pub fn tapped(client: &Client, tap: impl Fn(&Call<'_>) + Clone + Send + Sync + '
         let (method, uri) = (request.method().clone(), request.uri().clone());
         async move {
             let answer = inner.send(request).await;
-            tap(&Call { method: &method, uri: &uri, outcome: answer.as_ref().map(|answer| answer.status()) });
+            tap(&Call { method: &method, uri: &uri, outcome: answer.as_ref().map(Response::status) });
             answer
         }
     });

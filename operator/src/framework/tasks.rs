@@ -94,12 +94,11 @@ async fn supervised(
     let mut running = JoinSet::new();
     running.spawn(run);
     let ended = tokio::time::timeout(steady, running.join_next()).await;
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(_) => {
-            health.recovered();
-            running.join_next().await
-        }
+    let ended = if let Ok(ended) = ended {
+        ended
+    } else {
+        health.recovered();
+        running.join_next().await
     };
     ended.unwrap_or(Ok(()))
 }

@@ -158,7 +158,9 @@ impl Asking {
             let mut parts = parts.remove(&number).unwrap_or_default();
             if incomplete.contains(&number) {
                 // Whatever the rule of whoever is missing: no cell of this group is known to have every owner's part.
-                parts.iter_mut().for_each(|part| part.hiding = None);
+                for part in &mut parts {
+                    part.hiding = None;
+                }
             }
             group.table.fill(parts);
         }

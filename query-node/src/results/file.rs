@@ -107,10 +107,10 @@ impl Draft {
         self.file.persist_noclobber(&path).map_err(|error| error.error)?;
         if let Err(error) = sync(folder) {
             // The file has its name already, and the account must say what is so: either it goes again, or it is kept.
-            match fs::remove_file(&path) {
-                Ok(()) => return Err(error),
-                Err(_) => tracing::warn!(result = %id, %error, "a result is kept, and may not outlive a loss of power"),
+            if fs::remove_file(&path).is_ok() {
+                return Err(error);
             }
+            tracing::warn!(result = %id, %error, "a result is kept, and may not outlive a loss of power");
         }
         ledger.lock().finish(draft, id, kept.clone());
         Ok(kept)

@@ -21,7 +21,7 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::resource::EnvResourceDetector;
+use opentelemetry_sdk::resource::{EnvResourceDetector, ResourceBuilder};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SpanData, SpanExporter, SpanProcessor};
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
@@ -164,7 +164,7 @@ fn resource() -> Resource {
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         ])
         .with_detector(Box::new(EnvResourceDetector::new()));
-    named.into_iter().fold(resource, |resource, name| resource.with_service_name(name)).build()
+    named.into_iter().fold(resource, ResourceBuilder::with_service_name).build()
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

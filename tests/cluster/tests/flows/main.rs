@@ -114,7 +114,9 @@ async fn what_may_flow_flows_and_nothing_else() {
     world.cluster.kubectl(&[&["--namespace=gba", "wait"], &complete[..]].concat()).unwrap();
     until("the collector getting a step of the question", SOON, async || {
         let got = world.cluster.kubectl(&["--namespace=observability", "logs", "collector"])?;
-        let whole = got.contains("POST /v1/traces") && got.contains("\"traceId\"") && got.contains("\"question\"");
+        // The body is protobuf, in which names stand as they are.
+        let whole = ["POST /v1/traces", "application/x-protobuf", "wanqu.query", "question"];
+        let whole = whole.iter().all(|part| got.contains(part));
         Ok(if whole { Ok(()) } else { Err(got) })
     })
     .await
