@@ -33,7 +33,7 @@ async fn start(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::infer().await?;
     // Longer than the API server keeps a watch open. Without it, a reconciliation could wait for ever for a connection
     // that went silent.
-    (config.read_timeout, config.reset_reader_on_write) = (Some(Duration::from_secs(300)), true);
+    (config.read_timeout, config.reset_reader_on_write) = (Some(Duration::from_mins(5)), true);
     let client = Client::try_from(config)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {

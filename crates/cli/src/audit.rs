@@ -60,6 +60,7 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     printer.finish()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn failed(error: AuditError) -> Failure {
     Failure::failed(error.to_string())
 }

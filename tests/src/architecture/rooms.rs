@@ -109,7 +109,7 @@ fn collect(folder: &Path, below: &str, files: &mut BTreeMap<String, String>) -> 
             if path != "bin" {
                 collect(&entry.path(), &path, files)?;
             }
-        } else if name.ends_with(".rs") && path != "main.rs" {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") && path != "main.rs" {
             files.insert(path, fs::read_to_string(entry.path())?);
         }
     }

@@ -222,12 +222,12 @@ mod tests {
 
     #[test]
     fn comments_and_texts_hold_no_words() {
-        let text = r###"
+        let text = r##"
             // crate::a
             /* crate::b /* crate::c */ crate::d */
             let x = "crate::e \" crate::f" + r#"crate::"g" "# + b"h" + br"i" + &'\'' + &'j' + b'k';
             fn keep<'life>(raw: r#type) {}
-        "###;
+        "##;
         assert_eq!(words(text), ["let", "x", "fn", "keep", "life", "raw", "r", "type"]);
     }
 

@@ -206,13 +206,11 @@ async fn forward(kubectl: &Kubectl, namespace: &str, pod: &str, limit: Duration)
             limit.as_secs(),
         )));
     };
-    match opened.map_err(io::Error::from).flatten().map_err(|error| unreadable(&doing, &error))? {
-        Some(port) => Ok((port, running)),
-        None => {
-            running.succeeded(&doing).await?;
-            Err(Failure::failed(format!("cannot {doing}: it ended before it opened a port")))
-        }
+    if let Some(port) = opened.map_err(io::Error::from).flatten().map_err(|error| unreadable(&doing, &error))? {
+        return Ok((port, running));
     }
+    running.succeeded(&doing).await?;
+    Err(Failure::failed(format!("cannot {doing}: it ended before it opened a port")))
 }
 
 /// Reads until kubectl forwards, and returns the port; `None` if it closes its output before.

@@ -30,7 +30,7 @@ pub struct State {
     names: BTreeMap<String, usize>,
     /// The names as they were when the folder was last flushed.
     flushed_names: BTreeMap<String, usize>,
-    files: Vec<Bytes>,
+    files: Vec<Stored>,
     /// Number of operations that change something.
     pub operations: u64,
     /// Number of the operation at which the power fails: this and all later ones fail.
@@ -47,7 +47,7 @@ pub struct State {
 }
 
 #[derive(Default, Clone)]
-struct Bytes {
+struct Stored {
     bytes: Vec<u8>,
     flushed: usize,
     read_only: bool,
@@ -69,7 +69,7 @@ impl State {
     }
 
     fn lines(&self) -> usize {
-        self.files.iter().map(|file| file.bytes.iter().filter(|byte| **byte == b'\n').count()).sum()
+        self.files.iter().map(|file| file.bytes.split(|byte| *byte == b'\n').count() - 1).sum()
     }
 
     pub fn text(&self, name: &str) -> Option<&[u8]> {
@@ -133,15 +133,13 @@ impl Folder for Disk {
     fn append(&self, name: &str) -> io::Result<Arc<dyn LogFile>> {
         let mut state = self.state();
         state.operate()?;
-        let id = match state.names.get(name) {
-            Some(id) => *id,
-            None => {
-                let id = state.files.len();
-                state.files.push(Bytes::default());
-                state.names.insert(name.to_owned(), id);
-                id
-            }
-        };
+        let known = state.names.get(name).copied();
+        let id = known.unwrap_or_else(|| {
+            let id = state.files.len();
+            state.files.push(Stored::default());
+            state.names.insert(name.to_owned(), id);
+            id
+        });
         assert!(!state.files[id].read_only, "{name} is sealed");
         drop(state);
         Ok(self.file(id))
