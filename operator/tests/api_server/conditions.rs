@@ -135,5 +135,5 @@ async fn without_a_federation_everything_waits_and_says_for_what() {
     let rival = again.to_string().replace("\"name\":\"gba\"", "\"name\":\"rival\"");
     bed.apply(&rival).await;
     let message = bed.condition("Federation", "rival", "Valid", "False", "Invalid").await;
-    assert!(message.contains("there is a Federation already, gba"), "{message}");
+    assert!(message.contains("Federation gba is older, and a namespace has one Federation"), "{message}");
 }

@@ -101,7 +101,7 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     let placement = json!({"spec": {"dataClaim": null, "placement": {"namespace": null, "external": external}}});
     bed.merge("Jurisdiction", "gba", "macau", placement).await;
     let message = bed.condition("Jurisdiction", "macau", "Ready", "True", "External").await;
-    assert!(message.contains("is said by the condition Agreed of each agreement"), "{message}");
+    assert!(message.contains("the condition Agreed of each agreement with it says whether both hold the same terms"), "{message}");
     bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
     let endpoint = |map: &Value| {
         let bundle = bundle(map);
@@ -113,7 +113,7 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     .await;
     assert!(bed.get("ConfigMap", "gba", "macau-bundle").await.is_none());
     // It gives no addresses, so policies admit no connection of it, and its condition says so.
-    assert!(message.contains("neither reach it nor let it in; say them in spec.network.cidrs"), "{message}");
+    assert!(message.contains("neither reach it nor accept its connections; add its addresses there"), "{message}");
     let addresses = |policy: &Value, rule: &str, way: &str| -> Vec<Value> {
         let rules = policy["spec"][rule].as_array().unwrap().iter();
         rules
