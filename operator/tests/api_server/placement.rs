@@ -101,7 +101,10 @@ async fn a_member_that_another_operator_runs_is_known_and_not_run() {
     let placement = json!({"spec": {"dataClaim": null, "placement": {"namespace": null, "external": external}}});
     bed.merge("Jurisdiction", "gba", "macau", placement).await;
     let message = bed.condition("Jurisdiction", "macau", "Ready", "True", "External").await;
-    assert!(message.contains("the condition Agreed of each agreement with it says whether both hold the same terms"), "{message}");
+    assert!(
+        message.contains("the condition Agreed of each agreement with it says whether both hold the same terms"),
+        "{message}"
+    );
     bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
     let endpoint = |map: &Value| {
         let bundle = bundle(map);
