@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -19,6 +20,8 @@ use super::entry::Entry;
 pub struct RepeatedRefusals {
     kinds: Mutex<HashMap<(JurisdictionId, Code), Kind>>,
     window: Duration,
+    /// Notified when a refusal is counted.
+    counts: Notify,
 }
 
 #[derive(Debug)]
@@ -31,11 +34,57 @@ struct Kind {
 
 impl Default for RepeatedRefusals {
     fn default() -> Self {
-        Self { kinds: Mutex::default(), window: Duration::from_mins(1) }
+        Self::counting_for(Duration::from_mins(1))
+    }
+}
+
+/// Refusals of one kind that were counted. What is not [`written`](Self::written) by the time this is dropped is counted
+/// still.
+#[derive(Debug)]
+pub struct Counted<'a> {
+    of: &'a RepeatedRefusals,
+    from: JurisdictionId,
+    refusal: Refusal,
+    times: u64,
+}
+
+impl Counted<'_> {
+    /// Returns the entry to write.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        Entry::TurnedAway { from: self.from.clone(), refusal: self.refusal.clone(), times: self.times }
+    }
+
+    /// Says that the entry is on the disk.
+    pub fn written(mut self) {
+        self.times = 0;
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        if self.times > 0
+            && let Some(kind) = self.of.kinds.lock().get_mut(&(self.from.clone(), self.refusal.code))
+        {
+            let (since, refusal) = kind.counted.take().unwrap_or_else(|| (0, self.refusal.clone()));
+            kind.counted = Some((since + self.times, refusal));
+            self.of.counts.notify_one();
+        }
     }
 }
 
 impl RepeatedRefusals {
+    /// Returns a counter whose refusals are counted together for so long.
+    #[must_use]
+    pub fn counting_for(window: Duration) -> Self {
+        Self { kinds: Mutex::default(), window, counts: Notify::new() }
+    }
+
+    /// Waits until a refusal has been counted.
+    pub async fn counted(&self) {
+        self.counts.notified().await;
+    }
+
     /// Returns the time for which refusals are counted together.
     #[must_use]
     pub fn window(&self) -> Duration {
@@ -43,7 +92,7 @@ impl RepeatedRefusals {
     }
 
     /// Takes one more refusal. Returns the entry that is to be written before the refusal is sent; with `None` the refusal
-    /// was counted, and [`take_counted`](Self::take_counted) has it.
+    /// was counted, and [`next_counted`](Self::next_counted) has it.
     pub fn add(&self, from: &JurisdictionId, refusal: &Refusal, now: Timestamp) -> Option<Entry> {
         let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
         let mut kinds = self.kinds.lock();
@@ -52,6 +101,7 @@ impl RepeatedRefusals {
             Some(kind) if now.duration_since(kind.written).abs() < window => {
                 let so_far = kind.counted.as_ref().map_or(0, |(times, _)| *times);
                 kind.counted = Some((so_far + 1, refusal.clone()));
+                self.counts.notify_one();
                 return None;
             }
             Some(kind) => kind.counted.take().map_or(0, |(times, _)| times),
@@ -61,15 +111,12 @@ impl RepeatedRefusals {
         Some(Entry::TurnedAway { from: from.clone(), refusal: refusal.clone(), times: before + 1 })
     }
 
-    /// Returns an entry for each kind of which refusals were counted and are not written. They are to be written now.
-    pub fn take_counted(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for ((from, _), kind) in self.kinds.lock().iter_mut() {
-            if let Some((times, refusal)) = kind.counted.take() {
-                entries.push(Entry::TurnedAway { from: from.clone(), refusal, times });
-            }
-        }
-        entries
+    /// Takes the counted refusals of one kind, if there are any. They are to be written now.
+    pub fn next_counted(&self) -> Option<Counted<'_>> {
+        let mut kinds = self.kinds.lock();
+        let ((from, _), (times, refusal)) =
+            kinds.iter_mut().find_map(|(key, kind)| Some((key, kind.counted.take()?)))?;
+        Some(Counted { of: self, from: from.clone(), refusal, times })
     }
 }
 
@@ -98,9 +145,11 @@ mod tests {
         }
         assert_eq!(times(refusals.add(&jid("HK"), &replayed, start).as_ref()), Some(1), "another kind");
         assert_eq!(times(refusals.add(&jid("MO"), &forged, start).as_ref()), Some(1), "another sender");
-        let counted = refusals.take_counted();
-        assert_eq!((counted.len(), times(counted.first())), (1, Some(10_000)));
-        assert!(refusals.take_counted().is_empty(), "told once");
+        let counted = || refusals.next_counted().map(|counted| counted.entry());
+        assert_eq!(times(counted().as_ref()), Some(10_000));
+        assert_eq!(times(counted().as_ref()), Some(10_000), "it was not written");
+        refusals.next_counted().unwrap().written();
+        assert_eq!(counted(), None, "told once");
         assert_eq!(refusals.add(&jid("HK"), &forged, start), None);
         let later = start + SignedDuration::from_mins(2);
         assert_eq!(times(refusals.add(&jid("HK"), &forged, later).as_ref()), Some(2), "with what was counted before");
