@@ -168,6 +168,12 @@ pub const OF_OBJECTS: &[OfObject] = &[
         bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\"}",
     },
     OfObject {
+        message: "network policies allow addresses and namespaces only: give the namespace or the cidrs of a collector whose endpoint has a name",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  traces: {endpoint: \"https://192.0.2.7:443\"}",
+        bad: "sqlName: macau\n  traces: {endpoint: \"https://otel.example:443\"}",
+    },
+    OfObject {
         message: "ca holds PEM certificates",
         place: "-----BEGIN CERTIFICATE-----",
         good: "Bag Attributes\n        -----BEGIN CERTIFICATE-----",
