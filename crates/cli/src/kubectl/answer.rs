@@ -25,12 +25,11 @@ impl ConfigMap {
     /// Returns the answer that the operator wrote there.
     ///
     /// # Errors
-    /// [`Code::Internal`] if a part is missing or cannot be read.
+    /// [`Code::ReleaseShape`] if a part is missing or cannot be read.
     pub fn answer(&self) -> Result<Answer, Refusal> {
         let unreadable = || {
-            Refusal::new(
-                Code::Internal,
-                "the ConfigMap holds no answer that this version reads; use the wanqu of the operator's version",
+            Refusal::new(Code::ReleaseShape, "the ConfigMap holds no answer that this version reads").with_remedy(
+                "use the wanqu of the operator's version; if it is the same, ask again: the ConfigMap was changed",
             )
         };
         let account = self.data.get("account.json").ok_or_else(unreadable)?;
@@ -79,7 +78,7 @@ mod tests {
         ] {
             let mut map = map.clone();
             map[part][key] = json!(wrong);
-            assert_eq!(read(map).err().unwrap().code, Code::Internal, "{key}");
+            assert_eq!(read(map).err().unwrap().code, Code::ReleaseShape, "{key}");
         }
         assert!(read(json!({"kind": "ConfigMap"})).is_err());
     }
