@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_answers_that_differ_are_reported_as_new() {
+    fn only_answers_of_peers_that_differ_are_reported_as_new() {
         let (hk, mo): (JurisdictionId, JurisdictionId) = ("HK".parse().unwrap(), "MO".parse().unwrap());
         let answers = |code: &str| {
             Answers::from([(hk.clone(), BTreeMap::from([(mo.clone(), PeerAnswer::Problem(code.to_owned()))]))])

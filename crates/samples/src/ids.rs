@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_shares_a_number() {
+    fn no_two_persons_share_an_identity_number() {
         let people = people(&CITIES[0], 50_000, false, 9);
         for push in [push_mainland, push_hong_kong, push_macau] {
             let mut seen = HashSet::new();

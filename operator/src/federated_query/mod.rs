@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_is_looked_at_soon_whatever_else_is_planned() {
+    fn a_query_that_waits_is_reconciled_soon_whatever_else_is_planned() {
         let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
         assert_eq!(next_look(None, false), Action::await_change());
         assert_eq!(next_look(None, true), Action::requeue(PATIENCE));

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_begins_that_may_not() {
+    fn a_query_that_is_suspended_or_may_not_begin_begins_no_run() {
         assert_eq!(decide(&query(&json!({"suspend": true})), &[], &[], "06:11:00").begin, None);
         let query = query(&json!({}));
         let input = Input {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_is_dealt_with_as_the_policy_says() {
+    fn a_run_that_goes_on_at_the_next_time_is_dealt_with_as_concurrency_policy_says() {
         let running = [run(1, RunState::Running)];
         let begun =
             |policy: &str| decide(&scheduled(&json!({"concurrencyPolicy": policy})), &running, &[1], "06:15:00");

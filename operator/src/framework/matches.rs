@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_add_is_no_difference_and_what_they_change_is() {
+    fn fields_that_others_add_are_no_difference_and_fields_that_they_change_are() {
         let desired =
             json!({"kind": "Service", "spec": {"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]}});
         let added = json!({

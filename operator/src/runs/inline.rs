@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_held() {
+    fn an_answer_that_is_too_large_for_a_config_map_is_not_held() {
         assert!(inline(1, &[batch(2)]).is_none());
         assert!(inline(0, &[]).is_none(), "a query may want no ConfigMap at all");
         assert!(inline(1_000_000, &[batch(20_000)]).is_none(), "too many bytes for a ConfigMap");

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_shown_does_not_cross() {
+    async fn values_behind_nulls_and_slices_do_not_cross_the_wire() {
         let mut leaks = 0;
         for (what, column, canary) in planted() {
             leaks += usize::from(holds(&wire(Arc::clone(&column), false).await, &canary));

@@ -238,7 +238,7 @@ async fn hanging_up_cancels_and_so_does_time() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_questions_at_once() {
+async fn a_question_beyond_the_limit_of_concurrent_questions_is_refused() {
     let endless = || Ok(stream::pending().boxed());
     let house = House::with_limits(endless, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
     let _first = house.client().ask(&question()).await.unwrap();

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_written_takes_room_until_it_is_given_up() {
+    fn a_result_being_written_takes_room_until_it_is_given_up() {
         let mut ledger = Ledger::new(400);
         let draft = Uuid::new_v4();
         ledger.begin(draft, &who("a")).unwrap();

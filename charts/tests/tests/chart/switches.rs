@@ -119,7 +119,7 @@ fn the_definitions_come_out_of_the_templates_as_the_types_say() {
 }
 
 #[test]
-fn names_follow_the_release_and_stay_within_their_length() {
+fn names_of_chart_objects_follow_the_release_and_stay_within_their_length() {
     let long = "a".repeat(48);
     let rendered = with(&[&format!("fullnameOverride={long}")]);
     for object in rendered.objects() {

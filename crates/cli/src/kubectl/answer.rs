@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_operator_wrote_is_read_and_nothing_else() {
+    async fn an_answer_in_a_config_map_is_read_and_a_damaged_one_is_refused() {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();

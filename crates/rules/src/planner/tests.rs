@@ -291,7 +291,7 @@ fn aggregates_with_equal_names_are_kept_apart() {
 }
 
 #[test]
-fn rows_that_cannot_meet_are_asked_of_one_owner() {
+fn a_join_of_two_jurisdictions_rows_that_never_meet_is_asked_of_one_owner() {
     let asked = fragments(
         "SELECT o_day, count(*) FROM gba.t.orders o JOIN gba.t.items i ON o_id = i_o WHERE o.jurisdiction = 'MO' AND i.jurisdiction = 'HK' GROUP BY o_day",
     );

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_makes_another_program_has_another_place() {
+    fn builds_of_different_sources_or_settings_have_different_places_in_the_cache() {
         let recipe = || Tool::Etcd.recipe().unwrap();
         let mut changed = [recipe(), recipe(), recipe(), recipe()];
         changed[0].sums[0].push('\n');

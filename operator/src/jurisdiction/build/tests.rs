@@ -103,7 +103,7 @@ fn members_in_other_clusters_open_one_port_each_way_to_their_addresses() {
 }
 
 #[test]
-fn what_is_said_of_clients_names_and_metrics_is_let_through() {
+fn network_policies_let_the_declared_clients_name_servers_and_metrics_through() {
     let mut settings = Settings { name_servers: vec!["10.96.0.10".parse().unwrap()], ..settings() };
     let spec = serde_json::json!({"network": {
         "gatewayNamespaces": ["console"], "gatewayCidrs": ["10.0.0.0/8"], "dnsCidrs": ["169.254.20.10/32"],

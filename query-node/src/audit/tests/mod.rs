@@ -176,7 +176,7 @@ fn a_crash_at_any_byte_of_the_last_entry_is_recovered() {
 }
 
 #[test]
-fn one_process_writes() {
+fn a_log_that_a_process_has_open_cannot_be_opened_by_another() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     assert!(matches!(open(dir.path()), Err(AuditError::InUse(_))));

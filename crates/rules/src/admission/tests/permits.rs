@@ -88,7 +88,7 @@ fn every_non_public_table_must_be_covered() {
 }
 
 #[test]
-fn one_s_own_researchers_need_a_project_and_no_agreement() {
+fn a_jurisdictions_own_researchers_need_a_project_and_no_agreement() {
     let (mut own, mut bundle) = (envelope(SQL), bundle());
     own.from = shenzhen();
     own.agreement = None;
