@@ -174,7 +174,7 @@ fn a_folder_is_taken_from_the_placement_or_else_from_the_base() {
 }
 
 #[test]
-fn a_digest_is_of_the_terms_alone() {
+fn an_agreements_digest_changes_with_its_terms_alone() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good/rules.yaml")).unwrap();
     let digest = |old: &str, new: &str| {
         assert_eq!(text.matches(old).count(), 1, "{old}");

@@ -88,7 +88,7 @@ fn a_manifest_may_be_json() {
 }
 
 #[test]
-fn a_country_is_not_a_negation() {
+fn the_country_code_no_is_no_boolean_in_yaml() {
     let text = "apiVersion: wanqu.dev/v1alpha1\nkind: Federation\nmetadata: {name: n}\nspec: {trustDomain: n.example, members: [NO, HK]}";
     assert_eq!(parse(text, "f.yaml").unwrap().federations[0].resource.spec.members[0].as_str(), "NO");
 }

@@ -157,7 +157,7 @@ mod tests {
 
     /// The first vector of RFC 9180, appendix A.2.1: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode.
     #[test]
-    fn the_suite_is_that_of_the_standard() {
+    fn a_test_vector_of_rfc_9180_opens() {
         let hex = |text: &str| -> Vec<u8> {
             (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
         };

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_asked_once() {
+    fn a_query_without_a_schedule_begins_one_run() {
         let query = query(&json!({}));
         let first = decide(&query, &[], &[], "06:10:01");
         assert_eq!((first.begin, first.runs.len(), first.runs[0].start_time), (Some(1), 1, at("06:10:01")));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_says_when() {
+    fn a_scheduled_query_begins_a_run_when_it_is_due() {
         let query = scheduled(&json!({}));
         let early = decide(&query, &[], &[], "06:14:59");
         assert_eq!((early.begin, early.next, early.wake), (None, Some(at("06:15:00")), Some(at("06:15:00"))));

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_tells_fields_and_no_values() {
+    fn the_shape_of_an_object_has_its_fields_and_no_values() {
         let a = json!({"data": {"ca.key": "one"}, "x": [1, 2]});
         assert_eq!(shape(&a), shape(&json!({"data": {"ca.key": "two"}, "x": [3, 4], "y": null})));
         assert_ne!(shape(&a), shape(&json!({"data": {"ca.key": "one"}, "x": [1]})));

@@ -97,7 +97,7 @@ fn mount(volume: &Path, version: &str, name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn the_swap_of_a_link_is_a_change() {
+fn a_bundle_mounted_as_a_config_map_is_read_again_when_its_link_is_swapped() {
     let folder = tempfile::tempdir().unwrap();
     let volume = folder.path();
     mount(volume, "..2026_01_01", "bundle.json.gz", &packed(&bundle("HK", 1)));

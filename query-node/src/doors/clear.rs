@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_stays_at_home() {
+    fn metadata_of_fields_does_not_cross_the_wire() {
         let note = [("note".to_owned(), CANARY.to_owned())];
         let item = Field::new("item", DataType::Int64, true).with_metadata(note.clone().into());
         let field = Field::new("c", DataType::List(Arc::new(item)), true).with_metadata(note.clone().into());

@@ -221,7 +221,7 @@ async fn an_answer_without_its_account_is_not_whole() {
 }
 
 #[tokio::test]
-async fn hanging_up_cancels_and_so_does_time() {
+async fn a_question_is_cancelled_by_a_client_that_goes_away_and_by_its_deadline() {
     let endless = || Ok(stream::iter([Ok(released(1))]).chain(stream::pending()).boxed());
     let mut house = House::new(endless).await;
     let mut events = house.client().ask(&question()).await.unwrap();

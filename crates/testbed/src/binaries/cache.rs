@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn many_ask_and_one_builds() {
+    fn a_program_that_many_ask_for_at_once_is_built_once() {
         let cache = tempfile::tempdir().unwrap();
         let entry = Entry::of(cache.path(), &Tool::Etcd.recipe().unwrap());
         let builds = AtomicU32::new(0);
