@@ -38,41 +38,6 @@ impl Default for RepeatedRefusals {
     }
 }
 
-/// Refusals of one kind that were counted. What is not [`written`](Self::written) by the time this is dropped is counted
-/// still.
-#[derive(Debug)]
-pub struct Counted<'a> {
-    of: &'a RepeatedRefusals,
-    from: JurisdictionId,
-    refusal: Refusal,
-    times: u64,
-}
-
-impl Counted<'_> {
-    /// Returns the entry to write.
-    #[must_use]
-    pub fn entry(&self) -> Entry {
-        Entry::TurnedAway { from: self.from.clone(), refusal: self.refusal.clone(), times: self.times }
-    }
-
-    /// Says that the entry is on the disk.
-    pub fn written(mut self) {
-        self.times = 0;
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        if self.times > 0
-            && let Some(kind) = self.of.kinds.lock().get_mut(&(self.from.clone(), self.refusal.code))
-        {
-            let (since, refusal) = kind.counted.take().unwrap_or_else(|| (0, self.refusal.clone()));
-            kind.counted = Some((since + self.times, refusal));
-            self.of.counts.notify_one();
-        }
-    }
-}
-
 impl RepeatedRefusals {
     /// Returns a counter whose refusals are counted together for so long.
     #[must_use]
@@ -111,12 +76,23 @@ impl RepeatedRefusals {
         Some(Entry::TurnedAway { from: from.clone(), refusal: refusal.clone(), times: before + 1 })
     }
 
-    /// Takes the counted refusals of one kind, if there are any. They are to be written now.
-    pub fn next_counted(&self) -> Option<Counted<'_>> {
+    /// Takes the counted refusals of one kind, if there are any, as the entry that is to be written now.
+    pub fn next_counted(&self) -> Option<Entry> {
         let mut kinds = self.kinds.lock();
         let ((from, _), (times, refusal)) =
             kinds.iter_mut().find_map(|(key, kind)| Some((key, kind.counted.take()?)))?;
-        Some(Counted { of: self, from: from.clone(), refusal, times })
+        Some(Entry::TurnedAway { from: from.clone(), refusal, times })
+    }
+
+    /// Counts the refusals of an entry again, which could not be written.
+    pub fn put_back(&self, entry: Entry) {
+        let Entry::TurnedAway { from, refusal, times } = entry else { return };
+        if let Some(kind) = self.kinds.lock().get_mut(&(from, refusal.code)) {
+            let since = kind.counted.take();
+            let (more, last) = since.unwrap_or((0, refusal));
+            kind.counted = Some((more + times, last));
+            self.counts.notify_one();
+        }
     }
 }
 
@@ -145,11 +121,11 @@ mod tests {
         }
         assert_eq!(times(refusals.add(&jid("HK"), &replayed, start).as_ref()), Some(1), "another kind");
         assert_eq!(times(refusals.add(&jid("MO"), &forged, start).as_ref()), Some(1), "another sender");
-        let counted = || refusals.next_counted().map(|counted| counted.entry());
-        assert_eq!(times(counted().as_ref()), Some(10_000));
-        assert_eq!(times(counted().as_ref()), Some(10_000), "it was not written");
-        refusals.next_counted().unwrap().written();
-        assert_eq!(counted(), None, "told once");
+        let counted = refusals.next_counted().unwrap();
+        assert_eq!(times(Some(&counted)), Some(10_000));
+        assert!(refusals.next_counted().is_none(), "told once");
+        refusals.put_back(counted);
+        assert_eq!(times(refusals.next_counted().as_ref()), Some(10_000), "unless it was not written");
         assert_eq!(refusals.add(&jid("HK"), &forged, start), None);
         let later = start + SignedDuration::from_mins(2);
         assert_eq!(times(refusals.add(&jid("HK"), &forged, later).as_ref()), Some(2), "with what was counted before");

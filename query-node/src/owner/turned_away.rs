@@ -6,7 +6,7 @@ use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::Refusal;
 
 use super::append;
-use crate::audit::{Log, RepeatedRefusals};
+use crate::audit::{Entry, Log, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::supervisor::Progress;
 
@@ -26,7 +26,7 @@ impl TurnedAway {
     /// Writes or counts a refusal. Returns the refusal to send: another one if the log cannot be written.
     pub(super) async fn record(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
         let Some(entry) = self.repeated.add(peer, &refusal, self.clock.now()) else { return refusal };
-        append(&self.log, self.clock.as_ref(), entry).await.err().unwrap_or(refusal)
+        self.write(entry).await.err().unwrap_or(refusal)
     }
 
     /// Writes what has been counted whenever a window is over. Returns when an entry cannot be written: it is counted still,
@@ -47,11 +47,19 @@ impl TurnedAway {
     /// # Errors
     /// If the log cannot be written. What is not written is counted still.
     pub async fn write_counted(&self) -> Result<(), Refusal> {
-        while let Some(counted) = self.repeated.next_counted() {
-            append(&self.log, self.clock.as_ref(), counted.entry()).await?;
-            counted.written();
+        while let Some(entry) = self.repeated.next_counted() {
+            self.write(entry).await?;
         }
         Ok(())
+    }
+
+    /// Writes an entry. If that fails, its refusals are counted again.
+    async fn write(&self, entry: Entry) -> Result<(), Refusal> {
+        let written = append(&self.log, self.clock.as_ref(), entry.clone()).await;
+        if written.is_err() {
+            self.repeated.put_back(entry);
+        }
+        written.map(|_| ())
     }
 }
 
@@ -67,7 +75,7 @@ mod tests {
     use wanqu_testing::until;
 
     use super::*;
-    use crate::audit::{AuditSettings, Entry, Filter, read};
+    use crate::audit::{AuditSettings, Filter, read};
     use crate::observe::Metrics;
     use crate::supervisor::Supervisor;
 
