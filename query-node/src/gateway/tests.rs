@@ -213,7 +213,7 @@ async fn an_answer_without_its_account_is_not_whole() {
     }
     for events in [vec![batch(1), summary()], [answer(), vec![batch(3)]].concat()] {
         let house = House::new(move || Ok(of(events.clone()))).await;
-        assert_eq!(house.ask().await.unwrap_err().code, Code::Internal);
+        assert_eq!(house.ask().await.unwrap_err().code, Code::ReleaseShape);
     }
     let house = House::new(|| Ok(stream::poll_fn(|_| panic!("CANARY")).boxed())).await;
     let failure = house.ask().await.unwrap_err();
