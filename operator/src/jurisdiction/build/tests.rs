@@ -132,7 +132,7 @@ fn a_collector_is_told_to_the_node_and_the_only_further_way_out() {
     };
     let endpoint = "http://otel-collector.observability.svc:80";
     let pods = serde_json::json!({"traces": {"endpoint": endpoint, "namespace": "observability", "podPort": 4318}});
-    let address = serde_json::json!({"traces": {"endpoint": "http://192.0.2.7"}});
+    let address = serde_json::json!({"traces": {"endpoint": "https://192.0.2.7"}});
     let without = rules(&serde_json::json!({}));
     for (spec, expected) in [
         (
