@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_pen_is_recognised() {
+    fn a_misspelled_name_is_recognised() {
         let known = ["visit_date", "sex", "cost"];
         let instead = |name| instead(name, known.iter().copied());
         assert_eq!(instead("visitdate"), "did you mean visit_date?");

@@ -42,15 +42,4 @@ impl FromStr for LocalTable {
     }
 }
 
-impl TryFrom<String> for LocalTable {
-    type Error = NameError;
-    fn try_from(value: String) -> Result<Self, NameError> {
-        value.parse()
-    }
-}
-
-impl From<LocalTable> for String {
-    fn from(value: LocalTable) -> String {
-        value.to_string()
-    }
-}
+wanqu_model::written_as_text!(LocalTable);

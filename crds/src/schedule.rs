@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_says_so() {
+    fn a_text_that_is_no_schedule_is_refused_with_the_reason() {
         for fields in
             ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "@daily", "0 6 * * * Asia/Macau", "a b c d e"]
         {

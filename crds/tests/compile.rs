@@ -147,7 +147,7 @@ fn nobody_learns_how_another_owner_gets_its_columns() {
 }
 
 #[test]
-fn what_is_sealed_is_not_even_loaded() {
+fn a_sealed_column_is_in_no_source_of_a_bundle() {
     let bundles = compile(&good(), &Placements::default()).unwrap();
     let bundle = &bundles[&"CN-SZ".parse().unwrap()];
     let slice = bundle.slices.iter().find(|s| s.table.to_string() == "shenzhen.health.visits").unwrap();
@@ -174,7 +174,7 @@ fn a_folder_is_taken_from_the_placement_or_else_from_the_base() {
 }
 
 #[test]
-fn a_digest_is_of_the_terms_alone() {
+fn an_agreements_digest_changes_with_its_terms_alone() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good/rules.yaml")).unwrap();
     let digest = |old: &str, new: &str| {
         assert_eq!(text.matches(old).count(), 1, "{old}");
@@ -206,7 +206,7 @@ fn a_digest_is_of_the_terms_alone() {
 }
 
 #[test]
-fn what_is_seldom_meant_is_said() {
+fn advice_names_declarations_that_are_seldom_meant() {
     let advice = |resources: &Resources| {
         advise(resources).iter().map(|a| a.to_string().split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
     };

@@ -15,14 +15,14 @@ fn found(text: &str) -> String {
 }
 
 #[test]
-fn nothing_is_no_resource() {
+fn an_empty_document_is_no_resource() {
     for text in ["", "\n", "# a comment\n", "---\n---\n", "null\n"] {
         assert!(parse(text, "m.yaml").unwrap().is_empty(), "{text:?}");
     }
 }
 
 #[test]
-fn what_is_not_a_resource_says_so() {
+fn a_document_that_is_no_resource_is_refused_with_the_reason() {
     for text in ["just words", "- a\n- list", "12", "a: b", "{}", "true"] {
         assert_eq!(
             found(text).lines().next().unwrap_or_default().split(": ").last(),
@@ -81,14 +81,14 @@ fn a_deep_path_with_odd_keys_is_only_a_finding() {
 }
 
 #[test]
-fn json_is_yaml() {
+fn a_manifest_may_be_json() {
     let text = r#"{"apiVersion": "wanqu.dev/v1alpha1", "kind": "Federation", "metadata": {"name": "gba"},
         "spec": {"trustDomain": "gba.example", "members": ["HK"]}}"#;
     assert_eq!(parse(text, "f.json").unwrap().federations[0].resource.spec.trust_domain, "gba.example");
 }
 
 #[test]
-fn a_country_is_not_a_negation() {
+fn the_country_code_no_is_no_boolean_in_yaml() {
     let text = "apiVersion: wanqu.dev/v1alpha1\nkind: Federation\nmetadata: {name: n}\nspec: {trustDomain: n.example, members: [NO, HK]}";
     assert_eq!(parse(text, "f.yaml").unwrap().federations[0].resource.spec.members[0].as_str(), "NO");
 }

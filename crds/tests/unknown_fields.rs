@@ -89,7 +89,7 @@ fn read(kind: &str, changed: &Value, resource: &Value) {
 }
 
 #[test]
-fn there_is_a_resource_of_each_kind() {
+fn the_whole_example_has_a_resource_of_each_kind() {
     let kinds: BTreeSet<String> = resources().iter().map(|r| r["kind"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds, definitions().iter().map(|d| d.kind().to_owned()).collect());
 }

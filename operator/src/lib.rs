@@ -12,6 +12,7 @@
 //! [`framework`].
 
 pub mod compilation;
+pub mod context;
 pub mod described;
 pub mod federated_query;
 pub mod federation;
@@ -20,10 +21,12 @@ pub mod host;
 pub mod jurisdiction;
 pub mod names;
 pub mod node_reports;
+pub mod peer_agreements;
 pub mod peers;
 pub mod queues;
 pub mod resolvers;
 pub mod run;
+pub mod runs;
 pub mod settings;
 
 pub use run::run;

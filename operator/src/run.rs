@@ -11,6 +11,7 @@ use kube::{Client, Resource};
 use wanqu_http::{Bounds, Http, serve};
 
 use crate::compilation::Compilations;
+use crate::context::Context;
 use crate::framework::events::Events;
 use crate::framework::health::{Health, TaskName};
 use crate::framework::leader::LeadError;
@@ -18,9 +19,11 @@ use crate::framework::metrics::Metrics;
 use crate::framework::queue::Requests;
 use crate::framework::tasks::{Ended, Pace, Tasks, restarting};
 use crate::framework::watched::Watches;
-use crate::framework::{Clock, Context, Guarded, Result, controller, leader, observe};
-use crate::peers::{self, PeerAgreements};
+use crate::framework::{Clock, Guarded, Result, controller, leader, observe};
+use crate::peer_agreements::PeerAgreements;
+use crate::peers;
 use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
+use crate::runs::Runs;
 use crate::settings::Settings;
 use crate::{described, federated_query, federation, jurisdiction};
 
@@ -131,7 +134,7 @@ impl Operator {
             compilations: Compilations::default(),
             peers: PeerAgreements::default(),
             queues,
-            runs: Arc::new(federated_query::Runs::new(process)),
+            runs: Arc::new(Runs::new(process)),
         });
         control(&context, namespace, requests, &mut tasks);
         restart(&mut tasks, &self.health, TaskName::new("poll of nodes").within(namespace), {
@@ -173,7 +176,7 @@ impl Controllers<'_> {
         Reconciled: Future<Output = Result<Action>> + Send + 'static,
     {
         let name = TaskName::new(format!("controller of {}", K::kind(&()))).within(self.namespace);
-        let context = Arc::clone(self.context);
-        self.tasks.spawn(name, controller::run(store.clone(), requests, context, reconcile));
+        let (context, metrics) = (Arc::clone(self.context), self.context.metrics.clone());
+        self.tasks.spawn(name, controller::run(store.clone(), requests, context, metrics, reconcile));
     }
 }

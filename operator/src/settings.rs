@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_all_that_must_be_said() {
+    fn settings_need_an_image_and_have_defaults_for_the_rest() {
         let settings = Settings::try_parse_from(["wanqu-operator", "--node-image", "wanqu:1"]).unwrap();
         assert_eq!(settings.leaf_life(), Duration::from_hours(24));
         assert_eq!(settings.observe.port(), 9090);

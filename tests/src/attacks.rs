@@ -63,7 +63,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn there_are_many_attacks_and_no_two_alike() {
+    fn no_two_attacks_have_the_same_text() {
         let all = super::all();
         let different: HashSet<&str> = all.iter().map(|attack| attack.sql.as_str()).collect();
         assert!(different.len() >= 100, "{}", different.len());

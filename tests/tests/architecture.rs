@@ -25,8 +25,9 @@ const WALLS: &[Wall] = &[
 ];
 
 /// The sources of the crates that have rooms.
-const ROOMS: [&str; 8] = [
+const ROOMS: [&str; 10] = [
     "crds/src",
+    "operator/src",
     "query-node/src",
     "crates/rules/src",
     "crates/cli/src",
@@ -34,6 +35,7 @@ const ROOMS: [&str; 8] = [
     "crates/model/src",
     "crates/identity/src",
     "crates/client/src",
+    "crates/samples/src",
 ];
 
 fn workspace() -> &'static Path {

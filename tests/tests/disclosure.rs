@@ -185,7 +185,7 @@ const HONEST: &str = "SELECT count(*) AS n FROM gba.health.visits";
 type Lie = (&'static str, &'static str, fn(&mut Envelope));
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn envelopes_that_lie() {
+async fn envelopes_with_false_fields_are_refused() {
     let _alone = WATCHING.lock().await;
     let watch = Watch::default();
     let federation = federation(10).await;

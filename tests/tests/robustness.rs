@@ -101,7 +101,7 @@ async fn records_that_cannot_be_read_are_left_out_where_the_manifest_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn texts_that_are_too_much() {
+async fn queries_that_are_too_long_or_too_deep() {
     let federation = Federation::start(world()).await.unwrap();
     let long = format!("SELECT count(*) AS n FROM gba.health.visits WHERE diagnosis = '{}'", "x".repeat(1 << 20));
     assert_eq!(code(federation.ask(MACAU, &long).await), Code::Limit);
@@ -230,7 +230,7 @@ async fn rows_are_not_doubted_where_every_owner_released_every_cell() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_doubted_under_rules_of_one_unit() {
+async fn no_row_is_marked_incomplete_under_rules_of_one_unit() {
     let federation = ruled(1, Some(1)).await;
     let whole = |rows| (rows, Some(0), false, false);
     assert_eq!(told(&federation, &deciding()).await, [whole(0), whole(1), whole(0), whole(2)]);
@@ -365,7 +365,7 @@ fn tpch_9() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_owners_fetch_from_each_other_is_in_the_account() {
+async fn bytes_that_owners_fetch_from_each_other_are_in_the_account() {
     let federation = Federation::start(tpch::world(0.01).unwrap()).await.unwrap();
     drop(federation.tap.take());
     let Answered { summary, .. } = federation.ask(HONG_KONG, &tpch_9()).await.unwrap();

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_marked_blocks_are_commands() {
+    fn only_sh_blocks_of_a_page_are_commands() {
         let page = "Text\n```sh\nhelm a \\\n  --b\n\nkubectl c\n```\n```text\nno command\n```\n```sh\nkubectl d\n```\n";
         let found: Vec<(String, usize)> = steps(page).into_iter().map(|step| (step.command, step.line)).collect();
         assert_eq!(found, [("helm a --b".to_owned(), 3), ("kubectl c".to_owned(), 6), ("kubectl d".to_owned(), 12)]);

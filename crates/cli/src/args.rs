@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_not_understood() {
+    fn arguments_that_contradict_each_other_are_a_usage_error() {
         for line in [
             &["wanqu", "query", "SELECT 1", "--file", "x.sql"][..],
             &["wanqu", "query", "--node", "shenzhen", "SELECT 1"],

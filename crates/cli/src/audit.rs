@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_log_is_not_said_to_be_the_whole() {
+    fn the_verdict_on_a_log_says_which_segments_were_not_at_hand() {
         let whole = Verified {
             entries: 2,
             first_segment: 1,

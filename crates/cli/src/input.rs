@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_named() {
+    fn a_query_file_that_is_missing_or_not_utf8_or_empty_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("q.sql");
         assert!(from_file(&path).unwrap_err().to_string().contains("there is no such file"));

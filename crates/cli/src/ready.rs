@@ -84,7 +84,7 @@ mod tests {
 
     /// The server is not ready twice and then is: without waiting that is a failure, with it a success.
     #[tokio::test]
-    async fn it_is_asked_again_while_there_is_time() {
+    async fn ready_asks_again_until_its_time_is_over() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let server = tokio::spawn(async move {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_there_is_a_failure_with_a_reason() {
+    async fn ready_fails_with_a_reason_where_nobody_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);

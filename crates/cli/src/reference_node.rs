@@ -30,7 +30,7 @@ Plain HTTP, `GET` only, one request for each connection, at most 64 connections 
 | `identity` | the certificates and keys in place cannot be used, or what is in use has expired or lost the trust of the bundle |
 | `audit` | the audit log cannot be written, or is not where it was; the node releases nothing then |
 | `exchange`, `gateway` | the door is closed |
-| `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry` and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
+| `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry`, `refusal-writer` (counted refusals on their way to the audit log) and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
 | `drain` | the node was told to end |
 ";
 

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_jurisdiction_is_written_once_and_nothing_else_is_touched() {
+    async fn samples_of_one_jurisdiction_are_written_once_and_touch_no_other_folder() {
         let folder = tempfile::tempdir().unwrap();
         let args = |id: &str| SamplesArgs {
             jurisdiction: id.parse().unwrap(),

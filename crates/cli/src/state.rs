@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_folder_serves_one_federation() {
+    fn a_second_federation_cannot_run_from_the_same_folder() {
         let (_folder, dir) = folder();
         let lock = dir.take().unwrap();
         dir.publish(&lock, &state("gba")).unwrap();

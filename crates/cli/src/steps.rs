@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_step_after_a_refusal_takes_its_question_from_it() {
+    fn only_a_step_of_the_tour_after_a_refusal_asks_what_its_remedy_says() {
         for (position, step) in STEPS.iter().enumerate() {
             let follows = position > 0 && matches!(STEPS[position - 1].expected, Expected::Refused(_));
             assert_eq!(step.sql.is_none(), follows, "{}", step.title);

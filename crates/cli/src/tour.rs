@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn suppression_must_show_and_be_said() {
+    fn a_step_of_the_tour_about_suppression_needs_a_missing_cell_and_its_count() {
         // The helper's first column is `jurisdiction` itself, so a "value" here is a jurisdiction.
         let expected = Expected::Suppressed { owner: "MO", absent: &["CN-SZ"] };
         let few = || vec![outcome("CN-SZ", 20), outcome("MO", 12)];

@@ -159,7 +159,8 @@ fn dial(
 }
 
 fn unreadable() -> Refusal {
-    Refusal::new(Code::Internal, "the gateway's answer cannot be read")
+    Refusal::new(Code::ReleaseShape, "the gateway's answer cannot be read")
+        .with_remedy("use a client of the gateway's version, and check that the address is a gateway's")
 }
 
 /// State of an answer that is being read.

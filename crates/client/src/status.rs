@@ -57,7 +57,11 @@ fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
     let refusal = match code {
         Grpc::OutOfRange | Grpc::ResourceExhausted => Refusal::new(Code::Limit, "the message is too large"),
         Grpc::DeadlineExceeded => Refusal::new(Code::Limit, "the deadline passed before the answer was complete"),
-        Grpc::Internal | Grpc::Unimplemented => Refusal::new(Code::Internal, "the node failed; its log says why"),
+        Grpc::Internal => internal(),
+        Grpc::Unimplemented => {
+            Refusal::new(Code::OwnerUnavailable, "what answers at this address is no node of this kind")
+                .with_remedy("check the address and its port, and that both ends have versions that fit together")
+        }
         _ => Refusal::new(Code::OwnerUnavailable, "the node cannot be reached, or broke off the connection"),
     };
     match peer {
@@ -126,6 +130,7 @@ mod tests {
         for status in [
             Status::internal("Cast error: Cannot cast string 'CANARY' to value of Int64"),
             Status::unknown("CANARY"),
+            Status::unimplemented("CANARY"),
             Status::with_details(Grpc::Internal, "CANARY", b"CANARY".to_vec().into()),
             Status::with_details(Grpc::Internal, "x", vec![b' '; MAX_DETAILS + 1].into()),
         ] {

@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_proves_enough_and_nothing_else() {
+    fn a_prefix_of_the_rows_proves_a_cell_only_if_all_its_conditions_have_enough_units() {
         assert!(is_proved_by_prefix([Enough, Enough].into_iter()));
         assert!(!is_proved_by_prefix([Enough, Nobody].into_iter()));
         assert!(!is_proved_by_prefix([Few].into_iter()));

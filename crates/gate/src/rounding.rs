@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_of_the_rounded_count() {
+    fn variances_are_computed_with_the_rounded_count() {
         let (x, y) = (col("x"), col("y"));
         let aggregates = [count(x.clone()), regr_syy(y, x.clone()), var_pop(x.clone()), var_sample(x)];
         let rounding = Rounding::new(&aggregates, 5).unwrap();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn types_stay_what_they_are() {
+    fn rounding_keeps_the_types_of_columns() {
         let aggregates = [count(col("x")), sum(col("x")), sum(col("x")), sum(col("x")), sum(col("x"))];
         let rounding = Rounding::new(&aggregates, 10).unwrap();
         let values: Vec<ArrayRef> = vec![

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_decide_only_what_they_prove() {
+    fn a_row_count_decides_a_cell_only_where_it_proves_the_number_of_units() {
         for (known, all, most, k, expected) in [
             (0, 0, 1, 5, ByRows::Nobody),
             (4, 4, 1, 5, ByRows::Few),

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_stops_at_k_and_says_who_is_in_it_below() {
+    fn a_group_lists_its_units_below_k_and_none_from_k_on() {
         let mut reach = reaching(3);
         let rows = units(&[Some(7), Some(7), Some(8), Some(9), Some(5), None, Some(NOBODY_KNOWN), None]);
         reach.update_batch(&rows, &[0, 0, 0, 0, 1, 1, 2, 3], None, 5).unwrap();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_merge_to_what_the_whole_gives() {
+    fn units_counted_in_parts_merge_to_those_of_the_whole() {
         for k in 1..=40 {
             let rows: Vec<(usize, u32)> =
                 (0..600_u32).map(|i| ((i % 7) as usize, 1 + (i * i) % (3 + 6 * (i % 7)))).collect();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_key_that_it_was_sealed_for_reads_a_token() {
+    fn a_sealed_token_opens_with_the_key_that_it_was_sealed_for_alone() {
         let (key, other) = (DeliveryKey::new(), DeliveryKey::new());
         let sealed = seal("TOKEN", &key.public(), CONTEXT).unwrap();
         assert_ne!(sealed, seal("TOKEN", &key.public(), CONTEXT).unwrap(), "each sealing has its own key");
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_or_moved_to_another_object_does_not_open() {
+    fn a_sealed_token_that_was_changed_or_moved_to_another_object_does_not_open() {
         let open = |change: fn(&mut Vec<u8>), context: &str| {
             let key = DeliveryKey::new();
             let mut bytes = decoded(&seal("TOKEN", &key.public(), CONTEXT).unwrap());
@@ -157,7 +157,7 @@ mod tests {
 
     /// The first vector of RFC 9180, appendix A.2.1: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305, base mode.
     #[test]
-    fn the_suite_is_that_of_the_standard() {
+    fn a_test_vector_of_rfc_9180_opens() {
         let hex = |text: &str| -> Vec<u8> {
             (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
         };
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key_seals_nothing() {
+    fn nothing_is_sealed_to_a_text_that_is_no_public_key() {
         let zero = STANDARD.encode([0; KEY]);
         for public in ["", "x", "AAAA", &zero, &"A".repeat(4096)] {
             assert!(seal("TOKEN", public, CONTEXT).is_err(), "{public:.20}");

@@ -74,7 +74,7 @@ impl Pair {
 }
 
 #[test]
-fn members_know_each_other() {
+fn two_members_nodes_authenticate_each_other() {
     let pair = Pair::new();
     let hk = node(&pair.hk);
     assert_eq!(pair.hk_calls_mo(&hk).unwrap(), hk.as_peer());

@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_belongs_to_one_row() {
+    fn no_two_aggregates_share_a_name() {
         let names: Vec<&str> =
             AGGREGATES.iter().flat_map(|row| [row.name].into_iter().chain(row.aliases.iter().copied())).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// | public | yes | yes | yes | yes |
 /// | dimension | no | yes | yes | yes |
 /// | measure | no | yes | no | yes |
-/// | identifier | never | no | no | counting distinct units, private linkage |
+/// | identifier | never | only joined with another identifier | no | counting distinct units |
 /// | sealed | never | no | no | no; no fragment reads it |
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
@@ -126,18 +126,7 @@ impl FromStr for ColumnType {
     }
 }
 
-impl TryFrom<String> for ColumnType {
-    type Error = ColumnTypeError;
-    fn try_from(text: String) -> Result<Self, ColumnTypeError> {
-        text.parse()
-    }
-}
-
-impl From<ColumnType> for String {
-    fn from(value: ColumnType) -> String {
-        value.to_string()
-    }
-}
+crate::written_as_text!(ColumnType);
 
 #[cfg(test)]
 mod tests {

@@ -12,5 +12,6 @@ mod reason;
 pub mod refusal;
 pub mod report;
 pub mod schema;
+mod text;
 
 pub use reason::io_reason;

@@ -49,18 +49,7 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $ty {
-            type Error = NameError;
-            fn try_from(value: String) -> Result<Self, NameError> {
-                value.parse()
-            }
-        }
-
-        impl From<$ty> for String {
-            fn from(value: $ty) -> String {
-                value.0
-            }
-        }
+        crate::written_as_text!($ty);
 
         impl fmt::Display for $ty {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -193,18 +182,7 @@ impl FromStr for TableRef {
     }
 }
 
-impl TryFrom<String> for TableRef {
-    type Error = NameError;
-    fn try_from(value: String) -> Result<Self, NameError> {
-        value.parse()
-    }
-}
-
-impl From<TableRef> for String {
-    fn from(value: TableRef) -> String {
-        value.to_string()
-    }
-}
+crate::written_as_text!(TableRef);
 
 #[cfg(test)]
 mod tests {

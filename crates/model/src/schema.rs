@@ -66,7 +66,7 @@ mod tests {
 
     /// The API server and the constructor accept the same texts.
     #[test]
-    fn patterns_and_constructors_agree() {
+    fn the_patterns_in_the_schemas_take_the_names_that_the_constructors_take() {
         fn check<T: JsonSchema + std::str::FromStr>(texts: &[&str]) {
             let schema = T::json_schema(&mut SchemaGenerator::default());
             let pattern = schema.get("pattern").and_then(|p| p.as_str()).expect("a name has a pattern");

@@ -17,19 +17,39 @@ pub fn refusal_without_values(error: &DataFusionError) -> Refusal {
     })
 }
 
-/// Makes a refusal of an error over public data: DataFusion's text about the computation, and nothing about the machine.
+/// Makes a refusal of an error over public data. An operation that has no result for some row is the query's fault, and the
+/// engine's words about it are told, since the rows are public; nothing is told about the machine.
 #[must_use]
 pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
     known(error).unwrap_or_else(|| {
-        let text = match error.find_root() {
-            root @ (DataFusionError::ArrowError(..)
-            | DataFusionError::Execution(_)
-            | DataFusionError::NotImplemented(_)) => root.strip_backtrace(),
-            _ => error_kind(error).to_owned(),
-        };
         tracing::debug!(error = %error.strip_backtrace(), "a query over public data failed");
-        Refusal::new(Code::Internal, format!("the query failed while it ran: {text}"))
+        match without_result(error.find_root()) {
+            Some(why) => Refusal::new(Code::InvalidSql, format!("the query has no result for some row: {why}"))
+                .with_rule("an expression must have a result for each row")
+                .with_remedy("use TRY_CAST for a cast, and NULLIF for a divisor that can be zero"),
+            None => Refusal::new(Code::Internal, format!("the query failed while it ran: {}", error_kind(error)))
+                .with_remedy("the owner's log has the cause"),
+        }
     })
+}
+
+/// Returns why an operation has no result for a value; `None` for a fault that is not the value's.
+fn without_result(root: &DataFusionError) -> Option<String> {
+    let text = match root {
+        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+            ArrowError::DivideByZero => "a division by zero",
+            ArrowError::ArithmeticOverflow(text)
+            | ArrowError::CastError(text)
+            | ArrowError::ComputeError(text)
+            | ArrowError::InvalidArgumentError(text)
+            | ArrowError::ParseError(text) => text,
+            _ => return None,
+        },
+        DataFusionError::Execution(text) | DataFusionError::NotImplemented(text) => text,
+        _ => return None,
+    };
+    // What follows the first line is a backtrace or a list of values.
+    Some(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault
@@ -99,6 +119,25 @@ mod tests {
             let refusal = refusal_without_values(&error);
             assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_operation_without_a_result_for_a_public_value_is_no_fault_of_the_node() {
+        let arrow = |error| DataFusionError::ArrowError(Box::new(error), None);
+        for (error, words) in [
+            (arrow(ArrowError::DivideByZero), "a division by zero"),
+            (
+                arrow(ArrowError::CastError("Cannot cast string 'x' to Int32".to_owned())),
+                "Cannot cast string 'x' to Int32",
+            ),
+            (DataFusionError::Execution("too many rows\n\nbacktrace: 0".to_owned()), "too many rows"),
+        ] {
+            let refusal = refusal_over_public(&error);
+            assert_eq!(refusal.code, Code::InvalidSql, "{refusal}");
+            assert!(refusal.message.ends_with(words) && refusal.remedy.is_some(), "{refusal}");
+        }
+        let refusal = refusal_over_public(&DataFusionError::Internal("at /home/node/x.rs".to_owned()));
+        assert!(refusal.code == Code::Internal && !refusal.message.contains("x.rs"), "{refusal}");
     }
 
     #[test]

@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_rows_that_fail_are_null() {
+    fn an_expression_is_null_for_just_the_rows_on_which_it_fails() {
         let values: Vec<i64> = (0..1000).map(|row| if row % 333 == 7 { i64::MIN } else { -row }).collect();
         let field = Field::new("0", DataType::Int64, true);
         let part = Harmless::new(abs(col("0")), Schema::new(vec![field.clone()]), DataType::Int64).unwrap();
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_for_everybody_is_not_tried_row_by_row() {
+    fn an_expression_that_fails_on_all_rows_is_not_tried_row_by_row() {
         let like = col("0").like(lit("_".repeat(300_000)));
         let field = Field::new("0", DataType::Utf8, true);
         let part = Harmless::new(like, Schema::new(vec![field]), DataType::Boolean).unwrap();

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_years_have_731_days_and_share_out_every_visit() {
+    fn the_731_days_of_two_years_share_out_every_visit() {
         let days = days(FIRST_YEAR, LAST_YEAR);
         assert_eq!(days.len(), 731);
         assert_eq!((days[0].iso.as_str(), days[0].epoch), ("2023-01-01", 19_358));

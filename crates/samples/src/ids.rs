@@ -2,7 +2,8 @@
 //!
 //! A number follows from a person's place in the generator by a permutation, so no two persons share one.
 
-use crate::people::{Person, Sex};
+use crate::people::{Person, Sex, person};
+use crate::places::City;
 use crate::random::permute;
 use crate::text::push_padded;
 
@@ -76,12 +77,36 @@ pub fn push_macau(out: &mut String, person: &Person, seed: u64) {
     push_padded(out, number * 2 + 1, 7);
 }
 
+/// Appends a person's identity number, a canary's or another's.
+pub fn push_person_id(out: &mut String, city: &City, person: &Person, seed: u64) {
+    match (person.canary, city.jurisdiction) {
+        (0, "CN-SZ") => push_mainland(out, person, seed),
+        (0, "HK") => push_hong_kong(out, person, seed),
+        (0, _) => push_macau(out, person, seed),
+        (canary, _) => push_canary_id(out, city, canary),
+    }
+}
+
+/// Appends a canary's identity number: the same for every seed and size.
+pub fn push_canary_id(out: &mut String, city: &City, canary: u8) {
+    let number = u32::from(canary);
+    // A seed of its own and a year in which nobody of the sample is born set it apart from every other number.
+    let mut person = person(city, number, 0xca);
+    person.birth_year = 1929;
+    match city.jurisdiction {
+        "CN-SZ" => push_mainland(out, &person, 0xca),
+        "HK" => out.push_str(["Z900001(2)", "Z900002(0)", "Z900003(9)"][usize::from(canary - 1) % 3]),
+        _ => out.push_str(["59999991", "59999993", "59999995"][usize::from(canary - 1) % 3]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::people::{people, person};
+    use crate::canary::PERSONS;
+    use crate::people::people;
     use crate::places::CITIES;
 
     #[test]
@@ -95,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_shares_a_number() {
+    fn no_two_persons_share_an_identity_number() {
         let people = people(&CITIES[0], 50_000, false, 9);
         for push in [push_mainland, push_hong_kong, push_macau] {
             let mut seen = HashSet::new();
@@ -120,5 +145,17 @@ mod tests {
         let mut id = String::new();
         push_macau(&mut id, &person, 1);
         assert!(id.len() == 8 && id.starts_with(['1', '5', '7']));
+    }
+
+    #[test]
+    fn the_identity_numbers_of_canaries_have_right_check_digits() {
+        for canary in 1..=PERSONS {
+            let mut id = String::new();
+            push_canary_id(&mut id, &CITIES[1], canary);
+            assert_eq!(id[8..9], hong_kong_check('Z', &id.as_bytes()[1..7]).to_string(), "{id}");
+            let mut id = String::new();
+            push_canary_id(&mut id, &CITIES[0], canary);
+            assert_eq!((id.len(), &id[6..10]), (18, "1929"));
+        }
     }
 }

@@ -22,6 +22,7 @@
 pub mod air;
 pub mod calendar;
 pub mod canary;
+mod canary_values;
 pub mod city;
 pub mod codes;
 mod error;
@@ -39,7 +40,7 @@ pub mod visits;
 mod volume;
 mod write;
 
-pub use canary::{canaries, canary_amounts};
+pub use canary_values::{canaries, canary_amounts};
 pub use error::Error;
 pub use manifest::{manifests, write_manifests};
 pub use options::{Options, Progress};

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_fixed_for_ever() {
+    fn random_streams_follow_from_their_seed_and_stay_what_they_are() {
         // A change here changes every generated file: raise the data's version with it.
         assert_eq!(Random::of(1, 2, 3).next(), Random::of(1, 2, 3).next());
         assert_ne!(Random::of(1, 2, 3).next(), Random::of(1, 2, 4).next());

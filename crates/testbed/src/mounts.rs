@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_mounted_below_and_nothing_else() {
+    fn the_mounts_below_a_folder_are_found_and_no_others() {
         let table = "\
 22 1 254:0 / / rw - ext4 /dev/vda rw
 30 22 0:30 / /tmp/t1/pods/a rw - tmpfs tmpfs rw

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_missing_is_installed() {
+    fn only_packages_that_are_missing_are_installed() {
         let needed = [("a", "package-a"), ("/b/c", "package-b")];
         assert_eq!(missing(&needed, |file| file == "a"), ["package-b"]);
         assert!(missing(&needed, |_| true).is_empty());

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_ends_by_itself_says_what_it_said_last() {
+    fn a_process_that_ends_by_itself_is_told_with_its_last_lines() {
         let folder = tempfile::tempdir().unwrap();
         let mut process = Process::start("loud", &sh("echo the reason >&2; exit 3"), folder.path()).unwrap();
         process.child.wait().unwrap();

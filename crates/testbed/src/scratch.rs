@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_it() {
+    fn a_scratch_folder_is_removed_with_everything_in_it() {
         let scratch = Scratch::new().unwrap();
         let path = scratch.write("key", "secret").unwrap();
         assert!(path.exists());

@@ -49,7 +49,7 @@ fn alive(id: u32) -> bool {
 }
 
 #[tokio::test]
-async fn it_knows_who_asks_and_lets_each_do_what_a_role_says() {
+async fn the_control_plane_authenticates_users_and_enforces_roles() {
     let plane = ControlPlane::start().await.unwrap();
     let admin = plane.client().await.unwrap();
     assert_eq!(admin.apiserver_version().await.unwrap().git_version, "v1.34.4");
@@ -120,7 +120,7 @@ async fn controllers_run_where_a_test_wants_them() {
 }
 
 #[tokio::test]
-async fn several_stand_side_by_side_and_nothing_is_left_of_them() {
+async fn control_planes_stand_side_by_side_and_leave_nothing() {
     let (first, second) = tokio::join!(ControlPlane::start(), ControlPlane::start());
     let (first, second) = (first.unwrap(), second.unwrap());
     namespace(&first.client().await.unwrap(), "only-here").await;

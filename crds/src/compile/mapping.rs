@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_every_column() {
+    fn every_column_of_a_mapping_is_found() {
         assert_eq!(columns("Cost * 1.1 + COALESCE(extra, 0)"), ["cost", "extra"]);
         assert_eq!(columns("CASE WHEN sex = 'M' THEN 'male' ELSE other END"), ["other", "sex"]);
         assert_eq!(columns("\"Cost\""), ["Cost"]);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_column_alone_is_bare() {
+    fn a_mapping_is_bare_only_if_it_is_a_column_alone() {
         assert_eq!(read("Cost").unwrap().bare.as_deref(), Some("cost"));
         assert_eq!(read("cost + 0").unwrap().bare, None);
     }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_stand_in_a_mapping_is_refused() {
+    fn expressions_that_cannot_stand_in_a_mapping_are_refused() {
         let cases = [
             ("sum(cost)", "sum is an aggregate"),
             ("cost - AVG(cost)", "avg is an aggregate"),

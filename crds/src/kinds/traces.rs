@@ -13,14 +13,15 @@ use wanqu_model::names::Cidr;
 #[x_kube(validation = Rule::new("!has(self.cidrs) || self.cidrs.all(c, isCIDR(c))")
     .message("traces.cidrs holds an address and a length each: 192.0.2.0/24"))]
 #[x_kube(validation = Rule::new(
-    "has(self.__namespace__) || (has(self.cidrs) && self.cidrs.size() > 0) || self.endpoint.matches('^http://([0-9.]+|[[].*[]])([:/]|$)')"
+    "has(self.__namespace__) || (has(self.cidrs) && self.cidrs.size() > 0) || self.endpoint.matches('^https?://([0-9.]+|[[].*[]])([:/]|$)')"
 ).message("network policies allow addresses and namespaces only: give the namespace or the cidrs of a collector whose endpoint has a name"))]
 pub struct TracesSpec {
-    /// URL for OTLP over plain HTTP, without TLS: http://otel-collector.observability.svc:4318. Use a collector in the same
-    /// cluster, which forwards traces as needed. Default port: 4318.
+    /// URL for OTLP over HTTP: http://otel-collector.observability.svc:4318 of a collector in the same cluster, which forwards
+    /// traces as needed, or https://otel.example. Over https, a public certificate authority vouches for the collector: one
+    /// of those in the nodes' image. Default port: 4318.
     #[schemars(
         length(min = 8, max = 512),
-        regex(pattern = r"^http://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")
+        regex(pattern = r"^https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$")
     )]
     pub endpoint: String,
     /// Namespace of the collector's pods in the node's cluster, for the node's network policy.
@@ -53,7 +54,8 @@ impl TracesSpec {
     }
 
     fn host_and_port(&self) -> (&str, Option<&str>) {
-        let authority = self.endpoint.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        let rest = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
         match authority.rsplit_once(':') {
             // A colon inside brackets belongs to the address.
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -74,6 +76,9 @@ mod tests {
             ("http://[2001:db8::7]:1", Some("2001:db8::7"), 1),
             ("http://collector.observability.svc:4318", None, 4318),
             ("http://collector", None, 4318),
+            ("https://otel.example", None, 4318),
+            ("https://192.0.2.7:443/otlp", Some("192.0.2.7"), 443),
+            ("https://[2001:db8::7]", Some("2001:db8::7"), 4318),
         ] {
             let mut traces =
                 TracesSpec { endpoint: endpoint.to_owned(), namespace: None, cidrs: vec![], pod_port: None };

@@ -123,7 +123,7 @@ fn every_kind_is_found_by_its_short_name_and_category() {
 }
 
 #[test]
-fn what_the_api_server_refuses_by_a_rule_the_compiler_refuses_too() {
+fn the_compiler_refuses_what_a_rule_of_the_definitions_refuses() {
     let compiles = |text: &str| manifests::parse(text, "").and_then(|r| compile(&r, &Placements::default()));
     for rule in rules::OF_OBJECTS {
         let accepted = compiles(&rule.accepted());

@@ -164,8 +164,8 @@ pub const OF_OBJECTS: &[OfObject] = &[
     OfObject {
         message: "network policies allow addresses and namespaces only: give the namespace or the cidrs of a collector whose endpoint has a name",
         place: "sqlName: macau",
-        good: "sqlName: macau\n  traces: {endpoint: \"http://[2001:db8::7]/otlp\"}",
-        bad: "sqlName: macau\n  traces: {endpoint: \"http://otel.example:4318\"}",
+        good: "sqlName: macau\n  traces: {endpoint: \"https://[2001:db8::7]/otlp\"}",
+        bad: "sqlName: macau\n  traces: {endpoint: \"https://otel.example:4318\"}",
     },
     OfObject {
         message: "ca holds PEM certificates",

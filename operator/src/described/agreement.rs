@@ -8,7 +8,7 @@ use wanqu_model::bundle::AgreementState;
 
 use super::Described;
 use super::agreed::{Parties, agreed, ours, parties};
-use crate::framework::Context;
+use crate::context::Context;
 use crate::framework::conditions::{Claim, Reason, Type};
 
 impl Described for DataSharingAgreement {

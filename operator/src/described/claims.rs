@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_order_is_ready_unless_something_of_its_own_does_not_hold() {
+    fn a_valid_resource_is_ready_unless_a_condition_of_its_own_does_not_hold() {
         let types = |claims: &[Claim]| claims.iter().map(|c| (c.of, c.holds, c.reason)).collect::<Vec<_>>();
         let expired = Claim::no(Type::InForce, Reason::Expired, "it is over");
         assert_eq!(

@@ -16,9 +16,10 @@ use kube::runtime::controller::Action;
 use wanqu_crds::kinds::{CommonTable, Dataset, DisclosurePolicy, ResearchProject, Status};
 
 use crate::compilation::{ObjectState, Verdict};
+use crate::context::Context;
 use crate::framework::conditions::Claim;
 use crate::framework::status::{self, Reported};
-use crate::framework::{Context, Guarded, Result};
+use crate::framework::{Guarded, Result};
 
 /// A kind that makes no objects of its own.
 pub trait Described: Reported + HasStatus<Status = Status> {

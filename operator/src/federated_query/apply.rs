@@ -11,9 +11,10 @@ use serde_json::json;
 use wanqu_crds::kinds::{FederatedQuery, FederatedQueryStatus, QueryRun};
 
 use super::plan::Plan;
+use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::labels::MANAGER;
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Error, Result};
 
 /// The finalizer of a query with a run: it is not gone before its question is cancelled at the owners.
 const FINALIZER: &str = "wanqu.dev/cancel";

@@ -8,12 +8,13 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use wanqu_client::Client;
 use wanqu_crds::kinds::FederatedQuery;
-use wanqu_model::answer::{Answer, Event, Keep, Question, Summary};
+use wanqu_model::answer::{Answer, Event, Keep, Question};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::inline::{Inline, Rows};
 use super::validate::Accepted;
-use crate::framework::Context;
+use crate::context::Context;
+use crate::runs::Answered;
+use crate::runs::inline::Rows;
 
 /// Lifetime of a token. The node checks it once, when the question arrives.
 const TOKEN: Duration = Duration::from_mins(2);
@@ -24,14 +25,6 @@ const PAUSES: &[Duration] =
 
 /// Seconds for which the home node keeps an answer if the query does not say.
 const KEEP: u32 = 7 * 24 * 60 * 60;
-
-/// An answer.
-pub(super) struct Answered {
-    /// Its account: who released what, who is missing.
-    pub(super) summary: Summary,
-    /// Its rows, if they are few enough for a `ConfigMap`.
-    pub(super) inline: Option<Inline>,
-}
 
 /// Everything that is needed to ask.
 struct Asker {

@@ -9,10 +9,11 @@ use serde_json::json;
 use wanqu_crds::kinds::{FederatedQuery, Federation, Jurisdiction, ResearchProject};
 use wanqu_identity::TokenIssuer;
 
+use crate::context::Context;
 use crate::federation::token_issuer;
 use crate::framework::conditions::{Type, holds};
 use crate::framework::watched::in_namespace;
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Error, Result};
 use crate::names;
 
 /// A requester that no user can be.

@@ -17,11 +17,9 @@ mod apply;
 mod ask;
 mod deliver;
 mod dereference;
-mod inline;
 mod outcome;
 mod plan;
 mod reason;
-mod runs;
 mod status;
 mod validate;
 
@@ -32,8 +30,9 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::FederatedQuery;
 
-use crate::framework::{Context, Guarded, Result};
-pub use runs::Runs;
+use crate::context::Context;
+use crate::framework::{Guarded, Result};
+use crate::runs;
 
 /// Delay before a query is reconciled again that waits for something which no watch reports.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -85,7 +84,8 @@ pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Contex
     }
     apply::forget_answers(&context, query, &plan.forget).await?;
     if let (Some(number), Some(accepted)) = (plan.begin, verdict.accepted()) {
-        runs::begin(&context, query, number, ask::asking(&context, query, accepted));
+        let (clock, queue) = (context.clock.clone(), context.queues.queries.clone());
+        runs::begin(&context.runs, (clock, queue), query, number, ask::asking(&context, query, accepted));
     }
     Ok(next_look(plan.wake.map(|time| context.clock.until(time)), verdict.waits()))
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_is_looked_at_soon_whatever_else_is_planned() {
+    fn a_query_that_waits_is_reconciled_soon_whatever_else_is_planned() {
         let (second, hour) = (Duration::from_secs(1), Duration::from_hours(1));
         assert_eq!(next_look(None, false), Action::await_change());
         assert_eq!(next_look(None, true), Action::requeue(PATIENCE));

@@ -5,10 +5,9 @@ use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, 
 use wanqu_model::answer::{JurisdictionOutcome, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::ask::Answered;
 use super::plan::seconds;
 use super::reason::message_of;
-use super::runs::Runs;
+use crate::runs::{Answered, Runs};
 
 /// The longest message of a run, in bytes.
 const MESSAGE: usize = 8 * 1024;

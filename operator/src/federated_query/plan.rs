@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_asked_once() {
+    fn a_query_without_a_schedule_begins_one_run() {
         let query = query(&json!({}));
         let first = decide(&query, &[], &[], "06:10:01");
         assert_eq!((first.begin, first.runs.len(), first.runs[0].start_time), (Some(1), 1, at("06:10:01")));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_begins_that_may_not() {
+    fn a_query_that_is_suspended_or_may_not_begin_begins_no_run() {
         assert_eq!(decide(&query(&json!({"suspend": true})), &[], &[], "06:11:00").begin, None);
         let query = query(&json!({}));
         let input = Input {
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_says_when() {
+    fn a_scheduled_query_begins_a_run_when_it_is_due() {
         let query = scheduled(&json!({}));
         let early = decide(&query, &[], &[], "06:14:59");
         assert_eq!((early.begin, early.next, early.wake), (None, Some(at("06:15:00")), Some(at("06:15:00"))));
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_goes_on_is_dealt_with_as_the_policy_says() {
+    fn a_run_that_goes_on_at_the_next_time_is_dealt_with_as_concurrency_policy_says() {
         let running = [run(1, RunState::Running)];
         let begun =
             |policy: &str| decide(&scheduled(&json!({"concurrencyPolicy": policy})), &running, &[1], "06:15:00");

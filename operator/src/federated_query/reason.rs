@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_words_that_are_known_are_repeated() {
+    fn only_known_reasons_of_refusals_are_repeated() {
         let known = ["ColumnClass", INTERRUPTED, REPLACED];
         assert_eq!(known.map(known_word), known);
         assert_eq!(known_word("anything"), "Unknown");

@@ -6,8 +6,9 @@ use wanqu_crds::kinds::{Delivery, FederatedQuery, FederatedQueryStatus, QueryRun
 use super::plan::Plan;
 use super::reason::known_word;
 use super::validate::Verdict;
+use crate::context::Context;
 use crate::framework::conditions::{Claim, Reason, Type, conditions};
-use crate::framework::{Context, Guarded, Result};
+use crate::framework::{Guarded, Result};
 
 /// Returns the status to write.
 pub(super) fn status(

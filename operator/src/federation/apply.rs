@@ -9,9 +9,10 @@ use kube::{Resource, ResourceExt};
 use wanqu_identity::TokenIssuer;
 
 use crate::compilation::Compilation;
+use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::watched::in_namespace;
-use crate::framework::{Context, Error, Result, labels};
+use crate::framework::{Error, Result, labels};
 use crate::names::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
 
 /// Returns the operator as an issuer of tokens for the federation of a namespace. Its key is made once, when the first

@@ -12,9 +12,10 @@ use wanqu_identity::TokenIssuer;
 use wanqu_model::names::JurisdictionId;
 
 use crate::compilation::ObjectState;
+use crate::context::Context;
 use crate::framework::hash::sha256;
 use crate::framework::watched::{Children, in_namespace};
-use crate::framework::{Context, Guarded, labels};
+use crate::framework::{Guarded, labels};
 use crate::host::{self, Host};
 use crate::names::{self, TOKEN_ISSUER};
 

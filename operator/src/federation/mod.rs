@@ -22,7 +22,8 @@ use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use wanqu_crds::kinds::Federation;
 
-use crate::framework::{Context, Error, Guarded, Result};
+use crate::context::Context;
+use crate::framework::{Error, Guarded, Result};
 pub(crate) use apply::token_issuer;
 
 /// Compiles the namespace of a federation and reports its conditions.

@@ -8,10 +8,9 @@ use wanqu_crds::kinds::Federation;
 use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{Inputs, Member, StoredBundle};
-use crate::compilation::{Compilation, ObjectState, Verdict};
+use crate::compilation::Compilation;
 use crate::framework::Guarded;
 use crate::framework::conditions::{Claim, Reason, Type, holds};
-use crate::framework::findings::message;
 
 /// The most problems of other resources that a federation's own condition names.
 const NAMED: usize = 8;
@@ -46,15 +45,7 @@ pub(super) fn claims(
         return vec![Claim::unknown(Type::Ready, Reason::Waiting, message)];
     };
     if compilation.federation != object.name_any() {
-        let message = match compilation.verdict(&ObjectState::of(object)) {
-            Verdict::Invalid(findings) => message(&findings),
-            Verdict::Valid | Verdict::NotCompiled => format!(
-                "Federation {} is older, and a namespace has one Federation; delete one of them",
-                compilation.federation
-            ),
-        };
-        let no = |of| Claim::no(of, Reason::Invalid, message.clone());
-        return vec![no(Type::Valid), no(Type::Ready)];
+        return of_another(&compilation.federation);
     }
     let valid = valid(inputs, compilation);
     let bundles = bundles(&inputs.members, compilation, current);
@@ -75,6 +66,14 @@ pub(super) fn claims(
     vec![valid, bundles, ready]
 }
 
+/// Returns the conditions of a Federation in the namespace of an older one. They do not depend on the compilation, which
+/// may or may not have seen this one yet: the message would be another one from pass to pass.
+fn of_another(older: &str) -> Vec<Claim> {
+    let message = format!("Federation {older} is older, and a namespace has one Federation; delete one of them");
+    let no = |of| Claim::no(of, Reason::Invalid, message.clone());
+    vec![no(Type::Valid), no(Type::Ready)]
+}
+
 fn valid(inputs: &Inputs, compilation: &Compilation) -> Claim {
     if compilation.is_current() {
         let message = format!("{} resources compile", inputs.states.len());
@@ -89,11 +88,8 @@ fn valid(inputs: &Inputs, compilation: &Compilation) -> Claim {
 
 fn bundles(members: &[Member], compilation: &Compilation, current: &BTreeSet<JurisdictionId>) -> Claim {
     if !compilation.is_current() {
-        let message = if compilation.compiled().is_some() {
-            "the federation does not compile; the nodes run what compiled last"
-        } else {
-            "the federation does not compile; nodes that run keep the bundle that they have"
-        };
+        // Nodes keep their bundle also where an operator that was started since does not know it.
+        let message = "the federation does not compile, and its condition Valid says why; nodes run what compiled last";
         return Claim::no(Type::BundleCurrent, Reason::Invalid, message);
     }
     let behind = |member: &&Member| {
@@ -115,4 +111,71 @@ fn why(member: &Member) -> String {
         || "it has not been reconciled yet".to_owned(),
         |condition| condition.message.lines().next().unwrap_or_default().to_owned(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Instant;
+
+    use serde_json::json;
+    use wanqu_crds::{Placements, check, manifests};
+
+    use super::*;
+    use crate::compilation::ObjectState;
+
+    const FEDERATION: &str = "
+apiVersion: wanqu.dev/v1alpha1
+kind: Federation
+metadata: {name: gba}
+spec: {trustDomain: gba.example, members: [HK]}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {name: hongkong}
+spec: {id: HK, sqlName: hongkong}
+";
+
+    fn inputs() -> Inputs {
+        Inputs { placements: Placements::default(), states: HashSet::new(), members: Vec::new() }
+    }
+
+    fn compilation(text: &str, states: HashSet<ObjectState>) -> Compilation {
+        let outcome = check(&manifests::parse(text, "x.yaml").unwrap(), &Placements::default());
+        Compilation::new("gba", states, String::new(), outcome, None, Instant::now())
+    }
+
+    fn federation(name: &str) -> Guarded<Federation> {
+        let object = json!({
+            "apiVersion": "wanqu.dev/v1alpha1", "kind": "Federation", "metadata": {"name": name},
+            "spec": {"trustDomain": "gba.example", "members": ["HK"]},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn a_second_federation_has_the_same_message_before_and_after_a_compilation_has_seen_it() {
+        let rival = federation("rival");
+        let both = format!("{FEDERATION}---{}", FEDERATION.replace("name: gba", "name: rival"));
+        let before = compilation(FEDERATION, HashSet::new());
+        let after = compilation(&both, HashSet::from([ObjectState::of(&rival)]));
+        assert!(after.findings.iter().any(|finding| finding.name == "rival"), "{:?}", after.findings);
+        for compilation in [before, after] {
+            let claims = claims(&rival, &inputs(), Some(&compilation), &BTreeSet::new());
+            let message = "Federation gba is older, and a namespace has one Federation; delete one of them";
+            assert_eq!(claims, [Type::Valid, Type::Ready].map(|of| Claim::no(of, Reason::Invalid, message.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_federation_that_does_not_compile_says_the_same_of_its_bundles_after_a_restart_of_the_operator() {
+        let (gba, broken) = (federation("gba"), FEDERATION.replace("[HK]", "[HK, MO]"));
+        let outcome = || check(&manifests::parse(&broken, "x.yaml").unwrap(), &Placements::default());
+        let good = compilation(FEDERATION, HashSet::new());
+        let later = Compilation::new("gba", HashSet::new(), String::new(), outcome(), Some(&good), Instant::now());
+        let restarted = Compilation::new("gba", HashSet::new(), String::new(), outcome(), None, Instant::now());
+        assert!(later.compiled().is_some() && restarted.compiled().is_none());
+        let said = [later, restarted].map(|c| claims(&gba, &inputs(), Some(&c), &BTreeSet::new()));
+        assert_eq!(said[0], said[1]);
+    }
 }

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_says_otherwise_is_left_out_and_the_rest_is_read() {
+    fn fields_that_cannot_be_read_are_left_out_and_the_rest_of_the_object_is_read() {
         let needed = ["spec.id", "spec.placement", "spec.authoritySecret"];
         for newer in [
             json!({"replicas": {"zones": 3}}),

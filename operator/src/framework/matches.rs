@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_add_is_no_difference_and_what_they_change_is() {
+    fn fields_that_others_add_are_no_difference_and_fields_that_they_change_are() {
         let desired =
             json!({"kind": "Service", "spec": {"ports": [{"name": "a", "port": 1}, {"name": "b", "port": 2}]}});
         let added = json!({
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shape_tells_fields_and_no_values() {
+    fn the_shape_of_an_object_has_its_fields_and_no_values() {
         let a = json!({"data": {"ca.key": "one"}, "x": [1, 2]});
         assert_eq!(shape(&a), shape(&json!({"data": {"ca.key": "two"}, "x": [3, 4], "y": null})));
         assert_ne!(shape(&a), shape(&json!({"data": {"ca.key": "one"}, "x": [1]})));

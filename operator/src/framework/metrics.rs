@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_happened_is_counted_by_kind_and_class() {
+    fn reconciliations_are_counted_by_kind_and_class_of_error() {
         let metrics = Metrics::new();
         let taken = Error::Taken { object: "Service gba/x".to_owned(), owner: "a/b".to_owned() };
         metrics.reconciled("Dataset", Duration::from_millis(3), None);

@@ -14,7 +14,6 @@
 pub mod apply;
 pub mod clock;
 pub mod conditions;
-pub mod context;
 pub mod controller;
 pub mod error;
 pub mod events;
@@ -35,7 +34,6 @@ pub mod tasks;
 pub mod watched;
 
 pub use clock::Clock;
-pub use context::Context;
 pub use error::{Error, Result};
 pub use guarded::Guarded;
 pub use queue::Queue;

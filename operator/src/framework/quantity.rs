@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_fine_or_too_large_is_taken_as_the_api_server_takes_it() {
+    fn quantities_that_are_too_fine_or_too_large_are_rounded_as_the_api_server_rounds_them() {
         same("0.1n", "1n");
         same("1.0000000001", "1000000001n");
         same("-0.1n", "-1n");

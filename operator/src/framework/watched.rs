@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_watch_that_lasts_recovers_without_an_event() {
+    async fn a_watch_that_is_established_counts_as_recovered_before_its_first_event() {
         let bench = Bench::new(Duration::from_millis(20));
         bench.events.unbounded_send(Err("connection refused")).unwrap();
         bench.until_fails(1).await;

@@ -13,9 +13,10 @@ use wanqu_crds::kinds::Jurisdiction;
 use super::build::Resources;
 use super::dereference::{Inputs, Target};
 use super::{finalizer, identity};
+use crate::context::Context;
 use crate::framework::apply::{Applied, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Error, Result};
 use crate::names;
 use crate::node_reports::{self, Copies};
 

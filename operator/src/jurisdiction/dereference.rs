@@ -10,8 +10,9 @@ use super::neighbours::{Neighbours, missing_addresses};
 use super::pods::problem_of;
 use super::{Problem, home, remote};
 use crate::compilation::{BundleFile, Compilation, ObjectState, Verdict};
+use crate::context::Context;
 use crate::framework::watched::{Catalogue, in_namespace};
-use crate::framework::{Context, Guarded, Result};
+use crate::framework::{Guarded, Result};
 use crate::host::Host;
 
 /// Objects that a jurisdiction refers to.

@@ -14,9 +14,10 @@ use wanqu_crds::kinds::Jurisdiction;
 
 use super::dereference::Target;
 use super::{home, remote};
+use crate::context::Context;
 use crate::framework::apply::{Applier, key};
 use crate::framework::labels::{MANAGER, made_for};
-use crate::framework::{Context, Error, Guarded, Result};
+use crate::framework::{Error, Guarded, Result};
 use crate::host::Host;
 use crate::names;
 

@@ -28,8 +28,9 @@ use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::Jurisdiction;
 
 use crate::compilation::Verdict;
+use crate::context::Context;
 use crate::framework::conditions::{Reason, Type};
-use crate::framework::{Context, Error, Guarded, Result, status as written};
+use crate::framework::{Error, Guarded, Result, status as written};
 use dereference::Target;
 use status::Progress;
 

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_sees_the_namespaces_of_its_own_cluster_and_the_addresses_of_others() {
+    fn a_nodes_network_policy_names_namespaces_of_its_cluster_and_addresses_elsewhere() {
         let all = [
             member("HK", &json!({}), &[]),
             member("MO", &json!({"namespace": "gba-macau"}), &["203.0.113.0/24"]),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_say_its_addresses_is_told_what_it_lacks() {
+    fn a_member_without_declared_addresses_is_told_which_it_lacks() {
         assert_eq!(missing_addresses(&member("HK", &json!({}), &[])), None);
         assert_eq!(missing_addresses(&member("HK", &external("node.hk.example:7443"), &["203.0.113.0/24"])), None);
         assert!(

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_tells_what_keeps_it() {
+    fn a_pods_problem_is_told_with_its_reason() {
         let crashed =
             json!({"terminated": {"exitCode": 1, "message": "{\"level\":\"INFO\"}\nquery-node: no bundle\n\n"}});
         let looping = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pod_tells_is_short_and_printable() {
+    fn a_pods_message_is_cut_and_stripped_of_control_characters() {
         let long = json!({"waiting": {"reason": "Odd", "message": "\u{1b}[2J".repeat(200)}});
         let told = said(&container(&long, &json!({}))).unwrap();
         assert!(told.chars().count() < MOST + 20 && told.ends_with('…') && !told.contains('\u{1b}'), "{told}");

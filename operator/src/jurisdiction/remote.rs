@@ -11,8 +11,9 @@ use kube::{Api, Client, Config};
 use wanqu_crds::kinds::KubeconfigSecret;
 
 use super::Problem;
+use crate::context::Context;
 use crate::framework::conditions::{Reason, Type};
-use crate::framework::{Context, Error, Result};
+use crate::framework::{Error, Result};
 
 /// The longest that another cluster may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -156,7 +156,7 @@ async fn is_refused(bed: &Bed, case: &Case, object: &Value, words: &str) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_where_it_is_and_everything_else_goes_on() {
+async fn a_faulty_resource_is_told_in_its_condition_and_no_other_is_affected() {
     let (bed, _operator) = federation().await;
     for (wave, cases) in corpus() {
         let mut taken = Vec::new();

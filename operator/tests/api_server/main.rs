@@ -1,16 +1,11 @@
-//! The operator against a real API server. Nothing here needs a running pod: the control plane has no controllers of its
-//! own, so a test itself writes the status that a kubelet would write.
+//! The operator against a real API server. Nothing here needs a running pod.
 
 mod agreed;
-#[path = "../shared/bed.rs"]
-mod bed;
 mod conditions;
 mod copies;
 mod corpus;
 mod cut;
 mod drift;
-#[path = "../shared/guard.rs"]
-mod guard;
 mod identities;
 mod leader;
 mod malformed;
@@ -20,6 +15,6 @@ mod placement;
 mod pods;
 mod quiet;
 mod rbac;
-#[path = "../shared/rights.rs"]
-mod rights;
 mod scale;
+
+use wanqu_operator_bed::{bed, guard, rights};

@@ -27,7 +27,7 @@ async fn until_answer(address: &str, path: &str, fits: impl Fn(u16, &str) -> boo
 }
 
 #[tokio::test]
-async fn it_is_ready_while_all_definitions_are_there() {
+async fn the_operator_is_ready_while_all_its_definitions_are_installed() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let plane = ControlPlane::start().await.unwrap();
     let client = plane.client().await.unwrap();

@@ -1,14 +1,7 @@
 //! Questions as resources, end to end: a real API server, the operator, and three real nodes over mutual TLS.
 
-#[allow(dead_code, reason = "these tests use a part of what both kinds of tests share")]
-#[path = "../shared/bed.rs"]
-mod bed;
-#[path = "../shared/guard.rs"]
-mod guard;
 mod nodes;
 mod plugin;
-#[path = "../shared/rights.rs"]
-mod rights;
 mod terminal;
 mod world;
 
@@ -26,6 +19,7 @@ use wanqu_client::Client;
 use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
 use wanqu_model::answer::{Answer, Event, Summary};
+use wanqu_operator_bed::{bed, guard, rights};
 use wanqu_testing::until;
 use world::{World, query};
 

@@ -89,7 +89,7 @@ async fn a_kept_answer_is_fetched_from_its_home_by_its_requester_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_says_so_with_exit_code_and_remedy() {
+async fn a_query_from_the_terminal_that_is_refused_has_exit_code_and_remedy() {
     let bed = World::start().await;
     let _operator = bed.operator().await;
     let terminal = Terminal::of(bed.user("wei"));

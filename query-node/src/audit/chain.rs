@@ -20,6 +20,8 @@ pub(super) struct Chain {
     pub follows: String,
     /// Number of the last entry before this segment.
     pub before: u64,
+    /// Time of the segment's first entry; `None` before it.
+    pub begun: Option<Timestamp>,
     state: State,
 }
 
@@ -43,6 +45,7 @@ impl Chain {
             entry_digest: genesis(),
             follows: genesis(),
             before: 0,
+            begun: None,
             state: State::Start,
         }
     }
@@ -99,6 +102,7 @@ impl Chain {
         self.segment = head.segment;
         self.sequence = head.sequence;
         self.before = head.sequence;
+        self.begun = None;
         self.follows.clone_from(&head.previous);
         self.digest = digest;
         self.state = State::Open;
@@ -116,6 +120,7 @@ impl Chain {
             return Err("does not follow the line before it");
         }
         self.sequence = record.sequence;
+        self.begun.get_or_insert(record.time);
         self.entry_digest.clone_from(&digest);
         self.digest = digest;
         self.state = State::Open;

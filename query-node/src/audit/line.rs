@@ -34,7 +34,7 @@ pub(super) struct Head {
     pub sequence: u64,
 }
 
-/// Last line of a segment that is full.
+/// Last line of a segment that is full or old.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Seal {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::chain::Chain;
@@ -33,7 +33,7 @@ pub struct Recovery {
 
 /// Writer of a log. Appends from several threads share one flush to the disk where they can.
 ///
-/// A segment is sealed before an entry would make it larger than it may be, in these steps. A crash or a full disk can come
+/// A segment is sealed before an entry would make it larger or older than it may be, in these steps. A crash or a full disk can come
 /// between any two of them; the next append, of this log or of one that is opened later, goes on from there:
 ///
 /// 1. the seal is written to the open segment, and flushed;
@@ -45,6 +45,7 @@ pub struct Log {
     /// Path of the open segment.
     path: PathBuf,
     segment_bytes: u64,
+    segment_age: SignedDuration,
     tail: Mutex<Tail>,
     /// Number of the last entry that is known to be on the disk. Locked while flushing, and before `tail`.
     durable: Mutex<u64>,
@@ -75,17 +76,18 @@ impl Log {
     /// [`AuditError::NotFollowing`] if the open segment is not the one that was written; [`AuditError::InUse`] if another
     /// process has the log open; [`AuditError::File`] for anything that the file system refuses.
     pub fn open(settings: &AuditSettings) -> Result<Self, AuditError> {
-        Self::in_folder(Arc::new(Disk::lock(&settings.folder)?), settings.segment_bytes)
+        Self::in_folder(Arc::new(Disk::lock(&settings.folder)?), settings)
     }
 
-    /// Opens the log in a folder that is locked already.
-    pub(super) fn in_folder(folder: Arc<dyn Folder>, segment_bytes: u64) -> Result<Self, AuditError> {
+    /// Opens the log in a folder that is locked already; that of the settings is not looked at.
+    pub(super) fn in_folder(folder: Arc<dyn Folder>, settings: &AuditSettings) -> Result<Self, AuditError> {
         let (tail, torn_bytes) = open::open(folder.as_ref())?;
         let recovery = Recovery { entries: tail.chain.sequence, torn_bytes };
         Ok(Self {
             path: folder.path(OPEN),
             folder,
-            segment_bytes,
+            segment_bytes: settings.segment_bytes,
+            segment_age: SignedDuration::try_from(settings.segment_age).unwrap_or(SignedDuration::MAX),
             durable: Mutex::new(tail.chain.sequence),
             tail: Mutex::new(tail),
             recovery,
@@ -151,7 +153,8 @@ impl Log {
         let mut line = tail.chain.record(entry, time);
         let length = line.to_text()?.0.len() as u64;
         let is_full = tail.chain.entries() > 0 && tail.length + length > self.segment_bytes;
-        if tail.chain.is_sealed() || is_full {
+        let is_old = tail.chain.begun.is_some_and(|begun| time.duration_since(begun) >= self.segment_age);
+        if tail.chain.is_sealed() || is_full || is_old {
             self.change_segment(&mut tail, time)?;
             if let Line::Record(record) = &mut line {
                 record.previous.clone_from(&tail.chain.digest);

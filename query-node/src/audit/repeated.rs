@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -19,6 +20,8 @@ use super::entry::Entry;
 pub struct RepeatedRefusals {
     kinds: Mutex<HashMap<(JurisdictionId, Code), Kind>>,
     window: Duration,
+    /// Notified when a refusal is counted.
+    counts: Notify,
 }
 
 #[derive(Debug)]
@@ -31,11 +34,22 @@ struct Kind {
 
 impl Default for RepeatedRefusals {
     fn default() -> Self {
-        Self { kinds: Mutex::default(), window: Duration::from_mins(1) }
+        Self::counting_for(Duration::from_mins(1))
     }
 }
 
 impl RepeatedRefusals {
+    /// Returns a counter whose refusals are counted together for so long.
+    #[must_use]
+    pub fn counting_for(window: Duration) -> Self {
+        Self { kinds: Mutex::default(), window, counts: Notify::new() }
+    }
+
+    /// Waits until a refusal has been counted.
+    pub async fn counted(&self) {
+        self.counts.notified().await;
+    }
+
     /// Returns the time for which refusals are counted together.
     #[must_use]
     pub fn window(&self) -> Duration {
@@ -43,7 +57,7 @@ impl RepeatedRefusals {
     }
 
     /// Takes one more refusal. Returns the entry that is to be written before the refusal is sent; with `None` the refusal
-    /// was counted, and [`take_counted`](Self::take_counted) has it.
+    /// was counted, and [`next_counted`](Self::next_counted) has it.
     pub fn add(&self, from: &JurisdictionId, refusal: &Refusal, now: Timestamp) -> Option<Entry> {
         let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
         let mut kinds = self.kinds.lock();
@@ -52,6 +66,7 @@ impl RepeatedRefusals {
             Some(kind) if now.duration_since(kind.written).abs() < window => {
                 let so_far = kind.counted.as_ref().map_or(0, |(times, _)| *times);
                 kind.counted = Some((so_far + 1, refusal.clone()));
+                self.counts.notify_one();
                 return None;
             }
             Some(kind) => kind.counted.take().map_or(0, |(times, _)| times),
@@ -61,15 +76,23 @@ impl RepeatedRefusals {
         Some(Entry::TurnedAway { from: from.clone(), refusal: refusal.clone(), times: before + 1 })
     }
 
-    /// Returns an entry for each kind of which refusals were counted and are not written. They are to be written now.
-    pub fn take_counted(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        for ((from, _), kind) in self.kinds.lock().iter_mut() {
-            if let Some((times, refusal)) = kind.counted.take() {
-                entries.push(Entry::TurnedAway { from: from.clone(), refusal, times });
-            }
+    /// Takes the counted refusals of one kind, if there are any, as the entry that is to be written now.
+    pub fn next_counted(&self) -> Option<Entry> {
+        let mut kinds = self.kinds.lock();
+        let ((from, _), (times, refusal)) =
+            kinds.iter_mut().find_map(|(key, kind)| Some((key, kind.counted.take()?)))?;
+        Some(Entry::TurnedAway { from: from.clone(), refusal, times })
+    }
+
+    /// Counts the refusals of an entry again, which could not be written.
+    pub fn put_back(&self, entry: Entry) {
+        let Entry::TurnedAway { from, refusal, times } = entry else { return };
+        if let Some(kind) = self.kinds.lock().get_mut(&(from, refusal.code)) {
+            let since = kind.counted.take();
+            let (more, last) = since.unwrap_or((0, refusal));
+            kind.counted = Some((more + times, last));
+            self.counts.notify_one();
         }
-        entries
     }
 }
 
@@ -98,9 +121,11 @@ mod tests {
         }
         assert_eq!(times(refusals.add(&jid("HK"), &replayed, start).as_ref()), Some(1), "another kind");
         assert_eq!(times(refusals.add(&jid("MO"), &forged, start).as_ref()), Some(1), "another sender");
-        let counted = refusals.take_counted();
-        assert_eq!((counted.len(), times(counted.first())), (1, Some(10_000)));
-        assert!(refusals.take_counted().is_empty(), "told once");
+        let counted = refusals.next_counted().unwrap();
+        assert_eq!(times(Some(&counted)), Some(10_000));
+        assert!(refusals.next_counted().is_none(), "told once");
+        refusals.put_back(counted);
+        assert_eq!(times(refusals.next_counted().as_ref()), Some(10_000), "unless it was not written");
         assert_eq!(refusals.add(&jid("HK"), &forged, start), None);
         let later = start + SignedDuration::from_mins(2);
         assert_eq!(times(refusals.add(&jid("HK"), &forged, later).as_ref()), Some(2), "with what was counted before");

@@ -54,7 +54,7 @@ fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
 }
 
 #[test]
-fn what_a_newer_operator_wrote_is_taken_as_far_as_it_is_understood() {
+fn a_newer_operators_bundle_is_taken_without_the_objects_that_are_not_understood() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.json");
     fs::write(&path, bundle("HK", 1)).unwrap();
@@ -97,7 +97,7 @@ fn mount(volume: &Path, version: &str, name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn the_swap_of_a_link_is_a_change() {
+fn a_bundle_mounted_as_a_config_map_is_read_again_when_its_link_is_swapped() {
     let folder = tempfile::tempdir().unwrap();
     let volume = folder.path();
     mount(volume, "..2026_01_01", "bundle.json.gz", &packed(&bundle("HK", 1)));
@@ -132,7 +132,7 @@ fn a_digest_is_that_of_the_text_however_it_is_packed() {
 }
 
 #[test]
-fn what_was_away_or_could_not_be_read_is_taken_when_it_is_back() {
+fn a_bundle_file_that_was_away_is_taken_when_it_is_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.json");
     fs::write(&path, bundle("HK", 1)).unwrap();
@@ -147,7 +147,7 @@ fn what_was_away_or_could_not_be_read_is_taken_when_it_is_back() {
 }
 
 #[test]
-fn what_cannot_be_read_for_a_moment_is_read_as_soon_as_it_can_be() {
+fn a_bundle_file_that_cannot_be_read_for_a_moment_is_read_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bundle.json");
     fs::write(&path, bundle("HK", 1)).unwrap();

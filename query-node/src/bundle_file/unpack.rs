@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_an_error_and_not_a_mountain() {
+    fn a_packed_bundle_that_unpacks_to_too_much_is_an_error() {
         let bomb = packed(&vec![b' '; 1 << 20]);
         assert!(bomb.len() < 4096, "{} bytes", bomb.len());
         assert_eq!(unpacked(bomb.clone(), 1 << 20).unwrap().len(), 1 << 20);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_or_garbled_is_an_error() {
+    fn a_packed_bundle_that_is_cut_or_garbled_is_an_error() {
         let whole = packed(b"{\"federation\": \"gba\"}");
         assert_eq!(unpacked(whole.clone(), 100).unwrap(), b"{\"federation\": \"gba\"}");
         for end in 2..whole.len() {

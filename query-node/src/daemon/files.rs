@@ -8,7 +8,7 @@ use wanqu_identity::{GatewayIdentity, NodeIdentity};
 use super::{DaemonError, Settings};
 
 /// Paths of the four files, and what was last read of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct IdentityFiles {
     node_cert: PathBuf,
     node_key: PathBuf,
@@ -43,14 +43,7 @@ impl IdentityFiles {
 
     /// Returns the same files as if nobody had read them yet.
     pub(super) fn unread(&self) -> Self {
-        let Self { node_cert, node_key, gateway_cert, gateway_key, seen: _ } = self;
-        Self {
-            node_cert: node_cert.clone(),
-            node_key: node_key.clone(),
-            gateway_cert: gateway_cert.clone(),
-            gateway_key: gateway_key.clone(),
-            seen: None,
-        }
+        Self { seen: None, ..self.clone() }
     }
 
     /// Reads the identities that the node starts with.

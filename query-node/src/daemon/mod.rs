@@ -74,6 +74,12 @@ pub struct Settings {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub audit_segment_mib: u32,
+    /// The age in hours at which a file of the audit log is sealed, before the next entry is written.
+    #[arg(
+        long, value_name = "HOURS", env = "WANQU_AUDIT_SEGMENT_HOURS", default_value_t = AuditSettings::SEGMENT_HOURS,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub audit_segment_hours: u32,
     /// The folder of the answers that researchers ask to be kept; without it, none are.
     #[arg(long, value_name = "DIR", env = "WANQU_RESULTS")]
     pub results: Option<PathBuf>,
@@ -167,7 +173,11 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         bundle,
         identity: Arc::new(identity),
         gateway: Arc::new(gateway),
-        audit: AuditSettings { folder: settings.audit, segment_bytes: u64::from(settings.audit_segment_mib) << 20 },
+        audit: AuditSettings {
+            folder: settings.audit,
+            segment_bytes: u64::from(settings.audit_segment_mib) << 20,
+            segment_age: Duration::from_hours(settings.audit_segment_hours.into()),
+        },
         results: settings
             .results
             .map(|folder| ResultsSettings { folder, quota: u64::from(settings.results_mib) << 20 }),

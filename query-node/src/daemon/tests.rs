@@ -41,6 +41,7 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         gateway_key: folder.join("gateway.key"),
         audit: folder.join("audit"),
         audit_segment_mib: 1,
+        audit_segment_hours: 1,
         results: Some(folder.join("results")),
         results_mib: 1,
         exchange_listen: free_address(),

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_shown_does_not_cross() {
+    async fn values_behind_nulls_and_slices_do_not_cross_the_wire() {
         let mut leaks = 0;
         for (what, column, canary) in planted() {
             leaks += usize::from(holds(&wire(Arc::clone(&column), false).await, &canary));
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_stays_at_home() {
+    fn metadata_of_fields_does_not_cross_the_wire() {
         let note = [("note".to_owned(), CANARY.to_owned())];
         let item = Field::new("item", DataType::Int64, true).with_metadata(note.clone().into());
         let field = Field::new("c", DataType::List(Arc::new(item)), true).with_metadata(note.clone().into());

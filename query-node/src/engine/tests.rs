@@ -109,7 +109,7 @@ fn a_bundle_whose_mapping_does_not_fit_is_not_opened() {
 }
 
 #[tokio::test]
-async fn what_the_manifest_says_and_the_file_does_not_is_named() {
+async fn a_declared_column_that_the_file_lacks_or_types_otherwise_is_named() {
     for (columns, fault) in [
         ("id: string identifier; absent: int64 measure", "column \"absent\" is not in the source"),
         ("id: int64 identifier", "\"id\" does not have its declared type|at least one record cannot be read"),

@@ -213,7 +213,7 @@ async fn an_answer_without_its_account_is_not_whole() {
     }
     for events in [vec![batch(1), summary()], [answer(), vec![batch(3)]].concat()] {
         let house = House::new(move || Ok(of(events.clone()))).await;
-        assert_eq!(house.ask().await.unwrap_err().code, Code::Internal);
+        assert_eq!(house.ask().await.unwrap_err().code, Code::ReleaseShape);
     }
     let house = House::new(|| Ok(stream::poll_fn(|_| panic!("CANARY")).boxed())).await;
     let failure = house.ask().await.unwrap_err();
@@ -221,7 +221,7 @@ async fn an_answer_without_its_account_is_not_whole() {
 }
 
 #[tokio::test]
-async fn hanging_up_cancels_and_so_does_time() {
+async fn a_question_is_cancelled_by_a_client_that_goes_away_and_by_its_deadline() {
     let endless = || Ok(stream::iter([Ok(released(1))]).chain(stream::pending()).boxed());
     let mut house = House::new(endless).await;
     let mut events = house.client().ask(&question()).await.unwrap();
@@ -238,7 +238,7 @@ async fn hanging_up_cancels_and_so_does_time() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_questions_at_once() {
+async fn a_question_beyond_the_limit_of_concurrent_questions_is_refused() {
     let endless = || Ok(stream::pending().boxed());
     let house = House::with_limits(endless, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
     let _first = house.client().ask(&question()).await.unwrap();

@@ -95,7 +95,7 @@ mod tests {
     use wanqu_model::refusal::Code;
 
     #[test]
-    fn what_came_of_a_part_that_was_lost_is_counted_too() {
+    fn bytes_of_a_part_that_was_lost_are_in_the_account() {
         let (hk, mo): (JurisdictionId, JurisdictionId) = ("HK".parse().unwrap(), "MO".parse().unwrap());
         let account = Account::open([hk.clone(), mo.clone()]);
         let counters = [300, 20, 1].map(|bytes| Arc::new(AtomicU64::new(bytes)));

@@ -80,7 +80,10 @@ impl Node {
         let (back, front) = tokio::select! {
             ended = doors => ended,
             never = self.expire_results() => match never {},
+            never = self.write_counted_refusals() => match never {},
         };
+        // In the node's own log it is said if this fails; those who were turned away have their answer.
+        let _ = self.services.owner.refusals().write_counted().await;
         back.and(front)
     }
 
@@ -89,6 +92,12 @@ impl Node {
         let Some(results) = &self.services.results else { return std::future::pending().await };
         let expire = |progress| Results::expire(Arc::clone(results), progress);
         self.supervisor.keep_running("result-expiry", Some(Results::PATIENCE), expire).await
+    }
+
+    /// Writes to the audit log the refusals that were counted, for as long as it is polled.
+    async fn write_counted_refusals(&self) -> Infallible {
+        let write = |progress| Arc::clone(self.services.owner.refusals()).keep_writing(progress);
+        self.supervisor.keep_running("refusal-writer", None, write).await
     }
 
     /// Ends in good order: from now on no new questions, those that run have until `bound`, and what is left then is

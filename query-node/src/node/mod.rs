@@ -41,8 +41,8 @@ use doors::Doors;
 pub use error::NodeError;
 use identities::Identities;
 use in_force::InForce;
+pub use peers::PeerAnswer;
 use peers::Peers;
-pub use peers::Told;
 use services::Services;
 
 /// Settings of a node.

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Last answer of another member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Told {
+pub enum PeerAnswer {
     /// Agreements that it holds with this one.
     Agreements(Vec<HeldAgreement>),
     /// Code of the refusal, if it did not answer.
@@ -39,7 +39,7 @@ pub enum Told {
 /// Last answers of the other members.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
-    told: Mutex<BTreeMap<JurisdictionId, Told>>,
+    answers: Mutex<BTreeMap<JurisdictionId, PeerAnswer>>,
     /// Notified when another bundle is in force: there may be other members to ask, or other addresses.
     changed: Notify,
 }
@@ -77,26 +77,28 @@ impl Node {
         let asked = others.into_iter().map(async |member| {
             let answer = self.in_force.exchange.agreements(&member).await;
             self.metrics.peer_reachable(&member, answer.is_ok());
-            let told = match answer {
-                Ok(held) => Told::Agreements(noted(&state.bundle, &member, held)),
-                Err(refusal) => Told::Problem(refusal.code),
+            let answer = match answer {
+                Ok(held) => PeerAnswer::Agreements(noted(&state.bundle, &member, held)),
+                Err(refusal) => PeerAnswer::Problem(refusal.code),
             };
-            (member, told)
+            (member, answer)
         });
-        let told: BTreeMap<JurisdictionId, Told> = join_all(asked).await.into_iter().collect();
-        let mut last = self.peers.told.lock();
-        for (member, told) in told.iter().filter(|(member, told)| last.get(member) != Some(told)) {
-            match told {
-                Told::Problem(code) => tracing::warn!(%member, %code, "a member's node does not answer"),
-                Told::Agreements(held) => tracing::info!(%member, agreements = held.len(), "a member's node answers"),
+        let answers: BTreeMap<JurisdictionId, PeerAnswer> = join_all(asked).await.into_iter().collect();
+        let mut last = self.peers.answers.lock();
+        for (member, answer) in answers.iter().filter(|(member, answer)| last.get(member) != Some(answer)) {
+            match answer {
+                PeerAnswer::Problem(code) => tracing::warn!(%member, %code, "a member's node does not answer"),
+                PeerAnswer::Agreements(held) => {
+                    tracing::info!(%member, agreements = held.len(), "a member's node answers")
+                }
             }
         }
-        *last = told;
+        *last = answers;
     }
 
     /// Returns the last answers of the other members.
     #[must_use]
-    pub fn peers(&self) -> BTreeMap<JurisdictionId, Told> {
-        self.peers.told.lock().clone()
+    pub fn peers(&self) -> BTreeMap<JurisdictionId, PeerAnswer> {
+        self.peers.answers.lock().clone()
     }
 }

@@ -258,7 +258,7 @@ mod tests {
     use wanqu_fixtures::identity::jid;
 
     #[test]
-    fn what_is_counted_can_be_read() {
+    fn every_metric_that_was_counted_is_in_the_text() {
         let metrics = Metrics::default();
         metrics.question("answered".to_owned(), Duration::from_millis(30));
         metrics.fragment(&jid("MO"), "column-class".to_owned(), Duration::from_secs(1));

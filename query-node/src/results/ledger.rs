@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_bounded_for_one_and_for_all() {
+    fn results_take_a_quarter_of_the_room_for_one_requester_and_no_more_than_all_of_it() {
         let mut ledger = Ledger::new(400);
         keep(&mut ledger, "a", 100, 100).unwrap();
         assert_eq!(keep(&mut ledger, "a", 1, 100), Err(Full::Requester));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_being_written_takes_room_until_it_is_given_up() {
+    fn a_result_being_written_takes_room_until_it_is_given_up() {
         let mut ledger = Ledger::new(400);
         let draft = Uuid::new_v4();
         ledger.begin(draft, &who("a")).unwrap();

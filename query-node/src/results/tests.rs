@@ -205,7 +205,7 @@ async fn an_answer_that_is_refused_on_its_way_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn where_the_room_ends_the_answer_goes_on() {
+async fn an_answer_that_outgrows_its_room_goes_on_and_is_not_kept() {
     let mut events = answer();
     // Numbers without a pattern, so that no encoding makes them small.
     let noise: ArrayRef = Arc::new(Int64Array::from_iter_values(
@@ -237,7 +237,7 @@ async fn a_disk_that_fails_does_not_take_the_answer_with_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_kept_is_refused_before_anybody_is_asked() {
+async fn a_question_whose_answer_cannot_be_kept_is_refused_before_owners_are_asked() {
     let house = House::new(answer());
     for ttl_seconds in [0, 30 * 24 * 3600 + 1, u32::MAX] {
         assert_eq!(house.ask(Keep { ttl_seconds }).await.err().unwrap().code, Code::Limit);
@@ -251,7 +251,7 @@ async fn what_cannot_be_kept_is_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn only_files_that_the_node_wrote_are_results() {
+async fn only_intact_files_that_the_node_wrote_are_results() {
     let house = House::new(answer());
     house.ask(HOUR).await.unwrap().try_collect::<Vec<_>>().await.unwrap();
     let at = |name: &str| house.folder.path().join(name);

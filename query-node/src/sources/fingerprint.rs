@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fingerprints_differ_where_anything_does() {
+    fn fingerprints_of_different_parts_differ() {
         let all = [
             Fingerprint::of([("a", 1), ("b", 2)]),
             Fingerprint::of([("b", 2), ("a", 1)]),

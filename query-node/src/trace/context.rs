@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_none() {
+    fn a_text_that_is_no_traceparent_is_none() {
         for text in [
             "",
             "00",

@@ -42,7 +42,7 @@ async fn a_node_that_is_told_to_end_finishes_what_it_began_and_begins_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_does_not_end_in_time_is_cancelled() {
+async fn questions_that_do_not_end_within_the_drain_are_cancelled() {
     let world = World::new();
     let mut hk = Process::start(&world, "HK", &[("WANQU_DRAIN_SECONDS", "1")]);
     let client = world.client("HK", hk.gateway);

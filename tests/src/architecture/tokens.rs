@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compiled_for_tests_only_is_left_out() {
+    fn modules_that_are_compiled_for_tests_only_are_left_out() {
         let text = "
             mod kept;
             #[cfg(test)] mod tests;

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_does_not_matter_is_left_out() {
+    async fn a_failing_query_is_shrunk_to_the_parts_that_make_it_fail() {
         let guilty = |query: RandomQuery| async move { query.sql().contains("FILTER") };
         let mut found = 0;
         for number in 0..200 {

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_years_are_right() {
+    fn the_first_day_of_a_year_is_counted_from_1970() {
         for (year, days) in [(1970, 0), (1971, 365), (1973, 1096), (2000, 10_957), (2001, 11_323), (1899, -25_932)] {
             assert_eq!(new_year(year), days, "{year}");
         }

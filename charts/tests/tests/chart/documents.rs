@@ -37,7 +37,7 @@ fn the_tutorial_names_files_that_there_are() {
 
 /// Each claim of the page of capability levels names a test or file that exists.
 #[test]
-fn what_is_said_to_show_a_capability_is_there() {
+fn every_path_on_the_page_of_capability_levels_exists() {
     let page = std::fs::read_to_string(root().join("docs/capability-levels.md")).unwrap();
     let quoted = page.split('`').skip(1).step_by(2);
     let paths: Vec<&str> = quoted.filter(|text| text.contains('/') && !text.starts_with('/')).collect();

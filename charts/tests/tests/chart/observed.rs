@@ -49,7 +49,7 @@ fn every_metric_that_is_asked_for_is_counted_somewhere_and_the_other_way_round()
 }
 
 #[test]
-fn queries_close_what_they_open() {
+fn brackets_in_the_queries_of_alerts_and_dashboards_are_balanced() {
     let rendered = everything();
     let mut all: Vec<String> = alerts(&rendered).iter().map(|a| a["expr"].as_str().unwrap().to_owned()).collect();
     queries(&dashboard(&rendered), &mut all);

@@ -60,7 +60,7 @@ fn no_pod_has_more_than_the_restricted_standard_allows() {
 }
 
 #[test]
-fn only_the_operator_has_a_token() {
+fn only_the_operators_pod_has_a_service_account_token() {
     assert_eq!(DEFAULTS.one("ServiceAccount")["automountServiceAccountToken"], false);
     assert_eq!(pod(&DEFAULTS)["automountServiceAccountToken"], true);
     assert_eq!(DEFAULTS.one("Pod")["spec"]["automountServiceAccountToken"], false);
@@ -96,7 +96,7 @@ fn an_image_goes_by_digest_then_tag_then_the_version_of_the_chart() {
 }
 
 #[test]
-fn what_a_cluster_asks_of_pods_can_be_said() {
+fn pull_secrets_scheduling_and_labels_of_pods_come_from_the_values() {
     let rendered = with(&[
         "imagePullSecrets[0].name=pull",
         "nodeSelector.disk=ssd",

@@ -39,7 +39,7 @@ fn the_operator_reaches_names_api_servers_and_its_own_nodes_only() {
 }
 
 #[test]
-fn the_policy_can_be_drawn_closer() {
+fn the_operators_network_policy_takes_narrower_peers_from_the_values() {
     let rendered = with(&[
         "networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring",
         "networkPolicy.apiServer.cidrs={10.0.0.1/32,192.0.2.7/32}",
@@ -119,7 +119,7 @@ fn the_definitions_come_out_of_the_templates_as_the_types_say() {
 }
 
 #[test]
-fn names_follow_the_release_and_stay_within_their_length() {
+fn names_of_chart_objects_follow_the_release_and_stay_within_their_length() {
     let long = "a".repeat(48);
     let rendered = with(&[&format!("fullnameOverride={long}")]);
     for object in rendered.objects() {

@@ -25,12 +25,11 @@ impl ConfigMap {
     /// Returns the answer that the operator wrote there.
     ///
     /// # Errors
-    /// [`Code::Internal`] if a part is missing or cannot be read.
+    /// [`Code::ReleaseShape`] if a part is missing or cannot be read.
     pub fn answer(&self) -> Result<Answer, Refusal> {
         let unreadable = || {
-            Refusal::new(
-                Code::Internal,
-                "the ConfigMap holds no answer that this version reads; use the wanqu of the operator's version",
+            Refusal::new(Code::ReleaseShape, "the ConfigMap holds no answer that this version reads").with_remedy(
+                "use the wanqu of the operator's version; if it is the same, ask again: the ConfigMap was changed",
             )
         };
         let account = self.data.get("account.json").ok_or_else(unreadable)?;
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_operator_wrote_is_read_and_nothing_else() {
+    async fn an_answer_in_a_config_map_is_read_and_a_damaged_one_is_refused() {
         let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
         let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
@@ -79,7 +78,7 @@ mod tests {
         ] {
             let mut map = map.clone();
             map[part][key] = json!(wrong);
-            assert_eq!(read(map).err().unwrap().code, Code::Internal, "{key}");
+            assert_eq!(read(map).err().unwrap().code, Code::ReleaseShape, "{key}");
         }
         assert!(read(json!({"kind": "ConfigMap"})).is_err());
     }

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn where_and_as_whom_is_handed_on_to_kubectl() {
+    fn options_for_namespace_context_and_user_are_handed_on_to_kubectl() {
         let line = [
             "list",
             "-n",

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_object_is_whole_and_has_a_name_or_gets_one() {
+    fn a_query_object_has_the_given_name_or_a_generated_one() {
         let spec = json!({"sql": "SELECT 1", "from": "HK", "requester": "wei"});
         let spec: FederatedQuerySpec = serde_json::from_value(spec).unwrap();
         let unnamed = serde_json::to_value(object(spec.clone(), None)).unwrap();

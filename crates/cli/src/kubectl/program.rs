@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_of_the_api_server_refuses_has_the_code_of_a_refusal() {
+    fn an_api_servers_refusal_has_the_exit_code_of_a_refusal() {
         let forbidden =
             "Error from server (Forbidden): error when creating \"STDIN\": federatedqueries.wanqu.dev is forbidden";
         let failure = refused("ask", forbidden);
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_prints_is_read_and_what_it_complains_of_is_told() {
+    async fn kubectls_output_is_read_and_its_errors_are_told_in_one_line() {
         let folder = tempfile::tempdir().unwrap();
         let lines = r"case $1 in
   echo) cat;;
@@ -282,7 +282,7 @@ esac";
     }
 
     #[tokio::test]
-    async fn one_that_does_not_end_is_ended_with_a_remedy() {
+    async fn a_kubectl_that_does_not_end_is_killed_and_named_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let path = script(&folder, "exec sleep 600");
         let kubectl = Kubectl { one_run: Duration::from_millis(50), ..kubectl(&path) };

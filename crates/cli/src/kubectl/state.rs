@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_answered_says_why_with_the_exit_code_of_its_reason() {
+    fn a_run_without_an_answer_has_the_exit_code_of_its_reason() {
         for (reason, exit) in [("ColumnClass", 3), ("OwnerUnavailable", 4), ("Internal", 1), ("Interrupted", 1)] {
             let failure = pick(&query(&json!({"runs": [run(1, "Failed", Some(reason))]})), None).unwrap_err();
             assert_eq!(failure.exit_code(), exit, "{reason}");

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_deleted_is_said_and_what_is_cut_short_is_no_event() {
+    fn a_deleted_query_is_said_and_a_cut_event_of_a_watch_is_an_error() {
         assert_eq!(all(&event("DELETED", 1)), [Err("wanqu: FederatedQuery q was deleted".to_owned())]);
         let whole = event("ADDED", 1);
         let cut = all(&whole[..whole.len() / 2]);

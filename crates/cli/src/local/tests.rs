@@ -316,7 +316,7 @@ async fn a_member_that_is_left_out_is_not_answered_on_the_connection_that_it_has
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_bundle_that_cannot_be_used_withdraws_is_withdrawn() {
+async fn an_unusable_bundle_still_withdraws_what_it_withdraws() {
     let folder = tempfile::tempdir().unwrap();
     let federation = started(folder.path()).await;
     let client = client(&federation, &id("CN-SZ"));

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_counted_is_still_said() {
+    fn rows_that_may_lack_a_part_are_noted_without_a_number_where_they_cannot_be_counted() {
         let mut summary = summary(Vec::new());
         assert_eq!(warnings(&summary), "");
         summary.may_lack = true;

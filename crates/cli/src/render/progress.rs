@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_how_many_have_released() {
+    fn the_line_of_progress_says_how_many_fragments_were_released() {
         let mut waiting = Waiting::new(true);
         waiting.event(&Progress::Planned { query_id: uuid::Uuid::nil(), fragments: 3 });
         let released = Progress::Released { jurisdiction: "HK".parse().unwrap(), rows: 1 };

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrapped_does_not_pass_for_a_row() {
+    fn a_wrapped_value_does_not_look_like_a_row_of_its_own() {
         let long: ArrayRef = Arc::new(StringViewArray::from(vec![format!("Macau{}HK", " ".repeat(40))]));
         let count: ArrayRef = Arc::new(Int64Array::from(vec![5]));
         let batch = RecordBatch::try_from_iter([("city", long), ("n", count)]).unwrap();

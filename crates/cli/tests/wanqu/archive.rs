@@ -13,7 +13,7 @@ const ENTRIES: u64 = 12;
 /// A log of many segments; returns its folder.
 fn log(world: &World) -> PathBuf {
     let folder = world.path().join("log");
-    let log = Log::open(&AuditSettings { folder: folder.clone(), segment_bytes: 800 }).unwrap();
+    let log = Log::open(&AuditSettings { segment_bytes: 800, ..AuditSettings::in_folder(&folder) }).unwrap();
     for times in 1..=ENTRIES {
         let refusal = Refusal::new(Code::Envelope, "the envelope was used before, \"twice\"");
         let entry = Entry::TurnedAway { from: "HK".parse().unwrap(), refusal, times };

@@ -27,7 +27,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn files_nodes_and_federations_that_are_missing() {
     let world = World::new();
     let folder = world.path().to_str().unwrap().to_owned();
     one_message(&world.run(&["query", "SELECT 1"]), 1, &["no local federation runs", "wanqu demo"]);

@@ -51,7 +51,7 @@ async fn conditions_divide_a_cell_into_parts_that_are_none_or_enough() {
 }
 
 #[tokio::test]
-async fn no_sum_of_totals_is_one_person() {
+async fn totals_whose_difference_is_one_person_are_not_released_together() {
     // Two filters, three, and measures of which one is missing once: each total alone has enough units.
     let mut visits: Vec<Visit> =
         (0..30_u32).map(|u| Visit { kind: (u % 3).cast_signed(), ..visit(u, u % 4, 10) }).collect();

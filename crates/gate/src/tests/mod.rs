@@ -10,12 +10,12 @@ mod strategies;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use rand::Rng;
 use rand::rngs::StdRng;
 use wanqu_fixtures::bundle::rule;
+use wanqu_fixtures::rows::texts;
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::admission::{Judged, Shape, aggregate_of, judge};
 
@@ -139,18 +139,7 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     };
     let Outcome { cells, suppressed } = outcome.unwrap();
     let (_, batches) = cells.finish(&layout, judged.plan(), run.state()).unwrap();
-    (text(&batches), suppressed.exact(), suppressed.public())
-}
-
-fn text(batches: &[RecordBatch]) -> Vec<Vec<String>> {
-    let options = FormatOptions::default().with_null("-");
-    let mut rows = Vec::new();
-    for batch in batches {
-        let columns: Vec<_> =
-            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
-        rows.extend((0..batch.num_rows()).map(|r| columns.iter().map(|c| c.value(r).to_string()).collect()));
-    }
-    rows
+    (texts(&batches), suppressed.exact(), suppressed.public())
 }
 
 async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
@@ -166,7 +155,7 @@ async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
         .into_parts();
     let batches: Vec<RecordBatch> = batches.try_collect().await?;
     let report = report.await?;
-    let rows = text(&batches);
+    let rows = texts(&batches);
     assert_eq!(report.rows, rows.len() as u64);
     assert_eq!(report.suppressed_cells, account.suppressed_public);
     Ok((rows, account.suppressed_exact, report.suppressed_cells.unwrap()))

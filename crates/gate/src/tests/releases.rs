@@ -11,7 +11,7 @@ use wanqu_rules::admission::Shape;
 use super::{Visit, fixture, gated, judged, release, visit};
 
 #[tokio::test]
-async fn nobody_and_a_few_look_alike() {
+async fn a_cell_of_nobody_and_a_cell_of_too_few_look_alike() {
     let few: Vec<Visit> = (0..4).map(|u| visit(u, 1, 10)).collect();
     let mut fixture = fixture(&few, &[], 5, 1);
     for sql in [

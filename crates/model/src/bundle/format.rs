@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lacking_is_named() {
+    fn a_bundle_format_that_a_node_does_not_know_is_named() {
         assert_eq!(BundleFormat::default().lacking(), None);
         let newer = BundleFormat { version: FORMAT_VERSION + 1, ..BundleFormat::default() };
         assert_eq!(newer.lacking().unwrap(), "it has format version 2; this node knows up to 1");

@@ -88,13 +88,13 @@ mod tests {
     use crate::bundle::{AgreementState, SourceKind};
 
     #[test]
-    fn a_successor_that_says_the_same_narrows_nothing() {
+    fn a_bundle_is_not_narrowed_by_a_successor_that_says_the_same() {
         let bundle = bundle();
         assert_eq!(bundle.narrowed(Some(&bundle)), bundle);
     }
 
     #[test]
-    fn what_a_successor_withdraws_or_changes_is_out_of_force() {
+    fn a_narrowed_bundle_lacks_all_that_its_successor_withdraws_or_changes() {
         let before = bundle();
         let narrowed = |change: fn(&mut NodeBundle)| {
             let mut after = before.clone();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_limit_the_lower_one_holds() {
+    fn a_narrowed_bundle_has_the_lower_of_each_two_limits() {
         let limits = |deadline_seconds, memory_mib, sql_bytes, release_rows, concurrent_queries| Limits {
             deadline_seconds,
             memory_mib,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_unknown_successor_nothing_is_taken_to_grant_anything() {
+    fn a_bundle_with_an_unknown_successor_is_narrowed_to_no_permission() {
         let left = bundle().narrowed(None);
         assert!(left.agreements.is_empty() && left.projects.is_empty() && left.slices.is_empty());
         assert!(left.sources.is_empty() && left.common_tables.is_empty());

@@ -145,7 +145,7 @@ fn a_bundle_of_an_older_operator_has_no_format_and_none_is_written_that_is_not_n
 }
 
 #[test]
-fn what_a_newer_operator_only_describes_is_ignored() {
+fn unknown_fields_that_a_bundle_declares_descriptive_are_ignored() {
     let read = read(|b| {
         b["format"] = json!({"version": 1, "ignorable": ["agreements[].contact", "slices[].policy.note", "region"]});
         b["agreements"][1]["contact"] = json!("dpo@example.org");
@@ -200,7 +200,7 @@ fn a_table_goes_as_a_whole_so_that_no_answer_looks_complete_that_is_not() {
 }
 
 #[test]
-fn what_concerns_the_whole_bundle_is_refused_by_name() {
+fn unknown_parts_of_a_whole_bundle_are_refused_by_name() {
     let refused = |change: fn(&mut Value)| match read(change) {
         Err(ReadError::NotUnderstood { reason, jurisdiction }) => {
             assert_eq!(jurisdiction, Some("HK".parse().unwrap()));
@@ -223,7 +223,7 @@ fn what_concerns_the_whole_bundle_is_refused_by_name() {
 }
 
 #[test]
-fn what_is_no_bundle_withdraws_nothing() {
+fn a_file_that_is_no_bundle_withdraws_nothing() {
     let half = serde_json::to_string(&bundle()).unwrap();
     for text in ["", "{", "[]", "null", "{}", "{\"jurisdiction\": 1}", &half[..half.len() / 2]] {
         let read = NodeBundle::read(text.as_bytes());

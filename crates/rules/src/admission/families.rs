@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_null_that_tells_belongs_to_both() {
+    fn a_condition_of_a_null_that_tells_is_in_the_family_of_rows_and_of_measures() {
         let tells = Condition { chooses: true, complement: true, ..of(&["cost"]) };
         assert_eq!(families(&[tells]), [family(&[0], true), family(&[0], false)]);
     }

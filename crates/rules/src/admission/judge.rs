@@ -67,7 +67,11 @@ impl<'a> Judge<'a> {
             Ok(built) => Some(built),
             Err(error) => {
                 tracing::error!(owner = %self.owner, "a judged plan cannot be put together: {}", error.strip_backtrace());
-                self.refuse("SELECT", Refusal::new(Code::Internal, "a judged plan cannot be put together"));
+                self.refuse(
+                    "SELECT",
+                    Refusal::new(Code::InvalidSql, "the query cannot be planned as it would be released")
+                        .with_remedy("write it in another form, with a name of its own for each column"),
+                );
                 None
             }
         }

@@ -2,11 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
-use wanqu_model::bundle::{
-    Agreement, AgreementState, BundleFormat, ColumnSpec, Limits, Member, NodeBundle, Project, ReleaseRule, Slice,
-    Subject,
-};
-use wanqu_model::columns::ColumnClass;
+use wanqu_fixtures::bundle;
+use wanqu_model::bundle::{Agreement, ColumnSpec, Member, NodeBundle, Project, ReleaseRule, Slice, Subject};
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::Refusal;
 
@@ -33,13 +30,9 @@ pub(crate) fn now() -> Timestamp {
 }
 
 fn column(line: &str) -> ColumnSpec {
-    let mut words = line.split_whitespace();
-    let mut word = || words.next().unwrap();
-    let name = word().parse().unwrap();
-    let data_type = word().parse().unwrap();
-    let class: ColumnClass = serde_json::from_value(serde_json::Value::String(word().to_owned())).unwrap();
-    let expression = line.split_once(" = ").map(|(_, expression)| expression.to_owned());
-    ColumnSpec { name, data_type, class, unit: None, description: String::new(), expression }
+    let (declared, expression) = line.split_once(" = ").map_or((line, None), |(d, e)| (d, Some(e.to_owned())));
+    let [name, kind, class] = declared.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}: name type class") };
+    bundle::column_spec(name, kind, class, expression)
 }
 
 fn slice(table: &str, dataset: &str, unit: Option<&str>, min_units: u32, columns: &[&str]) -> Slice {
@@ -87,14 +80,6 @@ const VISITS: &[&str] = &[
 
 /// A bundle of Shenzhen's, whose non-public tables release cells of `min_units`.
 pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
-    let member = |id: &str, name: &str| Member {
-        jurisdiction: id.parse().unwrap(),
-        sql_name: name.parse().unwrap(),
-        display_name: name.to_owned(),
-        endpoint: None,
-        ca: None,
-        issuers: vec![],
-    };
     let common = [
         "jurisdiction string public",
         "patient string identifier = patient_id",
@@ -129,19 +114,14 @@ pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
         ),
         slice("shenzhen.health.visits", "sz-visits", Some("patient_id"), min_units, VISITS),
     ];
-    NodeBundle {
-        federation: "gba".parse().unwrap(),
-        trust_domain: "gba.example".to_owned(),
-        jurisdiction: shenzhen(),
-        members: vec![member("CN-SZ", "shenzhen"), member("HK", "hongkong"), member("MO", "macau")],
-        slices,
-        common_tables: vec![],
-        sources: vec![],
-        agreements: vec![agreement("sz-to-hk", "CN-SZ", "HK", DIGEST), agreement("hk-to-sz", "HK", "CN-SZ", "b5")],
-        projects: vec![project()],
-        limits: Limits::default(),
-        format: BundleFormat::default(),
-    }
+    let mut bundle = bundle::empty();
+    let macau =
+        Member { jurisdiction: "MO".parse().unwrap(), sql_name: "macau".parse().unwrap(), ..bundle.members[1].clone() };
+    bundle.members.push(macau);
+    bundle.slices = slices;
+    bundle.agreements = vec![agreement("sz-to-hk", "CN-SZ", "HK", DIGEST), agreement("hk-to-sz", "HK", "CN-SZ", "b5")];
+    bundle.projects = vec![project()];
+    bundle
 }
 
 /// The same with a minimum of ten units.
@@ -151,16 +131,10 @@ pub(crate) fn bundle() -> NodeBundle {
 
 fn agreement(name: &str, from: &str, to: &str, digest: &str) -> Agreement {
     Agreement {
-        name: name.parse().unwrap(),
-        from: from.parse().unwrap(),
-        to: to.parse().unwrap(),
         tables: vec!["shenzhen.health.visits".parse().unwrap(), "shenzhen.health.patients".parse().unwrap()],
         purposes: vec!["health-planning".parse().unwrap(), "teaching".parse().unwrap()],
-        state: AgreementState::Active,
-        not_before: "2026-01-01T00:00:00Z".parse().unwrap(),
-        expires: "2027-01-01T00:00:00Z".parse().unwrap(),
-        filing_reference: "GBA-SCC-1".to_owned(),
         digest: digest.to_owned(),
+        ..bundle::agreement(name, from, to)
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_do_not_become_times() {
+    fn a_cast_of_a_number_to_a_time_is_not_allowed() {
         assert!(!is_allowed(&DataType::Int64, &DataType::Date32));
         assert!(!is_allowed(&DataType::Int64, &DataType::Timestamp(TimeUnit::Nanosecond, None)));
         assert!(is_allowed(&DataType::Utf8View, &DataType::Date32));

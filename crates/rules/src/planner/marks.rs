@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_owner_has_a_bit() {
+    fn the_mark_of_missing_parts_has_a_bit_for_every_owner() {
         for owners in [1, 3, 62, 63, 64, 126, 128] {
             let words = seen(owners).unwrap();
             assert_eq!(words.len(), owners.div_ceil(63), "{owners}");

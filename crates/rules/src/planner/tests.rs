@@ -158,7 +158,7 @@ fn statistics_become_finished_aggregates_at_each_owner() {
 }
 
 #[test]
-fn totals_are_made_of_released_cells() {
+fn a_rollup_is_asked_by_its_finest_cells() {
     assert_eq!(
         fragments(
             "SELECT specialty, jurisdiction, sum(cost) FROM gba.health.visits GROUP BY ROLLUP (specialty, jurisdiction)"
@@ -291,7 +291,7 @@ fn aggregates_with_equal_names_are_kept_apart() {
 }
 
 #[test]
-fn rows_that_cannot_meet_are_asked_of_one_owner() {
+fn a_join_of_two_jurisdictions_rows_that_never_meet_is_asked_of_one_owner() {
     let asked = fragments(
         "SELECT o_day, count(*) FROM gba.t.orders o JOIN gba.t.items i ON o_id = i_o WHERE o.jurisdiction = 'MO' AND i.jurisdiction = 'HK' GROUP BY o_day",
     );
@@ -346,7 +346,7 @@ fn no_text_makes_the_planner_panic() {
 }
 
 #[test]
-fn a_side_that_decides_where_the_join_is_may_have_fewer_owners() {
+fn a_left_join_is_asked_of_the_owners_of_its_left_side_alone() {
     let asked = fragments(
         "SELECT o_day, count(*) FROM gba.t.orders o LEFT JOIN gba.t.items i ON o_id = i_o WHERE o.jurisdiction = 'MO' GROUP BY o_day",
     );

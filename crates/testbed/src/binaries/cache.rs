@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_makes_another_program_has_another_place() {
+    fn builds_of_different_sources_or_settings_have_different_places_in_the_cache() {
         let recipe = || Tool::Etcd.recipe().unwrap();
         let mut changed = [recipe(), recipe(), recipe(), recipe()];
         changed[0].sums[0].push('\n');
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn many_ask_and_one_builds() {
+    fn a_program_that_many_ask_for_at_once_is_built_once() {
         let cache = tempfile::tempdir().unwrap();
         let entry = Entry::of(cache.path(), &Tool::Etcd.recipe().unwrap());
         let builds = AtomicU32::new(0);

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_of_a_node_lies_in_its_folder_and_range() {
+    fn a_cluster_nodes_files_and_ports_lie_in_its_own_folder_and_range() {
         let (range, state) = (Range::new(7), Path::new("/tmp/cluster"));
         let text = containerd(state, Path::new("/usr/lib/cni"));
         for line in text.lines().filter(|line| line.contains("\"/")) {

@@ -141,7 +141,7 @@ mod tests {
     const LINE: &str = r#"{"kind":"Event","stage":"ResponseComplete","requestURI":"/api/v1/namespaces/a/configmaps/b","verb":"patch","user":{"username":"wei","groups":["g"]},"userAgent":"x/1","objectRef":{"resource":"configmaps","namespace":"a","name":"b","apiVersion":"v1"},"responseStatus":{"metadata":{},"code":200}}"#;
 
     #[test]
-    fn what_comes_after_a_mark_is_told_and_half_a_line_is_not() {
+    fn the_requests_after_a_mark_are_told_without_a_half_written_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.log");
         let log = AuditLog::new(path.clone());

@@ -103,7 +103,7 @@ fn members_in_other_clusters_open_one_port_each_way_to_their_addresses() {
 }
 
 #[test]
-fn what_is_said_of_clients_names_and_metrics_is_let_through() {
+fn network_policies_let_the_declared_clients_name_servers_and_metrics_through() {
     let mut settings = Settings { name_servers: vec!["10.96.0.10".parse().unwrap()], ..settings() };
     let spec = serde_json::json!({"network": {
         "gatewayNamespaces": ["console"], "gatewayCidrs": ["10.0.0.0/8"], "dnsCidrs": ["169.254.20.10/32"],
@@ -132,7 +132,7 @@ fn a_collector_is_told_to_the_node_and_the_only_further_way_out() {
     };
     let endpoint = "http://otel-collector.observability.svc:80";
     let pods = serde_json::json!({"traces": {"endpoint": endpoint, "namespace": "observability", "podPort": 4318}});
-    let address = serde_json::json!({"traces": {"endpoint": "http://192.0.2.7"}});
+    let address = serde_json::json!({"traces": {"endpoint": "https://192.0.2.7"}});
     let without = rules(&serde_json::json!({}));
     for (spec, expected) in [
         (

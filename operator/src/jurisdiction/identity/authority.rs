@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error_and_not_a_new_authority() {
+    fn an_authority_that_cannot_be_read_is_an_error_and_not_replaced() {
         let broken = AuthorityState { signs: ("x".to_owned(), "y".to_owned()), ..first() };
         assert!(broken.advanced(&hk(), "gba.example", at(0), LIFETIMES, None).is_err());
         assert!(broken.signing(&hk(), "gba.example").is_err());

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_mixed_up_is_issued_anew() {
+    fn certificates_that_are_missing_or_do_not_fit_their_keys_are_issued_anew() {
         let hk = authority("HK");
         let (a, b) = (Leaf::issue(&hk, at(0), DAY).unwrap().texts(), Leaf::issue(&hk, at(0), DAY).unwrap().texts());
         for key in ["node.pem", "node.key", "gateway.pem", "gateway.key"] {

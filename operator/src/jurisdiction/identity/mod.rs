@@ -15,9 +15,10 @@ use wanqu_identity::Authority;
 
 use super::dereference::{Inputs, Target};
 use super::{Problem, home};
+use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::conditions::{Reason, Type};
-use crate::framework::{Context, Error, Result, labels};
+use crate::framework::{Error, Result, labels};
 use crate::names;
 use authority::{AuthorityState, Lifetimes};
 use leaf::Leaf;

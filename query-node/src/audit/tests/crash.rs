@@ -12,7 +12,7 @@ fn two_entries() -> u64 {
 }
 
 fn log_on(disk: &Disk) -> Result<Log, AuditError> {
-    Log::in_folder(Arc::new(disk.clone()), two_entries())
+    Log::in_folder(Arc::new(disk.clone()), &of_bytes(two_entries()))
 }
 
 /// Appends until the power fails; returns the receipts.

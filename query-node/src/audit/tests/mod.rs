@@ -21,7 +21,12 @@ mod segments;
 
 /// A log whose segments never end.
 fn open(folder: &Path) -> Result<Log, AuditError> {
-    Log::open(&AuditSettings { folder: folder.to_owned(), segment_bytes: u64::MAX })
+    Log::open(&AuditSettings { segment_bytes: u64::MAX, ..AuditSettings::in_folder(folder) })
+}
+
+/// Settings of a log in memory whose segments have this size.
+fn of_bytes(segment_bytes: u64) -> AuditSettings {
+    AuditSettings { segment_bytes, ..AuditSettings::in_folder("") }
 }
 
 fn request(from: &str) -> FragmentRequest {
@@ -171,7 +176,7 @@ fn a_crash_at_any_byte_of_the_last_entry_is_recovered() {
 }
 
 #[test]
-fn one_process_writes() {
+fn a_log_that_a_process_has_open_cannot_be_opened_by_another() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     assert!(matches!(open(dir.path()), Err(AuditError::InUse(_))));
@@ -189,7 +194,7 @@ fn verify_disk(disk: &Disk) -> Result<Verified, AuditError> {
 fn with_room(room: Option<usize>) -> (Disk, Log) {
     let disk = Disk::new();
     disk.state().room = room;
-    let log = Log::in_folder(Arc::new(disk.clone()), u64::MAX).unwrap();
+    let log = Log::in_folder(Arc::new(disk.clone()), &of_bytes(u64::MAX)).unwrap();
     (disk, log)
 }
 
@@ -252,7 +257,7 @@ fn append_at_once(disk: &Disk, log: Log, each: usize) {
 fn a_receipt_means_that_the_entry_is_safe() {
     for segment_bytes in [u64::MAX, 2000] {
         let disk = Disk::new();
-        append_at_once(&disk, Log::in_folder(Arc::new(disk.clone()), segment_bytes).unwrap(), 10);
+        append_at_once(&disk, Log::in_folder(Arc::new(disk.clone()), &of_bytes(segment_bytes)).unwrap(), 10);
         let verified = verify_disk(&disk).unwrap();
         assert_eq!((verified.entries, verified.last_segment > 1), (80, segment_bytes == 2000));
     }

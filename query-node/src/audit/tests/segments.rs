@@ -11,7 +11,7 @@ use super::*;
 const SEGMENT_BYTES: u64 = 1500;
 
 fn settings(folder: &Path) -> AuditSettings {
-    AuditSettings { folder: folder.to_owned(), segment_bytes: SEGMENT_BYTES }
+    AuditSettings { segment_bytes: SEGMENT_BYTES, ..AuditSettings::in_folder(folder) }
 }
 
 /// A log of so many entries; returns the digest of the last.
@@ -88,13 +88,28 @@ fn an_entry_ends_a_segment_exactly_where_it_no_longer_fits() {
     let (one, two) = (text.len() as u64, 2 * text.len() as u64);
     for (segment_bytes, segments) in [(1, 3), (one, 3), (two - 1, 3), (two, 2), (3 * one - 1, 2), (3 * one, 1)] {
         let folder = tempfile::tempdir().unwrap();
-        let log = Log::open(&AuditSettings { folder: folder.path().to_owned(), segment_bytes }).unwrap();
+        let log = Log::open(&AuditSettings { segment_bytes, ..AuditSettings::in_folder(folder.path()) }).unwrap();
         for _ in 0..3 {
             log.append(now(), released(1)).unwrap();
         }
         let verified = verify(&[folder.path()]).unwrap();
         assert_eq!((verified.entries, verified.last_segment), (3, segments), "{segment_bytes} of {one}");
     }
+}
+
+#[test]
+fn a_segment_is_sealed_by_the_first_entry_that_comes_when_it_is_old_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let age = std::time::Duration::from_hours(24);
+    let settings = AuditSettings { segment_age: age, ..AuditSettings::in_folder(folder.path()) };
+    // Hours, and the segment that the entry stands in. A clock that was set back makes no segment old.
+    for (hours, segment) in [(0, 1), (23, 1), (24, 2), (-100, 2), (47, 2), (48, 3), (200, 4)] {
+        let log = Log::open(&settings).unwrap();
+        let time = now() + jiff::SignedDuration::from_hours(hours);
+        log.append(time, released(1)).unwrap();
+        assert_eq!(verify(&[folder.path()]).unwrap().last_segment, segment, "after {hours} hours");
+    }
+    assert_eq!(verify(&[folder.path()]).unwrap().entries, 7);
 }
 
 /// A log of `query-node` from before logs had segments.
@@ -120,13 +135,13 @@ fn a_log_of_one_file_becomes_the_first_segment() {
 fn opening_reads_no_more_of_a_long_history_than_of_a_short_one() {
     let bytes_read = |entries: u64| {
         let disk = Disk::new();
-        let log = Log::in_folder(Arc::new(disk.clone()), SEGMENT_BYTES).unwrap();
+        let log = Log::in_folder(Arc::new(disk.clone()), &of_bytes(SEGMENT_BYTES)).unwrap();
         for rows in 0..entries {
             log.append(now(), released(rows % 10)).unwrap();
         }
         drop(log);
         disk.state().bytes_read = 0;
-        let log = Log::in_folder(Arc::new(disk.clone()), SEGMENT_BYTES).unwrap();
+        let log = Log::in_folder(Arc::new(disk.clone()), &of_bytes(SEGMENT_BYTES)).unwrap();
         assert_eq!(log.sequence(), entries);
         let state = disk.state();
         (state.bytes_read, state.used() as u64)

@@ -4,11 +4,11 @@ mod sources;
 mod total;
 
 use arrow::array::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_fixtures::bundle::{PROJECT, PURPOSE, researcher};
+use wanqu_fixtures::rows::texts;
 use wanqu_gate::{AuditReference, GatedRelease};
 use wanqu_model::bundle::SourceFormat;
 use wanqu_model::refusal::{Code, Refusal};
@@ -59,14 +59,7 @@ async fn taken_with_report(release: GatedRelease) -> Result<(Vec<Vec<String>>, R
         })
         .into_parts();
     let batches: Vec<RecordBatch> = batches.try_collect().await?;
-    let options = FormatOptions::default().with_null("-");
-    let mut rows = Vec::new();
-    for batch in batches {
-        let columns: Vec<_> =
-            batch.columns().iter().map(|c| ArrayFormatter::try_new(c.as_ref(), &options).unwrap()).collect();
-        rows.extend((0..batch.num_rows()).map(|r| columns.iter().map(|c| c.value(r).to_string()).collect()));
-    }
-    Ok((rows, report.await?))
+    Ok((texts(&batches), report.await?))
 }
 
 async fn release(fixture: &Fixture, sql: &str) -> Result<Vec<Vec<String>>, Refusal> {

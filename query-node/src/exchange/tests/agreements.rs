@@ -49,7 +49,7 @@ async fn a_stranger_is_told_nothing_and_an_impostor_is_not_believed() {
 }
 
 #[tokio::test]
-async fn what_is_no_list_of_agreements_is_not_shown_to_anybody() {
+async fn a_peers_answer_that_is_no_list_of_agreements_is_not_shown() {
     let border = Border::new();
     for answer in [
         b"CANARY".to_vec(),

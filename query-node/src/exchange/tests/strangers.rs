@@ -25,7 +25,7 @@ async fn a_forged_or_oversized_envelope_reaches_no_owner_and_is_told_of() {
 }
 
 #[tokio::test]
-async fn only_the_owner_itself_is_believed_to_be_the_owner() {
+async fn an_impostor_of_an_owner_gets_no_envelope() {
     let border = Border::new();
     for identity in [
         border.hk.issue_node(validity()).unwrap(),

@@ -102,7 +102,7 @@ const NO_CLIENTS: &[(&str, &str, &[u16])] = &[
 ];
 
 #[tokio::test]
-async fn what_may_flow_flows_and_nothing_else() {
+async fn network_policies_let_pass_the_allowed_connections_and_no_others() {
     let (cluster, shell) = federation().await;
     let mut world = World::around(cluster).await;
     let (passing, refused) = (flows(PASSING), flows(REFUSED));

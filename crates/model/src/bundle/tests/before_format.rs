@@ -118,7 +118,7 @@ fn paths(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn what_an_operator_of_that_time_wrote_is_read_whole() {
+fn a_bundle_from_before_the_format_is_read_whole() {
     let read = NodeBundle::read(WRITTEN.as_bytes()).unwrap();
     assert_eq!((read.bundle, read.left_out), (same(), Vec::new()));
 }

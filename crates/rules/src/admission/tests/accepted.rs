@@ -185,7 +185,7 @@ fn the_plan_that_runs_has_the_columns_that_were_asked_for() {
 
 /// The types that the rules allow leave nothing else in a plan.
 #[test]
-fn nothing_outside_the_form_is_in_an_admitted_plan() {
+fn an_admitted_plan_has_only_the_nodes_that_the_form_allows() {
     for (sql, _) in PASS {
         let admitted = admit_sql(sql, &bundle()).unwrap();
         let LogicalPlan::Projection(top) = admitted.plan() else { panic!("{sql}") };

@@ -45,7 +45,7 @@ const CHANGES: &[(&str, Change, Code)] = &[
 ];
 
 #[test]
-fn a_request_that_fits_in_everything_is_granted() {
+fn a_request_with_project_purpose_and_agreement_is_admitted() {
     let admitted = admit_envelope(&envelope(SQL), &bundle()).unwrap();
     assert_eq!(admitted.agreement().unwrap().name.as_str(), "sz-to-hk");
     assert_eq!(admitted.tables().len(), 1);
@@ -53,7 +53,7 @@ fn a_request_that_fits_in_everything_is_granted() {
 }
 
 #[test]
-fn each_thing_that_does_not_fit_has_its_reason() {
+fn a_request_is_refused_with_the_code_of_the_permission_that_it_lacks() {
     for (what, change, code) in CHANGES {
         let (mut envelope, mut bundle) = (envelope(SQL), bundle());
         change(&mut envelope, &mut bundle);
@@ -88,7 +88,7 @@ fn every_non_public_table_must_be_covered() {
 }
 
 #[test]
-fn one_s_own_researchers_need_a_project_and_no_agreement() {
+fn a_jurisdictions_own_researchers_need_a_project_and_no_agreement() {
     let (mut own, mut bundle) = (envelope(SQL), bundle());
     own.from = shenzhen();
     own.agreement = None;

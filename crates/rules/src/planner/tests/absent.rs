@@ -71,14 +71,14 @@ fn queries() -> Vec<(String, Told)> {
 }
 
 #[test]
-fn what_decides_about_a_row_and_may_lack_a_part_is_told() {
+fn rows_that_are_chosen_by_a_value_that_may_lack_a_part_are_told() {
     for (sql, expected) in queries() {
         assert_eq!(told(10, &sql), expected, "{sql}");
     }
 }
 
 #[test]
-fn nothing_is_doubted_where_no_rule_hides_cells() {
+fn no_row_is_marked_where_no_rule_hides_cells() {
     for (sql, _) in queries() {
         assert_eq!(told(1, &sql), (false, false, Doubt::Never), "{sql}");
     }

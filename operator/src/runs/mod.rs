@@ -1,5 +1,7 @@
 //! Runs that this process is asking. They end with it, and when it loses the lease: only the leader asks.
 
+pub(crate) mod inline;
+
 use std::collections::{BTreeSet, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,10 +12,11 @@ use kube::ResourceExt;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 use wanqu_crds::kinds::FederatedQuery;
+use wanqu_model::answer::Summary;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::ask::Answered;
-use crate::framework::Context;
+use self::inline::Inline;
+use crate::framework::{Clock, Queue};
 
 /// The most questions that one operator asks at once.
 const MOST: usize = 64;
@@ -42,12 +45,20 @@ impl Drop for Asking {
     }
 }
 
+/// An answer.
+pub(crate) struct Answered {
+    /// Its account: who released what, who is missing.
+    pub(crate) summary: Summary,
+    /// Its rows, if they are few enough for a `ConfigMap`.
+    pub(crate) inline: Option<Inline>,
+}
+
 /// The end of a run, kept until it is recorded.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// The time at which it ended.
-    pub(super) at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The answer, or the refusal.
-    pub(super) outcome: Result<Answered, Refusal>,
+    pub(crate) outcome: Result<Answered, Refusal>,
 }
 
 impl Runs {
@@ -58,12 +69,12 @@ impl Runs {
     }
 
     /// Returns the name of this process.
-    pub(super) fn me(&self) -> &str {
+    pub(crate) fn me(&self) -> &str {
         &self.me
     }
 
     /// Returns the numbers of a query's runs that go on.
-    pub(super) fn alive(&self, uid: &str) -> BTreeSet<u32> {
+    pub(crate) fn alive(&self, uid: &str) -> BTreeSet<u32> {
         let table = self.table.lock();
         table
             .iter()
@@ -73,12 +84,12 @@ impl Runs {
     }
 
     /// Returns true if one more run may begin.
-    pub(super) fn have_room(&self) -> bool {
+    pub(crate) fn have_room(&self) -> bool {
         self.table.lock().values().filter(|run| matches!(run, Run::Asking { .. })).count() < MOST
     }
 
     /// Returns the end of a run, if it has ended.
-    pub(super) fn ended(&self, uid: &str, number: u32) -> Option<Arc<Ended>> {
+    pub(crate) fn ended(&self, uid: &str, number: u32) -> Option<Arc<Ended>> {
         match self.table.lock().get(&(uid.to_owned(), number)) {
             Some(Run::Ended(ended)) => Some(Arc::clone(ended)),
             _ => None,
@@ -86,29 +97,29 @@ impl Runs {
     }
 
     /// Cancels a run; dropping its stream cancels the question at the owners.
-    pub(super) fn cancel(&self, uid: &str, number: u32) {
+    pub(crate) fn cancel(&self, uid: &str, number: u32) {
         if self.table.lock().remove(&(uid.to_owned(), number)).is_some() {
             tracing::info!(query = uid, number, "a question is cancelled");
         }
     }
 
     /// Cancels all runs of a query.
-    pub(super) fn cancel_all(&self, uid: &str) {
+    pub(crate) fn cancel_all(&self, uid: &str) {
         self.table.lock().retain(|(of, _), _| of != uid);
     }
 
     /// Forgets a run whose end is recorded.
-    pub(super) fn forget(&self, uid: &str, number: u32) {
+    pub(crate) fn forget(&self, uid: &str, number: u32) {
         self.table.lock().remove(&(uid.to_owned(), number));
     }
 
     /// Returns true if the requesters of a namespace were found to be guarded a moment ago.
-    pub(super) fn is_guarded(&self, namespace: &str, now: Timestamp) -> bool {
+    pub(crate) fn is_guarded(&self, namespace: &str, now: Timestamp) -> bool {
         self.guarded.lock().get(namespace).is_some_and(|since| now.duration_since(*since) < REMEMBERED)
     }
 
     /// Remembers that the requesters of a namespace are guarded.
-    pub(super) fn guarded_at(&self, namespace: &str, now: Timestamp) {
+    pub(crate) fn guarded_at(&self, namespace: &str, now: Timestamp) {
         self.guarded.lock().insert(namespace.to_owned(), now);
     }
 
@@ -120,9 +131,10 @@ impl Runs {
     }
 }
 
-/// Begins a run that is recorded. When it has ended, the query is queued.
-pub(super) fn begin(
-    context: &Arc<Context>,
+/// Begins a run that is recorded. Its end gets its time from the clock, and then the query is queued.
+pub(crate) fn begin(
+    runs: &Arc<Runs>,
+    (clock, queue): (Clock, Queue<FederatedQuery>),
     query: &FederatedQuery,
     number: u32,
     question: impl Future<Output = Result<Answered, Refusal>> + Send + 'static,
@@ -130,10 +142,9 @@ pub(super) fn begin(
     let (uid, namespace, name) =
         (query.uid().unwrap_or_default(), query.namespace().unwrap_or_default(), query.name_any());
     tracing::info!(namespace, name, number, "a question is asked");
-    let mut table = context.runs.table.lock();
+    let mut table = runs.table.lock();
     // The table owns the task, so the task must not own the table.
-    let (runs, clock, queue) = (Arc::downgrade(&context.runs), context.clock.clone(), context.queues.queries.clone());
-    let of = uid.clone();
+    let (runs, of) = (Arc::downgrade(runs), uid.clone());
     let task = tokio::spawn(async move {
         // Else the run would be in the table for ever.
         let outcome = AssertUnwindSafe(question).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));

@@ -27,7 +27,9 @@ pub const OPERATOR: &str = "the-operator";
 
 /// A control plane with the definitions.
 pub struct Bed {
+    /// The control plane.
     pub plane: ControlPlane,
+    /// A client with all rights.
     pub client: Client,
     clock: Arc<AtomicI64>,
 }
@@ -69,11 +71,12 @@ impl Bed {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plane = ControlPlane::start().await.unwrap();
         let client = plane.client().await.unwrap();
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/yaml");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crds/yaml");
         crds::install(&client, &folder).await.unwrap();
         Self { plane, client, clock: Arc::default() }
     }
 
+    /// Creates a namespace.
     pub async fn namespace(&self, name: &str) {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let object = Namespace { metadata, ..Namespace::default() };
@@ -90,6 +93,7 @@ impl Bed {
         self.operator_as(&self.login(), instance, arguments).await
     }
 
+    /// Starts an operator that logs in so.
     pub async fn operator_as(&self, login: &Login, instance: &str, arguments: &[&str]) -> Running {
         self.operator_with(login.client().await.unwrap(), instance, arguments)
     }
@@ -134,6 +138,7 @@ impl Bed {
         ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
     }
 
+    /// Returns the API of a kind in a namespace.
     pub fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), namespace, &Self::resource(kind))
     }
@@ -143,6 +148,7 @@ impl Bed {
         self.apply_as(text, "person").await;
     }
 
+    /// Applies documents as this field manager.
     pub async fn apply_as(&self, text: &str, manager: &str) {
         for document in serde_saphyr::from_multiple::<Value>(text).unwrap() {
             let (kind, name) = (document["kind"].as_str().unwrap(), document["metadata"]["name"].as_str().unwrap());
@@ -155,7 +161,7 @@ impl Bed {
 
     /// The manifests of `examples/gba`.
     pub async fn apply_examples(&self) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gba");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/gba");
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -175,15 +181,18 @@ impl Bed {
         definitions.patch(&format!("{plural}.wanqu.dev"), &PatchParams::default(), &patch).await.unwrap();
     }
 
+    /// Changes an object by a merge patch.
     pub async fn merge(&self, kind: &str, namespace: &str, name: &str, patch: Value) {
         let params = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
         self.api(kind, namespace).patch(name, &params, &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// Deletes an object.
     pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
         self.api(kind, namespace).delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    /// Returns an object, if it is there.
     pub async fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let object = self.api(kind, namespace).get_opt(name).await.unwrap();
         object.map(|object| serde_json::to_value(object).unwrap())
@@ -199,6 +208,7 @@ impl Bed {
         .await
     }
 
+    /// Waits until an object is gone.
     pub async fn until_gone(&self, kind: &str, namespace: &str, name: &str) {
         until(&format!("{kind} {namespace}/{name} being gone"), WITHIN, async || {
             let object = self.get(kind, namespace, name).await;
@@ -207,6 +217,7 @@ impl Bed {
         .await;
     }
 
+    /// Waits until an object is there, and returns it.
     pub async fn until_there(&self, kind: &str, namespace: &str, name: &str) -> Value {
         self.until(kind, namespace, name, |object| Some(object.clone())).await
     }
@@ -236,6 +247,7 @@ impl Bed {
         .await
     }
 
+    /// Waits until an object is ready in the generation that is there now.
     pub async fn ready(&self, kind: &str, name: &str) {
         self.until(kind, "gba", name, |object| {
             let condition = condition(object, "Ready")?;

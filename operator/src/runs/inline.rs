@@ -16,17 +16,17 @@ const MOST: usize = 512 * 1024;
 
 /// An answer that fits into a `ConfigMap`.
 #[derive(Debug, PartialEq)]
-pub(super) struct Inline {
+pub(crate) struct Inline {
     /// RFC 4180, with a header line.
-    pub(super) csv: String,
+    pub(crate) csv: String,
     /// An Arrow IPC stream.
-    pub(super) arrow: Vec<u8>,
+    pub(crate) arrow: Vec<u8>,
     /// The account, JSON.
-    pub(super) account: String,
+    pub(crate) account: String,
 }
 
 /// Collects rows as long as they are few.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     most: u32,
     taken: usize,
     bytes: usize,
@@ -37,17 +37,17 @@ pub(super) struct Rows {
 
 impl Rows {
     /// An empty collection of up to so many rows.
-    pub(super) fn up_to(most: u32) -> Self {
+    pub(crate) fn up_to(most: u32) -> Self {
         Self { most, taken: 0, bytes: 0, schema: None, batches: Some(Vec::new()) }
     }
 
     /// Sets the columns.
-    pub(super) fn begin(&mut self, schema: &SchemaRef) {
+    pub(crate) fn begin(&mut self, schema: &SchemaRef) {
         self.schema = Some(Arc::clone(schema));
     }
 
     /// Adds rows.
-    pub(super) fn take(&mut self, batch: &RecordBatch) {
+    pub(crate) fn take(&mut self, batch: &RecordBatch) {
         self.taken += batch.num_rows();
         self.bytes += batch.get_array_memory_size();
         // Rows can take several times more memory than bytes in a file; more than this is never held.
@@ -60,7 +60,7 @@ impl Rows {
     }
 
     /// Returns the answer, if it is small enough.
-    pub(super) fn finish(self, summary: &Summary) -> Option<Inline> {
+    pub(crate) fn finish(self, summary: &Summary) -> Option<Inline> {
         let (batches, schema) = (self.batches?, self.schema?);
         if self.most == 0 {
             return None;
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_not_held() {
+    fn an_answer_that_is_too_large_for_a_config_map_is_not_held() {
         assert!(inline(1, &[batch(2)]).is_none());
         assert!(inline(0, &[]).is_none(), "a query may want no ConfigMap at all");
         assert!(inline(1_000_000, &[batch(20_000)]).is_none(), "too many bytes for a ConfigMap");

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use kube::Client;
 use wanqu_http::Http;
 
-use super::clock::Clock;
-use super::events::Events;
-use super::metrics::Metrics;
-use super::watched::{Catalogue, Children};
 use crate::compilation::Compilations;
-use crate::federated_query::Runs;
-use crate::peers::PeerAgreements;
+use crate::framework::clock::Clock;
+use crate::framework::events::Events;
+use crate::framework::metrics::Metrics;
+use crate::framework::watched::{Catalogue, Children};
+use crate::peer_agreements::PeerAgreements;
 use crate::queues::Queues;
+use crate::runs::Runs;
 use crate::settings::Settings;
 
 /// Everything that reconcilers share.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// The rules of the chart, which stand in their template as they are.
 pub fn rules() -> Vec<PolicyRule> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/wanqu/templates/_rules.tpl");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts/wanqu/templates/_rules.tpl");
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rules) = text.split_once("{{- define \"wanqu.rules\" -}}").expect("the rules");
     let (rules, _) = rules.split_once("{{- end }}").expect("their end");

@@ -1,8 +1,9 @@
 //! The owner's side of a query: admit, run, gate, record, release. Every outcome is in the audit log before a byte leaves.
 
+mod turned_away;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -20,21 +21,28 @@ use crate::doors::flight::deadline_passed;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with};
 use crate::state::{Live, NodeState};
 
+pub use turned_away::TurnedAway;
+
 /// Service of an owner node.
 pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
-    repeated: Arc<RepeatedRefusals>,
-    /// True while a task waits to write the refusals that `repeated` has counted.
-    waiting: Arc<AtomicBool>,
+    turned_away: Arc<TurnedAway>,
 }
 
 impl Owner {
     /// Creates the service of an owner that records in `log`.
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, log, clock, repeated: Arc::default(), waiting: Arc::default() }
+        let turned_away = Arc::new(TurnedAway::new(Arc::clone(&log), Arc::clone(&clock), RepeatedRefusals::default()));
+        Self { live, log, clock, turned_away }
+    }
+
+    /// Returns the record of refusals that cost their sender nothing, which a task of the node has to write.
+    #[must_use]
+    pub fn refusals(&self) -> &Arc<TurnedAway> {
+        &self.turned_away
     }
 
     async fn gated(
@@ -89,23 +97,6 @@ impl Owner {
     async fn append(&self, entry: Entry) -> Result<Receipt, Refusal> {
         append(&self.log, self.clock.as_ref(), entry).await
     }
-
-    /// Writes what `repeated` has counted once its window is over.
-    fn write_later(&self) {
-        if self.waiting.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        let (repeated, waiting) = (Arc::clone(&self.repeated), Arc::clone(&self.waiting));
-        tokio::spawn(async move {
-            tokio::time::sleep(repeated.window()).await;
-            waiting.store(false, Ordering::Release);
-            for entry in repeated.take_counted() {
-                // It is in the node's own log that this failed; those who were turned away have their answer.
-                let _ = append(&log, clock.as_ref(), entry).await;
-            }
-        });
-    }
 }
 
 #[async_trait]
@@ -144,11 +135,7 @@ impl OwnerService for Owner {
     }
 
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
-        let Some(entry) = self.repeated.add(peer, &refusal, self.clock.now()) else {
-            self.write_later();
-            return refusal;
-        };
-        self.append(entry).await.err().unwrap_or(refusal)
+        self.turned_away.record(peer, refusal).await
     }
 
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
@@ -189,7 +176,7 @@ fn ended(envelope: &Envelope, clock: &dyn Clock) -> Refusal {
 async fn append(log: &Arc<Log>, clock: &dyn Clock, entry: Entry) -> Result<Receipt, Refusal> {
     log.append_async(clock.now(), entry).await.map_err(|error| {
         tracing::error!(%error, "the audit log cannot be written");
-        Refusal::new(Code::Internal, "the owner's audit log cannot be written, so nothing is released")
+        Refusal::new(Code::OwnerUnavailable, "the owner's audit log cannot be written, so nothing is released")
             .with_rule("every release and every refusal is in the log before a byte leaves")
             .with_remedy("tell the owner's administrator; the node's log has the cause")
     })
