@@ -68,6 +68,11 @@ fn analysed(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
 }
 
+/// The result of a step of the engine's, which panics on some plans that nobody would write.
+fn attempt<T>(step: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).ok()
+}
+
 /// The plan of one expression over the table; an error if the engine refuses it.
 fn column_plan(expr: Expr) -> DfResult<LogicalPlan> {
     analysed(scan().project(vec![expr.alias("x")])?.build()?)

@@ -4,7 +4,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams, NullTreatment, ScalarFunction};
 use datafusion::logical_expr::{Expr, col, lit};
 
-use super::{COLUMNS, aggregate_plan, column_plan, folded, planning_state, wrong};
+use super::{COLUMNS, aggregate_plan, attempt, column_plan, folded, planning_state, wrong};
 
 /// Functions whose calls have no text that reads back: a query that would send one is refused.
 const WITHOUT_TEXT: [&str; 0] = [];
@@ -42,8 +42,8 @@ fn calls_of_every_function_read_back() {
     for (name, function) in state.scalar_functions().iter().filter(|(name, f)| *name == f.name()) {
         for args in arguments() {
             let call = Expr::ScalarFunction(ScalarFunction::new_udf(function.clone(), args));
-            let Ok(Ok(plan)) = std::panic::catch_unwind(|| column_plan(call)) else { continue };
-            let Ok(plan) = std::panic::catch_unwind(|| folded(plan)) else { continue };
+            let Some(Ok(plan)) = attempt(|| column_plan(call)) else { continue };
+            let Some(plan) = attempt(|| folded(plan)) else { continue };
             // A text that a random function gives is another each time.
             if plan.expressions().iter().any(Expr::is_volatile) {
                 continue;
@@ -89,7 +89,7 @@ fn calls_of_every_aggregate_read_back() {
                     continue;
                 }
                 let call = Expr::AggregateFunction(AggregateFunction { func: function.clone(), params });
-                let Ok(Ok(plan)) = std::panic::catch_unwind(|| aggregate_plan(call)) else { continue };
+                let Some(Ok(plan)) = attempt(|| aggregate_plan(call)) else { continue };
                 planned += 1;
                 if let Some(wrong) = wrong(&folded(plan)) {
                     faults.entry(format!("{name} {form}")).or_insert(wrong);

@@ -6,7 +6,7 @@ use datafusion::logical_expr::expr::{BinaryExpr, Case, Like, ScalarFunction};
 use datafusion::logical_expr::{Expr, Operator, cast, col, lit, try_cast};
 
 use super::values::HOSTILE;
-use super::{column_plan, folded, planning_state, read, text_of, values, wrong};
+use super::{attempt, column_plan, folded, planning_state, read, text_of, values, wrong};
 
 /// Number of expressions that are tried.
 const EXPRESSIONS: u64 = 3_000;
@@ -290,7 +290,7 @@ fn wrong_of(seed: u64, depth: usize) -> Option<String> {
 fn random_expressions_read_back_and_have_the_same_values() {
     let mut tried = 0;
     for seed in 0..EXPRESSIONS {
-        let found = std::panic::catch_unwind(|| wrong_of(seed, 4)).unwrap_or_else(|_| Some("it panicked".to_owned()));
+        let found = attempt(|| wrong_of(seed, 4)).unwrap_or_else(|| Some("it panicked".to_owned()));
         if let Some(wrong) = found {
             // A smaller expression of the same seed often has the same fault.
             let smallest = (1..4).find_map(|depth| wrong_of(seed, depth)).unwrap_or(wrong);
