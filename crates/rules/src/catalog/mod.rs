@@ -28,8 +28,8 @@ pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
 pub(crate) use normal::ask_the_same;
-pub use spell::{Spelling, bare_name_text, name_text};
 pub use pushed::pushed_condition;
+pub use spell::{Spelling, bare_name_text, name_text};
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;

@@ -111,7 +111,9 @@ fn wrong(meant: &LogicalPlan) -> Option<String> {
     match read(&text) {
         Err(refusal) => Some(format!("{text}\n  cannot be read: {refusal}")),
         Ok(read) if same(meant, &read) => None,
-        Ok(read) => Some(format!("{text}\n  is read as: {}\n  and not as: {}", read.display_indent(), meant.display_indent())),
+        Ok(read) => {
+            Some(format!("{text}\n  is read as: {}\n  and not as: {}", read.display_indent(), meant.display_indent()))
+        }
     }
 }
 

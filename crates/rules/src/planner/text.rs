@@ -116,7 +116,8 @@ impl Writer<'_> {
                 let groups = groups.collect::<DfResult<Vec<_>>>()?;
                 let values = aggregate.aggr_expr.iter().map(|e| block.resolve(&e.clone().unalias()));
                 let values = values.collect::<DfResult<Vec<_>>>()?;
-                block.grouping = Some(groups.iter().map(|key| self.spelling(|s| s.group_key(key))).collect::<DfResult<_>>()?);
+                block.grouping =
+                    Some(groups.iter().map(|key| self.spelling(|s| s.group_key(key))).collect::<DfResult<_>>()?);
                 block.columns = named(plan.schema(), groups.into_iter().chain(values).collect());
                 Ok(block)
             }

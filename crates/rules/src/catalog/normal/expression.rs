@@ -14,7 +14,9 @@ pub(super) fn form(expr: &Expr, types: &dyn ExprSchema) -> DfResult<String> {
     let over = |word: &str, inner: &Expr| of(inner).map(|inner| format!("{word}({inner})"));
     match expr {
         Expr::Alias(alias) => of(&alias.expr),
-        Expr::Column(column) => Ok(format!("{:?}.{:?}", column.relation.as_ref().map(ToString::to_string), column.name)),
+        Expr::Column(column) => {
+            Ok(format!("{:?}.{:?}", column.relation.as_ref().map(ToString::to_string), column.name))
+        }
         Expr::Literal(value, _) => value_form(value),
         Expr::BinaryExpr(binary) => binary_form(binary, types),
         Expr::Like(like) => like_form("like", like, types),
@@ -48,9 +50,7 @@ pub(super) fn form(expr: &Expr, types: &dyn ExprSchema) -> DfResult<String> {
             Ok(format!("cast({} {})", of(&cast.expr)?, type_form(to)))
         }
         Expr::TryCast(cast) => Ok(format!("try cast({} {})", of(&cast.expr)?, type_form(cast.field.data_type()))),
-        Expr::ScalarFunction(function) => {
-            Ok(format!("{:?}({})", function.name(), forms(&function.args, types)?))
-        }
+        Expr::ScalarFunction(function) => Ok(format!("{:?}({})", function.name(), forms(&function.args, types)?)),
         Expr::AggregateFunction(function) => aggregate_form(function, types),
         _ => plan_err!("this form of expression has no normal form: {}", expr.variant_name()),
     }

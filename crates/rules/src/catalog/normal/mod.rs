@@ -119,9 +119,10 @@ impl<'a> Reading<'a> {
     /// Returns a column of the normal form. Over NULL, every column may be NULL.
     fn column(&mut self, kind: &str, name: String, data_type: &DataType) -> Expr {
         let column = Column::new(Some(TableReference::bare(kind)), name);
-        self.types.0.entry(column.clone()).or_insert_with(|| {
-            Arc::new(Field::new(&column.name, data_type.clone(), true))
-        });
+        self.types
+            .0
+            .entry(column.clone())
+            .or_insert_with(|| Arc::new(Field::new(&column.name, data_type.clone(), true)));
         Expr::Column(column)
     }
 

@@ -35,7 +35,10 @@ fn other_questions_have_other_forms() {
         ("SELECT first_value(n ORDER BY i) IGNORE NULLS FROM t", "SELECT first_value(n ORDER BY i) FROM t"),
         ("SELECT count(1) FROM t GROUP BY n", "SELECT count(1) FROM t GROUP BY n, i"),
         ("SELECT count(1) FROM t GROUP BY CAST(2 AS BIGINT)", "SELECT count(1) FROM t"),
-        ("SELECT count(1) FROM t WHERE i IN (SELECT i FROM w)", "SELECT count(1) FROM t WHERE i NOT IN (SELECT i FROM w)"),
+        (
+            "SELECT count(1) FROM t WHERE i IN (SELECT i FROM w)",
+            "SELECT count(1) FROM t WHERE i NOT IN (SELECT i FROM w)",
+        ),
         (
             "SELECT count(1) FROM t WHERE i IN (SELECT i FROM w WHERE flag)",
             "SELECT count(1) FROM t WHERE i IN (SELECT i FROM w)",
@@ -79,8 +82,14 @@ fn other_questions_have_other_forms() {
 #[test]
 fn one_question_has_one_form_however_it_is_written() {
     for (one, other) in [
-        ("SELECT n FROM t WHERE i > 1 AND flag", "SELECT x AS n FROM (SELECT n AS x, flag FROM t WHERE 1 < i) AS q WHERE flag"),
-        ("SELECT n FROM t WHERE i IN (1, 2, 3, 4, 5)", "SELECT n FROM t WHERE i = 5 OR i = 4 OR i = 3 OR i = 2 OR i = 1"),
+        (
+            "SELECT n FROM t WHERE i > 1 AND flag",
+            "SELECT x AS n FROM (SELECT n AS x, flag FROM t WHERE 1 < i) AS q WHERE flag",
+        ),
+        (
+            "SELECT n FROM t WHERE i IN (1, 2, 3, 4, 5)",
+            "SELECT n FROM t WHERE i = 5 OR i = 4 OR i = 3 OR i = 2 OR i = 1",
+        ),
         ("SELECT n FROM t ORDER BY n LIMIT 2", "SELECT n FROM (SELECT n, 2 AS k FROM t) AS q ORDER BY k, n LIMIT 2"),
         ("SELECT n FROM t WHERE flag AND i BETWEEN 2 AND 4", "SELECT n FROM t WHERE i >= 2 AND i <= 4 AND flag"),
         (

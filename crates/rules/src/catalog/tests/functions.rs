@@ -9,6 +9,9 @@ use super::{COLUMNS, aggregate_plan, attempt, column_plan, folded, planning_stat
 /// Functions whose calls have no text that reads back: a query that would send one is refused.
 const WITHOUT_TEXT: [&str; 0] = [];
 
+/// Calls of one function, or of one form of an aggregate, that are checked; most functions take few lists of arguments.
+const ENOUGH: usize = 16;
+
 /// Lists of arguments that are tried: each column, alone and before literals and other columns.
 fn arguments() -> Vec<Vec<Expr>> {
     let columns = COLUMNS.map(|(name, _)| col(name));
@@ -26,7 +29,11 @@ fn arguments() -> Vec<Vec<Expr>> {
         lists.push(vec![first.clone()]);
         for second in columns.iter().chain(&literals) {
             lists.push(vec![first.clone(), second.clone()]);
-            for third in [&literals[0], &literals[2], &columns[2], &columns[5]] {
+        }
+    }
+    for first in [&columns[5], &columns[6], &columns[8], &literals[1]] {
+        for second in [&columns[5], &columns[7], &literals[0], &literals[2]] {
+            for third in [&literals[0], &literals[2], &columns[2], &columns[7]] {
                 lists.push(vec![first.clone(), second.clone(), third.clone()]);
             }
         }
@@ -40,7 +47,11 @@ fn calls_of_every_function_read_back() {
     let mut planned = 0;
     let state = planning_state();
     for (name, function) in state.scalar_functions().iter().filter(|(name, f)| *name == f.name()) {
+        let mut checked = 0;
         for args in arguments() {
+            if checked == ENOUGH {
+                break;
+            }
             let call = Expr::ScalarFunction(ScalarFunction::new_udf(function.clone(), args));
             let Some(Ok(plan)) = attempt(|| column_plan(call)) else { continue };
             let Some(plan) = attempt(|| folded(plan)) else { continue };
@@ -49,6 +60,7 @@ fn calls_of_every_function_read_back() {
                 continue;
             }
             planned += 1;
+            checked += 1;
             if let Some(wrong) = wrong(&plan) {
                 faults.entry(name.as_str()).or_insert(wrong);
             }
@@ -67,8 +79,12 @@ fn calls_of_every_aggregate_read_back() {
     let state = planning_state();
     let order = vec![col("n").sort(false, true), col("s").sort(true, false)];
     for (name, function) in state.aggregate_functions().iter().filter(|(name, f)| *name == f.name()) {
+        let mut checked = [0; 6];
         for args in arguments() {
             for form in 0..6 {
+                if checked[form] == ENOUGH {
+                    continue;
+                }
                 let within = function.supports_within_group_clause();
                 let params = AggregateFunctionParams {
                     args: args.clone(),
@@ -85,12 +101,14 @@ fn calls_of_every_aggregate_read_back() {
                         _ => None,
                     },
                 };
-                if args.is_empty() || form >= 4 && !matches!(name.as_str(), "first_value" | "last_value" | "nth_value") {
+                if args.is_empty() || form >= 4 && !matches!(name.as_str(), "first_value" | "last_value" | "nth_value")
+                {
                     continue;
                 }
                 let call = Expr::AggregateFunction(AggregateFunction { func: function.clone(), params });
                 let Some(Ok(plan)) = attempt(|| aggregate_plan(call)) else { continue };
                 planned += 1;
+                checked[form] += 1;
                 if let Some(wrong) = wrong(&folded(plan)) {
                     faults.entry(format!("{name} {form}")).or_insert(wrong);
                 }
@@ -99,5 +117,5 @@ fn calls_of_every_aggregate_read_back() {
     }
     let all: Vec<String> = faults.iter().map(|(name, wrong)| format!("{name}: {wrong}")).collect();
     assert!(all.is_empty(), "{} aggregates\n{}", all.len(), all.join("\n"));
-    assert!(planned > 500, "only {planned} calls can be planned");
+    assert!(planned > 300, "only {planned} calls can be planned");
 }
