@@ -10,8 +10,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DataFusionError, Result as DfResult, project_schema};
+use datafusion::common::{DataFusionError, Result as DfResult, project_schema};
 use datafusion::datasource::TableType;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -24,7 +23,7 @@ use wanqu_model::bundle::Slice;
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::FetchedBytes;
-use wanqu_rules::catalog::expression_text;
+use wanqu_rules::catalog::pushed_condition;
 
 use super::remote::{RemotePublic, fit, slice_schema};
 use crate::trace::{self, TraceContext};
@@ -47,18 +46,6 @@ impl PushedTable {
     }
 }
 
-/// Returns the SQL text of a condition over bare column names; `None` if its owner cannot test it in the same way.
-fn condition(filter: &Expr) -> Option<String> {
-    let bare = filter.clone().transform(|part| {
-        Ok(match part {
-            Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
-            other => Transformed::no(other),
-        })
-    });
-    let bare = bare.ok()?.data;
-    if bare.is_volatile() { None } else { expression_text(&bare).ok() }
-}
-
 #[async_trait]
 impl TableProvider for PushedTable {
     fn schema(&self) -> SchemaRef {
@@ -71,7 +58,7 @@ impl TableProvider for PushedTable {
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
         // Tested again here: what a member sends is not trusted to be what was asked for.
-        let pushed = |filter: &&Expr| match condition(filter) {
+        let pushed = |filter: &&Expr| match pushed_condition(&self.slice, filter) {
             Some(_) => TableProviderFilterPushDown::Inexact,
             None => TableProviderFilterPushDown::Unsupported,
         };
@@ -91,7 +78,7 @@ impl TableProvider for PushedTable {
         let schema = project_schema(&self.schema, fetched)?;
         let part = Part {
             columns: schema.fields().iter().filter_map(|field| field.name().parse().ok()).collect(),
-            conditions: filters.iter().filter_map(condition).collect(),
+            conditions: filters.iter().filter_map(|filter| pushed_condition(&self.slice, filter)).collect(),
             slice: Arc::clone(&self.slice),
             remote: Arc::clone(&self.remote),
             deadline: self.deadline,

@@ -11,7 +11,7 @@ use wanqu_model::bundle::{Slice, Subject};
 use wanqu_model::names::{JurisdictionId, SqlName};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::Fetched;
-use wanqu_rules::catalog::arrow_type;
+use wanqu_rules::catalog::{arrow_type, bare_name_text};
 use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use wanqu_rules::fragment::Fragment;
 
@@ -53,7 +53,7 @@ impl RemotePublic for PeerTables {
         conditions: &[String],
         deadline: Timestamp,
     ) -> Result<Fetched, Refusal> {
-        let list = columns.iter().map(SqlName::as_str).collect::<Vec<_>>().join(", ");
+        let list = columns.iter().map(|name| bare_name_text(name.as_str())).collect::<Vec<_>>().join(", ");
         let mut sql = format!("SELECT {list} FROM {}", slice.table);
         if !conditions.is_empty() {
             sql += &format!(" WHERE {}", conditions.join(" AND "));

@@ -46,7 +46,7 @@ fn fold_node(node: LogicalPlan, context: &OptimizerContext) -> DfResult<Transfor
     })
 }
 
-fn fold(expr: Expr, simplifier: &ExprSimplifier) -> DfResult<Transformed<Expr>> {
+pub(super) fn fold(expr: Expr, simplifier: &ExprSimplifier) -> DfResult<Transformed<Expr>> {
     match expr {
         Expr::AggregateFunction(_) => expr.map_children(|child| simplifier.simplify(child).map(Transformed::yes)),
         Expr::Alias(_) => expr.map_children(|child| fold(child, simplifier)),

@@ -9,6 +9,8 @@
 
 pub(crate) mod cast;
 mod fold;
+mod normal;
+mod pushed;
 mod spell;
 mod sql;
 mod stack;
@@ -25,7 +27,9 @@ use wanqu_model::columns::ColumnClass;
 pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
-pub use spell::{expression_text, name_text};
+pub(crate) use normal::ask_the_same;
+pub use pushed::pushed_condition;
+pub use spell::{Spelling, bare_name_text, name_text};
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;
@@ -105,7 +109,19 @@ impl Catalog {
         catalog
     }
 
+    /// Builds the view of one slice alone.
+    fn of_slice(slice: &Arc<Slice>) -> Self {
+        let mut catalog = Self::default();
+        catalog.insert(slice.table.catalog.as_str(), &slice.table, vec![Arc::clone(slice)], None);
+        catalog
+    }
+
     fn add(&mut self, bundle: &NodeBundle, catalog: &str, table: &TableRef, slices: Vec<Arc<Slice>>) {
+        let common = bundle.common_tables.iter().find(|info| info.table == *table).cloned();
+        self.insert(catalog, table, slices, common);
+    }
+
+    fn insert(&mut self, catalog: &str, table: &TableRef, slices: Vec<Arc<Slice>>, common: Option<CommonTableInfo>) {
         let Some(first) = slices.first() else { return };
         let fields: Vec<Field> = first
             .columns
@@ -114,7 +130,6 @@ impl Catalog {
             .collect();
         let name = TableReference::full(catalog, table.domain.as_str(), table.table.as_str());
         let key = (catalog.to_owned(), table.domain.to_string(), table.table.to_string());
-        let common = bundle.common_tables.iter().find(|info| info.table == *table).cloned();
         let schema = Arc::new(Schema::new(fields));
         self.tables.insert(key, Arc::new(CatalogTable { name, slices, common, schema }));
     }
@@ -160,3 +175,6 @@ pub fn arrow_schema(plan: &LogicalPlan) -> SchemaRef {
     let schema: &DFSchema = plan.schema();
     Arc::new(schema.as_arrow().clone())
 }
+
+#[cfg(test)]
+mod tests;

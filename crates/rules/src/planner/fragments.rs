@@ -16,6 +16,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::invalid::invalid;
 use super::part::{HomePart, Placed};
+use super::readback;
 use super::spread::Region;
 use super::text::{Text, fragment_text};
 use crate::admission::{self, PolicyFinding};
@@ -95,11 +96,12 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    /// Plans a text as its owner will, and asks the owner's rules about it. Owners whose rules see the same tables say
+    /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it. Owners whose rules see the same tables say
     /// the same of one text: it is planned once for all of them.
     fn judge_once(
         &mut self,
         owner: &JurisdictionId,
+        meant: &LogicalPlan,
         sql: &str,
         tables: Vec<Arc<Slice>>,
         judged: &mut Vec<Judged>,
@@ -112,25 +114,33 @@ impl<'a> Fragments<'a> {
             return Ok(Arc::clone(&same.schema));
         }
         let before = self.findings.len();
-        let schema = self.judge(owner, sql)?;
+        let read = self.read(owner, sql)?;
+        if !readback::is_what_was_meant(meant, &read, owner) {
+            return Err(readback::refusal(owner));
+        }
+        let schema = self.judge(owner, read)?;
         let findings = before..self.findings.len();
         judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
         Ok(schema)
     }
 
-    /// Plans a text as its owner will, and asks the owner's rules about it.
-    fn judge(&mut self, owner: &JurisdictionId, sql: &str) -> Result<SchemaRef, Refusal> {
+    /// Plans a text as its owner will.
+    fn read(&self, owner: &JurisdictionId, sql: &str) -> Result<LogicalPlan, Refusal> {
         let Some(catalog) = self.context.owners.get(owner) else {
             return Err(Refusal::new(Code::Internal, "an owner of a table is not a member of the federation")
                 .with_owner(owner.clone()));
         };
-        let plan = catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
+        catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
             // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
             tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
             Refusal::new(Code::NotSplittable, "the owner cannot run its part of this query")
                 .with_owner(owner.clone())
                 .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
-        })?;
+        })
+    }
+
+    /// Asks an owner's rules about a plan.
+    fn judge(&mut self, owner: &JurisdictionId, plan: LogicalPlan) -> Result<SchemaRef, Refusal> {
         let schema = catalog::nullable(plan.schema().as_arrow());
         let judgement = admission::judge(plan, owner);
         self.findings.extend(judgement.findings);
@@ -186,7 +196,7 @@ impl<'a> Fragments<'a> {
                     .with_subject(error.strip_backtrace())
                     .with_remedy("simplify the query, or aggregate earlier")
             })?;
-            let planned = self.judge_once(owner, &sql, region.slices_of(owner), &mut judged)?;
+            let planned = self.judge_once(owner, &region.plan, &sql, region.slices_of(owner), &mut judged)?;
             let schema = release_schema(&columns, &planned);
             if let Some(first) = &common
                 && *first != schema
@@ -213,7 +223,8 @@ impl<'a> Fragments<'a> {
         };
         let Some(owner) = region.owners.first() else { return general() };
         let Ok(text) = fragment_text(&region.plan, owner) else { return general() };
-        self.judge(owner, &text.sql).err().unwrap_or_else(general)
+        let judged = self.read(owner, &text.sql).and_then(|plan| self.judge(owner, plan));
+        judged.err().unwrap_or_else(general)
     }
 }
 

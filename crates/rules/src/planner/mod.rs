@@ -27,6 +27,7 @@ mod merging;
 mod optimise;
 mod part;
 mod place;
+mod readback;
 mod size;
 mod spread;
 mod subquery;

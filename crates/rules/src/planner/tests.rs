@@ -8,6 +8,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 mod absent;
 mod splits;
+mod texts;
 
 use super::{FederatedPlan, Planner};
 
@@ -93,6 +94,18 @@ fn bundle() -> NodeBundle {
         &["HK"],
         None,
         &[("hour", "timestamp", Public), ("co", "float64", Public)],
+    ));
+    everything.extend(slices(
+        "hongkong.t.every",
+        &["HK"],
+        None,
+        &[
+            ("flag", "boolean", Public),
+            ("x", "int64", Public),
+            ("small", "int32", Public),
+            ("amt", "decimal(10,2)", Public),
+            ("s", "string", Public),
+        ],
     ));
     let common = |table: &str, replicated, key: Option<&str>, disjoint| CommonTableInfo {
         table: table.parse().unwrap(),
@@ -303,7 +316,7 @@ fn subqueries_under_or_and_not_in_are_written_as_what_they_are() {
     for (from, text) in [
         (
             "gba.health.visits WHERE specialty NOT IN (SELECT specialty FROM gba.health.codes)",
-            "WHERE t1.specialty NOT IN (SELECT t2.specialty AS member FROM",
+            "WHERE (t1.specialty NOT IN (SELECT t2.specialty AS member FROM",
         ),
         (
             "shenzhen.health.raw WHERE cost > 5 OR patient IN (SELECT patient FROM shenzhen.health.raw WHERE minutes > 3)",

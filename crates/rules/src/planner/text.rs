@@ -5,16 +5,19 @@
 //! becomes a derived table of the next. Column names of the plan never reach the text: every column is carried as an
 //! expression over the aliases `t1`, `t2`, … that the text itself introduces.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use arrow::datatypes::Fields;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result as DfResult, TableReference, plan_err};
+use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::spread::whole_table;
 use super::subquery::{Members, is_membership, is_placeholder};
-use crate::catalog::{self, CatalogTable, WHOLE_CATALOG, expression_text as text, name_text as ident_text};
+use crate::catalog::{self, CatalogTable, Spelling, WHOLE_CATALOG, name_text as ident_text};
 
 /// The text of a fragment and the names of its columns, in the order of the plan's schema.
 pub(super) struct Text {
@@ -24,10 +27,10 @@ pub(super) struct Text {
 
 /// Renders a plan as the text that `owner` is asked to run.
 pub(super) fn fragment_text(plan: &LogicalPlan, owner: &JurisdictionId) -> DfResult<Text> {
-    let mut writer = Writer { owner, tables: 0, members: Members::default() };
+    let mut writer = Writer { owner, tables: 0, schema: DFSchema::empty(), members: Members::default() };
     let block = writer.block(plan)?;
     let columns = column_names(plan.schema());
-    Ok(Text { sql: writer.members.written_out(select(&block, &columns)?)?, columns })
+    Ok(Text { sql: writer.select(&block, &columns)?, columns })
 }
 
 /// One SELECT in the making.
@@ -78,6 +81,8 @@ impl Block {
 struct Writer<'a> {
     owner: &'a JurisdictionId,
     tables: usize,
+    /// Columns of the aliases that have been introduced.
+    schema: DFSchema,
     members: Members,
 }
 
@@ -92,7 +97,7 @@ impl Writer<'_> {
             LogicalPlan::Filter(filter) => {
                 let mut block = self.open_block(&filter.input)?;
                 let condition = block.resolve(&filter.predicate)?;
-                block.conditions.push(text(&condition)?);
+                block.conditions.push(self.text(&condition)?);
                 Ok(block)
             }
             LogicalPlan::Projection(projection) => {
@@ -111,7 +116,8 @@ impl Writer<'_> {
                 let groups = groups.collect::<DfResult<Vec<_>>>()?;
                 let values = aggregate.aggr_expr.iter().map(|e| block.resolve(&e.clone().unalias()));
                 let values = values.collect::<DfResult<Vec<_>>>()?;
-                block.grouping = Some(groups.iter().map(text).collect::<DfResult<_>>()?);
+                block.grouping =
+                    Some(groups.iter().map(|key| self.spelling(|s| s.group_key(key))).collect::<DfResult<_>>()?);
                 block.columns = named(plan.schema(), groups.into_iter().chain(values).collect());
                 Ok(block)
             }
@@ -122,9 +128,8 @@ impl Writer<'_> {
                     block = self.derived(&block, sort.input.schema())?;
                 }
                 for key in &sort.expr {
-                    let direction = if key.asc { "ASC" } else { "DESC" };
-                    let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
-                    block.order.push(format!("{} {direction} NULLS {nulls}", text(&block.resolve(&key.expr)?)?));
+                    let key = Sort { expr: block.resolve(&key.expr)?, ..key.clone() };
+                    block.order.extend(self.spelling(|s| s.sort_key(&key))?);
                 }
                 block.limit = sort.fetch.map(|fetch| (0, Some(fetch)));
                 Ok(block)
@@ -156,14 +161,15 @@ impl Writer<'_> {
                 None => return plan_err!("a fragment reads tables of the catalog alone"),
             },
         };
-        let from = if whole { whole_text(&table, self.owner) } else { name_text(&table.name) };
+        let from = name_text(&if whole { whole_name(&table, self.owner) } else { table.name.clone() });
         let column = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));
         let columns = scan.projected_schema.iter();
         let columns = columns.map(|(q, f)| (q.cloned(), f.name().clone(), column(f.name()))).collect();
+        self.introduce(&alias, scan.projected_schema.fields())?;
         let mut block = Block { from: Some(format!("{from} AS {alias}")), columns, ..Block::default() };
         for filter in &scan.filters {
             let condition = block.resolve(filter)?;
-            block.conditions.push(text(&condition)?);
+            block.conditions.push(self.text(&condition)?);
         }
         block.limit = scan.fetch.map(|fetch| (0, Some(fetch)));
         Ok(block)
@@ -177,14 +183,14 @@ impl Writer<'_> {
         let mut left = self.open_block(&join.left)?;
         let right = self.open_block(&join.right)?;
         let found = right.resolve(found)?;
-        let members =
-            select(&Block { columns: vec![(None, "member".to_owned(), found)], ..right }, &["member".to_owned()])?;
-        let value = text(&left.resolve(value)?)?;
+        let found = Block { columns: vec![(None, "member".to_owned(), found)], ..right };
+        let members = self.select(&found, &["member".to_owned()])?;
+        let value = self.operand(&left.resolve(value)?)?;
         if join.join_type == JoinType::LeftMark {
-            let placeholder = self.members.add(&value, &members)?;
+            let placeholder = self.members.add(&value, &members);
             left.columns.push((qualifier.cloned(), mark.name().clone(), placeholder));
         } else {
-            left.conditions.push(format!("{value} NOT IN ({members})"));
+            left.conditions.push(format!("({value} NOT IN ({members}))"));
         }
         Ok(left)
     }
@@ -204,13 +210,16 @@ impl Writer<'_> {
         let left = self.join_side(&join.left, left_open, true)?;
         let right = self.join_side(&join.right, right_open, false)?;
         let both = Block { columns: left.columns.iter().chain(&right.columns).cloned().collect(), ..Block::default() };
-        let equal = if join.null_equality == NullEquality::NullEqualsNull { "IS NOT DISTINCT FROM" } else { "=" };
         let mut on = Vec::new();
         for (l, r) in &join.on {
-            on.push(format!("{} {equal} {}", text(&left.resolve(l)?)?, text(&right.resolve(r)?)?));
+            let (l, r) = (self.operand(&left.resolve(l)?)?, self.operand(&right.resolve(r)?)?);
+            on.push(match join.null_equality {
+                NullEquality::NullEqualsNothing => format!("{l} = {r}"),
+                NullEquality::NullEqualsNull => format!("({l} IS NOT DISTINCT FROM {r})"),
+            });
         }
         if let Some(filter) = &join.filter {
-            on.push(text(&both.resolve(filter)?)?);
+            on.push(self.text(&both.resolve(filter)?)?);
         }
         let (Some(left_from), Some(right_from)) = (&left.from, &right.from) else {
             return plan_err!("a join in a fragment has two tables");
@@ -248,7 +257,10 @@ impl Writer<'_> {
     fn derived(&mut self, block: &Block, schema: &DFSchema) -> DfResult<Block> {
         let alias = self.alias();
         let names = column_names(schema);
-        let from = format!("({}) AS {alias}", select(block, &names)?);
+        let from = format!("({}) AS {alias}", self.select(block, &names)?);
+        let renamed = schema.fields().iter().zip(&names);
+        let renamed: Fields = renamed.map(|(field, name)| field.as_ref().clone().with_name(name)).collect();
+        self.introduce(&alias, &renamed)?;
         let exprs = names.iter().map(|name| Expr::Column(Column::new(Some(alias.clone()), name))).collect();
         Ok(Block { from: Some(from), columns: named(schema, exprs), ..Block::default() })
     }
@@ -257,17 +269,43 @@ impl Writer<'_> {
         self.tables += 1;
         TableReference::bare(format!("t{}", self.tables))
     }
+
+    /// Notes the columns of an alias, whose types decide how literals beside them are written.
+    fn introduce(&mut self, alias: &TableReference, fields: &Fields) -> DfResult<()> {
+        let columns = fields.iter().map(|field| (Some(alias.clone()), Arc::clone(field))).collect();
+        self.schema = self.schema.join(&DFSchema::new_with_metadata(columns, HashMap::new())?)?;
+        Ok(())
+    }
+
+    fn spelling<T>(&self, write: impl FnOnce(&Spelling<'_>) -> T) -> T {
+        let column = |column: &Column| match self.members.text(column) {
+            Some(membership) => membership.to_owned(),
+            None => column_text(column),
+        };
+        write(&Spelling { schema: &self.schema, column: &column })
+    }
+
+    fn text(&self, expr: &Expr) -> DfResult<String> {
+        self.spelling(|s| s.item(expr))
+    }
+
+    fn operand(&self, expr: &Expr) -> DfResult<String> {
+        self.spelling(|s| s.operand(expr))
+    }
+
+    /// Renders a block as a SELECT with these column names.
+    fn select(&self, block: &Block, names: &[String]) -> DfResult<String> {
+        let mut items = Vec::new();
+        for ((_, _, expr), name) in block.columns.iter().zip(names) {
+            let value = self.text(expr)?;
+            let plain = matches!(expr, Expr::Column(column) if column.name == *name && !is_placeholder(expr));
+            items.push(if plain { value } else { format!("{value} AS {}", ident_text(name)) });
+        }
+        Ok(select_text(block, &items))
+    }
 }
 
-/// Renders a block as a SELECT with these column names.
-fn select(block: &Block, names: &[String]) -> DfResult<String> {
-    let mut items = Vec::new();
-    for ((_, _, expr), name) in block.columns.iter().zip(names) {
-        let value = text(expr)?;
-        let ident = ident_text(name);
-        let plain = value.rsplit('.').next() == Some(ident.as_str()) && matches!(expr, Expr::Column(_));
-        items.push(if plain { value } else { format!("{value} AS {ident}") });
-    }
+fn select_text(block: &Block, items: &[String]) -> String {
     // SQL needs at least one column; what is only counted has none.
     let items = if items.is_empty() { "1 AS one".to_owned() } else { items.join(", ") };
     let mut sql = format!("SELECT {items}");
@@ -291,7 +329,7 @@ fn select(block: &Block, names: &[String]) -> DfResult<String> {
             sql += &format!(" OFFSET {skip}");
         }
     }
-    Ok(sql)
+    sql
 }
 
 /// Returns true if an expression may be inlined into a filter or another expression without changing the result.
@@ -344,14 +382,20 @@ fn column_names(schema: &DFSchema) -> Vec<String> {
 }
 
 /// Returns the name under which an owner reads the whole of a public table: its own copy if every holder has a full one.
-fn whole_text(table: &CatalogTable, owner: &JurisdictionId) -> String {
+pub(super) fn whole_name(table: &CatalogTable, owner: &JurisdictionId) -> TableReference {
     let own = table.slices.iter().any(|slice| slice.jurisdiction == *owner);
     match &table.common {
         Some(info) if !own || !info.replicated && table.slices.len() > 1 => {
-            name_text(&TableReference::full(WHOLE_CATALOG, info.table.domain.as_str(), info.table.table.as_str()))
+            TableReference::full(WHOLE_CATALOG, info.table.domain.as_str(), info.table.table.as_str())
         }
-        _ => name_text(&table.name),
+        _ => table.name.clone(),
     }
+}
+
+/// Returns the text of a column of an alias.
+fn column_text(column: &Column) -> String {
+    let name = ident_text(&column.name);
+    column.relation.as_ref().map_or_else(|| name.clone(), |alias| format!("{}.{name}", name_text(alias)))
 }
 
 fn name_text(name: &TableReference) -> String {
