@@ -25,6 +25,7 @@ pub mod queues;
 pub mod resolvers;
 pub mod run;
 pub mod settings;
+pub mod sources;
 
 pub use run::run;
 pub use settings::Settings;

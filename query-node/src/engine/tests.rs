@@ -304,3 +304,101 @@ fn a_plan_reads_own_slices_alone_if_no_table_of_it_is_anybody_elses() {
     let plan = fixture.catalog().plan("SELECT code FROM whole.d.wards", 10_000).unwrap();
     assert!(fixture.engine().unwrap().reads_own_slices_alone(&plan), "its own copy is the whole table");
 }
+
+#[tokio::test]
+async fn a_public_file_that_changes_while_it_is_read_refuses_the_answer() {
+    let long = |first: &str| format!("n\n{first}\n{}", "1\n".repeat(300_000));
+    let changes: [(&str, fn(&std::path::Path)); 4] = [
+        ("appended", |path| {
+            let mut file = std::fs::File::options().append(true).open(path).unwrap();
+            std::io::Write::write_all(&mut file, b"7\n").unwrap();
+        }),
+        ("in place, of the same length and time", |path| {
+            let time = std::fs::metadata(path).unwrap().modified().unwrap();
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, b"8", 2).unwrap();
+            file.set_modified(time).unwrap();
+        }),
+        ("replaced", |path| {
+            std::fs::write(path.with_extension("new"), "n\n1\n").unwrap();
+            std::fs::rename(path.with_extension("new"), path).unwrap();
+        }),
+        ("removed", |path| std::fs::remove_file(path).unwrap()),
+    ];
+    for (what, change) in changes {
+        let mut fixture = Fixture::new();
+        fixture.write("w.csv", long("1"));
+        fixture.dataset("w", "w.csv", SourceFormat::Csv, "n: int32 public", rule(1, 1));
+        let engine = fixture.engine().unwrap();
+        let run = engine.start_public(Timestamp::MAX).unwrap();
+        let bound = run.bind(&fixture.catalog().plan("SELECT n FROM shenzhen.d.w", 1 << 30).unwrap()).unwrap();
+        let mut rows = run.execute(&bound).await.unwrap();
+        assert!(rows.try_next().await.unwrap().is_some());
+        change(&fixture.dir.path().join("w.csv"));
+        let refusal = refusal_over_public(&rows.try_collect::<Vec<_>>().await.unwrap_err());
+        assert_eq!(refusal.message, "a source changed while it was read", "{what}");
+        assert_eq!(refusal.remedy.as_deref(), Some("ask again"));
+    }
+}
+
+#[tokio::test]
+async fn left_out_records_are_counted_to_those_who_ask_over_public_data_alone() {
+    let mut fixture = Fixture::new();
+    fixture.write("w.csv", format!("n,id\n1,a\nx,b\ny,c\n{}", "1,d\n".repeat(50_000)));
+    for (name, columns) in [("w", "n: int32 public"), ("v", "id: string identifier; n: int32 measure")] {
+        fixture.dataset(name, "w.csv", SourceFormat::Csv, columns, rule(1, 1));
+    }
+    fixture.write("fine.csv", "n,id\n1,a\n");
+    fixture.dataset("f", "fine.csv", SourceFormat::Csv, "n: int32 public", rule(1, 1));
+    fixture.dataset("g", "fine.csv", SourceFormat::Csv, "id: string identifier; n: int32 measure", rule(1, 1));
+    fixture.skip_bad_records();
+    let engine = fixture.engine().unwrap();
+    let tables: Vec<TableRef> = ["w", "v", "f", "g"].map(|name| format!("shenzhen.d.{name}").parse().unwrap()).to_vec();
+    let told =
+        || engine.left_out(&tables).into_iter().map(|one| (one.table.to_string(), one.records)).collect::<Vec<_>>();
+    let said = |name: &str, records| (format!("shenzhen.d.{name}"), records);
+    // Nothing is known before the first scan, nor after one that nobody read to its end.
+    let unknown = ["w", "v", "f", "g"].map(|name| said(name, None));
+    assert_eq!(told(), unknown);
+    let first = |sql: &str| {
+        let plan = fixture.catalog().plan(sql, 10_000_000).unwrap();
+        let engine = &engine;
+        async move {
+            let run = engine.start_public(Timestamp::MAX).unwrap();
+            let mut rows = run.execute(&run.bind(&plan).unwrap()).await.unwrap();
+            rows.try_next().await.unwrap();
+        }
+    };
+    first("SELECT n FROM shenzhen.d.w").await;
+    assert_eq!(told()[0], said("w", None));
+    for name in ["w", "v", "f", "g"] {
+        first(&format!("SELECT count(*) AS n FROM shenzhen.d.{name}")).await;
+    }
+    // Of what protects somebody the same is said whether a record is bad or not.
+    assert_eq!(told(), [said("w", Some(2)), said("v", None), said("g", None)]);
+}
+
+#[tokio::test]
+async fn a_dataset_that_cannot_be_read_is_known_before_anybody_asks() {
+    let mut fixture = three(COLUMNS);
+    fixture.common("all", "c", "n: int64 measure = n");
+    let engine = fixture.engine().unwrap();
+    engine.look_at_sources().await;
+    assert_eq!(engine.unavailable(), []);
+    fixture.write("v.csv", "id,n\n1,2\n");
+    std::fs::remove_file(fixture.dir.path().join("v.ndjson")).unwrap();
+    fixture.write("v.parquet", "no Parquet");
+    engine.look_at_sources().await;
+    let found: Vec<(String, String)> =
+        engine.unavailable().into_iter().map(|one| (one.table.to_string(), one.reason)).collect();
+    let expected = [
+        ("gba.d.all", "column \"性别\" is not in the source"),
+        ("shenzhen.d.c", "column \"性别\" is not in the source"),
+        ("shenzhen.d.j", "no file is there"),
+        ("shenzhen.d.p", "a file cannot be read as declared"),
+    ];
+    assert_eq!(found, expected.map(|(table, reason)| (table.to_owned(), reason.to_owned())));
+    fixture.write("v.csv", CSV);
+    engine.look_at_sources().await;
+    assert!(engine.unavailable().iter().all(|one| one.table.to_string() != "shenzhen.d.c"));
+}

@@ -80,6 +80,7 @@ impl Node {
         let (back, front) = tokio::select! {
             ended = doors => ended,
             never = self.expire_results() => match never {},
+            never = self.follow_sources() => match never {},
         };
         back.and(front)
     }

@@ -14,6 +14,9 @@ pub enum SourceFault {
     /// No file is there.
     #[error("no file is there")]
     NoFile,
+    /// A file has a name that cannot be read.
+    #[error("the name of a file is not UTF-8 or has characters that cannot be in one")]
+    FileName,
     /// A file cannot be read or is not in its declared format.
     #[error("a file cannot be read as declared")]
     Unreadable,

@@ -35,9 +35,9 @@ use datafusion::physical_plan::{
 use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
 
-use super::Files;
 use super::path::SourceFile;
 use super::split::{BLOCK_RECORDS, Block, Blocks, Boundary};
+use super::{Files, LeftOut};
 use crate::sources::schema::source_schema;
 use crate::sources::{Fingerprint, Source, SourceFault};
 use wanqu_model::refusal::Refusal;
@@ -75,7 +75,9 @@ pub struct RecordSource {
     schema: SchemaRef,
     bad_records: BadRecords,
     format: Arc<dyn RecordFormat>,
-    skipped: Arc<AtomicU64>,
+    left_out: LeftOut,
+    /// Files whose beginnings fit the declared columns, as they were when that was seen.
+    checked: Arc<Mutex<Vec<SourceFile>>>,
 }
 
 impl RecordSource {
@@ -86,7 +88,8 @@ impl RecordSource {
             schema: source_schema(&spec.columns),
             bad_records: files.bad_records,
             format,
-            skipped: Arc::default(),
+            left_out: LeftOut::default(),
+            checked: Arc::default(),
         }
     }
 }
@@ -101,12 +104,32 @@ impl Source for RecordSource {
         self.files.fingerprint().await
     }
 
+    async fn check(&self) -> Result<(), SourceFault> {
+        let files = self.files.list().await?;
+        if *self.checked.lock() == files {
+            return Ok(());
+        }
+        let source = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            for file in &files {
+                OpenFile::open(&source, file.clone())?;
+            }
+            *source.checked.lock() = files;
+            Ok(())
+        });
+        checked.await.unwrap_or(Err(SourceFault::Unreadable))
+    }
+
     fn approximate_bytes(&self) -> u64 {
         self.files.approximate_bytes()
     }
 
-    fn skipped_records(&self) -> u64 {
-        self.skipped.load(Ordering::Relaxed)
+    fn skipped_records(&self) -> Option<u64> {
+        self.left_out.known()
+    }
+
+    fn skips_records(&self) -> bool {
+        self.bad_records == BadRecords::Skip
     }
 }
 
@@ -226,8 +249,11 @@ impl ExecutionPlan for RecordsExec {
 #[derive(Debug)]
 struct Reading {
     source: RecordSource,
+    files: Vec<SourceFile>,
     position: Arc<Mutex<Position>>,
     skipped: AtomicU64,
+    /// Blocks that were cut and are not decoded yet, or were dropped before.
+    undecoded: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -257,14 +283,23 @@ impl fmt::Debug for OpenFile {
 impl Reading {
     fn new(source: RecordSource, files: &[SourceFile]) -> Self {
         let position = Position { files: files.iter().cloned().collect(), open: None, failed: None };
-        Self { source, position: Arc::new(Mutex::new(position)), skipped: AtomicU64::new(0) }
+        source.left_out.begin(files);
+        Self {
+            source,
+            files: files.to_vec(),
+            position: Arc::new(Mutex::new(position)),
+            skipped: AtomicU64::new(0),
+            undecoded: AtomicU64::new(0),
+        }
     }
 
     /// Returns the next decoded block, whichever partition asks; `None` at the end.
     async fn next_batch(&self) -> DfResult<Option<RecordBatch>> {
         while let Some((block, decoder, file)) = self.next_block().await? {
-            if let Some(batch) = self.decode(&block, decoder.as_ref(), &file)? {
-                return Ok(Some(batch));
+            let batch = self.decode(&block, decoder.as_ref(), &file)?;
+            self.undecoded.fetch_sub(1, Ordering::AcqRel);
+            if batch.is_some() {
+                return Ok(batch);
             }
         }
         Ok(None)
@@ -275,10 +310,16 @@ impl Reading {
         let advanced = tokio::task::spawn_blocking(move || position.lock().advance(&source)).await;
         match advanced.unwrap_or(Err(SourceFault::Unreadable)) {
             Ok(None) => {
-                self.source.skipped.store(self.skipped.load(Ordering::Relaxed), Ordering::Relaxed);
+                // The last of the partitions that end finds all decoded; none does if one of them was dropped.
+                if self.undecoded.load(Ordering::Acquire) == 0 {
+                    self.source.left_out.end(&self.files, self.skipped.load(Ordering::Acquire));
+                }
                 Ok(None)
             }
-            Ok(cut) => Ok(cut),
+            Ok(cut) => {
+                self.undecoded.fetch_add(1, Ordering::AcqRel);
+                Ok(cut)
+            }
             Err(fault) => Err(fault.in_engine(&self.source.files.dataset)),
         }
     }
@@ -305,7 +346,7 @@ impl Reading {
                 }
             }
         }
-        self.skipped.fetch_add(bad, Ordering::Relaxed);
+        self.skipped.fetch_add(bad, Ordering::AcqRel);
         tracing::warn!(dataset = %self.source.files.dataset, file = %file.path.display(), records = bad, "records left out");
         match good.first() {
             None => Ok(None),
