@@ -1,17 +1,16 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
 
-mod csv;
-mod ndjson;
+mod endings;
 mod parquet;
 mod path;
 mod records;
-mod split;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use wanqu_model::bundle::{FilesSpec, SourceFormat, SourceSpec};
 use wanqu_model::names::TableRef;
+use wanqu_records::TextFormat;
 
 use super::Source;
 use super::fault::SourceFault;
@@ -23,8 +22,8 @@ use wanqu_model::refusal::Refusal;
 pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
     match files.format {
         SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, Arc::new(csv::Csv))),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, Arc::new(ndjson::Ndjson))),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv)),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson)),
     }
 }
 
@@ -58,7 +57,10 @@ impl Files {
     }
 
     fn list_now(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, self.extensions)
+        path::files(&self.root, &self.path, self.extensions).map_err(|fault| {
+            let otherwise = || endings::otherwise(&self.root, &self.path, self.extensions);
+            if fault == SourceFault::NoFile { otherwise().unwrap_or(fault) } else { fault }
+        })
     }
 
     /// Returns the fingerprint of the files as they are now: their paths, lengths and times.

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
+use super::endings::ends_in;
 use crate::sources::SourceFault;
 
 /// Deeper folders than this are not followed: a loop of folders is no dataset.
@@ -70,7 +71,7 @@ fn walk(
         let path = inside(root, &entry.path())?;
         if path.is_dir() {
             walk(root, &path, extensions, depth + 1, found)?;
-        } else if Path::new(&name).extension().is_some_and(|e| extensions.iter().any(|x| e.eq_ignore_ascii_case(x))) {
+        } else if ends_in(&name, extensions) {
             found.push(describe(path)?);
         }
     }
