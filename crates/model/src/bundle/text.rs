@@ -20,7 +20,8 @@ pub struct TextSpec {
     pub values: Option<ValueSyntax>,
 }
 
-/// Encoding of the characters of a file.
+/// Encoding of csv and ndjson: utf-8, gb18030 (which GBK is a part of), big5, utf-16le or utf-16be. Default: UTF-8, and a file in
+/// another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Encoding {
     /// UTF-8. Where it is declared, a record that is not UTF-8 is a bad record; where nothing is, the file is refused.
@@ -66,7 +67,8 @@ impl Encoding {
     }
 }
 
-/// Compression of a file.
+/// Compression of csv and ndjson: gzip, zstd or none. Default: of a single file, by the ending .gz or .zst of its name; of a
+/// folder, none. With gzip or zstd, those files of a folder are read whose names end in .csv.gz, .csv.zst and the like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Compression {
@@ -183,7 +185,7 @@ pub struct ValueSyntax {
     pub timestamps: Vec<TimePattern>,
 }
 
-/// Character before the fraction of a number.
+/// Character before the fraction of a number, "." or ",". Default: ".".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DecimalSeparator {
     /// 1.5
@@ -194,7 +196,8 @@ pub enum DecimalSeparator {
     Comma,
 }
 
-/// Character between groups of three digits. A space is also one that does not break lines.
+/// Character between groups of three digits of a whole number: ",", ".", "'" or " ", a space that does not break lines
+/// included. Default: none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum GroupSeparator {
     /// 1,234,567
