@@ -10,6 +10,7 @@
 //! An [`Engine`] belongs to one bundle and is shared by all queries; an [`EngineRun`] belongs to one query and holds its memory
 //! limit and the public tables fetched for it.
 
+mod fits;
 mod pool;
 mod pushed;
 mod remote;

@@ -17,6 +17,7 @@ use wanqu_rules::maybe_null;
 use wanqu_rules::unit::UnitHash;
 
 use super::EngineError;
+use super::fits::becomes;
 use crate::sources::{self, Source};
 
 /// Slice of this owner, ready to replace a stub.
@@ -182,6 +183,11 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     }
     if !arrow::compute::can_cast_types(&found, wanted) {
         return Err(format!("its expression gives {found}, which cannot become {wanted}"));
+    }
+    if !becomes(&found, wanted) {
+        return Err(format!(
+            "its expression gives {found}, which becomes {wanted} only by a cast: write CAST(… AS …) in it"
+        ));
     }
     let cast = Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone()));
     maybe_null(cast, schema).map_err(|error| error.strip_backtrace())

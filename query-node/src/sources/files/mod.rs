@@ -1,11 +1,9 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
 
-mod csv;
-mod ndjson;
+mod endings;
 mod parquet;
 mod path;
 mod records;
-mod split;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,6 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use wanqu_model::bundle::{FilesSpec, SourceFormat, SourceSpec};
 use wanqu_model::names::TableRef;
+use wanqu_records::TextFormat;
 
 use super::Source;
 use super::fault::SourceFault;
@@ -24,8 +23,8 @@ use wanqu_model::refusal::Refusal;
 pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
     match files.format {
         SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, Arc::new(csv::Csv))),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, Arc::new(ndjson::Ndjson))),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv)),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson)),
     }
 }
 
@@ -62,7 +61,8 @@ impl Files {
         path::files(&self.root, &self.path, self.extensions).map_err(|problem| {
             let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
             tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
-            problem.fault
+            let otherwise = || endings::otherwise(&self.root, &self.path, self.extensions);
+            if problem.fault == SourceFault::NoFile { otherwise().unwrap_or(problem.fault) } else { problem.fault }
         })
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::endings::ends_in;
 use crate::sources::SourceFault;
 
 /// Deeper folders than this are not followed.
@@ -126,7 +127,7 @@ impl Walk<'_> {
     }
 
     fn has_extension(&self, name: &OsStr) -> bool {
-        Path::new(name).extension().is_some_and(|end| self.extensions.iter().any(|one| end.eq_ignore_ascii_case(one)))
+        ends_in(name, self.extensions)
     }
 }
 

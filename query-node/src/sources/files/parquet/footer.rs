@@ -47,7 +47,7 @@ pub struct Inspected {
 pub struct BadRecord {
     /// Column whose value is none of its declared type.
     pub column: String,
-    /// Number of the record in its file, from 0.
+    /// Number of the record in its file, from 1.
     pub record: u64,
 }
 
@@ -190,7 +190,7 @@ fn read_columns(
             let Some(column) = batch.column_by_name(&doubt.column) else { continue };
             let fit = fits(column, &doubt.declared)?;
             if let (None, Some(position)) = (&first_bad, fit.values().iter().position(|fits| !fits)) {
-                *first_bad = Some(BadRecord { column: doubt.column.clone(), record: at + position as u64 });
+                *first_bad = Some(BadRecord { column: doubt.column.clone(), record: at + position as u64 + 1 });
             }
             good = and(&good, &fit)?;
         }
