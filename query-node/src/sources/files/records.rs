@@ -243,7 +243,7 @@ struct Reading {
     files: Vec<SourceFile>,
     position: Arc<Mutex<Position>>,
     skipped: AtomicU64,
-    /// Blocks that were cut and are not decoded yet, or were dropped before.
+    /// Blocks that are being cut or decoded, or were dropped before they were.
     undecoded: AtomicU64,
 }
 
@@ -295,19 +295,17 @@ impl Reading {
 
     async fn next_block(&self) -> DfResult<Option<Cut>> {
         let (source, position) = (self.source.clone(), Arc::clone(&self.position));
+        self.undecoded.fetch_add(1, Ordering::AcqRel);
         let advanced = tokio::task::spawn_blocking(move || position.lock().advance(&source)).await;
         match advanced.unwrap_or(Err(SourceFault::Unreadable)) {
             Ok(None) => {
                 // The last of the partitions that end finds all decoded; none does if one of them was dropped.
-                if self.undecoded.load(Ordering::Acquire) == 0 {
+                if self.undecoded.fetch_sub(1, Ordering::AcqRel) == 1 {
                     self.source.left_out.end(&self.files, self.skipped.load(Ordering::Acquire));
                 }
                 Ok(None)
             }
-            Ok(cut) => {
-                self.undecoded.fetch_add(1, Ordering::AcqRel);
-                Ok(cut)
-            }
+            Ok(cut) => Ok(cut),
             Err(fault) => Err(fault.in_engine(&self.source.files.dataset)),
         }
     }
