@@ -45,7 +45,7 @@ fn a_file_that_is_missing() {
     assert!(up.said.contains("1 dataset cannot be read"), "{}", up.said);
     assert!(up.said.contains("MO: macau.air.hours: no file is there"), "{}", up.said);
     let refused = up.query(&["SELECT hour FROM macau.air.hours"]);
-    one_message(&refused, 3, &["macau.air.hours cannot be read: no file is there", "[source]", "MO"]);
+    one_message(&refused, 1, &["macau.air.hours cannot be read: no file is there", "[source]", "MO"]);
     let catalog = up.world.run(&["catalog", "--node", "MO", "--format", "csv"]);
     assert!(catalog.out.contains("MO (unavailable: no file is there)"), "{catalog:?}");
     let others = up.query(&["--quiet", "--format", "csv", "SELECT count(*) AS n FROM gba.health.visits"]);
