@@ -169,6 +169,36 @@ fn datasets_that_are_not_in_order() {
 }
 
 #[test]
+fn files_whose_declarations_do_not_fit_together() {
+    let csv = "format: csv, badRecords: skip";
+    snapshot(
+        "files_whose_declarations_do_not_fit_together",
+        &report(&[
+            ("path: visits, format: parquet", "path: visits, format: parquet, csv: {separator: \";\"}, encoding: big5"),
+            ("path: visits, format: parquet", "path: visits, format: ndjson, csv: {footerLines: 1}"),
+            (csv, "format: csv, encoding: gbk"),
+            (csv, "format: csv, compression: zip"),
+            (csv, "format: csv, csv: {separator: \";;\"}"),
+            (csv, "format: csv, csv: {separator: x}"),
+            (csv, "format: csv, csv: {delimiter: \";\"}"),
+            (csv, "format: csv, csv: {separator: \"|\", quote: \"|\", escape: \"|\", comment: \"|\"}"),
+            (csv, "format: csv, values: {decimalSeparator: \",\", groupSeparator: \",\"}"),
+            (csv, "format: csv, values: {dates: [YYYY-MM-DD]}"),
+            (csv, "format: csv, values: {dates: [\"%Y-%m\"]}"),
+            (csv, "format: csv, values: {dates: [\"%d/%m/%Y %H:%M\"]}"),
+            (
+                "format: csv, badRecords: skip}}\n  columns:\n    - {name: code, type: string, class: public}",
+                "format: csv, csv: {header: false}}}\n  columns:\n    - {name: code, sourceName: Code, type: string, class: public}",
+            ),
+            (
+                "format: csv, badRecords: skip}}\n  columns:\n    - {name: code, type: string, class: public}",
+                "format: csv, csv: {header: false}}}\n  columns:\n    - {name: code, sourceName: \"2\", type: string, class: public}",
+            ),
+        ]),
+    );
+}
+
+#[test]
 fn mappings_that_do_not_fit_their_common_table() {
     snapshot(
         "mappings_that_do_not_fit_their_common_table",

@@ -14,6 +14,7 @@ use crate::peer_agreements::PeerAgreements;
 use crate::queues::Queues;
 use crate::runs::Runs;
 use crate::settings::Settings;
+use crate::sources::SourceReports;
 
 /// Everything that reconcilers share.
 pub struct Context {
@@ -37,6 +38,8 @@ pub struct Context {
     pub compilations: Compilations,
     /// Agreements that members elsewhere hold.
     pub peers: PeerAgreements,
+    /// Datasets that nodes report they cannot read.
+    pub sources: SourceReports,
     /// Queues of all controllers.
     pub queues: Queues,
     /// Runs of queries that go on.

@@ -28,6 +28,7 @@ pub mod resolvers;
 pub mod run;
 pub mod runs;
 pub mod settings;
+pub mod sources;
 
 pub use run::run;
 pub use settings::Settings;

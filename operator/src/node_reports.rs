@@ -97,6 +97,29 @@ pub async fn peers<'a>(
     None
 }
 
+/// Report of one copy about the sources of its own datasets.
+#[derive(Deserialize)]
+struct Sources {
+    /// Datasets that it cannot read, by name, and why. A copy of an older version does not say.
+    unavailable: Option<BTreeMap<String, String>>,
+}
+
+/// Returns the datasets that a node's copies cannot read, by name, and why; `None` if none of them says.
+pub async fn unavailable<'a>(
+    http: &Http,
+    pods: impl Iterator<Item = &'a DynamicObject>,
+) -> Option<BTreeMap<String, String>> {
+    let asked = pods.filter_map(address).map(async |address| {
+        let report = http.json::<Sources>(&address, "/bundle").await.ok()?;
+        report.unavailable
+    });
+    // All of them see the same files, if not at the same moment.
+    join_all(asked).await.into_iter().flatten().reduce(|mut all, one| {
+        all.extend(one);
+        all
+    })
+}
+
 /// Returns the address at which a ready pod is observed. One that is not ready counts among those that are missing.
 fn address(pod: &DynamicObject) -> Option<String> {
     let status = &pod.data["status"];

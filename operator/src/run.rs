@@ -25,6 +25,7 @@ use crate::peers;
 use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
 use crate::runs::Runs;
 use crate::settings::Settings;
+use crate::sources::{self, SourceReports};
 use crate::{described, federated_query, federation, jurisdiction};
 
 /// Reason for which the operator does not run, or does not go on.
@@ -133,6 +134,7 @@ impl Operator {
             children,
             compilations: Compilations::default(),
             peers: PeerAgreements::default(),
+            sources: SourceReports::default(),
             queues,
             runs: Arc::new(Runs::new(process)),
         });
@@ -140,6 +142,10 @@ impl Operator {
         restart(&mut tasks, &self.health, TaskName::new("poll of nodes").within(namespace), {
             let context = Arc::clone(&context);
             move || peers::follow(Arc::clone(&context))
+        });
+        restart(&mut tasks, &self.health, TaskName::new("poll of sources").within(namespace), {
+            let context = Arc::clone(&context);
+            move || sources::follow(Arc::clone(&context))
         });
         tasks.ended().await
     }

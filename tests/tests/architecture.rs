@@ -12,6 +12,7 @@ const WALLS: &[Wall] = &[
     Wall { of: "wanqu-crds", never: &["datafusion"], not_itself: &[] },
     Wall { of: "wanqu-identity", never: &["kube"], not_itself: &[] },
     Wall { of: "wanqu-client", never: &["kube"], not_itself: &[] },
+    Wall { of: "wanqu-records", never: &["datafusion", "tokio", "kube"], not_itself: &[] },
     Wall { of: "wanqu-http", never: &["datafusion", "kube", "tonic"], not_itself: &[] },
     // The engine's own crates bring tokio and object_store along.
     Wall { of: "wanqu-rules", never: &["tonic", "rustls", "kube"], not_itself: &["tokio", "object_store"] },
@@ -25,7 +26,7 @@ const WALLS: &[Wall] = &[
 ];
 
 /// The sources of the crates that have rooms.
-const ROOMS: [&str; 10] = [
+const ROOMS: [&str; 11] = [
     "crds/src",
     "operator/src",
     "query-node/src",
@@ -36,6 +37,7 @@ const ROOMS: [&str; 10] = [
     "crates/identity/src",
     "crates/client/src",
     "crates/samples/src",
+    "crates/records/src",
 ];
 
 fn workspace() -> &'static Path {

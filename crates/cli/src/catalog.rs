@@ -47,8 +47,11 @@ pub async fn run(state: &StateDir, args: &CatalogArgs) -> Outcome {
 fn overview(tables: &[TableListing]) -> Outcome<RecordBatch> {
     let column = |of: &dyn Fn(&TableListing) -> String| tables.iter().map(of).collect::<Vec<_>>();
     let owners = |table: &TableListing| {
-        let ids: Vec<&str> = table.owners.iter().map(|(id, _)| id.as_str()).collect();
-        ids.join(" ")
+        let ids = table.owners.iter().map(|(id, _)| match table.unavailable.iter().find(|(owner, _)| owner == id) {
+            Some((_, reason)) => format!("{id} (unavailable: {reason})"),
+            None => id.to_string(),
+        });
+        ids.collect::<Vec<_>>().join(" ")
     };
     text_batch(&[
         ("table", column(&|table| table.name.clone())),
@@ -105,6 +108,7 @@ pub fn text_batch(columns: &[(&str, Vec<String>)]) -> Outcome<RecordBatch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow::array::AsArray;
 
     #[test]
     fn owners_with_different_rules_are_listed_with_theirs() {
@@ -115,8 +119,12 @@ mod tests {
             description: "visits".to_owned(),
             public: false,
             owners: vec![("HK".parse().unwrap(), applied(10, 5)), ("MO".parse().unwrap(), applied(10, 5))],
+            unavailable: vec![("MO".parse().unwrap(), "no file is there".to_owned())],
             columns: Vec::new(),
         };
+        let overview = overview(std::slice::from_ref(&table)).unwrap();
+        let served_by = overview.column_by_name("served by").unwrap().as_string::<i32>();
+        assert_eq!(served_by.value(0), "HK MO (unavailable: no file is there)");
         assert_eq!(what_leaves(&table), "aggregates of at least 10, counts to 5");
         table.owners[1].1 = applied(1, 1);
         assert_eq!(what_leaves(&table), "HK: aggregates of at least 10, counts to 5; MO: aggregates");

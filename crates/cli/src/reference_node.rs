@@ -19,8 +19,8 @@ Plain HTTP, `GET` only, one request for each connection, at most 64 connections 
 | path | answer |
 |---|---|
 | `/livez` | 200 as long as the process serves |
-| `/readyz` | a line for each check, `ok NAME` or `failed NAME: WHY`; 503 if one has failed |
-| `/bundle` | JSON: `jurisdiction`, `digest` (SHA-256 of the uncompressed bundle in force; with `+narrowed` after it if only a part of that bundle is left, because the one in the file cannot be used; `none` if nothing is in force), `identityNotAfter` (the earlier end of the two certificates), `leftOut` (what of it this version does not understand) |
+| `/readyz` | a line for each check, `ok NAME` or `failed NAME: WHY`; 503 if one has failed; and a line for each own dataset that cannot be read, `unavailable dataset TABLE: WHY`, which leaves the node ready |
+| `/bundle` | JSON: `jurisdiction`, `digest` (SHA-256 of the uncompressed bundle in force; with `+narrowed` after it if only a part of that bundle is left, because the one in the file cannot be used; `none` if nothing is in force), `identityNotAfter` (the earlier end of the two certificates), `leftOut` (what of it this version does not understand), `unavailable` (own datasets that could not be read when they were last looked at, every half minute: name and reason) |
 | `/peers` | JSON: for each other member, `agreements`: `name`, `digest` and `state` of those that it holds with this one; or `problem`: a refusal's code, if it did not answer when it was last asked (every ten seconds) |
 | `/metrics` | what the node has counted since it began, for Prometheus |
 
@@ -30,7 +30,7 @@ Plain HTTP, `GET` only, one request for each connection, at most 64 connections 
 | `identity` | the certificates and keys in place cannot be used, or what is in use has expired or lost the trust of the bundle |
 | `audit` | the audit log cannot be written, or is not where it was; the node releases nothing then |
 | `exchange`, `gateway` | the door is closed |
-| `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry`, `refusal-writer` (counted refusals on their way to the audit log) and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
+| `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry`, `refusal-writer` (counted refusals on their way to the audit log), `source-check` (whether the own datasets can be read) and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
 | `drain` | the node was told to end |
 ";
 
@@ -47,6 +47,7 @@ fn metrics() -> Metrics {
     metrics.task_restarts("file-follower").inc_by(0);
     metrics.running(Door::Exchange, 0);
     metrics.peer_reachable(&jid("HK"), true);
+    metrics.datasets([("hongkong.health.visits".to_owned(), true)]);
     metrics.certificate(Door::Exchange, Timestamp::now());
     metrics.audit_sequence(0);
     metrics
@@ -70,7 +71,7 @@ fn table(text: &str) -> String {
         let _ = writeln!(rows, "| `{name}` | {kind} | {} | {help} |", labels.join(", "));
     }
     rows + "\n`peer` is a member of the federation; `code` is `answered` or a refusal's code; `door` is `exchange` or \
-            `gateway`; `task` is a name as in the check `tasks`.\n"
+            `gateway`; `table` is an own dataset's; `task` is a name as in the check `tasks`.\n"
 }
 
 fn markdown() -> String {
@@ -94,5 +95,5 @@ fn the_reference_in_docs_is_what_the_program_says() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(made == committed, "run `UPDATE_REFERENCE=1 cargo test -p wanqu-cli --lib reference`");
     let metrics = made.lines().filter(|line| line.starts_with("| `wanqu_")).count();
-    assert_eq!(metrics, 17, "every metric is in it");
+    assert_eq!(metrics, 18, "every metric is in it");
 }

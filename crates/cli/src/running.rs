@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use wanqu_crds::Resources;
-use wanqu_model::bundle::{AgreementState, NodeBundle, Project, SourceKind, Subject};
+use wanqu_model::bundle::{AgreementState, NodeBundle, Project, Subject};
 use wanqu_model::names::JurisdictionId;
 
 use super::args::PortArgs;
-use super::check;
 use super::failure::{Failure, Outcome};
 use super::state::{FederationState, NodeState, ProjectState, Researcher, StateDir, StateLock, write_private};
-use crate::local::{LocalError, LocalFederation, LocalOptions, Ports, placements};
+use crate::local::{LocalError, LocalFederation, LocalOptions, Ports};
 
 /// Lifetime of a local federation's tokens, which are renewed long before its end.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
+
+/// Longest time of a look at the sources of one node before the federation is said to be up.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Interval at which tokens are renewed.
 const RENEWAL: Duration = Duration::from_hours(6);
@@ -33,6 +35,8 @@ pub struct Roots {
 pub struct Running {
     /// The record in the state folder.
     pub state: FederationState,
+    /// Datasets that cannot be read, each with its owner and the reason.
+    pub unavailable: Vec<String>,
     federation: LocalFederation,
     folder: StateDir,
     lock: StateLock,
@@ -42,7 +46,7 @@ impl Running {
     /// Starts the federation and writes its record into the state folder, which `lock` proves to be held.
     ///
     /// # Errors
-    /// If data is missing, the manifests do not compile, or a node does not start.
+    /// If the manifests do not compile, or a node does not start.
     pub async fn start(
         folder: &StateDir,
         lock: StateLock,
@@ -50,7 +54,6 @@ impl Running {
         roots: Roots,
         ports: PortArgs,
     ) -> Outcome<Self> {
-        check_sources(resources, &roots)?;
         let options = LocalOptions {
             base: Some(roots.base),
             data_roots: roots.of,
@@ -60,7 +63,8 @@ impl Running {
         let federation =
             LocalFederation::start(resources, options).await.map_err(|e| Failure::failed(e.to_string()))?;
         let state = describe(folder, &federation)?;
-        let running = Self { state, federation, folder: folder.clone(), lock };
+        let unavailable = unavailable(&federation).await?;
+        let running = Self { state, unavailable, federation, folder: folder.clone(), lock };
         running.write_tokens()?;
         running.folder.publish(&running.lock, &running.state)?;
         Ok(running)
@@ -100,29 +104,16 @@ impl Running {
     }
 }
 
-/// Checks that the data of every dataset is there: a missing file is named at the start, not by each query.
-fn check_sources(resources: &Resources, roots: &Roots) -> Outcome {
-    let bundles = check::compiled(resources, &placements(Some(&roots.base), &roots.of))?;
-    let sources = bundles.values().flat_map(|bundle| &bundle.sources);
-    let missing: Vec<String> = sources
-        .map(|source| match &source.kind {
-            SourceKind::Files(files) => (source, files),
-        })
-        .filter(|(_, files)| !Path::new(&files.root).join(&files.path).exists())
-        .map(|(source, files)| format!("\n  {}: {}/{}", source.table, files.root, files.path))
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
+/// Returns the datasets that cannot be read: said at the start, not by the first query.
+async fn unavailable(federation: &LocalFederation) -> Outcome<Vec<String>> {
+    let mut all = Vec::new();
+    for id in federation.jurisdictions() {
+        let node = federation.node(id).map_err(|e| Failure::failed(e.to_string()))?;
+        // What takes longer is said in the log and by the queries.
+        let _ = tokio::time::timeout(LOOK, node.look_at_sources()).await;
+        all.extend(node.unavailable_datasets().into_iter().map(|dataset| format!("{id}: {dataset}")));
     }
-    Err(Failure::failed(format!(
-        "{} not there; --data names the folder that relative data roots start from{}",
-        if missing.len() == 1 {
-            "the data of one dataset is".to_owned()
-        } else {
-            format!("the data of {} datasets is", missing.len())
-        },
-        missing.concat()
-    )))
+    Ok(all)
 }
 
 /// Returns the record of a federation for the state folder, and writes the CA files that it names.

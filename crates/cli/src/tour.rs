@@ -280,6 +280,7 @@ mod tests {
             publish_zeros: false,
             policies: Vec::new(),
             fetched_bytes: 0,
+            left_out: Vec::new(),
             audit_sequence: 1,
             audit_digest: String::new(),
         };

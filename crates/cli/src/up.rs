@@ -22,7 +22,8 @@ pub async fn run(state: &StateDir, args: &UpArgs) -> Outcome {
     let lock = state.take()?;
     let roots = Roots { base, of: BTreeMap::new() };
     let running = Running::start(state, lock, &resources, roots, args.ports).await?;
-    super::put(&format!("{}\n{}{}", welcome(&running.state), unasked(resources.queries.len()), hints()))?;
+    let notes = format!("{}{}", unavailable(&running.unavailable), unasked(resources.queries.len()));
+    super::put(&format!("{}\n{notes}{}", welcome(&running.state), hints()))?;
     running.stay().await
 }
 
@@ -46,6 +47,19 @@ pub fn welcome(state: &FederationState) -> String {
         );
     }
     text
+}
+
+/// Returns a note about the datasets that cannot be read.
+fn unavailable(datasets: &[String]) -> String {
+    if datasets.is_empty() {
+        return String::new();
+    }
+    let lines: String = datasets.iter().map(|dataset| format!("  {}\n", escape::line(dataset))).collect();
+    format!(
+        "{} cannot be read, and queries over it are refused until it can (the log above names the file; --data names the \
+         folder that relative data roots start from):\n{lines}\n",
+        counted(datasets.len() as u64, "dataset")
+    )
 }
 
 /// Returns a note about the `FederatedQuery` objects of the manifests, which only an operator asks.

@@ -42,7 +42,7 @@ use wanqu_rules::catalog::{arrow_schema, nullable};
 use wanqu_rules::{FetchedBytes, refusal_over_public, refusal_without_values};
 
 pub use engine::{BoundLeaf, Engine, Run, SourcesState};
-pub use release::{AuditReference, AuditedRelease, Ending, GateAccount, GatedRelease};
+pub use release::{AuditReference, AuditedRelease, Closed, Ending, GateAccount, GatedRelease};
 
 use output::{Bounds, Cells, Layout};
 use passes::{Outcome, Passes};

@@ -14,6 +14,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::FetchedBytes;
 use wanqu_rules::fragment::{BatchStream, ReleaseReport};
 
@@ -36,7 +37,7 @@ impl GateAccount {
         Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
     }
 
-    fn report(&self, owner: JurisdictionId, rows: u64, fetched_bytes: u64, audit: AuditReference) -> ReleaseReport {
+    fn report(&self, owner: JurisdictionId, rows: u64, fetched_bytes: u64, closed: Closed) -> ReleaseReport {
         let rule = self.rule.as_ref();
         ReleaseReport {
             owner,
@@ -47,8 +48,9 @@ impl GateAccount {
             publish_zeros: rule.is_none_or(|r| r.publish_zeros),
             policies: rule.map(|r| r.policies.clone()).unwrap_or_default(),
             fetched_bytes,
-            audit_sequence: audit.sequence,
-            audit_digest: audit.digest,
+            left_out: closed.left_out,
+            audit_sequence: closed.audit.sequence,
+            audit_digest: closed.audit.digest,
         }
     }
 }
@@ -60,6 +62,21 @@ pub struct AuditReference {
     pub sequence: u64,
     /// Its SHA-256, hexadecimal.
     pub digest: String,
+}
+
+/// What is known of a release once its last row has been taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Entry of the audit log.
+    pub audit: AuditReference,
+    /// Datasets whose records are left out, as far as others may know.
+    pub left_out: Vec<LeftOutRecords>,
+}
+
+impl From<AuditReference> for Closed {
+    fn from(audit: AuditReference) -> Self {
+        Self { audit, left_out: Vec::new() }
+    }
 }
 
 /// Rows that passed the gate and are not yet recorded.
@@ -89,13 +106,13 @@ impl GatedRelease {
     }
 
     /// Turns it into a release that can be sent. `closing` is called with the ending once the last row has been taken, or
-    /// the reader has left, and returns the entry of the audit log: for a gated release one that is durable already, for
-    /// public rows the one that closes it.
+    /// the reader has left, and returns with the entry of the audit log: for a gated release one that is durable already,
+    /// for public rows the one that closes it.
     #[must_use]
     pub fn audited(
         self,
         owner: JurisdictionId,
-        closing: impl FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send + 'static,
+        closing: impl FnOnce(Ending) -> BoxFuture<'static, Result<Closed, Refusal>> + Send + 'static,
     ) -> AuditedRelease {
         let rows = Arc::new(AtomicU64::new(0));
         let (ended, end) = futures::channel::oneshot::channel();
@@ -108,8 +125,8 @@ impl GatedRelease {
                 Ok(Err(refusal)) => return Err(refusal),
                 Err(_) => return Err(Refusal::new(Code::Cancelled, "the release was not read to its end")),
             }
-            let (rows, audit) = closer.complete().await?;
-            Ok(account.report(owner, rows, fetched.sum(), audit))
+            let (rows, closed) = closer.complete().await?;
+            Ok(account.report(owner, rows, fetched.sum(), closed))
         };
         AuditedRelease { schema: self.schema, batches: batches.boxed(), report: report.boxed() }
     }
@@ -124,7 +141,7 @@ pub struct Ending {
     pub complete: bool,
 }
 
-type Closing = Box<dyn FnOnce(Ending) -> BoxFuture<'static, Result<AuditReference, Refusal>> + Send>;
+type Closing = Box<dyn FnOnce(Ending) -> BoxFuture<'static, Result<Closed, Refusal>> + Send>;
 
 /// Guard that closes a release once, whether it is read to its end or not.
 struct Closer {
@@ -137,7 +154,7 @@ impl Closer {
         Ending { rows: self.rows.load(Ordering::Acquire), complete }
     }
 
-    async fn complete(&mut self) -> Result<(u64, AuditReference), Refusal> {
+    async fn complete(&mut self) -> Result<(u64, Closed), Refusal> {
         let ending = self.ending(true);
         match self.closing.take() {
             Some(closing) => Ok((ending.rows, closing(ending).await?)),

@@ -1,6 +1,6 @@
 //! Reports of owners on their releases.
 
-use crate::names::{JurisdictionId, ResourceName};
+use crate::names::{JurisdictionId, ResourceName, TableRef};
 use serde::{Deserialize, Serialize};
 
 /// Report of an owner on one release, sent after its rows.
@@ -25,10 +25,26 @@ pub struct ReleaseReport {
     /// Bytes of other members' public tables that came to the owner for this release, as encoded on the wire.
     #[serde(default)]
     pub fetched_bytes: u64,
+    /// Datasets of which records are left out because they cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutRecords>,
     /// Sequence number of the entry in the owner's audit log.
     pub audit_sequence: u64,
     /// Digest of that entry: SHA-256, hexadecimal.
     pub audit_digest: String,
+}
+
+/// Records of a dataset that cannot be read, and that its owner's manifest has left out (`badRecords: skip`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutRecords {
+    /// Table of the dataset.
+    pub table: TableRef,
+    /// Their number, if all rows of the dataset are public and all were read for the release. `None` says that there may be
+    /// some: over a dataset that protects anybody it stands beside every release, whether there are any or not, so that it
+    /// tells nothing of a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
 }
 
 impl ReleaseReport {

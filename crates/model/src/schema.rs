@@ -3,6 +3,7 @@
 //! A name's syntax is checked twice: by the API server, from the patterns below, and by the name's own constructor. The
 //! tests hold the two against each other.
 
+use crate::bundle::{Mark, TimePattern};
 use crate::columns::ColumnType;
 use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
 
@@ -55,12 +56,19 @@ text_schemas! {
         64,
         "A column's type: boolean, int32, int64, float64, decimal(P,S), string, date, timestamp or list(TYPE)."
     }
+    Mark { "^[\\t -/:-@\\[-`{-~]$", 1, "One character of ASCII that is no letter, digit or line end." }
+    // No pattern can tell whether all of a date is there; its constructor does.
+    TimePattern {
+        "^([^%]|%[YymdbHIMSfpzsQ%])+$", 64,
+        "A pattern of dates or timestamps after strftime: %d/%m/%Y, %Y-%m-%d %H:%M:%S."
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use schemars::{JsonSchema, SchemaGenerator};
 
+    use crate::bundle::{Mark, TimePattern};
     use crate::columns::ColumnType;
     use crate::names::{Cidr, JurisdictionId, Purpose, ResourceName, SqlName};
 
@@ -89,6 +97,8 @@ mod tests {
         check::<Purpose>(&["health-planning", "a", "-a", "a-", "A", "", "a.b", &fits, &long]);
         check::<ResourceName>(&["sz-visits", "a.b", "a..b", ".a", "a.", "a_b", "A", "", "-a", &fits, &long, &dotted]);
         check::<Cidr>(&["203.0.113.0/24", "2001:db8::/32", "::/0", "10.0.0.1", "gba.example/8", "10.0.0.0/", "/8", ""]);
+        check::<Mark>(&[",", "\t", " ", "\\", "~", "[", "`", "a", "0", "Z", "", ";;", "\n", "；"]);
+        check::<TimePattern>(&["%Y-%m-%d", "%s", "%Y年%m月%d日", "%q", "100%", ""]);
         check::<ColumnType>(&[
             "boolean",
             "int64",

@@ -72,10 +72,21 @@ fn known(error: &DataFusionError) -> Option<Refusal> {
             },
         };
     }
-    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)).then(|| {
-        Refusal::new(Code::Limit, "the fragment needs more memory than one query may use here")
-            .with_remedy("ask for fewer groups, or filter first")
-    })
+    match error.find_root() {
+        DataFusionError::ResourcesExhausted(_) => Some(
+            Refusal::new(Code::Limit, "the fragment needs more memory than one query may use here")
+                .with_remedy("ask for fewer groups, or filter first"),
+        ),
+        // What lies behind the beginnings of files, which are looked at before.
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => {
+            tracing::warn!(kind = error_kind(error), "a file of a table that a query reads is damaged, or gone");
+            Some(
+                Refusal::new(Code::Source, "a file of a table that the query reads is damaged, or gone")
+                    .with_remedy("the custodian replaces it; the owner's log says more"),
+            )
+        }
+        _ => None,
+    }
 }
 
 /// Returns a word for the kind of an error, without a value.

@@ -1,16 +1,16 @@
 //! Datasets: their slices under their own names, and their sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::path::Path;
 
-use wanqu_model::bundle::{ColumnSpec, FilesSpec, Slice, SourceColumn, SourceKind, SourceSpec};
+use wanqu_model::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
 use wanqu_model::columns::{ColumnClass, ColumnType};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::index::{Index, unknown};
-use super::policies;
+use super::{files, policies};
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, LocalTable};
+use crate::kinds::{Dataset, DatasetColumn, DatasetSpec, LocalTable};
 use crate::placements::Placements;
 use crate::sourced::Sourced;
 
@@ -76,8 +76,8 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
         if !names.insert(&column.name) {
             let path = format!("spec.columns[{position}].name");
             findings.add(dataset, path, format!("column {} is declared twice", column.name), "declare it once");
-        } else if let Some(first) = source_names.insert(source_name(column), &column.name) {
-            let problem = format!("column {first} is read from {:?} already", source_name(column));
+        } else if let Some(first) = source_names.insert(source_name(spec, position), &column.name) {
+            let problem = format!("column {first} is read from {:?} already", source_name(spec, position));
             let remedy = "read each column from its own, and derive others in a mapping";
             findings.add(dataset, format!("spec.columns[{position}].sourceName"), problem, remedy);
         }
@@ -88,7 +88,7 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
     }
     check_domain(dataset, &spec.table, findings);
     check_privacy_unit(dataset, findings);
-    check_path(dataset, findings);
+    files::check(dataset, findings);
     for (position, policy) in spec.policies.iter().enumerate() {
         if !index.policies.contains_key(policy) {
             let path = format!("spec.policies[{position}]");
@@ -147,17 +147,14 @@ fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
     }
 }
 
-fn check_path(dataset: &Sourced<Dataset>, findings: &mut Findings) {
-    let path = &dataset.resource.spec.source.files.path;
-    let inside = |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir);
-    if path.is_empty() || !Path::new(path).components().all(inside) {
-        let problem = format!("{path:?} leads out of the dataRoot");
-        findings.add(dataset, "spec.source.files.path", problem, "use a relative path without '..'");
+/// Returns the name in the source of the column at a position: the declared one, or else its name in SQL or its place.
+fn source_name(spec: &DatasetSpec, position: usize) -> String {
+    let column = &spec.columns[position];
+    match &column.source_name {
+        Some(name) => name.clone(),
+        None if spec.source.files.by_place() => (position + 1).to_string(),
+        None => column.name.to_string(),
     }
-}
-
-fn source_name(column: &DatasetColumn) -> &str {
-    column.source_name.as_deref().unwrap_or(column.name.as_str())
 }
 
 /// Returns the sources of each jurisdiction's datasets.
@@ -168,7 +165,7 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
         let Some(catalog) = index.catalog(&spec.jurisdiction) else { continue };
         sources.entry(spec.jurisdiction.clone()).or_default().push(SourceSpec {
             table: spec.table.under(catalog),
-            kind: source_kind(&spec.source, root(index, placements, &spec.jurisdiction)),
+            kind: files::source(&spec.source.files, root(index, placements, &spec.jurisdiction)),
             columns: source_columns(spec),
             max_rows_per_unit: spec.max_rows_per_unit,
         });
@@ -177,11 +174,6 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
         list.sort_by(|a, b| a.table.cmp(&b.table));
     }
     sources
-}
-
-fn source_kind(source: &DatasetSource, root: String) -> SourceKind {
-    let FilesSource { path, format, bad_records } = source.files.clone();
-    SourceKind::Files(FilesSpec { root, path, format, bad_records })
 }
 
 /// Returns the folder of a jurisdiction's files: the placement's, or else the manifest's, relative to the base; or else the base
@@ -198,11 +190,11 @@ fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> Stri
 /// Returns the columns that the owner's engine may read: all that are declared but sealed ones, which are not even loaded. The
 /// privacy unit is among them, since it must be an identifier.
 fn source_columns(spec: &DatasetSpec) -> Vec<SourceColumn> {
-    let readable = spec.columns.iter().filter(|c| c.class != ColumnClass::Sealed);
+    let readable = spec.columns.iter().enumerate().filter(|(_, c)| c.class != ColumnClass::Sealed);
     readable
-        .map(|c| SourceColumn {
+        .map(|(position, c)| SourceColumn {
             name: c.name.clone(),
-            source_name: source_name(c).to_owned(),
+            source_name: source_name(spec, position),
             data_type: c.data_type.clone(),
         })
         .collect()

@@ -7,6 +7,7 @@ mod advice;
 mod agreements;
 mod common;
 mod datasets;
+mod files;
 mod index;
 mod mapping;
 mod members;

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use wanqu_model::bundle::{BadRecords, SourceFormat};
+use wanqu_model::bundle::{BadRecords, Compression, CsvSyntax, Encoding, SourceFormat, ValueSyntax};
 use wanqu_model::columns::{ColumnClass, ColumnType};
 use wanqu_model::names::{JurisdictionId, ResourceName, SqlName};
 
@@ -99,6 +99,22 @@ pub struct DatasetSource {
 /// File, or folder of files of one format.
 #[derive(Debug, Clone, PartialEq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.csv) || self.format == 'csv'").message("csv describes files of format csv"))]
+#[x_kube(validation = Rule::new(
+    "self.format != 'parquet' || (!has(self.encoding) && !has(self.compression) && !has(self.values))"
+).message("encoding, compression and values describe text: a Parquet file says them itself"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.csv) || (has(self.csv.separator) ? self.csv.separator : ',') != (has(self.csv.quote) ? self.csv.quote : '\"')"
+).message("separator and quote are two characters"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.csv) || !has(self.csv.escape) || self.csv.escape != (has(self.csv.separator) ? self.csv.separator : ',')"
+).message("separator and escape are two characters"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.csv) || !has(self.csv.comment) || (self.csv.comment != (has(self.csv.separator) ? self.csv.separator : ',') && self.csv.comment != (has(self.csv.quote) ? self.csv.quote : '\"'))"
+).message("a comment begins with neither the separator nor the quote"))]
+#[x_kube(validation = Rule::new(
+    "!has(self.values) || !has(self.values.groupSeparator) || self.values.groupSeparator != (has(self.values.decimalSeparator) ? self.values.decimalSeparator : '.')"
+).message("decimalSeparator and groupSeparator are two characters"))]
 pub struct FilesSource {
     /// Path of the file or folder, relative to the dataRoot of the jurisdiction, which it cannot leave.
     #[schemars(length(min = 1, max = 1024))]
@@ -110,6 +126,28 @@ pub struct FilesSource {
     /// and counts it in the owner's log. Default: reject.
     #[serde(default)]
     pub bad_records: BadRecords,
+    /// Encoding of csv and ndjson: utf-8, gb18030 (which GBK is a part of), big5, utf-16le or utf-16be. Default: UTF-8, and a
+    /// file in another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<Encoding>,
+    /// Compression of csv and ndjson: gzip, zstd or none. Default: of a single file, by the ending .gz or .zst of its name; of
+    /// a folder, none. With gzip or zstd, those files of a folder are read whose names end in .csv.gz, .csv.zst and the like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// Syntax of csv, where it is not that of RFC 4180 with a line of names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvSyntax>,
+    /// How values are written in csv and ndjson: words for no value, separators in numbers, patterns of dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueSyntax>,
+}
+
+impl FilesSource {
+    /// Returns true if columns are found by their places in a record, because no line names them.
+    #[must_use]
+    pub fn by_place(&self) -> bool {
+        self.csv.as_ref().is_some_and(|csv| !csv.header)
+    }
 }
 
 /// Column of a dataset.
@@ -132,7 +170,8 @@ pub struct DatasetColumn {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 1024))]
     pub description: String,
-    /// Name of the column in the source. Default: its name in SQL.
+    /// Name of the column in the source. Default: its name in SQL. In csv without a header, its place in a record, from 1;
+    /// by default its place among these columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub source_name: Option<String>,

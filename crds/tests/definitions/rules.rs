@@ -114,6 +114,42 @@ pub const OF_CHANGES: &[OfChange] = &[
 
 pub const OF_OBJECTS: &[OfObject] = &[
     OfObject {
+        message: "csv describes files of format csv",
+        place: "path: visits, format: parquet",
+        good: "path: visits, format: csv, csv: {separator: \";\", skipLines: 2}",
+        bad: "path: visits, format: parquet, csv: {skipLines: 2}",
+    },
+    OfObject {
+        message: "encoding, compression and values describe text: a Parquet file says them itself",
+        place: "path: visits, format: parquet",
+        good: "path: visits, format: csv, encoding: gb18030, compression: gzip, values: {nulls: [\"--\", N.A.]}",
+        bad: "path: visits, format: parquet, encoding: gb18030",
+    },
+    OfObject {
+        message: "separator and quote are two characters",
+        place: "format: csv, badRecords: skip",
+        good: "format: csv, csv: {separator: \"\\t\", quote: \"'\"}",
+        bad: "format: csv, csv: {separator: \"'\", quote: \"'\"}",
+    },
+    OfObject {
+        message: "separator and escape are two characters",
+        place: "format: csv, badRecords: skip",
+        good: "format: csv, csv: {separator: \"|\", escape: \"\\\\\"}",
+        bad: "format: csv, csv: {escape: \",\"}",
+    },
+    OfObject {
+        message: "a comment begins with neither the separator nor the quote",
+        place: "format: csv, badRecords: skip",
+        good: "format: csv, csv: {comment: \"#\"}",
+        bad: "format: csv, csv: {comment: \";\", separator: \";\"}",
+    },
+    OfObject {
+        message: "decimalSeparator and groupSeparator are two characters",
+        place: "format: csv, badRecords: skip",
+        good: "format: csv, values: {decimalSeparator: \",\", groupSeparator: \".\"}",
+        bad: "format: csv, values: {groupSeparator: \".\"}",
+    },
+    OfObject {
         message: "project and purpose are given together, or neither if only public tables are read",
         place: "  project: hospital-capacity\n  purpose: health-planning\n  from: MO",
         good: "  from: MO",

@@ -5,6 +5,7 @@
 mod agreed;
 mod agreement;
 mod claims;
+mod dataset;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
-use wanqu_crds::kinds::{CommonTable, Dataset, DisclosurePolicy, ResearchProject, Status};
+use wanqu_crds::kinds::{CommonTable, DisclosurePolicy, ResearchProject, Status};
 
 use crate::compilation::{ObjectState, Verdict};
 use crate::context::Context;
@@ -31,7 +32,6 @@ pub trait Described: Reported + HasStatus<Status = Status> {
 }
 
 impl Described for CommonTable {}
-impl Described for Dataset {}
 impl Described for DisclosurePolicy {}
 impl Described for ResearchProject {}
 

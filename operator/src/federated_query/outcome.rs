@@ -1,9 +1,12 @@
 //! Outcomes of runs, as their query's status records them.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 use wanqu_model::answer::{JurisdictionOutcome, Summary};
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::report::LeftOutRecords;
 
 use super::plan::seconds;
 use super::reason::message_of;
@@ -64,6 +67,7 @@ fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
         rows: outcome.rows,
         bytes: outcome.bytes,
         suppressed_cells: gated.then(|| suppressed.sum()),
+        left_out: left_out(outcome),
         receipts: outcome
             .releases
             .iter()
@@ -71,6 +75,16 @@ fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
             .collect(),
         missing: outcome.missing.as_ref().map(|refusal| shortened(message_of(refusal))),
     }
+}
+
+/// Returns the datasets of which records are left out, each once.
+fn left_out(outcome: &JurisdictionOutcome) -> Vec<String> {
+    let told: BTreeSet<&LeftOutRecords> = outcome.releases.iter().flat_map(|release| &release.left_out).collect();
+    let text = |one: &LeftOutRecords| match one.records {
+        Some(records) => format!("{}: {records}", one.table),
+        None => one.table.to_string(),
+    };
+    told.into_iter().map(text).collect()
 }
 
 fn refused(run: &mut QueryRun, refusal: &Refusal) {

@@ -83,6 +83,10 @@ fn answered(run: &QueryRun) -> String {
     } else if run.may_lack == Some(true) {
         text.push_str("; some rows may lack the part of an owner whose disclosure rule withheld it");
     }
+    let left_out: Vec<&str> = run.jurisdictions.iter().flat_map(|part| &part.left_out).map(String::as_str).collect();
+    if !left_out.is_empty() {
+        text.push_str(&format!("; records that cannot be read are left out of {}", left_out.join(", ")));
+    }
     match (&run.config_map, &run.kept) {
         (Some(map), _) => text.push_str(&format!("; in ConfigMap {map}")),
         (None, Some(kept)) => text.push_str(&format!("; kept at the home node until {}", kept.expires)),

@@ -19,6 +19,8 @@ pub enum Type {
     InForce,
     /// The other party of the agreement, which another operator runs, holds the same terms.
     Agreed,
+    /// The dataset's node can read its source.
+    SourceReadable,
     /// The jurisdiction's node has valid certificates.
     IdentityReady,
     /// The jurisdiction's node runs.
@@ -62,6 +64,8 @@ pub enum Reason {
     NotHeld,
     /// The other party's node does not say what it holds.
     PeerUnreachable,
+    /// The dataset's node cannot read its source.
+    SourceUnavailable,
     /// A member is not ready.
     MemberNotReady,
     /// Another operator runs the node.
@@ -186,6 +190,7 @@ impl Type {
             Self::BundleCurrent => "BundleCurrent",
             Self::InForce => "InForce",
             Self::Agreed => "Agreed",
+            Self::SourceReadable => "SourceReadable",
             Self::IdentityReady => "IdentityReady",
             Self::WorkloadReady => "WorkloadReady",
             Self::Accepted => "Accepted",
@@ -214,6 +219,7 @@ impl Reason {
             Self::DigestDiffers => "DigestDiffers",
             Self::NotHeld => "NotHeld",
             Self::PeerUnreachable => "PeerUnreachable",
+            Self::SourceUnavailable => "SourceUnavailable",
             Self::MemberNotReady => "MemberNotReady",
             Self::External => "External",
             Self::Issued => "Issued",

@@ -1,6 +1,7 @@
 //! Paths at which a node can be observed: plain HTTP, `GET` only, for the cluster's own eyes. Nothing of the data, of a
 //! question's text or of a person is served there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -34,8 +35,10 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .with_state(node)
 }
 
-/// Answers with a line for each check; 503 if one has a fault.
+/// Answers with a line for each check; 503 if one has a fault. A dataset that cannot be read has a line, and is no fault of
+/// the node: the others can be queried.
 async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, String) {
+    let unavailable = node.unavailable_datasets();
     let Ok(checks) = tokio::task::spawn_blocking(move || node.checks()).await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the checks panicked; the node's log says where\n".to_owned());
     };
@@ -47,6 +50,9 @@ async fn ready(State(node): State<Arc<Node>>) -> (StatusCode, String) {
             Some(fault) => writeln!(body, "failed {}: {fault}", check.name),
         };
     }
+    for dataset in unavailable {
+        let _ = writeln!(body, "unavailable dataset {dataset}");
+    }
     let fit = checks.iter().all(|check| check.fault.is_none());
     (if fit { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, body)
 }
@@ -57,6 +63,7 @@ async fn bundle(State(node): State<Arc<Node>>) -> impl IntoResponse {
         "digest": node.bundle_digest(),
         "identityNotAfter": node.identity_not_after(),
         "leftOut": node.left_out(),
+        "unavailable": node.unavailable().into_iter().map(|one| (one.name, one.reason)).collect::<BTreeMap<_, _>>(),
     });
     (JSON, bundle.to_string())
 }

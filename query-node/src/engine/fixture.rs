@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub use wanqu_fixtures::bundle::rule;
 use wanqu_fixtures::bundle::{self, column_spec};
 use wanqu_model::bundle::{
-    BadRecords, FilesSpec, NodeBundle, ReleaseRule, Slice, SourceFormat, SourceKind, SourceSpec,
+    BadRecords, FilesSpec, NodeBundle, ReleaseRule, Slice, SourceFormat, SourceKind, SourceSpec, TextSpec,
 };
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::{Code, Refusal};
@@ -55,10 +55,19 @@ impl Fixture {
                 path: file.to_owned(),
                 format,
                 bad_records: BadRecords::Reject,
+                text: TextSpec::default(),
             }),
             columns: sources,
             max_rows_per_unit: None,
         });
+    }
+
+    /// Declares how the text of the files of all datasets is written.
+    pub fn declare_text(&mut self, text: &TextSpec) {
+        for source in &mut self.bundle.sources {
+            let SourceKind::Files(files) = &mut source.kind;
+            files.text = text.clone();
+        }
     }
 
     /// Leaves out the records that cannot be read, in all datasets.

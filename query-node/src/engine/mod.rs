@@ -10,25 +10,29 @@
 //! An [`Engine`] belongs to one bundle and is shared by all queries; an [`EngineRun`] belongs to one query and holds its memory
 //! limit and the public tables fetched for it.
 
+mod fits;
 mod pool;
 mod pushed;
 mod remote;
 mod run;
 mod session;
 mod tables;
+mod watched;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
 use wanqu_gate::Run;
 use wanqu_model::bundle::{Limits, NodeBundle};
-use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::names::{JurisdictionId, ResourceName, TableRef};
 use wanqu_model::refusal::Refusal;
+use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::catalog::table_of;
 
 pub use pool::GaugedPool;
@@ -38,7 +42,7 @@ pub use run::EngineRun;
 use run::{Fetching, slices_read};
 use tables::OwnSlice;
 
-use crate::sources::Source;
+use crate::sources::SourceFault;
 
 /// Fault of a bundle that cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +70,19 @@ pub enum EngineError {
     Setup(String),
 }
 
+/// Table of this node's that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// Table as a query names it: that of the dataset itself, or the common table that the dataset serves.
+    pub table: TableRef,
+    /// Table of the dataset itself.
+    pub dataset: TableRef,
+    /// Name of the dataset's resource.
+    pub name: ResourceName,
+    /// Fault of its source, without values and paths.
+    pub reason: String,
+}
+
 /// Tables of one bundle, ready to run.
 #[derive(Debug)]
 pub struct Engine {
@@ -75,6 +92,8 @@ pub struct Engine {
     limits: Limits,
     runtime: Arc<RuntimeEnv>,
     memory: Gauge,
+    /// Faults of the own datasets' sources when these were last looked at.
+    faults: Mutex<BTreeMap<TableRef, SourceFault>>,
 }
 
 impl Engine {
@@ -92,6 +111,7 @@ impl Engine {
             limits: bundle.limits.clone(),
             runtime,
             memory: Gauge::default(),
+            faults: Mutex::default(),
         })
     }
 
@@ -127,14 +147,61 @@ impl Engine {
     /// alone.
     #[must_use]
     pub fn skipped_records(&self, tables: &[TableRef]) -> u64 {
-        let mut sources: Vec<&Arc<dyn Source>> = Vec::new();
-        for slice in tables.iter().filter_map(|table| self.slices.get(table)) {
-            // A dataset's own table and its common table read one source.
-            if !sources.iter().any(|source| Arc::ptr_eq(source, &slice.source)) {
-                sources.push(&slice.source);
+        self.datasets(tables).iter().filter_map(|slice| slice.source.skipped_records()).sum()
+    }
+
+    /// Returns what those who ask may know of the records that are left out of the datasets behind these tables. Of a public
+    /// dataset, their number. Of any other, that its owner's manifest has such records left out: whether there are any
+    /// depends on records that nobody may learn of.
+    #[must_use]
+    pub fn left_out(&self, tables: &[TableRef]) -> Vec<LeftOutRecords> {
+        let told = |slice: &&OwnSlice| {
+            let records = if slice.public { slice.source.skipped_records() } else { None };
+            let says = slice.source.skips_records() && records != Some(0);
+            says.then(|| LeftOutRecords { table: slice.dataset.clone(), records })
+        };
+        self.datasets(tables).iter().filter_map(told).collect()
+    }
+
+    /// Looks whether each of this node's own datasets can be read, and keeps what it found.
+    pub async fn look_at_sources(&self) {
+        let own: Vec<TableRef> = self.slices.keys().cloned().collect();
+        let mut faults = BTreeMap::new();
+        for slice in self.datasets(&own) {
+            if let Err(fault) = slice.source.check().await {
+                faults.insert(slice.dataset.clone(), fault);
             }
         }
-        sources.iter().map(|source| source.skipped_records()).sum()
+        *self.faults.lock() = faults;
+    }
+
+    /// Returns the own tables that could not be read when that was last looked at. Queries over them are refused, by what is
+    /// found then.
+    #[must_use]
+    pub fn unavailable(&self) -> Vec<Unavailable> {
+        let faults = self.faults.lock();
+        let unavailable = |(table, slice): (&TableRef, &OwnSlice)| {
+            let (table, dataset, name) = (table.clone(), slice.dataset.clone(), slice.name.clone());
+            faults.get(&dataset).map(|fault| Unavailable { reason: fault.to_string(), table, dataset, name })
+        };
+        self.slices.iter().filter_map(unavailable).collect()
+    }
+
+    /// Returns the tables of this node's own datasets.
+    #[must_use]
+    pub fn own_datasets(&self) -> BTreeSet<TableRef> {
+        self.slices.values().map(|slice| slice.dataset.clone()).collect()
+    }
+
+    /// Returns a slice of each dataset behind these tables: a dataset's own table and its common table read one source.
+    fn datasets(&self, tables: &[TableRef]) -> Vec<&OwnSlice> {
+        let mut datasets: Vec<&OwnSlice> = Vec::new();
+        for slice in tables.iter().filter_map(|table| self.slices.get(table)) {
+            if !datasets.iter().any(|known| Arc::ptr_eq(&known.source, &slice.source)) {
+                datasets.push(slice);
+            }
+        }
+        datasets
     }
 }
 

@@ -22,7 +22,9 @@ use wanqu_rules::{FetchedBytes, harmless, refusal_without_values};
 use super::pushed::PushedTable;
 use super::remote::RemoteTable;
 use super::session::session;
+use super::watched::{Watched, external};
 use super::{Engine, same_columns};
+use crate::sources::Source;
 
 /// Run of one query.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct EngineRun<'a> {
     /// Time after which rows of other members are of no use.
     deadline: Timestamp,
     fetched: Mutex<BTreeMap<(TableRef, JurisdictionId), Arc<RemoteTable>>>,
+    /// Own sources that were bound.
+    sources: Mutex<Vec<Arc<dyn Source>>>,
     bytes: FetchedBytes,
 }
 
@@ -58,7 +62,15 @@ pub(super) fn slices_read<'t>(table: &'t CatalogTable, own: &JurisdictionId) -> 
 impl<'a> EngineRun<'a> {
     pub(super) fn new(engine: &'a Engine, fetching: Fetching, deadline: Timestamp) -> Result<Self, Refusal> {
         let state = session(&engine.runtime, engine.pool()).map_err(|e| refusal_without_values(&e))?;
-        Ok(Self { engine, state, fetching, deadline, fetched: Mutex::default(), bytes: FetchedBytes::default() })
+        Ok(Self {
+            engine,
+            state,
+            fetching,
+            deadline,
+            fetched: Mutex::default(),
+            sources: Mutex::default(),
+            bytes: FetchedBytes::default(),
+        })
     }
 
     fn own(&self, slice: &Slice) -> DfResult<&super::tables::OwnSlice> {
@@ -122,6 +134,7 @@ impl Run for EngineRun<'_> {
                 has_unit |= own.has_unit();
                 max_rows_per_unit = own.max_rows_per_unit;
                 bytes += own.source.approximate_bytes();
+                self.sources.lock().push(Arc::clone(&own.source));
                 parts.push(own.plan(unit)?);
             } else if slice.is_public() {
                 parts.push(self.fetched(slice)?);
@@ -173,8 +186,22 @@ impl Run for EngineRun<'_> {
         if self.fetching == Fetching::Whole {
             plan = harmless(plan)?;
         }
-        let physical = self.state.query_planner().create_physical_plan(&plan, &self.state).await?;
-        execute_stream(physical, self.state.task_ctx())
+        let watched = match self.fetching {
+            // Its rows leave while they are read.
+            Fetching::AsScanned => {
+                let bound = self.sources.lock().clone();
+                Some(Watched::new(bound).await.map_err(external)?)
+            }
+            // Whoever runs several passes compares the fingerprints around them all.
+            Fetching::Whole => None,
+        };
+        let planned = self.state.query_planner().create_physical_plan(&plan, &self.state).await;
+        let stream = planned.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
+        match (watched, stream) {
+            (None, stream) => stream,
+            (Some(watched), Ok(stream)) => Ok(watched.unchanged(stream)),
+            (Some(watched), Err(error)) => Err(watched.fault_of(error).await),
+        }
     }
 
     fn fetched_bytes(&self) -> FetchedBytes {

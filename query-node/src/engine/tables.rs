@@ -11,12 +11,13 @@ use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit};
 use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
 use wanqu_model::columns::ColumnClass;
-use wanqu_model::names::{JURISDICTION_COLUMN, TableRef};
+use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
 use wanqu_rules::catalog::{arrow_type, planning_state};
 use wanqu_rules::maybe_null;
 use wanqu_rules::unit::UnitHash;
 
 use super::EngineError;
+use super::fits::becomes;
 use crate::sources::{self, Source};
 
 /// Slice of this owner, ready to replace a stub.
@@ -26,8 +27,14 @@ pub struct OwnSlice {
     pub source: Arc<dyn Source>,
     /// Largest number of rows of one unit, if the custodian knows it.
     pub max_rows_per_unit: Option<u64>,
+    /// Table of the dataset itself.
+    pub dataset: TableRef,
+    /// Name of the dataset's resource.
+    pub name: ResourceName,
+    /// True if the rows of the dataset may leave: no table over it protects anybody.
+    pub public: bool,
     /// Scan of the dataset's columns under their SQL names, from which `columns` and `unit` are computed.
-    dataset: LogicalPlan,
+    scan: LogicalPlan,
     columns: Vec<Expr>,
     unit: Option<Expr>,
 }
@@ -39,7 +46,7 @@ impl OwnSlice {
         if let (Some(name), Some(unit)) = (unit, &self.unit) {
             columns.push(unit.clone().alias(name));
         }
-        LogicalPlanBuilder::from(self.dataset.clone()).project(columns)?.build()
+        LogicalPlanBuilder::from(self.scan.clone()).project(columns)?.build()
     }
 
     /// Returns true if the slice has a privacy unit.
@@ -65,12 +72,13 @@ pub fn own_slices(bundle: &NodeBundle) -> Result<BTreeMap<TableRef, OwnSlice>, E
         let (spec, source) = table
             .and_then(|table| opened.get(table))
             .ok_or_else(|| EngineError::NoSource { table: slice.table.clone(), dataset: slice.dataset.to_string() })?;
-        slices.insert(slice.table.clone(), own_slice(slice, spec, Arc::clone(source))?);
+        let public = own.iter().filter(|other| other.dataset == slice.dataset).all(|other| other.is_public());
+        slices.insert(slice.table.clone(), own_slice(slice, spec, Arc::clone(source), public)?);
     }
     Ok(slices)
 }
 
-fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>) -> Result<OwnSlice, EngineError> {
+fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: bool) -> Result<OwnSlice, EngineError> {
     let setup = |error: datafusion::error::DataFusionError| EngineError::Setup(error.strip_backtrace());
     let renamed =
         spec.columns.iter().map(|c| Expr::Column(Column::new_unqualified(&c.source_name)).alias(c.name.as_str()));
@@ -99,8 +107,16 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>) -> Resul
         let value = mapping(&dataset, unit.as_str()).map_err(failed)?;
         Ok(ScalarUDF::from(UnitHash::default()).call(vec![value]))
     });
-    let slice =
-        OwnSlice { source, max_rows_per_unit: spec.max_rows_per_unit, dataset, columns, unit: unit.transpose()? };
+    let slice = OwnSlice {
+        source,
+        max_rows_per_unit: spec.max_rows_per_unit,
+        dataset: spec.table.clone(),
+        name: slice.dataset.clone(),
+        public,
+        scan: dataset,
+        columns,
+        unit: unit.transpose()?,
+    };
     // The whole is checked once, so that no query is the first to find out.
     slice.plan(Some("__unit")).and_then(|plan| analyse(&plan)).map_err(setup)?;
     Ok(slice)
@@ -167,6 +183,11 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     }
     if !arrow::compute::can_cast_types(&found, wanted) {
         return Err(format!("its expression gives {found}, which cannot become {wanted}"));
+    }
+    if !becomes(&found, wanted) {
+        return Err(format!(
+            "its expression gives {found}, which becomes {wanted} only by a cast: write CAST(… AS …) in it"
+        ));
     }
     let cast = Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone()));
     maybe_null(cast, schema).map_err(|error| error.strip_backtrace())

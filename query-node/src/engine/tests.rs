@@ -10,7 +10,9 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use wanqu_gate::Engine as _;
-use wanqu_model::bundle::{CommonTableInfo, Slice, SourceFormat};
+use wanqu_model::bundle::{
+    CommonTableInfo, CsvSyntax, DecimalSeparator, Encoding, GroupSeparator, Slice, SourceFormat, TextSpec, ValueSyntax,
+};
 use wanqu_model::names::{SqlName, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::{Fetched, refusal_over_public};
@@ -99,6 +101,8 @@ fn a_bundle_whose_mapping_does_not_fit_is_not_opened() {
         ("n +", "Expected"),
         ("(SELECT 1)", ""),
         ("make_array(n)", "cannot become"),
+        ("id", "only by a cast"),
+        ("CAST(day AS TIMESTAMP)", "only by a cast"),
     ] {
         let mut fixture = three(COLUMNS);
         fixture.common("visits", "c", &format!("x: date dimension = {expression}"));
@@ -178,6 +182,8 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
     let mut fixture = three(COLUMNS);
     fixture.write("v.csv", &csv);
     fixture.write("v.ndjson", &json);
+    // Where it is not declared, bytes that are not UTF-8 refuse the file.
+    fixture.declare_text(&TextSpec { encoding: Some(Encoding::Utf8), ..TextSpec::default() });
     for table in ["c", "j"] {
         // Also where the query does not touch the column that is bad.
         let refusal = rows(&fixture, &format!("SELECT count(id) FROM shenzhen.d.{table}")).await.unwrap_err();
@@ -201,6 +207,50 @@ async fn a_bad_record_rejects_the_file_or_is_left_out_and_counted() {
     };
     assert_eq!(["shenzhen.d.c", "shenzhen.d.j", "shenzhen.d.p"].map(|table| skipped(&[table])), [5, 5, 0]);
     assert_eq!(skipped(&["shenzhen.d.c", "shenzhen.d.j", "shenzhen.d.c"]), 10, "each source once");
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_otherwise_than_declared_is_told_how_and_never_to_be_skipped() {
+    let columns = "id: string identifier; n: int64 measure";
+    for (bytes, problem, setting) in [
+        (&b"id,n\n\xb8\xa3\xcc\xef\xc7\xf8,1\n"[..], "it looks like GB18030", "encoding: gb18030"),
+        (b"\xff\xfei\0d\0", "a file is in UTF-16LE", "encoding: utf-16le"),
+        (b"id;n\na;1\n", "separated by", "csv: {separator: \";\"}"),
+        (b"Visits of 2024\nid,n\na,1\n", "in line 2", "csv: {skipLines: 1}"),
+        (b"\x1f\x8b\x08\0", "compressed with gzip", "compression: gzip"),
+        (b"id,n\na,1\nb,\"2\n", "a file ends inside a quoted field", ""),
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.write("v.csv", bytes);
+        fixture.dataset("c", "v.csv", SourceFormat::Csv, columns, rule(1, 1));
+        fixture.skip_bad_records();
+        let refusal = rows(&fixture, "SELECT count(*) FROM shenzhen.d.c").await.unwrap_err();
+        assert_eq!(refusal.code, Code::Source);
+        assert!(refusal.message.contains(problem), "{refusal}");
+        let text = serde_json::to_string(&refusal).unwrap().replace("\\\"", "\"");
+        assert!(text.contains(setting) && !text.contains("badRecords"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_is_read_as_it_is_declared() {
+    let mut fixture = Fixture::new();
+    let gbk = b"\xb8\xa3\xcc\xef;\xc8\xcb\n\xb8\xa3\xcc\xef;1.234,5\n--;--\n";
+    fixture.write("v.csv", gbk);
+    fixture.dataset("c", "v.csv", SourceFormat::Csv, "id=福田: string identifier; n=人: float64 measure", rule(1, 1));
+    fixture.declare_text(&TextSpec {
+        encoding: Some(Encoding::Gb18030),
+        csv: Some(CsvSyntax { separator: Some(";".parse().unwrap()), ..CsvSyntax::default() }),
+        values: Some(ValueSyntax {
+            nulls: vec!["--".to_owned()],
+            decimal_separator: Some(DecimalSeparator::Comma),
+            group_separator: Some(GroupSeparator::Point),
+            ..ValueSyntax::default()
+        }),
+        ..TextSpec::default()
+    });
+    let sql = "SELECT count(*), count(n), sum(n), count(id) FROM shenzhen.d.c";
+    assert_eq!(rows(&fixture, sql).await.unwrap(), "|2|1|1234.5|1|");
 }
 
 #[tokio::test]
@@ -303,4 +353,102 @@ fn a_plan_reads_own_slices_alone_if_no_table_of_it_is_anybody_elses() {
     fixture.bundle.common_tables.push(replicated);
     let plan = fixture.catalog().plan("SELECT code FROM whole.d.wards", 10_000).unwrap();
     assert!(fixture.engine().unwrap().reads_own_slices_alone(&plan), "its own copy is the whole table");
+}
+
+#[tokio::test]
+async fn a_public_file_that_changes_while_it_is_read_refuses_the_answer() {
+    let long = |first: &str| format!("n\n{first}\n{}", "1\n".repeat(300_000));
+    let changes: [(&str, fn(&std::path::Path)); 4] = [
+        ("appended", |path| {
+            let mut file = std::fs::File::options().append(true).open(path).unwrap();
+            std::io::Write::write_all(&mut file, b"7\n").unwrap();
+        }),
+        ("in place, of the same length and time", |path| {
+            let time = std::fs::metadata(path).unwrap().modified().unwrap();
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, b"8", 2).unwrap();
+            file.set_modified(time).unwrap();
+        }),
+        ("replaced", |path| {
+            std::fs::write(path.with_extension("new"), "n\n1\n").unwrap();
+            std::fs::rename(path.with_extension("new"), path).unwrap();
+        }),
+        ("removed", |path| std::fs::remove_file(path).unwrap()),
+    ];
+    for (what, change) in changes {
+        let mut fixture = Fixture::new();
+        fixture.write("w.csv", long("1"));
+        fixture.dataset("w", "w.csv", SourceFormat::Csv, "n: int32 public", rule(1, 1));
+        let engine = fixture.engine().unwrap();
+        let run = engine.start_public(Timestamp::MAX).unwrap();
+        let bound = run.bind(&fixture.catalog().plan("SELECT n FROM shenzhen.d.w", 1 << 30).unwrap()).unwrap();
+        let mut rows = run.execute(&bound).await.unwrap();
+        assert!(rows.try_next().await.unwrap().is_some());
+        change(&fixture.dir.path().join("w.csv"));
+        let refusal = refusal_over_public(&rows.try_collect::<Vec<_>>().await.unwrap_err());
+        assert_eq!(refusal.message, "a source changed while it was read", "{what}");
+        assert_eq!(refusal.remedy.as_deref(), Some("ask again"));
+    }
+}
+
+#[tokio::test]
+async fn left_out_records_are_counted_to_those_who_ask_over_public_data_alone() {
+    let mut fixture = Fixture::new();
+    fixture.write("w.csv", format!("n,id\n1,a\nx,b\ny,c\n{}", "1,d\n".repeat(50_000)));
+    for (name, columns) in [("w", "n: int32 public"), ("v", "id: string identifier; n: int32 measure")] {
+        fixture.dataset(name, "w.csv", SourceFormat::Csv, columns, rule(1, 1));
+    }
+    fixture.write("fine.csv", "n,id\n1,a\n");
+    fixture.dataset("f", "fine.csv", SourceFormat::Csv, "n: int32 public", rule(1, 1));
+    fixture.dataset("g", "fine.csv", SourceFormat::Csv, "id: string identifier; n: int32 measure", rule(1, 1));
+    fixture.skip_bad_records();
+    let engine = fixture.engine().unwrap();
+    let tables: Vec<TableRef> = ["w", "v", "f", "g"].map(|name| format!("shenzhen.d.{name}").parse().unwrap()).to_vec();
+    let told =
+        || engine.left_out(&tables).into_iter().map(|one| (one.table.to_string(), one.records)).collect::<Vec<_>>();
+    let said = |name: &str, records| (format!("shenzhen.d.{name}"), records);
+    // Nothing is known before the first scan, nor after one that nobody read to its end.
+    let unknown = ["w", "v", "f", "g"].map(|name| said(name, None));
+    assert_eq!(told(), unknown);
+    let first = |sql: &str| {
+        let plan = fixture.catalog().plan(sql, 10_000_000).unwrap();
+        let engine = &engine;
+        async move {
+            let run = engine.start_public(Timestamp::MAX).unwrap();
+            let mut rows = run.execute(&run.bind(&plan).unwrap()).await.unwrap();
+            rows.try_next().await.unwrap();
+        }
+    };
+    first("SELECT n FROM shenzhen.d.w").await;
+    assert_eq!(told()[0], said("w", None));
+    for name in ["w", "v", "f", "g"] {
+        first(&format!("SELECT count(*) AS n FROM shenzhen.d.{name}")).await;
+    }
+    // Of what protects somebody the same is said whether a record is bad or not.
+    assert_eq!(told(), [said("w", Some(2)), said("v", None), said("g", None)]);
+}
+
+#[tokio::test]
+async fn a_dataset_that_cannot_be_read_is_known_before_anybody_asks() {
+    let mut fixture = three(COLUMNS);
+    fixture.common("all", "c", "n: int64 measure = n");
+    let engine = fixture.engine().unwrap();
+    engine.look_at_sources().await;
+    assert_eq!(engine.unavailable(), []);
+    fixture.write("v.csv", "id,n\n1,2\n");
+    std::fs::remove_file(fixture.dir.path().join("v.ndjson")).unwrap();
+    fixture.write("v.parquet", "no Parquet");
+    engine.look_at_sources().await;
+    let found: Vec<(String, String)> =
+        engine.unavailable().into_iter().map(|one| (one.table.to_string(), one.reason)).collect();
+    let expected = [
+        ("gba.d.all", "column \"性别\" is not in the source"),
+        ("shenzhen.d.c", "column \"性别\" is not in the source"),
+        ("shenzhen.d.j", "no file is there"),
+        ("shenzhen.d.p", "a file cannot be read as declared"),
+    ];
+    assert_eq!(found, expected.map(|(table, reason)| (table.to_owned(), reason.to_owned())));
+    fixture.write("v.csv", CSV);
+    engine.look_at_sources().await;
+    assert!(engine.unavailable().iter().all(|one| one.table.to_string() != "shenzhen.d.c"));
 }

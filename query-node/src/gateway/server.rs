@@ -20,7 +20,7 @@ use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::listing::list;
+use super::listing::{list, marked};
 use crate::doors::Doorway;
 use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use crate::doors::listener::Accepting;
@@ -166,6 +166,10 @@ impl Door for Gateway {
                 Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),
             ));
         }
-        serde_json::to_vec(&list(&self.service.catalog())).map_err(|_| to_status(wanqu_client::status::internal()))
+        let mut tables = list(&self.service.catalog());
+        if let Some((own, unavailable)) = self.service.unavailable() {
+            tables = marked(tables, &own, &unavailable);
+        }
+        serde_json::to_vec(&tables).map_err(|_| to_status(wanqu_client::status::internal()))
     }
 }

@@ -177,7 +177,7 @@ impl Asking {
     }
 
     /// Returns one owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
-    /// still be named as missing; public rows stream.
+    /// still be named as missing; public rows stream, unless the answer may be partial.
     async fn ask_owner(&self, fragment: Fragment, events: &Events, account: &Account) -> Result<BatchStream, Refusal> {
         let mut step = Step::begin("ask", Kind::Client, Some(self.trace))
             .with("wanqu.query", &self.query_id)
@@ -200,12 +200,13 @@ impl Asking {
         let envelope = self.envelope(&fragment, context);
         let release = self.owners.ask(&envelope, &fragment).await?;
         account.arriving(&fragment.owner, &release.bytes);
-        let whole = accounted(release, account.clone(), events.clone());
-        if fragment.public {
-            return Ok(whole);
+        let whole = accounted(release, fragment.owner.clone(), account.clone(), events.clone());
+        match (fragment.public, self.question.partial) {
+            (true, false) => Ok(whole),
+            // Its owner can fail halfway, for a record that cannot be read or a file that changed, and is missing then.
+            (true, true) => arrived(whole, self.state.bundle.limits.memory_mib as usize * (1 << 20) / 4).await,
+            (false, _) => arrived(whole, usize::MAX).await,
         }
-        let batches: Vec<RecordBatch> = whole.try_collect().await?;
-        Ok(stream::iter(batches.into_iter().map(Ok)).boxed())
     }
 
     fn envelope(&self, fragment: &Fragment, context: TraceContext) -> Envelope {
@@ -277,9 +278,24 @@ async fn compared(
     Ok(stream::iter(release.into_iter().map(Ok)).boxed())
 }
 
+/// Awaits a release in full, or the first of its rows that take this many bytes; the rest of such a one streams.
+async fn arrived(mut rows: BatchStream, most: usize) -> Result<BatchStream, Refusal> {
+    let (mut held, mut bytes) = (Vec::new(), 0_usize);
+    while let Some(batch) = rows.try_next().await? {
+        bytes = bytes.saturating_add(batch.get_array_memory_size());
+        held.push(Ok(batch));
+        if bytes > most {
+            return Ok(stream::iter(held).chain(rows).boxed());
+        }
+    }
+    Ok(stream::iter(held).boxed())
+}
+
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
-fn accounted(release: Release, account: Account, events: Events) -> BatchStream {
+fn accounted(release: Release, owner: JurisdictionId, account: Account, events: Events) -> BatchStream {
     let Release { batches, report, .. } = release;
+    let of_owner = move |refusal: Refusal| Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };
+    let batches = batches.map_err(of_owner);
     let rows = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&rows);
     let batches = batches.inspect_ok(move |batch| {

@@ -33,6 +33,7 @@ pub use public::PeerTables;
 pub use service::{HomeService, no_such_result};
 
 use crate::clock::Clock;
+use crate::engine::Unavailable;
 use crate::exchange::Owners;
 use crate::state::{Live, NodeState};
 use crate::trace::{self, TraceContext};
@@ -127,6 +128,11 @@ impl HomeService for Home {
 
     fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(self.live.now().planner.catalog())
+    }
+
+    fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
+        let state = self.live.now();
+        Some((state.bundle.jurisdiction.clone(), state.engine.unavailable()))
     }
 }
 

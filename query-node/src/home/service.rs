@@ -7,8 +7,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Question};
 use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
+
+use crate::engine::Unavailable;
 
 /// A home node's handling of questions.
 #[async_trait]
@@ -27,6 +30,11 @@ pub trait HomeService: Send + Sync + 'static {
 
     /// Returns the tables that a question can name here.
     fn catalog(&self) -> Arc<Catalog>;
+
+    /// Returns this node's jurisdiction, and those of its tables that cannot be read.
+    fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
+        None
+    }
 }
 
 /// Returns the refusal for a result that cannot be fetched, whatever the reason.

@@ -81,6 +81,7 @@ impl Node {
             ended = doors => ended,
             never = self.expire_results() => match never {},
             never = self.write_counted_refusals() => match never {},
+            never = self.follow_sources() => match never {},
         };
         // In the node's own log it is said if this fails; those who were turned away have their answer.
         let _ = self.services.owner.refusals().write_counted().await;

@@ -16,6 +16,7 @@ mod identities;
 mod in_force;
 mod peers;
 mod services;
+mod sources;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

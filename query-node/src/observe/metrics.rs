@@ -62,6 +62,11 @@ struct OfTask {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTable {
+    table: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Taken {
     outcome: &'static str,
 }
@@ -87,6 +92,7 @@ struct Inner {
     task_restarts: Family<OfTask, Counter>,
     running: Family<AtDoor, Gauge>,
     peer_reachable: Family<OfPeer, Gauge>,
+    dataset_available: Family<OfTable, Gauge>,
     expiry: Family<AtDoor, Gauge>,
     audit_sequence: Gauge,
     memory: Gauge,
@@ -111,6 +117,7 @@ impl Default for Metrics {
             task_restarts: Family::default(),
             running: Family::default(),
             peer_reachable: Family::default(),
+            dataset_available: Family::default(),
             expiry: Family::default(),
             audit_sequence: Gauge::default(),
             memory: Gauge::default(),
@@ -148,6 +155,8 @@ impl Inner {
         to.register("running", "Questions and fragments that are being answered", self.running.clone());
         let help = "Whether a member's node answered when it was last asked for its agreements: 1, or 0";
         to.register("peer_reachable", help, self.peer_reachable.clone());
+        let help = "Whether an own dataset could be read when its source was last looked at: 1, or 0";
+        to.register("dataset_available", help, self.dataset_available.clone());
         let help = "When the certificate expires, in seconds since 1970";
         to.register("certificate_expiry_timestamp_seconds", help, self.expiry.clone());
         to.register("audit_sequence", "The number of the audit log's last entry", self.audit_sequence.clone());
@@ -222,6 +231,14 @@ impl Metrics {
         self.0.peer_reachable.get_or_create(&OfPeer { peer: peer.to_string() }).set(answered.into());
     }
 
+    /// Sets the tables of the own datasets, and whether each could be read when that was last looked at.
+    pub fn datasets(&self, tables: impl IntoIterator<Item = (String, bool)>) {
+        self.0.dataset_available.clear();
+        for (table, available) in tables {
+            self.0.dataset_available.get_or_create(&OfTable { table }).set(available.into());
+        }
+    }
+
     /// Sets the time at which a door's certificate expires.
     pub fn certificate(&self, door: Door, not_after: Timestamp) {
         self.0.expiry.get_or_create(&door.into()).set(not_after.as_second());
@@ -268,6 +285,8 @@ mod tests {
         metrics.bundle_reload(false);
         metrics.bundle_left_out(3);
         metrics.peer_reachable(&jid("MO"), true);
+        metrics.datasets([("macau.d.gone".to_owned(), true)]);
+        metrics.datasets([("macau.d.t".to_owned(), false)]);
         metrics.certificate(Door::Gateway, Timestamp::from_second(1_800_000_000).unwrap());
         let text = metrics.text();
         for line in [
@@ -280,10 +299,12 @@ mod tests {
             "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
             "wanqu_bundle_left_out 3",
             "wanqu_peer_reachable{peer=\"MO\"} 1",
+            "wanqu_dataset_available{table=\"macau.d.t\"} 0",
             "wanqu_certificate_expiry_timestamp_seconds{door=\"gateway\"} 1800000000",
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("macau.d.gone"), "a dataset that is no more");
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use wanqu_client::status::internal;
-use wanqu_gate::{AuditReference, AuditedRelease, Ending, GatedRelease};
+use wanqu_gate::{AuditReference, AuditedRelease, Closed, Ending, GatedRelease};
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission::{self, AdmittedFragment, Request, Shape};
@@ -78,8 +78,9 @@ impl Owner {
                 suppressed_cells: account.suppressed_exact,
                 skipped_records: state.engine.skipped_records(&tables),
             };
-            let reference = reference(self.append(entry).await?);
-            return Ok(release.audited(owner, move |_| async move { Ok(reference) }.boxed()));
+            let closed =
+                Closed { left_out: state.engine.left_out(&tables), audit: reference(self.append(entry).await?) };
+            return Ok(release.audited(owner, move |_| async move { Ok(closed) }.boxed()));
         }
         let (query_id, fragment, from) = (request.query_id, request.fragment, request.from.clone());
         let opened = self.append(Entry::PublicOpened { request, tables: names }).await?.sequence;
@@ -88,7 +89,9 @@ impl Owner {
             async move {
                 let skipped_records = state.engine.skipped_records(&tables);
                 let entry = Entry::PublicClosed { query_id, fragment, from, opened, rows, complete, skipped_records };
-                append(&log, clock.as_ref(), entry).await.map(reference)
+                let left_out = state.engine.left_out(&tables);
+                let audit = append(&log, clock.as_ref(), entry).await.map(reference)?;
+                Ok(Closed { audit, left_out })
             }
             .boxed()
         }))

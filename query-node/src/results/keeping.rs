@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Event, Keep, KeptResult, Question, Summary};
 use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 
 use super::Results;
 use super::file::{Draft, Footer};
+use crate::engine::Unavailable;
 use crate::home::{HomeService, no_such_result};
 
 /// Longest time that a result is kept, in seconds: thirty days.
@@ -56,6 +58,10 @@ impl HomeService for Keeping {
 
     fn catalog(&self) -> Arc<Catalog> {
         self.home.catalog()
+    }
+
+    fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
+        self.home.unavailable()
     }
 }
 

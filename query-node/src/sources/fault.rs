@@ -1,6 +1,8 @@
 //! Faults of sources. Their texts name the dataset and the column; where the custodian needs more, the owner's own log
 //! has it. Neither ever holds a value.
 
+use std::borrow::Cow;
+
 use datafusion::common::DataFusionError;
 use wanqu_model::names::TableRef;
 use wanqu_model::refusal::{Code, Refusal};
@@ -14,9 +16,23 @@ pub enum SourceFault {
     /// No file is there.
     #[error("no file is there")]
     NoFile,
+    /// A file has a name that cannot be read.
+    #[error("the name of a file is not UTF-8 or has characters that cannot be in one")]
+    FileName,
     /// A file cannot be read or is not in its declared format.
     #[error("a file cannot be read as declared")]
     Unreadable,
+    /// A file would be read with a setting that the manifest does not have. Neither text holds a value.
+    #[error("{problem}")]
+    Setting {
+        /// What the file shows.
+        problem: String,
+        /// YAML below `spec.source.files`.
+        setting: String,
+    },
+    /// A file ends inside a quoted field of CSV.
+    #[error("a file ends inside a quoted field")]
+    OpenQuote,
     /// A declared column is not in the source.
     #[error("column {0:?} is not in the source")]
     MissingColumn(String),
@@ -38,10 +54,17 @@ impl SourceFault {
     /// Returns the refusal of every query over the dataset.
     #[must_use]
     pub fn refusal(&self, dataset: &TableRef) -> Refusal {
-        let remedy = match self {
-            Self::BadRecord => "the custodian mends the source, or declares badRecords: skip",
-            Self::Changed => "ask again",
-            _ => "the custodian mends the source or its manifest; the owner's log says more",
+        let remedy: Cow<'_, str> = match self {
+            Self::BadRecord => {
+                "the custodian mends the source, or declares how its values are written, or badRecords: skip; the owner's log \
+                 names file, record, column and reason"
+                    .into()
+            }
+            Self::Setting { setting, .. } => {
+                format!("the custodian declares in the Dataset, below spec.source.files: {setting}").into()
+            }
+            Self::Changed => "ask again".into(),
+            _ => "the custodian mends the source or its manifest; the owner's log says more".into(),
         };
         Refusal::new(Code::Source, format!("{dataset} cannot be read: {self}"))
             .with_subject(dataset.to_string())

@@ -60,12 +60,22 @@ pub trait Source: Debug + Send + Sync {
     /// The refusal of every query over the dataset, if the source cannot be reached.
     async fn fingerprint(&self) -> Result<Fingerprint, Refusal>;
 
+    /// Looks whether the source can be read: it is there, and has the declared columns. Not every record is read, so a bad one
+    /// can still refuse a query.
+    ///
+    /// # Errors
+    /// The fault for which queries over the dataset are refused now. The owner's log has more.
+    async fn check(&self) -> Result<(), SourceFault>;
+
     /// Returns about how many bytes a scan reads, to compare the costs of plans; 0 if it is not known. Reads no record.
     fn approximate_bytes(&self) -> u64;
 
-    /// Returns how many records the last scan which ran to its end left out, because they cannot be read. For the owner
-    /// alone.
-    fn skipped_records(&self) -> u64;
+    /// Returns how many records of the source as it is now are left out, because they cannot be read; `None` if no scan has
+    /// seen all of them. For the owner alone, unless the dataset is public.
+    fn skipped_records(&self) -> Option<u64>;
+
+    /// Returns true if records that cannot be read are left out, and false if they refuse every query.
+    fn skips_records(&self) -> bool;
 }
 
 /// Returns the source that a bundle describes. Nothing is read yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use wanqu_model::bundle::SourceColumn;
 use wanqu_rules::catalog::arrow_type;
 
@@ -15,76 +15,165 @@ pub fn source_schema(columns: &[SourceColumn]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Checks a file's own schema: every declared column is there once, with a type that the declared one can hold.
-pub fn check_file_schema(declared: &Schema, stored: &Schema) -> Result<(), SourceFault> {
+/// Way in which the values of a stored type are values of the declared one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Every one is.
+    Always,
+    /// Those in a range are: if two are, so is what lies between them.
+    ByRange,
+    /// Some are; each is looked at.
+    ByValue,
+}
+
+/// Column of a file whose values may be none of the declared type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Its name in the file.
+    pub column: String,
+    /// Its declared type.
+    pub declared: DataType,
+    /// Way in which its values fit.
+    pub fit: Fit,
+}
+
+/// Checks a file's own schema: every declared column is there once, with a type that holds values of the declared one.
+/// Returns the columns that hold others too.
+pub fn check_file_schema(declared: &Schema, stored: &Schema) -> Result<Vec<Doubt>, SourceFault> {
+    let mut doubts = Vec::new();
     for field in declared.fields() {
         let mut named = stored.fields().iter().filter(|f| f.name() == field.name());
         let found = named.next().ok_or_else(|| SourceFault::MissingColumn(field.name().clone()))?;
         if named.next().is_some() {
             return Err(SourceFault::AmbiguousColumn(field.name().clone()));
         }
-        if !holds(field.data_type(), found.data_type()) {
-            return Err(SourceFault::ColumnType(field.name().clone()));
+        match fit(field.data_type(), found.data_type()) {
+            Some(Fit::Always) => {}
+            Some(fit) => {
+                doubts.push(Doubt { column: field.name().clone(), declared: field.data_type().clone(), fit });
+            }
+            None => return Err(SourceFault::ColumnType(field.name().clone())),
         }
     }
-    Ok(())
+    Ok(doubts)
 }
 
-/// Returns true if every value of `stored` is one of `declared`, so that reading it cannot fail on a value.
-fn holds(declared: &DataType, stored: &DataType) -> bool {
+/// Returns the way in which values of `stored` are values of `declared`; `None` if they are something else.
+///
+/// Reading a value that fits loses nothing, with one exception: a point in time has microseconds, and what a file says
+/// beyond them is cut.
+fn fit(declared: &DataType, stored: &DataType) -> Option<Fit> {
     use DataType as T;
-    if declared == stored {
-        return true;
+    use TimeUnit as U;
+    // A column without any value has no type of its own.
+    if declared == stored || *stored == T::Null {
+        return Some(Fit::Always);
     }
     if let T::Dictionary(_, value) = stored {
-        return holds(declared, value);
+        // The minima and maxima are those of the values, under another type.
+        return fit(declared, value).map(|fit| if fit == Fit::ByRange { Fit::ByValue } else { fit });
     }
     match (declared, stored) {
         (T::Utf8View, T::Utf8 | T::LargeUtf8)
         | (T::Int32, T::Int8 | T::Int16 | T::UInt8 | T::UInt16)
         | (T::Int64, T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32)
         | (T::Float64, T::Float16 | T::Float32 | T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32)
-        | (T::Timestamp(_, None), T::Timestamp(_, _)) => true,
+        | (T::Timestamp(_, None), T::Timestamp(U::Microsecond | U::Nanosecond, _)) => Some(Fit::Always),
+        (T::Int32, T::Int64 | T::UInt32 | T::UInt64)
+        | (T::Int64, T::UInt64)
+        | (T::Timestamp(_, None), T::Timestamp(U::Second | U::Millisecond, _)) => Some(Fit::ByRange),
+        // Text without a mark that it is text; whole numbers beyond 2^53; days written as milliseconds.
+        (T::Utf8View, T::Binary | T::LargeBinary | T::BinaryView)
+        | (T::Float64, T::Int64 | T::UInt64)
+        | (T::Date32, T::Date64) => Some(Fit::ByValue),
         (
-            T::Decimal128(precision, scale),
-            T::Decimal32(p, s) | T::Decimal64(p, s) | T::Decimal128(p, s) | T::Decimal256(p, s),
-        ) => s <= scale && i16::from(*p) - i16::from(*s) <= i16::from(*precision) - i16::from(*scale),
+            T::Decimal128(..),
+            T::Int8 | T::Int16 | T::Int32 | T::Int64 | T::UInt8 | T::UInt16 | T::UInt32 | T::UInt64,
+        ) => Some(decimal_fit(declared, whole_digits(stored), 0)),
+        (
+            T::Decimal128(..),
+            T::Decimal32(digits, scale)
+            | T::Decimal64(digits, scale)
+            | T::Decimal128(digits, scale)
+            | T::Decimal256(digits, scale),
+        ) => Some(decimal_fit(declared, i16::from(*digits) - i16::from(*scale), *scale)),
         (T::List(declared), T::List(stored) | T::LargeList(stored) | T::FixedSizeList(stored, _)) => {
-            holds(declared.data_type(), stored.data_type())
+            // The elements of lists are not looked at one by one.
+            fit(declared.data_type(), stored.data_type()).filter(|fit| *fit == Fit::Always)
         }
-        _ => false,
+        _ => None,
+    }
+}
+
+/// Returns how numbers with this many digits before the point and this scale fit a decimal type.
+fn decimal_fit(declared: &DataType, whole: i16, scale: i8) -> Fit {
+    let DataType::Decimal128(precision, declared_scale) = declared else { return Fit::ByValue };
+    if scale > *declared_scale {
+        Fit::ByValue
+    } else if whole > i16::from(*precision) - i16::from(*declared_scale) {
+        Fit::ByRange
+    } else {
+        Fit::Always
+    }
+}
+
+/// Returns the most digits of a whole number of a type.
+fn whole_digits(stored: &DataType) -> i16 {
+    match stored {
+        DataType::Int8 | DataType::UInt8 => 3,
+        DataType::Int16 | DataType::UInt16 => 5,
+        DataType::Int32 | DataType::UInt32 => 10,
+        DataType::Int64 => 19,
+        _ => 20,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::datatypes::TimeUnit;
 
     #[test]
-    fn a_type_holds_what_fits_it_without_loss_of_a_value() {
+    fn a_type_fits_always_or_by_its_values_or_never() {
         use DataType as T;
+        use TimeUnit as U;
         let list = |t: T| T::List(Arc::new(Field::new("element", t, true)));
-        let text = T::Dictionary(Box::new(T::Int32), Box::new(T::Utf8));
-        for (declared, stored, fits) in [
-            (T::Utf8View, T::Utf8, true),
-            (T::Utf8View, text, true),
-            (T::Utf8View, T::Binary, false),
-            (T::Utf8View, T::Int64, false),
-            (T::Int32, T::Int64, false),
-            (T::Int64, T::Int32, true),
-            (T::Int64, T::UInt64, false),
-            (T::Float64, T::Float32, true),
-            (T::Float64, T::Utf8, false),
-            (T::Decimal128(12, 2), T::Decimal128(10, 2), true),
-            (T::Decimal128(12, 2), T::Decimal128(12, 3), false),
-            (T::Decimal128(12, 2), T::Decimal128(13, 2), false),
-            (T::Date32, T::Utf8, false),
-            (T::Timestamp(TimeUnit::Microsecond, None), T::Timestamp(TimeUnit::Nanosecond, None), true),
-            (list(T::Float64), list(T::Float32), true),
-            (list(T::Int32), list(T::Utf8), false),
+        let dictionary = |t: T| T::Dictionary(Box::new(T::Int32), Box::new(t));
+        let zoned = |unit| T::Timestamp(unit, Some("Asia/Macau".into()));
+        let micros = T::Timestamp(U::Microsecond, None);
+        let (always, by_range, by_value) = (Some(Fit::Always), Some(Fit::ByRange), Some(Fit::ByValue));
+        for (declared, stored, expected) in [
+            (T::Utf8View, T::Utf8, always),
+            (T::Utf8View, T::Null, always),
+            (T::Utf8View, dictionary(T::LargeUtf8), always),
+            (T::Utf8View, T::Binary, by_value),
+            (T::Utf8View, T::FixedSizeBinary(4), None),
+            (T::Utf8View, T::Int64, None),
+            (T::Int32, T::Int64, by_range),
+            (T::Int32, dictionary(T::Int64), by_value),
+            (T::Int32, T::Float64, None),
+            (T::Int64, T::Int32, always),
+            (T::Int64, T::UInt64, by_range),
+            (T::Float64, T::Float16, always),
+            (T::Float64, T::Int64, by_value),
+            (T::Float64, T::Utf8, None),
+            (T::Decimal128(12, 2), T::Decimal128(10, 2), always),
+            (T::Decimal128(12, 2), T::Decimal128(12, 3), by_value),
+            (T::Decimal128(12, 2), T::Decimal128(13, 2), by_range),
+            (T::Decimal128(12, 2), T::Int32, always),
+            (T::Decimal128(12, 2), T::Int64, by_range),
+            (T::Decimal128(12, 2), T::Float64, None),
+            (T::Date32, T::Date64, by_value),
+            (T::Date32, T::Utf8, None),
+            (T::Date32, micros.clone(), None),
+            (micros.clone(), T::Timestamp(U::Nanosecond, None), always),
+            (micros.clone(), zoned(U::Microsecond), always),
+            (micros.clone(), zoned(U::Millisecond), by_range),
+            (micros, T::Int64, None),
+            (list(T::Float64), list(T::Float32), always),
+            (list(T::Int32), list(T::Int64), None),
+            (list(T::Int32), list(T::Utf8), None),
         ] {
-            assert_eq!(holds(&declared, &stored), fits, "{declared} for {stored}");
+            assert_eq!(fit(&declared, &stored), expected, "{declared} for {stored}");
         }
     }
 }

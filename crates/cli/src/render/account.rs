@@ -1,11 +1,12 @@
 //! The account of an answer, printed below its rows: what each jurisdiction released under which rule, and what may be
 //! lacking.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use wanqu_model::answer::{JurisdictionOutcome, Summary};
-use wanqu_model::names::ResourceName;
-use wanqu_rules::fragment::ReleaseReport;
+use wanqu_model::names::{JurisdictionId, ResourceName, TableRef};
+use wanqu_model::report::{LeftOutRecords, ReleaseReport};
 
 use super::cells::{bytes, counted, duration};
 use super::table::{Screen, plain};
@@ -33,6 +34,21 @@ pub fn warnings(summary: &Summary) -> String {
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "missing: {}: {}", outcome.jurisdiction, escape::refusal(refusal));
         }
+    }
+    for (owner, left_out) in left_out(summary) {
+        let table = escape::line(&left_out.table.to_string());
+        let _ = match left_out.records {
+            Some(records) => writeln!(
+                text,
+                "note: {owner}: {} of {table} could not be read and {} left out",
+                counted(records, "record"),
+                if records == 1 { "is" } else { "are" }
+            ),
+            None => writeln!(
+                text,
+                "note: {owner}: records of {table} that cannot be read, if there are any, are left out (badRecords: skip)"
+            ),
+        };
     }
     let lost = lost_parts(summary);
     let because = |kept_back: &str| lost.clone().unwrap_or_else(|| kept_back.to_owned());
@@ -62,6 +78,18 @@ pub fn warnings(summary: &Summary) -> String {
         );
     }
     text
+}
+
+/// Returns the datasets of which records are left out, by owner, each once with the greatest number that is told.
+fn left_out(summary: &Summary) -> Vec<(&JurisdictionId, &LeftOutRecords)> {
+    let mut told: BTreeMap<(&JurisdictionId, &TableRef), &LeftOutRecords> = BTreeMap::new();
+    for outcome in &summary.outcomes {
+        for one in outcome.releases.iter().flat_map(|release| &release.left_out) {
+            let known = told.entry((&outcome.jurisdiction, &one.table)).or_insert(one);
+            *known = (*known).max(one);
+        }
+    }
+    told.into_iter().map(|((owner, _), one)| (owner, one)).collect()
 }
 
 /// Says whose parts did not come, and that others may have kept cells back where a rule lets them; `None` if all came.
@@ -167,6 +195,7 @@ mod tests {
             publish_zeros: false,
             policies: vec!["gba-baseline".parse().unwrap()],
             fetched_bytes: 0,
+            left_out: Vec::new(),
             audit_sequence: 7,
             audit_digest: "3fa2b1c0ffee".to_owned(),
         }
@@ -218,6 +247,21 @@ mod tests {
         (summary.rows_lacking, summary.may_lack) = (None, true);
         let text = warnings(&summary);
         assert!(text.contains("no part came from MO, and others may have kept cells back\n"), "{text}");
+    }
+
+    #[test]
+    fn records_that_are_left_out_are_said_once_for_each_dataset() {
+        let left_out = |table: &str, records| LeftOutRecords { table: table.parse().unwrap(), records };
+        let with = |left_out| ReleaseReport { left_out, ..release("HK", None, None) };
+        let releases = vec![
+            with(vec![left_out("hongkong.x.t", None), left_out("hongkong.x.u", None)]),
+            with(vec![left_out("hongkong.x.t", Some(2))]),
+        ];
+        assert_eq!(
+            warnings(&summary(vec![outcome("HK", 900, releases)])),
+            "note: HK: 2 records of hongkong.x.t could not be read and are left out\n\
+             note: HK: records of hongkong.x.u that cannot be read, if there are any, are left out (badRecords: skip)\n"
+        );
     }
 
     #[test]

@@ -47,3 +47,44 @@ fn a_missing_jurisdiction_fails_the_query_unless_a_partial_answer_was_asked_for(
     let marked = up.query(&[&CSV[..], &["--partial", "--mark-incomplete", VISITS]].concat());
     assert_eq!(marked.out, "ward,n,may_lack_a_part\neyes,7,true\nsurgery,9,true\n", "{}", marked.err);
 }
+
+/// Its rows stream, so that the record is met after they have begun to come.
+#[test]
+fn a_bad_record_of_a_public_table_makes_its_owner_missing() {
+    let up = Up::start();
+    let hours = up.world.path().join("macau/hours.csv");
+    let rows: String = (0..50_000).map(|hour| format!("{hour}\n")).collect();
+    fs::write(&hours, format!("hour\n{rows}noon\n")).unwrap();
+    let sql = "SELECT ward FROM (SELECT ward, count(*) AS n FROM hongkong.health.visits GROUP BY ward) v \
+               UNION ALL SELECT CAST(hour AS VARCHAR) AS ward FROM macau.air.hours ORDER BY ward";
+    let whole = up.query(&[&CSV[..], &[sql]].concat());
+    assert_eq!((whole.code, whole.out.as_str()), (Some(1), ""), "{}", whole.err);
+    assert!(whole.err.contains("macau.air.hours cannot be read") && whole.err.contains("MO"), "{}", whole.err);
+    let partial = up.query(&[&CSV[..], &["--partial", "--quiet", sql]].concat());
+    assert_eq!((partial.code, partial.out.as_str()), (Some(4), "ward\neyes\nsurgery\n"), "{}", partial.err);
+    assert!(partial.err.contains("missing: MO: macau.air.hours cannot be read"), "{}", partial.err);
+}
+
+/// Over protected data the note repeats the manifest and tells nothing of the records.
+#[test]
+fn an_answer_says_that_records_are_left_out() {
+    let world = crate::up::World::new();
+    let manifests = world.path().join("federation.yaml");
+    let text = fs::read_to_string(&manifests).unwrap();
+    let skipping = text.replace("format: csv }", "format: csv, badRecords: skip }");
+    assert_ne!(text, skipping);
+    fs::write(&manifests, skipping).unwrap();
+    fs::write(world.path().join("macau/hours.csv"), "hour\n1\nnoon\n2\nmidnight\n").unwrap();
+    let command = world.wanqu(&["up", "-f", world.path().to_str().unwrap()]);
+    let up = Up::with(world, command);
+    let public = up.query(&[&CSV[..], &["--quiet", "SELECT count(*) AS n FROM macau.air.hours"]].concat());
+    assert_eq!((public.code, public.out.as_str()), (Some(0), "n\n2\n"), "{}", public.err);
+    assert!(public.err.contains("note: MO: 2 records of macau.air.hours could not be read and are left out"), "{}", public.err);
+    let note = "note: HK: records of hongkong.health.visits that cannot be read, if there are any, are left out";
+    let sound = up.query(&[&CSV[..], &["--quiet", VISITS]].concat());
+    assert!(sound.err.contains(note), "{}", sound.err);
+    let visits = up.world.path().join("hongkong/visits.csv");
+    fs::write(&visits, format!("{}x,y\n", fs::read_to_string(&visits).unwrap())).unwrap();
+    let bad = up.query(&[&CSV[..], &["--quiet", VISITS]].concat());
+    assert_eq!((bad.code, &bad.out, &bad.err), (Some(0), &sound.out, &sound.err));
+}

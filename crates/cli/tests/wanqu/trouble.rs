@@ -29,13 +29,30 @@ fn a_port_in_use() {
 #[test]
 fn files_nodes_and_federations_that_are_missing() {
     let world = World::new();
-    let folder = world.path().to_str().unwrap().to_owned();
     one_message(&world.run(&["query", "SELECT 1"]), 1, &["no local federation runs", "wanqu demo"]);
     one_message(&world.run(&["query", "--file", "nowhere.sql"]), 1, &[]);
     one_message(&world.run(&["check", "-f", "nowhere"]), 1, &["nowhere", "no such file"]);
     one_message(&world.run(&["up", "-f", "nowhere"]), 1, &["nowhere", "no such file"]);
+}
+
+/// A dataset whose file is missing keeps nothing else from being asked.
+#[test]
+fn a_file_that_is_missing() {
+    let world = World::new();
     fs::remove_file(world.path().join("macau/hours.csv")).unwrap();
-    one_message(&world.run(&["up", "-f", &folder]), 1, &["macau.air.hours", "hours.csv", "--data"]);
+    let command = world.wanqu(&["up", "-f", world.path().to_str().unwrap()]);
+    let up = Up::with(world, command);
+    assert!(up.said.contains("1 dataset cannot be read"), "{}", up.said);
+    assert!(up.said.contains("MO: macau.air.hours: no file is there"), "{}", up.said);
+    let refused = up.query(&["SELECT hour FROM macau.air.hours"]);
+    one_message(&refused, 1, &["macau.air.hours cannot be read: no file is there", "[source]", "MO"]);
+    let catalog = up.world.run(&["catalog", "--node", "MO", "--format", "csv"]);
+    assert!(catalog.out.contains("MO (unavailable: no file is there)"), "{catalog:?}");
+    let others = up.query(&["--quiet", "--format", "csv", "SELECT count(*) AS n FROM gba.health.visits"]);
+    assert_eq!((others.code, others.out.as_str()), (Some(0), "n\n25\n"), "{others:?}");
+    fs::write(up.world.path().join("macau/hours.csv"), "hour\n1\n2\n").unwrap();
+    let back = up.query(&["--quiet", "--format", "csv", "SELECT count(*) AS n FROM macau.air.hours"]);
+    assert_eq!(back.out, "n\n2\n", "{back:?}");
 }
 
 #[test]

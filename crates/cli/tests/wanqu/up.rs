@@ -88,6 +88,8 @@ impl Ended {
 /// A federation that runs. It is killed when it is dropped.
 pub struct Up {
     pub world: World,
+    /// What it said until it was up.
+    pub said: String,
     process: Child,
 }
 
@@ -113,7 +115,7 @@ impl Up {
             }
             said += &line;
         }
-        Self { world, process }
+        Self { world, said, process }
     }
 
     /// Asks, and waits for the end.

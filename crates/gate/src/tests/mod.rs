@@ -150,7 +150,7 @@ async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
     let account = release.account().clone();
     let (batches, report) = release
         .audited("CN-SZ".parse().unwrap(), |_| {
-            Box::pin(async { Ok(super::AuditReference { sequence: 1, digest: String::new() }) })
+            Box::pin(async { Ok(super::AuditReference { sequence: 1, digest: String::new() }.into()) })
         })
         .into_parts();
     let batches: Vec<RecordBatch> = batches.try_collect().await?;

@@ -6,10 +6,12 @@
 
 mod format;
 mod narrow;
+mod pattern;
 mod read;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,8 +20,10 @@ use crate::columns::{ColumnClass, ColumnType};
 use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName, TableRef};
 
 pub use format::BundleFormat;
+pub use pattern::{TimePart, TimePattern};
 pub use read::{LeftOut, ReadBundle, ReadError};
 pub use source::{BadRecords, FilesSpec, SourceColumn, SourceFormat, SourceKind, SourceSpec};
+pub use text::{Compression, CsvSyntax, DecimalSeparator, Encoding, GroupSeparator, Mark, TextSpec, ValueSyntax};
 
 /// One jurisdiction's node bundle.
 ///

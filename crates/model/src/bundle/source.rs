@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::text::{Compression, CsvSyntax, Encoding, TextSpec, ValueSyntax};
 use crate::columns::ColumnType;
 use crate::names::{SqlName, TableRef};
 
@@ -41,6 +42,8 @@ pub struct FilesSpec {
     pub format: SourceFormat,
     /// Treatment of records that cannot be read.
     pub bad_records: BadRecords,
+    /// Declarations about the text of the files, of CSV and NDJSON.
+    pub text: TextSpec,
 }
 
 /// Column as it lies in the source.
@@ -62,7 +65,7 @@ pub struct SourceColumn {
 pub enum SourceFormat {
     /// Apache Parquet.
     Parquet,
-    /// Comma-separated values with a header line (RFC 4180), UTF-8.
+    /// Comma-separated values (RFC 4180); other separators where they are declared.
     Csv,
     /// One JSON object a line.
     Ndjson,
@@ -92,6 +95,14 @@ struct Fields {
     format: Option<SourceFormat>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bad_records: Option<BadRecords>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compression: Option<Compression>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    csv: Option<CsvSyntax>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    values: Option<ValueSyntax>,
     columns: Vec<SourceColumn>,
     max_rows_per_unit: Option<u64>,
 }
@@ -99,13 +110,18 @@ struct Fields {
 impl From<SourceSpec> for Fields {
     fn from(spec: SourceSpec) -> Self {
         let SourceSpec { table, kind, columns, max_rows_per_unit } = spec;
-        let SourceKind::Files(FilesSpec { root, path, format, bad_records }) = kind;
+        let SourceKind::Files(FilesSpec { root, path, format, bad_records, text }) = kind;
+        let TextSpec { encoding, compression, csv, values } = text;
         Self {
             table,
             root: Some(root),
             path: Some(path),
             format: Some(format),
             bad_records: Some(bad_records),
+            encoding,
+            compression,
+            csv,
+            values,
             columns,
             max_rows_per_unit,
         }
@@ -116,12 +132,13 @@ impl TryFrom<Fields> for SourceSpec {
     type Error = String;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        let Fields { table, root, path, format, bad_records, columns, max_rows_per_unit } = fields;
+        let Fields { table, root, path, format, bad_records, encoding, compression, csv, values, .. } = fields;
+        let text = TextSpec { encoding, compression, csv, values };
         let (Some(root), Some(path), Some(format), Some(bad_records)) = (root, path, format, bad_records) else {
             return Err(format!("the source of {table} has no root, path, format and badRecords"));
         };
-        let kind = SourceKind::Files(FilesSpec { root, path, format, bad_records });
-        Ok(Self { table, kind, columns, max_rows_per_unit })
+        let kind = SourceKind::Files(FilesSpec { root, path, format, bad_records, text });
+        Ok(Self { table, kind, columns: fields.columns, max_rows_per_unit: fields.max_rows_per_unit })
     }
 }
 
@@ -137,6 +154,24 @@ mod tests {
         let SourceKind::Files(files) = &spec.kind;
         assert_eq!((files.root.as_str(), files.path.as_str(), files.format), ("/data", "visits", SourceFormat::Csv));
         assert_eq!(serde_json::to_string(&spec).unwrap(), FILES);
+    }
+
+    #[test]
+    fn declarations_about_text_stand_only_where_they_are_made() {
+        let text = FILES.replacen(
+            "\"badRecords\":\"skip\",",
+            r#""badRecords":"skip","encoding":"gb18030","compression":"gzip","csv":{"separator":";"},"values":{"nulls":["--"],"dates":["%d/%m/%Y"]},"#,
+            1,
+        );
+        let spec: SourceSpec = serde_json::from_str(&text).unwrap();
+        let SourceKind::Files(files) = &spec.kind;
+        assert_eq!(files.text.encoding, Some(Encoding::Gb18030));
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+        let unknown = text.replacen("separator", "delimiter", 1);
+        assert!(
+            serde_json::from_str::<SourceSpec>(&unknown).is_err(),
+            "a node that does not know it leaves the dataset out"
+        );
     }
 
     #[test]

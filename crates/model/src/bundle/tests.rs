@@ -70,6 +70,7 @@ pub(super) fn bundle() -> NodeBundle {
                 path: "visits".to_owned(),
                 format: SourceFormat::Parquet,
                 bad_records: BadRecords::Reject,
+                text: TextSpec::default(),
             }),
             columns: Vec::new(),
             max_rows_per_unit: None,

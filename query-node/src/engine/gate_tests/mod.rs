@@ -55,7 +55,7 @@ async fn taken(release: GatedRelease) -> Result<Vec<Vec<String>>, Refusal> {
 async fn taken_with_report(release: GatedRelease) -> Result<(Vec<Vec<String>>, ReleaseReport), Refusal> {
     let (batches, report) = release
         .audited("CN-SZ".parse().unwrap(), |_| {
-            Box::pin(async { Ok(AuditReference { sequence: 1, digest: String::new() }) })
+            Box::pin(async { Ok(AuditReference { sequence: 1, digest: String::new() }.into()) })
         })
         .into_parts();
     let batches: Vec<RecordBatch> = batches.try_collect().await?;

@@ -130,6 +130,7 @@ fn report(rows: u64, owner: &str) -> FlightData {
         publish_zeros: true,
         policies: Vec::new(),
         fetched_bytes: 0,
+        left_out: Vec::new(),
         audit_sequence: 1,
         audit_digest: String::new(),
     };

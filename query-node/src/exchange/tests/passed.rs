@@ -37,7 +37,7 @@ pub(super) async fn passed(
     let fragment = admit(&Request { envelope: &envelope, peer: &own }, &bundle, &catalog, now)?;
     let release = wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches))))).await?;
     let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
-    Ok(release.audited(owner, |_| async move { Ok(reference) }.boxed()))
+    Ok(release.audited(owner, |_| async move { Ok(reference.into()) }.boxed()))
 }
 
 /// An engine that has one stream of rows.

@@ -1,17 +1,17 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
 
-mod csv;
-mod ndjson;
+mod endings;
 mod parquet;
 mod path;
 mod records;
-mod split;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use wanqu_model::bundle::{FilesSpec, SourceFormat, SourceSpec};
 use wanqu_model::names::TableRef;
+use wanqu_records::TextFormat;
 
 use super::Source;
 use super::fault::SourceFault;
@@ -23,8 +23,8 @@ use wanqu_model::refusal::Refusal;
 pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
     match files.format {
         SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, Arc::new(csv::Csv))),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, Arc::new(ndjson::Ndjson))),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv)),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson)),
     }
 }
 
@@ -47,7 +47,7 @@ impl Files {
         Self { dataset: spec.table.clone(), root: files.root.clone(), path: files.path.clone(), extensions }
     }
 
-    /// Lists the files as they are now, on a thread that may block.
+    /// Lists the files as they are now, on a thread that may block. The owner's log has the path at fault.
     ///
     /// # Errors
     /// See [`path::files`].
@@ -58,20 +58,58 @@ impl Files {
     }
 
     fn list_now(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, self.extensions)
+        path::files(&self.root, &self.path, self.extensions).map_err(|problem| {
+            let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
+            tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
+            let otherwise = || endings::otherwise(&self.root, &self.path, self.extensions);
+            if problem.fault == SourceFault::NoFile { otherwise().unwrap_or(problem.fault) } else { problem.fault }
+        })
     }
 
-    /// Returns the fingerprint of the files as they are now: their paths, lengths and times.
+    /// Returns the fingerprint of the files as they are now: their paths, lengths, times and numbers.
     async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
         let files = self.list().await.map_err(|fault| fault.refusal(&self.dataset))?;
         let parts = files
             .iter()
-            .map(|file| (file.path.as_os_str().as_encoded_bytes(), (file.bytes, file.modified, file.changed)));
+            .map(|file| (file.path.as_os_str().as_encoded_bytes(), (file.bytes, file.modified, file.changed, file.id)));
         Ok(Fingerprint::of(parts))
     }
 
     /// Returns the length of all files in bytes, 0 if they cannot be listed.
     fn approximate_bytes(&self) -> u64 {
         self.list_now().map_or(0, |files| files.iter().map(|file| file.bytes).sum())
+    }
+}
+
+/// Number of records that cannot be read in the files as they were when they were last scanned. Clones share one state.
+#[derive(Debug, Clone, Default)]
+pub struct LeftOut(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    files: Vec<SourceFile>,
+    records: Option<u64>,
+}
+
+impl LeftOut {
+    /// Takes note that a scan of these files begins. What is known of other files, or of other states of these, is forgotten.
+    fn begin(&self, files: &[SourceFile]) {
+        let mut counted = self.0.lock();
+        if counted.files != files {
+            *counted = Counted { files: files.to_vec(), records: None };
+        }
+    }
+
+    /// Takes note of what a scan of these files has left out, once it has seen all of their records.
+    fn end(&self, files: &[SourceFile], records: u64) {
+        let mut counted = self.0.lock();
+        if counted.files == files {
+            counted.records = Some(records);
+        }
+    }
+
+    /// Returns the number; `None` if no scan of these files has come to its end.
+    fn known(&self) -> Option<u64> {
+        self.0.lock().records
     }
 }

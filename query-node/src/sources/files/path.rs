@@ -1,13 +1,17 @@
 //! From a manifest's path to files: below the root, whatever `..`, links and absolute paths say.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::endings::ends_in;
 use crate::sources::SourceFault;
 
-/// Deeper folders than this are not followed: a loop of folders is no dataset.
+/// Deeper folders than this are not followed.
 const MAX_DEPTH: usize = 16;
 
 /// One file of a source.
@@ -19,71 +23,135 @@ pub struct SourceFile {
     pub bytes: u64,
     /// Time of the last change of its content, which programs that copy files can set.
     pub modified: SystemTime,
-    /// Time of the last change of the content or of anything else about the file, in seconds and nanoseconds since 1970.
-    pub changed: (i64, i64),
+    /// Time of the last change of the content or of anything else about the file.
+    pub changed: SystemTime,
+    /// Device and number of the file itself, whatever its names are.
+    pub id: (u64, u64),
 }
 
-/// Returns the files at `path` below `root`, in order of their names: the file itself, or every file of a folder whose name
-/// ends in one of `extensions` and does not begin with `.` or `_`.
+/// Fault of a path, with the reason for the owner's log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub fault: SourceFault,
+    pub path: PathBuf,
+    pub reason: String,
+}
+
+impl Problem {
+    fn new(fault: SourceFault, path: &Path, reason: impl Display) -> Self {
+        Self { fault, path: path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// Returns the files at `path` below `root`, in order of their paths: the file itself, or every file of a folder and its
+/// folders whose name ends in one of `extensions`.
+///
+/// Of a folder are not read: what has a name that begins with `.`, `_` or `~`, as hidden files, those that other programs
+/// keep beside their data, and what an editor has open; and files of 0 bytes. A file that has several names there, by links
+/// of either kind, is read once.
 ///
 /// # Errors
-/// [`SourceFault::Path`] if the path or a link in it leads out of the root; [`SourceFault::NoFile`] if nothing is there.
-pub fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, SourceFault> {
+/// [`SourceFault::Path`] if the path or a link in it leads out of the root; [`SourceFault::NoFile`] if nothing is there, or
+/// a link leads to nothing.
+pub fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, Problem> {
     let relative = Path::new(path);
     if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        return Err(SourceFault::Path);
+        return Err(Problem::new(SourceFault::Path, relative, "a path is relative and without '..'"));
     }
-    let root = fs::canonicalize(root).map_err(|_| SourceFault::Path)?;
+    let root = fs::canonicalize(root).map_err(|error| Problem::new(SourceFault::Path, Path::new(root), error))?;
     let start = inside(&root, &root.join(relative))?;
-    let mut found = Vec::new();
-    if start.is_dir() {
-        walk(&root, &start, extensions, 0, &mut found)?;
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-    } else {
-        found.push(describe(start)?);
+    if !start.is_dir() {
+        return Ok(vec![describe(start)?]);
     }
-    if found.is_empty() { Err(SourceFault::NoFile) } else { Ok(found) }
+    let mut walk = Walk { root: &root, extensions, seen: BTreeSet::new(), found: Vec::new() };
+    walk.folder(&start, 0)?;
+    let mut found = walk.found;
+    if found.is_empty() {
+        let reason = format!("no file in the folder ends in .{}", extensions.join(" or ."));
+        return Err(Problem::new(SourceFault::NoFile, &start, reason));
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.retain(|file| file.bytes > 0);
+    // Of the names that one file has by hard links, the first. By other links it has one path.
+    let mut seen = BTreeSet::new();
+    found.retain(|file| seen.insert(file.id));
+    Ok(found)
 }
 
 /// Returns the canonical form of `path`, if it lies below `root`.
-fn inside(root: &Path, path: &Path) -> Result<PathBuf, SourceFault> {
-    let canonical = fs::canonicalize(path).map_err(|_| SourceFault::NoFile)?;
-    if canonical.starts_with(root) { Ok(canonical) } else { Err(SourceFault::Path) }
+fn inside(root: &Path, path: &Path) -> Result<PathBuf, Problem> {
+    let canonical = fs::canonicalize(path).map_err(|error| Problem::new(SourceFault::NoFile, path, error))?;
+    if canonical.starts_with(root) {
+        return Ok(canonical);
+    }
+    Err(Problem::new(SourceFault::Path, path, "it leads out of the folder of this jurisdiction's data"))
 }
 
-fn walk(
-    root: &Path,
-    folder: &Path,
-    extensions: &[&str],
-    depth: usize,
-    found: &mut Vec<SourceFile>,
-) -> Result<(), SourceFault> {
-    if depth > MAX_DEPTH {
-        return Err(SourceFault::Path);
-    }
-    for entry in fs::read_dir(folder).map_err(|_| SourceFault::Unreadable)? {
-        let entry = entry.map_err(|_| SourceFault::Unreadable)?;
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with(['.', '_']) {
-            continue;
-        }
-        let path = inside(root, &entry.path())?;
-        if path.is_dir() {
-            walk(root, &path, extensions, depth + 1, found)?;
-        } else if Path::new(&name).extension().is_some_and(|e| extensions.iter().any(|x| e.eq_ignore_ascii_case(x))) {
-            found.push(describe(path)?);
-        }
-    }
-    Ok(())
+/// Walk through a folder.
+struct Walk<'a> {
+    root: &'a Path,
+    extensions: &'a [&'a str],
+    /// Folders that were entered: a link can lead to one again, or to one around it.
+    seen: BTreeSet<PathBuf>,
+    found: Vec<SourceFile>,
 }
 
-fn describe(path: PathBuf) -> Result<SourceFile, SourceFault> {
-    let metadata = fs::metadata(&path).map_err(|_| SourceFault::Unreadable)?;
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Problem> {
+        if depth > MAX_DEPTH {
+            return Err(Problem::new(SourceFault::Path, folder, format!("it lies deeper than {MAX_DEPTH} folders")));
+        }
+        if !self.seen.insert(folder.to_owned()) {
+            return Ok(());
+        }
+        let unreadable = |error: std::io::Error| Problem::new(SourceFault::Unreadable, folder, error);
+        for entry in fs::read_dir(folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let name = entry.file_name();
+            if is_passed_over(&name) {
+                continue;
+            }
+            let path = match inside(self.root, &entry.path()) {
+                Ok(path) => path,
+                // A link to nothing is a file that is missing, unless its name says that it is none of these.
+                Err(problem) if problem.fault == SourceFault::NoFile && !self.has_extension(&name) => continue,
+                Err(problem) => return Err(problem),
+            };
+            if path.is_dir() {
+                self.folder(&path, depth + 1)?;
+            } else if self.has_extension(&name) {
+                self.found.push(describe(path)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn has_extension(&self, name: &OsStr) -> bool {
+        ends_in(name, self.extensions)
+    }
+}
+
+/// Returns true for a name that is no data's: hidden, kept by another program beside its data, or open in an editor.
+fn is_passed_over(name: &OsStr) -> bool {
+    matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_' | b'~'))
+}
+
+fn describe(path: PathBuf) -> Result<SourceFile, Problem> {
+    let unreadable = |error: std::io::Error| Problem::new(SourceFault::Unreadable, &path, error);
+    let metadata = fs::metadata(&path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(SourceFault::Path);
+        return Err(Problem::new(SourceFault::Path, &path, "it is no file"));
     }
-    let modified = metadata.modified().map_err(|_| SourceFault::Unreadable)?;
-    Ok(SourceFile { path, bytes: metadata.len(), modified, changed: (metadata.ctime(), metadata.ctime_nsec()) })
+    let modified = metadata.modified().map_err(unreadable)?;
+    let (bytes, changed, id) = (metadata.len(), changed(&metadata), (metadata.dev(), metadata.ino()));
+    Ok(SourceFile { path, bytes, modified, changed, id })
+}
+
+fn changed(metadata: &Metadata) -> SystemTime {
+    let seconds = Duration::from_secs(metadata.ctime().unsigned_abs());
+    let whole = if metadata.ctime() < 0 { UNIX_EPOCH.checked_sub(seconds) } else { UNIX_EPOCH.checked_add(seconds) };
+    let nanos = Duration::from_nanos(metadata.ctime_nsec().unsigned_abs());
+    whole.and_then(|whole| whole.checked_add(nanos)).unwrap_or(UNIX_EPOCH)
 }
 
 #[cfg(test)]
@@ -122,18 +190,35 @@ mod tests {
             "/etc/passwd",
             absolute.to_str().unwrap(),
         ] {
-            assert_eq!(files(root, bad, &["csv"]), Err(SourceFault::Path), "{bad}");
+            assert_eq!(files(root, bad, &["csv"]).unwrap_err().fault, SourceFault::Path, "{bad}");
         }
         assert_eq!(files(root, "data.csv", &["csv"]).unwrap().len(), 1);
         assert_eq!(files(root, "./within.csv", &["csv"]).unwrap().len(), 1);
-        assert_eq!(files(root, "absent.csv", &["csv"]), Err(SourceFault::NoFile));
+        assert_eq!(files(root, "absent.csv", &["csv"]).unwrap_err().fault, SourceFault::NoFile);
     }
 
     #[test]
     fn a_folder_is_its_files_of_the_format_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("sub")).unwrap();
-        for name in ["b.csv", "a.csv", "sub/c.CSV", "_SUCCESS", ".hidden.csv", "notes.txt"] {
+        for folder in ["sub", "_temporary", ".git"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        fs::write(dir.path().join("empty.csv"), "").unwrap();
+        for name in [
+            "b.csv",
+            "a.csv",
+            "sub/c.CSV",
+            "_SUCCESS",
+            "_temporary/part.csv",
+            ".hidden.csv",
+            ".a.csv.crc",
+            ".git/a.csv",
+            "~$b.csv",
+            "b.csv~",
+            "b.csv.tmp",
+            "#b.csv#",
+            "notes.txt",
+        ] {
             fs::write(dir.path().join(name), "x").unwrap();
         }
         let found = files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap();
@@ -147,5 +232,48 @@ mod tests {
         let after = files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap();
         assert_eq!(after[0].modified, found[0].modified);
         assert_ne!(after, found);
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let found = files(folder.to_str().unwrap(), ".", &["csv"]).unwrap();
+        found.iter().map(|file| file.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_file_of_several_names_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("2024")).unwrap();
+        fs::write(at("2024/a.csv"), "x").unwrap();
+        fs::write(at("b.csv"), "x").unwrap();
+        symlink(at("2024/a.csv"), at("latest.csv")).unwrap();
+        symlink(at("2024"), at("current")).unwrap();
+        symlink(dir.path(), at("2024/around")).unwrap();
+        fs::hard_link(at("b.csv"), at("c.csv")).unwrap();
+        // Of the same content, but another file.
+        fs::write(at("d.csv"), "x").unwrap();
+        assert_eq!(names(dir.path()), ["a.csv", "b.csv", "d.csv"]);
+    }
+
+    #[test]
+    fn a_link_to_nothing_is_a_missing_file_unless_its_name_is_none_of_these() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a.csv"), "x").unwrap();
+        symlink(dir.path().join("gone"), dir.path().join("notes.txt")).unwrap();
+        assert_eq!(names(dir.path()), ["a.csv"]);
+        symlink(dir.path().join("gone"), dir.path().join("b.csv")).unwrap();
+        let problem = files(dir.path().to_str().unwrap(), ".", &["csv"]).unwrap_err();
+        assert_eq!((problem.fault, problem.path), (SourceFault::NoFile, dir.path().join("b.csv")));
+    }
+
+    #[test]
+    fn a_folder_of_empty_files_has_no_records_and_one_without_files_is_a_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let found = || files(dir.path().to_str().unwrap(), ".", &["csv"]);
+        assert_eq!(found().unwrap_err().fault, SourceFault::NoFile);
+        fs::write(dir.path().join("a.csv"), "").unwrap();
+        assert_eq!(found(), Ok(Vec::new()));
+        fs::write(dir.path().join("a.csv"), "x").unwrap();
+        assert_eq!(found().unwrap().len(), 1);
     }
 }

@@ -1,9 +1,9 @@
-//! Files of text records, CSV and NDJSON: cut into blocks, decoded a block at a time, and record by record only where a
-//! block cannot be decoded.
+//! Files of text records, CSV and NDJSON: cut into blocks, decoded a block at a time by the crate `wanqu-records`, and in
+//! parts only where a block has records that cannot be read.
 //!
 //! ```text
-//! file ─▶ Blocks (whole records, one reader) ─▶ partition 0: decode ─▶ batches
-//!                                            ─▶ partition 1: decode ─▶ batches
+//! file ─▶ TextFile (whole records, one reader) ─▶ partition 0: decode ─▶ batches
+//!                                              ─▶ partition 1: decode ─▶ batches
 //! ```
 //!
 //! Every declared column is decoded in every pass, even those that a query does not ask for. Whether a record can be read
@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -33,40 +32,15 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
 use parking_lot::Mutex;
-use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
+use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec, TextSpec};
+use wanqu_records::{BadRecord, Block, DecodeError, Decoder, Fault, TextFile, TextFormat};
 
-use super::Files;
+use super::endings::endings;
 use super::path::SourceFile;
-use super::split::{BLOCK_RECORDS, Block, Blocks, Boundary};
+use super::{Files, LeftOut};
 use crate::sources::schema::source_schema;
 use crate::sources::{Fingerprint, Source, SourceFault};
 use wanqu_model::refusal::Refusal;
-
-/// Format of text records.
-pub trait RecordFormat: fmt::Debug + Send + Sync {
-    /// Returns the name of the format, for logs.
-    fn name(&self) -> &'static str;
-    /// Returns the endings of the names of a folder's files.
-    fn extensions(&self) -> &'static [&'static str];
-    /// Returns where records end.
-    fn boundary(&self) -> Boundary;
-    /// Returns the number of records at the beginning of a file that are no data.
-    fn header_records(&self) -> usize;
-    /// Returns the decoder for one file. `head` is its header, or its first block where there is no header.
-    ///
-    /// # Errors
-    /// The fault of the file, if it cannot hold the declared columns.
-    fn decoder(&self, declared: &SchemaRef, head: &Block) -> Result<Arc<dyn BlockDecoder>, SourceFault>;
-}
-
-/// Decodes whole records into the declared columns.
-pub trait BlockDecoder: fmt::Debug + Send + Sync {
-    /// Decodes all of them; `None` where there is nothing but empty lines.
-    ///
-    /// # Errors
-    /// If any one cannot be read. The error can quote a value.
-    fn decode(&self, bytes: &[u8], records: usize) -> Result<Option<RecordBatch>, ArrowError>;
-}
 
 /// Dataset in files of text records.
 #[derive(Debug, Clone)]
@@ -74,19 +48,39 @@ pub struct RecordSource {
     files: Files,
     schema: SchemaRef,
     bad_records: BadRecords,
-    format: Arc<dyn RecordFormat>,
-    skipped: Arc<AtomicU64>,
+    format: TextFormat,
+    text: Arc<TextSpec>,
+    left_out: LeftOut,
+    /// Files whose beginnings fit the declared columns, as they were when that was seen.
+    checked: Arc<Mutex<Vec<SourceFile>>>,
 }
 
 impl RecordSource {
     /// Returns the source that a bundle describes.
-    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: Arc<dyn RecordFormat>) -> Self {
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat) -> Self {
         Self {
-            files: Files::new(spec, files, format.extensions()),
+            files: Files::new(spec, files, endings(format, files.text.compression)),
             schema: source_schema(&spec.columns),
             bad_records: files.bad_records,
             format,
-            skipped: Arc::default(),
+            text: Arc::new(files.text.clone()),
+            left_out: LeftOut::default(),
+            checked: Arc::default(),
+        }
+    }
+}
+
+impl RecordSource {
+    /// Returns a file's fault as the source's. The owner's log has the file and the reason.
+    fn fault(&self, file: &SourceFile, fault: Fault) -> SourceFault {
+        tracing::warn!(dataset = %self.files.dataset, file = %file.path.display(), %fault, "a file cannot be read as declared");
+        match fault {
+            Fault::Unreadable(_) => SourceFault::Unreadable,
+            Fault::Setting { problem, setting } => SourceFault::Setting { problem, setting },
+            Fault::OpenQuote => SourceFault::OpenQuote,
+            Fault::MissingColumn(column) => SourceFault::MissingColumn(column),
+            Fault::AmbiguousColumn(column) => SourceFault::AmbiguousColumn(column),
+            Fault::ColumnType(column) => SourceFault::ColumnType(column),
         }
     }
 }
@@ -101,12 +95,32 @@ impl Source for RecordSource {
         self.files.fingerprint().await
     }
 
+    async fn check(&self) -> Result<(), SourceFault> {
+        let files = self.files.list().await?;
+        if *self.checked.lock() == files {
+            return Ok(());
+        }
+        let source = self.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            for file in &files {
+                OpenFile::open(&source, file.clone())?;
+            }
+            *source.checked.lock() = files;
+            Ok(())
+        });
+        checked.await.unwrap_or(Err(SourceFault::Unreadable))
+    }
+
     fn approximate_bytes(&self) -> u64 {
         self.files.approximate_bytes()
     }
 
-    fn skipped_records(&self) -> u64 {
-        self.skipped.load(Ordering::Relaxed)
+    fn skipped_records(&self) -> Option<u64> {
+        self.left_out.known()
+    }
+
+    fn skips_records(&self) -> bool {
+        self.bad_records == BadRecords::Skip
     }
 }
 
@@ -166,7 +180,7 @@ impl RecordsExec {
 
 impl DisplayAs for RecordsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecordsExec: format={}, files={}", self.source.format.name(), self.files.len())
+        write!(f, "RecordsExec: format={:?}, files={}", self.source.format, self.files.len())
     }
 }
 
@@ -226,8 +240,11 @@ impl ExecutionPlan for RecordsExec {
 #[derive(Debug)]
 struct Reading {
     source: RecordSource,
+    files: Vec<SourceFile>,
     position: Arc<Mutex<Position>>,
     skipped: AtomicU64,
+    /// Blocks that are being cut or decoded, or were dropped before they were.
+    undecoded: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -238,14 +255,11 @@ struct Position {
 }
 
 /// Block, its decoder, and the file that it is from.
-type Cut = (Block, Arc<dyn BlockDecoder>, SourceFile);
+type Cut = (Block, Arc<Decoder>, SourceFile);
 
 struct OpenFile {
     file: SourceFile,
-    blocks: Blocks<File>,
-    decoder: Arc<dyn BlockDecoder>,
-    /// First block, where the decoder had to look at it.
-    looked_at: Option<Block>,
+    text: TextFile,
 }
 
 impl fmt::Debug for OpenFile {
@@ -257,14 +271,23 @@ impl fmt::Debug for OpenFile {
 impl Reading {
     fn new(source: RecordSource, files: &[SourceFile]) -> Self {
         let position = Position { files: files.iter().cloned().collect(), open: None, failed: None };
-        Self { source, position: Arc::new(Mutex::new(position)), skipped: AtomicU64::new(0) }
+        source.left_out.begin(files);
+        Self {
+            source,
+            files: files.to_vec(),
+            position: Arc::new(Mutex::new(position)),
+            skipped: AtomicU64::new(0),
+            undecoded: AtomicU64::new(0),
+        }
     }
 
     /// Returns the next decoded block, whichever partition asks; `None` at the end.
     async fn next_batch(&self) -> DfResult<Option<RecordBatch>> {
         while let Some((block, decoder, file)) = self.next_block().await? {
-            if let Some(batch) = self.decode(&block, decoder.as_ref(), &file)? {
-                return Ok(Some(batch));
+            let batch = self.decode(&block, decoder.as_ref(), &file)?;
+            self.undecoded.fetch_sub(1, Ordering::AcqRel);
+            if batch.is_some() {
+                return Ok(batch);
             }
         }
         Ok(None)
@@ -272,10 +295,14 @@ impl Reading {
 
     async fn next_block(&self) -> DfResult<Option<Cut>> {
         let (source, position) = (self.source.clone(), Arc::clone(&self.position));
+        self.undecoded.fetch_add(1, Ordering::AcqRel);
         let advanced = tokio::task::spawn_blocking(move || position.lock().advance(&source)).await;
         match advanced.unwrap_or(Err(SourceFault::Unreadable)) {
             Ok(None) => {
-                self.source.skipped.store(self.skipped.load(Ordering::Relaxed), Ordering::Relaxed);
+                // The last of the partitions that end finds all decoded; none does if one of them was dropped.
+                if self.undecoded.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    self.source.left_out.end(&self.files, self.skipped.load(Ordering::Acquire));
+                }
                 Ok(None)
             }
             Ok(cut) => Ok(cut),
@@ -283,46 +310,56 @@ impl Reading {
         }
     }
 
-    /// Decodes a block; where that fails, its records in halves, until the bad ones are found.
-    fn decode(&self, block: &Block, decoder: &dyn BlockDecoder, file: &SourceFile) -> DfResult<Option<RecordBatch>> {
-        if let Ok(batch) = decoder.decode(&block.bytes, block.ends.len()) {
-            return Ok(batch);
-        }
+    /// Decodes a block; where that fails, what lies between its bad records.
+    fn decode(&self, block: &Block, decoder: &Decoder, file: &SourceFile) -> DfResult<Option<RecordBatch>> {
+        let records = block.ends.len();
         let mut good = Vec::new();
         let mut bad = 0_u64;
-        let mut ranges = vec![(0, block.ends.len())];
-        while let Some((from, to)) = ranges.pop() {
-            match decoder.decode(block.records(from, to), to - from) {
-                Ok(batch) => good.extend(batch),
-                Err(_) if to - from > 1 => {
-                    let middle = from + (to - from) / 2;
-                    ranges.push((middle, to));
-                    ranges.push((from, middle));
+        // After a bad record more may follow: few are tried then, and more and more while they are good.
+        let (mut from, mut step) = (0, records);
+        while from < records {
+            let to = records.min(from.saturating_add(step));
+            match decoder.decode(block, from, to) {
+                Ok(batch) => {
+                    good.extend(batch);
+                    from = to;
+                    step = step.saturating_mul(2);
                 }
-                Err(_) => {
+                Err(DecodeError::Record(record)) if record.record > from => step = record.record - from,
+                Err(DecodeError::Record(record)) => {
                     bad += 1;
-                    self.report(file, block.first + from as u64)?;
+                    self.report(file, block.first, &record)?;
+                    from += 1;
+                    step = 1;
+                }
+                Err(DecodeError::File(fault)) => {
+                    return Err(self.source.fault(file, fault).in_engine(&self.source.files.dataset));
                 }
             }
         }
-        self.skipped.fetch_add(bad, Ordering::Relaxed);
-        tracing::warn!(dataset = %self.source.files.dataset, file = %file.path.display(), records = bad, "records left out");
-        match good.first() {
-            None => Ok(None),
-            Some(first) => Ok(Some(concat_batches(&first.schema(), &good)?)),
+        if bad > 0 {
+            self.skipped.fetch_add(bad, Ordering::AcqRel);
+            tracing::warn!(dataset = %self.source.files.dataset, file = %file.path.display(), records = bad, "records left out");
+        }
+        match good.as_slice() {
+            [] => Ok(None),
+            [_] => Ok(good.pop()),
+            [first, ..] => Ok(Some(concat_batches(&first.schema(), &good)?)),
         }
     }
 
     /// Ends the scan for a record that cannot be read, or writes a line into the owner's log.
-    fn report(&self, file: &SourceFile, record: u64) -> DfResult<()> {
+    fn report(&self, file: &SourceFile, first: u64, bad: &BadRecord) -> DfResult<()> {
         let dataset = &self.source.files.dataset;
+        let (file, record) = (file.path.display(), first + bad.record as u64 + 1);
+        let (column, reason) = (bad.column.as_deref().unwrap_or("-"), &bad.reason);
         match self.source.bad_records {
             BadRecords::Skip => {
-                tracing::debug!(%dataset, file = %file.path.display(), record, "a record cannot be read");
+                tracing::debug!(%dataset, %file, record, column, %reason, "a record cannot be read");
                 Ok(())
             }
             BadRecords::Reject => {
-                tracing::warn!(%dataset, file = %file.path.display(), record, "a record cannot be read");
+                tracing::warn!(%dataset, %file, record, column, %reason, "a record cannot be read");
                 Err(SourceFault::BadRecord.in_engine(dataset))
             }
         }
@@ -347,16 +384,9 @@ impl Position {
                 self.open = OpenFile::open(source, file)?;
                 continue;
             };
-            let block = match open.looked_at.take() {
-                Some(block) => Some(block),
-                None => open.blocks.next_block(BLOCK_RECORDS).map_err(|error| {
-                    let file = open.file.path.display();
-                    tracing::warn!(dataset = %source.files.dataset, %file, %error, "a file cannot be read");
-                    SourceFault::Unreadable
-                })?,
-            };
+            let block = open.text.next_block().map_err(|fault| source.fault(&open.file, fault))?;
             match block {
-                Some(block) => return Ok(Some((block, Arc::clone(&open.decoder), open.file.clone()))),
+                Some(block) => return Ok(Some((block, open.text.decoder(), open.file.clone()))),
                 None => self.open = None,
             }
         }
@@ -364,25 +394,13 @@ impl Position {
 }
 
 impl OpenFile {
-    /// Opens a file and reads its header. `None` for an NDJSON file without a record.
+    /// Opens a file and reads its beginning. `None` for a file without a record, if it needs none to name its columns.
     fn open(source: &RecordSource, file: SourceFile) -> Result<Option<Self>, SourceFault> {
-        let dataset = &source.files.dataset;
-        let unreadable = |error: &dyn fmt::Display| {
-            tracing::warn!(%dataset, file = %file.path.display(), %error, "a file cannot be read");
-            SourceFault::Unreadable
-        };
-        let input = File::open(&file.path).map_err(|error| unreadable(&error))?;
-        let mut blocks = Blocks::new(input, source.format.boundary()).map_err(|error| unreadable(&error))?;
-        let header = source.format.header_records();
-        let most = if header > 0 { header } else { BLOCK_RECORDS };
-        let Some(head) = blocks.next_block(most).map_err(|error| unreadable(&error))? else {
-            return if header > 0 { Err(unreadable(&"the header is missing")) } else { Ok(None) };
-        };
-        let decoder = source.format.decoder(&source.schema, &head).map_err(|fault| {
-            tracing::warn!(%dataset, file = %file.path.display(), %fault, "a source does not fit its manifest");
-            fault
-        })?;
-        let looked_at = (header == 0).then_some(head);
-        Ok(Some(Self { file, blocks, decoder, looked_at }))
+        let unreadable = |error: std::io::Error| source.fault(&file, Fault::Unreadable(error.to_string()));
+        let input = File::open(&file.path).map_err(unreadable)?;
+        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+        let opened = TextFile::open(input, &name, &source.schema, source.format, &source.text);
+        let text = opened.map_err(|fault| source.fault(&file, fault))?;
+        Ok(text.map(|text| Self { file, text }))
     }
 }

@@ -1,0 +1,221 @@
+//! Records of CSV: their fields, and which of them are the declared columns.
+
+use std::borrow::Cow;
+
+use arrow::datatypes::{DataType, Schema};
+use memchr::{memchr, memchr2, memchr3};
+use wanqu_model::bundle::CsvSyntax;
+
+use crate::fault::{Fault, Reason};
+use crate::split::Marks;
+
+/// Returns the characters that mean something.
+pub fn marks(syntax: &CsvSyntax) -> Marks {
+    let (separator, quote) = (syntax.separator(), syntax.quote());
+    let escape = syntax.escape.map(|mark| mark.byte()).filter(|escape| *escape != quote);
+    Marks { separator, quote, escape, comment: syntax.comment.map(|mark| mark.byte()) }
+}
+
+/// Field of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvField<'a> {
+    /// Its text, without quotes.
+    pub text: Cow<'a, str>,
+    /// True if it stood in quotes.
+    pub quoted: bool,
+}
+
+/// Fields of one record, in order.
+#[derive(Debug)]
+pub struct CsvFields<'a> {
+    /// What follows the last field, after its separator; `None` after the last one.
+    rest: Option<&'a str>,
+    marks: Marks,
+}
+
+impl<'a> CsvFields<'a> {
+    /// Returns the fields of a record, which has no line end.
+    pub fn new(record: &'a str, marks: Marks) -> Self {
+        Self { rest: Some(record), marks }
+    }
+
+    /// Returns the next field; `None` after the last.
+    ///
+    /// # Errors
+    /// The fault of the record's syntax.
+    pub fn next_field(&mut self) -> Result<Option<CsvField<'a>>, Reason> {
+        let Some(rest) = self.rest else { return Ok(None) };
+        let bytes = rest.as_bytes();
+        if bytes.first() == Some(&self.marks.quote) {
+            return self.quoted(rest).map(Some);
+        }
+        // A line end that is not the file's own would make two records of one for other programs.
+        let found = memchr3(self.marks.separator, b'\r', b'\n', bytes);
+        let text = &rest[..found.unwrap_or(rest.len())];
+        self.rest = match found {
+            Some(at) if bytes[at] == self.marks.separator => Some(&rest[at + 1..]),
+            Some(_) => return Err(Reason::of("it has another line end than the file's first, outside quotes")),
+            None => None,
+        };
+        Ok(Some(CsvField { text: Cow::Borrowed(text), quoted: false }))
+    }
+
+    /// Reads a field in quotes, which `rest` begins with.
+    fn quoted(&mut self, rest: &'a str) -> Result<CsvField<'a>, Reason> {
+        let bytes = rest.as_bytes();
+        let quote = self.marks.quote;
+        let mut at = 1;
+        let mut parts: Option<String> = None;
+        let mut from = 1;
+        loop {
+            let found = match self.marks.escape {
+                Some(escape) => memchr2(quote, escape, &bytes[at..]),
+                None => memchr(quote, &bytes[at..]),
+            };
+            let Some(found) = found else { return Err(Reason::of("it ends inside a quoted field")) };
+            let mark = at + found;
+            if bytes[mark] == quote && bytes.get(mark + 1) != Some(&quote) {
+                at = mark;
+                break;
+            }
+            // The mark is left out, and what follows it is a plain character, however many bytes it has.
+            let text = parts.get_or_insert_with(String::new);
+            text.push_str(&rest[from..mark]);
+            let Some(plain) = rest[mark + 1..].chars().next() else {
+                return Err(Reason::of("it ends inside a quoted field"));
+            };
+            text.push(plain);
+            at = mark + 1 + plain.len_utf8();
+            from = at;
+        }
+        self.rest = match bytes.get(at + 1) {
+            None => None,
+            Some(byte) if *byte == self.marks.separator => Some(&rest[at + 2..]),
+            Some(_) => return Err(Reason::of("text follows the closing quote of a field")),
+        };
+        let last = &rest[from..at];
+        let text = match parts {
+            None => Cow::Borrowed(last),
+            Some(mut text) => {
+                text.push_str(last);
+                Cow::Owned(text)
+            }
+        };
+        Ok(CsvField { text, quoted: true })
+    }
+
+    /// Returns all fields.
+    ///
+    /// # Errors
+    /// The fault of the record's syntax.
+    pub fn all(mut self) -> Result<Vec<CsvField<'a>>, Reason> {
+        let mut fields = Vec::new();
+        while let Some(field) = self.next_field()? {
+            fields.push(field);
+        }
+        Ok(fields)
+    }
+}
+
+/// Which field of a record is which declared column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// For each field of a record the declared column that it is.
+    pub columns: Vec<Option<usize>>,
+}
+
+impl Places {
+    /// Finds the declared columns in the line with the names.
+    ///
+    /// # Errors
+    /// The column that is missing or ambiguous.
+    pub fn by_name(declared: &Schema, names: &[CsvField<'_>]) -> Result<Self, Fault> {
+        let mut columns = vec![None; names.len()];
+        for (index, field) in declared.fields().iter().enumerate() {
+            no_list(field.name(), field.data_type())?;
+            let mut places = names.iter().enumerate().filter(|(_, n)| n.text == *field.name()).map(|(place, _)| place);
+            let place = places.next().ok_or_else(|| Fault::MissingColumn(field.name().clone()))?;
+            if places.next().is_some() {
+                return Err(Fault::AmbiguousColumn(field.name().clone()));
+            }
+            columns[place] = Some(index);
+        }
+        Ok(Self { columns })
+    }
+
+    /// Finds the declared columns, whose names are places from 1, among so many fields.
+    ///
+    /// # Errors
+    /// The column that is missing.
+    pub fn by_number(declared: &Schema, fields: usize) -> Result<Self, Fault> {
+        let mut columns = vec![None; fields];
+        for (index, field) in declared.fields().iter().enumerate() {
+            no_list(field.name(), field.data_type())?;
+            let place = field.name().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            let place = place.filter(|place| *place < fields);
+            let column = place.and_then(|place| columns.get_mut(place));
+            let column = column.ok_or_else(|| Fault::MissingColumn(field.name().clone()))?;
+            if column.replace(index).is_some() {
+                return Err(Fault::AmbiguousColumn(field.name().clone()));
+            }
+        }
+        Ok(Self { columns })
+    }
+}
+
+fn no_list(name: &str, data_type: &DataType) -> Result<(), Fault> {
+    if matches!(data_type, DataType::List(_)) { Err(Fault::ColumnType(name.to_owned())) } else { Ok(()) }
+}
+
+/// Returns the setting with which a line would name all declared columns, if its fields were separated otherwise.
+pub fn other_separator(declared: &Schema, line: &str, marks: Marks) -> Option<Fault> {
+    let others = [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")];
+    others.into_iter().filter(|(other, _)| *other != marks.separator).find_map(|(separator, written)| {
+        let names = CsvFields::new(line, Marks { separator, ..marks }).all().ok()?;
+        Places::by_name(declared, &names).ok()?;
+        let problem = format!("the fields of a file are separated by {written:?}").replace("\\\\", "\\");
+        Some(Fault::setting(problem, format!("csv: {{separator: \"{written}\"}}")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RFC: Marks = Marks { separator: b',', quote: b'"', escape: None, comment: None };
+
+    fn fields(record: &str, marks: Marks) -> Result<Vec<(String, bool)>, String> {
+        let all = CsvFields::new(record, marks).all().map_err(|reason| reason.to_string())?;
+        Ok(all.into_iter().map(|field| (field.text.into_owned(), field.quoted)).collect())
+    }
+
+    #[test]
+    fn fields_are_what_stands_between_separators() {
+        let plain =
+            |texts: &[&str]| -> Vec<(String, bool)> { texts.iter().map(|t| ((*t).to_owned(), false)).collect() };
+        assert_eq!(fields("", RFC).unwrap(), plain(&[""]));
+        assert_eq!(fields(",", RFC).unwrap(), plain(&["", ""]));
+        assert_eq!(fields("a, b ,5\" pipe", RFC).unwrap(), plain(&["a", " b ", "5\" pipe"]));
+        let quoted = [("x,\ny", true), ("", true), ("he said \"no\"", true), ("z", false)];
+        let quoted: Vec<_> = quoted.map(|(text, quoted)| (text.to_owned(), quoted)).into();
+        assert_eq!(fields("\"x,\ny\",\"\",\"he said \"\"no\"\"\",z", RFC).unwrap(), quoted);
+        let marks = Marks { separator: b';', quote: b'\'', escape: Some(b'\\'), comment: None };
+        let escaped = vec![("it's; \\é".to_owned(), true), ("\\".to_owned(), false)];
+        assert_eq!(fields("'it\\'s; \\\\\\é';\\", marks).unwrap(), escaped);
+    }
+
+    #[test]
+    fn what_is_no_field_is_an_error() {
+        for (record, reason) in [
+            ("\"a\"b,c", "text follows the closing quote of a field"),
+            ("\"a\" ,c", "text follows the closing quote of a field"),
+            ("a,\"b", "it ends inside a quoted field"),
+            ("a,\"b\"\"", "it ends inside a quoted field"),
+            ("a\rb,c", "it has another line end than the file's first, outside quotes"),
+        ] {
+            assert_eq!(fields(record, RFC).unwrap_err(), reason, "{record:?}");
+        }
+        let marks = Marks { escape: Some(b'\\'), ..RFC };
+        assert!(fields("\"a\\", marks).is_err() && fields("\"a\\\"", marks).is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! Apache Parquet, by DataFusion's own reader: projection, row groups and pages pruned by the footer's statistics where
+//! these can be trusted, footers cached between the passes of one query.
+//!
+//! ```text
+//! footer.rs    a file's footer: its schema against the declared columns, and the records that do not fit them
+//! fit.rs       which values of a stored type are values of the declared one
+//! adapt.rs     the engine's expressions over stored columns, and which of them may prune
+//! opaque.rs    expression that no pruning looks into
+//! ```
+
+mod adapt;
+mod fit;
+mod footer;
+mod opaque;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Result as DfResult, Statistics, project_schema};
+use datafusion::datasource::TableType;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource as ParquetFileSource};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::object_store::ObjectMeta;
+use datafusion::object_store::path::Path as ObjectPath;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use parking_lot::Mutex;
+use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
+use wanqu_model::refusal::Refusal;
+
+use super::path::SourceFile;
+use super::{Files, LeftOut};
+use crate::sources::schema::source_schema;
+use crate::sources::{Fingerprint, Source, SourceFault};
+use adapt::AsDeclared;
+use footer::Inspected;
+
+/// Dataset in Parquet files.
+#[derive(Debug, Clone)]
+pub struct ParquetSource {
+    files: Files,
+    schema: SchemaRef,
+    bad_records: BadRecords,
+    /// What each file holds, while it is the same file.
+    inspected: Arc<Mutex<BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>>>,
+    left_out: LeftOut,
+}
+
+impl ParquetSource {
+    /// Returns the source that a bundle describes.
+    pub fn new(spec: &SourceSpec, files: &FilesSpec) -> Self {
+        Self {
+            files: Files::new(spec, files, &["parquet"]),
+            schema: source_schema(&spec.columns),
+            bad_records: files.bad_records,
+            inspected: Arc::default(),
+            left_out: LeftOut::default(),
+        }
+    }
+
+    /// Lists the files, and inspects those that are not known as they are now.
+    async fn inspect(&self) -> Result<Vec<(SourceFile, Arc<Inspected>)>, SourceFault> {
+        let files = self.files.list().await?;
+        let mut known = Vec::with_capacity(files.len());
+        for file in files {
+            let inspected = self.inspect_file(&file).await?;
+            known.push((file, inspected));
+        }
+        let mut kept = self.inspected.lock();
+        *kept =
+            known.iter().map(|(file, inspected)| (file.path.clone(), (file.clone(), Arc::clone(inspected)))).collect();
+        drop(kept);
+        let files: Vec<SourceFile> = known.iter().map(|(file, _)| file.clone()).collect();
+        self.left_out.begin(&files);
+        self.left_out.end(&files, known.iter().map(|(_, inspected)| inspected.left_out).sum());
+        Ok(known)
+    }
+
+    async fn inspect_file(&self, file: &SourceFile) -> Result<Arc<Inspected>, SourceFault> {
+        let known = self.inspected.lock().get(&file.path).filter(|(known, _)| known == file).cloned();
+        if let Some((_, inspected)) = known {
+            return Ok(inspected);
+        }
+        let (input, declared, bad_records) = (file.clone(), Arc::clone(&self.schema), self.bad_records);
+        let inspected = tokio::task::spawn_blocking(move || footer::inspect(&input, &declared, bad_records)).await;
+        match inspected {
+            Ok(Ok(inspected)) => {
+                if let Some(bad) = &inspected.first_bad {
+                    let (dataset, file, records) = (&self.files.dataset, file.path.display(), inspected.left_out);
+                    tracing::warn!(%dataset, %file, column = bad.column, record = bad.record, records, "records left out");
+                }
+                Ok(Arc::new(inspected))
+            }
+            Ok(Err(problem)) => {
+                let (dataset, file, fault) = (&self.files.dataset, file.path.display(), &problem.fault);
+                tracing::warn!(%dataset, %file, reason = problem.reason, "a source cannot be read: {fault}");
+                Err(problem.fault)
+            }
+            Err(_) => {
+                tracing::error!(dataset = %self.files.dataset, file = %file.path.display(), "inspecting a file panicked");
+                Err(SourceFault::Unreadable)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Source for ParquetSource {
+    fn table(&self) -> Arc<dyn TableProvider> {
+        Arc::new(self.clone())
+    }
+
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
+        self.files.fingerprint().await
+    }
+
+    async fn check(&self) -> Result<(), SourceFault> {
+        self.inspect().await.map(drop)
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        self.files.approximate_bytes()
+    }
+
+    fn skipped_records(&self) -> Option<u64> {
+        self.left_out.known()
+    }
+
+    fn skips_records(&self) -> bool {
+        self.bad_records == BadRecords::Skip
+    }
+}
+
+#[async_trait]
+impl TableProvider for ParquetSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        // Used to prune row groups and pages; the filter itself stays in the plan.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let in_engine = |fault: SourceFault| fault.in_engine(&self.files.dataset);
+        let files = self.inspect().await.map_err(in_engine)?;
+        if files.is_empty() {
+            return Ok(Arc::new(EmptyExec::new(project_schema(&self.schema, projection)?)));
+        }
+        let mut rows = Precision::Exact(0);
+        let mut parts = Vec::with_capacity(files.len());
+        for (file, inspected) in &files {
+            rows = rows.add(&Precision::Exact(inspected.rows));
+            let mut part = PartitionedFile::new_from_meta(object_meta(file).map_err(in_engine)?);
+            if let Some(access) = &inspected.access {
+                part.extensions.insert(access.clone());
+            }
+            parts.push(part);
+        }
+        // The number of rows helps to order joins. It is never exact, so that no aggregate is answered from it.
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows = rows.to_inexact();
+        let groups = FileGroup::new(parts).split_files(state.config().target_partitions());
+        let source = Arc::new(ParquetFileSource::new(Arc::clone(&self.schema)));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups)
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(AsDeclared)))
+            .build();
+        let mut options = state.default_table_options().parquet;
+        // As it is inspected: of INT96, nanoseconds hold no more than three centuries.
+        options.global.coerce_int96 = Some("us".to_owned());
+        // Filters only prune: as row filters they would be read through expressions that are made for pruning.
+        options.global.pushdown_filters = false;
+        ParquetFormat::default().with_options(options).create_physical_plan(state, config).await
+    }
+}
+
+fn object_meta(file: &SourceFile) -> Result<ObjectMeta, SourceFault> {
+    let location = ObjectPath::from_absolute_path(&file.path).map_err(|_| SourceFault::FileName)?;
+    // The engine caches footers by this time. That of the content can be set back by whoever copies a file.
+    let last_modified = file.changed.into();
+    Ok(ObjectMeta { location, last_modified, size: file.bytes, e_tag: None, version: None })
+}
