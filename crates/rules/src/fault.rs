@@ -20,7 +20,7 @@ pub fn refusal_without_values(error: &DataFusionError) -> Refusal {
 /// Makes a refusal of an error over public data: DataFusion's text about the computation, and nothing about the machine.
 #[must_use]
 pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
-    known(error).unwrap_or_else(|| {
+    known(error).or_else(|| over_a_value(error)).unwrap_or_else(|| {
         let text = match error.find_root() {
             root @ (DataFusionError::ArrowError(..)
             | DataFusionError::Execution(_)
@@ -30,6 +30,27 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
         tracing::debug!(error = %error.strip_backtrace(), "a query over public data failed");
         Refusal::new(Code::Internal, format!("the query failed while it ran: {text}"))
     })
+}
+
+/// Returns the refusal of an expression that has no result for some value; `None` for a fault of another kind.
+fn over_a_value(error: &DataFusionError) -> Option<Refusal> {
+    let text = match error.find_root() {
+        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+            ArrowError::DivideByZero => "a division by zero".to_owned(),
+            ArrowError::CastError(text)
+            | ArrowError::ParseError(text)
+            | ArrowError::ComputeError(text)
+            | ArrowError::ArithmeticOverflow(text) => text.clone(),
+            _ => return None,
+        },
+        DataFusionError::Execution(text) => text.clone(),
+        _ => return None,
+    };
+    let refusal =
+        Refusal::new(Code::InvalidSql, format!("an expression of the query has no result for some row: {text}"))
+            .with_rule("an expression must have a result for each row")
+            .with_remedy("use TRY_CAST for a cast, and NULLIF for a divisor that can be zero; or leave such rows out");
+    Some(refusal)
 }
 
 /// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault

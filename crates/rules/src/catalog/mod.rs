@@ -12,6 +12,7 @@ mod fold;
 mod spell;
 mod sql;
 mod stack;
+mod timestamps;
 mod types;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use wanqu_model::names::{JurisdictionId, TableRef};
 pub use spell::{expression_text, name_text};
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
+pub use timestamps::analyse;
 pub use types::arrow_type;
 
 /// One table as SQL can name it.
