@@ -23,5 +23,5 @@ pub mod unit;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
-pub use functions::checked;
+pub use functions::{as_written, checked};
 pub use harmless::{harmless, harmless_expr, maybe_null};

@@ -23,8 +23,8 @@ use jiff::Timestamp;
 use wanqu_model::bundle::Slice;
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::Refusal;
-use wanqu_rules::FetchedBytes;
 use wanqu_rules::catalog::expression_text;
+use wanqu_rules::{FetchedBytes, as_written};
 
 use super::remote::{RemotePublic, fit, slice_schema};
 use crate::trace::{self, TraceContext};
@@ -49,7 +49,8 @@ impl PushedTable {
 
 /// Returns the SQL text of a condition over bare column names; `None` if its owner cannot test it in the same way.
 fn condition(filter: &Expr) -> Option<String> {
-    let bare = filter.clone().transform(|part| {
+    // The owner checks arithmetic by itself.
+    let bare = as_written(filter.clone()).ok()?.transform(|part| {
         Ok(match part {
             Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
             other => Transformed::no(other),

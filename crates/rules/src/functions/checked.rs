@@ -61,20 +61,37 @@ pub(crate) fn checked_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     expr.transform_up(|part| checked_part(part, columns)).map(|changed| changed.data)
 }
 
+/// Returns the expression with arithmetic as SQL has it, in place of what [`checked`] put there.
+///
+/// # Errors
+/// If a part of the expression cannot be put together.
+pub fn as_written(expr: Expr) -> DfResult<Expr> {
+    let written = expr.transform_up(|part| match original(&part) {
+        Some((checked, operands)) => checked.original(operands).map(Transformed::yes),
+        None => Ok(Transformed::no(part)),
+    });
+    written.map(|written| written.data)
+}
+
+/// Returns the operation that an expression is, and its operands, if [`checked`] put it there.
+fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
+    let Expr::ScalarFunction(call) = part else { return None };
+    let implementation: &dyn Any = call.func.inner().as_ref();
+    implementation.downcast_ref().map(|checked| (checked, &call.args[..]))
+}
+
 /// Returns a division of constants as the engine writes it. Other arithmetic that [`checked_expr`] put there is left over
 /// where its constants have no result.
 ///
 /// # Errors
 /// If it is left over.
 pub(crate) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
-    let Expr::ScalarFunction(call) = &part else { return Ok(Transformed::no(part)) };
-    let implementation: &dyn Any = call.func.inner().as_ref();
-    match implementation.downcast_ref::<Checked>() {
+    match original(&part) {
         None => Ok(Transformed::no(part)),
-        Some(checked) if matches!(checked.op, Operator::Divide | Operator::Modulo) => {
-            checked.original(&call.args).map(Transformed::yes)
+        Some((checked, operands)) if matches!(checked.op, Operator::Divide | Operator::Modulo) => {
+            checked.original(operands).map(Transformed::yes)
         }
-        Some(checked) => plan_err!("{} is out of range: it does not fit into {}", checked.text, checked.returns),
+        Some((checked, _)) => plan_err!("{} is out of range: it does not fit into {}", checked.text, checked.returns),
     }
 }
 
@@ -131,7 +148,9 @@ fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let function = Checked {
         op,
         returns: part.get_type(schema)?,
-        text: expression_text(&part).unwrap_or_else(|_| "an arithmetic expression".to_owned()),
+        text: as_written(part.clone())
+            .and_then(|written| expression_text(&written))
+            .unwrap_or_else(|_| "an arithmetic expression".to_owned()),
         signature: Signature::any(operands.len(), Volatility::Immutable),
     };
     Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))

@@ -34,7 +34,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
-pub use checked::checked;
+pub use checked::{as_written, checked};
 pub(crate) use checked::{checked_expr, unchecked};
 pub(crate) use range::{Overflow, out_of_range};
 use replaced::{Replaced, replacements};

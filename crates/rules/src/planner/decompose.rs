@@ -49,8 +49,8 @@ pub(super) enum Merge {
     Sum(String),
     /// One aggregate function over the one column.
     Same(Arc<AggregateUDF>),
-    /// Sum of the first column divided by sum of the second.
-    Average,
+    /// Sum of the first column divided by sum of the second, with the same name.
+    Average(String),
     /// Moments of one variable: count, mean, squared deviations.
     Variable(Statistic),
     /// Moments of two variables: count, means, squared deviations, co-deviation.
@@ -76,6 +76,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         Expr::AggregateFunction(AggregateFunction::new_udf(func, args, false, params.filter.clone(), vec![], None))
     };
     let args: Vec<Expr> = params.args.iter().map(|arg| uncast(arg, schema)).collect();
+    let name = || Expr::AggregateFunction(function.clone()).schema_name().to_string();
     let same = |merge| Split::Merge { partials: vec![with(Arc::clone(&function.func), args.clone())], merge };
     let variable = |which| {
         let twice: Vec<Expr> = args.iter().chain(&args).cloned().collect();
@@ -97,7 +98,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         Form::Count if args.len() <= 2 => same(Merge::Count),
         Form::Sum => Split::Merge {
             partials: vec![with(sum(), args.iter().map(|arg| wide(arg, schema)).collect())],
-            merge: Merge::Sum(Expr::AggregateFunction(function.clone()).schema_name().to_string()),
+            merge: Merge::Sum(name()),
         },
         Form::Same { .. } => same(Merge::Same(Arc::clone(&function.func))),
         Form::Average => Split::Merge {
@@ -105,7 +106,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
                 with(sum(), args.iter().map(|arg| wide(arg, schema)).collect()),
                 with(count_udaf(), args.clone()),
             ],
-            merge: Merge::Average,
+            merge: Merge::Average(name()),
         },
         Form::Variable(statistic) => variable(statistic),
         Form::Pair(statistic) => pair(statistic),
@@ -177,7 +178,7 @@ impl Merge {
         match (self, partials) {
             (Self::Count | Self::Sum(_), [one]) => vec![plain(&sum(), vec![one.clone()])],
             (Self::Same(func), [one]) => vec![plain(func, vec![one.clone()])],
-            (Self::Average, [total, count]) => [total, count].map(|part| plain(&sum(), vec![part.clone()])).to_vec(),
+            (Self::Average(_), [total, count]) => [total, count].map(|part| plain(&sum(), vec![part.clone()])).to_vec(),
             (Self::Variable(which), [n, mean, deviations]) => {
                 let args = vec![float(n), float(mean), zero(), float(deviations), zero(), zero()];
                 vec![plain(&merge_moments(*which), args)]
@@ -192,11 +193,11 @@ impl Merge {
     pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType, gated: bool) -> DfResult<Expr> {
         let cast = |e: Expr| Expr::Cast(Cast::new(Box::new(e), target.clone()));
         Ok(match (self, merged) {
-            (Self::Average, [sum, count]) => {
+            (Self::Average(what), [sum, count]) => {
                 if let (DataType::Decimal128(precision, scale), DataType::Decimal128(..) | DataType::Decimal256(..)) =
                     (target, sum.get_type(schema)?)
                 {
-                    decimal_average(*precision, *scale).call(vec![sum.clone(), count.clone()])
+                    decimal_average(what, *precision, *scale, gated).call(vec![sum.clone(), count.clone()])
                 } else {
                     let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
                     cast(float(sum) / nonzero(float(count)))
