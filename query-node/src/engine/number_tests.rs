@@ -150,8 +150,8 @@ async fn decimals_are_rounded_at_their_edges() {
     for (sql, expected) in [
         ("SELECT round(CAST('9.95' AS DECIMAL(3,2)), 1) FROM x WHERE id = '1'", "10.0"),
         ("SELECT round(v, 1) FROM x WHERE id = '3'", "-1.5"),
-        ("SELECT ceil(CAST('9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "10"),
-        ("SELECT floor(CAST('-9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "-10"),
+        ("SELECT ceil(CAST('9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "10.0"),
+        ("SELECT floor(CAST('-9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "-10.0"),
     ] {
         for over in [Over::Public, Over::Gated] {
             assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");

@@ -7,6 +7,7 @@
 //!
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
+mod analysis;
 pub(crate) mod cast;
 mod fold;
 mod spell;
@@ -26,10 +27,10 @@ use wanqu_model::columns::ColumnClass;
 pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
+pub use analysis::analyse;
 pub use spell::{expression_text, name_text};
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
-pub use timestamps::analyse;
 pub use types::arrow_type;
 
 /// One table as SQL can name it.

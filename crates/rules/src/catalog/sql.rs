@@ -85,7 +85,9 @@ impl Catalog {
         stack::check_statement(&statement)?;
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
-        let plan = super::timestamps::analyse(plan).and_then(fold_constants).map_err(planning_error)?;
+        let plan = super::analyse(plan)
+            .and_then(|plan| functions::without_wrapping(plan, fold_constants))
+            .map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)
     }

@@ -35,19 +35,10 @@ impl TypePlanner for Microseconds {
     }
 }
 
-/// Returns the plan with its types coerced and checked.
-///
-/// # Errors
-/// A type that does not fit.
-pub fn analyse(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let state = planning_state();
-    let coerce = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-    let plan = coerce(plan)?;
-    if !has_nanoseconds(&plan)? {
-        return Ok(plan);
-    }
-    // Functions that take nothing else are given nanoseconds again; what they return stays in microseconds.
-    coerce(each_expression(plan, microseconds)?)
+/// Returns the plan with times in microseconds; `None` if it has no others. Its types must be coerced anew: functions that
+/// take nothing else are given nanoseconds again.
+pub(super) fn in_microseconds(plan: &LogicalPlan) -> DfResult<Option<LogicalPlan>> {
+    if has_nanoseconds(plan)? { each_expression(plan.clone(), microseconds).map(Some) } else { Ok(None) }
 }
 
 /// Returns the type in microseconds of times in nanoseconds; `None` for another type.

@@ -85,7 +85,7 @@ fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
 ///
 /// # Errors
 /// If it is left over.
-pub(crate) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
+pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
     match original(&part) {
         None => Ok(Transformed::no(part)),
         Some((checked, operands)) if matches!(checked.op, Operator::Divide | Operator::Modulo) => {

@@ -10,13 +10,15 @@
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
-//! | `checked` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
 //!
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
 mod checked;
+mod constants;
 mod date_trunc;
 mod distinct;
 mod extreme;
@@ -25,6 +27,7 @@ mod replaced;
 mod sliding;
 mod sums;
 mod total;
+mod whole;
 
 use std::any::Any;
 use std::sync::{Arc, LazyLock};
@@ -34,8 +37,9 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
+pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
-pub(crate) use checked::{checked_expr, unchecked};
+pub(crate) use constants::without_wrapping;
 pub(crate) use range::{Overflow, out_of_range};
 use replaced::{Replaced, replacements};
 
@@ -45,6 +49,9 @@ pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
         state.register_udaf(Arc::new(AggregateUDF::from(aggregate)))?;
     }
     state.register_udf(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::default())))?;
+    for function in whole::Whole::both() {
+        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
+    }
     Ok(())
 }
 
