@@ -135,6 +135,7 @@ async fn days_and_times_are_compared_in_microseconds() {
         ("SELECT date_trunc('day', t), date_part('year', t) FROM x WHERE id = '2'", "9999-12-31T00:00:00|9999"),
         ("SELECT t - INTERVAL '1 month' FROM x WHERE id = '2'", "9999-11-30T12:30:00"),
         ("SELECT d + INTERVAL '1 day' FROM x WHERE id = '2'", "0001-01-02"),
+        ("SELECT CAST(1683244800 AS TIMESTAMP) = t FROM x WHERE id = '1'", "true"),
         ("SELECT max(t), min(d) FROM x", "9999-12-31T12:30:00|0001-01-01"),
         ("SELECT coalesce(t, d) FROM x WHERE id = '2'", "9999-12-31T12:30:00"),
         ("SELECT CASE WHEN g = 'a' THEN t ELSE d END FROM x WHERE id = '3'", "9999-12-31T00:00:00"),

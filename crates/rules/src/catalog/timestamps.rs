@@ -8,7 +8,7 @@
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DFSchemaRef, Result as DfResult, ScalarValue, not_impl_err};
+use datafusion::common::{DFSchema, DFSchemaRef, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
@@ -24,15 +24,25 @@ pub(super) struct Microseconds;
 
 impl TypePlanner for Microseconds {
     fn plan_type_field(&self, sql_type: &SqlType) -> DfResult<Option<FieldRef>> {
-        let SqlType::Timestamp(digits, zone) = sql_type else { return Ok(None) };
-        if digits.is_some_and(|digits| digits > 6) {
-            return not_impl_err!("a TIMESTAMP has at most 6 digits after the second");
-        }
+        // With digits after the second it says its unit.
+        let SqlType::Timestamp(None, zone) = sql_type else { return Ok(None) };
         let zoned = matches!(zone, TimezoneInfo::Tz | TimezoneInfo::WithTimeZone);
         let zone = planning_state().config_options().execution.time_zone.clone().filter(|_| zoned);
         let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.map(Into::into));
         Ok(Some(Arc::new(Field::new("", micros, true))))
     }
+}
+
+/// Returns the cast of an integer to a time, which counts seconds, as the engine reads it in nanoseconds; `None` for another
+/// expression.
+pub(super) fn of_seconds(part: &Expr, schema: &DFSchema) -> Option<Expr> {
+    let Expr::Cast(Cast { expr, field }) = part else { return None };
+    let DataType::Timestamp(TimeUnit::Microsecond, zone) = field.data_type() else { return None };
+    if !expr.get_type(schema).is_ok_and(|data_type| data_type.is_integer()) {
+        return None;
+    }
+    let seconds = Cast::new(expr.clone(), DataType::Timestamp(TimeUnit::Second, zone.clone()));
+    Some(Expr::Cast(Cast::new(Box::new(Expr::Cast(seconds)), field.data_type().clone())))
 }
 
 /// Returns the plan with times in microseconds; `None` if it has no others. Its types must be coerced anew: functions that
