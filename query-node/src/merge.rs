@@ -8,8 +8,8 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use wanqu_model::refusal::{Code, Refusal};
-use wanqu_rules::error_kind;
 use wanqu_rules::fragment::BatchStream;
+use wanqu_rules::{checked, error_kind};
 
 /// Runs a merge plan whose release tables are filled. Returns the columns and the rows.
 ///
@@ -23,7 +23,7 @@ pub async fn run(session: &SessionContext, plan: LogicalPlan) -> Result<(SchemaR
 
 async fn start(session: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
     let state = session.state();
-    let physical = state.create_physical_plan(&plan).await?;
+    let physical = state.create_physical_plan(&checked(plan, false)?).await?;
     execute_stream(physical, session.task_ctx())
 }
 

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -107,6 +109,8 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "text".into(),
         DataType::Dictionary(_, value) => type_name(value),
         DataType::List(item) | DataType::LargeList(item) => format!("list({})", type_name(item.data_type())),
+        // The oracle's times are in nanoseconds where this project's are in microseconds.
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => DataType::Timestamp(TimeUnit::Microsecond, None).to_string(),
         other => other.to_string(),
     }
 }
@@ -123,8 +127,12 @@ fn cell(array: &dyn Array, row: usize) -> Result<Cell, ArrowError> {
             Cell::Exact(decimal(array.as_primitive::<Decimal128Type>().value(row), *scale))
         }
         DataType::Date32 => Cell::Exact(format!("day {}", array.as_primitive::<Date32Type>().value(row))),
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None) => {
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
             Cell::Exact(format!("µs {}", array.as_primitive::<TimestampMicrosecondType>().value(row)))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            let nanoseconds = array.as_primitive::<TimestampNanosecondType>().value(row);
+            Cell::Exact(format!("µs {}", nanoseconds.div_euclid(1000)))
         }
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);

@@ -11,8 +11,10 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, PrimitiveArray};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int64Type, UInt64Type, i256};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Decimal256Array, PrimitiveArray};
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Decimal128Type, Decimal256Type, Float64Type, Int64Type, UInt64Type, i256,
+};
 use arrow::error::ArrowError;
 use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::logical_expr::Expr;
@@ -154,6 +156,13 @@ impl Rounding {
                 let scaled: Decimal128Array = self.scale_exact::<Decimal128Type>(array, counts);
                 Arc::new(scaled.with_precision_and_scale(*precision, *scale)?)
             }
+            DataType::Decimal256(precision, scale) => {
+                let sums = array.as_primitive::<Decimal256Type>();
+                let scaled =
+                    sums.iter().zip(counts.iter()).map(|(sum, count)| self.scale_wide(sum?, count?.unsigned_abs()));
+                let scaled: Decimal256Array = scaled.collect();
+                Arc::new(scaled.with_precision_and_scale(*precision, *scale)?)
+            }
             DataType::Float64 => {
                 let sums = array.as_primitive::<Float64Type>();
                 let scaled = sums.iter().zip(counts.iter()).map(|(sum, count)| {
@@ -183,15 +192,19 @@ impl Rounding {
 
     /// Returns `sum * rounded / count`, to the nearest; halves away from zero.
     fn scale_one(&self, sum: i128, count: u64) -> Option<i128> {
+        self.scale_wide(i256::from_i128(sum), count)?.to_i128()
+    }
+
+    /// Returns the same of a sum of more digits.
+    fn scale_wide(&self, sum: i256, count: u64) -> Option<i256> {
         if count == 0 {
             return Some(sum);
         }
-        let magnitude = i256::from_i128(sum).checked_abs()?;
-        let product = magnitude.checked_mul(i256::from_i128(i128::from(self.round(count))))?;
+        let product = sum.checked_abs()?.checked_mul(i256::from_i128(i128::from(self.round(count))))?;
         let divisor = i256::from_i128(i128::from(count));
         let half = i256::from_i128(i128::from(count / 2));
-        let quotient = product.checked_add(half)?.checked_div(divisor)?.to_i128()?;
-        Some(if sum < 0 { -quotient } else { quotient })
+        let quotient = product.checked_add(half)?.checked_div(divisor)?;
+        if sum.is_negative() { quotient.checked_neg() } else { Some(quotient) }
     }
 }
 
@@ -265,7 +278,8 @@ mod tests {
 
     #[test]
     fn rounding_keeps_the_types_of_columns() {
-        let aggregates = [count(col("x")), sum(col("x")), sum(col("x")), sum(col("x")), sum(col("x"))];
+        let mut aggregates = vec![count(col("x"))];
+        aggregates.extend(std::iter::repeat_n(sum(col("x")), 5));
         let rounding = Rounding::new(&aggregates, 10).unwrap();
         let values: Vec<ArrayRef> = vec![
             Arc::new(Int64Array::from(vec![12, 17])),
@@ -273,6 +287,11 @@ mod tests {
             Arc::new(UInt64Array::from(vec![24, 34])),
             Arc::new(Float64Array::from(vec![24.0, 34.0])),
             Arc::new(Decimal128Array::from(vec![2400, 3400]).with_precision_and_scale(20, 2).unwrap()),
+            Arc::new(
+                Decimal256Array::from(vec![i256::from(2400), i256::from(-3400)])
+                    .with_precision_and_scale(76, 2)
+                    .unwrap(),
+            ),
         ];
         let counts: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![12, 17]))];
         let rounded = rounding.apply(&values, &counts).unwrap();
@@ -283,5 +302,6 @@ mod tests {
         assert_eq!(rounded[2].as_primitive::<UInt64Type>().values(), &[20, 40]);
         assert!((rounded[3].as_primitive::<Float64Type>().value(1) - 40.0).abs() < 1e-9);
         assert_eq!(rounded[4].as_primitive::<Decimal128Type>().values(), &[2000, 4000]);
+        assert_eq!(rounded[5].as_primitive::<Decimal256Type>().values(), &[i256::from(2000), i256::from(-4000)]);
     }
 }

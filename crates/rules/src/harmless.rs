@@ -5,6 +5,10 @@
 //! an absolute value that has none, a cast that was never written. So in a plan over non-public data, after everything else
 //! was done to it, each part of an expression that can fail is put into a function that gives NULL for the rows on which it
 //! does, and its value for all others. What a custodian declared for a column is held to the same.
+//!
+//! The rule for what does not fit into its type is stated here: an expression of a row is NULL for that row, and a sum is NULL
+//! for its cell. Which rows those are is decided by the row alone, as with a cast that has no value. What a sum takes in is
+//! excepted: there a large value that became NULL would be left out uncounted, so admission makes sums wide enough.
 
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,24 +30,42 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use crate::catalog::cast::is_exact;
+use crate::functions;
 use crate::unit::UNIT_HASH;
 
 /// The plan with every part of its expressions that can fail made harmless.
 pub fn harmless(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let whole = plan.transform_up_with_subqueries(|node| {
-        let (schema, names) = (schema_of(&node)?, NamePreserver::new(&node));
-        let node = node.map_expressions(|expr| {
-            let name = names.save(&expr);
-            Ok(Transformed::yes(name.restore(harmless_expr(expr, &schema)?)))
-        })?;
-        node.map_data(LogicalPlan::recompute_schema)
-    });
-    whole.map(|whole| whole.data)
+    each_expression(plan, harmless_parts)
 }
 
 /// An expression over these columns with every part that can fail made harmless.
 pub fn harmless_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
+    harmless_parts(functions::checked_expr(expr, columns)?, columns)
+}
+
+fn harmless_parts(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     expr.transform_up(|part| harmless_part(part, columns)).map(|changed| changed.data)
+}
+
+/// Returns the plan with every expression rewritten by `rewrite`, which is given the columns that it is over. Names stay.
+pub(crate) fn each_expression(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr, &DFSchema) -> DfResult<Expr>,
+) -> DfResult<LogicalPlan> {
+    let whole = plan.transform_up_with_subqueries(|node| {
+        let (schema, names) = (schema_of(&node)?, NamePreserver::new(&node));
+        let mut rewritten = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(Transformed::yes(name.restore(rewrite(expr, &schema)?)))
+        };
+        let node = node.map_expressions(|expr| match expr {
+            // A grouping set has no name; its keys have.
+            Expr::GroupingSet(_) => expr.map_children(&mut rewritten),
+            other => rewritten(other),
+        })?;
+        node.map_data(LogicalPlan::recompute_schema)
+    });
+    whole.map(|whole| whole.data)
 }
 
 /// An expression that plans take for one that may be NULL, whatever it is. What the optimiser knows of it, it knows before
@@ -61,7 +83,7 @@ pub fn maybe_null(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
 }
 
 /// The columns that a node's expressions are over.
-fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
+pub(crate) fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
     match node {
         LogicalPlan::TableScan(scan) => {
             DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())
@@ -71,6 +93,14 @@ fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
 }
 
 fn harmless_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    if let Expr::AggregateFunction(mut aggregate) = part {
+        // A sum that its type does not hold is NULL.
+        let Some(lenient) = functions::lenient(&aggregate.func) else {
+            return Ok(Transformed::no(Expr::AggregateFunction(aggregate)));
+        };
+        aggregate.func = lenient;
+        return Ok(Transformed::yes(Expr::AggregateFunction(aggregate)));
+    }
     if !can_fail(&part, schema)? {
         return Ok(Transformed::no(part));
     }
@@ -101,7 +131,7 @@ fn can_fail(part: &Expr, schema: &DFSchema) -> DfResult<bool> {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (left, right) = (left.get_type(schema)?, right.get_type(schema)?);
             match op {
-                // Integers wrap.
+                // Those that can leave their range were replaced by functions; what is left wraps, inside sums.
                 Operator::Plus | Operator::Minus | Operator::Multiply if left.is_integer() && right.is_integer() => {
                     false
                 }

@@ -15,6 +15,7 @@ pub mod envelope;
 mod fault;
 mod fetched;
 pub mod fragment;
+mod functions;
 mod harmless;
 pub mod merge;
 pub mod planner;
@@ -22,4 +23,5 @@ pub mod unit;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
+pub use functions::{as_written, checked};
 pub use harmless::{harmless, harmless_expr, maybe_null};

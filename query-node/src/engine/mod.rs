@@ -230,4 +230,6 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod gate_tests;
 #[cfg(test)]
+mod number_tests;
+#[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::catalog::{CatalogTable, table_of};
-use wanqu_rules::{FetchedBytes, harmless, refusal_without_values};
+use wanqu_rules::{FetchedBytes, checked, harmless, refusal_without_values};
 
 use super::pushed::PushedTable;
 use super::remote::RemoteTable;
@@ -181,9 +181,10 @@ impl Run for EngineRun<'_> {
     }
 
     async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
-        let mut plan = self.state.optimize(plan)?;
-        // A query of one pass is over public data, and its errors may say which value is at fault.
-        if self.fetching == Fetching::Whole {
+        // A query of one pass is over public data, and its errors may say what is at fault.
+        let gated = self.fetching == Fetching::Whole;
+        let mut plan = self.state.optimize(&checked(plan.clone(), gated)?)?;
+        if gated {
             plan = harmless(plan)?;
         }
         let watched = match self.fetching {

@@ -21,6 +21,8 @@ pub fn session(runtime: &RuntimeEnv, pool: GaugedPool) -> DfResult<SessionState>
         .with_batch_size(8192)
         .with_collect_statistics(false);
     config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    // A least or greatest value so far would be held against statistics of files, in which NaN is not.
+    config.options_mut().optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     // DataFusion 55 takes `x IS NOT TRUE` for never NULL in logical plans, and for maybe NULL in physical ones: where two
     // aggregates share such a filter, this check of its own refuses a sound plan.
     config.options_mut().execution.skip_physical_aggregate_schema_check = true;

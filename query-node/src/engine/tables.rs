@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
-use wanqu_rules::catalog::{arrow_type, planning_state};
+use wanqu_rules::catalog::{analyse, arrow_type, planning_state};
 use wanqu_rules::maybe_null;
 use wanqu_rules::unit::UnitHash;
 
@@ -118,7 +118,7 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: 
         unit: unit.transpose()?,
     };
     // The whole is checked once, so that no query is the first to find out.
-    slice.plan(Some("__unit")).and_then(|plan| analyse(&plan)).map_err(setup)?;
+    slice.plan(Some("__unit")).and_then(analyse).map_err(setup)?;
     Ok(slice)
 }
 
@@ -168,7 +168,7 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     let checked = LogicalPlanBuilder::from(dataset.clone())
         .project(vec![value.alias("value")])
         .and_then(LogicalPlanBuilder::build)
-        .and_then(|plan| analyse(&plan))
+        .and_then(analyse)
         .map_err(|error| error.strip_backtrace())?;
     let LogicalPlan::Projection(projection) = checked else {
         return Err("the expression cannot be planned".to_owned());
@@ -191,10 +191,4 @@ fn typed(dataset: &LogicalPlan, value: Expr, wanted: &DataType) -> Result<Expr, 
     }
     let cast = Expr::TryCast(TryCast::new(Box::new(expression), wanted.clone()));
     maybe_null(cast, schema).map_err(|error| error.strip_backtrace())
-}
-
-/// Returns the plan with its types coerced and checked.
-fn analyse(plan: &LogicalPlan) -> DfResult<LogicalPlan> {
-    let state = planning_state();
-    state.analyzer().execute_and_check(plan.clone(), state.config_options(), |_, _| {})
 }

@@ -17,7 +17,8 @@ use conditions::{all_given, and, both, given, presence, selections, stripped};
 
 use super::base::BaseTables;
 use super::families::Condition;
-use super::linear::{Linear, linear, widened};
+use super::linear::{Linear, linear};
+use super::widen::widened;
 use super::{growth, predicate, scalar};
 
 /// Most digits of a decimal that may be averaged: with more its sum could overflow, and an overflow is an error.
@@ -62,7 +63,11 @@ pub(super) fn check(function: &AggregateFunction, tables: &BaseTables) -> Result
         (Arguments::Sum, [arg]) => total(name, arg, filter, tables)?,
         (Arguments::Average, [arg]) => average(name, arg, filter, tables)?,
         (Arguments::Moment, [arg]) => moment(name, arg, filter, tables)?,
-        (Arguments::Pair, [y, x]) => pair(y, x, filter, tables)?,
+        (Arguments::Pair, [y, x]) => {
+            let conditions = pair(y, x, filter, tables)?;
+            (*y, *x) = (widened(y.clone(), tables)?, widened(x.clone(), tables)?);
+            conditions
+        }
         (Arguments::Boolean, [arg]) => boolean(arg, filter, tables)?,
         _ => return Err(form(name, "this number of arguments", "give it one argument")),
     };
@@ -163,7 +168,7 @@ fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables)
         conditions = selections(filter, None);
         conditions.extend(nulls(&form, arg, filter, tables));
     }
-    *arg = widened(arg.clone(), tables);
+    *arg = widened(arg.clone(), tables)?;
     Ok(conditions)
 }
 
@@ -194,7 +199,7 @@ fn moment(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables
     let base = both(filter, case.as_ref());
     let mut conditions = selections(filter, case.as_ref());
     conditions.extend(nulls(&shape, &value, base.as_ref(), tables));
-    *arg = widened(arg.clone(), tables);
+    *arg = widened(arg.clone(), tables)?;
     Ok(conditions)
 }
 

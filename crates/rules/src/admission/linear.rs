@@ -2,13 +2,11 @@
 //!
 //! `a*m1 + b*m2 + c` says nothing of a group beyond the sums of `m1` and `m2`. Anything that is not linear can single
 //! people out: a high power is the largest value, a rounding is a threshold, a factor that depends on a dimension packs
-//! many small cells into one sum. Floating point is linear only while nothing is absorbed, and 32-bit integers only while
-//! nothing wraps; so coefficients are bounded, and integers are widened.
+//! many small cells into one sum. Floating point is linear only while nothing is absorbed, and integers only while nothing
+//! leaves their range; so coefficients are bounded, and integers are widened ([`widen`](super::widen)).
 
 use arrow::datatypes::DataType;
-use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
@@ -206,27 +204,4 @@ fn product(left: &Linear, right: &Linear, tables: &BaseTables) -> Result<Linear,
         }
     }
     Linear { terms: vec![(scale * by, Term::Two(x, y))], constant: 0.0, parsed: left.parsed || right.parsed }.bounded()
-}
-
-/// Makes 32-bit columns and literals of an argument 64 bits wide, so that arithmetic does not wrap row by row.
-pub(super) fn widened(expr: Expr, tables: &BaseTables) -> Expr {
-    let narrow = |t: Option<DataType>| matches!(t, Some(DataType::Int8 | DataType::Int16 | DataType::Int32));
-    let wide = expr.clone().transform_up(|node| {
-        Ok(match node {
-            Expr::Column(_) if narrow(tables.type_of(&node)) => {
-                Transformed::yes(Expr::Cast(Cast::new(Box::new(node), DataType::Int64)))
-            }
-            Expr::Literal(ref value, ref metadata) if narrow(Some(value.data_type())) => {
-                match value.cast_to(&DataType::Int64) {
-                    Ok(value) => Transformed::yes(Expr::Literal(value, metadata.clone())),
-                    Err(_) => Transformed::no(node),
-                }
-            }
-            other => Transformed::no(other),
-        })
-    });
-    match wide {
-        Ok(wide) if tables.type_of(&wide.data).is_some() => wide.data,
-        _ => expr,
-    }
 }

@@ -42,6 +42,7 @@ mod scalar;
 mod shape;
 mod subquery;
 mod tree;
+mod widen;
 
 #[cfg(test)]
 pub(crate) mod testing;

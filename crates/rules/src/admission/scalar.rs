@@ -190,7 +190,7 @@ fn operator(binary: &BinaryExpr, tables: &BaseTables) -> Result<(), Refusal> {
     }
 }
 
-/// Checks that arithmetic cannot fail: integers wrap and floats go to infinity, but a zero divisor, a decimal beyond its
+/// Checks that arithmetic cannot fail: integers out of range are NULL and floats go to infinity, but a zero divisor, a decimal beyond its
 /// digits and a time beyond the calendar are errors, so they are ruled out by types and literals.
 fn arithmetic(binary: &BinaryExpr, tables: &BaseTables) -> Result<(), Refusal> {
     let BinaryExpr { left, op, right } = binary;

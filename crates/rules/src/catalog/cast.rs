@@ -20,7 +20,7 @@ enum Family {
 fn family(data_type: &DataType) -> Option<Family> {
     Some(match data_type {
         DataType::Boolean => Family::Boolean,
-        DataType::Decimal128(..) => Family::Number,
+        DataType::Decimal128(..) | DataType::Decimal256(..) => Family::Number,
         number if number.is_integer() || matches!(number, DataType::Float32 | DataType::Float64) => Family::Number,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::Text,
         DataType::Date32 | DataType::Timestamp(_, None) => Family::Temporal,
@@ -59,7 +59,8 @@ fn integer_digits(data_type: &DataType) -> Option<i16> {
 /// Returns true if a cast keeps every value (to a float: to its precision), and so cannot fail.
 pub(crate) fn is_exact(from: &DataType, to: &DataType) -> bool {
     use DataType::{
-        Date32, Decimal128, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Timestamp, Utf8, Utf8View,
+        Date32, Decimal128, Decimal256, Float32, Float64, Int8, Int16, Int32, Int64, LargeUtf8, Timestamp, Utf8,
+        Utf8View,
     };
     if from == to {
         return true;
@@ -72,7 +73,7 @@ pub(crate) fn is_exact(from: &DataType, to: &DataType) -> bool {
         | (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View)
         | (Date32, Timestamp(TimeUnit::Second, None)) => true,
         (_, Float64) => integer_digits(from).is_some(),
-        (Decimal128(p1, s1), Decimal128(p2, s2)) => {
+        (Decimal128(p1, s1), Decimal128(p2, s2) | Decimal256(p2, s2)) => {
             s2 >= s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(*p1) - i16::from(*s1)
         }
         (_, Decimal128(p, s)) => integer_digits(from).is_some_and(|digits| i16::from(*p) - i16::from(*s) >= digits),
@@ -94,6 +95,7 @@ mod tests {
             (decimal(12, 2), decimal(14, 4)),
             (DataType::Int64, decimal(20, 0)),
             (decimal(12, 2), DataType::Float64),
+            (decimal(38, 2), DataType::Decimal256(76, 2)),
         ] {
             assert!(is_exact(&from, &to), "{from} to {to}");
         }

@@ -7,6 +7,7 @@
 //!
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
+mod analysis;
 pub(crate) mod cast;
 mod fold;
 mod normal;
@@ -14,6 +15,7 @@ mod pushed;
 mod spell;
 mod sql;
 mod stack;
+mod timestamps;
 mod types;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ use wanqu_model::names::{JurisdictionId, TableRef};
 pub(crate) use normal::ask_the_same;
 pub use pushed::pushed_condition;
 pub use spell::{Spelling, bare_name_text, name_text};
+pub use analysis::analyse;
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, Pr
 use wanqu_model::bundle::Slice;
 
 use super::spell::{Spelling, bare_name_text};
+use crate::as_written;
 use super::{Catalog, StubSource, ask_the_same, table_of, with_room};
 
 /// Returns the SQL text of a condition over bare column names of a slice; `None` if its owner would not test it in the same
@@ -36,7 +37,8 @@ pub fn pushed_condition(slice: &Arc<Slice>, condition: &Expr) -> Option<String> 
 
 /// Returns the plan of the rows that meet a condition, without columns.
 fn meant(catalog: &Catalog, condition: &Expr) -> DfResult<Projection> {
-    let bare = condition.clone().transform(|part| {
+    // The owner checks arithmetic by itself.
+    let bare = as_written(condition.clone())?.transform(|part| {
         Ok(match part {
             Expr::Column(column) => Transformed::yes(Expr::Column(Column::new_unqualified(column.name))),
             other => Transformed::no(other),

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DataFusionError, Result as DfResult, TableReference, plan_datafusion_err};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
+use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
@@ -20,6 +20,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::fold::fold_constants;
 use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
+use crate::functions;
 
 /// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
 const RECURSION_LIMIT: usize = 128;
@@ -60,7 +61,11 @@ pub fn planning_state() -> &'static SessionState {
         let mut config = SessionConfig::new().with_information_schema(false);
         // Scalar subqueries become joins, so that one mechanism places them.
         config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
-        SessionStateBuilder::new().with_config(config).with_default_features().build()
+        let types = Arc::new(super::timestamps::Microseconds);
+        let mut state =
+            SessionStateBuilder::new().with_config(config).with_default_features().with_type_planner(types).build();
+        functions::register(&mut state).expect("a session takes functions");
+        state
     });
     &STATE
 }
@@ -80,9 +85,9 @@ impl Catalog {
         stack::check_statement(&statement)?;
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
-        let state = names.state;
-        let analysed = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-        let plan = analysed.and_then(fold_constants).map_err(planning_error)?;
+        let plan = super::analyse(plan)
+            .and_then(|plan| functions::without_wrapping(plan, fold_constants))
+            .map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)
     }
@@ -123,6 +128,10 @@ impl ContextProvider for Names<'_> {
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
         self.state.expr_planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(super::timestamps::Microseconds))
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {

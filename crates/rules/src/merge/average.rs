@@ -3,28 +3,36 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, Decimal128Array};
-use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, i256};
-use datafusion::common::cast::{as_decimal128_array, as_int64_array};
-use datafusion::common::{Result, exec_err, plan_err};
+use arrow::compute::cast;
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, i256};
+use datafusion::common::cast::{as_decimal256_array, as_int64_array};
+use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use crate::functions::{Overflow, out_of_range};
+
 /// Returns the function `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and
-/// scale, rounded towards zero. NULL where the count is 0 or NULL.
+/// scale, rounded towards zero. NULL where the count is 0 or NULL. An average that has more digits is a refusal, which calls
+/// it `what`; over releases of non-public data (`gated`) it is NULL.
 #[must_use]
-pub fn decimal_average(precision: u8, scale: i8) -> Arc<ScalarUDF> {
+pub fn decimal_average(what: &str, precision: u8, scale: i8, gated: bool) -> Arc<ScalarUDF> {
     Arc::new(ScalarUDF::from(DecimalAverage {
+        what: what.to_owned(),
         name: format!("decimal_average_{precision}_{scale}"),
         precision,
         scale,
+        overflow: if gated { Overflow::IsNull } else { Overflow::Fails },
         signature: Signature::any(2, Volatility::Immutable),
     }))
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct DecimalAverage {
+    what: String,
     name: String,
     precision: u8,
     scale: i8,
+    overflow: Overflow,
     signature: Signature,
 }
 
@@ -44,15 +52,22 @@ impl ScalarUDFImpl for DecimalAverage {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let [sum, count] = &arrays[..] else { return plan_err!("an average is made of a sum and a count") };
-        let DataType::Decimal128(_, sum_scale) = sum.data_type() else {
+        let (DataType::Decimal128(_, sum_scale) | DataType::Decimal256(_, sum_scale)) = *sum.data_type() else {
             return plan_err!("the sum of an exact average is a decimal");
         };
-        let (sum, count) = (as_decimal128_array(sum)?, as_int64_array(count)?);
+        let sum = cast(sum, &DataType::Decimal256(DECIMAL256_MAX_PRECISION, sum_scale))?;
+        let (sum, count) = (as_decimal256_array(&sum)?, as_int64_array(count)?);
         let up = i256::from_i128(10).wrapping_pow(u32::try_from(self.scale - sum_scale).unwrap_or(0));
+        let data_type = self.return_type(&[])?;
+        let limit = 10_u128.pow(u32::from(self.precision.min(DECIMAL128_MAX_PRECISION)));
         let averages = sum.iter().zip(count.iter()).map(|(sum, count)| match (sum, count) {
             (Some(sum), Some(count)) if count != 0 => {
-                let average = (i256::from_i128(sum) * up).wrapping_div(i256::from_i128(count.into()));
-                average.to_i128().map_or_else(|| exec_err!("an average is too large for its type"), |v| Ok(Some(v)))
+                let average = sum.checked_mul(up).and_then(|sum| sum.checked_div(i256::from_i128(count.into())));
+                let fits = average.and_then(i256::to_i128).filter(|average| average.unsigned_abs() < limit);
+                match (fits, self.overflow) {
+                    (None, Overflow::Fails) => Err(out_of_range(&self.what, &data_type)),
+                    (average, _) => Ok(average),
+                }
             }
             _ => Ok(None),
         });

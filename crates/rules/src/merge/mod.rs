@@ -2,8 +2,11 @@
 
 mod average;
 mod moments;
+mod narrow;
 mod release_table;
 
 pub use average::decimal_average;
+pub(crate) use moments::Moments;
 pub use moments::merge_moments;
+pub use narrow::narrow;
 pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};

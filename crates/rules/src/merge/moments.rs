@@ -17,7 +17,7 @@ use wanqu_model::aggregates::Statistic;
 
 /// Count, means and (co-)deviations of a set of pairs.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Moments {
+pub(crate) struct Moments {
     n: f64,
     mean_y: f64,
     mean_x: f64,
@@ -35,7 +35,15 @@ impl Moments {
         (n > 0.0).then(|| Self { n, mean_y: at(1), mean_x: at(2), syy: at(3), sxx: at(4), sxy: at(5) })
     }
 
-    fn merge(&mut self, other: Self) {
+    /// Returns those of one pair.
+    pub(crate) fn pair(y: f64, x: f64) -> Self {
+        // Not zero where a value is no number: infinity less itself.
+        let (dy, dx) = (y - y, x - x);
+        Self { n: 1.0, mean_y: y, mean_x: x, syy: dy * dy, sxx: dx * dx, sxy: dy * dx }
+    }
+
+    /// Takes in those of other pairs.
+    pub(crate) fn merge(&mut self, other: Self) {
         let n = self.n + other.n;
         let weight = self.n * other.n / n;
         let (dy, dx) = (other.mean_y - self.mean_y, other.mean_x - self.mean_x);
@@ -48,7 +56,7 @@ impl Moments {
     }
 
     /// Returns the statistic; `None` where the engine gives NULL: too few pairs, or no spread to divide by.
-    fn statistic(&self, which: Statistic) -> Option<f64> {
+    pub(crate) fn statistic(&self, which: Statistic) -> Option<f64> {
         let Self { n, mean_y, mean_x, syy, sxx, sxy } = *self;
         let some = n >= 1.0;
         let slope = (n > 1.0 && sxx != 0.0).then(|| sxy / sxx);

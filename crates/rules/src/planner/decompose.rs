@@ -3,8 +3,9 @@
 //! | over rows | at each owner | at home |
 //! |---|---|---|
 //! | count, `regr_count` | the same | sum |
-//! | sum, min, max, `bool_and`, `bool_or`, bit_* | the same | the same |
-//! | avg | sum, count | sum of sums / sum of counts |
+//! | min, max, `bool_and`, `bool_or`, bit_* | the same | the same |
+//! | sum | sum in a type that holds it, whatever the rows | sum, in its own type |
+//! | avg | such a sum, count | sum of sums / sum of counts |
 //! | var, stddev | `regr_count`, `regr_avgy`, `regr_syy` of the variable with itself | [`merge_moments`] |
 //! | covar, corr, regr_* | `regr_count`, `regr_avgx`, `regr_avgy`, `regr_sxx`, `regr_syy`, `regr_sxy` | [`merge_moments`] |
 //! | `f(DISTINCT d)` | d becomes a group key | `f(DISTINCT d)` over released cells |
@@ -15,17 +16,17 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::{ExprSchema, Result as DfResult, ScalarValue, plan_err};
 use datafusion::functions_aggregate::count::count_udaf;
-use datafusion::functions_aggregate::expr_fn as agg;
 use datafusion::functions_aggregate::regr;
-use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Cast};
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, lit};
 use wanqu_model::aggregates::{self, Split as Form, Statistic};
 
-use crate::merge::{decimal_average, merge_moments};
+use crate::catalog::cast::is_exact;
+use crate::functions::sum;
+use crate::merge::{decimal_average, merge_moments, narrow};
 
 /// Way in which one aggregate is split.
 pub(super) enum Split {
@@ -44,10 +45,12 @@ pub(super) enum Split {
 pub(super) enum Merge {
     /// Sum of the one column; 0 where there is no row.
     Count,
+    /// Sum of the one column, which is called so where it does not fit into its type.
+    Sum(String),
     /// One aggregate function over the one column.
     Same(Arc<AggregateUDF>),
-    /// Sum of the first column divided by sum of the second.
-    Average,
+    /// Sum of the first column divided by sum of the second, with the same name.
+    Average(String),
     /// Moments of one variable: count, mean, squared deviations.
     Variable(Statistic),
     /// Moments of two variables: count, means, squared deviations, co-deviation.
@@ -73,6 +76,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         Expr::AggregateFunction(AggregateFunction::new_udf(func, args, false, params.filter.clone(), vec![], None))
     };
     let args: Vec<Expr> = params.args.iter().map(|arg| uncast(arg, schema)).collect();
+    let name = || Expr::AggregateFunction(function.clone()).schema_name().to_string();
     let same = |merge| Split::Merge { partials: vec![with(Arc::clone(&function.func), args.clone())], merge };
     let variable = |which| {
         let twice: Vec<Expr> = args.iter().chain(&args).cloned().collect();
@@ -92,11 +96,17 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     };
     match form {
         Form::Count if args.len() <= 2 => same(Merge::Count),
-        Form::Sum => same(Merge::Same(sum_udaf())),
+        Form::Sum => Split::Merge {
+            partials: vec![with(sum(), args.iter().map(|arg| wide(arg, schema)).collect())],
+            merge: Merge::Sum(name()),
+        },
         Form::Same { .. } => same(Merge::Same(Arc::clone(&function.func))),
         Form::Average => Split::Merge {
-            partials: vec![with(sum_udaf(), args.clone()), with(count_udaf(), args.clone())],
-            merge: Merge::Average,
+            partials: vec![
+                with(sum(), args.iter().map(|arg| wide(arg, schema)).collect()),
+                with(count_udaf(), args.clone()),
+            ],
+            merge: Merge::Average(name()),
         },
         Form::Variable(statistic) => variable(statistic),
         Form::Pair(statistic) => pair(statistic),
@@ -104,16 +114,59 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     }
 }
 
-/// Strips the numeric cast around an argument. The owner's own analysis puts such casts back where a function needs
-/// them, and the final value is cast to its type at home; left in, they would give two different expressions one name
-/// (a cast is called what it casts), which no SELECT can hold.
+/// Strips the numeric cast around an argument, if it keeps every value. The owner's own analysis puts such casts back where
+/// a function needs them, and the final value is cast to its type at home; left in, they would give two different
+/// expressions one name (a cast is called what it casts), which no SELECT can hold.
 fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
     match expr {
         Expr::Cast(cast) if cast.field.data_type().is_numeric() => match cast.expr.get_type(schema) {
-            Ok(from) if from.is_numeric() => uncast(&cast.expr, schema),
+            Ok(from) if from.is_numeric() && is_exact(&from, cast.field.data_type()) => uncast(&cast.expr, schema),
             _ => expr.clone(),
         },
         _ => expr.clone(),
+    }
+}
+
+/// Digits of a decimal that can be added up 10^10 times within 38.
+const NARROW_DIGITS: u8 = 28;
+
+/// Returns an argument of `sum` in a type in which no number of rows is too large for the sum: an owner's part that does not
+/// fit would be an error or NULL, though the sum of all parts may fit, and the average always does.
+fn wide(arg: &Expr, schema: &dyn ExprSchema) -> Expr {
+    let cast = |to: DataType| Expr::Cast(Cast::new(Box::new(arg.clone()), to));
+    match arg.get_type(schema) {
+        Ok(DataType::Int64 | DataType::UInt64) if !is_small(arg, schema) => {
+            cast(DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0))
+        }
+        Ok(DataType::Decimal128(digits, scale)) if digits > NARROW_DIGITS => {
+            cast(DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale))
+        }
+        _ => arg.clone(),
+    }
+}
+
+/// Returns true if no value of an expression of integers has more than 32 bits, so that 2^31 of them can be added up.
+fn is_small(expr: &Expr, schema: &dyn ExprSchema) -> bool {
+    match expr {
+        Expr::Literal(value, _) => {
+            matches!(value.cast_to(&DataType::Int32), Ok(small) if !small.is_null() || value.is_null())
+        }
+        Expr::Cast(cast) => is_small(&cast.expr, schema),
+        // Arithmetic of small values is not small.
+        Expr::BinaryExpr(_) | Expr::Negative(_) => false,
+        Expr::Case(case) => {
+            let branches = case.when_then_expr.iter().map(|(_, then)| then).chain(&case.else_expr);
+            branches.into_iter().all(|branch| is_small(branch, schema))
+        }
+        _ => matches!(
+            expr.get_type(schema),
+            Ok(DataType::Boolean
+                | DataType::Int8
+                | DataType::Int16
+                | DataType::Int32
+                | DataType::UInt8
+                | DataType::UInt16)
+        ),
     }
 }
 
@@ -123,9 +176,9 @@ impl Merge {
         let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
         let zero = || lit(0.0_f64);
         match (self, partials) {
-            (Self::Count, [one]) => vec![agg::sum(one.clone())],
+            (Self::Count | Self::Sum(_), [one]) => vec![plain(&sum(), vec![one.clone()])],
             (Self::Same(func), [one]) => vec![plain(func, vec![one.clone()])],
-            (Self::Average, [sum, count]) => vec![agg::sum(sum.clone()), agg::sum(count.clone())],
+            (Self::Average(_), [total, count]) => [total, count].map(|part| plain(&sum(), vec![part.clone()])).to_vec(),
             (Self::Variable(which), [n, mean, deviations]) => {
                 let args = vec![float(n), float(mean), zero(), float(deviations), zero(), zero()];
                 vec![plain(&merge_moments(*which), args)]
@@ -135,21 +188,23 @@ impl Merge {
         }
     }
 
-    /// Returns the final value over the columns of [`Self::aggregates`]. `target` is the type of the aggregate over rows.
-    pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType) -> DfResult<Expr> {
+    /// Returns the final value over the columns of [`Self::aggregates`]. `target` is the type of the aggregate over rows;
+    /// `gated` tells that the rows are not public.
+    pub fn finish(&self, merged: &[Expr], schema: &dyn ExprSchema, target: &DataType, gated: bool) -> DfResult<Expr> {
         let cast = |e: Expr| Expr::Cast(Cast::new(Box::new(e), target.clone()));
         Ok(match (self, merged) {
-            (Self::Average, [sum, count]) => {
-                if let (DataType::Decimal128(precision, scale), DataType::Decimal128(..)) =
+            (Self::Average(what), [sum, count]) => {
+                if let (DataType::Decimal128(precision, scale), DataType::Decimal128(..) | DataType::Decimal256(..)) =
                     (target, sum.get_type(schema)?)
                 {
-                    decimal_average(*precision, *scale).call(vec![sum.clone(), count.clone()])
+                    decimal_average(what, *precision, *scale, gated).call(vec![sum.clone(), count.clone()])
                 } else {
                     let float = |e: &Expr| Expr::Cast(Cast::new(Box::new(e.clone()), DataType::Float64));
                     cast(float(sum) / nonzero(float(count)))
                 }
             }
             (_, [one]) if one.get_type(schema)? == *target => one.clone(),
+            (Self::Sum(what), [one]) => narrow(what, target, gated).call(vec![one.clone()]),
             (_, [one]) => cast(one.clone()),
             _ => return plan_err!("an aggregate's parts do not fit together"),
         })

@@ -265,7 +265,8 @@ impl<'a> Merging<'a> {
         for (i, Finish { merge, merged }) in home_step.finishes.iter().enumerate() {
             let (qualifier, field) = self.aggregate.schema.qualified_field(self.key_width() + i);
             let columns: Vec<Expr> = merged.iter().map(|m| column_at(schema, home_step.first + m)).collect();
-            let mut value = merge.finish(&columns, schema.as_ref(), field.data_type()).map_err(invalid)?;
+            let mut value =
+                merge.finish(&columns, schema.as_ref(), field.data_type(), !self.region.public).map_err(invalid)?;
             if may_be_empty && matches!(merge, Merge::Count) {
                 let zero = ScalarValue::new_zero(field.data_type()).map_err(invalid)?;
                 value = datafusion::functions::expr_fn::coalesce(vec![value, lit(zero)]);

@@ -127,6 +127,10 @@ const PASS: &[(&str, usize)] = &[
     ("SELECT v.ward, count(*) FROM shenzhen.health.visits v GROUP BY v.ward", 0),
     ("SELECT coalesce(v.district, 'unknown'), count(*) FROM shenzhen.health.visits v GROUP BY 1", 0),
     ("SELECT sum(v.days * 2 + 1), count(v.days * 2 + 1), avg(v.days * 2 + 1) FROM shenzhen.health.visits v", 1),
+    (
+        "SELECT sum(CAST(v.tests * 1000000 - 1 AS DECIMAL(38, 0))), avg(v.tests * v.tests) FROM shenzhen.health.visits v",
+        1,
+    ),
     ("SELECT sum(coalesce(v.weight, 0)) FROM shenzhen.health.visits v", 2),
     ("SELECT CAST(count(*) AS INT) AS n, CAST(sum(v.cost) AS DOUBLE) FROM shenzhen.health.visits v", 1),
 ];
@@ -257,6 +261,22 @@ fn a_public_table_must_not_multiply_rows() {
     let admitted = admit_sql(crossed, &bundle()).unwrap();
     let Shape::Gated(gated) = admitted.shape().clone() else { panic!("public") };
     assert_eq!(gated.must_be_empty.len(), 1);
+}
+
+#[test]
+fn arithmetic_of_integers_is_added_up_in_types_that_hold_it() {
+    let plan = |argument: &str| {
+        let sql = format!("SELECT {argument} FROM shenzhen.health.visits v");
+        admit_sql(&sql, &bundle()).unwrap().plan().display_indent().to_string()
+    };
+    let text = plan("sum(CAST(v.tests * 1000000 - v.days AS DECIMAL(38, 0)))");
+    for part in ["tests AS Decimal128(19, 0)) * CAST(Int64(1000000) AS Decimal128(7, 0))", "Decimal128(10, 0))"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = plan("avg(CASE WHEN v.sex = 'F' THEN v.tests * 3 END)");
+    assert!(text.contains("tests AS Float64) * CAST(Int64(3) AS Float64)"), "{text}");
+    let text = plan("sum(v.days * 3)");
+    assert!(text.contains("days AS Int64) * Int64(3)"), "{text}");
 }
 
 #[test]

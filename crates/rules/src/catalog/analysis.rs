@@ -1,0 +1,61 @@
+//! Types of a plan: coerced by the engine's rules, with what those rules take from the wrong place put right.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::planning_state;
+use super::timestamps::{in_microseconds, of_seconds};
+use crate::harmless::each_expression;
+
+/// Returns the plan with its types coerced and checked.
+///
+/// # Errors
+/// A type that does not fit.
+pub fn analyse(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let state = planning_state();
+    let coerce = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
+    let plan = coerce(prepared(plan)?)?;
+    match in_microseconds(&plan)? {
+        Some(plan) => coerce(plan),
+        None => Ok(plan),
+    }
+}
+
+/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places), and
+/// integers as [times](of_seconds).
+fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let mut found = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expr| {
+            found |= expr.exists(|part| Ok(places(part).is_some() || matches!(part, Expr::Cast(_))))?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    if !found {
+        return Ok(plan);
+    }
+    each_expression(plan, |expr, schema| {
+        let whole = expr.transform_up(|part| {
+            Ok(match places(&part).or_else(|| of_seconds(&part, schema)) {
+                Some(changed) => Transformed::yes(changed),
+                None => Transformed::no(part),
+            })
+        });
+        whole.map(|whole| whole.data)
+    })
+}
+
+/// Returns a call of `round` whose places are a literal of the type that it takes; `None` for another expression. With a cast
+/// around it, which the engine would put there and fold later, a literal does not decide the type of a rounded decimal, and
+/// what is compared with it would have another type than it has in the end.
+fn places(part: &Expr) -> Option<Expr> {
+    let Expr::ScalarFunction(call) = part else { return None };
+    match &call.args[..] {
+        [number, Expr::Literal(ScalarValue::Int64(Some(places)), _)] if call.name() == "round" => {
+            let places = ScalarValue::Int32(Some(i32::try_from(*places).ok()?));
+            Some(call.func.call(vec![number.clone(), Expr::Literal(places, None)]))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,75 @@
+//! Constants that are folded without wrapping around.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::checked::{checked_expr, unchecked};
+use crate::harmless::each_expression;
+
+/// Returns the plan after its constants were folded by `fold`.
+///
+/// # Errors
+/// A constant that does not fit into its type.
+pub(crate) fn without_wrapping(
+    plan: LogicalPlan,
+    fold: impl FnOnce(LogicalPlan) -> DfResult<LogicalPlan>,
+) -> DfResult<LogicalPlan> {
+    let folded = fold(each_expression(plan, |expr, _| checked_constants(expr))?)?;
+    // The type of a call can depend on what its arguments were folded to, so that schemas are made anew.
+    each_expression(folded, |expr, _| expr.transform_up(unchecked).map(|whole| whole.data))
+}
+
+fn checked_constants(expr: Expr) -> DfResult<Expr> {
+    let whole = expr.transform_down(|part| {
+        if !is_constant(&part)? {
+            return Ok(Transformed::no(part));
+        }
+        let checked = checked_expr(part, &DFSchema::empty())?;
+        Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump))
+    });
+    whole.map(|whole| whole.data)
+}
+
+/// Returns true if an expression is arithmetic of literals.
+fn is_constant(expr: &Expr) -> DfResult<bool> {
+    let varies = |part: &Expr| {
+        !matches!(part, Expr::Literal(..) | Expr::BinaryExpr(_) | Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_))
+    };
+    expr.exists(|part| Ok(varies(part))).map(|varies| !varies)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admission::testing::{bundle, shenzhen};
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn constants_do_not_wrap_around() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let plan = |condition: &str| {
+            let sql = format!("SELECT count(*) FROM shenzhen.health.visits v WHERE {condition}");
+            catalog.plan(&sql, 1 << 20)
+        };
+        for condition in
+            ["v.tests > 9223372036854775807 + 1", "v.tests < 2 * CAST('9223372036854775807' AS BIGINT) - 7"]
+        {
+            let refusal = plan(condition).unwrap_err();
+            assert!(refusal.message.contains("out of range"), "{refusal}");
+        }
+        let folded = plan("v.tests > 9223372036854775806 + 1").unwrap().display_indent().to_string();
+        assert!(folded.contains("tests > Int64(9223372036854775807)"), "{folded}");
+    }
+
+    #[test]
+    fn the_type_of_a_rounded_decimal_is_that_of_its_literal() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let sql = "SELECT round(v.cost, 1) AS r FROM shenzhen.health.visits v WHERE round(v.cost, 1) = 10.1";
+        let plan = catalog.plan(sql, 1 << 20).unwrap();
+        assert_eq!(plan.schema().field(0).data_type().to_string(), "Decimal128(12, 1)");
+        assert!(plan.display_indent().to_string().contains("round(v.cost, Int32(1))"));
+        assert_eq!(plan.clone().recompute_schema().unwrap().schema(), plan.schema());
+    }
+}

@@ -1,0 +1,167 @@
+//! `date_trunc` to weeks, months, quarters and years, in the unit of its argument.
+//!
+//! The engine multiplies to nanoseconds first, in which the year 9999 is not.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
+use arrow::datatypes::{
+    ArrowTimestampType, DataType, FieldRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampSecondType,
+};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::functions::datetime::date_trunc;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+};
+
+/// The engine's function, corrected for times in units of microseconds and more without a time zone.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct DateTrunc {
+    engine: Arc<ScalarUDF>,
+}
+
+impl Default for DateTrunc {
+    fn default() -> Self {
+        Self { engine: date_trunc() }
+    }
+}
+
+/// Unit that is not a fixed number of seconds, or does not begin at the epoch.
+#[derive(Debug, Clone, Copy)]
+enum Coarse {
+    Week,
+    /// This many months; a year has a multiple of them.
+    Months(i64),
+}
+
+fn coarse(unit: &ScalarValue) -> Option<Coarse> {
+    let (ScalarValue::Utf8(Some(unit)) | ScalarValue::Utf8View(Some(unit)) | ScalarValue::LargeUtf8(Some(unit))) = unit
+    else {
+        return None;
+    };
+    match unit.to_lowercase().as_str() {
+        "week" => Some(Coarse::Week),
+        "month" => Some(Coarse::Months(1)),
+        "quarter" => Some(Coarse::Months(3)),
+        "year" => Some(Coarse::Months(12)),
+        _ => None,
+    }
+}
+
+impl Coarse {
+    /// Returns the first day of the unit that a day is in. Days are counted from 1970-01-01, a Thursday.
+    fn begin(self, day: i64) -> i64 {
+        match self {
+            Self::Week => day - (day + 3).rem_euclid(7),
+            Self::Months(months) => {
+                let (year, month) = year_and_month(day);
+                first_day(year, month - month.rem_euclid(months))
+            }
+        }
+    }
+}
+
+/// Days of 400 years.
+const ERA: i64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const EPOCH: i64 = 719_468;
+
+/// Returns the year of a day and its month, from 0. Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+fn year_and_month(day: i64) -> (i64, i64) {
+    let (era, of_era) = ((day + EPOCH).div_euclid(ERA), (day + EPOCH).rem_euclid(ERA));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    // Months from March.
+    let month = (5 * of_year + 2) / 153;
+    let next = month >= 10;
+    (year + era * 400 + i64::from(next), if next { month - 10 } else { month + 2 })
+}
+
+/// Returns the first day of a month, which is counted from 0.
+fn first_day(year: i64, month: i64) -> i64 {
+    let (year, month) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 - EPOCH
+}
+
+fn truncated<T: ArrowTimestampType>(times: &ArrayRef, unit: Coarse) -> ArrayRef {
+    let per_second = match T::UNIT {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    };
+    let day = 86_400 * per_second;
+    let times = times.as_primitive::<T>();
+    // Times so near the least that the unit begins before it have no beginning.
+    let begins: PrimitiveArray<T> = times.unary_opt(|time| unit.begin(time.div_euclid(day)).checked_mul(day));
+    Arc::new(begins)
+}
+
+impl ScalarUDFImpl for DateTrunc {
+    fn name(&self) -> &str {
+        self.engine.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.engine.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.engine.signature()
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.engine.inner().return_type(arg_types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        self.engine.return_field_from_args(args)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [ColumnarValue::Scalar(unit), times] = &args.args[..] else { return self.engine.invoke_with_args(args) };
+        let (Some(unit), DataType::Timestamp(of, None)) = (coarse(unit), times.data_type()) else {
+            return self.engine.invoke_with_args(args);
+        };
+        let column = times.to_array(1)?;
+        let begins = match of {
+            TimeUnit::Microsecond => truncated::<TimestampMicrosecondType>(&column, unit),
+            TimeUnit::Millisecond => truncated::<TimestampMillisecondType>(&column, unit),
+            TimeUnit::Second => truncated::<TimestampSecondType>(&column, unit),
+            TimeUnit::Nanosecond => return self.engine.invoke_with_args(args),
+        };
+        Ok(match times {
+            ColumnarValue::Array(_) => ColumnarValue::Array(begins),
+            ColumnarValue::Scalar(_) => ColumnarValue::Scalar(ScalarValue::try_from_array(&begins, 0)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+    use jiff::civil::{Date, date};
+
+    use super::*;
+
+    #[test]
+    fn units_begin_where_the_calendar_says() {
+        let epoch = date(1970, 1, 1);
+        let number = |day: Date| i64::from((day - epoch).get_days());
+        let mut day = date(-9000, 1, 1);
+        while day.year() < 9990 {
+            let month = day.month();
+            for (unit, expected) in [
+                (Coarse::Week, day - i64::from(day.weekday().to_monday_zero_offset()).days()),
+                (Coarse::Months(1), day.first_of_month()),
+                (Coarse::Months(3), date(day.year(), month - (month - 1) % 3, 1)),
+                (Coarse::Months(12), day.first_of_year()),
+            ] {
+                assert_eq!(unit.begin(number(day)), number(expected), "{day} {unit:?}");
+            }
+            day += 97.days();
+        }
+    }
+}

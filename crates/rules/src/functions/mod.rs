@@ -1,0 +1,71 @@
+//! The engine's functions as this project corrects them.
+//!
+//! DataFusion 55 lets sums and arithmetic of integers and decimals wrap around, forgets what came before a NaN in a grouped
+//! `min` or `max`, and takes values out of a sliding window by subtraction, which leaves NaN or the rounding of what is gone.
+//! The functions here have the same names, arguments and types, so that plans and texts do not change.
+//!
+//! | file | corrects | upstream |
+//! |---|---|---|
+//! | `replaced` | puts the accumulators of this folder into the engine's aggregates | |
+//! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
+//! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
+//! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
+//! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
+//! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
+//!
+//! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
+//! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
+
+mod checked;
+mod constants;
+mod date_trunc;
+mod distinct;
+mod extreme;
+mod range;
+mod replaced;
+mod sliding;
+mod sums;
+mod total;
+mod whole;
+
+use std::any::Any;
+use std::sync::{Arc, LazyLock};
+
+use datafusion::common::Result as DfResult;
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+pub(crate) use checked::checked_expr;
+pub use checked::{as_written, checked};
+pub(crate) use constants::without_wrapping;
+pub(crate) use range::{Overflow, out_of_range};
+use replaced::{Replaced, replacements};
+
+/// Puts the corrected functions into a session, in place of the engine's own.
+pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
+    for aggregate in replacements() {
+        state.register_udaf(Arc::new(AggregateUDF::from(aggregate)))?;
+    }
+    state.register_udf(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::default())))?;
+    for function in whole::Whole::both() {
+        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
+    }
+    Ok(())
+}
+
+/// Returns the aggregate `sum`, for plans that are put together by hand.
+pub(crate) fn sum() -> Arc<AggregateUDF> {
+    static SUM: LazyLock<Arc<AggregateUDF>> =
+        LazyLock::new(|| Arc::new(AggregateUDF::from(Replaced::sum(Overflow::Fails))));
+    Arc::clone(&SUM)
+}
+
+/// Returns the same aggregate function, which gives NULL where a result does not fit into its type; `None` if it never
+/// fails.
+pub(crate) fn lenient(function: &AggregateUDF) -> Option<Arc<AggregateUDF>> {
+    let implementation: &dyn Any = function.inner().as_ref();
+    let replaced = implementation.downcast_ref::<Replaced>()?;
+    replaced.lenient().map(|lenient| Arc::new(AggregateUDF::from(lenient)))
+}

@@ -1,0 +1,161 @@
+//! Numbers and times at the ends of their ranges, over public rows and behind the gate.
+
+use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use wanqu_gate::Engine as _;
+use wanqu_model::bundle::SourceFormat;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::refusal_over_public;
+
+use super::fixture::{Fixture, rule};
+
+const COLUMNS: &str = "id: string identifier; g: string dimension; n: int64 measure; i: int32 measure; \
+    v: decimal(38,2) measure; f: float64 measure; d: date dimension; t: timestamp dimension";
+
+/// Sums of `n` and of `v` leave their types for the group a, and not for b.
+const RECORDS: &str = "id,g,n,i,v,f,d,t
+1,a,9223372036854775807,2147483647,900000000000000000000000000000000000.00,1.0,2023-05-05,2023-05-05 00:00:00
+2,a,9223372036854775807,2147483647,900000000000000000000000000000000000.00,9.0,0001-01-01,9999-12-31 12:30:00
+3,b,-9223372036854775808,1,-1.50,NaN,9999-12-31,0001-01-01 00:00:00
+4,b,7,2,3.00,5.0,,
+";
+
+/// Whether a query runs over public rows, or behind the gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    Public,
+    Gated,
+}
+
+/// Returns the rows of a query over `shenzhen.d.x`, separated by `;`.
+async fn rows(over: Over, sql: &str) -> Result<String, Refusal> {
+    let mut fixture = Fixture::new();
+    fixture.write("x.csv", RECORDS);
+    fixture.dataset("x", "x.csv", SourceFormat::Csv, COLUMNS, rule(1, 1));
+    let engine = fixture.engine().unwrap();
+    let run = match over {
+        Over::Public => engine.start_public(Timestamp::MAX)?,
+        Over::Gated => engine.start(Timestamp::MAX)?,
+    };
+    let plan = fixture.catalog().plan(&sql.replace(" x", " shenzhen.d.x x"), 10_000)?;
+    let bound = run.bind(&plan).map_err(|e| refusal_over_public(&e))?;
+    let stream = run.execute(&bound).await.map_err(|e| refusal_over_public(&e))?;
+    let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| refusal_over_public(&e))?;
+    let table = pretty_format_batches(&batches).unwrap().to_string();
+    let lines = table.lines().filter(|line| line.starts_with('|')).skip(1);
+    Ok(lines.map(|line| line.trim_matches('|').replace(' ', "")).collect::<Vec<_>>().join(";"))
+}
+
+#[tokio::test]
+async fn what_overflows_is_a_refusal_over_public_rows_and_null_behind_the_gate() {
+    for (sql, null) in [
+        ("SELECT n + 1 FROM x WHERE id = '1'", ""),
+        ("SELECT n * 2 FROM x ORDER BY id", ";;;14"),
+        ("SELECT n - 8 FROM x ORDER BY id", "9223372036854775799;9223372036854775799;;-1"),
+        ("SELECT -n FROM x ORDER BY id", "-9223372036854775807;-9223372036854775807;;-7"),
+        ("SELECT i * i FROM x ORDER BY id", ";;1;4"),
+        ("SELECT v * 1000 FROM x WHERE id = '1'", ""),
+        ("SELECT sum(n) FROM x WHERE g = 'a'", ""),
+        ("SELECT g, sum(n) FROM x GROUP BY g ORDER BY g", "a|;b|-9223372036854775801"),
+        ("SELECT sum(DISTINCT n + 0) FROM x WHERE id IN ('1', '4')", ""),
+        ("SELECT count(*) FROM x WHERE n + 1 > 0", "1"),
+        ("SELECT n % (i - i) FROM x WHERE id = '4'", ""),
+    ] {
+        let refusal = rows(Over::Public, sql).await.unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidSql, "{sql}: {refusal}");
+        assert!(refusal.message.contains("out of range") || refusal.message.contains("zero"), "{sql}: {refusal}");
+        let gated = rows(Over::Gated, sql).await;
+        assert_eq!(gated.as_deref(), Ok(null), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn what_fits_is_right_whatever_came_before() {
+    for (sql, expected) in [
+        ("SELECT sum(n) FROM x", "5"),
+        ("SELECT sum(i), avg(n) FROM x", "4294967297|1.25"),
+        ("SELECT sum(CAST(n AS DECIMAL(38,0))) FROM x WHERE g = 'a'", "18446744073709551614"),
+        ("SELECT sum(CAST(v AS DECIMAL(76,2))) FROM x WHERE g = 'a'", "1800000000000000000000000000000000000.00"),
+        (
+            "SELECT sum(n) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM x WHERE g = 'b' ORDER BY id",
+            "-9223372036854775808;-9223372036854775801",
+        ),
+        ("SELECT count(*) FROM x WHERE n - 1 < 9", "1"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            if sql.contains("n - 1") && over == Over::Public {
+                continue;
+            }
+            assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nan_is_the_greatest_float() {
+    for (sql, expected) in [
+        ("SELECT min(f), max(f) FROM x", "1.0|NaN"),
+        ("SELECT g, min(f), max(f) FROM x GROUP BY g ORDER BY g", "a|1.0|9.0;b|5.0|NaN"),
+        ("SELECT g, max(f) AS m FROM x GROUP BY g ORDER BY m DESC LIMIT 1", "b|NaN"),
+        ("SELECT g, min(f) AS m FROM x GROUP BY g ORDER BY m LIMIT 1", "a|1.0"),
+        (
+            "SELECT max(f) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM x ORDER BY id",
+            "1.0;9.0;NaN;NaN",
+        ),
+        (
+            "SELECT sum(f) OVER (ORDER BY id DESC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM x ORDER BY id",
+            "10.0;NaN;NaN;5.0",
+        ),
+        (
+            "SELECT stddev(f) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 0 FOLLOWING) FROM x WHERE g = 'a'",
+            ";5.65685424949238",
+        ),
+    ] {
+        assert_eq!(rows(Over::Public, sql).await.as_deref(), Ok(expected), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn days_and_times_are_compared_in_microseconds() {
+    for (sql, expected) in [
+        ("SELECT count(*) FROM x WHERE d < TIMESTAMP '2024-01-01'", "2"),
+        ("SELECT count(*) FROM x WHERE d >= TIMESTAMP '2024-01-01 00:00:00'", "1"),
+        ("SELECT count(*) FROM x WHERE CAST(d AS TIMESTAMP) IS NULL", "1"),
+        ("SELECT count(*) FROM x WHERE t = '9999-12-31 12:30:00'", "1"),
+        ("SELECT count(*) FROM x WHERE t > TIMESTAMP '9999-12-31'", "1"),
+        ("SELECT count(*) FROM x WHERE t BETWEEN '0001-01-01' AND '9999-12-31 23:59:59'", "3"),
+        ("SELECT count(*) FROM x WHERE t > d", "1"),
+        ("SELECT count(*) FROM x WHERE t < now()", "2"),
+        ("SELECT count(*) FROM x WHERE d IN (DATE '9999-12-31', DATE '0001-01-01')", "2"),
+        ("SELECT date_trunc('year', t) FROM x WHERE id = '2'", "9999-01-01T00:00:00"),
+        ("SELECT date_trunc('month', t) FROM x WHERE id = '3'", "0001-01-01T00:00:00"),
+        ("SELECT date_trunc('week', d) FROM x WHERE id = '3'", "9999-12-27T00:00:00"),
+        ("SELECT date_trunc('day', t), date_part('year', t) FROM x WHERE id = '2'", "9999-12-31T00:00:00|9999"),
+        ("SELECT t - INTERVAL '1 month' FROM x WHERE id = '2'", "9999-11-30T12:30:00"),
+        ("SELECT d + INTERVAL '1 day' FROM x WHERE id = '2'", "0001-01-02"),
+        ("SELECT CAST(1683244800 AS TIMESTAMP) = t FROM x WHERE id = '1'", "true"),
+        ("SELECT max(t), min(d) FROM x", "9999-12-31T12:30:00|0001-01-01"),
+        ("SELECT coalesce(t, d) FROM x WHERE id = '2'", "9999-12-31T12:30:00"),
+        ("SELECT CASE WHEN g = 'a' THEN t ELSE d END FROM x WHERE id = '3'", "9999-12-31T00:00:00"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn decimals_are_rounded_at_their_edges() {
+    for (sql, expected) in [
+        ("SELECT round(CAST('9.95' AS DECIMAL(3,2)), 1) FROM x WHERE id = '1'", "10.0"),
+        ("SELECT round(v, 1) FROM x WHERE id = '3'", "-1.5"),
+        ("SELECT ceil(CAST('9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "10.0"),
+        ("SELECT floor(CAST('-9.5' AS DECIMAL(2,1))) FROM x WHERE id = '1'", "-10.0"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+}
