@@ -237,11 +237,11 @@ pub enum Format {
     /// A table for people, fitted to the terminal.
     #[default]
     Table,
-    /// Comma-separated values with a header line (RFC 4180).
+    /// Comma-separated values with a header line (RFC 4180). NULL is nothing, an empty text is `""`.
     Csv,
-    /// One array of objects.
+    /// One array of objects. A float that JSON has no number for is a text: `"NaN"`, `"Infinity"`, `"-Infinity"`.
     Json,
-    /// One object per line.
+    /// One object per line, with values as in `json`.
     Ndjson,
     /// Apache Parquet; needs --output.
     Parquet,
