@@ -250,7 +250,8 @@ pub enum Format {
 /// Format and place of an answer's rows.
 #[derive(Debug, Default, Clone, ClapArgs)]
 pub struct RowsArgs {
-    /// The format of the rows.
+    /// The format of the rows; csv writes NULL as nothing and an empty text as `""`, json and ndjson write NaN and the
+    /// infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Write the rows to a file; it appears only once the answer is whole.

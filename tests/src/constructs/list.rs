@@ -128,8 +128,8 @@ pub const TOPICS: &[Topic] = &[
             c("`ILIKE`", "SELECT id FROM @t WHERE s ILIKE 'A%'", "SELECT count(*) FROM @p WHERE s ILIKE 'A%'"),
             c(
                 "`SIMILAR TO`",
-                "SELECT id FROM @t WHERE s SIMILAR TO 'a.*'",
-                "SELECT count(*) FROM @p WHERE s SIMILAR TO 'a.*'",
+                "SELECT id FROM @t WHERE s SIMILAR TO 'a%'",
+                "SELECT count(*) FROM @p WHERE s SIMILAR TO 'a%'",
             ),
             d(
                 "`regexp_like`",
@@ -163,7 +163,7 @@ pub const TOPICS: &[Topic] = &[
             d(
                 "`/` of integers",
                 "SELECT id, n / 2 AS y FROM @t",
-                "SELECT i / 2 AS y, count(*) FROM @p GROUP BY i / 2",
+                "SELECT i / 2 AS y, count(*) FROM @p GROUP BY 1",
                 "SELECT id, n // 2 AS y FROM @t",
             ),
             c("`||`", "SELECT s || g AS y FROM @t", "SELECT s || '!' AS y, count(*) FROM @p GROUP BY s || '!'"),
@@ -201,7 +201,7 @@ pub const TOPICS: &[Topic] = &[
             c(
                 "`abs`, `floor`, `ceil`, `round`",
                 "SELECT abs(x) AS a, floor(x) AS f, ceil(x) AS c, round(x) AS r FROM @t",
-                "SELECT floor(i / 10) AS y, count(*) FROM @p GROUP BY 1",
+                "SELECT floor(i / 10.0) AS y, count(*) FROM @p GROUP BY 1",
             ),
             c("`round(decimal, n)`", "SELECT round(m, 1) AS r FROM @t", "SELECT sum(round(m, 1)) AS r FROM @p"),
             c(
@@ -226,12 +226,12 @@ pub const TOPICS: &[Topic] = &[
             ),
             c(
                 "`date_trunc`",
-                "SELECT date_trunc('month', at) AS y FROM @t",
+                "SELECT date_trunc('month', ts) AS y FROM @t",
                 "SELECT date_trunc('month', d) AS y, count(*) FROM @p GROUP BY 1",
             ),
             c(
                 "`extract`, `date_part`",
-                "SELECT extract(year FROM d) AS y, date_part('hour', at) AS h FROM @t",
+                "SELECT extract(year FROM d) AS y, date_part('hour', ts) AS h FROM @t",
                 "SELECT extract(year FROM d) AS y, count(*) FROM @p GROUP BY 1",
             ),
             c(
@@ -245,7 +245,11 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT id FROM @t WHERE d < TIMESTAMP '2019-01-01 00:00:00'",
                 "SELECT count(*) FROM @p WHERE d < TIMESTAMP '2019-01-01 00:00:00'",
             ),
-            c("`now`, `random`", "SELECT id FROM @t WHERE d < now()", "SELECT count(*) FROM @p WHERE random() < 0.5"),
+            c(
+                "`now`, `random`",
+                "SELECT count(*) AS n FROM @t WHERE now() > TIMESTAMP '2020-01-01 00:00:00'",
+                "SELECT count(*) FROM @p WHERE random() < 0.5",
+            ),
         ],
     },
     Topic {
@@ -586,8 +590,8 @@ pub const TOPICS: &[Topic] = &[
             ),
             c(
                 "`RANGE BETWEEN`",
-                "SELECT id, count(*) OVER (ORDER BY i RANGE BETWEEN 2 PRECEDING AND CURRENT ROW) AS a FROM @t",
-                "SELECT i, sum(count(*)) OVER (ORDER BY i RANGE BETWEEN 2 PRECEDING AND CURRENT ROW) AS a FROM @p GROUP BY i",
+                "SELECT id, count(*) OVER (ORDER BY id RANGE BETWEEN 2 PRECEDING AND CURRENT ROW) AS a FROM @t",
+                "SELECT i % 10 AS y, sum(count(*)) OVER (ORDER BY i % 10 RANGE BETWEEN 2 PRECEDING AND CURRENT ROW) AS a FROM @p GROUP BY i % 10",
             ),
             c(
                 "`QUALIFY`",

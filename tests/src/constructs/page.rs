@@ -25,7 +25,7 @@ nodes (`UPDATE_SQL_PAGE=1 cargo test -p wanqu-tests --test second_engine`); what
 - **not supported**: the construct is not part of the dialect.
 
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
-(whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `at` (a time).
+(whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
 and `o` (`k`, `z`) are public tables of one jurisdiction. The rule is one of one unit, so that every cell is released.
 ";
@@ -40,7 +40,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 - **拒绝**：有规则不允许；拒绝信息会写明是哪条规则，以及最接近的可以通过的查询。这里给出代码。
 - **不支持**：方言里没有这种写法。
 
-例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `at`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
+例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].

@@ -13,6 +13,8 @@
 //! | `round(float)` of a half | away from zero | the same |
 //! | NaN | equal to itself, greater than all | the same, as in PostgreSQL |
 //! | order of texts | by bytes | the same: no collation |
+//! | `SIMILAR TO` | a regular expression | the one listed pattern is translated |
+//! | `RANGE` of a window at the ends of a type | fails | windows have no such order |
 //! | functions of other names | [`WORDS`] | translated |
 
 /// Settings that make it agree.
@@ -31,6 +33,9 @@ const WORDS: &[(&str, &str)] = &[
     ("btrim(", "trim("),
     ("birth_year / 10", "birth_year // 10"),
     (")/5", ")//5"),
+    ("SIMILAR TO 'a%'", "LIKE 'a%'"),
+    ("SELECT i / 2", "SELECT i // 2"),
+    ("lag(count(*)) IGNORE NULLS", "lag(count(*) IGNORE NULLS)"),
 ];
 
 /// A query in DuckDB's words.

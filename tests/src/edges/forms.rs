@@ -354,7 +354,7 @@ pub fn windows() -> &'static [Form] {
             form(Float, 9, &[Float], &format!("min({{0}}) {sliding}")),
             form(Float, 9, &[Float], &format!("max({{0}}) {sliding}")),
             form(Whole, 9, &[Whole], "max({0}) OVER (PARTITION BY t.b)"),
-            form(Whole, 9, &[], "count(*) OVER (ORDER BY t.i RANGE BETWEEN 2 PRECEDING AND 2 FOLLOWING)"),
+            form(Whole, 9, &[], "count(*) OVER (ORDER BY t.id RANGE BETWEEN 2 PRECEDING AND 2 FOLLOWING)"),
         ]
     });
     &ALL

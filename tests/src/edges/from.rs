@@ -33,7 +33,7 @@ const T: Scope = Scope(&[
     ("t.g", Text),
     ("t.b", Truth),
     ("t.d", Day),
-    ("t.at", Moment),
+    ("t.ts", Moment),
 ]);
 
 const K: Scope = Scope(&[("k.k", Whole), ("k.v", Whole), ("k.s", Text)]);
@@ -64,7 +64,7 @@ const TT: Scope = Scope(&[
     ("u.f", Float),
     ("u.g", Text),
     ("u.b", Truth),
-    ("u.at", Moment),
+    ("u.ts", Moment),
 ]);
 const P: Scope = Scope(&[
     ("p.i", Whole),
@@ -73,7 +73,7 @@ const P: Scope = Scope(&[
     ("p.b", Truth),
     ("p.b", Truth),
     ("p.d", Day),
-    ("p.at", Moment),
+    ("p.ts", Moment),
 ]);
 
 /// Public rows.

@@ -30,7 +30,7 @@ const DAYS: [i32; 2] = [-719_162, 2_932_896];
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
 
-/// A row but for its number: n, i, f, x, m in hundredths, w, s, g, b, d, at.
+/// A row but for its number: n, i, f, x, m in hundredths, w, s, g, b, d, ts.
 type Row = (
     Option<i64>,
     Option<i32>,
@@ -88,7 +88,7 @@ fn columns(rows: &Numbered) -> Result<Vec<(&'static str, ArrayRef)>, ArrowError>
         ("g", text(rows.iter().map(|(_, r)| r.7))),
         ("b", boolean(rows.iter().map(|(_, r)| r.8))),
         ("d", date(rows.iter().map(|(_, r)| r.9))),
-        ("at", timestamp(rows.iter().map(|(_, r)| r.10))),
+        ("ts", timestamp(rows.iter().map(|(_, r)| r.10))),
     ])
 }
 
