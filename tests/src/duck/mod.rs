@@ -62,7 +62,7 @@ impl Drop for Process {
 pub struct Duck {
     process: Mutex<Process>,
     // The tables' files; they are read once, when a table is made.
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 impl Duck {
@@ -81,7 +81,7 @@ impl Duck {
             return Err(wrong(&"it has no standard input"));
         };
         let process = Mutex::new(Process { child, to, from: BufReader::new(from) });
-        let duck = Self { process, _files: files };
+        let duck = Self { process, files };
         for setting in SETTINGS {
             duck.answer(setting)?;
         }
@@ -92,7 +92,7 @@ impl Duck {
                 catalogs.push(name.catalog.clone());
             }
             duck.answer(&format!("CREATE SCHEMA IF NOT EXISTS {}.{}", name.catalog, name.domain))?;
-            let file = duck._files.path().join(format!("{number}.parquet"));
+            let file = duck.files.path().join(format!("{number}.parquet"));
             crate::files::write_parquet(&file, batches).map_err(|e| wrong(&e))?;
             duck.answer(&format!("CREATE TABLE {name} AS SELECT * FROM read_parquet('{}')", file.display()))?;
         }

@@ -138,7 +138,7 @@ impl Select {
                 let keys = rng.random_range(0..=2);
                 select.columns.truncate(keys);
                 select.having = rng.random_bool(0.15).then(|| Node::Leaf(Kind::Truth, "count(*) > 1".into()));
-                select.rollup = !select.columns.is_empty() && rng.random_bool(0.08);
+                select.rollup = select.has_keys() && rng.random_bool(0.08);
             }
             4 | 5 if select.from.has_windows => {
                 if let Some(form) = windows().choose(rng) {
@@ -163,8 +163,14 @@ impl Select {
         select.aggregates = drawn.into_iter().map(|form| Node::of(rng, scope, form, 1)).collect();
         select.filter = rng.random_bool(0.6).then(|| Node::random(rng, scope, Kind::Truth, 2));
         select.having = rng.random_bool(0.1).then(|| Node::Leaf(Kind::Truth, "count(*) > 1".into()));
-        select.rollup = !select.columns.is_empty() && rng.random_bool(0.05);
+        select.rollup = select.has_keys() && rng.random_bool(0.05);
         select
+    }
+
+    /// Returns true if there are keys, and none of them is a constant.
+    fn has_keys(&self) -> bool {
+        let is_column = |node: &Node| !matches!(node, Node::Leaf(_, text) if !text.contains('.'));
+        !self.columns.is_empty() && self.columns.iter().all(is_column)
     }
 
     fn width(&self) -> usize {
@@ -181,11 +187,14 @@ impl Select {
             let _ = write!(sql, " WHERE {}", filter.text(tongue));
         }
         if !self.aggregates.is_empty() && !self.columns.is_empty() {
-            // By place: a constant key written out would be read as a place.
-            let keys: Vec<String> = (1..=self.columns.len()).map(|place| place.to_string()).collect();
-            let keys = keys.join(", ");
-            let _ =
-                if self.rollup { write!(sql, " GROUP BY ROLLUP ({keys})") } else { write!(sql, " GROUP BY {keys}") };
+            // By place: a constant key written out would be read as a place. DataFusion reads no places in ROLLUP.
+            let places = (1..=self.columns.len()).map(|place| place.to_string());
+            let _ = if self.rollup {
+                let keys: Vec<String> = self.columns.iter().map(|key| key.text(tongue)).collect();
+                write!(sql, " GROUP BY ROLLUP ({})", keys.join(", "))
+            } else {
+                write!(sql, " GROUP BY {}", places.collect::<Vec<_>>().join(", "))
+            };
         }
         if let Some(having) = &self.having {
             let _ = write!(sql, " HAVING {}", having.text(tongue));
@@ -218,7 +227,12 @@ impl Select {
             }
         }
         for (i, node) in self.columns.iter().enumerate() {
-            node.smaller().iter().for_each(|smaller| add(&|s| s.columns[i] = smaller.clone()));
+            node.smaller().iter().for_each(|smaller| {
+                add(&|s| {
+                    s.columns[i] = smaller.clone();
+                    s.rollup &= s.has_keys();
+                })
+            });
         }
         for (i, node) in self.aggregates.iter().enumerate() {
             node.smaller()
