@@ -8,6 +8,14 @@ demo:
 test:
     cargo test --workspace
 
+# Random queries against DuckDB for long: `just nightly 20000 7` asks 20,000 of each kind from seed 7.
+nightly QUERIES="10000" SEED=`date +%Y%m%d`:
+    WANQU_RANDOM_QUERIES={{QUERIES}} WANQU_SEED={{SEED}} cargo test -p wanqu-cli -p wanqu-tests --test second_engine random -- --nocapture
+
+# The page of what SQL is answered, by asking it.
+sql-page:
+    UPDATE_SQL_PAGE=1 cargo test -p wanqu-cli -p wanqu-tests --test second_engine documented_constructs
+
 # What is checked before a change lands.
 ci:
     .ci/run

@@ -143,7 +143,8 @@ fn cell(array: &dyn Array, row: usize) -> Result<Cell, ArrowError> {
 }
 
 /// A decimal without its trailing zeros, so that equal numbers are equal text whatever their scale.
-fn decimal(value: i128, scale: i8) -> String {
+#[must_use]
+pub fn decimal(value: i128, scale: i8) -> String {
     let (mut value, mut scale) = (value, scale);
     while scale > 0 && value % 10 == 0 {
         value /= 10;

@@ -37,25 +37,34 @@ impl RawTable {
         if let Some(parent) = path.parent() {
             create_dir_all(parent)?;
         }
-        let file = File::create(path)?;
         match format_of(&self.file) {
-            SourceFormat::Parquet => {
-                let mut writer = ArrowWriter::try_new(file, self.rows.schema(), None)?;
-                writer.write(&self.rows)?;
-                writer.close()?;
-            }
+            SourceFormat::Parquet => write_parquet(&path, std::slice::from_ref(&self.rows))?,
             SourceFormat::Csv => {
-                let mut writer = arrow::csv::Writer::new(file);
+                let mut writer = arrow::csv::Writer::new(File::create(path)?);
                 writer.write(&self.rows).map_err(io::Error::other)?;
             }
             SourceFormat::Ndjson => {
-                let mut writer = arrow::json::LineDelimitedWriter::new(file);
+                let mut writer = arrow::json::LineDelimitedWriter::new(File::create(path)?);
                 writer.write(&self.rows).map_err(io::Error::other)?;
                 writer.finish().map_err(io::Error::other)?;
             }
         }
         Ok(())
     }
+}
+
+/// Writes batches of one schema as Parquet; there is one at least.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_parquet(path: &Path, batches: &[RecordBatch]) -> io::Result<()> {
+    let first = batches.first().ok_or_else(|| io::Error::other("a file needs a schema"))?;
+    let mut writer = ArrowWriter::try_new(File::create(path)?, first.schema(), None)?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    writer.close()?;
+    Ok(())
 }
 
 /// The format that a file's ending names.

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 pub use rows::RowQuery;
-pub use shrink::smallest;
+pub use shrink::{Smaller, smallest};
 pub use statistic::Statistic;
 
 use crate::compare::Order;
@@ -59,10 +59,10 @@ impl RandomQuery {
         };
         if ordered { Order::Total } else { Order::Any }
     }
+}
 
-    /// Queries with one clause less.
-    #[must_use]
-    pub fn smaller(&self) -> Vec<Self> {
+impl Smaller for RandomQuery {
+    fn smaller(&self) -> Vec<Self> {
         match self {
             Self::Statistic(query) => query.smaller().into_iter().map(Self::Statistic).collect(),
             Self::Rows(query) => query.smaller().into_iter().map(Self::Rows).collect(),

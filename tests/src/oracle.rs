@@ -25,6 +25,7 @@ use crate::compare::Rows;
 /// One DataFusion over all rows.
 pub struct Oracle {
     context: SessionContext,
+    tables: BTreeMap<TableRef, Vec<RecordBatch>>,
 }
 
 impl Oracle {
@@ -50,7 +51,9 @@ impl Oracle {
         }
         let context = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
         let mut catalogs: BTreeMap<String, Arc<MemoryCatalogProvider>> = BTreeMap::new();
+        let mut kept = BTreeMap::new();
         for (name, (schema, batches)) in tables {
+            kept.insert(name.clone(), [vec![RecordBatch::new_empty(Arc::clone(&schema))], batches.clone()].concat());
             let catalog = catalogs.entry(name.catalog.to_string()).or_insert_with(|| {
                 let catalog = Arc::new(MemoryCatalogProvider::new());
                 context.register_catalog(name.catalog.as_str(), Arc::clone(&catalog) as Arc<dyn CatalogProvider>);
@@ -65,7 +68,12 @@ impl Oracle {
             };
             domain.register_table(name.table.to_string(), Arc::new(MemTable::try_new(schema, vec![batches])?))?;
         }
-        Ok(Self { context })
+        Ok(Self { context, tables: kept })
+    }
+
+    /// Every table with its rows, one batch at least.
+    pub fn tables(&self) -> impl Iterator<Item = (&TableRef, &[RecordBatch])> {
+        self.tables.iter().map(|(name, batches)| (name, batches.as_slice()))
     }
 
     /// The right answer to a query.

@@ -237,11 +237,11 @@ pub enum Format {
     /// A table for people, fitted to the terminal.
     #[default]
     Table,
-    /// Comma-separated values with a header line (RFC 4180).
+    /// Comma-separated values with a header line (RFC 4180). NULL is nothing, an empty text is `""`.
     Csv,
-    /// One array of objects.
+    /// One array of objects. A float that JSON has no number for is a text: `"NaN"`, `"Infinity"`, `"-Infinity"`.
     Json,
-    /// One object per line.
+    /// One object per line, with values as in `json`.
     Ndjson,
     /// Apache Parquet; needs --output.
     Parquet,
@@ -250,7 +250,8 @@ pub enum Format {
 /// Format and place of an answer's rows.
 #[derive(Debug, Default, Clone, ClapArgs)]
 pub struct RowsArgs {
-    /// The format of the rows.
+    /// The format of the rows; csv writes NULL as nothing and an empty text as `""`, json and ndjson write NaN and the
+    /// infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Write the rows to a file; it appears only once the answer is whole.

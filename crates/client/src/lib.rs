@@ -11,6 +11,7 @@
 pub mod begun;
 mod client;
 pub mod connect;
+pub mod csv;
 pub mod note;
 pub mod reason;
 pub mod status;

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
-use arrow::util::display::array_value_to_string;
+use wanqu_client::csv;
 use wanqu_model::answer::Summary;
 
 /// The most bytes of CSV and IPC stream together. A `ConfigMap` takes 1 MiB.
@@ -17,7 +16,7 @@ const MOST: usize = 512 * 1024;
 /// An answer that fits into a `ConfigMap`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Inline {
-    /// RFC 4180, with a header line.
+    /// Header line and rows, as [`csv`] writes them.
     pub(crate) csv: String,
     /// An Arrow IPC stream.
     pub(crate) arrow: Vec<u8>,
@@ -76,50 +75,19 @@ impl Rows {
 }
 
 fn written(schema: &SchemaRef, batches: &[RecordBatch], summary: &Summary) -> Result<Inline, ArrowError> {
-    let mut csv = Vec::new();
-    let mut lines = WriterBuilder::new().with_header(true).build(&mut csv);
+    let mut csv = csv::header(schema);
     let mut stream = StreamWriter::try_new(Vec::new(), schema)?;
-    if batches.is_empty() {
-        lines.write(&flat(&RecordBatch::new_empty(Arc::clone(schema)))?)?;
-    }
     for batch in batches {
-        lines.write(&flat(batch)?)?;
+        csv += &csv::lines(batch)?;
         stream.write(batch)?;
     }
-    drop(lines);
     let account = serde_json::to_string(summary).map_err(|error| ArrowError::ExternalError(error.into()))?;
-    let csv = String::from_utf8(csv).map_err(|error| ArrowError::ExternalError(error.into()))?;
     Ok(Inline { csv, arrow: stream.into_inner()?, account })
-}
-
-/// Replaces lists by text, since CSV has none.
-fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let schema = batch.schema();
-    let columns = batch.columns().iter().map(|column| -> Result<ArrayRef, ArrowError> {
-        if !column.data_type().is_nested() {
-            return Ok(Arc::clone(column));
-        }
-        let texts = (0..column.len()).map(|row| {
-            let valid = !column.is_null(row);
-            valid.then(|| array_value_to_string(column, row)).transpose()
-        });
-        Ok(Arc::new(texts.collect::<Result<StringArray, _>>()?))
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let fields = schema.fields().iter().zip(&columns).map(|(field, column)| {
-        if field.data_type() == column.data_type() {
-            Arc::clone(field)
-        } else {
-            Arc::new(Field::new(field.name(), DataType::Utf8, true))
-        }
-    });
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns, &options)
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, ListArray};
+    use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray};
     use arrow::datatypes::Int64Type;
     use arrow::ipc::reader::StreamReader;
 

@@ -2,10 +2,14 @@
 
 use std::future::Future;
 
-use super::RandomQuery;
+/// A query that can be made smaller.
+pub trait Smaller: Sized {
+    /// Queries with one part less.
+    fn smaller(&self) -> Vec<Self>;
+}
 
-/// The smallest query that still fails, found by leaving out one clause at a time.
-pub async fn smallest<F: Future<Output = bool>>(query: RandomQuery, fails: impl Fn(RandomQuery) -> F) -> RandomQuery {
+/// The smallest query that still fails, found by leaving out one part at a time.
+pub async fn smallest<Q: Smaller + Clone, F: Future<Output = bool>>(query: Q, fails: impl Fn(Q) -> F) -> Q {
     let mut smallest = query;
     'again: loop {
         for candidate in smallest.smaller() {
@@ -20,6 +24,7 @@ pub async fn smallest<F: Future<Output = bool>>(query: RandomQuery, fails: impl 
 
 #[cfg(test)]
 mod tests {
+    use super::super::RandomQuery;
     use super::*;
 
     #[tokio::test]

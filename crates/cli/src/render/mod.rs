@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod cells;
+pub mod json;
 pub mod progress;
 pub mod sink;
 pub mod table;

@@ -6,15 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::csv::WriterBuilder as CsvBuilder;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder};
-use arrow::util::display::array_value_to_string;
+use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer as JsonWriter};
 use parquet::arrow::ArrowWriter;
 use tempfile::NamedTempFile;
+use wanqu_client::csv;
 
+use super::json;
 use super::table::{Screen, render};
 use crate::args::Format;
 use crate::failure::{Failure, Outcome};
@@ -139,54 +139,27 @@ impl Sink for TableSink {
     }
 }
 
-/// Writer of CSV (RFC 4180). A list becomes its text, since CSV has no lists.
+/// Writer of CSV.
 struct CsvSink {
     to: Target,
 }
 
 impl CsvSink {
-    fn new(to: Target, schema: &SchemaRef) -> Outcome<Self> {
-        let mut sink = Self { to };
-        sink.put(&RecordBatch::new_empty(Arc::clone(schema)), true)?;
-        Ok(sink)
-    }
-
-    fn put(&mut self, batch: &RecordBatch, header: bool) -> Outcome {
-        let mut bytes = Vec::new();
-        flat(batch)
-            .and_then(|batch| CsvBuilder::new().with_header(header).build(&mut bytes).write(&batch))
-            .map_err(|e| unwritable(&e))?;
-        self.to.put(&bytes)
+    fn new(mut to: Target, schema: &SchemaRef) -> Outcome<Self> {
+        to.put(csv::header(schema).as_bytes())?;
+        Ok(Self { to })
     }
 }
 
 impl Sink for CsvSink {
     fn write(&mut self, batch: &RecordBatch) -> Outcome {
-        self.put(batch, false)
+        let text = csv::lines(batch).map_err(|e| unwritable(&e))?;
+        self.to.put(text.as_bytes())
     }
 
     fn finish(self: Box<Self>) -> Outcome {
         self.to.finish()
     }
-}
-
-/// Returns the batch with nested columns turned into text.
-fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let mut fields = Vec::new();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-        if !field.data_type().is_nested() {
-            fields.push(Arc::clone(field));
-            columns.push(Arc::clone(column));
-            continue;
-        }
-        let texts: Vec<Option<String>> = (0..column.len())
-            .map(|row| column.is_valid(row).then(|| array_value_to_string(column, row)).transpose())
-            .collect::<Result<_, _>>()?;
-        fields.push(Arc::new(Field::new(field.name(), DataType::Utf8, true)));
-        columns.push(Arc::new(StringArray::from(texts)));
-    }
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// Writer of JSON: an array, or a line for each row. An absent value is written as `null`, so that each object has all names.
@@ -197,7 +170,7 @@ struct JsonSink<F: JsonFormat> {
 
 impl<F: JsonFormat> JsonSink<F> {
     fn new(to: Target) -> Self {
-        Self { to, writer: JsonBuilder::new().with_explicit_nulls(true).build(Vec::new()) }
+        Self { to, writer: json::writer() }
     }
 
     fn pass_on(&mut self) -> Outcome {
@@ -207,7 +180,7 @@ impl<F: JsonFormat> JsonSink<F> {
 
 impl<F: JsonFormat> Sink for JsonSink<F> {
     fn write(&mut self, batch: &RecordBatch) -> Outcome {
-        self.writer.write(batch).map_err(|e| unwritable(&e))?;
+        json::has_texts(batch).and_then(|()| self.writer.write(batch)).map_err(|e| unwritable(&e))?;
         self.pass_on()
     }
 
@@ -262,8 +235,9 @@ fn parquet_failure(path: &Path, error: &parquet::errors::ParquetError) -> Failur
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{BooleanArray, Date32Array, Float64Array, Int64Array, ListArray, StringViewArray};
-    use arrow::datatypes::Float64Type;
+    use arrow::array::{
+        ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
+    };
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
@@ -380,12 +354,18 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_text_in_csv() {
-        let spectrum = ListArray::from_iter_primitive::<Float64Type, _, _>([Some(vec![Some(0.5), None]), None]);
-        let batch = RecordBatch::try_from_iter_with_nullable([("s", Arc::new(spectrum) as ArrayRef, true)]).unwrap();
-        let flat = flat(&batch).unwrap();
-        assert_eq!(array_value_to_string(flat.column(0), 0).unwrap(), "[0.5, ]");
-        assert!(flat.column(0).is_null(1));
+    fn a_value_without_a_text_is_a_failure_in_every_format_of_text() {
+        let days: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![0, i64::MAX]));
+        let batch = RecordBatch::try_from_iter([("at", days)]).unwrap();
+        for format in [Format::Table, Format::Csv, Format::Json, Format::Ndjson] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out");
+            let mut sink = sink(format, &batch.schema(), Some(&path), 0).unwrap();
+            let failure = sink.write(&batch).and_then(|()| sink.finish()).unwrap_err();
+            assert_eq!(failure.exit_code(), 1, "{failure}");
+            assert!(failure.to_string().contains("cannot be written"), "{failure}");
+            assert!(!path.exists());
+        }
     }
 
     #[test]

@@ -11,16 +11,10 @@ use crate::say::say;
 
 /// The folder of the cache, outside the clone.
 fn folder() -> Result<PathBuf> {
-    folder_of(|name| std::env::var_os(name).map(PathBuf::from)).ok_or_else(|| TestbedError::Missing {
+    wanqu_testing::cache_folder().ok_or_else(|| TestbedError::Missing {
         program: "a folder for the cache".to_owned(),
         install: "set WANQU_TESTBED_CACHE (or HOME)".to_owned(),
     })
-}
-
-fn folder_of(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    let set = |name| variable(name).filter(|path| path.is_absolute());
-    let general = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    set("WANQU_TESTBED_CACHE").or_else(|| Some(general()?.join("wanqu-testbed")))
 }
 
 /// The place of one program in the cache: another place for whatever would make another program.
@@ -110,19 +104,6 @@ mod tests {
 
     use super::*;
     use crate::binaries::Tool;
-
-    #[test]
-    fn the_folder_is_the_one_that_was_asked_for() {
-        let with = |pairs: &[(&str, &str)]| {
-            let pairs = pairs.to_vec();
-            folder_of(move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| PathBuf::from(v)))
-        };
-        let (own, general, home) = (("WANQU_TESTBED_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/me"));
-        assert_eq!(with(&[own, general, home]), Some("/own".into()));
-        assert_eq!(with(&[general, home]), Some("/xdg/wanqu-testbed".into()));
-        assert_eq!(with(&[("XDG_CACHE_HOME", "relative"), home]), Some("/home/me/.cache/wanqu-testbed".into()));
-        assert_eq!(with(&[]), None);
-    }
 
     #[test]
     fn builds_of_different_sources_or_settings_have_different_places_in_the_cache() {

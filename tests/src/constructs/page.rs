@@ -1,0 +1,100 @@
+//! The page of constructs, in two languages.
+
+use std::fmt::Write;
+
+use super::{State, States, TABLES, TOPICS};
+
+/// The language of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Chinese.
+    Chinese,
+}
+
+const ENGLISH: &str = "# SQL: what is answered
+
+English | [简体中文](sql.zh-CN.md)
+
+The dialect is DataFusion's, which follows PostgreSQL. This page is made by asking every example of a federation of three
+nodes (`UPDATE_SQL_PAGE=1 cargo test -p wanqu-tests --test second_engine`); what is answered is held against DuckDB's answer.
+
+- **answered**: the answer is the one that a single engine over all rows would give.
+- **refused**: a rule forbids it; the refusal names the rule and the nearest query that passes. The code is given here.
+- **not supported**: the construct is not part of the dialect.
+
+In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
+(whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
+In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
+and `o` (`k`, `z`) are public tables of one jurisdiction. The rule is one of one unit, so that every cell is released.
+";
+
+const CHINESE: &str = "# SQL：支持哪些写法
+
+[English](sql.md) | 简体中文
+
+方言是 DataFusion 的，遵循 PostgreSQL。本页由程序生成：把每个例句提交给三个节点组成的联邦（`UPDATE_SQL_PAGE=1 cargo test -p wanqu-tests --test second_engine`），有应答的再与 DuckDB 的结果比对。
+
+- **应答**：结果与单个引擎在全部记录上的结果相同。
+- **拒绝**：有规则不允许；拒绝信息会写明是哪条规则，以及最接近的可以通过的查询。这里给出代码。
+- **不支持**：方言里没有这种写法。
+
+例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
+";
+
+/// The page for the states of all constructs, in the order of [`TOPICS`].
+#[must_use]
+pub fn page(states: &[States], language: Language) -> String {
+    let english = language == Language::English;
+    let mut text = if english { ENGLISH } else { CHINESE }.to_owned();
+    let mut states = states.iter();
+    for topic in TOPICS {
+        let (heading, columns) = if english {
+            (topic.name, "| construct | over public rows | over protected rows |")
+        } else {
+            (topic.zh, "| 写法 | 公开记录 | 受保护的记录 |")
+        };
+        let _ = writeln!(text, "\n## {heading}\n\n{columns}\n|---|---|---|");
+        for construct in topic.constructs {
+            let Some([public, protected]) = states.next() else { continue };
+            let name = if english { construct.name } else { construct.zh };
+            let public = cell(*public, construct.public, language);
+            let protected = cell(*protected, construct.protected, language);
+            let _ = writeln!(text, "| {name} | {public} | {protected} |");
+        }
+    }
+    text
+}
+
+fn cell(state: State, example: &str, language: Language) -> String {
+    let english = language == Language::English;
+    let state = match state {
+        State::Answered => if english { "answered" } else { "应答" }.to_owned(),
+        State::Refused(code) => format!("{} (`{code}`)", if english { "refused" } else { "拒绝" }),
+        State::Unsupported(code) => format!("{} (`{code}`)", if english { "not supported" } else { "不支持" }),
+    };
+    format!("{state}: `{}`", shown(example))
+}
+
+/// An example as the page shows it. A bar would end the cell of the table.
+fn shown(example: &str) -> String {
+    let short = TABLES.iter().fold(example.to_owned(), |sql, (short, _)| sql.replace(short, &short[1..]));
+    short.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_construct_has_a_line_in_both_languages() {
+        let constructs = TOPICS.iter().map(|topic| topic.constructs.len()).sum();
+        let states = vec![[State::Answered; 2]; constructs];
+        for language in [Language::English, Language::Chinese] {
+            let lines = page(&states, language).lines().filter(|line| line.starts_with("| ")).count();
+            assert_eq!(lines, constructs + TOPICS.len(), "{language:?}");
+        }
+        assert!(shown("SELECT a || b FROM @t JOIN @one").ends_with("a \\|\\| b FROM t JOIN one"));
+    }
+}

@@ -1,0 +1,87 @@
+//! The same answers from three nodes as from DuckDB over all rows: an engine that shares no line with the nodes' own.
+//!
+//! `WANQU_RANDOM_QUERIES` asks for more random queries, `WANQU_SEED` for others (`just nightly`).
+
+use std::path::Path;
+
+use wanqu_tests::constructs::{self, Language, page};
+use wanqu_tests::duck::translated;
+use wanqu_tests::edges::{self, Outcome, Tally, Three};
+use wanqu_tests::federation::SHENZHEN;
+use wanqu_tests::health::HealthOptions;
+use wanqu_tests::slt::{self, Expected};
+use wanqu_tests::world::World;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+async fn random(protected: bool) -> Tally {
+    let seed = number("WANQU_SEED").unwrap_or(20_190_218);
+    let count = number("WANQU_RANDOM_QUERIES").unwrap_or(600);
+    println!("seed {seed}: {count} random queries");
+    let tally = Three::over(edges::world().unwrap()).await.random(seed, count, protected).await;
+    println!("{tally}");
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_queries_over_public_rows() {
+    let tally = random(false).await;
+    assert!(tally.wrong == 0, "{tally}\n{}", tally.report);
+    assert!(tally.answered() > 0.6 && tally.lost() < 0.2, "{tally}: too few are compared");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_queries_over_protected_rows() {
+    let tally = random(true).await;
+    assert!(tally.wrong == 0, "{tally}\n{}", tally.report);
+    assert!(tally.answered() > 0.4 && tally.lost() < 0.2, "{tally}: too few are compared");
+}
+
+/// Asks every listed query of a folder: the number that is the same, and what is not.
+async fn listed(world: World, folder: &str) -> (usize, String) {
+    let queries = slt::read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    let three = Three::over(world).await;
+    let (mut compared, mut wrong) = (0, String::new());
+    for query in &queries {
+        let Expected::Answer { order, .. } = &query.expected else { continue };
+        match three.outcome(SHENZHEN, &query.sql, &translated(&query.sql), *order, true).await {
+            Outcome::Same => compared += 1,
+            other => wrong += &format!("{}\n{}\n  {other:?}\n\n", query.place, query.sql),
+        }
+    }
+    (compared, wrong)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listed_queries() {
+    let world = World::health(1, HealthOptions { canaries: false, ..HealthOptions::default() }).unwrap();
+    let (compared, wrong) = listed(world, "slt").await;
+    assert!(wrong.is_empty(), "{compared} are the same; {wrong}");
+    assert!(compared >= 150, "{compared} queries are too few");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listed_queries_at_the_edges() {
+    let (compared, wrong) = listed(edges::world().unwrap(), "slt/edges").await;
+    assert!(wrong.is_empty(), "{compared} are the same; {wrong}");
+    assert!(compared >= 150, "{compared} queries are too few");
+}
+
+/// `UPDATE_SQL_PAGE=1` writes the pages anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn documented_constructs() {
+    let (states, wrong) = constructs::states(&Three::over(edges::world().unwrap()).await).await;
+    assert!(wrong.is_empty(), "{wrong}");
+    for (file, language) in [("sql.md", Language::English), ("sql.zh-CN.md", Language::Chinese)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
+        let text = page(&states, language);
+        if std::env::var_os("UPDATE_SQL_PAGE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = text.lines().zip(written.lines()).find(|(a, b)| a != b);
+        assert!(text == written, "{file} is not as it would be made (UPDATE_SQL_PAGE=1 makes it): {line:?}");
+    }
+}
