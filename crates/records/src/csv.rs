@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use arrow::datatypes::{DataType, Schema};
 use memchr::{Memchr3, memchr, memchr2, memchr3_iter};
-use wanqu_model::bundle::CsvSyntax;
+use wanqu_model::bundle::{CsvSyntax, Mark};
 
 use crate::fault::{Fault, Reason};
 use crate::split::Marks;
@@ -12,8 +12,8 @@ use crate::split::Marks;
 /// Returns the characters that mean something.
 pub fn marks(syntax: &CsvSyntax) -> Marks {
     let (separator, quote) = (syntax.separator(), syntax.quote());
-    let escape = syntax.escape.map(|mark| mark.byte()).filter(|escape| *escape != quote);
-    Marks { separator, quote, escape, comment: syntax.comment.map(|mark| mark.byte()) }
+    let escape = syntax.escape.map(Mark::byte).filter(|escape| *escape != quote);
+    Marks { separator, quote, escape, comment: syntax.comment.map(Mark::byte) }
 }
 
 /// Field of a record.
