@@ -11,7 +11,7 @@ use kube::ResourceExt;
 use parking_lot::RwLock;
 use wanqu_model::names::JurisdictionId;
 
-use crate::framework::Context;
+use crate::context::Context;
 use crate::framework::watched::in_namespace;
 use crate::host::{self, Host};
 use crate::node_reports;

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use wanqu_crds::kinds::Dataset;
 
 use super::Described;
-use crate::framework::Context;
+use crate::context::Context;
 use crate::framework::conditions::{Claim, Reason, Type};
 
 impl Described for Dataset {
