@@ -88,7 +88,7 @@ fn merged(call: &AggregateFunction, parts: &[RecordBatch]) -> (ScalarValue, Merg
     let home = frame(leaf).aggregate(vec![], named("m", merge.aggregates(&columns))).unwrap();
     let columns: Vec<Expr> = home.schema().fields().iter().map(|f| col(f.name().as_str())).collect();
     let target = Expr::AggregateFunction(call.clone()).get_type(&schema).unwrap();
-    let value = merge.finish(&columns, home.schema(), &target).unwrap().alias("value");
+    let value = merge.finish(&columns, home.schema(), &target, false).unwrap().alias("value");
     (only(&collected(home.select(vec![value]).unwrap())), merge)
 }
 
