@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
-use wanqu_model::bundle::{NodeBundle, ReleaseRule, SourceKind};
+use wanqu_model::bundle::{Encoding, NodeBundle, ReleaseRule, SourceKind, TextSpec};
 use wanqu_model::names::JurisdictionId;
 
 fn good() -> Resources {
@@ -32,6 +32,49 @@ fn a_federation_in_order_compiles_to_one_bundle_per_member() {
 fn bundles(text: &str) -> BTreeMap<JurisdictionId, NodeBundle> {
     let resources = manifests::parse(text, "m.yaml").unwrap_or_else(|findings| panic!("{findings:#?}"));
     compile(&resources, &Placements::default()).unwrap_or_else(|findings| panic!("{findings:#?}"))
+}
+
+#[test]
+fn columns_of_files_without_names_are_found_by_their_places_among_all_columns() {
+    let text = |csv: &str| {
+        format!(
+            "apiVersion: wanqu.dev/v1alpha1
+kind: Federation
+metadata: {{name: fed}}
+spec: {{trustDomain: a.example, members: [HK]}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {{name: hk}}
+spec: {{id: HK, sqlName: hongkong}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Dataset
+metadata: {{name: beds}}
+spec:
+  jurisdiction: HK
+  custodian: Hospital Authority
+  table: health.beds
+  source: {{files: {{path: beds.csv, format: csv{csv}}}}}
+  columns:
+    - {{name: code, type: string, class: public}}
+    - {{name: beds, type: int32, class: public, sourceName: \"7\"}}
+    - {{name: wards, type: int32, class: public}}
+"
+        )
+    };
+    let source = |csv: &str| bundles(&text(csv)).remove(&"HK".parse().unwrap()).unwrap().sources.remove(0);
+    let names = |csv: &str| source(csv).columns.into_iter().map(|column| column.source_name).collect::<Vec<_>>();
+    assert_eq!(names(", csv: {header: false}"), ["1", "7", "3"]);
+    assert_eq!(names(""), ["code", "7", "wards"]);
+    // What says nothing is not in the bundle, so that nodes read it that know no such declarations.
+    let SourceKind::Files(files) = source(", csv: {header: true}, values: {nulls: []}").kind;
+    assert_eq!(files.text, TextSpec::default());
+    let SourceKind::Files(files) = source(", encoding: gb18030, values: {nulls: [\"--\"]}").kind;
+    assert_eq!(
+        (files.text.encoding, files.text.values.unwrap().nulls),
+        (Some(Encoding::Gb18030), vec!["--".to_owned()])
+    );
 }
 
 /// A federation of one member with one protected dataset, and the policies that a case wants.

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use arrow::datatypes::{DataType, Schema};
-use memchr::{memchr, memchr2, memchr3};
-use wanqu_model::bundle::CsvSyntax;
+use memchr::{Memchr3, memchr, memchr2, memchr3_iter};
+use wanqu_model::bundle::{CsvSyntax, Mark};
 
 use crate::fault::{Fault, Reason};
 use crate::split::Marks;
@@ -12,8 +12,8 @@ use crate::split::Marks;
 /// Returns the characters that mean something.
 pub fn marks(syntax: &CsvSyntax) -> Marks {
     let (separator, quote) = (syntax.separator(), syntax.quote());
-    let escape = syntax.escape.map(|mark| mark.byte()).filter(|escape| *escape != quote);
-    Marks { separator, quote, escape, comment: syntax.comment.map(|mark| mark.byte()) }
+    let escape = syntax.escape.map(Mark::byte).filter(|escape| *escape != quote);
+    Marks { separator, quote, escape, comment: syntax.comment.map(Mark::byte) }
 }
 
 /// Field of a record.
@@ -28,15 +28,19 @@ pub struct CsvField<'a> {
 /// Fields of one record, in order.
 #[derive(Debug)]
 pub struct CsvFields<'a> {
-    /// What follows the last field, after its separator; `None` after the last one.
-    rest: Option<&'a str>,
+    record: &'a str,
+    /// Beginning of the next field; `None` after the last one.
+    at: Option<usize>,
     marks: Marks,
+    /// Separators and line ends from `from` on, whether in quotes or not.
+    ends: Memchr3<'a>,
+    from: usize,
 }
 
 impl<'a> CsvFields<'a> {
     /// Returns the fields of a record, which has no line end.
     pub fn new(record: &'a str, marks: Marks) -> Self {
-        Self { rest: Some(record), marks }
+        Self { record, at: Some(0), marks, ends: ends(record.as_bytes(), marks), from: 0 }
     }
 
     /// Returns the next field; `None` after the last.
@@ -44,24 +48,25 @@ impl<'a> CsvFields<'a> {
     /// # Errors
     /// The fault of the record's syntax.
     pub fn next_field(&mut self) -> Result<Option<CsvField<'a>>, Reason> {
-        let Some(rest) = self.rest else { return Ok(None) };
-        let bytes = rest.as_bytes();
-        if bytes.first() == Some(&self.marks.quote) {
-            return self.quoted(rest).map(Some);
+        let Some(start) = self.at else { return Ok(None) };
+        let bytes = self.record.as_bytes();
+        if bytes.get(start) == Some(&self.marks.quote) {
+            return self.quoted(start).map(Some);
         }
-        // A line end that is not the file's own would make two records of one for other programs.
-        let found = memchr3(self.marks.separator, b'\r', b'\n', bytes);
-        let text = &rest[..found.unwrap_or(rest.len())];
-        self.rest = match found {
-            Some(at) if bytes[at] == self.marks.separator => Some(&rest[at + 1..]),
+        let end = self.ends.next().map(|end| self.from + end);
+        let text = &self.record[start..end.unwrap_or(bytes.len())];
+        self.at = match end {
+            Some(end) if bytes[end] == self.marks.separator => Some(end + 1),
+            // A line end that is not the file's own would make two records of one for other programs.
             Some(_) => return Err(Reason::of("it has another line end than the file's first, outside quotes")),
             None => None,
         };
         Ok(Some(CsvField { text: Cow::Borrowed(text), quoted: false }))
     }
 
-    /// Reads a field in quotes, which `rest` begins with.
-    fn quoted(&mut self, rest: &'a str) -> Result<CsvField<'a>, Reason> {
+    /// Reads a field in quotes, which begins at `start`.
+    fn quoted(&mut self, start: usize) -> Result<CsvField<'a>, Reason> {
+        let rest = &self.record[start..];
         let bytes = rest.as_bytes();
         let quote = self.marks.quote;
         let mut at = 1;
@@ -88,11 +93,15 @@ impl<'a> CsvFields<'a> {
             at = mark + 1 + plain.len_utf8();
             from = at;
         }
-        self.rest = match bytes.get(at + 1) {
+        self.at = match bytes.get(at + 1) {
             None => None,
-            Some(byte) if *byte == self.marks.separator => Some(&rest[at + 2..]),
+            Some(byte) if *byte == self.marks.separator => Some(start + at + 2),
             Some(_) => return Err(Reason::of("text follows the closing quote of a field")),
         };
+        if let Some(next) = self.at {
+            self.ends = ends(&self.record.as_bytes()[next..], self.marks);
+            self.from = next;
+        }
         let last = &rest[from..at];
         let text = match parts {
             None => Cow::Borrowed(last),
@@ -115,6 +124,11 @@ impl<'a> CsvFields<'a> {
         }
         Ok(fields)
     }
+}
+
+/// Returns where fields outside quotes end.
+fn ends(record: &[u8], marks: Marks) -> Memchr3<'_> {
+    memchr3_iter(marks.separator, b'\r', b'\n', record)
 }
 
 /// Which field of a record is which declared column.

@@ -103,7 +103,7 @@ pub struct CsvSyntax {
     /// stands for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote: Option<Mark>,
-    /// Character that makes the next one within a quoted field a plain character: "\\" in what MySQL exports. Default: none.
+    /// Character that makes the next one within a quoted field a plain character: "\\" in what some databases export. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escape: Option<Mark>,
     /// First character of lines that are comments. Default: none.

@@ -111,7 +111,7 @@ impl Column {
             (_, JsonValue::Text(text)) => return self.push_text(text, values),
             (Self::Boolean(builder), JsonValue::Bool(value)) => builder.append_value(*value),
             (Self::Text(builder), JsonValue::Bool(value)) => {
-                builder.append_value(if *value { "true" } else { "false" })
+                builder.append_value(if *value { "true" } else { "false" });
             }
             (_, JsonValue::Bool(_)) => return Err(Reason::of("it is true or false, and not of the declared type")),
             (_, JsonValue::Number(number)) => return self.push_number(number, values),

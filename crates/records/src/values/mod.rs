@@ -49,6 +49,10 @@ impl Values {
 
 /// Returns a text without the spaces around it, those of Chinese typography too.
 fn trimmed(text: &str) -> &str {
+    let graphic = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if graphic(text.as_bytes().first()) && graphic(text.as_bytes().last()) {
+        return text;
+    }
     text.trim_matches([' ', '\t', '\r', '\n', '\u{a0}', '\u{3000}'])
 }
 

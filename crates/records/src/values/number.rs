@@ -76,6 +76,9 @@ impl NumberSyntax {
             [b'+', rest @ ..] => (false, rest),
             all => (false, all),
         };
+        if let Some(value) = short(unsigned, scale) {
+            return Ok(i128::from(if negative { -value } else { value }));
+        }
         let mut value: i128 = 0;
         let mut digits = 0_usize;
         let mut point = None;
@@ -167,6 +170,26 @@ impl NumberSyntax {
         }
         Ok(value)
     }
+}
+
+/// Reads a number of few digits without sign and exponent, as most are; `None` for any other, and for what is none.
+fn short(unsigned: &[u8], scale: usize) -> Option<i64> {
+    let mut value = 0_i64;
+    let mut digits = 0;
+    let mut point = None;
+    for (at, byte) in unsigned.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if digits < 18 => {
+                digits += 1;
+                value = value * 10 + i64::from(byte - b'0');
+            }
+            b'.' if point.is_none() => point = Some(at),
+            _ => return None,
+        }
+    }
+    let lacking = scale.checked_sub(point.map_or(0, |point| unsigned.len() - point - 1))?;
+    let power = u32::try_from(lacking).ok().filter(|_| digits > 0 && digits + lacking <= 18)?;
+    Some(value * 10_i64.pow(power))
 }
 
 fn all_digits(text: &str) -> bool {

@@ -177,8 +177,33 @@ fn time_of_day(hour: i64, minute: i64, second: i64, micros: i64) -> Option<i64> 
     valid.then_some(((hour * 60 + minute) * 60 + second) * 1_000_000 + micros)
 }
 
+/// Reads exactly `2024-12-31` or `2024-12-31T23:59:59`, as most are; `None` for any other form, and for what is none.
+fn full_iso(text: &[u8]) -> Option<Moment> {
+    let number = |from: usize, to: usize| {
+        text[from..to]
+            .iter()
+            .try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+    };
+    let has_date = matches!(text.len(), 10 | 19) && text[4] == b'-' && text[7] == b'-';
+    if !has_date {
+        return None;
+    }
+    let days = days(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
+    let micros = match text.get(10) {
+        None => 0,
+        Some(b'T' | b' ') if text[13] == b':' && text[16] == b':' => {
+            time_of_day(number(11, 13)?, number(14, 16)?, number(17, 19)?, 0)?
+        }
+        Some(_) => return None,
+    };
+    Some(Moment { days, micros, offset: 0 })
+}
+
 /// Reads `2024-12-31`, `20241231`, or the first with a time of the day and an offset.
 fn iso(text: &str) -> Option<Moment> {
+    if let Some(moment) = full_iso(text.as_bytes()) {
+        return Some(moment);
+    }
     let mut rest = Cursor(text);
     let year = rest.number(4, 4)?;
     if !rest.take('-') {

@@ -35,9 +35,9 @@ pub(super) fn form(expr: &Expr, types: &dyn ExprSchema) -> DfResult<String> {
                 return Ok(format!("between({} {value} {low} {high})", between.negated));
             }
             Ok(if between.negated {
-                terms("OR", [comparison(value.clone(), "<", low), comparison(value, ">", high)], false)
+                terms("OR", [comparison(&value, "<", &low), comparison(&value, ">", &high)], false)
             } else {
-                terms("AND", [comparison(value.clone(), ">=", low), comparison(value, "<=", high)], false)
+                terms("AND", [comparison(&value, ">=", &low), comparison(&value, "<=", &high)], false)
             })
         }
         Expr::InList(list) => in_list_form(list, types),
@@ -73,7 +73,7 @@ fn terms(word: &str, terms: impl IntoIterator<Item = String>, volatile: bool) ->
 }
 
 /// Returns the form of a comparison, its sides in one order.
-fn comparison(left: String, op: &str, right: String) -> String {
+fn comparison(left: &str, op: &str, right: &str) -> String {
     let swapped = match op {
         "<" => ">",
         "<=" => ">=",
@@ -101,7 +101,7 @@ fn binary_form(binary: &BinaryExpr, types: &dyn ExprSchema) -> DfResult<String> 
         | Operator::Gt
         | Operator::GtEq
         | Operator::IsDistinctFrom
-        | Operator::IsNotDistinctFrom => comparison(left, &op.to_string(), right),
+        | Operator::IsNotDistinctFrom => comparison(&left, &op.to_string(), &right),
         // The name tells operators apart whose signs look alike.
         _ => format!("({left} {op:?} {right})"),
     })
@@ -125,7 +125,7 @@ fn in_list_form(list: &InList, types: &dyn ExprSchema) -> DfResult<String> {
         return Ok(format!("in({} {value} [{}])", list.negated, forms(&list.list, types)?));
     }
     let (op, word) = if list.negated { ("!=", "AND") } else { ("=", "OR") };
-    let equals = list.list.iter().map(|item| Ok(comparison(value.clone(), op, form(item, types)?)));
+    let equals = list.list.iter().map(|item| Ok(comparison(&value, op, &form(item, types)?)));
     Ok(terms(word, equals.collect::<DfResult<Vec<_>>>()?, false))
 }
 

@@ -1,6 +1,6 @@
 //! Literals and names.
 
-use arrow::datatypes::IntervalMonthDayNano;
+use arrow::datatypes::{DataType, IntervalMonthDayNano, i256};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 
@@ -78,11 +78,10 @@ fn names_that_would_be_read_as_something_else_are_quoted() {
 
 #[test]
 fn values_of_every_type_read_back_to_the_last_bit() {
-    let scalar = |value: ScalarValue| value;
     let zone = Some("UTC".into());
     let mut values = vec![
         ScalarValue::Null,
-        scalar(true.into()),
+        ScalarValue::from(true),
         ScalarValue::Int8(Some(i8::MIN)),
         ScalarValue::Int16(Some(-5)),
         ScalarValue::Int32(Some(i32::MIN)),
@@ -94,7 +93,7 @@ fn values_of_every_type_read_back_to_the_last_bit() {
         ScalarValue::UInt64(Some(u64::MAX)),
         ScalarValue::Decimal128(Some(-5), 15, 2),
         ScalarValue::Decimal128(Some(10_i128.pow(37)), 38, 10),
-        ScalarValue::Decimal256(Some(7.into()), 50, 3),
+        ScalarValue::Decimal256(Some(i256::from_i128(7)), 50, 3),
         ScalarValue::Binary(Some(vec![0, 0x27, 255])),
         ScalarValue::BinaryView(Some(vec![1, 2])),
         ScalarValue::TimestampNanosecond(Some(1_700_000_000_123_456_789), zone),
@@ -124,11 +123,11 @@ fn values_of_every_type_read_back_to_the_last_bit() {
         values.push(ScalarValue::TimestampNanosecond(Some(nanos), None));
     }
     for items in [vec![], vec![ScalarValue::Int64(Some(-1)), ScalarValue::Int64(None)]] {
-        let list = ScalarValue::new_list_nullable(&items, &arrow::datatypes::DataType::Int64);
+        let list = ScalarValue::new_list_nullable(&items, &DataType::Int64);
         values.push(ScalarValue::List(list));
     }
     let texts = ["a, b", "'", ""].map(|text| ScalarValue::Utf8(Some(text.to_owned())));
-    values.push(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &arrow::datatypes::DataType::Utf8)));
+    values.push(ScalarValue::List(ScalarValue::new_list_nullable(&texts, &DataType::Utf8)));
     let wrong: Vec<String> = values
         .into_iter()
         .filter_map(|value| {

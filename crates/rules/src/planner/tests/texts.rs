@@ -21,7 +21,7 @@ fn operands_keep_their_brackets() {
         ("(x IS NULL) IS DISTINCT FROM (flag AND x > 2)", "IS DISTINCT FROM (t1.flag AND (t1.x > 2))"),
         ("x - (small - 1) > 2", "(t1.x - "),
         ("CASE WHEN flag THEN NOT flag ELSE x > 1 END", "t1.flag"),
-        ("CAST((x > 1) AS INTEGER) = 1", "CAST("),
+        ("CAST((x > 1) AS INTEGER) + small = 1", "CAST((t1.x > 1) AS INTEGER)"),
     ] {
         let text = text(&format!("SELECT s FROM hongkong.t.every WHERE {condition}"));
         assert!(text.contains(written), "{condition}: {text}");
