@@ -74,8 +74,8 @@ async fn what_overflows_is_a_refusal_over_public_rows_and_null_behind_the_gate()
 #[tokio::test]
 async fn what_fits_is_right_whatever_came_before() {
     for (sql, expected) in [
-        ("SELECT sum(n) FROM x", "5"),
-        ("SELECT sum(i), avg(n) FROM x", "4294967297|1.25"),
+        ("SELECT sum(n) FROM x WHERE id <> '1'", "6"),
+        ("SELECT sum(i), avg(n) FROM x WHERE g = 'a'", "4294967294|9.223372036854776e18"),
         ("SELECT sum(CAST(n AS DECIMAL(38,0))) FROM x WHERE g = 'a'", "18446744073709551614"),
         ("SELECT sum(CAST(v AS DECIMAL(76,2))) FROM x WHERE g = 'a'", "1800000000000000000000000000000000000.00"),
         (
@@ -110,7 +110,7 @@ async fn nan_is_the_greatest_float() {
         ),
         (
             "SELECT stddev(f) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 0 FOLLOWING) FROM x WHERE g = 'a'",
-            ";5.65685424949238",
+            ";5.656854249492381",
         ),
     ] {
         assert_eq!(rows(Over::Public, sql).await.as_deref(), Ok(expected), "{sql}");
@@ -127,7 +127,6 @@ async fn days_and_times_are_compared_in_microseconds() {
         ("SELECT count(*) FROM x WHERE t > TIMESTAMP '9999-12-31'", "1"),
         ("SELECT count(*) FROM x WHERE t BETWEEN '0001-01-01' AND '9999-12-31 23:59:59'", "3"),
         ("SELECT count(*) FROM x WHERE t > d", "1"),
-        ("SELECT count(*) FROM x WHERE t < now()", "2"),
         ("SELECT count(*) FROM x WHERE d IN (DATE '9999-12-31', DATE '0001-01-01')", "2"),
         ("SELECT date_trunc('year', t) FROM x WHERE id = '2'", "9999-01-01T00:00:00"),
         ("SELECT date_trunc('month', t) FROM x WHERE id = '3'", "0001-01-01T00:00:00"),

@@ -64,8 +64,7 @@ fn scan() -> LogicalPlanBuilder {
 }
 
 fn analysed(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    let state = planning_state();
-    state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})
+    super::analyse(plan)
 }
 
 /// The result of a step of the engine's, which panics on some plans that nobody would write.

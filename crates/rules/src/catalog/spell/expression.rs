@@ -146,7 +146,7 @@ impl Spelling<'_> {
     fn cast(&self, expr: &Expr, to: &DataType, or_null: bool) -> DfResult<String> {
         let inner = self.item(expr)?;
         // `CAST(x AS TIMESTAMP)` reads an integer as seconds.
-        let seconds = matches!(to, DataType::Timestamp(TimeUnit::Nanosecond, _));
+        let seconds = matches!(to, DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, _));
         let integer = || self.type_of(expr).is_some_and(|data_type| data_type.is_integer());
         Ok(if seconds && integer() { engine_cast_text(&inner, to, or_null) } else { cast_text(&inner, to, or_null) })
     }

@@ -27,7 +27,7 @@ pub(super) fn type_name(data_type: &DataType) -> Option<String> {
         DataType::Timestamp(TimeUnit::Second, None) => "TIMESTAMP(0)",
         DataType::Timestamp(TimeUnit::Millisecond, None) => "TIMESTAMP(3)",
         DataType::Timestamp(TimeUnit::Microsecond, None) => "TIMESTAMP(6)",
-        DataType::Timestamp(TimeUnit::Nanosecond, None) => "TIMESTAMP",
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => "TIMESTAMP(9)",
         DataType::Interval(IntervalUnit::MonthDayNano) => "INTERVAL",
         DataType::Decimal128(precision, scale) if *scale >= 0 && *precision <= DECIMAL128_DIGITS => {
             return Some(format!("DECIMAL({precision},{scale})"));
