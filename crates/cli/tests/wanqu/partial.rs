@@ -79,7 +79,11 @@ fn an_answer_says_that_records_are_left_out() {
     let up = Up::with(world, command);
     let public = up.query(&[&CSV[..], &["--quiet", "SELECT count(*) AS n FROM macau.air.hours"]].concat());
     assert_eq!((public.code, public.out.as_str()), (Some(0), "n\n2\n"), "{}", public.err);
-    assert!(public.err.contains("note: MO: 2 records of macau.air.hours could not be read and are left out"), "{}", public.err);
+    assert!(
+        public.err.contains("note: MO: 2 records of macau.air.hours could not be read and are left out"),
+        "{}",
+        public.err
+    );
     let note = "note: HK: records of hongkong.health.visits that cannot be read, if there are any, are left out";
     let sound = up.query(&[&CSV[..], &["--quiet", VISITS]].concat());
     assert!(sound.err.contains(note), "{}", sound.err);
