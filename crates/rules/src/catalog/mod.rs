@@ -29,10 +29,10 @@ use wanqu_model::columns::ColumnClass;
 pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
+pub use analysis::analyse;
 pub(crate) use normal::ask_the_same;
 pub use pushed::pushed_condition;
 pub use spell::{Spelling, bare_name_text, name_text};
-pub use analysis::analyse;
 pub use sql::{parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;

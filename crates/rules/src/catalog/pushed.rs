@@ -8,8 +8,8 @@ use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, Pr
 use wanqu_model::bundle::Slice;
 
 use super::spell::{Spelling, bare_name_text};
-use crate::as_written;
 use super::{Catalog, StubSource, ask_the_same, table_of, with_room};
+use crate::as_written;
 
 /// Returns the SQL text of a condition over bare column names of a slice; `None` if its owner would not test it in the same
 /// way.

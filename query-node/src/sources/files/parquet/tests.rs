@@ -209,7 +209,7 @@ async fn stored_types_are_read_as_the_declared_ones_that_hold_their_values() {
         ("string", Arc::new(LargeStringArray::from(vec!["甲", "b"])), "甲;b"),
         ("string", cast(&text, &DataType::Utf8View).unwrap(), "甲;乙"),
         ("string", cast(&text, &dictionary).unwrap(), "甲;乙"),
-        ("decimal(12,2)", decimals(vec![1_2500, 99_9900], 18, 4), "1.25;99.99"),
+        ("decimal(12,2)", decimals(vec![12_500, 999_900], 18, 4), "1.25;99.99"),
         ("decimal(12,2)", decimals(vec![125, 9_999], 38, 2), "1.25;99.99"),
         ("decimal(12,2)", Arc::new(Int32Array::from(vec![1, 2])), "1.00;2.00"),
         ("float64", Arc::new(Int64Array::from(vec![1, -2])), "1.0;-2.0"),
@@ -245,7 +245,7 @@ async fn stored_types_are_read_as_the_declared_ones_that_hold_their_values() {
 #[tokio::test]
 async fn a_value_that_its_declared_type_cannot_hold_is_a_bad_record() {
     let decimals: ArrayRef =
-        Arc::new(Decimal128Array::from(vec![1_2500, 1_2345, 7_0000]).with_precision_and_scale(18, 4).unwrap());
+        Arc::new(Decimal128Array::from(vec![12_500, 12_345, 70_000]).with_precision_and_scale(18, 4).unwrap());
     let cases: Vec<(&str, ArrayRef, &str)> = vec![
         ("int64", Arc::new(UInt64Array::from(vec![1, u64::MAX, 3])), "1;3"),
         ("int32", Arc::new(Int64Array::from(vec![1, 1 << 40, 3])), "1;3"),
