@@ -72,13 +72,19 @@ fn known(error: &DataFusionError) -> Option<Refusal> {
             },
         };
     }
-    match error.find_root() {
+    let root = error.find_root();
+    let of_a_file = match root {
+        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => true,
+        DataFusionError::ArrowError(arrow, _) => matches!(**arrow, ArrowError::ParquetError(_)),
+        _ => false,
+    };
+    match root {
         DataFusionError::ResourcesExhausted(_) => Some(
             Refusal::new(Code::Limit, "the fragment needs more memory than one query may use here")
                 .with_remedy("ask for fewer groups, or filter first"),
         ),
         // What lies behind the beginnings of files, which are looked at before.
-        DataFusionError::ParquetError(_) | DataFusionError::ObjectStore(_) => {
+        _ if of_a_file => {
             tracing::warn!(kind = error_kind(error), "a file of a table that a query reads is damaged, or gone");
             Some(
                 Refusal::new(Code::Source, "a file of a table that the query reads is damaged, or gone")

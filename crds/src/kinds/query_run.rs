@@ -81,7 +81,7 @@ pub struct JurisdictionPart {
     /// Number of cells that its gate kept back, rounded down to a multiple of five; absent if no gate applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suppressed_cells: Option<u64>,
-    /// Datasets of which records are left out because they cannot be read, with their number where that is public.
+    /// Datasets of which records are left out, and how many of public ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
     /// Entries of its audit log, one for each release.

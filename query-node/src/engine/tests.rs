@@ -394,7 +394,7 @@ async fn a_public_file_that_changes_while_it_is_read_refuses_the_answer() {
 #[tokio::test]
 async fn left_out_records_are_counted_to_those_who_ask_over_public_data_alone() {
     let mut fixture = Fixture::new();
-    fixture.write("w.csv", format!("n,id\n1,a\nx,b\ny,c\n{}", "1,d\n".repeat(50_000)));
+    fixture.write("w.csv", format!("n,id\n1,a\nx,b\ny,c\n{}", "1,d\n".repeat(200_000)));
     for (name, columns) in [("w", "n: int32 public"), ("v", "id: string identifier; n: int32 measure")] {
         fixture.dataset(name, "w.csv", SourceFormat::Csv, columns, rule(1, 1));
     }

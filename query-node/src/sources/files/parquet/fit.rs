@@ -67,7 +67,7 @@ mod tests {
                 DataType::Date32,
                 vec![true, false, false],
             ),
-            (decimals(vec![1_2345, 1_2300], 18, 4), DataType::Decimal128(12, 2), vec![false, true]),
+            (decimals(vec![12_345, 12_300], 18, 4), DataType::Decimal128(12, 2), vec![false, true]),
             (decimals(vec![99_999, 100_000], 18, 2), DataType::Decimal128(5, 2), vec![true, false]),
             (Arc::new(BinaryArray::from(vec!["中".as_bytes(), b"\xd6\xd0"])), DataType::Utf8View, vec![true, false]),
         ];

@@ -46,6 +46,9 @@ use crate::sources::{Fingerprint, Source, SourceFault};
 use adapt::AsDeclared;
 use footer::Inspected;
 
+/// Files by path, as they were when they were inspected.
+type Known = BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>;
+
 /// Dataset in Parquet files.
 #[derive(Debug, Clone)]
 pub struct ParquetSource {
@@ -53,7 +56,7 @@ pub struct ParquetSource {
     schema: SchemaRef,
     bad_records: BadRecords,
     /// What each file holds, while it is the same file.
-    inspected: Arc<Mutex<BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>>>,
+    inspected: Arc<Mutex<Known>>,
     left_out: LeftOut,
 }
 
