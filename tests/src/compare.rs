@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Decimal128Type, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, SchemaRef, TimeUnit, TimestampMicrosecondType, TimestampNanosecondType,
+};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -123,8 +125,17 @@ fn cell(array: &dyn Array, row: usize) -> Result<Cell, ArrowError> {
             Cell::Exact(decimal(array.as_primitive::<Decimal128Type>().value(row), *scale))
         }
         DataType::Date32 => Cell::Exact(format!("day {}", array.as_primitive::<Date32Type>().value(row))),
-        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, None) => {
+        DataType::Timestamp(TimeUnit::Microsecond, None) => {
             Cell::Exact(format!("µs {}", array.as_primitive::<TimestampMicrosecondType>().value(row)))
+        }
+        // A literal time counts nanoseconds.
+        DataType::Timestamp(TimeUnit::Nanosecond, None) => {
+            let value = array.as_primitive::<TimestampNanosecondType>().value(row);
+            if value % 1_000 == 0 {
+                Cell::Exact(format!("µs {}", value / 1_000))
+            } else {
+                Cell::Exact(format!("ns {value}"))
+            }
         }
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
