@@ -130,9 +130,14 @@ fn cell(array: &dyn Array, row: usize) -> Result<Cell, ArrowError> {
         DataType::Timestamp(TimeUnit::Microsecond, None) => {
             Cell::Exact(format!("µs {}", array.as_primitive::<TimestampMicrosecondType>().value(row)))
         }
+        // A literal time counts nanoseconds.
         DataType::Timestamp(TimeUnit::Nanosecond, None) => {
-            let nanoseconds = array.as_primitive::<TimestampNanosecondType>().value(row);
-            Cell::Exact(format!("µs {}", nanoseconds.div_euclid(1000)))
+            let value = array.as_primitive::<TimestampNanosecondType>().value(row);
+            if value % 1_000 == 0 {
+                Cell::Exact(format!("µs {}", value / 1_000))
+            } else {
+                Cell::Exact(format!("ns {value}"))
+            }
         }
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);

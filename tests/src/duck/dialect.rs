@@ -31,6 +31,7 @@ const WORDS: &[(&str, &str)] = &[
     ("regexp_like(", "regexp_matches("),
     ("character_length(", "length("),
     ("btrim(", "trim("),
+    ("var(", "var_samp("),
     ("birth_year / 10", "birth_year // 10"),
     (")/5", ")//5"),
     ("SIMILAR TO 'a%'", "LIKE 'a%'"),

@@ -84,6 +84,16 @@ impl EdgeQuery {
         self.limit.is_some()
     }
 
+    /// Returns true if every engine must compute every expression for every row, so that what fails in one has to fail in the
+    /// other: with a condition, a join or a CASE an engine may not come to it.
+    #[must_use]
+    pub fn computes_all(&self) -> bool {
+        let Self { first, combined: None, limit: None } = self else { return false };
+        let text = first.text(Tongue::Ours);
+        let choices = ["CASE", "coalesce", "AND", "OR ", "FILTER"];
+        first.from.has_windows && first.filter.is_none() && !choices.iter().any(|word| text.contains(word))
+    }
+
     fn text(&self, tongue: Tongue) -> String {
         let mut sql = self.first.text(tongue);
         if let Some(Combined { operator, with }) = &self.combined {

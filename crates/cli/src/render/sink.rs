@@ -107,7 +107,7 @@ impl Target {
 }
 
 fn unwritable(error: &ArrowError) -> Failure {
-    Failure::failed(format!("the rows cannot be written in this format: {error}"))
+    Failure::failed(format!("the rows cannot be written in this format: {error}; --format parquet writes any value"))
 }
 
 /// Writer of a table. It buffers the rows, because widths depend on all that is shown.
