@@ -115,10 +115,12 @@ impl<'a> Fragments<'a> {
         }
         let before = self.findings.len();
         let read = self.read(owner, sql)?;
-        if !readback::is_what_was_meant(meant, &read, owner) {
+        let reads_back = readback::is_what_was_meant(meant, &read, owner);
+        // What the rules say of the question is of more use than that it has no text.
+        let schema = self.judge(owner, read)?;
+        if !reads_back {
             return Err(readback::refusal(owner));
         }
-        let schema = self.judge(owner, read)?;
         let findings = before..self.findings.len();
         judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
         Ok(schema)
