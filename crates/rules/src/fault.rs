@@ -34,7 +34,7 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
 
 /// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault
 /// of the engine.
-fn known(error: &DataFusionError) -> Option<Refusal> {
+pub(crate) fn known(error: &DataFusionError) -> Option<Refusal> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = next {
         if let Some(refusal) = current.downcast_ref::<Refusal>() {

@@ -163,4 +163,6 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod gate_tests;
 #[cfg(test)]
+mod semantics;
+#[cfg(test)]
 mod tests;

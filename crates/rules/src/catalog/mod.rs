@@ -26,7 +26,7 @@ pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
 pub use spell::{expression_text, name_text};
-pub use sql::{parse_query, planning_state};
+pub use sql::{is_work_table, parse_expression, parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;
 

@@ -25,6 +25,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, Cast};
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, lit};
 use wanqu_model::aggregates::{self, Split as Form, Statistic};
 
+use crate::catalog::cast::is_exact;
 use crate::merge::{decimal_average, merge_moments};
 
 /// Way in which one aggregate is split.
@@ -65,7 +66,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     if params.distinct && form != (Form::Same { repeats_count: false }) {
         return match &params.args[..] {
             [arg] if form == Form::Count && is_unit(arg) => Split::Units(Expr::AggregateFunction(function.clone())),
-            [arg] if params.filter.is_none() => Split::Key(arg.clone()),
+            [arg] if params.filter.is_none() => Split::Key(uncast(arg, schema)),
             _ => Split::Whole,
         };
     }
@@ -104,13 +105,13 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     }
 }
 
-/// Strips the numeric cast around an argument. The owner's own analysis puts such casts back where a function needs
-/// them, and the final value is cast to its type at home; left in, they would give two different expressions one name
-/// (a cast is called what it casts), which no SELECT can hold.
+/// Strips the numeric casts around an argument that keep every value. The owner's own analysis puts such casts back where
+/// a function needs them, and the final value is cast to its type at home; left in, `sum(x)` and the sum that `avg(x)` is
+/// made of would be two columns. A cast that loses something, as `CAST(x AS INT)` of a fraction, is part of the question.
 fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
     match expr {
         Expr::Cast(cast) if cast.field.data_type().is_numeric() => match cast.expr.get_type(schema) {
-            Ok(from) if from.is_numeric() => uncast(&cast.expr, schema),
+            Ok(from) if from.is_numeric() && is_exact(&from, cast.field.data_type()) => uncast(&cast.expr, schema),
             _ => expr.clone(),
         },
         _ => expr.clone(),
