@@ -73,7 +73,8 @@ async fn public(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<Gate
     let run = engine.start_public(fragment.deadline())?;
     let bound = run.bind(plan).map_err(|error| refusal_over_public(&error))?;
     let batches = run.execute(&bound).await.map_err(|error| refusal_over_public(&error))?;
-    let schema = arrow_schema(plan);
+    // `x IS TRUE` is never NULL in a plan, and may be in the rows that the engine makes of it.
+    let schema = nullable(&arrow_schema(plan));
     let declared = Arc::clone(&schema);
     let mut rows = 0_u64;
     let batches = batches.map(move |batch| {

@@ -54,7 +54,7 @@ fn without_result(root: &DataFusionError) -> Option<String> {
 
 /// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault
 /// of the engine.
-fn known(error: &DataFusionError) -> Option<Refusal> {
+pub(crate) fn known(error: &DataFusionError) -> Option<Refusal> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = next {
         if let Some(refusal) = current.downcast_ref::<Refusal>() {

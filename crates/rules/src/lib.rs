@@ -20,6 +20,7 @@ mod harmless;
 pub mod merge;
 pub mod planner;
 pub mod unit;
+mod workarounds;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};

@@ -232,4 +232,6 @@ mod gate_tests;
 #[cfg(test)]
 mod number_tests;
 #[cfg(test)]
+mod semantics;
+#[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
-use wanqu_rules::catalog::{analyse, arrow_type, planning_state};
+use wanqu_rules::catalog::{analyse, arrow_type, parse_expression};
 use wanqu_rules::maybe_null;
 use wanqu_rules::unit::UnitHash;
 
@@ -127,7 +127,7 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: 
 /// # Errors
 /// The fault of the expression, for the owner.
 fn mapping(dataset: &LogicalPlan, text: &str) -> Result<Expr, String> {
-    let read = planning_state().create_logical_expr(text, dataset.schema());
+    let read = parse_expression(text, dataset.schema());
     let expression = read.map_err(|error| error.strip_backtrace())?;
     let mut whole_rows = false;
     let _ = expression.apply(|part| {

@@ -22,7 +22,7 @@ use super::fixture::{Fixture, rule};
 use super::{Engine, RemotePublic};
 
 /// The rows of a query, as a table.
-async fn rows(fixture: &Fixture, sql: &str) -> Result<String, Refusal> {
+pub(super) async fn rows(fixture: &Fixture, sql: &str) -> Result<String, Refusal> {
     let engine = fixture.engine().unwrap();
     let run = engine.start(Timestamp::MAX)?;
     let plan = fixture.catalog().plan(sql, 10_000)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,6 +22,7 @@ use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
 use wanqu_model::bundle::Subject;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::catalog::planning_state;
 use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use wanqu_rules::fragment::{BatchStream, Fragment, Release};
 use wanqu_rules::merge::Part;
@@ -262,7 +264,14 @@ impl Asking {
 fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc();
     let runtime = runtime.map_err(|_| Refusal::new(Code::Internal, "the merge cannot be set up"))?;
-    Ok(SessionContext::new_with_config_rt(SessionConfig::new(), runtime))
+    let mut config = SessionConfig::new();
+    // As where fragments run: `x IS TRUE` is never NULL in logical plans, and maybe NULL in physical ones.
+    config.options_mut().execution.skip_physical_aggregate_schema_check = true;
+    let state = SessionStateBuilder::new_from_existing(planning_state().clone())
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .build();
+    Ok(SessionContext::new_with_state(state))
 }
 
 /// Adds a release to the cells of its group, and returns its rows as they came. Nothing is awaited for long: what passed a

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{DFSchema, DFSchemaRef, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::merge_schema;
@@ -13,6 +13,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::optimizer::{OptimizerConfig, OptimizerContext};
 
 use super::planning_state;
+use crate::workarounds::in_lists;
 
 /// Folds the constants of a plan.
 ///
@@ -25,18 +26,22 @@ pub(super) fn fold_constants(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 fn fold_node(node: LogicalPlan, context: &OptimizerContext) -> DfResult<Transformed<LogicalPlan>> {
     let inputs = node.inputs();
-    let schema = if inputs.is_empty() { DFSchema::empty() } else { merge_schema(&inputs) };
-    let simplify = SimplifyContext::builder()
-        .with_schema(Arc::new(schema))
-        .with_config_options(context.options())
-        .with_query_execution_start_time(context.query_execution_start_time())
-        .build();
+    let schema = Arc::new(if inputs.is_empty() { DFSchema::empty() } else { merge_schema(&inputs) });
     // The sides of a join's equalities belong to its inputs, and must not change places.
-    let simplifier = ExprSimplifier::new(simplify).with_canonicalize(!matches!(node, LogicalPlan::Join(_)));
+    let canonical = !matches!(node, LogicalPlan::Join(_));
+    let simplifier = |schema: DFSchemaRef| {
+        let simplify = SimplifyContext::builder()
+            .with_schema(schema)
+            .with_config_options(context.options())
+            .with_query_execution_start_time(context.query_execution_start_time())
+            .build();
+        ExprSimplifier::new(simplify).with_canonicalize(canonical)
+    };
+    let simplified = |expr: Expr| in_lists::simplify(expr, &schema, &simplifier);
     let names = NamePreserver::new(&node);
     let mut folded = |expr: Expr| {
         let name = names.save(&expr);
-        let folded = fold(expr, &simplifier)?;
+        let folded = fold(expr, &simplified)?;
         Ok(Transformed::new_transformed(name.restore(folded.data), folded.transformed))
     };
     node.map_expressions(|expr| match expr {
@@ -46,11 +51,14 @@ fn fold_node(node: LogicalPlan, context: &OptimizerContext) -> DfResult<Transfor
     })
 }
 
-pub(super) fn fold(expr: Expr, simplifier: &ExprSimplifier) -> DfResult<Transformed<Expr>> {
+pub(super) fn fold(
+    expr: Expr,
+    simplified: &impl Fn(Expr) -> DfResult<Transformed<Expr>>,
+) -> DfResult<Transformed<Expr>> {
     match expr {
-        Expr::AggregateFunction(_) => expr.map_children(|child| simplifier.simplify(child).map(Transformed::yes)),
-        Expr::Alias(_) => expr.map_children(|child| fold(child, simplifier)),
-        other => simplifier.simplify(other).map(Transformed::yes),
+        Expr::AggregateFunction(_) => expr.map_children(|child| simplified(child)),
+        Expr::Alias(_) => expr.map_children(|child| fold(child, simplified)),
+        other => simplified(other),
     }
 }
 

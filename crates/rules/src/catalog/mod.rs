@@ -33,7 +33,7 @@ pub use analysis::analyse;
 pub(crate) use normal::ask_the_same;
 pub use pushed::pushed_condition;
 pub use spell::{Spelling, bare_name_text, name_text};
-pub use sql::{parse_query, planning_state};
+pub use sql::{is_work_table, parse_expression, parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;
 

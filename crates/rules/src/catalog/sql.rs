@@ -4,23 +4,26 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DataFusionError, Result as DfResult, TableReference, plan_datafusion_err};
+use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, TableReference, plan_datafusion_err};
+use datafusion::datasource::cte_worktable::CteWorkTable;
+use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
-use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
+use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::fold::fold_constants;
 use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
+use crate::fault::known;
 use crate::functions;
+use crate::workarounds::{self, QueryDialect};
 
 /// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
 const RECURSION_LIMIT: usize = 128;
@@ -36,7 +39,7 @@ pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
         Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {}", error.strip_backtrace()))
     };
     let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&GenericDialect {})
+        .with_dialect(&QueryDialect)
         .with_recursion_limit(RECURSION_LIMIT)
         .build()
         .and_then(|mut parser| parser.parse_statements())
@@ -59,15 +62,34 @@ pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
 pub fn planning_state() -> &'static SessionState {
     static STATE: LazyLock<SessionState> = LazyLock::new(|| {
         let mut config = SessionConfig::new().with_information_schema(false);
-        // Scalar subqueries become joins, so that one mechanism places them.
+        // Scalar subqueries become joins, so that one mechanism places them: the other way keeps a subquery inside an
+        // expression, which runs where its operator runs. That it has one row is checked by an aggregate over it.
         config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
         let types = Arc::new(super::timestamps::Microseconds);
-        let mut state =
-            SessionStateBuilder::new().with_config(config).with_default_features().with_type_planner(types).build();
+        let mut state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_default_features()
+            .with_type_planner(types)
+            .with_optimizer_rules(workarounds::optimiser_rules())
+            .build();
         functions::register(&mut state).expect("a session takes functions");
         state
     });
     &STATE
+}
+
+/// Reads an expression over the columns of `schema`, as a mapping is.
+///
+/// # Errors
+/// The fault of the text.
+pub fn parse_expression(text: &str, schema: &DFSchema) -> DfResult<Expr> {
+    let mut read = DFParserBuilder::new(text)
+        .with_dialect(&QueryDialect)
+        .with_recursion_limit(RECURSION_LIMIT)
+        .build()
+        .and_then(|mut parser| parser.parse_into_expr())?;
+    workarounds::prepare_expression(&mut read.expr).map_err(|r| plan_datafusion_err!("{}", r.message))?;
+    planning_state().create_logical_expr_from_sql_expr(read, schema)
 }
 
 impl Catalog {
@@ -81,21 +103,37 @@ impl Catalog {
     }
 
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
-        let statement = parse_query(sql, max_bytes)?;
+        let mut statement = parse_query(sql, max_bytes)?;
         stack::check_statement(&statement)?;
+        workarounds::prepare_statement(&mut statement)?;
+        workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
+        let qualified = workarounds::Qualified::of(&statement);
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
-        let plan = super::analyse(plan)
+        let plan = workarounds::merge_keys(plan, &qualified)?;
+        let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
+        let plan = plan
+            .and_then(super::analyse)
             .and_then(|plan| functions::without_wrapping(plan, fold_constants))
+            .and_then(workarounds::without_true_filters)
             .map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)
     }
 }
 
+/// Returns true for the table that a recursive query reads its last rows from.
+#[must_use]
+pub fn is_work_table(source: &Arc<dyn TableSource>) -> bool {
+    source_as_provider(source).is_ok_and(|provider| provider.downcast_ref::<CteWorkTable>().is_some())
+}
+
 /// Makes a refusal of an error of planning, which is about the text and the catalog alone: no data has been read.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn planning_error(error: DataFusionError) -> Refusal {
+    if let Some(refusal) = known(&error) {
+        return refusal;
+    }
     let code = match error.find_root() {
         DataFusionError::SchemaError(..) => Code::UnknownName,
         DataFusionError::Plan(text) if text.contains("not found") => Code::UnknownName,
@@ -124,6 +162,10 @@ impl ContextProvider for Names<'_> {
         table.map(|table| Arc::new(StubSource(table)) as Arc<dyn TableSource>).ok_or_else(|| {
             plan_datafusion_err!("table '{name}' not found; a table's name has three parts, such as gba.health.visits")
         })
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> DfResult<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
     }
 
     fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
 /// Least stack left, in bytes; below it a larger stack is taken.
@@ -19,6 +19,8 @@ const STACK: usize = 64 << 20;
 /// The most operators of an expression below each other. A chain `a AND b AND c` is as deep as it is long, and the time
 /// that planning takes grows with its square.
 const MAX_EXPRESSION: usize = 1_000;
+/// The most columns of one SELECT. The time that the engine takes to plan them grows with their square.
+const MAX_COLUMNS: usize = 1_000;
 /// The most operators of a plan below each other.
 const MAX_PLAN: usize = 128;
 
@@ -66,22 +68,22 @@ impl Visitor for StatementSize {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
-        self.tables += 1;
-        if self.tables > MAX_PLAN {
-            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
+        if select.projection.len() > MAX_COLUMNS {
+            return ControlFlow::Break(
+                Refusal::new(Code::Limit, format!("a SELECT has {} columns", select.projection.len()))
+                    .with_rule(format!("a SELECT has at most {MAX_COLUMNS} columns"))
+                    .with_subject("the columns of a SELECT")
+                    .with_remedy("ask in several queries"),
+            );
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
-        // The engine ignores it: the answer would be of the whole table and look like a sample's.
-        if matches!(factor, TableFactor::Table { sample: Some(_), .. }) {
-            return ControlFlow::Break(
-                Refusal::new(Code::InvalidSql, "TABLESAMPLE is not supported")
-                    .with_rule("no part of a query is ignored: it is done or refused")
-                    .with_remedy("leave it out, or filter by a column"),
-            );
+    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
+        self.tables += 1;
+        if self.tables > MAX_PLAN {
+            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
         }
         ControlFlow::Continue(())
     }

@@ -14,9 +14,13 @@ use super::lineage;
 use super::merging::{Merging, has_grouping_sets};
 use super::part::{HomePart, Placed, at_home};
 use super::spread::Region;
+use crate::workarounds::is_only_value;
 
 /// Places an aggregate over a region.
 pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragments<'_>) -> Result<Placed, Refusal> {
+    if aggregate.aggr_expr.iter().any(is_only_value) {
+        return one_value(aggregate, region, fragments);
+    }
     let whole_at_owner = is_whole_at_owner(aggregate, &region);
     if region.public && whole_at_owner {
         return Ok(Placed::Owners(at_owner(aggregate, region)?));
@@ -40,6 +44,17 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     // The one owner gives the whole of it; nothing more may be done to it there.
     let lost = !whole.hiding_owners().is_empty();
     Ok(Placed::Home(HomePart { lost, ..HomePart::complete(fragments.cut(whole)?) }))
+}
+
+/// Places the check that a scalar subquery has one row. No owner knows its function.
+fn one_value(aggregate: &Aggregate, region: Region, fragments: &mut Fragments<'_>) -> Result<Placed, Refusal> {
+    if !region.public {
+        return Err(Refusal::new(Code::NotSplittable, "a subquery over non-public data stands for one of its values")
+            .with_rule("no value of non-public data leaves its owner")
+            .with_remedy("let the subquery give an aggregate without GROUP BY, such as avg or count"));
+    }
+    let input = fragments.cut(region)?;
+    at_home(&LogicalPlan::Aggregate(aggregate.clone()), vec![input]).map(Placed::Home)
 }
 
 /// Returns true if no group has rows at two owners.

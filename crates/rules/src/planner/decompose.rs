@@ -68,7 +68,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     if params.distinct && form != (Form::Same { repeats_count: false }) {
         return match &params.args[..] {
             [arg] if form == Form::Count && is_unit(arg) => Split::Units(Expr::AggregateFunction(function.clone())),
-            [arg] if params.filter.is_none() => Split::Key(arg.clone()),
+            [arg] if params.filter.is_none() => Split::Key(uncast(arg, schema)),
             _ => Split::Whole,
         };
     }
@@ -114,9 +114,9 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
     }
 }
 
-/// Strips the numeric cast around an argument, if it keeps every value. The owner's own analysis puts such casts back where
-/// a function needs them, and the final value is cast to its type at home; left in, they would give two different
-/// expressions one name (a cast is called what it casts), which no SELECT can hold.
+/// Strips the numeric casts around an argument that keep every value. The owner's own analysis puts such casts back where
+/// a function needs them, and the final value is cast to its type at home; left in, `sum(x)` and the sum that `avg(x)` is
+/// made of would be two columns. A cast that loses something, as `CAST(x AS INT)` of a fraction, is part of the question.
 fn uncast(expr: &Expr, schema: &dyn ExprSchema) -> Expr {
     match expr {
         Expr::Cast(cast) if cast.field.data_type().is_numeric() => match cast.expr.get_type(schema) {

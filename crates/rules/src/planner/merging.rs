@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::expr::{AggregateFunction, GroupingSet};
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, GroupingSet};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit};
 
@@ -213,7 +213,14 @@ impl<'a> Merging<'a> {
                 Split::Units(count) => (Merge::Count, Merge::Count.aggregates(&columns(std::slice::from_ref(count)))),
                 Split::Key(key) => {
                     let mut over_key = function.clone();
-                    over_key.params.args = columns(std::slice::from_ref(key));
+                    // The cast that the function needs, which the released key has lost.
+                    let cast = |column: Expr| match function.params.args.first() {
+                        Some(Expr::Cast(cast)) if function.params.args.first() != Some(key) => {
+                            Expr::Cast(Cast::new_from_field(Box::new(column), Arc::clone(&cast.field)))
+                        }
+                        _ => column,
+                    };
+                    over_key.params.args = columns(std::slice::from_ref(key)).into_iter().map(cast).collect();
                     (Merge::Same(Arc::clone(&function.func)), vec![Expr::AggregateFunction(over_key)])
                 }
                 Split::Whole => continue,

@@ -1,6 +1,6 @@
 //! Optimiser rules that run before a query is split.
 //!
-//! Those of DataFusion that move filters and projections towards the tables and turn subqueries into joins. Left out are
+//! Those of DataFusion, with the workarounds among them, that move filters and projections towards the tables and turn subqueries into joins. Left out are
 //! the ones that would change what an owner is asked to release or make a fragment hard to read: distinct aggregates
 //! rewritten into groups of raw values, common subexpressions under invented names, NULL
 //! filters on join keys, which would be filters on identifiers.
@@ -14,6 +14,7 @@ use wanqu_model::refusal::Refusal;
 
 use super::invalid::invalid;
 use crate::catalog::planning_state;
+use crate::workarounds::optimiser_rules;
 
 const LEFT_OUT: [&str; 6] = [
     "unions_to_filter",
@@ -27,7 +28,7 @@ const LEFT_OUT: [&str; 6] = [
 /// Optimises an analysed plan for splitting.
 pub(super) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
     static OPTIMISER: LazyLock<Optimizer> = LazyLock::new(|| {
-        let rules = Optimizer::new().rules.into_iter();
+        let rules = optimiser_rules().into_iter();
         let kept: Vec<Arc<dyn OptimizerRule + Send + Sync>> =
             rules.filter(|rule| !LEFT_OUT.contains(&rule.name())).collect();
         Optimizer::with_rules(kept)

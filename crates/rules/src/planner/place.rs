@@ -33,6 +33,7 @@ impl Placer<'_, '_> {
         match plan {
             LogicalPlan::TableScan(scan) => match catalog::table_of(scan) {
                 Some(table) => Ok(Placed::Owners(Region::of_table(scan, table))),
+                None if catalog::is_work_table(&scan.source) => Ok(Placed::Home(HomePart::complete(plan.clone()))),
                 None => Err(Refusal::new(Code::Internal, "a table of the plan is not in the catalog")),
             },
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => {

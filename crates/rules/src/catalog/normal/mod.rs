@@ -20,12 +20,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Column, DFSchema, ExprSchema, Result as DfResult, TableReference, plan_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, ExprSchema, Result as DfResult, TableReference, plan_err};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::planning_state;
+use crate::workarounds::in_lists;
 use literal::type_form;
 
 /// Returns true if `read` asks what `meant` asks: the same rows, with the same columns in the same order. Names of columns
@@ -135,10 +136,12 @@ impl<'a> Reading<'a> {
     fn simplified(&self, expr: Expr) -> DfResult<Expr> {
         let columns = self.types.0.iter().map(|(column, field)| (column.relation.clone(), Arc::clone(field)));
         let schema = DFSchema::new_with_metadata(columns.collect(), HashMap::new())?;
-        let context = SimplifyContext::builder()
-            .with_schema(Arc::new(schema))
-            .with_config_options(Arc::clone(planning_state().config_options()))
-            .build();
-        super::fold::fold(expr, &ExprSimplifier::new(context)).map(|folded| folded.data)
+        let schema = Arc::new(schema);
+        let simplifier = |schema: DFSchemaRef| {
+            let options = Arc::clone(planning_state().config_options());
+            ExprSimplifier::new(SimplifyContext::builder().with_schema(schema).with_config_options(options).build())
+        };
+        let simplified = |expr: Expr| in_lists::simplify(expr, &schema, &simplifier);
+        super::fold::fold(expr, &simplified).map(|folded| folded.data)
     }
 }

@@ -1,0 +1,141 @@
+//! Clauses that sqlparser reads and DataFusion passes over without a word: `FOR UPDATE`, `PREWHERE`, `SETTINGS` and others.
+//! No part of a query is ignored: it is done or refused.
+//!
+//! `FETCH FIRST n ROWS ONLY`, which DataFusion knows but does not plan, is written as LIMIT here.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    Expr, Fetch, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectFlavor,
+    TableFactor, Value,
+};
+use wanqu_model::refusal::{Code, Refusal};
+
+/// Refuses a clause by its name.
+pub(super) fn refuse<T>(clause: &str, remedy: &str) -> ControlFlow<Box<Refusal>, T> {
+    ControlFlow::Break(Box::new(
+        Refusal::new(Code::InvalidSql, format!("{clause} is not supported"))
+            .with_rule("no part of a query is ignored: it is done or refused")
+            .with_remedy(remedy),
+    ))
+}
+
+/// Refuses the first of these clauses that is there.
+fn refuse_any(clauses: &[(bool, &str, &str)]) -> ControlFlow<Box<Refusal>> {
+    match clauses.iter().find(|(there, ..)| *there) {
+        Some((_, clause, remedy)) => refuse(clause, remedy),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+/// Checks the clauses of a query around its SELECT, and writes FETCH as LIMIT.
+pub(super) fn check_query(query: &mut Query) -> ControlFlow<Box<Refusal>> {
+    refuse_any(&[
+        (!query.locks.is_empty(), "FOR UPDATE or FOR SHARE", "leave it out: a query only reads"),
+        (query.for_clause.is_some(), "FOR XML, FOR JSON or FOR BROWSE", "choose the format where you ask"),
+        (query.settings.is_some(), "SETTINGS", "leave it out"),
+        (query.format_clause.is_some(), "FORMAT", "choose the format where you ask"),
+        (
+            query.order_by.as_ref().is_some_and(|order| order.interpolate.is_some()),
+            "INTERPOLATE in ORDER BY",
+            "leave it out",
+        ),
+    ])?;
+    let Some(fetch) = query.fetch.take() else { return ControlFlow::Continue(()) };
+    let Fetch { with_ties, percent, quantity } = fetch;
+    refuse_any(&[
+        (with_ties, "FETCH … WITH TIES", "filter by rank() in a derived table"),
+        (percent, "FETCH … PERCENT", "write FETCH FIRST n ROWS ONLY"),
+    ])?;
+    let rows = quantity.unwrap_or_else(|| Expr::value(Value::Number("1".to_owned(), false)));
+    query.limit_clause = match query.limit_clause.take() {
+        None => Some(LimitClause::LimitOffset { limit: Some(rows), offset: None, limit_by: vec![] }),
+        Some(LimitClause::LimitOffset { limit: None, offset, limit_by }) => {
+            Some(LimitClause::LimitOffset { limit: Some(rows), offset, limit_by })
+        }
+        Some(_) => return refuse("FETCH beside LIMIT", "write one of them"),
+    };
+    ControlFlow::Continue(())
+}
+
+/// Checks the clauses of a SELECT.
+pub(super) fn check_select(select: &Select) -> ControlFlow<Box<Refusal>> {
+    let modifiers = match &select.group_by {
+        GroupByExpr::All(modifiers) | GroupByExpr::Expressions(_, modifiers) => !modifiers.is_empty(),
+    };
+    refuse_any(&[
+        (select.into.is_some(), "SELECT INTO", "a query only reads: leave INTO out"),
+        (select.top.is_some() || select.top_before_distinct, "TOP", "write LIMIT"),
+        (!select.lateral_views.is_empty(), "LATERAL VIEW", "join LATERAL or unnest(…)"),
+        (select.prewhere.is_some(), "PREWHERE", "write WHERE"),
+        (!select.connect_by.is_empty(), "CONNECT BY", "write WITH RECURSIVE"),
+        (!select.cluster_by.is_empty(), "CLUSTER BY", "leave it out"),
+        (!select.distribute_by.is_empty(), "DISTRIBUTE BY", "leave it out"),
+        (!select.sort_by.is_empty(), "SORT BY", "write ORDER BY"),
+        (select.value_table_mode.is_some(), "SELECT AS STRUCT or AS VALUE", "name the columns"),
+        (select.exclude.is_some(), "EXCLUDE behind the columns", "write * EXCLUDE (…)"),
+        (select.select_modifiers.is_some(), "a modifier behind SELECT", "leave it out"),
+        (select.flavor == SelectFlavor::FromFirstNoSelect, "FROM without SELECT", "write SELECT * FROM …"),
+        (modifiers, "WITH ROLLUP, CUBE or TOTALS", "write GROUP BY ROLLUP (…)"),
+    ])?;
+    for join in select.from.iter().flat_map(|from| &from.joins) {
+        check_join(join)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// Refuses an outer join without a condition, which would pair all rows with all.
+fn check_join(join: &Join) -> ControlFlow<Box<Refusal>> {
+    let unconditional = matches!(
+        join.join_operator,
+        JoinOperator::Left(JoinConstraint::None)
+            | JoinOperator::LeftOuter(JoinConstraint::None)
+            | JoinOperator::Right(JoinConstraint::None)
+            | JoinOperator::RightOuter(JoinConstraint::None)
+            | JoinOperator::FullOuter(JoinConstraint::None)
+    );
+    refuse_any(&[
+        (unconditional, "an outer join without ON or USING", "write ON, or CROSS JOIN"),
+        (join.global, "GLOBAL JOIN", "write JOIN"),
+    ])
+}
+
+/// Checks what stands beside a table in FROM.
+pub(super) fn check_table(factor: &TableFactor) -> ControlFlow<Box<Refusal>> {
+    match factor {
+        TableFactor::Table {
+            name,
+            args,
+            alias,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+        } => refuse_any(&[
+            (sample.is_some(), "TABLESAMPLE", "leave it out, or filter by a column"),
+            (version.is_some(), "a table's version (AS OF)", "leave it out"),
+            (!partitions.is_empty(), "PARTITION", "filter by a column"),
+            (!with_hints.is_empty() || !index_hints.is_empty(), "a hint on a table", "leave it out"),
+            (json_path.is_some(), "a path behind a table", "leave it out"),
+            (*with_ordinality, "WITH ORDINALITY", "use row_number()"),
+            (alias.as_ref().is_some_and(|alias| alias.at.is_some()), "AT behind an alias", "leave it out"),
+            (args.is_some() && name.0.len() > 1, "a call of a table", "write the table's name"),
+        ]),
+        TableFactor::Derived { sample, .. } => {
+            refuse_any(&[(sample.is_some(), "TABLESAMPLE", "leave it out, or filter by a column")])
+        }
+        TableFactor::NestedJoin { table_with_joins, .. } => {
+            for join in &table_with_joins.joins {
+                check_join(join)?;
+            }
+            ControlFlow::Continue(())
+        }
+        TableFactor::Function { with_ordinality, .. } => {
+            refuse_any(&[(*with_ordinality, "WITH ORDINALITY", "use row_number()")])
+        }
+        _ => ControlFlow::Continue(()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Workarounds for faults of DataFusion 55 and sqlparser 0.62 that would give wrong answers without a word.
+//!
+//! | file | fault | upstream |
+//! |---|---|---|
+//! | [`precedence`] | operators bind otherwise than in PostgreSQL; `IS DISTINCT FROM` takes all that follows | datafusion-sqlparser-rs#2436 |
+//! | [`clauses`] | clauses that are read and ignored; FETCH | |
+//! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
+//! | [`statement`] | LEAD and LAG with IGNORE NULLS; columns that are selected twice | datafusion#25471 |
+//! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
+//! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
+//! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
+//! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
+//! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
+//!
+//! The first four change the text's syntax tree, the next two the plan, before it is analysed. The
+//! last two are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
+//! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
+
+mod cast_names;
+mod clauses;
+pub(crate) mod in_lists;
+mod multisets;
+mod one_row;
+mod patterns;
+mod precedence;
+mod statement;
+mod subqueries;
+#[cfg(test)]
+mod tests;
+mod using;
+
+use std::sync::Arc;
+
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+pub(crate) use one_row::is_only_value;
+pub(crate) use precedence::QueryDialect;
+pub(crate) use statement::{prepare_expression, prepare_statement};
+pub(crate) use using::{Qualified, merge_keys};
+
+pub(crate) use cast_names::{tell_apart, without_true_filters};
+pub(crate) use multisets::number_copies;
+pub(crate) use subqueries::check_one_row;
+
+/// Returns the optimiser's rules: DataFusion's own, with those of this room among them.
+pub(crate) fn optimiser_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![];
+    for rule in Optimizer::new().rules {
+        match rule.name() {
+            "simplify_expressions" => rules.push(Arc::new(in_lists::SoundSimplifyExpressions::default())),
+            // ANY and ALL become EXISTS first.
+            "rewrite_set_comparison" => {
+                rules.push(rule);
+                rules.push(Arc::new(subqueries::SoundSubqueries));
+            }
+            _ => rules.push(rule),
+        }
+    }
+    rules
+}

@@ -1,0 +1,105 @@
+use wanqu_model::refusal::{Code, Refusal};
+
+use crate::admission::testing::{bundle, shenzhen};
+use crate::catalog::Catalog;
+
+fn plan(sql: &str) -> Result<String, Refusal> {
+    let bundle = bundle();
+    Catalog::owner(&bundle, &shenzhen()).plan(sql, 1 << 20).map(|plan| plan.display_indent().to_string())
+}
+
+#[test]
+fn no_clause_is_passed_over() {
+    for (tail, name) in [
+        ("FOR UPDATE", "FOR UPDATE"),
+        ("FOR SHARE", "FOR UPDATE or FOR SHARE"),
+        ("ORDER BY ward FETCH FIRST 1 ROWS WITH TIES", "WITH TIES"),
+        ("FETCH FIRST 10 PERCENT ROWS ONLY", "PERCENT"),
+        ("LIMIT 1 FETCH FIRST 2 ROWS ONLY", "FETCH beside LIMIT"),
+        ("SETTINGS max_threads = 1", "SETTINGS"),
+        ("TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE"),
+        ("LEFT JOIN shenzhen.health.visits w", "without ON"),
+        ("PREWHERE emergency", "PREWHERE"),
+        ("GROUP BY ward WITH ROLLUP", "WITH ROLLUP"),
+        ("WHERE ward COLLATE \"C\" = 'a'", "COLLATE"),
+        ("WHERE ward LIKE sex ESCAPE '!'", "ESCAPE"),
+        ("WHERE ward LIKE 'a!' ESCAPE '!'", "ends with its escape"),
+        ("WHERE ward LIKE 'a' ESCAPE 'ab'", "one character"),
+        ("WHERE ward SIMILAR TO sex", "SIMILAR TO"),
+    ] {
+        let refusal = plan(&format!("SELECT count(*) FROM shenzhen.health.visits {tail}")).unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidSql, "{tail}: {refusal}");
+        assert!(refusal.message.contains(name), "{tail}: {refusal}");
+        assert!(refusal.remedy.is_some(), "{tail}: {refusal}");
+    }
+    for sql in [
+        "SELECT ward INTO copied FROM shenzhen.health.visits",
+        "SELECT TOP 3 ward FROM shenzhen.health.visits",
+        "FROM shenzhen.health.visits",
+    ] {
+        assert_eq!(plan(sql).unwrap_err().code, Code::InvalidSql, "{sql}");
+    }
+}
+
+#[test]
+fn fetch_is_a_limit() {
+    let planned = plan("SELECT ward FROM shenzhen.health.visits ORDER BY ward OFFSET 2 ROWS FETCH NEXT 3 ROWS ONLY");
+    assert!(planned.unwrap().contains("Limit: skip=2, fetch=3"));
+    let one = plan("SELECT ward FROM shenzhen.health.visits FETCH FIRST ROW ONLY").unwrap();
+    assert!(one.contains("fetch=1"), "{one}");
+}
+
+#[test]
+fn conditions_on_lists_keep_their_null() {
+    for (condition, folded) in [
+        ("age NOT IN (10) OR age NOT IN (20)", "age != Int32(10) OR v.age != Int32(20)"),
+        ("(age IN (10) AND age IN (20)) IS NULL", "v.age = Int32(10) AND v.age = Int32(20) IS NULL"),
+        ("age IN (1, 2) AND age NOT IN (3, NULL)", "NOT IN"),
+    ] {
+        let planned = plan(&format!("SELECT count(*) FROM shenzhen.health.visits v WHERE {condition}")).unwrap();
+        let planned = planned.replace(['(', ')'], "");
+        assert!(planned.contains(&folded.replace(['(', ')'], "")), "{condition}: {planned}");
+    }
+}
+
+#[test]
+fn alternatives_become_one_list_again() {
+    let many = "age = 1 OR age = 2 OR age IN (3, 4) OR age = 5";
+    let planned = plan(&format!("SELECT count(*) FROM shenzhen.health.visits v WHERE {many}")).unwrap();
+    assert!(planned.contains("IN ([Int32(1), Int32(2), Int32(3), Int32(4), Int32(5)])"), "{planned}");
+}
+
+#[test]
+fn the_merged_key_of_a_full_join_has_one_name() {
+    let join = "FROM shenzhen.health.visits a FULL JOIN shenzhen.health.visits b USING (ward)";
+    let planned = plan(&format!("SELECT ward {join}")).unwrap();
+    assert!(planned.contains("coalesce(a.ward, b.ward)"), "{planned}");
+    for columns in ["ward, a.ward AS own", "a.*"] {
+        let refusal = plan(&format!("SELECT {columns} {join}")).unwrap_err();
+        assert!(refusal.message.contains("a.ward"), "{refusal}");
+    }
+    let right = plan("SELECT ward FROM shenzhen.health.visits a RIGHT JOIN shenzhen.health.visits b USING (ward)");
+    assert!(right.unwrap().contains("b.ward AS ward"));
+}
+
+#[test]
+fn a_subquery_for_one_value_is_checked_unless_it_has_one_row_anyhow() {
+    let planned = |inner: &str| {
+        plan(&format!("SELECT count(*) FROM shenzhen.health.visits WHERE age = (SELECT {inner})")).unwrap()
+    };
+    for inner in ["age FROM shenzhen.health.visits v", "age FROM shenzhen.health.visits v GROUP BY age"] {
+        assert!(planned(inner).contains("__only_value"), "{inner}");
+    }
+    for inner in ["max(age) FROM shenzhen.health.visits v", "age FROM shenzhen.health.visits v LIMIT 1", "1"] {
+        assert!(!planned(inner).contains("__only_value"), "{inner}");
+    }
+}
+
+#[test]
+fn columns_and_aggregates_of_one_name_are_told_apart() {
+    let planned = plan("SELECT ward, ward, count(*), count(*) FROM shenzhen.health.visits GROUP BY ward").unwrap();
+    assert!(planned.contains("ward:2") && planned.contains("count(*):2"), "{planned}");
+    let sums = "SELECT avg(days) AS a, avg(CAST(days AS DOUBLE)) AS b FROM shenzhen.health.visits";
+    let planned = plan(&format!("{sums} HAVING avg(CAST(days AS DOUBLE)) > 1")).unwrap();
+    assert_eq!(planned.matches("avg(").count() - planned.matches("FILTER").count(), 3, "{planned}");
+}
