@@ -1,7 +1,7 @@
 //! Writers of an answer's rows, batch by batch, one for each format.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 
 use super::table::{Screen, render};
 use crate::args::Format;
+use crate::escape;
 use crate::failure::{Failure, Outcome};
 
 /// Writer of the rows of one answer.
@@ -95,6 +96,14 @@ impl Target {
         }
     }
 
+    /// Writes rows of a format for programs. A terminal gets them with what would drive it written out.
+    fn put_rows(&mut self, bytes: &[u8]) -> Outcome {
+        match (&*self, std::str::from_utf8(bytes)) {
+            (Self::Stdout(out), Ok(text)) if out.is_terminal() => self.put(escape::on_terminal(text).as_bytes()),
+            _ => self.put(bytes),
+        }
+    }
+
     fn finish(self) -> Outcome {
         match self {
             Self::Stdout(_) | Self::Device(..) => Ok(()),
@@ -156,7 +165,7 @@ impl CsvSink {
         flat(batch)
             .and_then(|batch| CsvBuilder::new().with_header(header).build(&mut bytes).write(&batch))
             .map_err(|e| unwritable(&e))?;
-        self.to.put(&bytes)
+        self.to.put_rows(&bytes)
     }
 }
 
@@ -201,7 +210,7 @@ impl<F: JsonFormat> JsonSink<F> {
     }
 
     fn pass_on(&mut self) -> Outcome {
-        self.to.put(&std::mem::take(self.writer.get_mut()))
+        self.to.put_rows(&std::mem::take(self.writer.get_mut()))
     }
 }
 
