@@ -1,9 +1,11 @@
 //! The plan of the merge at home: the leaves that read releases, and the functions that combine them.
 
 mod average;
+mod if_released;
 mod moments;
 mod release_table;
 
 pub use average::decimal_average;
+pub use if_released::if_released;
 pub use moments::merge_moments;
 pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};
