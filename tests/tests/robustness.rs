@@ -273,6 +273,91 @@ async fn every_cell_may_lack_the_part_of_an_owner_that_is_missing_whatever_its_r
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_every_owner_keeps_back_is_told_where_it_decides() {
+    let federation = ruled(100_000_000, Some(100_000_000)).await;
+    for (sql, rows) in [
+        ("SELECT count(*) AS n FROM gba.health.visits HAVING count(*) > 5", 0),
+        ("SELECT count(*) AS n FROM hongkong.health.visits HAVING count(*) > 5", 0),
+        ("SELECT facility FROM gba.health.facilities WHERE beds < (SELECT count(*) FROM gba.health.visits)", 0),
+        (
+            "SELECT facility FROM gba.health.facilities WHERE beds > coalesce((SELECT count(*) FROM gba.health.visits), 10000)",
+            0,
+        ),
+        ("SELECT c FROM (SELECT count(*) AS c FROM gba.health.visits) t WHERE c > 3 UNION ALL SELECT 1", 1),
+        (
+            "SELECT f.facility FROM gba.health.facilities f JOIN (SELECT facility, count(*) AS n FROM gba.health.visits \
+             WHERE jurisdiction = 'HK' GROUP BY facility) v ON f.facility = v.facility",
+            0,
+        ),
+    ] {
+        let Answered { summary, .. } = federation.ask(HONG_KONG, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!((summary.rows, summary.may_lack, summary.rows_may_be_absent), (rows, true, true), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_part_of_a_missing_owner_is_no_zero_and_takes_no_row_away() {
+    let mut federation = ruled(1, Some(1)).await;
+    federation.local.kill(&jid(MACAU)).unwrap();
+    let beds = |owner: &str| format!("SELECT count(*) AS n FROM gba.health.facilities WHERE jurisdiction = '{owner}'");
+    let both = |left: &str, right: &str| format!("SELECT h.n - m.n AS n FROM ({left}) h CROSS JOIN ({right}) m");
+    let visits = ["HK", "MO"].map(|id| beds(id).replace("facilities", "visits"));
+    let with_beds = |sql: &str| format!("{sql} UNION ALL {} ORDER BY n", beds("HK"));
+    // The query; its only column; whether any row may be absent.
+    let cases: [(String, &[&str], bool); 8] = [
+        (both(&visits[0], &visits[1]), &["NULL"], false),
+        (both(&beds("HK"), &beds("MO")), &["NULL"], false),
+        (with_beds(&format!("SELECT n FROM ({} LIMIT 3) t", beds("MO"))), &["5", "NULL"], false),
+        (with_beds("SELECT count(DISTINCT urgente) AS n FROM macau.health.visits"), &["5", "NULL"], true),
+        ("SELECT count(*) AS n FROM gba.health.facilities".to_owned(), &["12"], false),
+        ("SELECT count(*) AS n FROM gba.health.facilities HAVING count(*) > 13".to_owned(), &[], true),
+        (
+            "SELECT count(*) AS n FROM (SELECT facility FROM gba.health.facilities LIMIT 100) t".to_owned(),
+            &["12"],
+            true,
+        ),
+        (
+            "SELECT DISTINCT jurisdiction FROM gba.health.facilities ORDER BY jurisdiction".to_owned(),
+            &["CN-SZ", "HK"],
+            true,
+        ),
+    ];
+    for (sql, rows, absent) in cases {
+        let partial = Question { partial: true, ..question(&sql) };
+        let answered = ask(federation.client(HONG_KONG), &partial).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let found: Vec<String> = answered.rows.rows.iter().map(|row| row[0].to_string()).collect();
+        assert_eq!(found, rows, "{sql}");
+        assert_eq!((answered.summary.may_lack, answered.summary.rows_may_be_absent), (true, absent), "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_about_nobody_is_asked_of_another_if_the_first_is_away() {
+    let elsewhere = |options: &mut LocalOptions| {
+        options.amend = Some(Box::new(|bundle| {
+            let of_home = |table: &str| table == "gba.health.facilities" || table == "gba.health.visits";
+            bundle.slices.retain(|slice| slice.jurisdiction != jid(HONG_KONG) || !of_home(&slice.table.to_string()));
+        }));
+    };
+    let mut federation = Federation::start_with(world(), elsewhere).await.unwrap();
+    federation.local.kill(&jid(SHENZHEN)).unwrap();
+    for (sql, rows) in [
+        ("SELECT facility FROM gba.health.facilities WHERE jurisdiction = 'FR'", 0),
+        ("SELECT count(*) AS n FROM gba.health.facilities WHERE jurisdiction = 'FR'", 1),
+        ("SELECT specialty, count(*) AS n FROM gba.health.visits WHERE jurisdiction = 'FR' GROUP BY specialty", 0),
+    ] {
+        let Answered { summary, .. } = federation.ask(HONG_KONG, sql).await.unwrap_or_else(|e| panic!("{sql}: {e}"));
+        let told: Vec<_> = summary.outcomes.iter().map(|o| (o.jurisdiction.to_string(), o.missing.is_some())).collect();
+        assert_eq!((summary.rows, summary.may_lack, told), (rows, false, vec![(MACAU.to_owned(), false)]), "{sql}");
+    }
+    // With nobody to ask, there are still no rows.
+    federation.local.kill(&jid(MACAU)).unwrap();
+    let none = "SELECT facility FROM gba.health.facilities WHERE jurisdiction = 'FR' UNION ALL SELECT facility FROM hongkong.health.facilities";
+    let Answered { summary, .. } = federation.ask(HONG_KONG, none).await.unwrap();
+    assert!(!summary.may_lack && summary.rows > 0, "{summary:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_about_nobody_is_asked_of_one() {
     let federation = Federation::start(world()).await.unwrap();
     for (sql, rows) in [

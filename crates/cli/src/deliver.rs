@@ -155,6 +155,6 @@ mod tests {
         };
         let summary = Summary { may_lack: true, outcomes: vec![missing], ..Summary::default() };
         let how = Delivery { format: Format::Csv, output: None, max_rows: 0, quiet: true };
-        assert_eq!(conclude(&summary, how).unwrap_err().exit_code(), 4);
+        assert_eq!(conclude(&summary, how).unwrap_err().exit_code(), 5);
     }
 }

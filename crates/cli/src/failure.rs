@@ -104,7 +104,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Refused(refusal) => End::from(refusal.code).exit_code(),
             Self::Told(end, _) => end.exit_code(),
-            Self::Partial => 4,
+            Self::Partial => 5,
             Self::Interrupted => 130,
             Self::BrokenPipe => 0,
         }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exit_codes_tell_failure_refusal_and_a_missing_owner_apart() {
+    fn exit_codes_tell_failure_refusal_a_missing_owner_and_a_partial_answer_apart() {
         for (code, exit) in [
             (Code::ColumnClass, 3),
             (Code::InvalidSql, 3),
@@ -157,7 +157,7 @@ mod tests {
         ] {
             assert_eq!(Failure::from(Refusal::new(code, "x")).exit_code(), exit, "{code}");
         }
-        assert_eq!(Failure::Partial.exit_code(), 4);
+        assert_eq!(Failure::Partial.exit_code(), 5);
         assert_eq!(Failure::Usage(String::new()).exit_code(), 2);
     }
 

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use tonic::Status;
+use uuid::Uuid;
 use wanqu_model::refusal::{Code, Refusal};
 
 use crate::connect::ConnectError;
@@ -65,6 +66,30 @@ impl Begun {
     }
 }
 
+/// Returns true if a status is of a connection that broke after the message may have been read. What a node answers has no
+/// source on this side.
+#[must_use]
+pub fn broke(status: &Status) -> bool {
+    ConnectError::beneath(status).is_none() && status.source().is_some() && Begun::of(status).possible()
+}
+
+/// Returns the refusal for a question whose answer a gateway broke off.
+pub(crate) fn broken(endpoint: &str, query: Option<Uuid>) -> Refusal {
+    let refusal = Refusal::new(
+        Code::OwnerUnavailable,
+        format!("the connection to the gateway at {endpoint} broke before the answer was whole: owners may have released their parts"),
+    )
+    .with_rule("each answer of an owner is a release, so a question that may have been asked is not asked again by itself");
+    match query {
+        Some(id) => refusal
+            .with_subject(format!("query {id}"))
+            .with_remedy("look for the query in the owners' audit logs; ask again if it may be released once more"),
+        None => {
+            refusal.with_remedy("ask again if what was asked may be released once more; the gateway's log says more")
+        }
+    }
+}
+
 /// Returns true if a connection closed before the message was handed to it.
 fn was_unsent(status: &Status) -> bool {
     let mut error: Option<&(dyn Error + 'static)> = status.source();
@@ -89,6 +114,18 @@ mod tests {
         let beneath = |error: ConnectError| Begun::of(&Status::from_error(Box::new(error)));
         assert_eq!(beneath(ConnectError::Unreachable("connection refused".to_owned())), Begun::Unreached);
         assert_eq!(beneath(ConnectError::Unproven("UnknownIssuer".to_owned())), Begun::Unproven);
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_told_from_what_a_node_answered() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(broke(&Status::from_error(Box::new(reset))));
+        assert!(!broke(&Status::from_error(Box::new(ConnectError::Unreachable("refused".to_owned())))));
+        assert!(!broke(&to_status(Refusal::new(Code::OwnerUnavailable, "MO is away").with_owner(jid("MO")))));
+        let id = Uuid::from_u128(7);
+        let told = broken("hk:443", Some(id)).to_string();
+        assert!(told.contains("may have released") && told.contains(&id.to_string()), "{told}");
+        assert!(broken("hk:443", None).remedy.is_some());
     }
 
     #[test]

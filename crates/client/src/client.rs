@@ -20,11 +20,11 @@ use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 use uuid::Uuid;
 use wanqu_identity::gateway_client_config;
-use wanqu_model::answer::{Answer, Event, Fetch, Question};
+use wanqu_model::answer::{Answer, Event, Fetch, Progress, Question};
 use wanqu_model::listing::TableListing;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::begun::{Begun, PAUSES, Unanswered};
+use crate::begun::{Begun, PAUSES, Unanswered, broke, broken};
 use crate::connect::{ConnectError, channel};
 use crate::note::Note;
 use crate::status::{from_status, internal};
@@ -65,7 +65,7 @@ impl Client {
     /// # Errors
     /// The refusal, here or in the answer; [`Code::OwnerUnavailable`] if the gateway cannot be reached or breaks off.
     pub async fn ask(&self, question: &Question) -> Result<Answer, Refusal> {
-        self.get(question, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
+        self.get(question, true, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
     }
 
     /// Asks once. The caller decides whether to ask again.
@@ -73,7 +73,7 @@ impl Client {
     /// # Errors
     /// The refusal, and whether anybody may have begun with the question.
     pub async fn ask_once(&self, question: &Question) -> Result<Answer, Unanswered> {
-        self.get(question, &[]).await
+        self.get(question, true, &[]).await
     }
 
     /// Fetches an answer that was kept. Its events come in the order of the first time, the account last.
@@ -81,24 +81,27 @@ impl Client {
     /// # Errors
     /// As for [`ask`](Self::ask); [`Code::UnknownName`] if the token's bearer has no such result.
     pub async fn fetch(&self, result: Uuid) -> Result<Answer, Refusal> {
-        self.get(&Fetch { result }, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
+        self.get(&Fetch { result }, false, &PAUSES).await.map_err(|unanswered| unanswered.refusal)
     }
 
-    /// Sends a request; and again after each of the pauses, over a new connection, while nobody can have begun with it and
+    /// Sends a request, of which owners may make releases if it is `asking`; and again after each of the pauses, over a new connection, while nobody can have begun with it and
     /// another attempt may reach somebody.
-    async fn get(&self, request: &impl Serialize, pauses: &[Duration]) -> Result<Answer, Unanswered> {
+    async fn get(&self, request: &impl Serialize, asking: bool, pauses: &[Duration]) -> Result<Answer, Unanswered> {
         let unsent = |refusal| Unanswered { refusal, may_have_begun: false };
         let ticket = ticket(request).map_err(unsent)?;
         let mut flight = self.flight.clone();
         let mut pauses = pauses.iter();
         loop {
             let status = match flight.do_get(self.authorized(ticket.clone())).await {
-                Ok(stream) => return Ok(events(self.clone(), stream.into_inner())),
+                Ok(stream) => return Ok(events(self.clone(), stream.into_inner(), asking)),
                 Err(status) => status,
             };
             let begun = Begun::of(&status);
             let Some(pause) = pauses.next().filter(|_| begun == Begun::Unreached) else {
-                return Err(Unanswered { refusal: self.explain(&status), may_have_begun: begun.possible() });
+                return Err(Unanswered {
+                    refusal: self.interrupted(&status, asking, None),
+                    may_have_begun: begun.possible(),
+                });
             };
             tokio::time::sleep(*pause).await;
             flight = dial(&self.endpoint, &self.name, &self.tls).map_err(|_| unsent(internal()))?;
@@ -120,6 +123,12 @@ impl Client {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.token.clone());
         request
+    }
+
+    /// Returns the refusal that a status stands for after a question was sent: if the connection broke, owners may have
+    /// released their parts.
+    fn interrupted(&self, status: &Status, asking: bool, query: Option<Uuid>) -> Refusal {
+        if asking && broke(status) { broken(&self.endpoint, query) } else { self.explain(status) }
     }
 
     fn explain(&self, status: &Status) -> Refusal {
@@ -168,11 +177,15 @@ struct Reading {
     client: Client,
     stream: Streaming<FlightData>,
     schema: Option<SchemaRef>,
+    /// Id of the query, once the gateway has told it.
+    query: Option<Uuid>,
+    /// True if owners make releases for it.
+    asking: bool,
     whole: bool,
 }
 
-fn events(client: Client, stream: Streaming<FlightData>) -> Answer {
-    let reading = Reading { client, stream, schema: None, whole: false };
+fn events(client: Client, stream: Streaming<FlightData>, asking: bool) -> Answer {
+    let reading = Reading { client, stream, schema: None, query: None, asking, whole: false };
     stream::unfold(Some(reading), |reading| async move {
         let mut reading = reading?;
         match reading.next().await {
@@ -186,9 +199,11 @@ fn events(client: Client, stream: Streaming<FlightData>) -> Answer {
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<Event>, Refusal> {
-        let message = self.stream.try_next().await.map_err(|status| self.client.explain(&status))?;
+        let read = self.stream.try_next().await;
+        let message = read.map_err(|status| self.client.interrupted(&status, self.asking, self.query))?;
         match message {
             None if self.whole => Ok(None),
+            None if self.asking => Err(broken(&self.client.endpoint, self.query)),
             None => Err(Refusal::new(Code::OwnerUnavailable, "the answer broke off before its end")),
             Some(_) if self.whole => Err(unreadable()),
             // Bytes from elsewhere must not bring the client down, whatever the decoder thinks of them.
@@ -201,7 +216,12 @@ impl Reading {
     fn event(&mut self, message: &FlightData) -> Result<Event, Refusal> {
         if is_note(message) {
             return match serde_json::from_slice(&message.app_metadata).map_err(|_| unreadable())? {
-                Note::Progress(progress) => Ok(Event::Progress(progress)),
+                Note::Progress(progress) => {
+                    if let Progress::Planned { query_id, .. } = &progress {
+                        self.query = Some(*query_id);
+                    }
+                    Ok(Event::Progress(progress))
+                }
                 Note::Summary(summary) => {
                     self.whole = true;
                     Ok(Event::Summary(summary))

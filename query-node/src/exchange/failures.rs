@@ -1,10 +1,8 @@
 //! Refusals for what goes wrong between a home node and an owner.
 
-use std::error::Error as _;
-
 use tonic::Status;
 use uuid::Uuid;
-use wanqu_client::begun::Begun;
+use wanqu_client::begun::broke;
 use wanqu_client::connect::ConnectError;
 use wanqu_client::status::from_status;
 use wanqu_model::names::JurisdictionId;
@@ -14,8 +12,7 @@ use wanqu_model::refusal::{Code, Refusal};
 pub(super) fn explain(status: &Status, owner: &JurisdictionId, query_id: Uuid) -> Refusal {
     match ConnectError::beneath(status) {
         Some(error) => unconnected(&error, owner),
-        // What a node answers has no source on this side.
-        None if status.source().is_some() && Begun::of(status).possible() => interrupted(owner, query_id),
+        None if broke(status) => interrupted(owner, query_id),
         None => from_status(status, Some(owner)),
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Account {
 #[derive(Debug)]
 struct Entry {
     outcome: JurisdictionOutcome,
+    /// Number of fragments whose part of the answer is its own.
+    asked: usize,
     /// Counters of the bytes of each release, whether it comes to its end or not.
     received: Vec<Arc<AtomicU64>>,
 }
@@ -35,17 +37,36 @@ impl Entry {
 impl Account {
     /// Opens an account in which each of these is asked.
     pub fn open(owners: impl IntoIterator<Item = JurisdictionId>) -> Self {
-        let outcome = |jurisdiction: JurisdictionId| JurisdictionOutcome {
-            jurisdiction,
+        let account = Self { began: Instant::now(), outcomes: Arc::default() };
+        owners.into_iter().for_each(|owner| account.asked(&owner));
+        account
+    }
+
+    /// Takes note of a fragment that a jurisdiction is asked.
+    pub fn asked(&self, owner: &JurisdictionId) {
+        let outcome = || JurisdictionOutcome {
+            jurisdiction: owner.clone(),
             releases: vec![],
             rows: 0,
             bytes: 0,
             elapsed_ms: 0,
             missing: None,
         };
-        let entry = |owner| Entry { outcome: outcome(owner), received: vec![] };
-        let outcomes = owners.into_iter().map(|owner| (owner.clone(), entry(owner))).collect();
-        Self { began: Instant::now(), outcomes: Arc::new(Mutex::new(outcomes)) }
+        let mut outcomes = self.outcomes.lock();
+        let entry =
+            outcomes.entry(owner.clone()).or_insert_with(|| Entry { outcome: outcome(), asked: 0, received: vec![] });
+        entry.asked += 1;
+    }
+
+    /// Takes note of a fragment that the answer can do without. A jurisdiction that was asked nothing else has no part in it.
+    pub fn unneeded(&self, owner: &JurisdictionId) {
+        let mut outcomes = self.outcomes.lock();
+        if let Some(entry) = outcomes.get_mut(owner) {
+            entry.asked = entry.asked.saturating_sub(1);
+            if entry.asked == 0 {
+                outcomes.remove(owner);
+            }
+        }
     }
 
     /// Takes note of a release that begins to arrive, and of the counter of its bytes.
@@ -93,6 +114,16 @@ impl Account {
 mod tests {
     use super::*;
     use wanqu_model::refusal::Code;
+
+    #[test]
+    fn a_jurisdiction_whose_part_is_not_needed_is_not_missed() {
+        let (hk, mo): (JurisdictionId, JurisdictionId) = ("HK".parse().unwrap(), "MO".parse().unwrap());
+        let account = Account::open([hk.clone(), mo.clone(), mo.clone()]);
+        account.unneeded(&hk);
+        account.unneeded(&mo);
+        let there: Vec<_> = account.outcomes().into_iter().map(|outcome| outcome.jurisdiction).collect();
+        assert_eq!(there, [mo]);
+    }
 
     #[test]
     fn bytes_of_a_part_that_was_lost_are_in_the_account() {

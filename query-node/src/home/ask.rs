@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -30,8 +31,8 @@ use wanqu_rules::planner::{Doubt, FederatedPlan, FragmentGroup};
 
 use super::account::Account;
 use super::cells::Cells;
+use super::held;
 use super::shown::Marks;
-use crate::engine::GaugedPool;
 use crate::exchange::Owners;
 use crate::merge;
 use crate::state::NodeState;
@@ -63,7 +64,7 @@ pub(super) struct Asking {
 struct Gaps {
     /// True if a part is missing that no row's mark tells.
     untold: bool,
-    /// True if rows may be absent because a cell that may lack a part decided about them.
+    /// True if rows may be absent: a part that has them is missing, or a cell that may lack a part decided about them.
     absent: bool,
 }
 
@@ -104,16 +105,17 @@ impl Asking {
         let planned =
             Progress::Planned { query_id: self.query_id, fragments: u32::try_from(fragments).unwrap_or(u32::MAX) };
         send(&events, Event::Progress(planned)).await?;
-        let gaps = self.gather(&events, &account).await?;
+        let pool: Arc<dyn MemoryPool> = Arc::new(self.state.engine.pool());
+        let gaps = self.gather(&events, &account, &pool).await?;
         if account.nobody_answered() {
             let why = account.outcomes().into_iter().find_map(|o| o.missing);
             return Err(why.unwrap_or_else(|| Refusal::new(Code::OwnerUnavailable, "no jurisdiction answered")));
         }
-        self.merge(&events, &account, gaps).await
+        self.merge(&events, &account, gaps, pool).await
     }
 
     /// Asks every owner at once and fills the leaves of the merge plan. Returns the gaps that no row's mark tells.
-    async fn gather(&self, events: &Events, account: &Account) -> Result<Gaps, Refusal> {
+    async fn gather(&self, events: &Events, account: &Account, pool: &Arc<dyn MemoryPool>) -> Result<Gaps, Refusal> {
         let mut waiting = FuturesUnordered::new();
         let mut id = 0;
         for (number, group) in self.plan.groups.iter().enumerate() {
@@ -127,7 +129,10 @@ impl Asking {
                     public: group.public,
                 };
                 id += 1;
-                waiting.push(async move { (number, owner.clone(), self.ask_owner(fragment, events, account).await) });
+                waiting.push(async move {
+                    let outcome = self.ask_or_spare(fragment, &group.spare, events, account, pool).await;
+                    (number, owner.clone(), outcome)
+                });
             }
         }
         let mut parts: BTreeMap<usize, Vec<Part>> = BTreeMap::new();
@@ -147,6 +152,13 @@ impl Asking {
                     parts.entry(number).or_default().push(Part { hiding, batches });
                 }
                 Err(refusal) => {
+                    let group = &self.plan.groups[number];
+                    if group.nobody && !group.one_cell && is_away(&refusal) {
+                        // It would have had no row.
+                        account.unneeded(&owner);
+                        parts.entry(number).or_default().push(Part { hiding: None, batches: stream::empty().boxed() });
+                        continue;
+                    }
                     let refusal = Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };
                     if !self.question.partial {
                         return Err(refusal);
@@ -169,7 +181,9 @@ impl Asking {
         // Where no owner's rule hides cells, the plan marks none.
         let untold = incomplete.iter().any(|number| self.plan.groups[*number].hiding.is_empty());
         let cells_lack = !incomplete.is_empty() || cells.values().any(Cells::lack);
-        Ok(Gaps { untold, absent: self.plan.absent.holds(cells_lack) })
+        // Rows that only a missing part has are absent; one cell has its row, which an operator above may drop.
+        let rows_missing = incomplete.iter().any(|number| !self.plan.groups[*number].one_cell || self.plan.chooses);
+        Ok(Gaps { untold, absent: self.plan.absent.holds(cells_lack) || rows_missing })
     }
 
     /// Returns the number of columns by which the cells of a group's releases are compared; `None` if it does not matter which
@@ -178,14 +192,49 @@ impl Asking {
         group.keys.filter(|_| self.plan.absent == Doubt::CellsLack)
     }
 
+    /// Returns the release of an owner or, if it is away, of one that gives the same. The failure is the first one's.
+    async fn ask_or_spare(
+        &self,
+        fragment: Fragment,
+        spare: &[(JurisdictionId, String)],
+        events: &Events,
+        account: &Account,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Result<BatchStream, Refusal> {
+        let owner = fragment.owner.clone();
+        let refusal = match self.ask_owner(fragment.clone(), events, account, pool).await {
+            Err(refusal) if is_away(&refusal) => refusal,
+            outcome => return outcome,
+        };
+        for (other, sql) in spare {
+            account.asked(other);
+            let fragment = Fragment { owner: other.clone(), sql: sql.clone(), ..fragment.clone() };
+            match self.ask_owner(fragment, events, account, pool).await {
+                Ok(release) => {
+                    account.unneeded(&owner);
+                    return Ok(release);
+                }
+                Err(_) => account.unneeded(other),
+            }
+        }
+        Err(refusal)
+    }
+
     /// Returns one owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
-    /// still be named as missing; public rows stream, unless the answer may be partial.
-    async fn ask_owner(&self, fragment: Fragment, events: &Events, account: &Account) -> Result<BatchStream, Refusal> {
+    /// still be named as missing. Public rows stream, unless the answer may be partial: then they are awaited, too, since no
+    /// row can be shown as whole, and none taken back, before every part is in.
+    async fn ask_owner(
+        &self,
+        fragment: Fragment,
+        events: &Events,
+        account: &Account,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Result<BatchStream, Refusal> {
         let mut step = Step::begin("ask", Kind::Client, Some(self.trace))
             .with("wanqu.query", &self.query_id)
             .with("wanqu.fragment", &fragment.id)
             .with("wanqu.peer", &fragment.owner);
-        let outcome = self.ask_owner_at(step.context(), fragment, events, account).await;
+        let outcome = self.ask_owner_at(step.context(), fragment, events, account, pool).await;
         if let Err(refusal) = &outcome {
             step.failed(&refusal.code);
         }
@@ -198,6 +247,7 @@ impl Asking {
         fragment: Fragment,
         events: &Events,
         account: &Account,
+        pool: &Arc<dyn MemoryPool>,
     ) -> Result<BatchStream, Refusal> {
         let envelope = self.envelope(&fragment, context);
         let release = self.owners.ask(&envelope, &fragment).await?;
@@ -205,9 +255,11 @@ impl Asking {
         let whole = accounted(release, fragment.owner.clone(), account.clone(), events.clone());
         match (fragment.public, self.question.partial) {
             (true, false) => Ok(whole),
-            // Its owner can fail halfway, for a record that cannot be read or a file that changed, and is missing then.
-            (true, true) => arrived(whole, self.state.bundle.limits.memory_mib as usize * (1 << 20) / 4).await,
-            (false, _) => arrived(whole, usize::MAX).await,
+            (true, true) => held::held(whole, pool).await,
+            (false, _) => {
+                let batches: Vec<RecordBatch> = whole.try_collect().await?;
+                Ok(stream::iter(batches.into_iter().map(Ok)).boxed())
+            }
         }
     }
 
@@ -234,8 +286,14 @@ impl Asking {
     }
 
     /// Merges what was released.
-    async fn merge(self, events: &Events, account: &Account, gaps: Gaps) -> Result<(), Refusal> {
-        let session = merge_session(self.state.engine.pool())?;
+    async fn merge(
+        self,
+        events: &Events,
+        account: &Account,
+        gaps: Gaps,
+        pool: Arc<dyn MemoryPool>,
+    ) -> Result<(), Refusal> {
+        let session = merge_session(pool)?;
         let FederatedPlan { merge, marked, lost, .. } = self.plan;
         let marks = Marks { in_plan: marked, untold: lost || gaps.untold, shown: self.question.mark_incomplete };
         let (schema, mut batches) = merge::run(&session, merge).await?;
@@ -261,8 +319,8 @@ impl Asking {
     }
 }
 
-fn merge_session(pool: GaugedPool) -> Result<SessionContext, Refusal> {
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc();
+fn merge_session(pool: Arc<dyn MemoryPool>) -> Result<SessionContext, Refusal> {
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc();
     let runtime = runtime.map_err(|_| Refusal::new(Code::Internal, "the merge cannot be set up"))?;
     let mut config = SessionConfig::new();
     // As where fragments run: `x IS TRUE` is never NULL in logical plans, and maybe NULL in physical ones.
@@ -285,19 +343,6 @@ async fn compared(
     let release: Vec<RecordBatch> = batches.try_collect().await?;
     cells.add(&release, keys, may_hide)?;
     Ok(stream::iter(release.into_iter().map(Ok)).boxed())
-}
-
-/// Awaits a release in full, or the first of its rows that take this many bytes; the rest of such a one streams.
-async fn arrived(mut rows: BatchStream, most: usize) -> Result<BatchStream, Refusal> {
-    let (mut held, mut bytes) = (Vec::new(), 0_usize);
-    while let Some(batch) = rows.try_next().await? {
-        bytes = bytes.saturating_add(batch.get_array_memory_size());
-        held.push(Ok(batch));
-        if bytes > most {
-            return Ok(stream::iter(held).chain(rows).boxed());
-        }
-    }
-    Ok(stream::iter(held).boxed())
 }
 
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
@@ -323,6 +368,11 @@ fn accounted(release: Release, owner: JurisdictionId, account: Account, events: 
 
 async fn send(events: &Events, event: Event) -> Result<(), Refusal> {
     events.send(Ok(event)).await.map_err(|_| Refusal::new(Code::Cancelled, "nobody listens any more"))
+}
+
+/// Returns true if an owner is missing, whatever it was asked.
+fn is_away(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Code::OwnerUnavailable | Code::Draining)
 }
 
 /// Returns the time that owners have: less than the whole, so that an owner that is too slow can be named as missing and the

@@ -26,6 +26,10 @@ impl Cells {
         for batch in release {
             own.extend(encoded(batch, keys)?);
         }
+        if keys == 0 {
+            // The one cell exists even where every owner kept it back.
+            self.all.insert(Vec::new());
+        }
         if may_hide {
             self.of_hiding.push(own.len());
         }
@@ -83,5 +87,6 @@ mod tests {
         assert!(!lack(&[a, b], &[a], 1), "an owner that hides nothing lacks nothing");
         assert!(lack(&[], &[a], 0), "no release of the only cell");
         assert!(!lack(&[a], &[a], 0) && !lack(&[], &[], 1));
+        assert!(lack(&[], &[], 0), "the only cell exists although nobody released it");
     }
 }

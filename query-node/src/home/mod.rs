@@ -3,6 +3,7 @@
 mod account;
 mod ask;
 mod cells;
+mod held;
 mod kind;
 mod permit;
 mod public;
@@ -73,7 +74,8 @@ impl Home {
         let mut digests = BTreeMap::new();
         let mut asking_project = None;
         for (number, group) in plan.groups.iter().enumerate() {
-            for (owner, _) in &group.texts {
+            for (position, (owner, _)) in group.texts.iter().chain(&group.spare).enumerate() {
+                let is_spare = position >= group.texts.len();
                 let mut digest = None;
                 if !group.public {
                     let project = permit::project(bundle, requester, question)?;
@@ -83,7 +85,7 @@ impl Home {
                         digest = match found {
                             Ok(agreement) => Some(agreement.digest.clone()),
                             // The owner will refuse, and the answer will name it.
-                            Err(_) if question.partial => None,
+                            Err(_) if question.partial || is_spare => None,
                             Err(refusal) => return Err(refusal),
                         };
                     }

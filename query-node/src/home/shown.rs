@@ -28,6 +28,7 @@ impl Marks {
         let own = merged.fields().len() - usize::from(self.in_plan);
         let mut fields: Vec<_> = merged.fields().iter().take(own).cloned().collect();
         if self.shown {
+            keep_free(&mut fields);
             fields.push(Arc::new(Field::new(INCOMPLETE_COLUMN, DataType::Boolean, false)));
         }
         Arc::new(Schema::new(fields))
@@ -60,6 +61,20 @@ impl Marks {
     }
 }
 
+/// Renames columns of the researcher's own that have the name of the column of marks: `may_lack_a_part:2`.
+fn keep_free(fields: &mut [Arc<Field>]) {
+    let (mut number, mut names) = (1, fields.iter().map(|field| field.name().clone()).collect::<Vec<_>>());
+    for field in fields.iter_mut().filter(|field| field.name() == INCOMPLETE_COLUMN) {
+        let mut name = INCOMPLETE_COLUMN.to_owned();
+        while names.contains(&name) {
+            number += 1;
+            name = format!("{INCOMPLETE_COLUMN}:{number}");
+        }
+        names.push(name.clone());
+        *field = Arc::new(field.as_ref().clone().with_name(name));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use arrow::array::Int64Array;
@@ -88,6 +103,18 @@ mod tests {
         assert_eq!(shown(true, false), (vec![false, true], Some(1)));
         assert_eq!(shown(false, true), (vec![true, true], None));
         assert_eq!(shown(true, true), (vec![true, true], None));
+    }
+
+    #[test]
+    fn a_column_of_the_researcher_leaves_the_name_to_the_marks() {
+        let names = ["may_lack_a_part", "n", "may_lack_a_part:2"];
+        let fields: Vec<Field> = names.iter().map(|name| Field::new(*name, DataType::Int64, true)).collect();
+        let named = |shown| {
+            let shown = Marks { in_plan: false, untold: false, shown }.schema(&Schema::new(fields.clone()));
+            shown.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(named(true), ["may_lack_a_part:3", "n", "may_lack_a_part:2", "may_lack_a_part"]);
+        assert_eq!(named(false), names);
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub fn warnings(summary: &Summary) -> String {
     let lost = lost_parts(summary);
     let because = |kept_back: &str| lost.clone().unwrap_or_else(|| kept_back.to_owned());
     let _ = match summary.rows_lacking {
+        Some(0) | None if summary.may_lack && summary.rows == 0 && summary.rows_may_be_absent => Ok(()),
+        None if summary.may_lack && summary.rows == 0 => {
+            writeln!(text, "note: rows may be absent: {}", because("a jurisdiction may have kept whole cells back"))
+        }
         Some(0) if summary.may_lack && !summary.rows_may_be_absent => {
             writeln!(text, "note: rows may be absent: {}", because("a jurisdiction may have kept whole cells back"))
         }
@@ -71,11 +75,9 @@ pub fn warnings(summary: &Summary) -> String {
         None => Ok(()),
     };
     if summary.rows_may_be_absent {
-        let _ = writeln!(
-            text,
-            "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: {}",
-            because("a jurisdiction may have kept cells back"),
-        );
+        let kept_back =
+            "a condition, LIMIT or join went by cells that may lack a part: a jurisdiction may have kept cells back";
+        let _ = writeln!(text, "note: rows may be absent: {}", because(kept_back));
     }
     text
 }

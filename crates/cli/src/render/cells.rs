@@ -19,11 +19,17 @@ pub fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
         for (index, row) in rows.iter_mut().enumerate() {
             row.push(match float_at(column, index) {
                 Some(value) => float(value),
-                None => escape::line(&format.value(index).try_to_string()?),
+                None if column.is_null(index) => NULL.to_owned(),
+                None => no_null(escape::line(&format.value(index).try_to_string()?)),
             });
         }
     }
     Ok(rows)
+}
+
+/// Returns a text that can be told from an absent value: `NULL` in quotes, and so on where it has some.
+fn no_null(text: String) -> String {
+    if text.trim_matches('"') == NULL { format!("\"{text}\"") } else { text }
 }
 
 /// Returns true for each column of numbers, which is aligned to the right.
@@ -94,6 +100,10 @@ pub fn counted(count: u64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
     use super::*;
 
     #[test]
@@ -110,6 +120,15 @@ mod tests {
         ] {
             assert_eq!(float(value), text);
         }
+    }
+
+    #[test]
+    fn a_text_does_not_look_like_an_absent_value_or_another_text() {
+        let texts = [Some("NULL"), None, Some("\"NULL\""), Some("a\nb"), Some("a\\nb"), Some("null")];
+        let column: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+        let batch = RecordBatch::try_from_iter_with_nullable([("t", column, true)]).unwrap();
+        let shown: Vec<String> = rows_of(&batch).unwrap().into_iter().flatten().collect();
+        assert_eq!(shown, ["\"NULL\"", "NULL", "\"\"NULL\"\"", "a\\nb", "a\\\\nb", "null"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Writers of an answer's rows, batch by batch, one for each format.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use wanqu_client::csv;
 use super::json;
 use super::table::{Screen, render};
 use crate::args::Format;
+use crate::escape;
 use crate::failure::{Failure, Outcome};
 
 /// Writer of the rows of one answer.
@@ -95,6 +96,14 @@ impl Target {
         }
     }
 
+    /// Writes rows of a format for programs. A terminal gets them with what would drive it written out.
+    fn put_rows(&mut self, bytes: &[u8]) -> Outcome {
+        match (&*self, std::str::from_utf8(bytes)) {
+            (Self::Stdout(out), Ok(text)) if out.is_terminal() => self.put(escape::on_terminal(text).as_bytes()),
+            _ => self.put(bytes),
+        }
+    }
+
     fn finish(self) -> Outcome {
         match self {
             Self::Stdout(_) | Self::Device(..) => Ok(()),
@@ -146,7 +155,7 @@ struct CsvSink {
 
 impl CsvSink {
     fn new(mut to: Target, schema: &SchemaRef) -> Outcome<Self> {
-        to.put(csv::header(schema).as_bytes())?;
+        to.put_rows(csv::header(schema).as_bytes())?;
         Ok(Self { to })
     }
 }
@@ -154,7 +163,7 @@ impl CsvSink {
 impl Sink for CsvSink {
     fn write(&mut self, batch: &RecordBatch) -> Outcome {
         let text = csv::lines(batch).map_err(|e| unwritable(&e))?;
-        self.to.put(text.as_bytes())
+        self.to.put_rows(text.as_bytes())
     }
 
     fn finish(self: Box<Self>) -> Outcome {
@@ -174,7 +183,7 @@ impl<F: JsonFormat> JsonSink<F> {
     }
 
     fn pass_on(&mut self) -> Outcome {
-        self.to.put(&std::mem::take(self.writer.get_mut()))
+        self.to.put_rows(&std::mem::take(self.writer.get_mut()))
     }
 }
 

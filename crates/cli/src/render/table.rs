@@ -155,6 +155,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, Float64Array, Int64Array, StringViewArray};
+    use unicode_width::UnicodeWidthChar;
 
     use super::*;
 
@@ -215,6 +216,24 @@ mod tests {
 ╰───────────────────┴────────────────────╯
 ";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_whatever_it_draws_wide() {
+        for (filler, count) in
+            [("\u{ad}", 53), ("\u{3164}", 27), ("\u{1160}", 27), ("👩\u{200d}", 20), ("\u{644}\u{627}", 40)]
+        {
+            let batch = forging(&format!("real2{}│ FORGED2      ┆  999 │", filler.repeat(count)));
+            let screen = Screen { width: Some(60), styled: false };
+            let text = render(&batch.schema(), &[batch], 1, screen).unwrap();
+            // As terminals draw that join nothing, and show a place for what may be empty.
+            let drawn = |line: &str| {
+                line.chars().map(|c| c.width().unwrap_or(0).max(usize::from(c == '\u{ad}'))).sum::<usize>()
+            };
+            let widths: Vec<usize> = text.lines().map(drawn).collect();
+            assert!(widths.iter().all(|width| *width <= 60), "{widths:?}\n{text}");
+            assert!(!text.contains('\u{ad}') && !text.contains('\u{3164}') && !text.contains('\u{200d}'), "{text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! of Kubernetes. What an owner decides on (agreements, classes, policies) is in its own bundle; what it describes of other
 //! members is only enough to plan a query and to explain a refusal early. An owner never relies on another's copy.
 
+mod doubles;
 mod format;
 mod narrow;
 mod pattern;
@@ -13,8 +14,10 @@ mod source;
 mod tests;
 mod text;
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::columns::{ColumnClass, ColumnType};
 use crate::names::{JurisdictionId, Purpose, ResourceName, SqlName, TableRef};
@@ -213,11 +216,18 @@ pub struct ReleaseRule {
     /// Policies that it comes from, for explanations.
     pub policies: Vec<ResourceName>,
     /// Minimum number of distinct privacy units behind a cell for it to be released. 1 releases every cell.
+    #[serde(deserialize_with = "at_least_one")]
     pub min_units: u32,
     /// Base that counts are rounded to a multiple of; sums are scaled to match. 1 is no rounding.
+    #[serde(deserialize_with = "at_least_one")]
     pub rounding: u32,
     /// True if a cell with no unit may be released as zero, and so be told from one with fewer than `min_units`.
     pub publish_zeros: bool,
+}
+
+/// Reads a number of which 0 would be no rule.
+fn at_least_one<'de, D: Deserializer<'de>>(number: D) -> Result<u32, D::Error> {
+    NonZeroU32::deserialize(number).map(NonZeroU32::get)
 }
 
 /// Directed, dated permission of one jurisdiction to ask another.

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
+use super::doubles::without_doubles;
 use super::{Agreement, BundleFormat, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
 use crate::names::{JurisdictionId, TableRef};
 
@@ -57,7 +58,7 @@ impl NodeBundle {
     pub fn read(json: &[u8]) -> Result<ReadBundle, ReadError> {
         match serde_json::from_slice::<Self>(json) {
             Ok(bundle) => match bundle.format.lacking() {
-                None => Ok(ReadBundle { bundle, left_out: Vec::new() }),
+                None => Ok(without_doubles(ReadBundle { bundle, left_out: Vec::new() })),
                 Some(reason) => Err(ReadError::NotUnderstood { jurisdiction: Some(bundle.jurisdiction), reason }),
             },
             Err(error) if error.classify() == Category::Data => {
@@ -134,7 +135,7 @@ impl Parts {
         self.fields.remove("format");
         match self.fields.keys().next() {
             Some(unknown) => Err(format!("`{unknown}` is not known")),
-            None => Ok(self.without_tables(bundle)),
+            None => Ok(without_doubles(self.without_tables(bundle))),
         }
     }
 

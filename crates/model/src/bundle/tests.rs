@@ -231,3 +231,34 @@ fn a_file_that_is_no_bundle_withdraws_nothing() {
         assert!(matches!(read, Err(ReadError::NotABundle(_))), "{text:.20}: {read:?}");
     }
 }
+
+#[test]
+fn of_two_objects_of_one_name_none_holds() {
+    let again = |change: fn(&mut Value), list: &'static str| {
+        left(move |bundle| {
+            let mut second = bundle[list][0].clone();
+            change(&mut second);
+            bundle[list].as_array_mut().unwrap().push(second);
+        })
+    };
+    let suspended = again(|agreement| agreement["state"] = "Suspended".into(), "agreements");
+    assert_eq!(suspended, (vec!["agreement hk-to-mo".to_owned()], all_but(&["hk-to-mo"])));
+    let project = again(|project| project["subjects"] = Value::Array(vec![]), "projects");
+    assert_eq!(project, (vec!["project care".to_owned()], all_but(&["care"])));
+    let (gone, there) = again(|slice| slice["policy"]["minUnits"] = 3.into(), "slices");
+    assert!(gone.contains(&"table gba.health.visits".to_owned()), "{gone:?}");
+    assert!(!there.iter().any(|name| name.starts_with("gba.health.visits")), "{there:?}");
+    // The same once more says nothing else.
+    assert!(again(|_| {}, "agreements").0.is_empty());
+}
+
+#[test]
+fn a_rule_of_no_units_is_no_rule() {
+    for field in ["minUnits", "rounding"] {
+        let (gone, there) = left(|bundle| bundle["slices"][0]["policy"][field] = 0.into());
+        assert!(
+            !gone.is_empty() && !there.iter().any(|name| name.starts_with("gba.health.visits")),
+            "{gone:?} {there:?}"
+        );
+    }
+}

@@ -1,11 +1,13 @@
 //! The plan of the merge at home: the leaves that read releases, and the functions that combine them.
 
 mod average;
+mod if_released;
 mod moments;
 mod narrow;
 mod release_table;
 
 pub use average::decimal_average;
+pub use if_released::if_released;
 pub(crate) use moments::Moments;
 pub use moments::merge_moments;
 pub use narrow::narrow;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -13,7 +14,8 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use futures::StreamExt;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 
 use crate::fragment::BatchStream;
@@ -34,6 +36,10 @@ pub struct Part {
 pub struct ReleaseTable {
     schema: SchemaRef,
     parts: Mutex<Option<Vec<Part>>>,
+    /// True if it has one row in any case, of NULLs where none was released.
+    one_row: bool,
+    /// True once a part has come.
+    released: AtomicBool,
 }
 
 impl fmt::Debug for ReleaseTable {
@@ -46,14 +52,36 @@ impl ReleaseTable {
     /// Makes a table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
     #[must_use]
     pub fn new(fragment: &Schema) -> Arc<Self> {
+        Self::make(fragment, false)
+    }
+
+    /// Makes a table for one owner's release of an aggregate without GROUP BY: if its row does not come, there is one of
+    /// NULLs.
+    #[must_use]
+    pub fn of_one_row(fragment: &Schema) -> Arc<Self> {
+        Self::make(fragment, true)
+    }
+
+    fn make(fragment: &Schema, one_row: bool) -> Arc<Self> {
         let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Int64, true));
         let fields: Vec<_> = fragment.fields().iter().cloned().chain([owner]).collect();
-        Arc::new(Self { schema: Arc::new(Schema::new(fields)), parts: Mutex::new(None) })
+        let schema = Arc::new(Schema::new(fields));
+        Arc::new(Self { schema, parts: Mutex::new(None), one_row, released: AtomicBool::new(false) })
     }
 
     /// Sets the releases. Called once, before the merge plan runs.
-    pub fn fill(&self, parts: Vec<Part>) {
+    pub fn fill(&self, mut parts: Vec<Part>) {
+        self.released.store(!parts.is_empty(), Ordering::Relaxed);
+        if self.one_row && parts.is_empty() {
+            parts.push(Part { hiding: None, batches: futures::stream::empty().boxed() });
+        }
         *self.parts.lock() = Some(parts);
+    }
+
+    /// Returns true if any owner's part came, with rows or without.
+    #[must_use]
+    pub fn was_released(&self) -> bool {
+        self.released.load(Ordering::Relaxed)
     }
 }
 
@@ -78,7 +106,8 @@ impl TableProvider for ReleaseTable {
             return exec_err!("a release is read once, and only after it was asked for");
         };
         let partition = |part: Part| {
-            Arc::new(PartPartition { schema: Arc::clone(&self.schema), part: Mutex::new(Some(part)) }) as _
+            let (schema, one_row) = (Arc::clone(&self.schema), self.one_row);
+            Arc::new(PartPartition { schema, one_row, part: Mutex::new(Some(part)) }) as _
         };
         let partitions = parts.into_iter().map(partition).collect();
         let exec = StreamingTableExec::try_new(Arc::clone(&self.schema), partitions, projection, [], false, limit)?;
@@ -88,6 +117,7 @@ impl TableProvider for ReleaseTable {
 
 struct PartPartition {
     schema: SchemaRef,
+    one_row: bool,
     part: Mutex<Option<Part>>,
 }
 
@@ -113,8 +143,29 @@ impl PartitionStream for PartPartition {
             let batch = batch.map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
             with_owner(&batch, part.hiding, &target)
         });
+        if self.one_row {
+            return Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), or_one_row(rows.boxed(), schema)));
+        }
         Box::pin(RecordBatchStreamAdapter::new(schema, rows))
     }
+}
+
+/// Returns the rows, or one row of NULLs if there are none.
+fn or_one_row(
+    rows: BoxStream<'static, Result<RecordBatch>>,
+    schema: SchemaRef,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    let any = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&any);
+    let rows = rows.inspect(move |batch| {
+        let counts = batch.as_ref().map_or(true, |batch| batch.num_rows() > 0);
+        seen.fetch_or(counts, Ordering::Relaxed);
+    });
+    let none = futures::stream::once(async move {
+        let columns = schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+        (!any.load(Ordering::Relaxed)).then(|| Ok(RecordBatch::try_new(schema, columns)?))
+    });
+    rows.chain(none.filter_map(std::future::ready))
 }
 
 fn with_owner(batch: &RecordBatch, owner: Option<usize>, schema: &SchemaRef) -> Result<RecordBatch> {

@@ -43,7 +43,8 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     }
     // The one owner gives the whole of it; nothing more may be done to it there.
     let lost = !whole.hiding_owners().is_empty();
-    Ok(Placed::Home(HomePart { lost, ..HomePart::complete(fragments.cut(whole)?) }))
+    let hidden = lost && !aggregate.group_expr.is_empty();
+    Ok(Placed::Home(HomePart { lost, hidden, ..HomePart::complete(fragments.cut(whole)?) }))
 }
 
 /// Places the check that a scalar subquery has one row. No owner knows its function.

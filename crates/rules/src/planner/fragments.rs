@@ -19,6 +19,7 @@ use super::part::{HomePart, Placed};
 use super::readback;
 use super::spread::Region;
 use super::text::{Text, fragment_text};
+use super::total::Total;
 use crate::admission::{self, PolicyFinding};
 use crate::catalog::{self, Catalog};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
@@ -28,6 +29,10 @@ use crate::merge::{OWNER_COLUMN, ReleaseTable};
 pub struct FragmentGroup {
     /// Text for each owner that is asked.
     pub texts: Vec<(JurisdictionId, String)>,
+    /// Text for each owner that gives the same as the one that is asked, in case that one is away.
+    pub spare: Vec<(JurisdictionId, String)>,
+    /// True if no owner holds a row that is asked for.
+    pub nobody: bool,
     /// The columns of every release of this group.
     pub schema: SchemaRef,
     /// The leaf that reads them.
@@ -40,6 +45,8 @@ pub struct FragmentGroup {
     pub hiding: Vec<JurisdictionId>,
     /// Number of leading columns that tell one cell from another, where cells of several owners are merged under marks.
     pub keys: Option<usize>,
+    /// True if each owner releases one cell at most, that of an aggregate without GROUP BY: no row is absent for want of it.
+    pub one_cell: bool,
 }
 
 /// Fragments of one plan so far, and the findings of the owners' rules.
@@ -149,9 +156,22 @@ impl<'a> Fragments<'a> {
         judgement.verdict.map(|_| schema)
     }
 
-    /// Ends a region. Returns the leaf that reads its releases, with the region's own columns.
+    /// Ends a region. Returns the plan that reads its releases, with the region's own columns. An aggregate without GROUP BY
+    /// that one owner runs has its row even if that owner does not answer, and what is made of the row is made at home.
     pub fn cut(&mut self, region: Region) -> Result<LogicalPlan, Refusal> {
-        self.leaf(region, None)
+        match Total::beneath(&region.plan).filter(|_| region.is_single()) {
+            Some(Total { aggregate, above }) => {
+                let region = region.with_plan(aggregate, |_| None);
+                above.apply(self.leaf(region, None)?)
+            }
+            None => self.leaf(region, None),
+        }
+    }
+
+    /// Returns the table of the leaf that was made last.
+    pub fn last_table(&self) -> Result<Arc<ReleaseTable>, Refusal> {
+        let last = self.groups.last().map(|group| Arc::clone(&group.table));
+        last.ok_or_else(|| Refusal::new(Code::Internal, "a region was cut and has no leaf"))
     }
 
     /// Ends a region whose releases may hide cells, each told from others by the first `keys` columns. Behind the region's
@@ -163,10 +183,16 @@ impl<'a> Fragments<'a> {
     fn leaf(&mut self, mut region: Region, keys: Option<usize>) -> Result<LogicalPlan, Refusal> {
         if region.replicated {
             let home = region.owners.iter().position(|o| o == self.context.home).unwrap_or(0);
-            region.owners = vec![region.owners.swap_remove(home)];
+            let asked = region.owners.remove(home);
+            let others = std::mem::replace(&mut region.owners, vec![asked]);
+            // Of what is public. A release of the rest is not made twice because the first may have been lost.
+            region.spare = if region.public { others } else { vec![] };
         }
         let (texts, schema) = self.texts(&region)?;
-        let table = ReleaseTable::new(&schema);
+        let spare = self.spare_texts(&region, &schema);
+        let one_cell = Total::is_one(&region.plan);
+        let one_row = one_cell && region.owners.len() == 1 && keys.is_none();
+        let table = if one_row { ReleaseTable::of_one_row(&schema) } else { ReleaseTable::new(&schema) };
         let name = TableReference::bare(format!("__release_{}", self.groups.len()));
         let scan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(Arc::clone(&table) as _), None)
             .and_then(LogicalPlanBuilder::build)
@@ -185,7 +211,18 @@ impl<'a> Fragments<'a> {
             columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
         }
         let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
-        self.groups.push(FragmentGroup { texts, schema, table, public: region.public, restricted, hiding, keys });
+        self.groups.push(FragmentGroup {
+            texts,
+            spare,
+            nobody: region.nobody,
+            schema,
+            table,
+            public: region.public,
+            restricted,
+            hiding,
+            keys,
+            one_cell,
+        });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }
 
@@ -214,6 +251,21 @@ impl<'a> Fragments<'a> {
             Some(schema) => Ok((texts, schema)),
             None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")),
         }
+    }
+
+    /// Returns the texts for the spare owners of a region that would release the same columns.
+    fn spare_texts(&mut self, region: &Region, schema: &SchemaRef) -> Vec<(JurisdictionId, String)> {
+        let before = self.findings.len();
+        let mut texts = Vec::new();
+        for owner in &region.spare {
+            let Ok(Text { sql, columns }) = fragment_text(&region.plan, owner) else { continue };
+            if self.judge(owner, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema) {
+                texts.push((owner.clone(), sql));
+            }
+        }
+        // Nobody asked about these.
+        self.findings.truncate(before);
+        texts
     }
 
     /// Returns the refusal of an owner's rules for a region that may not leave it; a general one if its rules have none.

@@ -55,10 +55,11 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
         || right.lost
         || !left.lacks.is_empty() && !keeps_left(join.join_type)
         || !right.lacks.is_empty() && !keeps_right(join.join_type);
-    let absent = left.absent.max(right.absent).max(doubt_of_matches(join.join_type, left.doubt(), right.doubt()));
+    let absent = left.absent.max(right.absent).max(doubt_of_matches(join, &left, &right));
     // Where an outer join fills a side in, its marks are NULL, which counts as set.
     let filled = join.join_type.is_outer() && !(left.lacks.is_empty() && right.lacks.is_empty());
     let marked_anyway = left.marked_anyway || right.marked_anyway || filled;
+    let hidden = left.hidden || right.hidden;
     let mut lacks = Vec::new();
     if keeps_left(join.join_type) {
         lacks.extend(left.lacks);
@@ -70,20 +71,24 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
     let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
     let joined = joined.recompute_schema().map_err(invalid)?;
     let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
-    Ok(HomePart { plan, lacks, lost, marked_anyway, absent })
+    Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, absent })
 }
 
-/// Returns the doubt about absent rows of a join, given the doubts about what each side's rows decide: a value that lacks a
-/// part may match nothing, and a cell that is hidden at every owner matches nothing.
-fn doubt_of_matches(join: JoinType, left: Doubt, right: Doubt) -> Doubt {
-    match join {
-        JoinType::Inner if left.min(right) > Doubt::Never => Doubt::Always,
-        JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi | JoinType::LeftAnti | JoinType::RightAnti => {
-            left.max(right)
-        }
-        JoinType::Left => right,
-        JoinType::Right => left,
-        JoinType::Full | JoinType::LeftMark | JoinType::RightMark => Doubt::Never,
+/// Returns the doubt about absent rows of a join: a value that lacks a part may match nothing, and what would match a cell
+/// that is hidden at every owner does not.
+fn doubt_of_matches(join: &Join, left: &HomePart, right: &HomePart) -> Doubt {
+    match join.join_type {
+        // Without a condition the values decide nothing.
+        JoinType::Inner if join.on.is_empty() && join.filter.is_none() && !left.hidden && !right.hidden => Doubt::Never,
+        JoinType::Inner => left.doubt_of_others().max(right.doubt_of_others()),
+        JoinType::LeftSemi | JoinType::LeftAnti => left.doubt().max(right.doubt_of_others()),
+        JoinType::RightSemi | JoinType::RightAnti => right.doubt().max(left.doubt_of_others()),
+        JoinType::Left => right.doubt(),
+        JoinType::Right => left.doubt(),
+        JoinType::Full => Doubt::Never,
+        // A condition above goes by the mark of the match.
+        JoinType::LeftMark => right.doubt_of_others(),
+        JoinType::RightMark => left.doubt_of_others(),
     }
 }
 
@@ -144,6 +149,9 @@ fn joined(join: &Join, left: &Region, right: &Region, at: &Region) -> Result<Reg
     Ok(Region {
         plan,
         owners: at.owners.clone(),
+        // Another owner may hold one side only.
+        spare: vec![],
+        nobody: false,
         replicated: at.replicated,
         keys: keys_after(join, left, right),
         public: left.public && right.public,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, Cast, GroupingSet};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit, when};
 
 use super::decompose::{Merge, Split};
 use super::fragments::Fragments;
@@ -22,6 +22,7 @@ use super::invalid::invalid;
 use super::marks;
 use super::part::{HomePart, column_at};
 use super::spread::Region;
+use crate::merge::{ReleaseTable, if_released};
 use wanqu_model::refusal::Refusal;
 
 /// An aggregate to be merged at home.
@@ -50,6 +51,8 @@ struct OwnerStep {
 /// The releases of all owners.
 struct Released {
     leaf: LogicalPlan,
+    /// The table that the leaf reads.
+    table: Arc<ReleaseTable>,
     /// Column of the leaf that holds each key and each partial aggregate.
     columns: HashMap<Expr, Expr>,
 }
@@ -104,9 +107,10 @@ impl<'a> Merging<'a> {
     pub fn place(self, fragments: &mut Fragments<'_>) -> Result<HomePart, Refusal> {
         let owner_step = self.owner_step();
         let released = self.release(&owner_step, fragments)?;
+        let table = Arc::clone(&released.table);
         let home_step = self.home_step(&owner_step, released)?;
         let mut output = self.key_columns(&home_step);
-        output.extend(self.value_columns(&home_step)?);
+        output.extend(self.value_columns(&home_step, &table)?);
         let mut lacks = Vec::new();
         if let Some(mark) = self.mark(&owner_step, &home_step) {
             let name = fragments.lack_name();
@@ -116,7 +120,8 @@ impl<'a> Merging<'a> {
         let plan = Projection::try_new(output, Arc::new(LogicalPlan::Aggregate(home_step.plan))).map_err(invalid)?;
         let lost = self.hides() && self.is_by_owner();
         let marked_anyway = !lacks.is_empty() && (self.grouping_sets || self.is_finer(&owner_step));
-        Ok(HomePart { lacks, lost, marked_anyway, ..HomePart::complete(LogicalPlan::Projection(plan)) })
+        let hidden = self.hides() && !self.groups.is_empty();
+        Ok(HomePart { lacks, lost, marked_anyway, hidden, ..HomePart::complete(LogicalPlan::Projection(plan)) })
     }
 
     /// Returns true if some owner may keep cells back.
@@ -175,9 +180,10 @@ impl<'a> Merging<'a> {
         let schema = Arc::clone(&partial.schema);
         let region = self.region.clone().with_plan(LogicalPlan::Aggregate(partial), |_| None);
         let leaf = if self.hides() { fragments.cut_with_owner(region, keys.len())? } else { fragments.cut(region)? };
+        let table = fragments.last_table()?;
         let columns =
             keys.iter().chain(partials).enumerate().map(|(i, e)| (e.clone(), column_at(&schema, i))).collect();
-        Ok(Released { leaf, columns })
+        Ok(Released { leaf, table, columns })
     }
 
     /// Decides the aggregate at home, and the last step of each of the original aggregates.
@@ -264,10 +270,11 @@ impl<'a> Merging<'a> {
     }
 
     /// Returns the finished aggregates of the output.
-    fn value_columns(&self, home_step: &HomeStep) -> Result<Vec<Expr>, Refusal> {
+    fn value_columns(&self, home_step: &HomeStep, table: &Arc<ReleaseTable>) -> Result<Vec<Expr>, Refusal> {
         let schema = &home_step.plan.schema;
-        // Nobody released a row, and no rule hides any: there are none, and a count of none is 0.
-        let may_be_empty = (self.grouping_sets || self.groups.is_empty()) && !self.hides();
+        // Owners answered, none of them with a row, and no rule hides any: there are none, and a count of none is 0.
+        let is_total = self.grouping_sets || self.groups.is_empty();
+        let may_be_empty = is_total && !self.hides();
         let mut values = Vec::new();
         for (i, Finish { merge, merged }) in home_step.finishes.iter().enumerate() {
             let (qualifier, field) = self.aggregate.schema.qualified_field(self.key_width() + i);
@@ -276,7 +283,13 @@ impl<'a> Merging<'a> {
                 merge.finish(&columns, schema.as_ref(), field.data_type(), !self.region.public).map_err(invalid)?;
             if may_be_empty && matches!(merge, Merge::Count) {
                 let zero = ScalarValue::new_zero(field.data_type()).map_err(invalid)?;
-                value = datafusion::functions::expr_fn::coalesce(vec![value, lit(zero)]);
+                let none = if_released(table, zero).call(vec![]);
+                value = datafusion::functions::expr_fn::coalesce(vec![value, none]);
+            }
+            if is_total && matches!(self.splits[i].1, Split::Key(_)) {
+                // A count of no cells is 0 even if nobody was there to release one.
+                let released = if_released(table, ScalarValue::Boolean(Some(true))).call(vec![]);
+                value = when(released, value).end().map_err(invalid)?;
             }
             values.push(value.alias_qualified(qualifier.cloned(), field.name()));
         }

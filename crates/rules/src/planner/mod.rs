@@ -34,6 +34,7 @@ mod subquery;
 #[cfg(test)]
 mod tests;
 mod text;
+mod total;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct FederatedPlan {
     pub lost: bool,
     /// Doubt about absent rows: a cell that may lack an owner's part may have decided about them.
     pub absent: Doubt,
+    /// True if an operator at home decides about rows by their values or their place.
+    pub chooses: bool,
 }
 
 /// Outcome of planning: the findings of the owners' rules on every fragment, and the plan or the refusal.
@@ -138,9 +141,10 @@ impl Planner {
         if marked {
             output.push((part::any_of(&part.lacks), INCOMPLETE_COLUMN.to_owned()));
         }
+        let chooses = doubt::chooses(&part.plan);
         let merge = output_plan(output, part.plan)?;
         let (lost, absent) = (part.lost, part.absent);
-        Ok(FederatedPlan { groups: std::mem::take(&mut fragments.groups), merge, marked, lost, absent })
+        Ok(FederatedPlan { groups: std::mem::take(&mut fragments.groups), merge, marked, lost, absent, chooses })
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) struct HomePart {
     pub lost: bool,
     /// True if rows can be marked although every owner released every cell: totals, and rows that an outer join filled in.
     pub marked_anyway: bool,
+    /// True if a cell may be kept back at every owner, so that no row stands for it.
+    pub hidden: bool,
     /// Doubt about rows that are gone: a row that may lack a part may have decided about them.
     pub absent: Doubt,
 }
@@ -36,7 +38,7 @@ pub(super) struct HomePart {
 impl HomePart {
     /// Makes a part of a plan that lacks nothing.
     pub fn complete(plan: LogicalPlan) -> Self {
-        Self { plan, lacks: vec![], lost: false, marked_anyway: false, absent: Doubt::Never }
+        Self { plan, lacks: vec![], lost: false, marked_anyway: false, hidden: false, absent: Doubt::Never }
     }
 
     /// Returns true if something may be lacking, marked or not.
@@ -53,6 +55,12 @@ impl HomePart {
         }
     }
 
+    /// Returns the doubt about rows of another part that a join chooses by matching this part's: those that match a hidden
+    /// cell are gone.
+    pub fn doubt_of_others(&self) -> Doubt {
+        if self.hidden { Doubt::Always } else { self.doubt() }
+    }
+
     /// Takes the columns of marks away; that there were some is kept in `lost`.
     pub fn unmarked(self) -> Result<Self, Refusal> {
         if self.lacks.is_empty() {
@@ -62,7 +70,7 @@ impl HomePart {
         let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
         let plan = Projection::try_new(columns, Arc::new(self.plan)).map_err(invalid)?;
         let plan = LogicalPlan::Projection(plan);
-        Ok(Self { lost: true, absent: self.absent, ..Self::complete(plan) })
+        Ok(Self { lost: true, hidden: self.hidden, absent: self.absent, ..Self::complete(plan) })
     }
 }
 
@@ -70,7 +78,7 @@ impl HomePart {
 pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
     let part = if mixes_rows(plan) { part.unmarked()? } else { part };
     let absent = if keeps_rows(plan) { part.absent } else { part.absent.max(part.doubt()) };
-    let HomePart { plan: input, lacks, lost, marked_anyway, .. } = part;
+    let HomePart { plan: input, lacks, lost, marked_anyway, hidden, .. } = part;
     let mut exprs = plan.expressions();
     let mut lacks_after = lacks.clone();
     match plan {
@@ -83,7 +91,7 @@ pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, 
     }
     let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
     let plan = plan.recompute_schema().map_err(invalid)?;
-    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, absent })
+    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, hidden, absent })
 }
 
 /// Returns true if a row of the result is made of many rows: each may lack what any of those lacks, or what is hidden at

@@ -14,6 +14,7 @@ use super::fragments::Fragments;
 use super::invalid::invalid;
 use super::part::{HomePart, Placed, any_of, at_home, column_at, over_home};
 use super::spread::Region;
+use super::total::{self, Total};
 use super::{aggregate, join, limit};
 use crate::catalog;
 
@@ -72,6 +73,9 @@ impl Placer<'_, '_> {
     fn over_region(&mut self, plan: &LogicalPlan, mut region: Region) -> Result<Placed, Refusal> {
         let rebuilt =
             |region: &Region| plan.with_new_exprs(plan.expressions(), vec![region.plan.clone()]).map_err(invalid);
+        if total::leaves_one(plan) && Total::beneath(&region.plan).is_some() {
+            return Ok(Placed::Owners(region));
+        }
         match plan {
             LogicalPlan::Filter(filter) => {
                 region.prune(&filter.predicate, self.0.home_node());
@@ -128,7 +132,8 @@ impl Placer<'_, '_> {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let lost = parts.iter().any(|p| p.lost);
         let marked = parts.iter().any(|p| !p.lacks.is_empty());
-        let (marked_anyway, absent) = (parts.iter().any(|p| p.marked_anyway), doubt_of(&parts));
+        let marked_anyway = parts.iter().any(|p| p.marked_anyway);
+        let (hidden, absent) = (parts.iter().any(|p| p.hidden), doubt_of(&parts));
         let name = self.0.lack_name();
         let width = union.schema.fields().len();
         let mut inputs = parts.into_iter().map(|part| {
@@ -147,7 +152,7 @@ impl Placer<'_, '_> {
         })?;
         let plan = all.build().map_err(invalid)?;
         let lacks = if marked { vec![Column::new_unqualified(name)] } else { vec![] };
-        Ok(HomePart { plan, lacks, lost, marked_anyway, absent })
+        Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, absent })
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) struct Region {
     pub plan: LogicalPlan,
     /// Owners that run it, in the order of the members.
     pub owners: Vec<JurisdictionId>,
+    /// Owners that give the same, asked in turn if the one that runs it is away.
+    pub spare: Vec<JurisdictionId>,
+    /// True if no owner holds a row of it.
+    pub nobody: bool,
     /// True if each owner holds all of it, so that one is asked and not all.
     pub replicated: bool,
     /// Columns by the co-location key whose value they are: rows with equal values lie at one owner.
@@ -46,6 +50,8 @@ impl Region {
         Self {
             plan: LogicalPlan::TableScan(scan.clone()),
             owners: table.slices.iter().map(|slice| slice.jurisdiction.clone()).collect(),
+            spare: vec![],
+            nobody: false,
             replicated: table.common.as_ref().is_some_and(|info| info.replicated),
             keys,
             public: table.is_public(),
@@ -139,6 +145,8 @@ impl Region {
             let mut kept: Vec<_> = self.owners.iter().filter(|o| may_hold(conjunct, o)).cloned().collect();
             if kept.is_empty() {
                 kept.extend(self.owners.iter().find(|o| *o == home).or(self.owners.first()).cloned());
+                self.spare.extend(self.owners.iter().filter(|o| !kept.contains(o)).cloned());
+                self.nobody = true;
             }
             self.owners = kept;
         }

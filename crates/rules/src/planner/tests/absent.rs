@@ -7,6 +7,8 @@ const CELLS: &str = "SELECT specialty, count(*) AS n FROM gba.health.visits GROU
 const OTHERS: &str =
     "SELECT specialty, count(*) AS n FROM gba.health.visits WHERE jurisdiction <> 'MO' GROUP BY specialty";
 
+const TOTAL: &str = "SELECT count(*) AS n FROM gba.health.visits";
+
 /// True if rows are marked; true if something is lacking that no mark tells; doubt about absent rows.
 type Told = (bool, bool, Doubt);
 
@@ -54,7 +56,16 @@ fn queries() -> Vec<(String, Told)> {
         (joined(&format!("LEFT {inner} WHERE coalesce(b.n, 0) < 7")), ALWAYS),
         (
             format!("SELECT a.n, c.chapter FROM ({CELLS}) a JOIN gba.health.codes c ON a.specialty = c.specialty"),
-            IF_CELLS_LACK,
+            // A code that matches a cell which every owner keeps back is gone.
+            ALWAYS,
+        ),
+        // The one cell of a total is there, whoever keeps it back.
+        (format!("{TOTAL} HAVING count(*) > 5"), IF_CELLS_LACK),
+        (format!("SELECT code FROM gba.health.facilities WHERE beds < ({TOTAL})"), IF_CELLS_LACK),
+        (format!("SELECT f.code, a.n FROM gba.health.facilities f CROSS JOIN ({TOTAL}) a"), BY_ROW),
+        (
+            format!("SELECT chapter FROM gba.health.codes WHERE specialty IN (SELECT specialty FROM ({CELLS}) a)"),
+            (false, true, Doubt::Always),
         ),
         (
             format!("SELECT n FROM ({CELLS}) a WHERE specialty IN (SELECT specialty FROM gba.health.codes)"),
@@ -82,6 +93,42 @@ fn no_row_is_marked_where_no_rule_hides_cells() {
     for (sql, _) in queries() {
         assert_eq!(told(1, &sql), (false, false, Doubt::Never), "{sql}");
     }
+}
+
+#[test]
+fn a_total_has_its_row_and_what_is_made_of_it_is_made_at_home() {
+    let split = |sql: &str| {
+        let plan = Planner::new(&bundle()).plan(sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+        let text = plan.groups[0].texts[0].1.clone();
+        (plan.groups[0].one_cell, plan.chooses, text)
+    };
+    let beds = "FROM gba.health.facilities WHERE jurisdiction = 'MO'";
+    for sql in
+        [format!("SELECT 'MO' AS who, 2 * avg(beds) AS n {beds}"), format!("SELECT avg(beds) AS n {beds} LIMIT 5")]
+    {
+        let (one_cell, _, text) = split(&sql);
+        assert!(one_cell && !text.contains("'MO' AS") && !text.contains("* ") && !text.contains("LIMIT"), "{text}");
+    }
+    assert_eq!((split(TOTAL).0, split(TOTAL).1), (true, false));
+    assert!(split(&format!("{TOTAL} HAVING count(*) > 5")).1);
+    assert!(!split(CELLS).0 && !split("SELECT code FROM gba.health.facilities").0);
+}
+
+#[test]
+fn another_owner_can_stand_in_where_no_owner_holds_a_row_or_each_holds_all() {
+    let mut bundle = bundle();
+    let away = bundle.jurisdiction.clone();
+    bundle.slices.retain(|slice| slice.jurisdiction != away);
+    let planner = Planner::new(&bundle);
+    let owners = |sql: &str| {
+        let group = planner.plan(sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}")).groups.remove(0);
+        (group.texts.len(), group.spare.len(), group.nobody)
+    };
+    for table in ["gba.health.facilities", "gba.health.visits"] {
+        assert_eq!(owners(&format!("SELECT count(*) AS n FROM {table} WHERE jurisdiction = 'FR'")), (1, 1, true));
+        assert_eq!(owners(&format!("SELECT count(*) AS n FROM {table}")), (2, 0, false));
+    }
+    assert_eq!(owners("SELECT chapter FROM gba.health.codes"), (1, 1, false));
 }
 
 #[test]
