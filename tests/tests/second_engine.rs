@@ -18,7 +18,7 @@ fn number(name: &str) -> Option<u64> {
 
 async fn random(protected: bool) -> Tally {
     let seed = number("WANQU_SEED").unwrap_or(20_190_218);
-    let count = number("WANQU_RANDOM_QUERIES").unwrap_or(600);
+    let count = number("WANQU_RANDOM_QUERIES").unwrap_or(400);
     println!("seed {seed}: {count} random queries");
     let tally = Three::over(edges::world().unwrap()).await.random(seed, count, protected).await;
     println!("{tally}");

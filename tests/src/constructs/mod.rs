@@ -50,6 +50,8 @@ pub enum State {
     Refused(Code),
     /// It is not part of the dialect.
     Unsupported(Code),
+    /// It fails, or its answer is not known to be right.
+    Faulty,
 }
 
 /// A construct's states over public and over protected rows.
@@ -82,13 +84,9 @@ pub async fn states(three: &Three) -> (Vec<States>, String) {
             states[state] = match outcome {
                 Outcome::Same => State::Answered,
                 Outcome::Refused(code) => refused(code),
-                Outcome::NotCompared(why) => {
-                    wrong += &format!("{}: answered, and not compared: {why}\n  {example}\n", construct.name);
-                    State::Answered
-                }
-                Outcome::Wrong(what) => {
+                Outcome::NotCompared(what) | Outcome::Wrong(what) => {
                     wrong += &format!("{}: {what}\n  {example}\n", construct.name);
-                    State::Answered
+                    State::Faulty
                 }
             };
         }

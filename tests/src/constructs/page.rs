@@ -18,11 +18,12 @@ const ENGLISH: &str = "# SQL: what is answered
 English | [简体中文](sql.zh-CN.md)
 
 The dialect is DataFusion's, which follows PostgreSQL. This page is made by asking every example of a federation of three
-nodes (`UPDATE_SQL_PAGE=1 cargo test -p wanqu-tests --test second_engine`); what is answered is held against DuckDB's answer.
+nodes (`just sql-page`); what is answered is held against DuckDB's answer.
 
 - **answered**: the answer is the one that a single engine over all rows would give.
 - **refused**: a rule forbids it; the refusal names the rule and the nearest query that passes. The code is given here.
 - **not supported**: the construct is not part of the dialect.
+- **a fault**: it fails, or its answer is not DuckDB's. The tests do not pass while there is one.
 
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
@@ -34,11 +35,12 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 [English](sql.md) | 简体中文
 
-方言是 DataFusion 的，遵循 PostgreSQL。本页由程序生成：把每个例句提交给三个节点组成的联邦（`UPDATE_SQL_PAGE=1 cargo test -p wanqu-tests --test second_engine`），有应答的再与 DuckDB 的结果比对。
+方言是 DataFusion 的，遵循 PostgreSQL。本页由程序生成：把每个例句提交给三个节点组成的联邦（`just sql-page`），有应答的再与 DuckDB 的结果比对。
 
 - **应答**：结果与单个引擎在全部记录上的结果相同。
 - **拒绝**：有规则不允许；拒绝信息会写明是哪条规则，以及最接近的可以通过的查询。这里给出代码。
 - **不支持**：方言里没有这种写法。
+- **有缺陷**：查询失败，或结果与 DuckDB 不同。只要还有一处，测试就不会通过。
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
 ";
@@ -68,13 +70,17 @@ pub fn page(states: &[States], language: Language) -> String {
 }
 
 fn cell(state: State, example: &str, language: Language) -> String {
-    let english = language == Language::English;
-    let state = match state {
-        State::Answered => if english { "answered" } else { "应答" }.to_owned(),
-        State::Refused(code) => format!("{} (`{code}`)", if english { "refused" } else { "拒绝" }),
-        State::Unsupported(code) => format!("{} (`{code}`)", if english { "not supported" } else { "不支持" }),
-    };
-    format!("{state}: `{}`", shown(example))
+    let example = shown(example);
+    match (state, language) {
+        (State::Answered, Language::English) => format!("answered: `{example}`"),
+        (State::Answered, Language::Chinese) => format!("应答：`{example}`"),
+        (State::Refused(code), Language::English) => format!("refused (`{code}`): `{example}`"),
+        (State::Refused(code), Language::Chinese) => format!("拒绝（`{code}`）：`{example}`"),
+        (State::Unsupported(code), Language::English) => format!("not supported (`{code}`): `{example}`"),
+        (State::Unsupported(code), Language::Chinese) => format!("不支持（`{code}`）：`{example}`"),
+        (State::Faulty, Language::English) => format!("**a fault**: `{example}`"),
+        (State::Faulty, Language::Chinese) => format!("**有缺陷**：`{example}`"),
+    }
 }
 
 /// An example as the page shows it. A bar would end the cell of the table.

@@ -16,6 +16,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 const STRICT: FormatOptions<'static> = FormatOptions::new().with_display_error(false);
 
 /// Returns a writer of rows.
+#[must_use]
 pub fn writer<F: JsonFormat>() -> Writer<Vec<u8>, F> {
     WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(WholeFloats)).build(Vec::new())
 }
@@ -95,7 +96,7 @@ mod tests {
     #[test]
     fn what_json_has_no_number_for_is_a_text_and_null_is_null() {
         let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1e300, 5e-324];
-        let column = Float64Array::from_iter(values.into_iter().map(Some).chain([None]));
+        let column: Float64Array = values.into_iter().map(Some).chain([None]).collect();
         let text = written(Arc::new(column));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[..3], [r#"{"f":"NaN"}"#, r#"{"f":"Infinity"}"#, r#"{"f":"-Infinity"}"#]);
