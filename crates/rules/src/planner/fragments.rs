@@ -103,8 +103,8 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it. Owners whose rules see the same tables say
-    /// the same of one text: it is planned once for all of them.
+    /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it. Owners
+    /// whose rules see the same tables say the same of one text: it is planned once for all of them.
     fn judge_once(
         &mut self,
         owner: &JurisdictionId,
@@ -259,7 +259,8 @@ impl<'a> Fragments<'a> {
         let mut texts = Vec::new();
         for owner in &region.spare {
             let Ok(Text { sql, columns }) = fragment_text(&region.plan, owner) else { continue };
-            if self.judge(owner, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema) {
+            let planned = self.judge_once(owner, &region.plan, &sql, region.slices_of(owner), &mut Vec::new());
+            if planned.is_ok_and(|planned| release_schema(&columns, &planned) == *schema) {
                 texts.push((owner.clone(), sql));
             }
         }
