@@ -262,7 +262,8 @@ impl<'a> Fragments<'a> {
         let mut texts = Vec::new();
         for owner in &region.spare {
             let Ok(Text { sql, columns }) = fragment_text(&region.plan, owner) else { continue };
-            if self.check(owner, &region.plan, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema) {
+            if self.check(owner, &region.plan, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema)
+            {
                 texts.push((owner.clone(), sql));
             }
         }
