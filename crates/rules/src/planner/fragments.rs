@@ -103,8 +103,8 @@ impl<'a> Fragments<'a> {
         }
     }
 
-    /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it. Owners
-    /// whose rules see the same tables say the same of one text: it is planned once for all of them.
+    /// Checks a text that is made of `meant`. Owners whose rules see the same tables say the same of one text: it is planned
+    /// once for all of them.
     fn judge_once(
         &mut self,
         owner: &JurisdictionId,
@@ -121,16 +121,19 @@ impl<'a> Fragments<'a> {
             return Ok(Arc::clone(&same.schema));
         }
         let before = self.findings.len();
+        let schema = self.check(owner, meant, sql)?;
+        let findings = before..self.findings.len();
+        judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
+        Ok(schema)
+    }
+
+    /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it.
+    fn check(&mut self, owner: &JurisdictionId, meant: &LogicalPlan, sql: &str) -> Result<SchemaRef, Refusal> {
         let read = self.read(owner, sql)?;
         let reads_back = readback::is_what_was_meant(meant, &read, owner);
         // What the rules say of the question is of more use than that it has no text.
         let schema = self.judge(owner, read)?;
-        if !reads_back {
-            return Err(readback::refusal(owner));
-        }
-        let findings = before..self.findings.len();
-        judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
-        Ok(schema)
+        if reads_back { Ok(schema) } else { Err(readback::refusal(owner)) }
     }
 
     /// Plans a text as its owner will.
@@ -259,8 +262,8 @@ impl<'a> Fragments<'a> {
         let mut texts = Vec::new();
         for owner in &region.spare {
             let Ok(Text { sql, columns }) = fragment_text(&region.plan, owner) else { continue };
-            let planned = self.judge_once(owner, &region.plan, &sql, region.slices_of(owner), &mut Vec::new());
-            if planned.is_ok_and(|planned| release_schema(&columns, &planned) == *schema) {
+            if self.check(owner, &region.plan, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema)
+            {
                 texts.push((owner.clone(), sql));
             }
         }
