@@ -19,6 +19,7 @@ const TABLES: &[(&str, &str, &str)] = &[
         "id: int32 public; v: int32 public; g: int32 public",
         "id,v,g\n1,10,1\n2,,1\n3,30,1\n4,40,2\n5,,2\n6,70,2\n7,80,1\n8,,2\n9,,1\n",
     ),
+    ("m", "id: int32 public; v: int32 public", "id,v\n1,10\n2,20\n3,30\n4,40\n5,\n6,\n7,70\n8,80\n9,\n"),
     (
         "f",
         "id: int32 public; flag: boolean public; x: int32 public; y: int32 public",

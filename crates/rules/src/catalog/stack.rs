@@ -131,3 +131,22 @@ impl TreeNodeVisitor<'_> for PlanDepth {
         Ok(TreeNodeRecursion::Continue)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::testing::{bundle, shenzhen};
+    use crate::catalog::Catalog;
+
+    #[test]
+    fn a_select_has_bounded_columns() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let planned = |columns: usize| {
+            let items: Vec<String> = (0..columns).map(|i| format!("ward AS c{i}")).collect();
+            catalog.plan(&format!("SELECT {} FROM shenzhen.health.visits", items.join(", ")), 1 << 20)
+        };
+        assert!(planned(100).is_ok());
+        assert_eq!(planned(MAX_COLUMNS + 1).unwrap_err().code, Code::Limit);
+    }
+}

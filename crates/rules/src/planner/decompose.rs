@@ -65,6 +65,10 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         return Split::Whole;
     }
     let form = aggregates::aggregate(function.func.name()).map_or(Form::Whole, |row| row.split);
+    // The engine has none of these over distinct values of a merge; over rows it has.
+    if params.distinct && matches!(form, Form::Variable(_) | Form::Pair(_)) {
+        return Split::Whole;
+    }
     if params.distinct && form != (Form::Same { repeats_count: false }) {
         return match &params.args[..] {
             [arg] if form == Form::Count && is_unit(arg) => Split::Units(Expr::AggregateFunction(function.clone())),

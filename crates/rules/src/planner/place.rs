@@ -31,6 +31,7 @@ impl Placer<'_, '_> {
     /// Places one operator after its inputs.
     fn place(&mut self, plan: &LogicalPlan) -> Result<Placed, Refusal> {
         refuse_subqueries(plan)?;
+        refuse_repeated_reads(plan)?;
         match plan {
             LogicalPlan::TableScan(scan) => match catalog::table_of(scan) {
                 Some(table) => Ok(Placed::Owners(Region::of_table(scan, table))),
@@ -165,6 +166,26 @@ fn doubt_of(parts: &[HomePart]) -> Doubt {
 fn limited(plan: LogicalPlan, rows: usize) -> LogicalPlan {
     let fetch = i64::try_from(rows).unwrap_or(i64::MAX);
     LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(fetch))), input: Arc::new(plan) })
+}
+
+/// Refuses tables in the part of a recursive query that repeats: releases are read once.
+fn refuse_repeated_reads(plan: &LogicalPlan) -> Result<(), Refusal> {
+    let LogicalPlan::RecursiveQuery(recursive) = plan else { return Ok(()) };
+    let mut table = None;
+    let walked = recursive.recursive_term.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node
+            && catalog::table_of(scan).is_some()
+        {
+            table = Some(scan.table_name.to_string());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    walked.map_err(invalid)?;
+    let Some(table) = table else { return Ok(()) };
+    Err(Refusal::new(Code::NotSplittable, "the part of a recursive query that repeats reads a table")
+        .with_rule("what owners release is read once")
+        .with_subject(table)
+        .with_remedy("read tables in the first part, before UNION, and join others to the whole"))
 }
 
 /// Refuses subqueries that could not be turned into joins.

@@ -12,13 +12,13 @@ use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr as SqlExpr, Function, Statement, Value, VisitMut, Visitor, VisitorMut,
+    BinaryOperator, Expr as SqlExpr, Function, Statement, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
 
 /// Gives aggregates that differ by casts alone names of their own. `is_aggregate` knows the functions.
 pub fn tell_apart(statement: &mut Statement, is_aggregate: impl Fn(&str) -> bool) {
     let mut calls = Calls { is_aggregate: &is_aggregate, by_bare_text: HashMap::new() };
-    let _ = statement.visit(&mut calls);
+    let _ = Visit::visit(&*statement, &mut calls);
     calls.by_bare_text.retain(|_, texts| texts.len() > 1);
     if !calls.by_bare_text.is_empty() {
         let _ = VisitMut::visit(statement, &mut calls);

@@ -109,8 +109,7 @@ fn part(expr: Expr, apart: &mut Apart) -> DfResult<Expr> {
         let renamed = apart.rename(value, number)?;
         let parted = match e {
             Expr::InList(InList { list, negated, .. }) => Expr::InList(InList::new(Box::new(renamed), list, negated)),
-            Expr::BinaryExpr(BinaryExpr { op, left, right }) if is_value(&right) => {
-                drop(left);
+            Expr::BinaryExpr(BinaryExpr { op, right, .. }) if is_value(&right) => {
                 Expr::BinaryExpr(BinaryExpr::new(Box::new(renamed), op, right))
             }
             Expr::BinaryExpr(BinaryExpr { op, left, .. }) => {

@@ -5,14 +5,15 @@
 //! | [`precedence`] | operators bind otherwise than in PostgreSQL; `IS DISTINCT FROM` takes all that follows | datafusion-sqlparser-rs#2436 |
 //! | [`clauses`] | clauses that are read and ignored; FETCH | |
 //! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
-//! | [`statement`] | LEAD and LAG with IGNORE NULLS; columns that are selected twice | datafusion#25471 |
+//! | [`statement`] | columns that are selected twice | |
+//! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
 //! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
-//! The first four change the text's syntax tree, the next two the plan, before it is analysed. The
+//! The first six change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last two are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
@@ -23,6 +24,7 @@ mod multisets;
 mod one_row;
 mod patterns;
 mod precedence;
+mod shift;
 mod statement;
 mod subqueries;
 #[cfg(test)]

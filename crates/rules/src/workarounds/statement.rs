@@ -4,13 +4,12 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArgumentClause, FunctionArguments, Ident, NullTreatment, Query, Select, SelectItem,
-    Statement, TableFactor, VisitMut, VisitorMut, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowType,
+    Expr, FunctionArguments, Ident, Query, Select, SelectItem, Statement, TableFactor, VisitMut, VisitorMut,
 };
 use wanqu_model::refusal::Refusal;
 
 use super::clauses::{check_query, check_select, check_table, refuse};
-use super::patterns;
+use super::{patterns, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -56,7 +55,12 @@ impl VisitorMut for Preparation {
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match expr {
             Expr::Collate { .. } => refuse("COLLATE", "leave it out: text is compared by its code points"),
-            Expr::Function(function) => check_function(function),
+            Expr::Function(function) => {
+                if !matches!(function.parameters, FunctionArguments::None) {
+                    return refuse("a second list of arguments", "write one list of arguments");
+                }
+                shift::rewrite(expr)
+            }
             _ => patterns::rewrite(expr),
         }
     }
@@ -86,41 +90,4 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
 
 fn normal(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
-}
-
-/// Makes LEAD and LAG with IGNORE NULLS look at whole partitions (apache/datafusion#25471): DataFusion 55 counts wrong
-/// where it runs them row by row, which a frame to the end of the partition prevents. The frame has no meaning for them.
-fn check_function(function: &mut Function) -> ControlFlow<Box<Refusal>> {
-    if !matches!(function.parameters, FunctionArguments::None) {
-        return refuse("a second list of arguments", "write one list of arguments");
-    }
-    let name = function.name.to_string().to_lowercase();
-    if !matches!(name.as_str(), "lead" | "lag") || !ignores_nulls(function) {
-        return ControlFlow::Continue(());
-    }
-    match &mut function.over {
-        Some(WindowType::WindowSpec(window)) => {
-            window.window_frame = Some(WindowFrame {
-                units: WindowFrameUnits::Rows,
-                start_bound: WindowFrameBound::Preceding(None),
-                end_bound: Some(WindowFrameBound::Following(None)),
-            });
-            ControlFlow::Continue(())
-        }
-        Some(WindowType::NamedWindow(_)) => {
-            refuse("LEAD or LAG with IGNORE NULLS over a named window", "write the window behind OVER")
-        }
-        None => ControlFlow::Continue(()),
-    }
-}
-
-fn ignores_nulls(function: &Function) -> bool {
-    let ignore = |treatment: &NullTreatment| *treatment == NullTreatment::IgnoreNulls;
-    let inside = match &function.args {
-        FunctionArguments::List(list) => list.clauses.iter().any(
-            |clause| matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(treatment) if ignore(treatment)),
-        ),
-        _ => false,
-    };
-    inside || function.null_treatment.as_ref().is_some_and(ignore)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::common::Result as DfResult;
-use datafusion::common::tree_node::Transformed;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::functions_aggregate::count::count_all;
 use datafusion::logical_expr::expr::Exists;
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, FetchType, LogicalPlan, LogicalPlanBuilder, SkipType, lit};
@@ -39,6 +39,20 @@ pub(super) fn without_order(plan: &LogicalPlan) -> &LogicalPlan {
     }
 }
 
+/// Takes sorts away that lie below columns and conditions.
+fn without_sorts(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    let stripped = plan.transform_down(|node| {
+        Ok(match node {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() => Transformed::yes(Arc::unwrap_or_clone(sort.input)),
+            LogicalPlan::Projection(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => {
+                Transformed::no(node)
+            }
+            other => Transformed::new(other, false, TreeNodeRecursion::Jump),
+        })
+    });
+    stripped.map(|stripped| stripped.data)
+}
+
 /// Returns the condition that there is a row, where it is not EXISTS that says so.
 fn decided(plan: &LogicalPlan) -> DfResult<Option<Expr>> {
     match without_order(plan) {
@@ -49,7 +63,7 @@ fn decided(plan: &LogicalPlan) -> DfResult<Option<Expr>> {
             let SkipType::Literal(skipped) = limit.get_skip_type()? else { return Ok(None) };
             // There are more rows than are skipped.
             let skipped = i64::try_from(skipped).unwrap_or(i64::MAX);
-            let counted = LogicalPlanBuilder::from(without_order(&limit.input).clone())
+            let counted = LogicalPlanBuilder::from(without_sorts(without_order(&limit.input).clone())?)
                 .aggregate(Vec::<Expr>::new(), vec![count_all()])?;
             let count = scalar::rewrite(subquery(counted.build()?))?.data;
             Ok(Some(count.gt(lit(skipped))))

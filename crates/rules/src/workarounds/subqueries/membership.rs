@@ -4,8 +4,10 @@
 //! no y equals x, no y is NULL, and x is not NULL unless there is no y at all. IN is `found`, its negation `absent`,
 //! and NULL where neither holds. A condition that only asks whether it is true gets by with one of them.
 
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Column, Result as DfResult, ScalarValue};
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, when};
 
@@ -23,7 +25,7 @@ enum Asked {
 }
 
 /// Rewrites the memberships of a predicate, which keeps the rows for which it is true.
-pub(super) fn in_condition(predicate: Expr) -> DfResult<Expr> {
+pub(super) fn in_condition(predicate: Expr, outer: &DFSchema) -> DfResult<Expr> {
     let conjuncts = datafusion::logical_expr::utils::split_conjunction_owned(predicate);
     let rewritten = conjuncts.into_iter().map(|conjunct| match conjunct {
         // DataFusion's null-aware anti-join is right for this one.
@@ -33,17 +35,17 @@ pub(super) fn in_condition(predicate: Expr) -> DfResult<Expr> {
                 member.negated = !member.negated;
                 Ok(Expr::InSubquery(member))
             }
-            inner => rewrite(Expr::Not(Box::new(inner)), Asked::True),
+            inner => rewrite(Expr::Not(Box::new(inner)), Asked::True, outer),
         },
-        other => rewrite(other, Asked::True),
+        other => rewrite(other, Asked::True, outer),
     });
     let rewritten = rewritten.collect::<DfResult<Vec<_>>>()?;
     Ok(rewritten.into_iter().reduce(Expr::and).unwrap_or_else(scalar::always))
 }
 
 /// Rewrites the memberships of an expression whose value is shown.
-pub(super) fn in_value(expr: Expr) -> DfResult<Expr> {
-    rewrite(expr, Asked::Value)
+pub(super) fn in_value(expr: Expr, outer: &DFSchema) -> DfResult<Expr> {
+    rewrite(expr, Asked::Value, outer)
 }
 
 /// Returns true for a membership of a column in an uncorrelated subquery.
@@ -60,8 +62,8 @@ pub(super) fn over_one_row(member: InSubquery) -> DfResult<Transformed<Expr>> {
     scalar::compared(*member.expr, member.subquery, member.negated).map(Transformed::yes)
 }
 
-fn rewrite(expr: Expr, asked: Asked) -> DfResult<Expr> {
-    let boxed = |expr: Box<Expr>, asked| rewrite(*expr, asked).map(Box::new);
+fn rewrite(expr: Expr, asked: Asked, outer: &DFSchema) -> DfResult<Expr> {
+    let boxed = |expr: Box<Expr>, asked| rewrite(*expr, asked, outer).map(Box::new);
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
             Expr::BinaryExpr(BinaryExpr::new(boxed(left, asked)?, op, boxed(right, asked)?))
@@ -78,25 +80,22 @@ fn rewrite(expr: Expr, asked: Asked) -> DfResult<Expr> {
         Expr::IsNotTrue(inner) => Expr::IsNotTrue(boxed(inner, Asked::True)?),
         Expr::IsFalse(inner) => Expr::IsFalse(boxed(inner, Asked::False)?),
         Expr::IsNotFalse(inner) => Expr::IsNotFalse(boxed(inner, Asked::False)?),
-        Expr::InSubquery(member) => of_member(member, asked)?,
-        other => {
-            use datafusion::common::tree_node::TreeNode;
-            other.map_children(|child| rewrite(child, Asked::Value).map(Transformed::yes))?.data
-        }
+        Expr::InSubquery(member) => of_member(member, asked, outer)?,
+        other => other.map_children(|child| rewrite(child, Asked::Value, outer).map(Transformed::yes))?.data,
     })
 }
 
-fn of_member(member: InSubquery, asked: Asked) -> DfResult<Expr> {
+fn of_member(member: InSubquery, asked: Asked, outer: &DFSchema) -> DfResult<Expr> {
     let InSubquery { expr, subquery: inner, negated } = member;
     shape::check(&inner.subquery)?;
     let value = *expr;
     let found = || found(&value, &inner);
-    let absent = || absent(&value, &inner);
+    let absent = || absent(&value, &inner, outer);
     Ok(match (asked, negated) {
         (Asked::True, false) => found(),
         (Asked::True, true) => absent()?,
         (Asked::False, false) => Expr::Not(Box::new(absent()?)),
-        (Asked::False, true) => Expr::Not(Box::new(found())),
+        (Asked::False, true) => not_found(&value, &inner, outer)?,
         (Asked::Value, _) => {
             let (found_is, absent_is) = (lit(!negated), lit(negated));
             when(found(), found_is).when(absent()?, absent_is).end()?
@@ -112,18 +111,40 @@ fn found(value: &Expr, inner: &Subquery) -> Expr {
     Expr::InSubquery(InSubquery::new(Box::new(value.clone()), inner.clone(), false))
 }
 
+/// Returns the condition that the subquery does not hold the value. It is true or false. It is EXISTS that says so: the
+/// negation of IN would be taken for NOT IN again.
+fn not_found(value: &Expr, inner: &Subquery, outer: &DFSchema) -> DfResult<Expr> {
+    if is_null(value) {
+        return Ok(lit(true));
+    }
+    let value = value.clone().transform(|e| {
+        let Expr::Column(column) = e else { return Ok(Transformed::no(e)) };
+        let (_, field) = outer.qualified_field_from_column(&column)?;
+        Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)))
+    })?;
+    let plan = inner.subquery.as_ref();
+    let equal = LogicalPlanBuilder::from(existence::without_order(plan).clone())
+        .filter(value.data.eq(member_of(plan)))?
+        .build()?;
+    Ok(Expr::Exists(Exists { subquery: subquery(equal), negated: true }))
+}
+
+/// Returns the column of a subquery.
+fn member_of(plan: &LogicalPlan) -> Expr {
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    Expr::Column(Column::new(qualifier.cloned(), field.name()))
+}
+
 /// Returns the condition that NOT IN is true. It is true or false.
-fn absent(value: &Expr, inner: &Subquery) -> DfResult<Expr> {
+fn absent(value: &Expr, inner: &Subquery, outer: &DFSchema) -> DfResult<Expr> {
     let plan = inner.subquery.as_ref();
     let empty = not_exists(plan.clone())?;
     if is_null(value) {
         return Ok(empty);
     }
-    let (qualifier, field) = plan.schema().qualified_field(0);
-    let member = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-    let of_null = LogicalPlanBuilder::from(plan.clone()).filter(member.is_null())?.build()?;
-    let mut all = Expr::Not(Box::new(found(value, inner)));
-    if field.is_nullable() {
+    let mut all = not_found(value, inner, outer)?;
+    if plan.schema().field(0).is_nullable() {
+        let of_null = LogicalPlanBuilder::from(plan.clone()).filter(member_of(plan).is_null())?.build()?;
         all = all.and(not_exists(of_null)?);
     }
     if matches!(value, Expr::Literal(..)) {

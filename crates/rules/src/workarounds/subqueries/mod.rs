@@ -21,6 +21,7 @@ mod shape;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as DfResult, Spans};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Subquery};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl OptimizerRule for SoundSubqueries {
         plan.transform_up_with_subqueries(|node| match node {
             LogicalPlan::Filter(Filter { predicate, input, .. }) => {
                 let rewritten = predicate.clone().transform_up(rewrite_one)?;
-                let rewritten = membership::in_condition(rewritten.data)?;
+                let rewritten = membership::in_condition(rewritten.data, input.schema())?;
                 let changed = rewritten != predicate;
                 let filter = LogicalPlan::Filter(Filter::try_new(rewritten, input)?);
                 Ok(Transformed::new_transformed(filter, changed))
@@ -52,10 +53,11 @@ impl OptimizerRule for SoundSubqueries {
                     [&join.left, &join.right].into_iter().try_for_each(|side| check_if_lateral(side))?;
                 }
                 let names = NamePreserver::new(&other);
+                let outer = merge_schema(&other.inputs());
                 other.map_expressions(|expr| {
                     let name = names.save(&expr);
                     let rewritten = expr.clone().transform_up(rewrite_one)?;
-                    let rewritten = membership::in_value(rewritten.data)?;
+                    let rewritten = membership::in_value(rewritten.data, &outer)?;
                     let changed = rewritten != expr;
                     Ok(Transformed::new_transformed(name.restore(rewritten), changed))
                 })

@@ -30,9 +30,8 @@ pub(super) fn with_one_row(inner: Subquery) -> DfResult<Transformed<Expr>> {
     }
     let (qualifier, field) = plan.schema().qualified_field(0);
     let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-    let name = field.name().clone();
     let only = LogicalPlanBuilder::from(plan.clone())
-        .aggregate(Vec::<Expr>::new(), vec![only_value(column).alias(name)])?
+        .aggregate(Vec::<Expr>::new(), vec![only_value(column).alias("__only_value")])?
         .build()?;
     shape::check(&only)?;
     Ok(Transformed::yes(Expr::ScalarSubquery(subquery(only))))
