@@ -423,7 +423,7 @@ pub const TOPICS: &[Topic] = &[
             w(
                 "a join where NULL equals NULL",
                 "NULL 等于 NULL 的连接",
-                "SELECT k.s, o.z FROM @k JOIN @o ON k.k IS NOT DISTINCT FROM o.k AND k.s IS NOT DISTINCT FROM o.z",
+                "SELECT a.s, b.z FROM @k AS a JOIN @o AS b ON a.k IS NOT DISTINCT FROM b.k AND a.s IS NOT DISTINCT FROM b.z",
                 "SELECT count(*) AS n FROM @p JOIN @k ON p.i IS NOT DISTINCT FROM k.k",
             ),
             w(
@@ -434,7 +434,7 @@ pub const TOPICS: &[Topic] = &[
             ),
             c(
                 "`LATERAL`",
-                "SELECT k.k, l.m FROM @k, LATERAL (SELECT max(z) AS m FROM @o WHERE o.k = k.k) l",
+                "SELECT a.k, l.m FROM @k AS a, LATERAL (SELECT max(b.z) AS m FROM @o AS b WHERE b.k = a.k) l",
                 "SELECT count(*) FROM @p, LATERAL (SELECT z FROM @o WHERE o.k = p.i) l",
             ),
         ],
@@ -470,17 +470,17 @@ pub const TOPICS: &[Topic] = &[
             ),
             c(
                 "`EXISTS`",
-                "SELECT k FROM @k WHERE EXISTS (SELECT 1 FROM @o WHERE o.k = k.k)",
+                "SELECT k FROM @k AS a WHERE EXISTS (SELECT 1 FROM @o AS b WHERE b.k = a.k)",
                 "SELECT count(*) FROM @p WHERE EXISTS (SELECT 1 FROM @o WHERE o.k = p.i)",
             ),
             c(
                 "`EXISTS … OFFSET`",
-                "SELECT k FROM @k WHERE EXISTS (SELECT 1 FROM @o WHERE o.k = k.k OFFSET 1)",
+                "SELECT k FROM @k AS a WHERE EXISTS (SELECT 1 FROM @o AS b WHERE b.k = a.k OFFSET 1)",
                 "SELECT count(*) FROM @p WHERE EXISTS (SELECT 1 FROM @o WHERE o.k = p.i OFFSET 1)",
             ),
             c(
                 "`NOT EXISTS`",
-                "SELECT k FROM @k WHERE NOT EXISTS (SELECT 1 FROM @o WHERE o.k = k.k)",
+                "SELECT k FROM @k AS a WHERE NOT EXISTS (SELECT 1 FROM @o AS b WHERE b.k = a.k)",
                 "SELECT count(*) FROM @p WHERE NOT EXISTS (SELECT 1 FROM @o WHERE o.k = p.i)",
             ),
             c(
@@ -496,7 +496,7 @@ pub const TOPICS: &[Topic] = &[
             w(
                 "a scalar subquery in SELECT",
                 "SELECT 中的标量子查询",
-                "SELECT k, (SELECT count(*) FROM @o WHERE o.k = k.k) AS n FROM @k",
+                "SELECT k, (SELECT count(*) FROM @o AS b WHERE b.k = a.k) AS n FROM @k AS a",
                 "SELECT g, count(*), (SELECT max(k) FROM @o) AS m FROM @p GROUP BY g",
             ),
             c(

@@ -1,4 +1,6 @@
 //! FROM clauses of the world of edges, with the columns that they give.
+//!
+//! No table has the name of a column: DataFusion would take `k.k` for a field of the column `k` of a table within.
 
 use super::forms::Kind::{Day, Decimal, Float, Moment, Text, Truth, Whole};
 use super::node::Scope;
@@ -36,8 +38,8 @@ const T: Scope = Scope(&[
     ("t.ts", Moment),
 ]);
 
-const K: Scope = Scope(&[("k.k", Whole), ("k.v", Whole), ("k.s", Text)]);
-const KO: Scope = Scope(&[("k.k", Whole), ("k.v", Whole), ("k.s", Text), ("o.k", Whole), ("o.z", Text)]);
+const K: Scope = Scope(&[("r.k", Whole), ("r.v", Whole), ("r.s", Text)]);
+const KO: Scope = Scope(&[("r.k", Whole), ("r.v", Whole), ("r.s", Text), ("o.k", Whole), ("o.z", Text)]);
 /// With USING the key has no table.
 const USING: Scope = Scope(&[("k", Whole), ("k", Whole), ("v", Whole), ("s", Text), ("z", Text)]);
 const TK: Scope = Scope(&[
@@ -48,9 +50,9 @@ const TK: Scope = Scope(&[
     ("t.s", Text),
     ("t.b", Truth),
     ("t.d", Day),
-    ("k.k", Whole),
-    ("k.v", Whole),
-    ("k.s", Text),
+    ("r.k", Whole),
+    ("r.v", Whole),
+    ("r.s", Text),
 ]);
 const TT: Scope = Scope(&[
     ("t.id", Whole),
@@ -85,33 +87,33 @@ pub static PUBLIC: &[From] = &[
     rows("shenzhen.edge.t t"),
     rows("hongkong.edge.t t"),
     rows("macau.edge.t t"),
-    joined("hongkong.edge.k k", K),
-    joined("hongkong.edge.k k", K),
-    joined("shenzhen.edge.one k", K),
-    joined("macau.edge.none k", K),
-    joined("hongkong.edge.k k JOIN hongkong.edge.o o ON k.k = o.k", KO),
-    joined("hongkong.edge.k k LEFT JOIN hongkong.edge.o o ON k.k = o.k AND {on}", KO),
-    joined("hongkong.edge.k k RIGHT JOIN hongkong.edge.o o ON k.k = o.k", KO),
-    joined("hongkong.edge.k k FULL JOIN hongkong.edge.o o ON k.k = o.k", KO),
+    joined("hongkong.edge.k r", K),
+    joined("hongkong.edge.k r", K),
+    joined("shenzhen.edge.one r", K),
+    joined("macau.edge.none r", K),
+    joined("hongkong.edge.k r JOIN hongkong.edge.o o ON r.k = o.k", KO),
+    joined("hongkong.edge.k r LEFT JOIN hongkong.edge.o o ON r.k = o.k AND {on}", KO),
+    joined("hongkong.edge.k r RIGHT JOIN hongkong.edge.o o ON r.k = o.k", KO),
+    joined("hongkong.edge.k r FULL JOIN hongkong.edge.o o ON r.k = o.k", KO),
     joined(
-        "hongkong.edge.k k JOIN hongkong.edge.o o ON k.k IS NOT DISTINCT FROM o.k AND k.s IS NOT DISTINCT FROM o.z",
+        "hongkong.edge.k r JOIN hongkong.edge.o o ON r.k IS NOT DISTINCT FROM o.k AND r.s IS NOT DISTINCT FROM o.z",
         KO,
     ),
-    joined("hongkong.edge.k k JOIN hongkong.edge.o o ON {on}", KO),
+    joined("hongkong.edge.k r JOIN hongkong.edge.o o ON {on}", KO),
     joined(
-        "hongkong.edge.k k LEFT JOIN macau.edge.none o ON k.k = o.k",
-        Scope(&[("k.k", Whole), ("k.s", Text), ("o.k", Whole)]),
+        "hongkong.edge.k r LEFT JOIN macau.edge.none o ON r.k = o.k",
+        Scope(&[("r.k", Whole), ("r.s", Text), ("o.k", Whole)]),
     ),
-    joined("hongkong.edge.k k CROSS JOIN hongkong.edge.o o", KO),
+    joined("hongkong.edge.k r CROSS JOIN hongkong.edge.o o", KO),
     joined("hongkong.edge.k JOIN hongkong.edge.o USING (k)", USING),
     joined("hongkong.edge.k LEFT JOIN hongkong.edge.o USING (k)", USING),
     joined("hongkong.edge.k RIGHT JOIN hongkong.edge.o USING (k)", USING),
     joined("hongkong.edge.k FULL JOIN hongkong.edge.o USING (k)", USING),
     joined("hongkong.edge.k NATURAL JOIN hongkong.edge.o", USING),
-    joined("gba.edge.t t JOIN hongkong.edge.k k ON t.n = k.k", TK),
-    joined("gba.edge.t t LEFT JOIN hongkong.edge.k k ON t.n = k.k AND {on}", TK),
-    joined("gba.edge.t t LEFT JOIN hongkong.edge.k k ON t.s = k.s", TK),
-    joined("hongkong.edge.k k FULL JOIN shenzhen.edge.t t ON t.i = k.v", TK),
+    joined("gba.edge.t t JOIN hongkong.edge.k r ON t.n = r.k", TK),
+    joined("gba.edge.t t LEFT JOIN hongkong.edge.k r ON t.n = r.k AND {on}", TK),
+    joined("gba.edge.t t LEFT JOIN hongkong.edge.k r ON t.s = r.s", TK),
+    joined("hongkong.edge.k r FULL JOIN shenzhen.edge.t t ON t.i = r.v", TK),
     joined("gba.edge.t t JOIN gba.edge.t u ON t.n = u.n", TT),
     joined("gba.edge.t t LEFT JOIN hongkong.edge.t u ON t.g = u.g AND {on}", TT),
     joined("gba.edge.t t LEFT JOIN macau.edge.t u ON t.b = u.b", TT),

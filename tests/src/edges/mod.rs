@@ -104,7 +104,7 @@ fn small(file: &str, rows: &[(Option<i64>, Option<i64>, Option<&str>)]) -> Resul
     )
 }
 
-/// Five columns of whole numbers around 100, of which one in seven is NULL: the table of SQLite's first tests.
+/// Five columns of whole numbers around 100, of which one in seven is NULL: the table of `SQLite`'s first tests.
 fn five() -> Result<RawTable, ArrowError> {
     let column = |place: i64| {
         let value = move |row: i64| ((row * 3 + place) % 7 != 0).then_some(100 + row * 5 + (row * 7 + place * 3) % 5);

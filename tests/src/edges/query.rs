@@ -179,7 +179,9 @@ impl Select {
 
     /// Returns true if there are keys, and none of them is a constant.
     fn has_keys(&self) -> bool {
-        let is_column = |node: &Node| !matches!(node, Node::Leaf(_, text) if !text.contains('.'));
+        // A column has a table's name, in small letters.
+        let names = |text: &str| text.contains('.') && text.starts_with(|c: char| c.is_ascii_lowercase());
+        let is_column = |node: &Node| !matches!(node, Node::Leaf(_, text) if !names(text));
         !self.columns.is_empty() && self.columns.iter().all(is_column)
     }
 
@@ -237,12 +239,12 @@ impl Select {
             }
         }
         for (i, node) in self.columns.iter().enumerate() {
-            node.smaller().iter().for_each(|smaller| {
+            for smaller in node.smaller() {
                 add(&|s| {
                     s.columns[i] = smaller.clone();
                     s.rollup &= s.has_keys();
-                })
-            });
+                });
+            }
         }
         for (i, node) in self.aggregates.iter().enumerate() {
             node.smaller()
