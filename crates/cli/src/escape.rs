@@ -120,7 +120,10 @@ impl Written {
     /// Adds a character, written out if a terminal would not show it in the width that is counted for it.
     fn put(&mut self, character: char) {
         if character.is_control() || is_unseen(character) || !self.takes_its_width(character) {
+            let accents = self.accents;
             self.plain(&character.escape_unicode().to_string());
+            // After too many accents, the next one is as much too many.
+            self.accents = accents;
             return;
         }
         if character.width().unwrap_or(0) > 0 {
