@@ -53,7 +53,7 @@ fn fold_node(node: LogicalPlan, context: &OptimizerContext) -> DfResult<Transfor
 
 fn fold(expr: Expr, simplified: &impl Fn(Expr) -> DfResult<Transformed<Expr>>) -> DfResult<Transformed<Expr>> {
     match expr {
-        Expr::AggregateFunction(_) => expr.map_children(|child| simplified(child)),
+        Expr::AggregateFunction(_) => expr.map_children(simplified),
         Expr::Alias(_) => expr.map_children(|child| fold(child, simplified)),
         other => simplified(other),
     }
