@@ -56,7 +56,7 @@ pub(super) fn fold(
     simplified: &impl Fn(Expr) -> DfResult<Transformed<Expr>>,
 ) -> DfResult<Transformed<Expr>> {
     match expr {
-        Expr::AggregateFunction(_) => expr.map_children(|child| simplified(child)),
+        Expr::AggregateFunction(_) => expr.map_children(simplified),
         Expr::Alias(_) => expr.map_children(|child| fold(child, simplified)),
         other => simplified(other),
     }

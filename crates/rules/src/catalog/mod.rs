@@ -74,13 +74,15 @@ impl CatalogTable {
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     tables: BTreeMap<(String, String, String), Arc<CatalogTable>>,
+    /// True if a query may be recursive: at home, where it runs over releases.
+    recursive: bool,
 }
 
 impl Catalog {
     /// Builds the home node's view: every table of every member.
     #[must_use]
     pub fn federated(bundle: &NodeBundle) -> Self {
-        let mut catalog = Self::default();
+        let mut catalog = Self { recursive: true, ..Self::default() };
         let mut grouped: BTreeMap<&TableRef, Vec<Arc<Slice>>> = BTreeMap::new();
         for slice in &bundle.slices {
             grouped.entry(&slice.table).or_default().push(Arc::new(slice.clone()));

@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, TableReference, plan_datafusion_err};
+use datafusion::common::{
+    DFSchema, DataFusionError, Result as DfResult, TableReference, plan_datafusion_err, plan_err,
+};
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
@@ -165,6 +167,9 @@ impl ContextProvider for Names<'_> {
     }
 
     fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> DfResult<Arc<dyn TableSource>> {
+        if !self.catalog.recursive {
+            return plan_err!("a recursive query runs at the home node, not at an owner");
+        }
         Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
     }
 

@@ -8,7 +8,7 @@
 //! | avg | such a sum, count | sum of sums / sum of counts |
 //! | var, stddev | `regr_count`, `regr_avgy`, `regr_syy` of the variable with itself | [`merge_moments`] |
 //! | covar, corr, regr_* | `regr_count`, `regr_avgx`, `regr_avgy`, `regr_sxx`, `regr_syy`, `regr_sxy` | [`merge_moments`] |
-//! | `f(DISTINCT d)` | d becomes a group key | `f(DISTINCT d)` over released cells |
+//! | `f(DISTINCT d)` | d becomes a group key | `f(DISTINCT d)` over released cells; of moments none |
 //! | `count(DISTINCT unit)` | the same | sum, where no unit is counted by two owners |
 //!
 //! Owners are always asked for finished aggregates, never for an aggregate's internal state. The table of aggregates

@@ -161,6 +161,7 @@ impl Apart {
 
 /// Alternatives for one column as one list, as the simplifier makes them: `a = 1 OR a IN (2, 3, 4)` is
 /// `a IN (1, 2, 3, 4)`. Up to three stay as they are.
+#[expect(clippy::unnecessary_wraps, reason = "it is given to transform_down")]
 fn merge_alternatives(expr: Expr) -> DfResult<Transformed<Expr>> {
     let Expr::BinaryExpr(BinaryExpr { op: Operator::Or, .. }) = &expr else { return Ok(Transformed::no(expr)) };
     let alternatives = split_binary_owned(expr.clone(), Operator::Or);
@@ -263,8 +264,7 @@ impl OptimizerRule for SoundSimplifyExpressions {
             Ok(Transformed::new_transformed(name.restore(simplified.data), changed))
         };
         plan.map_expressions(|expr| match expr {
-            Expr::GroupingSet(_) => expr.map_children(&mut simplified),
-            Expr::Alias(_) => expr.map_children(&mut simplified),
+            Expr::GroupingSet(_) | Expr::Alias(_) => expr.map_children(&mut simplified),
             other => simplified(other),
         })
     }

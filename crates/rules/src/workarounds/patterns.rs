@@ -140,7 +140,8 @@ fn regular_expression(pattern: &str, escape: Option<char>) -> ControlFlow<Box<Re
 }
 
 fn push_literal(written: &mut String, c: char) {
-    if c.is_ascii_punctuation() {
+    // `\<` and `\>` are word boundaries, and the two characters need no escape.
+    if c.is_ascii_punctuation() && !matches!(c, '<' | '>') {
         written.push('\\');
     }
     written.push(c);

@@ -81,7 +81,7 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
             Expr::CompoundIdentifier(parts) => parts.last().map_or_else(|| text.clone(), normal),
             _ => text,
         };
-        let numbered = (2..).map(|n| format!("{name}:{n}")).find(|name| taken.insert(name.clone()));
+        let numbered = (2..=u32::MAX).map(|n| format!("{name}:{n}")).find(|name| taken.insert(name.clone()));
         if let Some(alias) = numbered {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
         }

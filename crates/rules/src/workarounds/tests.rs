@@ -54,7 +54,7 @@ fn conditions_on_lists_keep_their_null() {
     for (condition, folded) in [
         ("age NOT IN (10) OR age NOT IN (20)", "age != Int32(10) OR v.age != Int32(20)"),
         ("(age IN (10) AND age IN (20)) IS NULL", "v.age = Int32(10) AND v.age = Int32(20) IS NULL"),
-        ("age IN (1, 2) AND age NOT IN (3, NULL)", "NOT IN"),
+        ("age IN (1, 2) AND age NOT IN (3, NULL)", "v.age != Int32(3) AND v.age != Int32(NULL)"),
     ] {
         let planned = plan(&format!("SELECT count(*) FROM shenzhen.health.visits v WHERE {condition}")).unwrap();
         let planned = planned.replace(['(', ')'], "");
@@ -73,7 +73,7 @@ fn alternatives_become_one_list_again() {
 fn the_merged_key_of_a_full_join_has_one_name() {
     let join = "FROM shenzhen.health.visits a FULL JOIN shenzhen.health.visits b USING (ward)";
     let planned = plan(&format!("SELECT ward {join}")).unwrap();
-    assert!(planned.contains("coalesce(a.ward, b.ward)"), "{planned}");
+    assert!(planned.contains("CASE WHEN a.ward IS NOT NULL THEN a.ward ELSE b.ward END AS ward"), "{planned}");
     for columns in ["ward, a.ward AS own", "a.*"] {
         let refusal = plan(&format!("SELECT {columns} {join}")).unwrap_err();
         assert!(refusal.message.contains("a.ward"), "{refusal}");
@@ -101,5 +101,6 @@ fn columns_and_aggregates_of_one_name_are_told_apart() {
     assert!(planned.contains("ward:2") && planned.contains("count(*):2"), "{planned}");
     let sums = "SELECT avg(days) AS a, avg(CAST(days AS DOUBLE)) AS b FROM shenzhen.health.visits";
     let planned = plan(&format!("{sums} HAVING avg(CAST(days AS DOUBLE)) > 1")).unwrap();
-    assert_eq!(planned.matches("avg(").count() - planned.matches("FILTER").count(), 3, "{planned}");
+    assert!(planned.contains("FILTER (WHERE Int64(1) = Int64(1))"), "{planned}");
+    assert!(!planned.contains("FILTER (WHERE Boolean(true))"), "{planned}");
 }

@@ -138,14 +138,14 @@ fn member_of(plan: &LogicalPlan) -> Expr {
 /// Returns the condition that NOT IN is true. It is true or false.
 fn absent(value: &Expr, inner: &Subquery, outer: &DFSchema) -> DfResult<Expr> {
     let plan = inner.subquery.as_ref();
-    let empty = not_exists(plan.clone())?;
+    let empty = not_exists(plan)?;
     if is_null(value) {
         return Ok(empty);
     }
     let mut all = not_found(value, inner, outer)?;
     if plan.schema().field(0).is_nullable() {
         let of_null = LogicalPlanBuilder::from(plan.clone()).filter(member_of(plan).is_null())?.build()?;
-        all = all.and(not_exists(of_null)?);
+        all = all.and(not_exists(&of_null)?);
     }
     if matches!(value, Expr::Literal(..)) {
         return Ok(all);
@@ -154,8 +154,8 @@ fn absent(value: &Expr, inner: &Subquery, outer: &DFSchema) -> DfResult<Expr> {
 }
 
 /// Returns the condition that a plan has no row. Where it reads no outer row, one row is enough to know.
-fn not_exists(plan: LogicalPlan) -> DfResult<Expr> {
-    let plan = existence::without_order(&plan).clone();
+fn not_exists(plan: &LogicalPlan) -> DfResult<Expr> {
+    let plan = existence::without_order(plan).clone();
     let plan = if is_correlated(&plan) { plan } else { LogicalPlanBuilder::from(plan).limit(0, Some(1))?.build()? };
     Ok(Expr::Exists(Exists { subquery: subquery(plan), negated: true }))
 }
