@@ -315,6 +315,7 @@ impl Reading {
         let records = block.ends.len();
         let mut good = Vec::new();
         let mut bad = 0_u64;
+        let mut first = None;
         // After a bad record more may follow: few are tried then, and more and more while they are good.
         let (mut from, mut step) = (0, records);
         while from < records {
@@ -329,6 +330,7 @@ impl Reading {
                 Err(DecodeError::Record(record)) => {
                     bad += 1;
                     self.report(file, block.first, &record)?;
+                    first.get_or_insert(record);
                     from += 1;
                     step = 1;
                 }
@@ -337,9 +339,12 @@ impl Reading {
                 }
             }
         }
-        if bad > 0 {
+        if let Some(first) = &first {
             self.skipped.fetch_add(bad, Ordering::AcqRel);
-            tracing::warn!(dataset = %self.source.files.dataset, file = %file.path.display(), records = bad, "records left out");
+            let (dataset, file) = (&self.source.files.dataset, file.path.display());
+            let record = block.first + first.record as u64 + 1;
+            let (column, reason) = (first.column.as_deref().unwrap_or("-"), &first.reason);
+            tracing::warn!(%dataset, %file, records = bad, record, column, %reason, "records left out, this one first");
         }
         match good.as_slice() {
             [] => Ok(None),
