@@ -54,7 +54,7 @@ fn calls_of_every_function_read_back() {
             }
             let call = Expr::ScalarFunction(ScalarFunction::new_udf(function.clone(), args));
             let Some(Ok(plan)) = attempt(|| column_plan(call)) else { continue };
-            let Some(plan) = attempt(|| folded(plan)) else { continue };
+            let Some(Some(plan)) = attempt(|| folded(plan)) else { continue };
             // A text that a random function gives is another each time.
             if plan.expressions().iter().any(Expr::is_volatile) {
                 continue;
@@ -107,9 +107,10 @@ fn calls_of_every_aggregate_read_back() {
                 }
                 let call = Expr::AggregateFunction(AggregateFunction { func: function.clone(), params });
                 let Some(Ok(plan)) = attempt(|| aggregate_plan(call)) else { continue };
+                let Some(plan) = folded(plan) else { continue };
                 planned += 1;
                 checked[form] += 1;
-                if let Some(wrong) = wrong(&folded(plan)) {
+                if let Some(wrong) = wrong(&plan) {
                     faults.entry(format!("{name} {form}")).or_insert(wrong);
                 }
             }

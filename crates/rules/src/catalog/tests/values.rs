@@ -141,7 +141,7 @@ fn values_of_every_type_read_back_to_the_last_bit() {
 #[test]
 fn a_constant_is_never_the_place_of_a_column() {
     let sorted = |key: i64| scan().sort(vec![lit(key).sort(true, true), col("n").sort(false, true)]).unwrap();
-    let plan = folded(sorted(2).build().unwrap());
+    let plan = folded(sorted(2).build().unwrap()).unwrap();
     let datafusion::logical_expr::LogicalPlan::Sort(sort) = &plan else { panic!() };
     let schema = plan.schema();
     let spelling = crate::catalog::Spelling { schema, column: &|column| column.name.clone() };

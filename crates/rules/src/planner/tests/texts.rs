@@ -17,7 +17,7 @@ fn operands_keep_their_brackets() {
         ("(s LIKE '%a%') = flag", "(t1.s LIKE '%a%')"),
         ("-(x & 3) < 2", "(-(t1.x & 3))"),
         ("(x = 1) IS DISTINCT FROM flag", "((t1.x = 1) IS DISTINCT FROM t1.flag)"),
-        ("s LIKE 'a!%b' ESCAPE '!'", "t1.s"),
+        ("s LIKE 'a!%b' ESCAPE '!'", r"(t1.s LIKE 'a\%b')"),
         ("(x IS NULL) IS DISTINCT FROM (flag AND x > 2)", "IS DISTINCT FROM (t1.flag AND (t1.x > 2))"),
         ("x - (small - 1) > 2", "(t1.x - "),
         ("CASE WHEN flag THEN NOT flag ELSE x > 1 END", "t1.flag"),
