@@ -211,10 +211,11 @@ async fn an_answer_without_its_account_is_not_whole() {
         let house = House::new(move || Ok(of(events.clone()))).await;
         assert_eq!(house.ask().await.unwrap_err().code, Code::OwnerUnavailable);
     }
-    for events in [vec![batch(1), summary()], [answer(), vec![batch(3)]].concat()] {
-        let house = House::new(move || Ok(of(events.clone()))).await;
-        assert_eq!(house.ask().await.unwrap_err().code, Code::ReleaseShape);
-    }
+    // Rows before their columns are a fault of the gateway, which says so; what comes after the account the client notices.
+    let house = House::new(|| Ok(of(vec![batch(1), summary()]))).await;
+    assert_eq!(house.ask().await.unwrap_err().code, Code::Internal);
+    let house = House::new(|| Ok(of([answer(), vec![batch(3)]].concat()))).await;
+    assert_eq!(house.ask().await.unwrap_err().code, Code::ReleaseShape);
     let house = House::new(|| Ok(stream::poll_fn(|_| panic!("CANARY")).boxed())).await;
     let failure = house.ask().await.unwrap_err();
     assert!(failure.code == Code::Internal && !failure.to_string().contains("CANARY"));
