@@ -4,7 +4,9 @@
 //! the variant's name, and those of the other kinds are absent; the fields of files stand beside the dataset's own, as nodes
 //! expect that know no other kind. A node that does not know a kind leaves out the dataset.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::text::{Compression, CsvSyntax, Encoding, TextSpec, ValueSyntax};
 use crate::columns::ColumnType;
@@ -99,12 +101,27 @@ struct Fields {
     encoding: Option<Encoding>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     compression: Option<Compression>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     csv: Option<CsvSyntax>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     values: Option<ValueSyntax>,
     columns: Vec<SourceColumn>,
     max_rows_per_unit: Option<u64>,
+}
+
+/// Reads a group of fields that a resource has too. An operator passes over what it does not know there; a node must not.
+fn known<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + schemars::JsonSchema,
+{
+    let fields = Map::deserialize(deserializer)?;
+    let schema = schemars::schema_for!(T);
+    let is_known = |name: &str| schema.pointer("/properties").is_some_and(|known| known.get(name).is_some());
+    match fields.keys().find(|name| !is_known(name)) {
+        Some(unknown) => Err(D::Error::custom(format!("unknown field `{unknown}`"))),
+        None => serde_json::from_value(Value::Object(fields)).map(Some).map_err(D::Error::custom),
+    }
 }
 
 impl From<SourceSpec> for Fields {

@@ -94,7 +94,7 @@ impl Compression {
 
 /// Syntax of CSV files. What is absent is as RFC 4180 has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct CsvSyntax {
     /// Character between the fields of a record, of ASCII: ";", "|", or "\t" for a tab. Default: ",".
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ fn is_zero(value: &u32) -> bool {
 
 /// How values are written in CSV and NDJSON files.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ValueSyntax {
     /// Texts that stand for no value, in every column: "--", "N.A.", "N/A". An empty field of CSV without quotes always does;
     /// with "" here, one in quotes does too. Spaces around a text do not count.
