@@ -13,9 +13,17 @@ use crate::harmless::each_expression;
 /// # Errors
 /// A type that does not fit.
 pub fn analyse(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    coerced(prepared(plan)?)
+}
+
+/// Returns the plan with its types coerced, as a part of a plan that was analysed needs it for what was added to it.
+///
+/// # Errors
+/// A type that does not fit.
+pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let state = planning_state();
     let coerce = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
-    let plan = coerce(prepared(plan)?)?;
+    let plan = coerce(plan)?;
     match in_microseconds(&plan)? {
         Some(plan) => coerce(plan),
         None => Ok(plan),

@@ -18,6 +18,8 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::negation;
+
 /// Name that stands for the qualifier of a column while a condition is kept apart. No query can name it.
 const APART: &str = "__condition";
 
@@ -36,6 +38,7 @@ pub fn simplify(
     schema: &DFSchemaRef,
     context: &impl Fn(DFSchemaRef) -> ExprSimplifier,
 ) -> DfResult<Transformed<Expr>> {
+    let expr = negation::as_difference(expr, schema)?.data;
     if !has_conditions_to_part(&expr)? {
         return context(Arc::clone(schema)).simplify_with_cycle_count_transformed(expr).map(|(expr, _)| expr);
     }
@@ -226,6 +229,14 @@ impl OptimizerRule for SoundSimplifyExpressions {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
+        let differences = negation::in_operator(plan)?;
+        let simplified = self.simplified(differences.data, config)?;
+        Ok(Transformed::new_transformed(simplified.data, differences.transformed || simplified.transformed))
+    }
+}
+
+impl SoundSimplifyExpressions {
+    fn simplified(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
         let mut to_part = false;
         plan.apply_expressions(|expr| {
             to_part |= has_conditions_to_part(expr)?;

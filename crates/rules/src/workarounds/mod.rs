@@ -11,16 +11,18 @@
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
+//! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
 //! The first six change the text's syntax tree, the next two the plan, before it is analysed. The
-//! last two are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
+//! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
 mod cast_names;
 mod clauses;
 pub(crate) mod in_lists;
 mod multisets;
+mod negation;
 mod one_row;
 mod patterns;
 mod precedence;

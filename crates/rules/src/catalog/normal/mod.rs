@@ -20,11 +20,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, ExprSchema, Result as DfResult, TableReference, plan_err};
+use datafusion::common::{
+    Column, DFSchema, DFSchemaRef, DataFusionError, ExprSchema, Result as DfResult, TableReference, plan_err,
+};
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
+use super::analysis::coerced;
 use super::planning_state;
 use crate::workarounds::in_lists;
 use literal::type_form;
@@ -40,16 +43,18 @@ pub(crate) fn ask_the_same(
     read: &LogicalPlan,
     table: &dyn Fn(&TableScan) -> Option<String>,
 ) -> DfResult<bool> {
-    // Constants may be folded on one side alone where it was put together after planning: then both are simplified once more.
-    for simplify in [false, true] {
+    let equal = |meant: &LogicalPlan, simplify: bool| {
         let mut numbers = Numbers::default();
         let mut form = |plan: &LogicalPlan| Reading::new(&mut numbers, simplify, table).question(plan);
         let (meant, read) = (form(meant)?, form(read)?);
-        if meant.rows == read.rows && (meant.columns.is_empty() || meant.columns == read.columns) {
-            return Ok(true);
-        }
+        Ok::<_, DataFusionError>(meant.rows == read.rows && (meant.columns.is_empty() || meant.columns == read.columns))
+    };
+    if equal(meant, false).is_ok_and(|same| same) {
+        return Ok(true);
     }
-    Ok(false)
+    // What was put together after planning has neither its types coerced nor its constants folded, as the reader's plan has.
+    let meant = coerced(meant.clone()).unwrap_or_else(|_| meant.clone());
+    Ok(equal(&meant, false)? || equal(&meant, true)?)
 }
 
 /// Normal form of a whole plan.
