@@ -57,6 +57,9 @@ pub(crate) fn ask_the_same(
     Ok(equal(&meant, false)? || equal(&meant, true)?)
 }
 
+/// The most passes of the simplifier over one expression.
+const MOST_PASSES: usize = 4;
+
 /// Normal form of a whole plan.
 struct Question {
     rows: String,
@@ -138,15 +141,22 @@ impl<'a> Reading<'a> {
         expression::form(&expr, &self.types)
     }
 
-    fn simplified(&self, expr: Expr) -> DfResult<Expr> {
+    /// Returns the expression in as simple a form as it gets: simplified once, it may be simplified again.
+    fn simplified(&self, mut expr: Expr) -> DfResult<Expr> {
         let columns = self.types.0.iter().map(|(column, field)| (column.relation.clone(), Arc::clone(field)));
-        let schema = DFSchema::new_with_metadata(columns.collect(), HashMap::new())?;
-        let schema = Arc::new(schema);
+        let schema = Arc::new(DFSchema::new_with_metadata(columns.collect(), HashMap::new())?);
         let simplifier = |schema: DFSchemaRef| {
             let options = Arc::clone(planning_state().config_options());
             ExprSimplifier::new(SimplifyContext::builder().with_schema(schema).with_config_options(options).build())
         };
         let simplified = |expr: Expr| in_lists::simplify(expr, &schema, &simplifier);
-        super::fold::fold(expr, &simplified).map(|folded| folded.data)
+        for _ in 0..MOST_PASSES {
+            let simpler = super::fold::fold(expr.clone(), &simplified)?.data;
+            if simpler == expr {
+                break;
+            }
+            expr = simpler;
+        }
+        Ok(expr)
     }
 }
