@@ -15,7 +15,8 @@ pub(super) fn is_what_was_meant(meant: &LogicalPlan, read: &LogicalPlan, owner: 
         let whole = || whole_table(scan).map(|table| whole_name(table, owner));
         catalog::table_of(scan).map(|table| table.name.clone()).or_else(whole).map(|name| name.to_string())
     };
-    match ask_the_same(meant, read, &table) {
+    // What functions and comparisons take is cast by the owner's analysis, and so by this one.
+    match catalog::analyse(meant.clone()).and_then(|meant| ask_the_same(&meant, read, &table)) {
         Ok(true) => true,
         // Without the text: it holds literals of the query.
         Ok(false) => {
