@@ -116,7 +116,7 @@ impl Catalog {
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan
             .and_then(super::analyse)
-            .and_then(|plan| functions::without_wrapping(plan, fold_constants))
+            .and_then(|plan| functions::kept_right(plan, fold_constants))
             .and_then(workarounds::without_true_filters)
             .map_err(planning_error)?;
         stack::check_plan(&plan)?;

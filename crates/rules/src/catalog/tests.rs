@@ -13,7 +13,7 @@ use wanqu_model::columns::ColumnClass;
 
 use super::fold::fold_constants;
 use super::{Catalog, Spelling, StubSource, ask_the_same, name_text, planning_state, table_of};
-use crate::functions::without_wrapping;
+use crate::functions::kept_right;
 
 mod differences;
 mod functions;
@@ -119,7 +119,7 @@ fn wrong(meant: &LogicalPlan) -> Option<String> {
 
 /// The plan with its constants folded, as those of texts are; `None` if one of them has no value.
 fn folded(plan: LogicalPlan) -> Option<LogicalPlan> {
-    without_wrapping(plan, fold_constants).ok()
+    kept_right(plan, fold_constants).ok()
 }
 
 /// Rows with NULL, zero and negative numbers, quotes and a backslash in every combination that matters to an operator.

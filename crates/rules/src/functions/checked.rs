@@ -80,15 +80,18 @@ fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
     implementation.downcast_ref().map(|checked| (checked, &call.args[..]))
 }
 
-/// Returns a division of constants as the engine writes it. Other arithmetic that [`checked_expr`] put there is left over
-/// where its constants have no result.
+/// Returns a negative, or a division of constants, as the engine writes it. Other arithmetic that [`checked_expr`] put there
+/// is left over where its constants have no result.
 ///
 /// # Errors
 /// If it is left over.
 pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
     match original(&part) {
         None => Ok(Transformed::no(part)),
-        Some((checked, operands)) if matches!(checked.op, Operator::Divide | Operator::Modulo) => {
+        Some((checked, operands))
+            if matches!(checked.op, Operator::Divide | Operator::Modulo)
+                || matches!(operands, [negated] if !matches!(negated, Expr::Literal(..))) =>
+        {
             checked.original(operands).map(Transformed::yes)
         }
         Some((checked, _)) => plan_err!("{} is out of range: it does not fit into {}", checked.text, checked.returns),
@@ -131,7 +134,7 @@ fn around(value: Expr, schema: &DFSchema) -> DfResult<Expr> {
     })
 }
 
-fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let (op, operands) = match &part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];

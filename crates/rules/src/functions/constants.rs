@@ -1,32 +1,34 @@
-//! Constants that are folded without wrapping around.
+//! What the engine's simplification changes: constants wrap around, and `-(a & b)` becomes `(-a) | (-b)`, as if minus
+//! inverted bits.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::checked::{checked_expr, unchecked};
+use super::checked::{checked_expr, checked_part, unchecked};
 use crate::harmless::each_expression;
 
-/// Returns the plan after its constants were folded by `fold`.
+/// Returns the plan that `simplify` makes of another, with the values that expressions had before.
 ///
 /// # Errors
 /// A constant that does not fit into its type.
-pub(crate) fn without_wrapping(
+pub(crate) fn kept_right(
     plan: LogicalPlan,
-    fold: impl FnOnce(LogicalPlan) -> DfResult<LogicalPlan>,
+    simplify: impl FnOnce(LogicalPlan) -> DfResult<LogicalPlan>,
 ) -> DfResult<LogicalPlan> {
-    let folded = fold(each_expression(plan, |expr, _| checked_constants(expr))?)?;
+    let folded = simplify(each_expression(plan, protected)?)?;
     // The type of a call can depend on what its arguments were folded to, so that schemas are made anew.
     each_expression(folded, |expr, _| expr.transform_up(unchecked).map(|whole| whole.data))
 }
 
-fn checked_constants(expr: Expr) -> DfResult<Expr> {
+/// Returns the expression with constants and negatives in functions that simplification computes, or leaves alone.
+fn protected(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     let whole = expr.transform_down(|part| {
-        if !is_constant(&part)? {
-            return Ok(Transformed::no(part));
+        if is_constant(&part)? {
+            let checked = checked_expr(part, &DFSchema::empty())?;
+            return Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump));
         }
-        let checked = checked_expr(part, &DFSchema::empty())?;
-        Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump))
+        if matches!(part, Expr::Negative(_)) { checked_part(part, columns) } else { Ok(Transformed::no(part)) }
     });
     whole.map(|whole| whole.data)
 }
@@ -60,6 +62,16 @@ mod tests {
         }
         let folded = plan("v.tests > 9223372036854775806 + 1").unwrap().display_indent().to_string();
         assert!(folded.contains("tests > Int64(9223372036854775807)"), "{folded}");
+    }
+
+    #[test]
+    fn minus_is_not_taken_for_an_inversion_of_bits() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let sql = "SELECT sum(v.days) FROM shenzhen.health.visits v WHERE -(v.tests & 3) < 2 AND -(v.days | 1) < 0";
+        let text = catalog.plan(sql, 1 << 20).unwrap().display_indent().to_string();
+        assert!(text.contains("(- (v.tests & Int64(3)))") || text.contains("(- v.tests & Int64(3))"), "{text}");
+        assert_eq!(text.matches("(- ").count(), 2, "{text}");
     }
 
     #[test]

@@ -39,7 +39,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
-pub(crate) use constants::without_wrapping;
+pub(crate) use constants::kept_right;
 pub(crate) use range::{Overflow, out_of_range};
 use replaced::{Replaced, replacements};
 

@@ -72,7 +72,8 @@ impl ReleaseTable {
     /// Sets the releases. Called once, before the merge plan runs.
     pub fn fill(&self, mut parts: Vec<Part>) {
         self.released.store(!parts.is_empty(), Ordering::Relaxed);
-        if self.one_row && parts.is_empty() {
+        // The engine runs nothing over a table without a partition.
+        if parts.is_empty() {
             parts.push(Part { hiding: None, batches: futures::stream::empty().boxed() });
         }
         *self.parts.lock() = Some(parts);

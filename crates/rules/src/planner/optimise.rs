@@ -14,6 +14,7 @@ use wanqu_model::refusal::Refusal;
 
 use super::invalid::invalid;
 use crate::catalog::planning_state;
+use crate::functions;
 use crate::workarounds::optimiser_rules;
 
 const LEFT_OUT: [&str; 6] = [
@@ -38,7 +39,7 @@ pub(super) fn optimise(plan: LogicalPlan) -> Result<LogicalPlan, Refusal> {
     let options = Arc::clone(context.config_options());
     *context.execution_props_mut() = ExecutionProps::new();
     context.execution_props_mut().mark_start_execution(options);
-    OPTIMISER.optimize(plan, &context, |_, _| {}).map_err(invalid)
+    functions::kept_right(plan, |plan| OPTIMISER.optimize(plan, &context, |_, _| {})).map_err(invalid)
 }
 
 #[cfg(test)]
