@@ -54,7 +54,8 @@ fn unavailable(datasets: &[String]) -> String {
     if datasets.is_empty() {
         return String::new();
     }
-    let lines: String = datasets.iter().map(|dataset| format!("  {}\n", escape::line(dataset))).collect();
+    let lines: Vec<String> = datasets.iter().map(|dataset| format!("  {}\n", escape::line(dataset))).collect();
+    let lines = lines.concat();
     format!(
         "{} cannot be read, and queries over it are refused until it can (the log above names the file; --data names the \
          folder that relative data roots start from):\n{lines}\n",

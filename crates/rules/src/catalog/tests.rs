@@ -1,5 +1,11 @@
 //! Texts read back as the expressions that they were made of, and no other.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the numbers of these tests are small"
+)]
+
 use std::sync::Arc;
 
 use arrow::array::{

@@ -81,8 +81,8 @@ fn calls_of_every_aggregate_read_back() {
     for (name, function) in state.aggregate_functions().iter().filter(|(name, f)| *name == f.name()) {
         let mut checked = [0; 6];
         for args in arguments() {
-            for form in 0..6 {
-                if checked[form] == ENOUGH {
+            for (form, checked) in checked.iter_mut().enumerate() {
+                if *checked == ENOUGH {
                     continue;
                 }
                 let within = function.supports_within_group_clause();
@@ -108,7 +108,7 @@ fn calls_of_every_aggregate_read_back() {
                 let Some(Ok(plan)) = attempt(|| aggregate_plan(call)) else { continue };
                 let Some(plan) = folded(plan) else { continue };
                 planned += 1;
-                checked[form] += 1;
+                *checked += 1;
                 if let Some(wrong) = wrong(&plan) {
                     faults.entry(format!("{name} {form}")).or_insert(wrong);
                 }

@@ -78,7 +78,7 @@ impl Seed {
         if self.below(12) == 0 { lit(ScalarValue::try_from(value.data_type()).unwrap()) } else { lit(value) }
     }
 
-    fn call(&mut self, name: &str, args: Vec<Expr>) -> Expr {
+    fn call(name: &str, args: Vec<Expr>) -> Expr {
         let func = planning_state().scalar_functions()[name].clone();
         Expr::ScalarFunction(ScalarFunction::new_udf(func, args))
     }
@@ -92,7 +92,7 @@ impl Seed {
             1 => {
                 let args = vec![self.expr(kind, depth - 1), self.expr(kind, depth - 1)];
                 let function = self.pick(&["coalesce", "nullif", "greatest", "least", "nvl"]);
-                return self.call(function, args);
+                return Self::call(function, args);
             }
             _ => {}
         }
@@ -193,16 +193,16 @@ impl Seed {
             5 => {
                 let arg = self.expr(kind, depth);
                 let function = self.pick(&["abs", "signum"]);
-                self.call(function, vec![arg])
+                Self::call(function, vec![arg])
             }
             6 if !integer => {
                 let args = vec![self.expr(kind, depth), lit(self.below(3) as i64)];
                 let function = self.pick(&["round", "trunc"]);
-                self.call(function, args)
+                Self::call(function, args)
             }
             6 => {
                 let arg = self.expr(Kind::Text, depth);
-                self.call("character_length", vec![arg])
+                Self::call("character_length", vec![arg])
             }
             _ => {
                 let from = self.pick(&[Kind::Int, Kind::Long, Kind::Float, Kind::Decimal, Kind::Text]);
@@ -224,20 +224,20 @@ impl Seed {
             0 => self.binary(Kind::Text, &[Operator::StringConcat], depth),
             1 => {
                 let (from, length) = (lit(self.below(3) as i64), lit(self.below(4) as i64));
-                self.call("substr", vec![arg, from, length])
+                Self::call("substr", vec![arg, from, length])
             }
             2 => {
                 let function = self.pick(&["upper", "lower", "btrim", "reverse"]);
-                self.call(function, vec![arg])
+                Self::call(function, vec![arg])
             }
             3 => {
                 let other = self.expr(Kind::Text, depth);
-                self.call("concat", vec![arg, other])
+                Self::call("concat", vec![arg, other])
             }
             4 => {
                 let count = lit(self.below(4) as i64 - 2);
                 let function = self.pick(&["left", "right"]);
-                self.call(function, vec![arg, count])
+                Self::call(function, vec![arg, count])
             }
             _ => {
                 let kind = self.kind();
@@ -255,7 +255,7 @@ impl Seed {
             0 => {
                 let unit = self.pick(&["month", "day", "hour"]);
                 let arg = self.expr(Kind::Moment, depth);
-                let cut = self.call("date_trunc", vec![lit(unit), arg]);
+                let cut = Self::call("date_trunc", vec![lit(unit), arg]);
                 cast(cut, to(kind))
             }
             1 => {
