@@ -14,7 +14,7 @@ use crate::peer_agreements::PeerAgreements;
 use crate::queues::Queues;
 use crate::runs::Runs;
 use crate::settings::Settings;
-use crate::sources::SourceReports;
+use crate::source_reports::SourceReports;
 
 /// Everything that reconcilers share.
 pub struct Context {

@@ -28,6 +28,7 @@ pub mod resolvers;
 pub mod run;
 pub mod runs;
 pub mod settings;
+pub mod source_reports;
 pub mod sources;
 
 pub use run::run;

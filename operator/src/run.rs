@@ -25,7 +25,8 @@ use crate::peers;
 use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
 use crate::runs::Runs;
 use crate::settings::Settings;
-use crate::sources::{self, SourceReports};
+use crate::source_reports::SourceReports;
+use crate::sources;
 use crate::{described, federated_query, federation, jurisdiction};
 
 /// Reason for which the operator does not run, or does not go on.

@@ -8,12 +8,11 @@ use arrow::datatypes::DataType;
 pub fn becomes(found: &DataType, wanted: &DataType) -> bool {
     use DataType as T;
     match (found, wanted) {
-        (T::Null, _) => true,
+        (T::Null, _) | (T::Date32 | T::Date64 | T::Timestamp(..), T::Timestamp(..)) => true,
         (T::Dictionary(_, value), _) => becomes(value, wanted),
         (T::List(found) | T::LargeList(found) | T::FixedSizeList(found, _), T::List(wanted)) => {
             becomes(found.data_type(), wanted.data_type())
         }
-        (T::Date32 | T::Date64 | T::Timestamp(..), T::Timestamp(..)) => true,
         _ if found == wanted => true,
         _ if wanted.is_string() => found.is_string(),
         _ if wanted.is_integer() => found.is_integer(),

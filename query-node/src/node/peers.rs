@@ -89,7 +89,7 @@ impl Node {
             match answer {
                 PeerAnswer::Problem(code) => tracing::warn!(%member, %code, "a member's node does not answer"),
                 PeerAnswer::Agreements(held) => {
-                    tracing::info!(%member, agreements = held.len(), "a member's node answers")
+                    tracing::info!(%member, agreements = held.len(), "a member's node answers");
                 }
             }
         }

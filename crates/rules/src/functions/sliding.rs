@@ -90,9 +90,9 @@ impl<S: Summary> Sliding<S> {
 /// Calls `each` with the columns of every row that has all of them.
 fn rows(columns: &[ArrayRef], mut each: impl FnMut(&[f64])) -> Result<()> {
     let floats = columns.iter().map(|column| cast(column, &DataType::Float64)).collect::<Result<Vec<_>, _>>()?;
-    let floats: Vec<&Float64Array> = floats.iter().map(|column| column.as_primitive::<Float64Type>()).collect();
+    let floats: Vec<&Float64Array> = floats.iter().map(AsArray::as_primitive::<Float64Type>).collect();
     let mut row = Vec::with_capacity(floats.len());
-    for index in 0..floats.first().map_or(0, |column| column.len()) {
+    for index in 0..floats.first().map_or(0, Array::len) {
         row.clear();
         row.extend(floats.iter().filter(|column| column.is_valid(index)).map(|column| column.value(index)));
         if row.len() == floats.len() {

@@ -37,8 +37,9 @@ impl Moments {
 
     /// Returns those of one pair.
     pub(crate) fn pair(y: f64, x: f64) -> Self {
-        // Not zero where a value is no number: infinity less itself.
-        let (dy, dx) = (y - y, x - x);
+        // A finite value deviates from itself by nothing, and any other by no number.
+        let deviation = |value: f64| if value.is_finite() { 0.0 } else { f64::NAN };
+        let (dy, dx) = (deviation(y), deviation(x));
         Self { n: 1.0, mean_y: y, mean_x: x, syy: dy * dy, sxx: dx * dx, sxy: dy * dx }
     }
 

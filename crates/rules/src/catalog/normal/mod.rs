@@ -86,10 +86,7 @@ struct Types(HashMap<Column, FieldRef>);
 
 impl ExprSchema for Types {
     fn field_from_column(&self, column: &Column) -> DfResult<&FieldRef> {
-        match self.0.get(column) {
-            Some(field) => Ok(field),
-            None => plan_err!("a normal form has no column {column}"),
-        }
+        if let Some(field) = self.0.get(column) { Ok(field) } else { plan_err!("a normal form has no column {column}") }
     }
 }
 

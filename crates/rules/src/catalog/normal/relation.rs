@@ -303,10 +303,13 @@ impl Reading<'_> {
     fn resolve(&mut self, expr: &Expr, schema: &DFSchema, columns: &[Expr]) -> DfResult<Expr> {
         let resolved = expr.clone().transform_up(|part| match part {
             Expr::Alias(alias) => Ok(Transformed::yes(*alias.expr)),
-            Expr::Column(column) => match columns.get(schema.index_of_column(&column)?) {
-                Some(expr) => Ok(Transformed::yes(expr.clone())),
-                None => plan_err!("the plan has no column {column}"),
-            },
+            Expr::Column(column) => {
+                if let Some(expr) = columns.get(schema.index_of_column(&column)?) {
+                    Ok(Transformed::yes(expr.clone()))
+                } else {
+                    plan_err!("the plan has no column {column}")
+                }
+            }
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => {
                 if !subquery.outer_ref_columns.is_empty() {
                     return plan_err!("a correlated subquery has no normal form");

@@ -79,9 +79,10 @@ pub(super) fn literal_text(value: &ScalarValue) -> DfResult<String> {
 }
 
 fn text_of(value: &ScalarValue) -> DfResult<String> {
-    match value.cast_to(&DataType::Utf8)? {
-        ScalarValue::Utf8(Some(text)) => Ok(text),
-        _ => plan_err!("a literal of type {} has no text", value.data_type()),
+    if let ScalarValue::Utf8(Some(text)) = value.cast_to(&DataType::Utf8)? {
+        Ok(text)
+    } else {
+        plan_err!("a literal of type {} has no text", value.data_type())
     }
 }
 

@@ -125,8 +125,7 @@ fn keeps_order(declared: &DataType, stored: &DataType) -> bool {
     match (declared, stored) {
         (T::Float16 | T::Float32 | T::Float64 | T::List(_), _) => false,
         (T::Utf8View, T::Dictionary(_, value)) => matches!(**value, T::Utf8 | T::LargeUtf8 | T::Utf8View),
-        (T::Int32, T::Int8 | T::Int16 | T::UInt8 | T::UInt16) => true,
-        (T::Int64, T::Int8 | T::Int16 | T::Int32 | T::UInt8 | T::UInt16 | T::UInt32) => true,
+        (T::Int32 | T::Int64, T::Int8 | T::Int16 | T::UInt8 | T::UInt16) | (T::Int64, T::Int32 | T::UInt32) => true,
         _ => declared == stored,
     }
 }
