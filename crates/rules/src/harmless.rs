@@ -20,9 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DataFusionError, Result as DfResult, ScalarValue};
 use datafusion::execution::context::ExecutionProps;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
@@ -30,6 +28,7 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use crate::catalog::cast::is_exact;
+use crate::expressions::each_expression;
 use crate::functions;
 use crate::unit::UNIT_HASH;
 
@@ -47,27 +46,6 @@ fn harmless_parts(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     expr.transform_up(|part| harmless_part(part, columns)).map(|changed| changed.data)
 }
 
-/// Returns the plan with every expression rewritten by `rewrite`, which is given the columns that it is over. Names stay.
-pub(crate) fn each_expression(
-    plan: LogicalPlan,
-    rewrite: impl Fn(Expr, &DFSchema) -> DfResult<Expr>,
-) -> DfResult<LogicalPlan> {
-    let whole = plan.transform_up_with_subqueries(|node| {
-        let (schema, names) = (schema_of(&node)?, NamePreserver::new(&node));
-        let mut rewritten = |expr: Expr| {
-            let name = names.save(&expr);
-            Ok(Transformed::yes(name.restore(rewrite(expr, &schema)?)))
-        };
-        let node = node.map_expressions(|expr| match expr {
-            // A grouping set has no name; its keys have.
-            Expr::GroupingSet(_) => expr.map_children(&mut rewritten),
-            other => rewritten(other),
-        })?;
-        node.map_data(LogicalPlan::recompute_schema)
-    });
-    whole.map(|whole| whole.data)
-}
-
 /// An expression that plans take for one that may be NULL, whatever it is. What the optimiser knows of it, it knows before
 /// parts that can fail are made harmless: that a value is never NULL would then be wrong where one of them fails, and a
 /// condition that was taken for true would not be counted. Columns of sources may all be NULL; of anything else it cannot be
@@ -80,16 +58,6 @@ pub fn maybe_null(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     let field = Field::new("0", returns.clone(), true);
     let same = Harmless::new(Expr::Column(Column::new_unqualified("0")), Schema::new(vec![field]), returns)?;
     Ok(ScalarUDF::from(same).call(vec![expr]))
-}
-
-/// The columns that a node's expressions are over.
-pub(crate) fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
-    match node {
-        LogicalPlan::TableScan(scan) => {
-            DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())
-        }
-        node => Ok(merge_schema(&node.inputs())),
-    }
 }
 
 fn harmless_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {

@@ -12,6 +12,7 @@
 pub mod admission;
 pub mod catalog;
 pub mod envelope;
+mod expressions;
 mod fault;
 mod fetched;
 pub mod fragment;
@@ -19,6 +20,8 @@ mod functions;
 mod harmless;
 pub mod merge;
 pub mod planner;
+mod range;
+mod spell;
 pub mod unit;
 mod workarounds;
 

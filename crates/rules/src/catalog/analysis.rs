@@ -6,7 +6,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::planning_state;
 use super::timestamps::{in_microseconds, of_seconds};
-use crate::harmless::each_expression;
+use crate::expressions::each_expression;
 
 /// Returns the plan with its types coerced and checked.
 ///

@@ -12,7 +12,6 @@ pub(crate) mod cast;
 mod fold;
 mod normal;
 mod pushed;
-mod spell;
 mod sql;
 mod stack;
 mod timestamps;
@@ -32,10 +31,11 @@ use wanqu_model::names::{JurisdictionId, TableRef};
 pub use analysis::analyse;
 pub(crate) use normal::ask_the_same;
 pub use pushed::pushed_condition;
-pub use spell::{Spelling, bare_name_text, name_text};
 pub use sql::{is_work_table, parse_expression, parse_query, planning_state};
 pub use stack::with_room;
 pub use types::arrow_type;
+
+pub use crate::spell::{Spelling, bare_name_text, name_text};
 
 /// One table as SQL can name it.
 #[derive(Debug)]

@@ -7,8 +7,7 @@ use datafusion::common::{Column, DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, LogicalPlanBuilder, Projection};
 use wanqu_model::bundle::Slice;
 
-use super::spell::{Spelling, bare_name_text};
-use super::{Catalog, StubSource, ask_the_same, table_of, with_room};
+use super::{Catalog, Spelling, StubSource, ask_the_same, bare_name_text, table_of, with_room};
 use crate::as_written;
 
 /// Returns the SQL text of a condition over bare column names of a slice; `None` if its owner would not test it in the same

@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 use std::sync::Arc;
 
 use super::planning_state;
-use crate::harmless::each_expression;
+use crate::expressions::each_expression;
 
 /// The SQL type TIMESTAMP: microseconds, without a time zone.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ fn has_nanoseconds(plan: &LogicalPlan) -> DfResult<bool> {
 }
 
 fn expression_schema(node: &LogicalPlan) -> DFSchemaRef {
-    Arc::new(crate::harmless::schema_of(node).unwrap_or_else(|_| DFSchema::empty()))
+    Arc::new(crate::expressions::schema_of(node).unwrap_or_else(|_| DFSchema::empty()))
 }
 
 fn microseconds(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {

@@ -21,8 +21,8 @@ use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, C
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::out_of_range;
-use crate::catalog::{Spelling, name_text};
-use crate::harmless::each_expression;
+use crate::expressions::each_expression;
+use crate::spell::{Spelling, name_text};
 
 /// Name in plans.
 const NAME: &str = "__checked";

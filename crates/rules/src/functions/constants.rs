@@ -6,7 +6,7 @@ use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::checked::{checked_expr, checked_part, unchecked};
-use crate::harmless::each_expression;
+use crate::expressions::each_expression;
 
 /// Returns the plan that `simplify` makes of another, with the values that expressions had before.
 ///

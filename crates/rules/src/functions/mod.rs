@@ -22,7 +22,6 @@ mod constants;
 mod date_trunc;
 mod distinct;
 mod extreme;
-mod range;
 mod replaced;
 mod sliding;
 mod sums;
@@ -40,8 +39,9 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::kept_right;
-pub(crate) use range::{Overflow, out_of_range};
 use replaced::{Replaced, replacements};
+
+use crate::range::{Overflow, out_of_range};
 
 /// Puts the corrected functions into a session, in place of the engine's own.
 pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {

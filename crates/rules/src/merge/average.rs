@@ -9,7 +9,7 @@ use datafusion::common::cast::{as_decimal256_array, as_int64_array};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::functions::{Overflow, out_of_range};
+use crate::range::{Overflow, out_of_range};
 
 /// Returns the function `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and
 /// scale, rounded towards zero. NULL where the count is 0 or NULL. An average that has more digits is a refusal, which calls

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::functions::{Overflow, out_of_range};
+use crate::range::{Overflow, out_of_range};
 
 /// Returns the function `narrow(sum)`: a sum in a narrower type. One that the type does not hold is a refusal, which calls
 /// it `what`; over releases of non-public data (`gated`) it is NULL.

@@ -8,7 +8,7 @@ use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator, lit};
 
-use crate::harmless::schema_of;
+use crate::expressions::schema_of;
 
 /// Writes unary minus of bits in an expression over `schema` as a difference.
 ///

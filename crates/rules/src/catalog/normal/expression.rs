@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{ExprSchema, Result as DfResult, plan_err};
-use datafusion::logical_expr::expr::{AggregateFunction, Case, InList, Like, NullTreatment, Sort};
+use datafusion::logical_expr::expr::{AggregateFunction, Case, Cast, InList, Like, NullTreatment, Sort};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
 use super::literal::{is_text, type_form, value_form};
@@ -43,6 +44,9 @@ pub(super) fn form(expr: &Expr, types: &dyn ExprSchema) -> DfResult<String> {
         Expr::InList(list) => in_list_form(list, types),
         Expr::Case(case) => case_form(case, types),
         Expr::Cast(cast) => {
+            if let Some(same) = there_and_back(cast, types) {
+                return of(same);
+            }
             let (from, to) = (cast.expr.get_type(types).ok(), cast.field.data_type());
             if from.is_some_and(|from| from == *to || is_text(&from) && is_text(to)) {
                 return of(&cast.expr);
@@ -54,6 +58,19 @@ pub(super) fn form(expr: &Expr, types: &dyn ExprSchema) -> DfResult<String> {
         Expr::AggregateFunction(function) => aggregate_form(function, types),
         _ => plan_err!("this form of expression has no normal form: {}", expr.variant_name()),
     }
+}
+
+/// Returns the time of which a cast to nanoseconds is cast back to its own microseconds, as the analysis of a call does that
+/// was analysed before.
+fn there_and_back<'e>(back: &'e Cast, types: &dyn ExprSchema) -> Option<&'e Expr> {
+    let Expr::Cast(there) = back.expr.as_ref() else { return None };
+    let (DataType::Timestamp(TimeUnit::Microsecond, zone), DataType::Timestamp(TimeUnit::Nanosecond, between)) =
+        (back.field.data_type(), there.field.data_type())
+    else {
+        return None;
+    };
+    let from = there.expr.get_type(types).ok()?;
+    (zone == between && from == *back.field.data_type()).then_some(there.expr.as_ref())
 }
 
 fn forms<'a>(exprs: impl IntoIterator<Item = &'a Expr>, types: &dyn ExprSchema) -> DfResult<String> {

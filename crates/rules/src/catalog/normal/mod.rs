@@ -20,11 +20,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{
     Column, DFSchema, DFSchemaRef, DataFusionError, ExprSchema, Result as DfResult, TableReference, plan_err,
 };
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
+use datafusion::logical_expr::utils::split_binary_owned;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableScan};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::analysis::coerced;
@@ -148,7 +150,7 @@ impl<'a> Reading<'a> {
         };
         let simplified = |expr: Expr| in_lists::simplify(expr, &schema, &simplifier);
         for _ in 0..MOST_PASSES {
-            let simpler = super::fold::fold(expr.clone(), &simplified)?.data;
+            let simpler = super::fold::fold(left_deep(expr.clone())?, &simplified)?.data;
             if simpler == expr {
                 break;
             }
@@ -156,4 +158,21 @@ impl<'a> Reading<'a> {
         }
         Ok(expr)
     }
+}
+
+/// Returns the expression with its chains of AND and OR from left to right, as they are read: how far the simplifier gets
+/// depends on it.
+fn left_deep(expr: Expr) -> DfResult<Expr> {
+    let whole = expr.transform_up(|part| {
+        let op = match &part {
+            Expr::BinaryExpr(BinaryExpr { op: op @ (Operator::And | Operator::Or), .. }) => *op,
+            _ => return Ok(Transformed::no(part)),
+        };
+        let join = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+        match split_binary_owned(part, op).into_iter().reduce(join) {
+            Some(chain) => Ok(Transformed::yes(chain)),
+            None => plan_err!("a chain has terms"),
+        }
+    });
+    whole.map(|whole| whole.data)
 }

@@ -1,0 +1,38 @@
+//! The expressions of a plan, and the columns that they are over.
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+/// Returns the plan with every expression rewritten by `rewrite`, which is given the columns that it is over. Names stay.
+pub(crate) fn each_expression(
+    plan: LogicalPlan,
+    rewrite: impl Fn(Expr, &DFSchema) -> DfResult<Expr>,
+) -> DfResult<LogicalPlan> {
+    let whole = plan.transform_up_with_subqueries(|node| {
+        let (schema, names) = (schema_of(&node)?, NamePreserver::new(&node));
+        let mut rewritten = |expr: Expr| {
+            let name = names.save(&expr);
+            Ok(Transformed::yes(name.restore(rewrite(expr, &schema)?)))
+        };
+        let node = node.map_expressions(|expr| match expr {
+            // A grouping set has no name; its keys have.
+            Expr::GroupingSet(_) => expr.map_children(&mut rewritten),
+            other => rewritten(other),
+        })?;
+        node.map_data(LogicalPlan::recompute_schema)
+    });
+    whole.map(|whole| whole.data)
+}
+
+/// The columns that a node's expressions are over.
+pub(crate) fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
+    match node {
+        LogicalPlan::TableScan(scan) => {
+            DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())
+        }
+        node => Ok(merge_schema(&node.inputs())),
+    }
+}
