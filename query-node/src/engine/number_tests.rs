@@ -62,6 +62,7 @@ async fn what_overflows_is_a_refusal_over_public_rows_and_null_behind_the_gate()
         ("SELECT sum(DISTINCT n + 0) FROM x WHERE id IN ('1', '4')", ""),
         ("SELECT count(*) FROM x WHERE n + 1 > 0", "1"),
         ("SELECT n % (i - i) FROM x WHERE id = '4'", ""),
+        ("SELECT date_bin(INTERVAL '1 day', t) FROM x WHERE id = '2'", ""),
     ] {
         let refusal = rows(Over::Public, sql).await.unwrap_err();
         assert_eq!(refusal.code, Code::InvalidSql, "{sql}: {refusal}");

@@ -94,7 +94,7 @@ pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
         {
             checked.original(operands).map(Transformed::yes)
         }
-        Some((checked, _)) => plan_err!("{} is out of range: it does not fit into {}", checked.text, checked.returns),
+        Some((checked, _)) => Err(out_of_range(&checked.text, &checked.returns)),
     }
 }
 

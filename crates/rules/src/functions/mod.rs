@@ -13,12 +13,14 @@
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
+//! | `date_bin` | such times: an error instead of NULL | |
 //!
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
 mod checked;
 mod constants;
+mod date_bin;
 mod date_trunc;
 mod distinct;
 mod extreme;
@@ -48,6 +50,7 @@ pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
     for aggregate in replacements() {
         state.register_udaf(Arc::new(AggregateUDF::from(aggregate)))?;
     }
+    state.register_udf(Arc::new(ScalarUDF::from(date_bin::DateBin::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::default())))?;
     for function in whole::Whole::both() {
         state.register_udf(Arc::new(ScalarUDF::from(function)))?;
