@@ -357,8 +357,9 @@ fn a_plan_reads_own_slices_alone_if_no_table_of_it_is_anybody_elses() {
 
 #[tokio::test]
 async fn a_public_file_that_changes_while_it_is_read_refuses_the_answer() {
+    type Change = fn(&std::path::Path);
     let long = |first: &str| format!("n\n{first}\n{}", "1\n".repeat(300_000));
-    let changes: [(&str, fn(&std::path::Path)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("appended", |path| {
             let mut file = std::fs::File::options().append(true).open(path).unwrap();
             std::io::Write::write_all(&mut file, b"7\n").unwrap();

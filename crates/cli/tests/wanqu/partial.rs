@@ -53,7 +53,8 @@ fn a_missing_jurisdiction_fails_the_query_unless_a_partial_answer_was_asked_for(
 fn a_bad_record_of_a_public_table_makes_its_owner_missing() {
     let up = Up::start();
     let hours = up.world.path().join("macau/hours.csv");
-    let rows: String = (0..50_000).map(|hour| format!("{hour}\n")).collect();
+    let rows: Vec<String> = (0..50_000).map(|hour| format!("{hour}\n")).collect();
+    let rows = rows.concat();
     fs::write(&hours, format!("hour\n{rows}noon\n")).unwrap();
     let sql = "SELECT ward FROM (SELECT ward, count(*) AS n FROM hongkong.health.visits GROUP BY ward) v \
                UNION ALL SELECT CAST(hour AS VARCHAR) AS ward FROM macau.air.hours ORDER BY ward";

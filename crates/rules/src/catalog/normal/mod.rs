@@ -169,9 +169,10 @@ fn left_deep(expr: Expr) -> DfResult<Expr> {
             _ => return Ok(Transformed::no(part)),
         };
         let join = |left: Expr, right: Expr| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
-        match split_binary_owned(part, op).into_iter().reduce(join) {
-            Some(chain) => Ok(Transformed::yes(chain)),
-            None => plan_err!("a chain has terms"),
+        if let Some(chain) = split_binary_owned(part, op).into_iter().reduce(join) {
+            Ok(Transformed::yes(chain))
+        } else {
+            plan_err!("a chain has terms")
         }
     });
     whole.map(|whole| whole.data)
