@@ -66,7 +66,7 @@ impl Rounding {
     }
 
     fn treat(&mut self, aggregate: &Expr) -> Result<Treatment, String> {
-        let Expr::AggregateFunction(function) = aggregate.clone().unalias() else {
+        let Expr::AggregateFunction(function) = aggregate.clone().unalias_nested().data else {
             return Err("an expression that is no aggregate".to_owned());
         };
         let name = function.func.name();

@@ -30,6 +30,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use crate::catalog::cast::is_exact;
 use crate::expressions::each_expression;
 use crate::functions;
+use crate::functions::one_form::NAME as ONE_FORM;
 use crate::unit::UNIT_HASH;
 
 /// The plan with every part of its expressions that can fail made harmless.
@@ -92,7 +93,7 @@ fn harmless_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
 fn can_fail(part: &Expr, schema: &DFSchema) -> DfResult<bool> {
     let is_float = |data_type: &DataType| data_type.is_floating();
     Ok(match part {
-        Expr::ScalarFunction(call) => ![UNIT_HASH, NAME].contains(&call.name()),
+        Expr::ScalarFunction(call) => ![UNIT_HASH, NAME, ONE_FORM].contains(&call.name()),
         Expr::Cast(cast) => !is_exact(&cast.expr.get_type(schema)?, cast.field.data_type()),
         Expr::TryCast(cast) => !is_exact(&cast.expr.get_type(schema)?, cast.field.data_type()),
         Expr::Negative(inner) => !is_float(&inner.get_type(schema)?),

@@ -118,6 +118,24 @@ async fn nan_is_the_greatest_float() {
     }
 }
 
+/// The engine orders floats by their bits, and NaN can have a sign: that of infinity less infinity has one.
+#[tokio::test]
+async fn computed_floats_have_one_nan_and_one_zero() {
+    for (sql, expected) in [
+        ("SELECT count(*) FROM x WHERE -f < 0", "3"),
+        ("SELECT count(*) FROM x WHERE f / 0.0 - f / 0.0 > 0", "4"),
+        ("SELECT count(*) FROM x WHERE f / 0.0 - f / 0.0 = CAST('NaN' AS DOUBLE)", "4"),
+        ("SELECT id FROM x WHERE -(f - f) IN (0.0, 17.0) ORDER BY id", "1;2;4"),
+        ("SELECT count(*) FROM x WHERE CAST('-0' AS DOUBLE) * f IN (0.0, 1.0)", "3"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+    let groups = "SELECT count(*) FROM (SELECT f / 0.0 - f / 0.0 AS r FROM x UNION ALL SELECT f FROM x WHERE id = '3') y GROUP BY r";
+    assert_eq!(rows(Over::Public, groups).await.as_deref(), Ok("5"));
+}
+
 #[tokio::test]
 async fn days_and_times_are_compared_in_microseconds() {
     for (sql, expected) in [

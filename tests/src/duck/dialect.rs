@@ -35,6 +35,7 @@ const WORDS: &[(&str, &str)] = &[
     ("birth_year / 10", "birth_year // 10"),
     (")/5", ")//5"),
     ("SIMILAR TO 'a%'", "LIKE 'a%'"),
+    ("BETWEEN SYMMETRIC 3 AND 0", "BETWEEN 0 AND 3"),
     ("SELECT i / 2", "SELECT i // 2"),
     ("lag(count(*)) IGNORE NULLS", "lag(count(*) IGNORE NULLS)"),
 ];

@@ -181,7 +181,7 @@ const AMONG_VISITS: &[&str] = &[
     "v.specialty NOT IN (SELECT specialty FROM gba.reference.specialties WHERE family = 'medicine')",
     "(v.emergency OR v.patient IN (SELECT patient FROM gba.health.screenings WHERE positive))",
     "(v.emergency OR v.specialty IN (SELECT specialty FROM gba.reference.specialties WHERE family = 'surgery'))",
-    "NOT (v.emergency AND v.facility IN (SELECT facility FROM gba.health.facilities WHERE kind = 'clinic'))",
+    "(NOT v.emergency OR v.facility IN (SELECT facility FROM gba.health.facilities WHERE kind = 'clinic'))",
     "(v.emergency OR NOT EXISTS (SELECT 1 FROM gba.health.screenings q WHERE q.patient = v.patient))",
 ];
 

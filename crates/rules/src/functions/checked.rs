@@ -20,6 +20,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, Column, Literal};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use crate::expressions::each_expression;
 use crate::spell::{Spelling, name_text};
@@ -27,7 +28,7 @@ use crate::spell::{Spelling, name_text};
 /// Name in plans.
 const NAME: &str = "__checked";
 
-/// Returns the plan with arithmetic that fails where a result does not fit into its type.
+/// Returns the plan with arithmetic that fails where a result does not fit into its type, and with floats of one form.
 ///
 /// With `gated`, the plan is over non-public data, and what an aggregate adds up is left as it is: a value that became NULL
 /// because it is large would not be counted, so that the coefficient of a sum chose between people. Admission makes such
@@ -36,7 +37,7 @@ const NAME: &str = "__checked";
 /// # Errors
 /// If a part of the plan has no type.
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
-    each_expression(plan, |expr, schema| {
+    let checked = each_expression(plan, |expr, schema| {
         if !gated {
             return checked_expr(expr, schema);
         }
@@ -49,7 +50,8 @@ pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
             part => Ok(Transformed::new(checked_expr(part, schema)?, true, TreeNodeRecursion::Jump)),
         })
         .map(|changed| changed.data)
-    })
+    })?;
+    in_one_form(checked)
 }
 
 fn contains_aggregate(expr: &Expr) -> bool {
@@ -66,9 +68,10 @@ pub(crate) fn checked_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
 /// # Errors
 /// If a part of the expression cannot be put together.
 pub fn as_written(expr: Expr) -> DfResult<Expr> {
-    let written = expr.transform_up(|part| match original(&part) {
-        Some((checked, operands)) => checked.original(operands).map(Transformed::yes),
-        None => Ok(Transformed::no(part)),
+    let written = expr.transform_up(|part| match (original(&part), inside(&part)) {
+        (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
+        (None, Some(computed)) => Ok(Transformed::yes(computed.clone())),
+        (None, None) => Ok(Transformed::no(part)),
     });
     written.map(|written| written.data)
 }

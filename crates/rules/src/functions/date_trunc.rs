@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
     ArrowTimestampType, DataType, FieldRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampSecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions::datetime::date_trunc;
@@ -99,6 +99,22 @@ fn truncated<T: ArrowTimestampType>(times: &ArrayRef, unit: Coarse) -> ArrayRef 
     Arc::new(begins)
 }
 
+/// Returns points in time with nothing but zeros in the places of NULLs.
+fn without_hidden(times: &ArrayRef) -> ArrayRef {
+    fn zeroed<T: ArrowTimestampType>(times: &ArrayRef) -> ArrayRef {
+        let values: PrimitiveArray<T> = times.as_primitive::<T>().iter().collect();
+        Arc::new(values.with_data_type(times.data_type().clone()))
+    }
+    match times.data_type() {
+        _ if times.null_count() == 0 => Arc::clone(times),
+        DataType::Timestamp(TimeUnit::Second, _) => zeroed::<TimestampSecondType>(times),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => zeroed::<TimestampMillisecondType>(times),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => zeroed::<TimestampMicrosecondType>(times),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => zeroed::<TimestampNanosecondType>(times),
+        _ => Arc::clone(times),
+    }
+}
+
 impl ScalarUDFImpl for DateTrunc {
     fn name(&self) -> &str {
         self.engine.name()
@@ -120,7 +136,11 @@ impl ScalarUDFImpl for DateTrunc {
         self.engine.return_field_from_args(args)
     }
 
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        // The engine computes on what lies in the places of NULLs too, which can overflow.
+        if let [_, ColumnarValue::Array(times)] = &mut args.args[..] {
+            *times = without_hidden(times);
+        }
         let [ColumnarValue::Scalar(unit), times] = &args.args[..] else { return self.engine.invoke_with_args(args) };
         let (Some(unit), DataType::Timestamp(of, None)) = (coarse(unit), times.data_type()) else {
             return self.engine.invoke_with_args(args);
@@ -145,6 +165,16 @@ mod tests {
     use jiff::civil::{Date, date};
 
     use super::*;
+
+    #[test]
+    fn what_lies_in_the_place_of_a_null_is_gone() {
+        let nulls = arrow::buffer::NullBuffer::from(vec![true, false]);
+        let times = PrimitiveArray::<TimestampMicrosecondType>::new(vec![7, i64::MIN].into(), Some(nulls));
+        let times: ArrayRef = Arc::new(times.with_timezone("UTC"));
+        let found = without_hidden(&times);
+        assert_eq!((&found, found.data_type()), (&times, times.data_type()));
+        assert_eq!(found.as_primitive::<TimestampMicrosecondType>().values(), &[7, 0]);
+    }
 
     #[test]
     fn units_begin_where_the_calendar_says() {

@@ -11,6 +11,7 @@
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `one_form` | computed floats: NaN with a sign, negative zero | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
 //! | `date_bin` | such times: an error instead of NULL | |
@@ -24,6 +25,7 @@ mod date_bin;
 mod date_trunc;
 mod distinct;
 mod extreme;
+pub(crate) mod one_form;
 mod replaced;
 mod sliding;
 mod sums;

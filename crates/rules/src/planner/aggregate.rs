@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use datafusion::common::plan_datafusion_err;
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
@@ -25,7 +26,7 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     if region.public && whole_at_owner {
         return Ok(Placed::Owners(at_owner(aggregate, region)?));
     }
-    let splits = splits(aggregate, &region);
+    let splits = splits(aggregate, &region)?;
     if splits.iter().all(|(_, split)| !matches!(split, Split::Whole)) {
         if !region.public {
             check_unit_counts(&splits, aggregate, &region)?;
@@ -64,17 +65,18 @@ fn is_whole_at_owner(aggregate: &Aggregate, region: &Region) -> bool {
 }
 
 /// Decides for each aggregate function how it is split.
-fn splits(aggregate: &Aggregate, region: &Region) -> Vec<(AggregateFunction, Split)> {
-    let function = |e: &Expr| match e.clone().unalias() {
-        Expr::AggregateFunction(f) => Some(f),
-        _ => None,
+fn splits(aggregate: &Aggregate, region: &Region) -> Result<Vec<(AggregateFunction, Split)>, Refusal> {
+    let function = |e: &Expr| match e.clone().unalias_nested().data {
+        Expr::AggregateFunction(f) => Ok(f),
+        other => Err(invalid(plan_datafusion_err!("{other} is no aggregate function"))),
     };
-    let functions = aggregate.aggr_expr.iter().filter_map(function);
+    let functions = aggregate.aggr_expr.iter().map(function);
     functions
         .map(|f| {
+            let f = f?;
             let is_unit = |arg: &Expr| !region.public && lineage::is_identifier(arg, &aggregate.input);
             let how = split(&f, aggregate.input.schema().as_ref(), is_unit);
-            (f, how)
+            Ok((f, how))
         })
         .collect()
 }

@@ -21,7 +21,7 @@ fn class_of(column: &Column, plan: &LogicalPlan) -> Option<ColumnClass> {
     let index = plan.schema().maybe_index_of_column(column)?;
     match plan {
         LogicalPlan::TableScan(scan) => Some(catalog::table_of(scan)?.class_of(&column.name)),
-        LogicalPlan::Projection(projection) => match projection.expr.get(index)?.clone().unalias() {
+        LogicalPlan::Projection(projection) => match projection.expr.get(index)?.clone().unalias_nested().data {
             Expr::Column(inner) => class_of(&inner, &projection.input),
             _ => None,
         },

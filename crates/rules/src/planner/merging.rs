@@ -90,7 +90,7 @@ impl<'a> Merging<'a> {
             .map_err(invalid)?
             .into_iter()
             .filter(|g| !is_grouping_id(g))
-            .map(|g| g.clone().unalias())
+            .map(|g| g.clone().unalias_nested().data)
             .collect();
         let grouping_sets = has_grouping_sets(aggregate);
         let mut distinct: Vec<Expr> = Vec::new();
@@ -238,7 +238,8 @@ impl<'a> Merging<'a> {
 
     /// Returns the group keys over the leaf's columns, in the form in which they were asked for.
     fn home_groups(&self, released: &Released) -> Vec<Expr> {
-        let at = |e: &Expr| released.columns.get(&e.clone().unalias()).cloned().unwrap_or_else(|| e.clone());
+        let at =
+            |e: &Expr| released.columns.get(&e.clone().unalias_nested().data).cloned().unwrap_or_else(|| e.clone());
         match self.aggregate.group_expr.first() {
             Some(Expr::GroupingSet(set)) => vec![Expr::GroupingSet(match set {
                 GroupingSet::Rollup(exprs) => GroupingSet::Rollup(exprs.iter().map(at).collect()),

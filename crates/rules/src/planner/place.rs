@@ -96,7 +96,7 @@ impl Placer<'_, '_> {
                     .iter()
                     .enumerate()
                     .filter_map(|(i, e)| match column_at(plan.schema(), i) {
-                        Expr::Column(c) => Some((e.clone().unalias(), c)),
+                        Expr::Column(c) => Some((e.clone().unalias_nested().data, c)),
                         _ => None,
                     })
                     .collect();

@@ -297,6 +297,9 @@ fn aggregates_with_equal_names_are_kept_apart() {
         "SELECT regr_r2(cost, minutes), regr_count(cost, minutes) FROM gba.health.visits",
         "SELECT specialty, stddev(minutes), avg(minutes), sum(minutes), count(DISTINCT patient) FROM gba.health.visits GROUP BY specialty",
         "SELECT avg(beds), stddev(beds), sum(beds) FROM gba.health.facilities",
+        "SELECT count(*), count(*) FILTER (WHERE specialty IN ('x', 'x') OR jurisdiction IN ('y', 'z', 'z')) FROM gba.health.visits",
+        "SELECT CASE WHEN jurisdiction NOT IN ('HK', 'HK') AND specialty NOT IN ('x', 'x') THEN 1 END AS a, count(*) FROM gba.health.visits GROUP BY 1",
+        "SELECT DISTINCT beds AS a, beds AS b FROM gba.health.facilities",
         "SELECT CASE WHEN specialty <> 'x' THEN 1 ELSE 0 END AS a, CASE WHEN specialty NOT IN ('x', 'x') THEN 1 ELSE 0 END AS b, count(*) FROM gba.health.visits GROUP BY 1, 2",
     ] {
         assert_eq!(fragments(sql).len(), 1, "{sql}");

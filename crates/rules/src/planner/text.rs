@@ -105,16 +105,16 @@ impl Writer<'_> {
                 if block.grouping.is_none() && !projection.expr.iter().all(can_be_inlined) {
                     block = self.derived(&block, projection.input.schema())?;
                 }
-                let exprs = projection.expr.iter().map(|e| block.resolve(&e.clone().unalias()));
+                let exprs = projection.expr.iter().map(|e| block.resolve(&e.clone().unalias_nested().data));
                 let exprs = exprs.collect::<DfResult<Vec<_>>>()?;
                 block.columns = named(plan.schema(), exprs);
                 Ok(block)
             }
             LogicalPlan::Aggregate(aggregate) => {
                 let mut block = self.open_block(&aggregate.input)?;
-                let groups = aggregate.group_expr.iter().map(|e| block.resolve(&e.clone().unalias()));
+                let groups = aggregate.group_expr.iter().map(|e| block.resolve(&e.clone().unalias_nested().data));
                 let groups = groups.collect::<DfResult<Vec<_>>>()?;
-                let values = aggregate.aggr_expr.iter().map(|e| block.resolve(&e.clone().unalias()));
+                let values = aggregate.aggr_expr.iter().map(|e| block.resolve(&e.clone().unalias_nested().data));
                 let values = values.collect::<DfResult<Vec<_>>>()?;
                 block.grouping =
                     Some(groups.iter().map(|key| self.spelling(|s| s.group_key(key))).collect::<DfResult<_>>()?);

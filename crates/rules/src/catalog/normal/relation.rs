@@ -126,7 +126,14 @@ impl Reading<'_> {
     fn aggregate(&mut self, aggregate: &Aggregate) -> DfResult<Relation> {
         let input = self.relation(&aggregate.input)?;
         let schema = aggregate.input.schema();
-        let groups = self.resolve_all(&aggregate.group_expr, schema, &input.columns)?;
+        // A key that is written twice has one column.
+        let mut written: Vec<Expr> = vec![];
+        for group in &aggregate.group_expr {
+            if !written.contains(group) {
+                written.push(group.clone());
+            }
+        }
+        let groups = self.resolve_all(&written, schema, &input.columns)?;
         let values = self.resolve_all(&aggregate.aggr_expr, schema, &input.columns)?;
         let number = self.next();
         let (mut keys, mut columns) = (vec![], vec![]);
