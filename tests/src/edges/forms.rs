@@ -3,8 +3,7 @@
 //! Left out, because the engines differ knowingly: casts of floats to whole numbers (DataFusion cuts, PostgreSQL rounds),
 //! `round(float, n)` (its last digit), texts of floats and times, LIKE without ESCAPE over backslashes (DuckDB has no escape
 //! by default), seconds with their fraction, division by a column of whole numbers (DuckDB gives NULL at 0), days moved out
-//! of the years 1 to 9999 (only compared, not shown), functions that fail below zero, CASE of decimals of two scales (DuckDB
-//! drops fractions where 38 digits are not enough).
+//! of the years 1 to 9999 (only compared, not shown), functions that fail below zero.
 
 use std::sync::LazyLock;
 
@@ -72,6 +71,14 @@ fn two(kind: Kind, level: u8, arguments: &[Kind], ours: &str, theirs: &'static s
     Form { theirs: Some(theirs), ..form(kind, level, arguments, ours) }
 }
 
+/// CASE of decimals of two scales: DuckDB drops fractions where 38 digits are not enough for both.
+const EITHER: &str = "CASE WHEN {0} THEN CAST({1} AS DECIMAL(38,2)) ELSE CAST({2} AS DECIMAL(38,2)) END";
+const WHICHEVER: &str = "CASE {0} WHEN {1} THEN CAST({2} AS DECIMAL(38,2)) ELSE CAST({3} AS DECIMAL(38,2)) END";
+
+fn either(kind: Kind, arguments: &[Kind], ours: &str, of_decimals: &'static str) -> Form {
+    if kind == Decimal { two(kind, 9, arguments, ours, of_decimals) } else { form(kind, 9, arguments, ours) }
+}
+
 /// Constants of a kind; the first is the plainest.
 pub fn constants(kind: Kind) -> &'static [&'static str] {
     match kind {
@@ -117,12 +124,10 @@ fn made(kind: Kind) -> Vec<Form> {
     all.extend([
         form(k, 9, &[k, k], "coalesce({0}, {1})"),
         form(k, 9, &[k, k], "nullif({0}, {1})"),
+        either(k, &[Truth, k, k], "CASE WHEN {0} THEN {1} ELSE {2} END", EITHER),
         form(k, 9, &[Truth, k], "CASE WHEN {0} THEN {1} END"),
+        either(k, &[Whole, Whole, k, k], "CASE {0} WHEN {1} THEN {2} ELSE {3} END", WHICHEVER),
     ]);
-    if k != Decimal {
-        all.push(form(k, 9, &[Truth, k, k], "CASE WHEN {0} THEN {1} ELSE {2} END"));
-        all.push(form(k, 9, &[Whole, Whole, k, k], "CASE {0} WHEN {1} THEN {2} ELSE {3} END"));
-    }
     if k != Truth {
         all.push(form(k, 9, &[k, k], "greatest({0}, {1})"));
         all.push(form(k, 9, &[k, k], "least({0}, {1})"));
