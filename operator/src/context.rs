@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use kube::Client;
+use kube::api::DynamicObject;
+use kube::{Client, ResourceExt};
 use wanqu_http::Http;
+use wanqu_model::names::JurisdictionId;
 
 use crate::compilation::Compilations;
 use crate::framework::clock::Clock;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
-use crate::framework::watched::{Catalogue, Children};
+use crate::framework::watched::{Catalogue, Children, in_namespace};
+use crate::host::{self, Host};
 use crate::peer_agreements::PeerAgreements;
 use crate::queues::Queues;
 use crate::runs::Runs;
@@ -44,4 +47,18 @@ pub struct Context {
     pub queues: Queues,
     /// Runs of queries that go on.
     pub runs: Arc<Runs>,
+}
+
+impl Context {
+    /// Returns the pods of the members of a namespace's federation that run in this cluster; `None` without a federation.
+    pub(crate) fn pods_here(&self, namespace: &str) -> Option<Vec<(JurisdictionId, Vec<Arc<DynamicObject>>)>> {
+        let federation = self.catalogue.federation(namespace)?.name_any();
+        let members = in_namespace(&self.catalogue.jurisdictions, namespace);
+        let here = members.iter().filter_map(|member| member.read()).filter(|member| Host::of(member).is_here());
+        let pods = here.filter_map(|member| {
+            let home = host::namespace(member, namespace)?;
+            Some((member.spec.id.clone(), self.children.pods_of(&home, &federation, &member.spec.id)))
+        });
+        Some(pods.collect())
+    }
 }

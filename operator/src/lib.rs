@@ -19,6 +19,7 @@ pub mod federation;
 pub mod framework;
 pub mod host;
 pub mod jurisdiction;
+pub mod latest;
 pub mod names;
 pub mod node_reports;
 pub mod peer_agreements;

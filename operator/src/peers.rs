@@ -12,8 +12,7 @@ use kube::ResourceExt;
 use wanqu_crds::kinds::Jurisdiction;
 
 use crate::context::Context;
-use crate::framework::watched::in_namespace;
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::node_reports;
 use crate::peer_agreements::Answers;
 
@@ -32,15 +31,11 @@ async fn poll(context: &Context) {
     let shared = shared_namespaces(context);
     context.peers.retain_namespaces(&shared);
     for namespace in shared {
-        let Some(federation) = context.catalogue.federation(&namespace) else { continue };
-        let members = in_namespace(&context.catalogue.jurisdictions, &namespace);
-        let members = members.iter().filter_map(|member| member.read()).filter(|member| Host::of(member).is_here());
+        let Some(members) = context.pods_here(&namespace) else { continue };
         // All at once, so that silent nodes are waited for only once.
-        let asked = members.map(async |member| {
-            let home = host::namespace(member, &namespace)?;
-            let pods = context.children.pods_of(&home, &federation.name_any(), &member.spec.id);
-            let answers = node_reports::peers(&context.http, pods.iter().map(Arc::as_ref)).await?;
-            Some((member.spec.id.clone(), answers))
+        let asked = members.into_iter().map(async |(member, pods)| {
+            let told = node_reports::peers(&context.http, pods.iter().map(Arc::as_ref)).await?;
+            Some((member, told))
         });
         let answers: Answers = join_all(asked).await.into_iter().flatten().collect();
         if context.peers.store(&namespace, answers) {

@@ -1,40 +1,25 @@
 //! Latest reports of the nodes about datasets that they cannot read.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use parking_lot::RwLock;
 use wanqu_model::names::JurisdictionId;
 
+use crate::latest::Latest;
+
 /// Datasets that cannot be read, by name, and why; by the member whose node says so.
-pub(crate) type Unavailable = BTreeMap<JurisdictionId, BTreeMap<String, String>>;
+pub type Unavailable = BTreeMap<JurisdictionId, BTreeMap<String, String>>;
 
 /// Latest reports, by the namespace of the federation.
-#[derive(Clone, Default)]
-pub struct SourceReports(Arc<RwLock<HashMap<String, Unavailable>>>);
+pub type SourceReports = Latest<Unavailable>;
 
 impl SourceReports {
     /// Returns whether the node of a member can read a dataset of this name, and why not; `None` if it does not say.
     #[must_use]
     pub fn of(&self, namespace: &str, member: &JurisdictionId, dataset: &str) -> Option<Result<(), String>> {
-        let reports = self.0.read();
-        let unavailable = reports.get(namespace)?.get(member)?;
-        Some(unavailable.get(dataset).map_or(Ok(()), |reason| Err(reason.clone())))
-    }
-
-    /// Stores the reports of a namespace and returns true if they differ from those before.
-    pub(crate) fn store(&self, namespace: &str, reports: Unavailable) -> bool {
-        let mut all = self.0.write();
-        if all.get(namespace).is_some_and(|before| *before == reports) {
-            return false;
-        }
-        all.insert(namespace.to_owned(), reports);
-        true
-    }
-
-    /// Forgets all namespaces but these.
-    pub(crate) fn retain_namespaces(&self, namespaces: &[String]) {
-        self.0.write().retain(|namespace, _| namespaces.contains(namespace));
+        self.find(namespace, |reports| {
+            let unavailable = reports.get(member)?;
+            Some(unavailable.get(dataset).map_or(Ok(()), |reason| Err(reason.clone())))
+        })
     }
 }
 

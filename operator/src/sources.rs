@@ -9,8 +9,6 @@ use futures::future::join_all;
 use kube::ResourceExt;
 
 use crate::context::Context;
-use crate::framework::watched::in_namespace;
-use crate::host::{self, Host};
 use crate::node_reports;
 use crate::source_reports::Unavailable;
 
@@ -32,14 +30,11 @@ async fn poll(context: &Context) {
     namespaces.dedup();
     context.sources.retain_namespaces(&namespaces);
     for namespace in namespaces {
-        let Some(federation) = context.catalogue.federation(&namespace) else { continue };
-        let members = in_namespace(&context.catalogue.jurisdictions, &namespace);
-        let members = members.iter().filter_map(|member| member.read()).filter(|member| Host::of(member).is_here());
-        let asked = members.map(async |member| {
-            let home = host::namespace(member, &namespace)?;
-            let pods = context.children.pods_of(&home, &federation.name_any(), &member.spec.id);
-            let unavailable = node_reports::unavailable(&context.http, pods.iter().map(Arc::as_ref)).await?;
-            Some((member.spec.id.clone(), unavailable))
+        let Some(members) = context.pods_here(&namespace) else { continue };
+        // All at once, so that silent nodes are waited for only once.
+        let asked = members.into_iter().map(async |(member, pods)| {
+            let told = node_reports::unavailable(&context.http, pods.iter().map(Arc::as_ref)).await?;
+            Some((member, told))
         });
         let reports: Unavailable = join_all(asked).await.into_iter().flatten().collect();
         if context.sources.store(&namespace, reports) {
