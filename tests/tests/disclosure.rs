@@ -318,7 +318,12 @@ async fn certificates_that_do_not_hold() {
         let refusal = impostor.send(&impostor.envelope(MACAU, HONEST)).await.unwrap_err();
         let code = refusal.code.to_string();
         assert!(["identity", "owner-unavailable"].contains(&code.as_str()), "{name}: {refusal}");
-        assert!(federation.tap.refused().len() > before, "{name}: the refused connection was not noticed");
+        // The one who is refused hears it before the refusal is written down.
+        until(&format!("{name}: the refused connection being noticed"), Duration::from_secs(30), async || {
+            let refused = federation.tap.refused();
+            if refused.len() > before { Ok(()) } else { Err(format!("{refused:?}")) }
+        })
+        .await;
     }
     // In the clear.
     let before = federation.tap.refused().len();
