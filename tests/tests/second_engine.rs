@@ -39,7 +39,7 @@ async fn random_queries_over_protected_rows() {
     assert!(tally.answered() > 0.4 && tally.lost() < 0.2, "{tally}: too few are compared");
 }
 
-/// What became of the listed queries of a folder.
+/// Results of the listed queries of a folder.
 #[derive(Default)]
 struct Report {
     same: usize,

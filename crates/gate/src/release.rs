@@ -64,7 +64,7 @@ pub struct AuditReference {
     pub digest: String,
 }
 
-/// What is known of a release once its last row has been taken.
+/// End of a release: the facts that are only known once its last row has been taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
     /// Entry of the audit log.

@@ -12,7 +12,7 @@ pub enum Fault {
     /// It would be read with a setting that the manifest does not have.
     #[error("{problem}")]
     Setting {
-        /// What the file shows.
+        /// Evidence in the file, without a value of it.
         problem: String,
         /// YAML below `spec.source.files`.
         setting: String,

@@ -1,4 +1,4 @@
-//! What the first bytes of a file say about a declaration that its manifest lacks.
+//! Guesses, from the first bytes of a file, at a declaration that its manifest lacks.
 
 use encoding_rs::{BIG5, GB18030};
 use wanqu_model::bundle::{Compression, Encoding};

@@ -75,7 +75,7 @@ impl<'a> JsonScanner<'a> {
     /// Calls `element` with every element of the array that the text is.
     ///
     /// # Errors
-    /// What `element` finds wrong.
+    /// The text is not an array, or `element` returns an error.
     pub fn array(mut self, mut element: impl FnMut(JsonValue<'a>) -> Result<(), Reason>) -> Result<(), Reason> {
         self.expect(b'[', BROKEN)?;
         if self.take(b']') {

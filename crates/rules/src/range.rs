@@ -1,4 +1,4 @@
-//! What happens to a value that its type does not hold.
+//! Treatment of values outside the range of their type.
 
 use arrow::datatypes::DataType;
 use datafusion::common::DataFusionError;

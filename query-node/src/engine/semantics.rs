@@ -1,4 +1,4 @@
-//! What SQL means: queries over small tables with NULL in them, and the answers that PostgreSQL gives. `semantics.slt`
+//! Semantics of SQL: queries over small tables with NULL in them, and the answers that PostgreSQL gives. `semantics.slt`
 //! holds them; a line of a row is `|a|b|`, NULL is empty, and rows are in the order of their text.
 
 use std::fmt::Write;

@@ -25,7 +25,7 @@ pub enum SourceFault {
     /// A file would be read with a setting that the manifest does not have. Neither text holds a value.
     #[error("{problem}")]
     Setting {
-        /// What the file shows.
+        /// Evidence in the file.
         problem: String,
         /// YAML below `spec.source.files`.
         setting: String,

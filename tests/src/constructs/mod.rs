@@ -41,7 +41,7 @@ pub struct Construct {
     pub theirs: Option<&'static str>,
 }
 
-/// What becomes of an example.
+/// Support for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// It is answered.

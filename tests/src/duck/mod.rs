@@ -102,7 +102,7 @@ impl Duck {
     /// The answer to a query in DuckDB's own dialect.
     ///
     /// # Errors
-    /// What DuckDB says of it.
+    /// DuckDB refuses the query or has ended.
     pub fn answer(&self, sql: &str) -> Result<DuckRows, DuckError> {
         let broken = |e: &dyn fmt::Display| DuckError(format!("DuckDB broke off: {e}"));
         let mut process = self.process.lock();

@@ -24,7 +24,7 @@ pub struct Three {
     pub duck: Duck,
 }
 
-/// What became of one query.
+/// Result of comparing one query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Both gave the same answer.

@@ -88,7 +88,7 @@ impl Ended {
 /// A federation that runs. It is killed when it is dropped.
 pub struct Up {
     pub world: World,
-    /// What it said until it was up.
+    /// Output until it was up.
     pub said: String,
     process: Child,
 }

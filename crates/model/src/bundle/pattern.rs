@@ -33,7 +33,7 @@ pub struct TimePattern {
 pub enum TimePart {
     /// A character that stands for itself.
     Literal(char),
-    /// What follows `%`.
+    /// A field, by the letter after `%`.
     Field(char),
 }
 

@@ -1,4 +1,4 @@
-//! What a manifest declares of the text in CSV and NDJSON files: its encoding, its syntax, and how values are written.
+//! Declarations about the text of CSV and NDJSON files: its encoding, its syntax, and how values are written.
 
 use std::str::FromStr;
 

@@ -1,4 +1,4 @@
-//! What is declared of a file, and what is said where it is not.
+//! Files read by their declarations, and the messages about a declaration that is missing.
 
 use std::io::Write;
 

@@ -9,7 +9,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use wanqu_model::bundle::{CsvSyntax, Encoding, TextSpec, ValueSyntax};
 use wanqu_records::{DecodeError, Fault, TextFile, TextFormat};
 
-/// What a file gave.
+/// Rows and bad records of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Read {
     /// Rows as text; NULL is `None`.

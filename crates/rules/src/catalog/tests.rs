@@ -108,7 +108,7 @@ fn same(meant: &LogicalPlan, read: &LogicalPlan) -> bool {
     ask_the_same(meant, read, &|scan| table_of(scan).map(|table| table.name.to_string())).unwrap()
 }
 
-/// What is wrong with the text of a plan; `None` if it reads back.
+/// Returns the fault of a plan's text; `None` if it reads back as the plan.
 fn wrong(meant: &LogicalPlan) -> Option<String> {
     let text = match text_of(meant) {
         Ok(text) => text,

@@ -1,4 +1,4 @@
-//! What the engine's simplification changes: constants wrap around, and `-(a & b)` becomes `(-a) | (-b)`, as if minus
+//! Guards against faults of the engine's simplification: constants wrap around, and `-(a & b)` becomes `(-a) | (-b)`, as if minus
 //! inverted bits.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

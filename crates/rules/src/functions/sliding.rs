@@ -22,7 +22,7 @@ use crate::merge::Moments;
 
 /// Summary of consecutive values.
 pub(super) trait Summary: Copy + Debug + Send + Sync + 'static {
-    /// What is told of the values.
+    /// Choice of the result, such as the sum or the average.
     type Kind: Copy + Debug + Send + Sync;
     /// Returns the summary of one row; its columns are not NULL.
     fn of(row: &[f64]) -> Self;
@@ -133,7 +133,7 @@ impl<S: Summary> Accumulator for Sliding<S> {
     }
 }
 
-/// What is told of a sum.
+/// Result of a sum of values.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SumKind {
     Sum,

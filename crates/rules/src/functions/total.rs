@@ -117,7 +117,7 @@ pub(super) struct Outcome {
     pub name: String,
     /// Type of the sum.
     pub data_type: DataType,
-    /// What becomes of a sum that the type does not hold.
+    /// Treatment of a sum that the type does not hold.
     pub overflow: Overflow,
 }
 

@@ -10,7 +10,7 @@ use super::limit::{fetch_of, skip_of};
 pub(super) struct Total {
     /// The aggregate.
     pub aggregate: LogicalPlan,
-    /// What is made of its row.
+    /// Projections over its row.
     pub above: Above,
 }
 

@@ -280,7 +280,7 @@ fn plan_of(seed: u64, depth: usize) -> Option<LogicalPlan> {
     column_plan(source.expr(kind, depth)).ok()
 }
 
-/// What is wrong with the expression of a seed at a depth; `None` if nothing is.
+/// Returns the fault of the text of a random expression; `None` if it reads back.
 fn wrong_of(seed: u64, depth: usize) -> Option<String> {
     let plan = plan_of(seed, depth)?;
     let plan = folded(plan)?;

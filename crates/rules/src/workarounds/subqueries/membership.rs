@@ -13,7 +13,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder
 
 use super::{existence, is_correlated, scalar, shape, subquery};
 
-/// What is asked of a condition.
+/// Use that is made of a condition's truth value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     /// Whether it is true: it may be false for NULL.

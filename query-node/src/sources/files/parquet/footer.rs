@@ -1,4 +1,4 @@
-//! What is known of a file before it is scanned: that it holds the declared columns, and which of its records do not fit
+//! Inspection of a file before it is scanned: that it holds the declared columns, and which of its records do not fit
 //! them.
 //!
 //! A record whose value is none of the declared type cannot be read. That is decided here for the whole file, over all
@@ -29,7 +29,7 @@ use crate::sources::schema::{Doubt, Fit, check_file_schema};
 /// Records that are decoded at once.
 const BATCH: usize = 8192;
 
-/// What is known of one file.
+/// Result of inspecting one file.
 #[derive(Debug)]
 pub struct Inspected {
     /// Number of records that can be read.

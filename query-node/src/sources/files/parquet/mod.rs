@@ -55,7 +55,7 @@ pub struct ParquetSource {
     files: Files,
     schema: SchemaRef,
     bad_records: BadRecords,
-    /// What each file holds, while it is the same file.
+    /// Result of inspecting each file, kept while it is the same file.
     inspected: Arc<Mutex<Known>>,
     left_out: LeftOut,
 }
