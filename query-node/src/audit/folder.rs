@@ -100,7 +100,7 @@ impl Folder for Disk {
     }
 
     fn read(&self, name: &str) -> io::Result<Arc<dyn LogFile>> {
-        Ok(Arc::new(File::open(self.path(name))?))
+        Ok(Arc::new(wanqu_file::open(&self.path(name))?))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -117,7 +117,8 @@ impl Folder for Disk {
 
     fn probe(&self) -> io::Result<()> {
         let probe = self.path(PROBE);
-        fs::write(&probe, [b'\n'; 4096])?;
+        let mut file = wanqu_file::open_with(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &probe)?;
+        file.write_all(&[b'\n'; 4096])?;
         fs::remove_file(&probe)
     }
 }
@@ -163,5 +164,5 @@ pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
 
 /// Opens a file that only the node reads: researchers' questions are in it.
 fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    wanqu_file::open_with(OpenOptions::new().read(true).append(true).create(true).mode(0o600), path)
 }

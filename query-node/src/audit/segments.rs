@@ -33,7 +33,7 @@ impl SegmentFile {
     pub fn reader(self) -> Result<BufReader<File>, AuditError> {
         let file = match self.open {
             Some(file) => Ok(file),
-            None => File::open(&self.path),
+            None => wanqu_file::open(&self.path),
         };
         file.map(BufReader::new).map_err(|source| AuditError::File { path: self.path, source })
     }
@@ -85,7 +85,7 @@ fn copies(place: &Path) -> Result<Vec<SegmentFile>, AuditError> {
     let mut copies = Vec::new();
     // Opened before the folder is listed: if it is sealed meanwhile, it is listed under its next name too, and not missed.
     let path = place.join(OPEN);
-    match File::open(&path) {
+    match wanqu_file::open(&path) {
         Ok(file) => copies.push(SegmentFile { path: path.clone(), open: Some(file) }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(source) => return Err(failed(&path, source)),
@@ -105,7 +105,7 @@ fn number(copy: &SegmentFile) -> Result<u64, AuditError> {
     let changed = |what| AuditError::Changed { path: copy.path.clone(), line: 1, what };
     let file = match &copy.open {
         Some(file) => file.try_clone(),
-        None => File::open(&copy.path),
+        None => wanqu_file::open(&copy.path),
     };
     let mut line = Vec::new();
     let mut file = file.map_err(failed)?;

@@ -119,7 +119,7 @@ impl BundleFile {
     /// The file cannot be read, or holds no bundle of this node. Each is reported once: a bad text until the file changes,
     /// a failure to read until the file was read or fails in another way.
     pub fn changed(&mut self) -> Result<Option<FiledBundle>, BundleError> {
-        self.changed_with(|path| fs::read(path))
+        self.changed_with(|path| wanqu_file::read(path, MAX_BYTES as u64))
     }
 
     /// Does what [`changed`](Self::changed) does; `read` reads the file.
@@ -180,8 +180,11 @@ impl BundleFile {
         if self.seen.as_ref() == Some(&stamp) {
             return Ok(None);
         }
-        let bytes = if stamp.length > MAX_BYTES as u64 { None } else { Some(read(&self.path)?) };
-        Ok(Some((stamp, bytes)))
+        match read(&self.path) {
+            Ok(bytes) => Ok(Some((stamp, Some(bytes)))),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Some((stamp, None))),
+            Err(error) => Err(error),
+        }
     }
 
     fn stamp(&self) -> io::Result<Stamp> {
