@@ -76,7 +76,8 @@ mod tests {
         let pipe = folder.path().join("q.sql");
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let failure = from_file(&pipe).unwrap_err().to_string();
-        let end = "q.sql: it is a pipe, where a regular file is expected; `--file -` reads the query from standard input";
+        let end =
+            "q.sql: it is a pipe, where a regular file is expected; `--file -` reads the query from standard input";
         assert!(failure.ends_with(end), "{failure}");
         assert!(from_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("it is a device"));
     }

@@ -60,7 +60,10 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 }
 
 fn too_long(most: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {most} bytes, which is the most that is read"))
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        format!("it is longer than {most} bytes, which is the most that is read"),
+    )
 }
 
 fn regular(kind: FileType) -> io::Result<()> {
@@ -95,9 +98,13 @@ mod tests {
         let _listener = UnixListener::bind(&socket).unwrap();
         symlink(&pipe, &link).unwrap();
         let zero = Path::new("/dev/zero");
-        for (path, found) in
-            [(pipe.as_path(), "a pipe"), (&link, "a pipe"), (&socket, "a socket"), (folder.path(), "a folder"), (zero, "a device")]
-        {
+        for (path, found) in [
+            (pipe.as_path(), "a pipe"),
+            (&link, "a pipe"),
+            (&socket, "a socket"),
+            (folder.path(), "a folder"),
+            (zero, "a device"),
+        ] {
             let error = read(path, 10).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert_eq!(error.to_string(), format!("it is {found}, where a regular file is expected"));
