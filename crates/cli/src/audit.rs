@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use query_node::audit::{AuditError, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify};
+use query_node::audit::{AuditError, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify_holds};
 use serde_json::{Value, json};
 
 use super::args::{AuditArgs, Format};
@@ -23,7 +23,7 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     }
     let places = [vec![place(state, args)?], args.archived.clone()].concat();
     if args.verify {
-        let found = verify(&places).map_err(failed)?;
+        let found = verify_holds(&places, &args.expect).map_err(failed)?;
         super::put(&summary(&found))?;
         if found.torn_bytes > 0 {
             eprintln!(
@@ -279,6 +279,7 @@ mod tests {
             last_segment: 3,
             entries_before: 0,
             digest: "d".to_owned(),
+            has_end: true,
             torn_bytes: 0,
         };
         let words = "2 entries, numbered without gaps, each chained to the one before; the last digest is\nd\n";

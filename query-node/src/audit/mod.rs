@@ -38,7 +38,7 @@ pub use entry::{Entry, Event, FragmentRequest};
 pub use error::AuditError;
 pub use line::Record;
 pub use log::{Log, Receipt, Recovery};
-pub use read::{Entries, Filter, Verified, entries, read, verify};
+pub use read::{Entries, Expected, Filter, Verified, entries, read, verify, verify_holds};
 pub use repeated::RepeatedRefusals;
 pub use settings::AuditSettings;
 
