@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use query_node::audit::{AuditError, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify_holds};
+use query_node::audit::{
+    AuditError, BundleStanding, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify_holds,
+};
 use serde_json::{Value, json};
 
 use super::args::{AuditArgs, Format};
@@ -194,13 +196,14 @@ fn event(event: Event) -> &'static str {
         Event::TurnedAway => "turned away",
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
+        Event::Bundle => "bundle",
     }
 }
 
 fn rows(entry: &Entry) -> String {
     match entry {
         Entry::Released { rows, .. } | Entry::PublicClosed { rows, .. } => rows.to_string(),
-        Entry::Refused { .. } | Entry::TurnedAway { .. } | Entry::PublicOpened { .. } => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -218,6 +221,19 @@ fn subject(entry: &Entry) -> String {
             format!("{}: {}", refusal.code, refusal.message)
         }
         Entry::TurnedAway { refusal, times, .. } => format!("{times} times {}: {}", refusal.code, refusal.message),
+        Entry::Bundle { standing, digest, .. } => {
+            let standing = match standing {
+                BundleStanding::InForce => "the bundle in the file is in force",
+                BundleStanding::Narrowed => {
+                    "the bundle in the file cannot be used; in force is what both it and the one before grant"
+                }
+                BundleStanding::Unread => {
+                    "the bundle's file cannot be read; the one before is in force for a limited time"
+                }
+                BundleStanding::Closed => "no bundle is in force",
+            };
+            format!("{standing} ({digest})")
+        }
         Entry::PublicClosed { opened, complete, .. } => {
             format!("#{opened}, {}", if *complete { "all of them" } else { "broken off" })
         }

@@ -38,13 +38,16 @@ fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
     fs::write(&path, "{\"federation\":").unwrap();
     assert!(matches!(file.changed(), Err(BundleError::Text { .. })));
     assert!(file.changed().unwrap().is_none());
+    assert!(file.is_unread(), "at later looks too");
 
     fs::write(&path, bundle("MO", 22)).unwrap();
     let error = file.changed().unwrap_err().to_string();
     assert!(error.ends_with("is the bundle of MO, not of HK"), "{error}");
 
     fs::write(&path, bundle("HK", 333)).unwrap();
+    assert!(file.is_unread());
     assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 333);
+    assert!(!file.is_unread());
 
     fs::remove_file(&path).unwrap();
     assert!(matches!(file.changed(), Err(BundleError::File { .. })));
@@ -100,6 +103,7 @@ fn a_newer_operators_bundle_is_taken_without_the_objects_that_are_not_understood
     fs::write(&path, newer("HK")).unwrap();
     let error = file.changed().unwrap_err();
     assert!(matches!(error, BundleError::NotUnderstood { .. }));
+    assert!(!file.is_unread(), "it is known to be a bundle");
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         error.to_string(),
