@@ -13,7 +13,7 @@ Exit codes:
   1    failure
   2    wrong usage of the command line
   3    the query was refused
-  4    a jurisdiction or the node is missing or too late: there is no answer, and rows that were written are not one
+  4    a jurisdiction or the node is missing or too late: no answer, and rows that were written are not one
   5    --partial answered without a jurisdiction
   130  interrupted";
 
