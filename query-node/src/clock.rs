@@ -17,3 +17,28 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 }
+
+/// Clock that a test sets.
+#[cfg(test)]
+#[derive(Debug)]
+pub struct SetClock(parking_lot::Mutex<Timestamp>);
+
+#[cfg(test)]
+impl SetClock {
+    /// Returns a clock that stands at this time.
+    pub fn new(time: Timestamp) -> Self {
+        Self(parking_lot::Mutex::new(time))
+    }
+
+    /// Lets time pass; it may be less than none.
+    pub fn pass(&self, time: jiff::SignedDuration) {
+        *self.0.lock() += time;
+    }
+}
+
+#[cfg(test)]
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock()
+    }
+}

@@ -16,6 +16,7 @@ pub mod engine;
 pub mod exchange;
 pub mod gateway;
 pub mod home;
+pub mod lease;
 pub mod merge;
 pub mod node;
 pub mod observe;

@@ -13,6 +13,7 @@ use wanqu_rules::planner::Planner;
 
 use crate::bundle_file::FiledBundle;
 use crate::engine::{Engine, EngineError, RemotePublic};
+use crate::lease::Lease;
 
 /// Bundle with everything that is made of it.
 #[derive(Debug)]
@@ -31,17 +32,33 @@ pub struct NodeState {
     pub engine: Engine,
     /// True once nothing of it holds any more, although nothing could take its place.
     withdrawn: AtomicBool,
+    /// Time for which it holds without its file being read.
+    lease: Arc<Lease>,
+}
+
+/// Reason for which nothing of a bundle is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Its successor cannot be used, nor what is left of it then.
+    Unusable,
+    /// Its file could not be read for longer than the node may go on without.
+    Unread,
 }
 
 /// Ending of a digest that marks what is left of a bundle whose successor cannot be used. No bundle's own digest has it.
 pub const NARROWED: &str = "+narrowed";
 
 impl NodeState {
-    /// Makes a bundle ready; `memory` shows what its queries reserve.
+    /// Makes a bundle ready, that holds as long as `lease`; `memory` shows what its queries reserve.
     ///
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
-    pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>, memory: Gauge) -> Result<Self, EngineError> {
+    pub fn new(
+        filed: FiledBundle,
+        remote: Arc<dyn RemotePublic>,
+        memory: Gauge,
+        lease: Arc<Lease>,
+    ) -> Result<Self, EngineError> {
         let FiledBundle { bundle, digest, left_out } = filed;
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
@@ -51,6 +68,7 @@ impl NodeState {
             digest,
             left_out,
             withdrawn: AtomicBool::new(false),
+            lease,
         })
     }
 
@@ -59,28 +77,40 @@ impl NodeState {
         self.withdrawn.store(true, Ordering::SeqCst);
     }
 
-    /// Returns true if all that it granted is withdrawn.
+    /// Returns the reason for which nothing of it is in force; `None` if it is.
     #[must_use]
-    pub fn is_withdrawn(&self) -> bool {
-        self.withdrawn.load(Ordering::SeqCst)
+    pub fn closed(&self) -> Option<Closed> {
+        if self.withdrawn.load(Ordering::SeqCst) {
+            return Some(Closed::Unusable);
+        }
+        self.lease.is_over().then_some(Closed::Unread)
     }
 
     /// Checks that it still grants anything.
     ///
     /// # Errors
-    /// The refusal of everything, once all is withdrawn.
+    /// The refusal of everything, if it is [`closed`](Self::closed).
     pub fn grants(&self) -> Result<(), Refusal> {
-        if !self.is_withdrawn() {
-            return Ok(());
-        }
+        let Some(closed) = self.closed() else { return Ok(()) };
         let jurisdiction = &self.bundle.jurisdiction;
-        Err(Refusal::new(
-            Code::OwnerUnavailable,
-            format!("the node of {jurisdiction} has no bundle in force, so it releases nothing"),
-        )
-        .with_rule("what a new bundle withdraws is withdrawn, even if the node cannot use that bundle")
-        .with_owner(jurisdiction.clone())
-        .with_remedy("tell the node's administrator; the node's log says why its new bundle cannot be used"))
+        let (message, rule, remedy) = match closed {
+            Closed::Unusable => (
+                format!("the node of {jurisdiction} has no bundle in force, so it releases nothing"),
+                "what a new bundle withdraws is withdrawn, even if the node cannot use that bundle",
+                "tell the node's administrator; the node's log says why its new bundle cannot be used",
+            ),
+            Closed::Unread => (
+                format!(
+                    "the node of {jurisdiction} has not been able to read its bundle for too long, so it releases nothing"
+                ),
+                "a permission is in force only as long as the node can read that it was not withdrawn",
+                "tell the node's administrator; the node's log says why the bundle's file cannot be read",
+            ),
+        };
+        Err(Refusal::new(Code::OwnerUnavailable, message)
+            .with_rule(rule)
+            .with_owner(jurisdiction.clone())
+            .with_remedy(remedy))
     }
 }
 

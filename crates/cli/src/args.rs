@@ -13,7 +13,7 @@ Exit codes:
   1    failure
   2    wrong usage of the command line
   3    the query was refused
-  4    a jurisdiction or the node is missing: there is no answer, and rows that were written are not one
+  4    a jurisdiction or the node is missing or too late: no answer, and rows that were written are not one
   5    --partial answered without a jurisdiction
   130  interrupted";
 
@@ -359,6 +359,10 @@ pub struct AuditArgs {
     /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing.
     #[arg(long)]
     pub verify: bool,
+    /// Check also that the log holds this entry, by its number and digest: of a release that somebody was given, or of the last
+    /// entry that an earlier check found. It shows a log that was cut or written anew.
+    #[arg(long, value_name = "SEQUENCE:DIGEST", requires = "verify")]
+    pub expect: Vec<query_node::audit::Expected>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use query_node::audit::{AuditError, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify};
+use query_node::audit::{
+    AuditError, BundleStanding, Entry, Event, Filter, FragmentRequest, Record, Verified, entries, verify_holds,
+};
 use serde_json::{Value, json};
 
 use super::args::{AuditArgs, Format};
@@ -23,7 +25,7 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     }
     let places = [vec![place(state, args)?], args.archived.clone()].concat();
     if args.verify {
-        let found = verify(&places).map_err(failed)?;
+        let found = verify_holds(&places, &args.expect).map_err(failed)?;
         super::put(&summary(&found))?;
         if found.torn_bytes > 0 {
             eprintln!(
@@ -194,13 +196,14 @@ fn event(event: Event) -> &'static str {
         Event::TurnedAway => "turned away",
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
+        Event::Bundle => "bundle",
     }
 }
 
 fn rows(entry: &Entry) -> String {
     match entry {
         Entry::Released { rows, .. } | Entry::PublicClosed { rows, .. } => rows.to_string(),
-        Entry::Refused { .. } | Entry::TurnedAway { .. } | Entry::PublicOpened { .. } => String::new(),
+        _ => String::new(),
     }
 }
 
@@ -218,6 +221,19 @@ fn subject(entry: &Entry) -> String {
             format!("{}: {}", refusal.code, refusal.message)
         }
         Entry::TurnedAway { refusal, times, .. } => format!("{times} times {}: {}", refusal.code, refusal.message),
+        Entry::Bundle { standing, digest, .. } => {
+            let standing = match standing {
+                BundleStanding::InForce => "the bundle in the file is in force",
+                BundleStanding::Narrowed => {
+                    "the bundle in the file cannot be used; in force is what both it and the one before grant"
+                }
+                BundleStanding::Unread => {
+                    "the bundle's file cannot be read; the one before is in force for a limited time"
+                }
+                BundleStanding::Closed => "no bundle is in force",
+            };
+            format!("{standing} ({digest})")
+        }
         Entry::PublicClosed { opened, complete, .. } => {
             format!("#{opened}, {}", if *complete { "all of them" } else { "broken off" })
         }
@@ -279,6 +295,7 @@ mod tests {
             last_segment: 3,
             entries_before: 0,
             digest: "d".to_owned(),
+            has_end: true,
             torn_bytes: 0,
         };
         let words = "2 entries, numbered without gaps, each chained to the one before; the last digest is\nd\n";

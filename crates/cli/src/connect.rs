@@ -1,6 +1,5 @@
 //! The gateway that a command asks and the identity it asks with, from the state folder or the command line.
 
-use std::fs;
 use std::path::Path;
 
 use wanqu_client::Client;
@@ -100,11 +99,13 @@ fn defaults(researcher: &Researcher, args: &GatewayArgs) -> (Option<ResourceName
 }
 
 fn read(path: &Path) -> Outcome<String> {
-    fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))
+    wanqu_file::read_text(path, wanqu_file::SMALL).map_err(|e| Failure::file("read", path, &e))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use wanqu_model::bundle::Subject;
 
     use super::*;

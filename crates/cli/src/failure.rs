@@ -15,7 +15,7 @@ use super::escape;
 pub enum End {
     /// A rule refused it.
     Refused,
-    /// An owner is missing, or a node ends.
+    /// An owner is missing or too late, or a node ends.
     Missing,
     /// A fault of a node or a source.
     Failed,
@@ -50,6 +50,13 @@ impl From<Code> for End {
             Code::Internal | Code::ReleaseShape | Code::Source => Self::Failed,
             _ => Self::Refused,
         }
+    }
+}
+
+impl From<&Refusal> for End {
+    fn from(refusal: &Refusal) -> Self {
+        // Whoever is too late did not answer; no rule forbids the question.
+        if refusal.is_too_late() { Self::Missing } else { refusal.code.into() }
     }
 }
 
@@ -102,7 +109,7 @@ impl Failure {
         match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
-            Self::Refused(refusal) => End::from(refusal.code).exit_code(),
+            Self::Refused(refusal) => End::from(&**refusal).exit_code(),
             Self::Told(end, _) => end.exit_code(),
             Self::Partial => 5,
             Self::Interrupted => 130,
@@ -125,7 +132,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failed(text) | Self::Usage(text) => write!(f, "wanqu: {}", escape::message(text)),
-            Self::Refused(refusal) => write!(f, "{}: {}", End::from(refusal.code).word(), escape::refusal(refusal)),
+            Self::Refused(refusal) => write!(f, "{}: {}", End::from(&**refusal).word(), escape::refusal(refusal)),
             Self::Told(end, text) => write!(f, "{}: {}", end.word(), escape::message(text)),
             Self::Partial => f.write_str("wanqu: the answer lacks a jurisdiction"),
             Self::Interrupted => f.write_str("wanqu: interrupted"),
@@ -157,6 +164,11 @@ mod tests {
         ] {
             assert_eq!(Failure::from(Refusal::new(code, "x")).exit_code(), exit, "{code}");
         }
+        let late = Refusal::too_late("x").with_owner("MO".parse().unwrap());
+        assert_eq!(Failure::from(late).exit_code(), 4, "nobody refused it, and there is no answer");
+        assert_eq!(Failure::from(Refusal::new(Code::Limit, "x").with_rule("y")).exit_code(), 3);
+        assert_eq!(Failure::from(Refusal::new(Code::Draining, "x")).exit_code(), 4);
+        assert_eq!(Failure::from(Refusal::new(Code::ReleaseShape, "x")).exit_code(), 1);
         assert_eq!(Failure::Partial.exit_code(), 5);
         assert_eq!(Failure::Usage(String::new()).exit_code(), 2);
     }

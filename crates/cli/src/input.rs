@@ -1,6 +1,5 @@
 //! The SQL text of a command: from its argument, a file or standard input.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
@@ -18,7 +17,7 @@ pub fn sql(args: &SqlArgs) -> Outcome<String> {
     let text = match (&args.sql, &args.file) {
         (Some(sql), _) => sql.clone(),
         (None, Some(path)) if path.as_os_str() != "-" => {
-            let file = File::open(path).map_err(|e| Failure::file("read", path, &e))?;
+            let file = wanqu_file::open(path).map_err(|e| unreadable(path, &e))?;
             read(file, path)?
         }
         (None, None) if io::stdin().is_terminal() => {
@@ -32,6 +31,16 @@ pub fn sql(args: &SqlArgs) -> Outcome<String> {
         return Err(Failure::Usage("the query is empty".to_owned()));
     }
     Ok(text)
+}
+
+/// Returns the failure to open a query's file. A pipe cannot be read by its name: it would be waited for.
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::file("read", path, error);
+    if error.kind() != io::ErrorKind::InvalidInput {
+        return failure;
+    }
+    let Failure::Failed(text) = failure else { return failure };
+    Failure::Failed(format!("{text}; `--file -` reads the query from standard input"))
 }
 
 fn read(from: impl Read, name: &Path) -> Outcome<String> {
@@ -59,6 +68,18 @@ mod tests {
         let path = folder.path().join("q.sql");
         std::fs::write(&path, "SELECT '深圳'\n").unwrap();
         assert_eq!(from_file(&path).unwrap(), "SELECT '深圳'\n");
+    }
+
+    #[test]
+    fn a_query_is_not_waited_for_at_a_pipe_and_not_read_from_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("q.sql");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let failure = from_file(&pipe).unwrap_err().to_string();
+        let end =
+            "q.sql: it is a pipe, where a regular file is expected; `--file -` reads the query from standard input";
+        assert!(failure.ends_with(end), "{failure}");
+        assert!(from_file(Path::new("/dev/zero")).unwrap_err().to_string().contains("it is a device"));
     }
 
     #[test]

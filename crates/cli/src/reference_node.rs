@@ -14,7 +14,7 @@ use crate::reference::section;
 const PATHS: &str = "
 ## Observation port
 
-Plain HTTP, `GET` only, one request for each connection, at most 64 connections at once and ten seconds for each. Nothing of the data, of a question's text or of a person is in it.
+Plain HTTP, `GET` only, one request for each connection, at most 64 connections at once, five seconds for a request and ten for all of it. A further connection takes the place of the oldest that has sent no request yet. Nothing of the data, of a question's text or of a person is in it.
 
 | path | answer |
 |---|---|
@@ -26,9 +26,9 @@ Plain HTTP, `GET` only, one request for each connection, at most 64 connections 
 
 | check | it fails while |
 |---|---|
-| `bundle` | the bundle in the file cannot be used; what it and the one before it both grant is in force, nothing if it is not understood. If even that part cannot be put in force, the check says so, and the node refuses every question and fragment |
+| `bundle` | the bundle in the file cannot be used; what it and the one before it both grant is in force, nothing if it is not understood. If even that part cannot be put in force, the check says so, and the node refuses every question and fragment. If the file cannot be read, or is no bundle of this node, the check says until when the bundle before it stays in force (`--bundle-grace-seconds`); after that the node refuses every question and fragment, and says so, until the file can be read |
 | `identity` | the certificates and keys in place cannot be used, or what is in use has expired or lost the trust of the bundle |
-| `audit` | the audit log cannot be written, or is not where it was; the node releases nothing then |
+| `audit` | the audit log cannot be written, is not where it was, or has not the length of what was written to it; the node releases nothing then |
 | `exchange`, `gateway` | the door is closed |
 | `tasks` | a task is down or hangs, by name and since when: `file-follower` (bundle, certificates and keys), `peer-poller` (the other members' agreements), `result-expiry`, `refusal-writer` (counted refusals on their way to the audit log), `source-check` (whether the own datasets can be read) and `observation-server`. A task that ends or panics is started again, after a pause that doubles from a quarter of a second to half a minute, and is down until it works again. A door that ends by itself ends the process with code 1 |
 | `drain` | the node was told to end |

@@ -167,7 +167,7 @@ impl StateDir {
         let path = self.0.join("lock");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.open(&path).map_err(|e| Failure::file("open", &path, &e))
+        wanqu_file::open_with(&mut options, &path).map_err(|e| Failure::file("open", &path, &e))
     }
 
     /// Writes the record of the federation.
@@ -203,7 +203,7 @@ impl StateDir {
     }
 
     fn load(&self) -> io::Result<FederationState> {
-        let text = fs::read_to_string(self.record())?;
+        let text = wanqu_file::read_text(&self.record(), wanqu_file::SMALL)?;
         serde_json::from_str(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 

@@ -56,7 +56,7 @@ pub fn from_status(status: &Status, peer: Option<&JurisdictionId>) -> Refusal {
 fn foreign(code: Grpc, peer: Option<&JurisdictionId>) -> Refusal {
     let refusal = match code {
         Grpc::OutOfRange | Grpc::ResourceExhausted => Refusal::new(Code::Limit, "the message is too large"),
-        Grpc::DeadlineExceeded => Refusal::new(Code::Limit, "the deadline passed before the answer was complete"),
+        Grpc::DeadlineExceeded => Refusal::too_late("the deadline passed before the answer was complete"),
         Grpc::Internal => internal(),
         Grpc::Unimplemented => {
             Refusal::new(Code::OwnerUnavailable, "what answers at this address is no node of this kind")

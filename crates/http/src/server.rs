@@ -1,14 +1,19 @@
 //! Plain HTTP server for a router: one request for each connection, and bounds on what a client may hold.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 /// Pause after a connection that could not be accepted: out of file handles, which passes.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -19,7 +24,7 @@ const HEAD: usize = 16 * 1024;
 /// Bounds on what clients may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections at once, at least one; further ones wait.
+    /// Connections at once, at least one. A further one takes the place of one that has sent no request yet, or waits.
     pub connections: usize,
     /// Time until the head of the request must have come.
     pub head: Duration,
@@ -35,31 +40,89 @@ impl Default for Bounds {
 
 /// Serves the router until it is dropped, and its connections with it. The listener is shared, so that it outlives a server
 /// that panics.
+///
+/// A connection is always accepted. If there are as many as there may be, the oldest that has not sent its request yet makes
+/// room: whoever holds connections open and says nothing keeps nobody from an answer.
 pub async fn serve(listener: Arc<TcpListener>, router: Router, bounds: Bounds) {
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
+    let most = bounds.connections.max(1);
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < bounds.connections.max(1) => match accepted {
+            accepted = listener.accept(), if connections.can_make_room(most) => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), bounds));
+                    connections.make_room(most);
+                    connections.add(stream, router.clone(), bounds);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept an HTTP connection");
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            Some(ended) = connections.tasks.join_next_with_id() => connections.ended(&ended),
         }
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, bounds: Bounds) {
+/// The connections of a server, from the oldest to the newest.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    open: VecDeque<Open>,
+}
+
+/// One connection.
+struct Open {
+    task: AbortHandle,
+    /// True once its request has come.
+    asked: Arc<AtomicBool>,
+}
+
+impl Connections {
+    /// Returns true if there are fewer than `most`, or one of them has asked for nothing yet.
+    fn can_make_room(&self, most: usize) -> bool {
+        self.open.len() < most || self.oldest_silent().is_some()
+    }
+
+    /// Ends the oldest that has asked for nothing yet, if there are as many as `most`.
+    fn make_room(&mut self, most: usize) {
+        if self.open.len() >= most
+            && let Some(silent) = self.oldest_silent().and_then(|silent| self.open.remove(silent))
+        {
+            silent.task.abort();
+        }
+    }
+
+    fn oldest_silent(&self) -> Option<usize> {
+        self.open.iter().position(|open| !open.asked.load(Ordering::SeqCst))
+    }
+
+    fn add(&mut self, stream: TcpStream, router: Router, bounds: Bounds) {
+        let asked = Arc::new(AtomicBool::new(false));
+        let task = self.tasks.spawn(connection(stream, router, bounds, Arc::clone(&asked)));
+        self.open.push_back(Open { task, asked });
+    }
+
+    fn ended(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.open.retain(|open| open.task.id() != id);
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, asked: Arc<AtomicBool>) {
+    let router = TowerToHyperService::new(router);
+    let noted = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::SeqCst);
+        router.call(request)
+    });
     let served = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(HEAD)
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), noted);
     match tokio::time::timeout(bounds.whole, served).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke off"),
@@ -93,7 +156,8 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
             for stream in &mut slow {
                 let mut rest = Vec::new();
-                stream.read_to_end(&mut rest).await.unwrap();
+                // A connection can be reset, because nobody has read what was sent.
+                let _ = stream.read_to_end(&mut rest).await;
                 assert!(!rest.starts_with(b"HTTP/1.1 200"), "half a request is not answered");
             }
         };
@@ -101,5 +165,70 @@ mod tests {
             tokio::select! { () = serving => {}, () = asking => {} }
         };
         tokio::time::timeout(Duration::from_secs(20), both).await.expect("a slow client holds the server");
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_answered_while_a_hundred_connections_are_silent() {
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        // Nobody is cut off because time has passed.
+        let bounds = Bounds { head: Duration::from_mins(10), whole: Duration::from_mins(10), ..Bounds::default() };
+        let serving = serve(listener, Router::new().route("/readyz", get("ok\n")), bounds);
+        let asking = async {
+            let mut silent = Vec::new();
+            for number in 0..100 {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                if number % 2 == 0 {
+                    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost:").await.unwrap();
+                }
+                silent.push(stream);
+            }
+            for _ in 0..10 {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: node\r\n\r\n").await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok\n"), "{answer}");
+            }
+            assert_eq!(silent.len(), 100);
+        };
+        let both = async {
+            tokio::select! { () = serving => {}, () = asking => {} }
+        };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("silent clients hold the server");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_being_answered_makes_no_room_for_another() {
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let bounds = Bounds { connections: 1, head: Duration::from_mins(10), whole: Duration::from_mins(10) };
+        let slow = get(async || {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            "ok\n"
+        });
+        let serving = serve(listener, Router::new().route("/readyz", slow), bounds);
+        let ask = async || {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: node\r\n\r\n").await.unwrap();
+            // A body that never comes holds nobody up either: none is read.
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("ok\n"), "{answer}");
+        };
+        let asking = async {
+            let first = ask();
+            let second = async {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                ask().await;
+            };
+            tokio::join!(first, second);
+        };
+        let both = async {
+            tokio::select! { () = serving => {}, () = asking => {} }
+        };
+        tokio::time::timeout(Duration::from_secs(20), both)
+            .await
+            .expect("the second waits for the first and is answered");
     }
 }

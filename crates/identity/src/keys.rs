@@ -58,7 +58,8 @@ pub(super) fn certified(
 
 /// Reads a PEM file.
 pub(super) fn read(path: &Path) -> Result<String, IdentityError> {
-    fs::read_to_string(path).map_err(|source| IdentityError::File { path: path.to_owned(), source })
+    wanqu_file::read_text(path, wanqu_file::SMALL)
+        .map_err(|source| IdentityError::File { path: path.to_owned(), source })
 }
 
 /// Writes a PEM file that everybody may read.

@@ -102,6 +102,9 @@ impl Code {
     }
 }
 
+/// Rule that ends an answer which is not complete in time.
+pub const DEADLINE: &str = "a query has a deadline (limits.deadlineSeconds)";
+
 /// Refusal: the rule, what it hit, whose rule it is, and the nearest query that would pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase")]
@@ -129,6 +132,18 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), rule: None, subject: None, owner: None, remedy: None }
+    }
+
+    /// Makes the refusal that stands for an answer which was not complete in time.
+    #[must_use]
+    pub fn too_late(message: impl Into<String>) -> Self {
+        Self::new(Code::Limit, message).with_rule(DEADLINE)
+    }
+
+    /// Returns true if there is no answer because it was not complete in time: the question itself broke no rule.
+    #[must_use]
+    pub fn is_too_late(&self) -> bool {
+        self.code == Code::Limit && self.rule.as_deref() == Some(DEADLINE)
     }
 
     /// Adds the rule.

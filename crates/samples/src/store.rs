@@ -61,7 +61,7 @@ pub(crate) fn marker(options: &Options) -> String {
 }
 
 fn is_current(dir: &Path, options: &Options) -> bool {
-    fs::read_to_string(dir.join(MARKER)).is_ok_and(|text| text == marker(options))
+    wanqu_file::read_text(&dir.join(MARKER), wanqu_file::SMALL).is_ok_and(|text| text == marker(options))
 }
 
 fn make(dir: &Path, options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {

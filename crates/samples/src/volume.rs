@@ -31,7 +31,7 @@ pub fn ensure_city(
     let city = find(jurisdiction)?;
     let path = dir.join(MARKER);
     let whole = format!("{}city {}\n", marker(options), city.name);
-    let is_whole = || fs::read_to_string(&path).is_ok_and(|text| text == whole);
+    let is_whole = || wanqu_file::read_text(&path, wanqu_file::SMALL).is_ok_and(|text| text == whole);
     if is_whole() {
         return Ok(false);
     }

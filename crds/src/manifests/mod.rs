@@ -99,12 +99,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Resources, Vec<Finding>> {
 }
 
 fn read_file(path: &Path) -> Result<Resources, Vec<Finding>> {
-    let size = fs::metadata(path).map_err(|error| vec![io_finding(path, &error)])?.len();
-    if size > MAX_FILE_BYTES {
-        let problem = format!("the file has {size} bytes; at most {MAX_FILE_BYTES} are read");
-        return Err(vec![file_finding(path, &problem, "split it into several files")]);
-    }
-    let text = fs::read_to_string(path).map_err(|error| vec![io_finding(path, &error)])?;
+    let text = wanqu_file::read_text(path, MAX_FILE_BYTES).map_err(|error| vec![io_finding(path, &error)])?;
     parse(&text, &path.display().to_string())
 }
 
@@ -114,7 +109,8 @@ fn io_finding(path: &Path, error: &std::io::Error) -> Finding {
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => error.to_string(),
     };
-    file_finding(path, &format!("cannot be read: {why}"), "")
+    let remedy = if error.kind() == std::io::ErrorKind::FileTooLarge { "split it into several files" } else { "" };
+    file_finding(path, &format!("cannot be read: {why}"), remedy)
 }
 
 fn file_finding(path: &Path, problem: &str, remedy: &str) -> Finding {

@@ -109,6 +109,29 @@ pub enum Entry {
         #[serde(default)]
         skipped_records: u64,
     },
+    /// How the bundle's file stands to what is in force has changed.
+    Bundle {
+        /// Jurisdiction of the node itself.
+        node: JurisdictionId,
+        /// How they stand now.
+        standing: BundleStanding,
+        /// Digest of the bundle in force: with `+narrowed` after it if only a part of that bundle is, `none` if nothing is.
+        digest: String,
+    },
+}
+
+/// How the bundle's file stands to what is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BundleStanding {
+    /// The bundle in the file is in force.
+    InForce,
+    /// The bundle in the file cannot be used: what it and the one before it both grant is in force.
+    Narrowed,
+    /// The file cannot be read: the bundle before it is in force for a limited time.
+    Unread,
+    /// Nothing is in force.
+    Closed,
 }
 
 /// Kind of an entry, to filter by.
@@ -124,6 +147,8 @@ pub enum Event {
     PublicOpened,
     /// [`Entry::PublicClosed`].
     PublicClosed,
+    /// [`Entry::Bundle`].
+    Bundle,
 }
 
 impl Entry {
@@ -136,6 +161,7 @@ impl Entry {
             Self::TurnedAway { .. } => Event::TurnedAway,
             Self::PublicOpened { .. } => Event::PublicOpened,
             Self::PublicClosed { .. } => Event::PublicClosed,
+            Self::Bundle { .. } => Event::Bundle,
         }
     }
 
@@ -146,7 +172,7 @@ impl Entry {
             Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
                 Some(request)
             }
-            Self::PublicClosed { .. } | Self::TurnedAway { .. } => None,
+            Self::PublicClosed { .. } | Self::TurnedAway { .. } | Self::Bundle { .. } => None,
         }
     }
 
@@ -159,14 +185,14 @@ impl Entry {
         }
     }
 
-    /// Returns the jurisdiction that asked.
+    /// Returns the jurisdiction that asked; the node's own where nobody did.
     #[must_use]
     pub fn from(&self) -> &JurisdictionId {
         match self {
             Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
                 &request.from
             }
-            Self::PublicClosed { from, .. } | Self::TurnedAway { from, .. } => from,
+            Self::PublicClosed { from, .. } | Self::TurnedAway { from, .. } | Self::Bundle { node: from, .. } => from,
         }
     }
 }

@@ -32,6 +32,45 @@ pub enum AuditError {
     /// The open segment was replaced by another file while the log was in use.
     #[error("the audit log {0} was replaced while it was in use")]
     Replaced(PathBuf),
+    /// The open segment is shorter or longer than what was written to it.
+    #[error(
+        "the audit log {path} has {found} bytes, and {written} were written: somebody changed it while it was in use; put back \
+         what was there"
+    )]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        found: u64,
+        /// Length in bytes of what was written.
+        written: u64,
+    },
+    /// The place of a log has no open segment.
+    #[error(
+        "the audit log in {0} has no file audit.ndjson, so nobody can tell what is missing at its end: put it back. To check \
+         an archive, say how it ends: --expect SEQUENCE:DIGEST"
+    )]
+    NoEnd(PathBuf),
+    /// The log does not hold an entry that it should hold.
+    #[error("the audit log holds entries {first} to {last}, and not entry {expected}, which somebody was given: {}", lacking(.first, .expected))]
+    Lacking {
+        /// Number of the first entry at hand.
+        first: u64,
+        /// Number of the last entry.
+        last: u64,
+        /// Number of the entry that should be there.
+        expected: u64,
+    },
+    /// The log holds another entry than it should hold.
+    #[error("entry {sequence} of the audit log has the digest {found}, and not {expected}: the log was written anew")]
+    Another {
+        /// Number of the entry.
+        sequence: u64,
+        /// Digest that it has.
+        found: String,
+        /// Digest that it should have.
+        expected: String,
+    },
     /// An earlier write or flush left the log in an unknown state; it takes no more entries until it is opened anew.
     #[error("the audit log {0} failed before; restart the node, which checks the log and goes on with it")]
     Failed(PathBuf),
@@ -75,6 +114,15 @@ pub enum AuditError {
     /// An entry cannot be put into JSON.
     #[error("the entry cannot be written as JSON")]
     Json,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the message gives its fields by reference")]
+fn lacking(first: &u64, expected: &u64) -> &'static str {
+    if expected < first {
+        "give the path where the segments before are archived"
+    } else {
+        "entries were cut off at its end, or the log is another"
+    }
 }
 
 fn missing(segments: &RangeInclusive<u64>) -> String {

@@ -1,8 +1,8 @@
 //! The folder of a log, as its writer uses it: on a disk, or in tests one that fails when told to.
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,14 +73,16 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Makes the folder if it is not there, and locks it.
+    /// Makes the folder if it is not there, and locks it. Researchers' questions are in the log, so the folder and its files
+    /// are made the node's alone.
     ///
     /// # Errors
     /// [`AuditError::InUse`] if another process has locked it; [`AuditError::File`] for what the file system refuses.
     pub fn lock(folder: &Path) -> Result<Self, AuditError> {
         let path = folder.join(OPEN);
         let failed = |source| AuditError::File { path: path.clone(), source };
-        fs::create_dir_all(folder).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        make_private(folder);
         let lock = open_private(&folder.join(LOCK)).map_err(failed)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => AuditError::InUse(path.clone()),
@@ -100,7 +102,7 @@ impl Folder for Disk {
     }
 
     fn read(&self, name: &str) -> io::Result<Arc<dyn LogFile>> {
-        Ok(Arc::new(File::open(self.path(name))?))
+        Ok(Arc::new(wanqu_file::open(&self.path(name))?))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -117,7 +119,9 @@ impl Folder for Disk {
 
     fn probe(&self) -> io::Result<()> {
         let probe = self.path(PROBE);
-        fs::write(&probe, [b'\n'; 4096])?;
+        let mut file =
+            wanqu_file::open_with(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600), &probe)?;
+        file.write_all(&[b'\n'; 4096])?;
         fs::remove_file(&probe)
     }
 }
@@ -161,7 +165,26 @@ pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(entries.into_iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
 }
 
+/// Takes away what others may do in the folder and with the log's files in it. Some volumes let nobody change modes; what is
+/// left open there is said in the node's log.
+fn make_private(folder: &Path) {
+    let names = names(folder).unwrap_or_default();
+    let is_ours = |name: &&String| name.starts_with("audit.") || sealed_number(name).is_some();
+    let files = names.iter().filter(is_ours).map(|name| folder.join(name));
+    for path in std::iter::once(folder.to_owned()).chain(files) {
+        // A link's own mode is none, and what it leads to is not the log's.
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let mode = meta.permissions().mode() & 0o777;
+        if meta.is_symlink() || mode & 0o077 == 0 {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(mode & 0o700)) {
+            tracing::warn!(path = %path.display(), %error, "others can read or change the audit log, and this cannot be taken away");
+        }
+    }
+}
+
 /// Opens a file that only the node reads: researchers' questions are in it.
 fn open_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)
+    wanqu_file::open_with(OpenOptions::new().read(true).append(true).create(true).mode(0o600), path)
 }

@@ -135,13 +135,18 @@ impl Log {
         done.unwrap_or_else(|_| Err(AuditError::Failed(self.path.clone())))
     }
 
-    /// Checks that nothing failed before, and that the open segment is where others find it.
+    /// Checks that nothing failed before, that the open segment is where others find it, and that it has the length of what
+    /// was written to it.
     fn usable(&self, tail: &Tail) -> Result<(), AuditError> {
         if tail.failed {
             return Err(AuditError::Failed(self.path.clone()));
         }
         match tail.file.is_at(&self.path) {
-            Ok(true) => Ok(()),
+            Ok(true) => match tail.file.length() {
+                Ok(found) if found == tail.length => Ok(()),
+                Ok(found) => Err(AuditError::Length { path: self.path.clone(), found, written: tail.length }),
+                Err(source) => Err(self.file_error(source)),
+            },
             Ok(false) => Err(AuditError::Replaced(self.path.clone())),
             Err(source) => Err(self.file_error(source)),
         }

@@ -1,4 +1,5 @@
-//! The owner's audit log: what was released and refused, to whom, why, and by which rule.
+//! The owner's audit log: what was released and refused, to whom, why, and by which rule; and when the node could not use or
+//! read its bundle.
 //!
 //! A log is one folder of segments, files of one JSON object a line:
 //!
@@ -34,11 +35,11 @@ mod segments;
 mod settings;
 mod walk;
 
-pub use entry::{Entry, Event, FragmentRequest};
+pub use entry::{BundleStanding, Entry, Event, FragmentRequest};
 pub use error::AuditError;
 pub use line::Record;
 pub use log::{Log, Receipt, Recovery};
-pub use read::{Entries, Filter, Verified, entries, read, verify};
+pub use read::{Entries, Expected, Filter, Verified, entries, read, verify, verify_holds};
 pub use repeated::RepeatedRefusals;
 pub use settings::AuditSettings;
 

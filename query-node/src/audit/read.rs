@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -58,8 +59,60 @@ pub struct Verified {
     pub entries_before: u64,
     /// Digest of the last entry; the same as in the report of the release that it is about.
     pub digest: String,
+    /// True if the open segment was among the places, or single files were named: nothing is known to follow.
+    pub has_end: bool,
     /// Bytes after the last whole entry: one that is being written just now, or that a crash cut off.
     pub torn_bytes: u64,
+}
+
+/// Entry that somebody was given the number and digest of, with a release or by an earlier check of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Number of the entry.
+    pub sequence: u64,
+    /// Digest of the entry: SHA-256, hexadecimal.
+    pub digest: String,
+}
+
+impl FromStr for Expected {
+    type Err = &'static str;
+
+    /// Reads `SEQUENCE:DIGEST`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "write SEQUENCE:DIGEST, as in 17:9f86d081…, with the whole digest of 64 hexadecimal digits";
+        let (sequence, digest) = text.split_once(':').ok_or(FORM)?;
+        let sequence = sequence.parse().ok().filter(|sequence| *sequence > 0).ok_or(FORM)?;
+        let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_digest { Ok(Self { sequence, digest: digest.to_ascii_lowercase() }) } else { Err(FORM) }
+    }
+}
+
+/// Verifies as [`verify`] does, and that the log holds these entries. A log that was cut or written anew is whole in itself:
+/// only who knows one of its entries can tell.
+///
+/// # Errors
+/// As [`verify`]; [`AuditError::Lacking`] and [`AuditError::Another`] if an entry is not there; [`AuditError::NoEnd`] if the
+/// open segment is not there, unless the log holds the entry that is expected.
+pub fn verify_holds<P: AsRef<Path>>(places: &[P], expected: &[Expected]) -> Result<Verified, AuditError> {
+    let mut entries = entries(places)?;
+    while let Some(record) = entries.next() {
+        let sequence = record?.sequence;
+        for other in expected.iter().filter(|other| other.sequence == sequence) {
+            let found = entries.verified().digest;
+            if found != other.digest {
+                return Err(AuditError::Another { sequence, found, expected: other.digest.clone() });
+            }
+        }
+    }
+    let verified = entries.verified();
+    let (first, last) = (verified.entries_before + 1, verified.entries_before + verified.entries);
+    if let Some(Expected { sequence, .. }) = expected.iter().find(|other| !(first..=last).contains(&other.sequence)) {
+        return Err(AuditError::Lacking { first, last, expected: *sequence });
+    }
+    match places.first() {
+        Some(place) if !verified.has_end && expected.is_empty() => Err(AuditError::NoEnd(place.as_ref().to_owned())),
+        _ => Ok(verified),
+    }
 }
 
 /// Verifies the log whose segments are at these places, folders or files, from its first entry there to its last.
@@ -89,7 +142,11 @@ pub fn read<P: AsRef<Path>>(places: &[P], filter: &Filter) -> Result<Vec<Record>
 /// # Errors
 /// As [`verify`], as far as the places and the beginnings of the segments tell.
 pub fn entries<P: AsRef<Path>>(places: &[P]) -> Result<Entries, AuditError> {
-    Ok(Entries { segments: segments(places)?.into(), open: None, chain: Chain::start(), first: None, torn_bytes: 0 })
+    let segments = segments(places)?;
+    // A file that was named is all that was asked for, whatever follows it.
+    let named = places.first().is_some_and(|place| !place.as_ref().is_dir());
+    let has_end = named || segments.iter().any(Segment::is_open);
+    Ok(Entries { segments: segments.into(), open: None, chain: Chain::start(), first: None, torn_bytes: 0, has_end })
 }
 
 /// Iterator over the entries of a log.
@@ -101,6 +158,7 @@ pub struct Entries {
     /// Number of the first segment, and of the last entry before it.
     first: Option<(u64, u64)>,
     torn_bytes: u64,
+    has_end: bool,
 }
 
 /// Segment that is being read.
@@ -123,6 +181,7 @@ impl Entries {
             last_segment: chain.segment,
             entries_before,
             digest: chain.entry_digest.clone(),
+            has_end: self.has_end,
             torn_bytes: self.torn_bytes,
         }
     }

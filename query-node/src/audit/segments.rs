@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::AuditError;
-use super::folder::{self, OPEN, sealed_number};
+use super::folder::{self, NEXT, OPEN, sealed_number};
 use super::line::Line;
 
 /// One segment, with every file that holds it: an archive may have a copy of a segment that was not removed yet.
@@ -17,6 +17,13 @@ pub(super) struct Segment {
     pub number: u64,
     /// Files that hold it, at least one.
     pub copies: Vec<SegmentFile>,
+}
+
+impl Segment {
+    /// Returns true if it is the one to which entries are added.
+    pub fn is_open(&self) -> bool {
+        self.copies.iter().any(|copy| copy.open.is_some())
+    }
 }
 
 /// File that holds a segment.
@@ -33,7 +40,7 @@ impl SegmentFile {
     pub fn reader(self) -> Result<BufReader<File>, AuditError> {
         let file = match self.open {
             Some(file) => Ok(file),
-            None => File::open(&self.path),
+            None => wanqu_file::open(&self.path),
         };
         file.map(BufReader::new).map_err(|source| AuditError::File { path: self.path, source })
     }
@@ -85,10 +92,16 @@ fn copies(place: &Path) -> Result<Vec<SegmentFile>, AuditError> {
     let mut copies = Vec::new();
     // Opened before the folder is listed: if it is sealed meanwhile, it is listed under its next name too, and not missed.
     let path = place.join(OPEN);
-    match File::open(&path) {
-        Ok(file) => copies.push(SegmentFile { path: path.clone(), open: Some(file) }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(source) => return Err(failed(&path, source)),
+    // While segments change, the next one has no name but this for a moment, and has the other when it is looked for again.
+    for path in [OPEN, NEXT, OPEN].map(|name| place.join(name)) {
+        match wanqu_file::open(&path) {
+            Ok(file) => {
+                copies.push(SegmentFile { path, open: Some(file) });
+                break;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(&path, source)),
+        }
     }
     let names = folder::names(place).map_err(|source| failed(place, source))?;
     let sealed = names.iter().filter(|name| sealed_number(name).is_some());
@@ -105,7 +118,7 @@ fn number(copy: &SegmentFile) -> Result<u64, AuditError> {
     let changed = |what| AuditError::Changed { path: copy.path.clone(), line: 1, what };
     let file = match &copy.open {
         Some(file) => file.try_clone(),
-        None => File::open(&copy.path),
+        None => wanqu_file::open(&copy.path),
     };
     let mut line = Vec::new();
     let mut file = file.map_err(failed)?;

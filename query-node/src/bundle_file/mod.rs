@@ -1,8 +1,8 @@
 //! Node bundle as a file: read, followed, and taken only if it is good.
 //!
 //! A followed file is looked at by its name again and again, so that a change of the link it hides behind (as Kubernetes
-//! mounts volumes) is seen like any other. What cannot be used is reported, and the node goes on with what it has. What
-//! cannot be read is reported once and tried again at every look, until it can be.
+//! mounts volumes) is seen like any other. What cannot be used is reported. What cannot be
+//! read is reported once and tried again at every look, until it can be.
 //!
 //! The file is JSON, or JSON packed by gzip: a large federation's bundle must fit into what carries it.
 
@@ -89,6 +89,8 @@ pub struct BundleFile {
     jurisdiction: Option<JurisdictionId>,
     /// Failure to read the file that was last reported, if nothing was read since.
     reported: Option<String>,
+    /// True if the file, when it was last looked at, could not be read or held no bundle of this node.
+    unread: bool,
 }
 
 /// Facts about a file that change whenever it is written or replaced.
@@ -103,7 +105,7 @@ impl BundleFile {
     /// Returns a file that nobody has looked at yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, seen: None, digest: None, jurisdiction: None, reported: None }
+        Self { path, seen: None, digest: None, jurisdiction: None, reported: None, unread: false }
     }
 
     /// Returns the same node's file as if nobody had read it yet.
@@ -119,11 +121,31 @@ impl BundleFile {
     /// The file cannot be read, or holds no bundle of this node. Each is reported once: a bad text until the file changes,
     /// a failure to read until the file was read or fails in another way.
     pub fn changed(&mut self) -> Result<Option<FiledBundle>, BundleError> {
-        self.changed_with(|path| fs::read(path))
+        self.changed_with(|path| wanqu_file::read(path, MAX_BYTES as u64))
+    }
+
+    /// Returns true if nobody knows what the file says: when it was last looked at, it could not be read, or held no bundle of
+    /// this node. A bundle that is not understood is known to be one.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Does what [`changed`](Self::changed) does; `read` reads the file.
     fn changed_with(
+        &mut self,
+        read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
+    ) -> Result<Option<FiledBundle>, BundleError> {
+        let changed = self.look_with(read);
+        match &changed {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(BundleError::NotUnderstood { .. }) => self.unread = false,
+            Err(_) => self.unread = true,
+        }
+        changed
+    }
+
+    fn look_with(
         &mut self,
         read: impl FnOnce(&Path) -> io::Result<Vec<u8>>,
     ) -> Result<Option<FiledBundle>, BundleError> {
@@ -180,8 +202,11 @@ impl BundleFile {
         if self.seen.as_ref() == Some(&stamp) {
             return Ok(None);
         }
-        let bytes = if stamp.length > MAX_BYTES as u64 { None } else { Some(read(&self.path)?) };
-        Ok(Some((stamp, bytes)))
+        match read(&self.path) {
+            Ok(bytes) => Ok(Some((stamp, Some(bytes)))),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Some((stamp, None))),
+            Err(error) => Err(error),
+        }
     }
 
     fn stamp(&self) -> io::Result<Stamp> {

@@ -38,19 +38,50 @@ fn a_change_is_seen_once_and_a_bad_file_is_reported_once() {
     fs::write(&path, "{\"federation\":").unwrap();
     assert!(matches!(file.changed(), Err(BundleError::Text { .. })));
     assert!(file.changed().unwrap().is_none());
+    assert!(file.is_unread(), "at later looks too");
 
     fs::write(&path, bundle("MO", 22)).unwrap();
     let error = file.changed().unwrap_err().to_string();
     assert!(error.ends_with("is the bundle of MO, not of HK"), "{error}");
 
     fs::write(&path, bundle("HK", 333)).unwrap();
+    assert!(file.is_unread());
     assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 333);
+    assert!(!file.is_unread());
 
     fs::remove_file(&path).unwrap();
     assert!(matches!(file.changed(), Err(BundleError::File { .. })));
     assert!(file.changed().unwrap().is_none(), "that it is away is said once");
     fs::write(&path, bundle("HK", 4444)).unwrap();
     assert!(file.changed().unwrap().is_some());
+}
+
+#[test]
+fn a_bundle_path_that_leads_to_no_regular_file_is_reported_and_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bundle.json");
+    fs::write(&path, bundle("HK", 1)).unwrap();
+    let mut file = BundleFile::new(path.clone());
+    assert!(file.changed().unwrap().is_some());
+
+    fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = file.changed().unwrap_err().to_string();
+    assert!(error.ends_with("it is a pipe, where a regular file is expected"), "{error}");
+    assert!(file.changed().unwrap().is_none(), "it is said once");
+
+    fs::remove_file(&path).unwrap();
+    symlink("/dev/zero", &path).unwrap();
+    let error = file.changed().unwrap_err().to_string();
+    assert!(error.ends_with("it is a device, where a regular file is expected"), "{error}");
+
+    fs::remove_file(&path).unwrap();
+    let long = fs::File::create(&path).unwrap();
+    long.set_len(MAX_BYTES as u64 + 1).unwrap();
+    assert!(matches!(file.changed(), Err(BundleError::Text { .. })), "nothing of it is read");
+    assert!(file.changed().unwrap().is_none());
+    fs::write(&path, bundle("HK", 2)).unwrap();
+    assert_eq!(file.changed().unwrap().unwrap().bundle.limits.deadline_seconds, 2);
 }
 
 #[test]
@@ -72,6 +103,7 @@ fn a_newer_operators_bundle_is_taken_without_the_objects_that_are_not_understood
     fs::write(&path, newer("HK")).unwrap();
     let error = file.changed().unwrap_err();
     assert!(matches!(error, BundleError::NotUnderstood { .. }));
+    assert!(!file.is_unread(), "it is known to be a bundle");
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         error.to_string(),

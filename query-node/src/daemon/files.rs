@@ -1,11 +1,14 @@
 //! Files of the node's certificates and keys: read together, and again when any of them has changed.
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use wanqu_identity::{GatewayIdentity, NodeIdentity};
 
 use super::{DaemonError, Settings};
+
+/// Most readings of the files until two of them must have agreed.
+const READINGS: u32 = 10;
 
 /// Paths of the four files, and what was last read of them.
 #[derive(Debug, Clone)]
@@ -86,18 +89,20 @@ impl IdentityFiles {
     /// Reads the files. A volume may be swapped between one file and the next, so they are read until two readings agree.
     fn texts(&self) -> Result<Texts, DaemonError> {
         let mut before = self.reading()?;
-        loop {
+        for _ in 0..READINGS {
             let after = self.reading()?;
             if after == before {
                 return Ok(after);
             }
             before = after;
         }
+        Err(DaemonError::File { path: self.node_cert.clone(), source: io::Error::other("it changes all the time") })
     }
 
     fn reading(&self) -> Result<Texts, DaemonError> {
         let read = |path: &PathBuf| {
-            fs::read_to_string(path).map_err(|source| DaemonError::File { path: path.clone(), source })
+            let text = wanqu_file::read_text(path, wanqu_file::SMALL);
+            text.map_err(|source| DaemonError::File { path: path.clone(), source })
         };
         let texts =
             [read(&self.node_cert)?, read(&self.node_key)?, read(&self.gateway_cert)?, read(&self.gateway_key)?];

@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::DaemonError;
 use super::files::IdentityFiles;
+use crate::audit::BundleStanding;
 use crate::bundle_file::{BundleError, BundleFile};
 use crate::node::Node;
 use crate::supervisor::{Progress, Supervisor, blocking};
@@ -29,12 +30,14 @@ pub(super) struct Followed {
     identities: IdentityFiles,
     /// Reason why the certificates and keys in place are not in use.
     refused: Option<String>,
+    /// How the bundle's file stood when that was last written into the audit log.
+    recorded: BundleStanding,
 }
 
 impl Followed {
     /// Follows files whose contents are in force already.
     pub(super) fn new(node: &Arc<Node>, bundle: BundleFile, identities: IdentityFiles) -> Self {
-        Self { node: Arc::clone(node), bundle, identities, refused: None }
+        Self { node: Arc::clone(node), bundle, identities, refused: None, recorded: BundleStanding::InForce }
     }
 
     /// Returns the same node and files as if nobody had read the files yet.
@@ -54,9 +57,30 @@ impl Followed {
     }
 
     /// Looks once. The bundle goes first: new certificates may be of a CA that only the new bundle knows.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         self.look_at_bundle();
+        if !self.bundle.is_unread() {
+            self.node.bundle_is_read();
+        }
+        self.record_standing();
         self.look_at_identities();
+    }
+
+    /// Says in log and audit log how the bundle's file stands to what is in force, if that has changed.
+    fn record_standing(&mut self) {
+        let standing = self.node.standing();
+        if standing == self.recorded {
+            return;
+        }
+        // What cannot be written now is tried again at the next look; readiness has a check of the audit log.
+        if self.node.record_standing(standing).is_ok() {
+            if standing == BundleStanding::Closed {
+                tracing::error!(
+                    "no bundle is in force: the node refuses everything until its bundle's file can be read"
+                );
+            }
+            self.recorded = standing;
+        }
     }
 
     fn look_at_bundle(&mut self) {
@@ -72,11 +96,15 @@ impl Followed {
                 self.node.reload(filed).map(|()| digest).map_err(DaemonError::from)
             }
             Err(error) => {
-                match error {
-                    BundleError::NotUnderstood { .. } => self.node.bundle_is_not_understood(),
-                    _ => self.node.bundle_is_unreadable(),
+                if let BundleError::NotUnderstood { .. } = error {
+                    self.node.bundle_is_not_understood();
+                    Err(error.into())
+                } else {
+                    let until = self.node.bundle_is_unreadable();
+                    let until = until.map(tracing::field::display);
+                    tracing::error!(%error, until, "the bundle's file cannot be read; the old bundle stays in force for a limited time");
+                    return;
                 }
-                Err(error.into())
             }
         };
         match taken {

@@ -53,6 +53,13 @@ pub struct Settings {
     /// The node bundle: JSON, or JSON packed by gzip.
     #[arg(long, value_name = "FILE", env = "WANQU_BUNDLE")]
     pub bundle: PathBuf,
+    /// Longest time that the node goes on with the bundle it has while the file cannot be read or is no bundle, in seconds. After
+    /// that it refuses everything until it can read a bundle, because the file may withdraw any permission.
+    #[arg(
+        long, value_name = "SECONDS", env = "WANQU_BUNDLE_GRACE_SECONDS", default_value_t = 300,
+        value_parser = clap::value_parser!(u32).range(30..=86_400)
+    )]
+    pub bundle_grace_seconds: u32,
     /// The certificate that other nodes see, with its chain (PEM).
     #[arg(long, value_name = "FILE", env = "WANQU_NODE_CERT")]
     pub node_cert: PathBuf,
@@ -184,6 +191,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         clock: Arc::new(SystemClock),
         tap: None,
     })?);
+    node.limit_bundle(Duration::from_secs(settings.bundle_grace_seconds.into()));
     let (exchange, front) = (listen(settings.exchange_listen).await?, listen(settings.gateway_listen).await?);
     let observed = Arc::new(listen(settings.observation_listen).await?);
     tracing::info!(address = ?observed.local_addr().ok(), "the node can be observed");

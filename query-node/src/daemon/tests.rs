@@ -14,6 +14,7 @@ use wanqu_model::names::JurisdictionId;
 use wanqu_testing::free_address;
 
 use super::*;
+use crate::clock::Clock;
 
 const ISSUER: &str = "https://issuer.wanqu.local";
 
@@ -35,6 +36,7 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     let bundle = compile(&manifests::read_dir(folder).unwrap(), &placements).unwrap().remove(&hk).unwrap();
     let settings = Settings {
         bundle: folder.join("bundle.json"),
+        bundle_grace_seconds: 300,
         node_cert: folder.join("node.pem"),
         node_key: folder.join("node.key"),
         gateway_cert: folder.join("gateway.pem"),
@@ -59,6 +61,11 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
 
 /// Opens a node of these settings without its doors, with the files that it is to follow.
 pub(super) fn opened(settings: &Settings) -> (Arc<Node>, BundleFile, IdentityFiles) {
+    opened_at(settings, Arc::new(SystemClock))
+}
+
+/// Opens a node as [`opened`] does, with this clock.
+pub(super) fn opened_at(settings: &Settings, clock: Arc<dyn Clock>) -> (Arc<Node>, BundleFile, IdentityFiles) {
     let mut file = BundleFile::new(settings.bundle.clone());
     let mut identities = IdentityFiles::new(settings);
     let bundle = file.first().unwrap();
@@ -69,7 +76,7 @@ pub(super) fn opened(settings: &Settings) -> (Arc<Node>, BundleFile, IdentityFil
         gateway: Arc::new(gateway),
         audit: AuditSettings::in_folder(settings.audit.clone()),
         results: None,
-        clock: Arc::new(SystemClock),
+        clock,
         tap: None,
     });
     (Arc::new(node.unwrap()), file, identities)

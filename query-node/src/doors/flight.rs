@@ -83,7 +83,7 @@ pub(crate) async fn serve(
 
 /// Returns the refusal that ends a call at its deadline.
 pub(crate) fn deadline_passed() -> Refusal {
-    Refusal::new(Code::Limit, "the deadline passed before the answer was complete")
+    Refusal::too_late("the deadline passed before the answer was complete")
 }
 
 /// Returns the refusal that ends a call that still runs when the node ends.

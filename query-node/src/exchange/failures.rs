@@ -53,7 +53,7 @@ pub(super) fn unconnected(error: &ConnectError, owner: &JurisdictionId) -> Refus
 
 /// Returns the refusal for an answer that did not come in time.
 pub(super) fn too_late(owner: &JurisdictionId) -> Refusal {
-    Refusal::new(Code::Limit, "the deadline passed before the answer was complete").with_owner(owner.clone())
+    Refusal::too_late("the deadline passed before the answer was complete").with_owner(owner.clone())
 }
 
 /// Returns the refusal for an answer that ended without its report.

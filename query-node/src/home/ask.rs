@@ -382,7 +382,6 @@ fn for_owners(deadline: Duration) -> Duration {
 }
 
 fn too_late(deadline: Duration) -> Refusal {
-    Refusal::new(Code::Limit, format!("the query did not end within {} seconds", deadline.as_secs()))
-        .with_rule("a query has a deadline (limits.deadlineSeconds)")
+    Refusal::too_late(format!("the query did not end within {} seconds", deadline.as_secs()))
         .with_remedy("ask for less: fewer columns, a shorter period, fewer groups")
 }

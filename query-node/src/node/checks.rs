@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::Node;
 use crate::audit::Log;
+use crate::state::Closed;
 
 /// Shortest time between two probes of the disk.
 const ONCE_A: Duration = Duration::from_secs(1);
@@ -26,6 +27,8 @@ pub struct Check {
 pub(super) struct Health {
     /// True while the bundle's file holds another bundle than the one in force.
     pub bundle_is_stale: AtomicBool,
+    /// True while the bundle's file cannot be read as a bundle of this node.
+    pub bundle_is_unread: AtomicBool,
     /// True while the files of the certificates and keys hold others than those in use.
     pub identity_is_stale: AtomicBool,
     /// Time and outcome of the last probe of the audit log.
@@ -55,25 +58,56 @@ impl Node {
         let check = |name, wrong: bool, fault| Check { name, fault: wrong.then_some(Cow::Borrowed(fault)) };
         let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
         let tasks = self.supervisor.faults();
-        let bundle_fault = if self.in_force.live.now().is_withdrawn() {
-            "no bundle is in force: the one in the file cannot be used, nor what is left of the one before it; every question \
-             is refused; the node's log has the reason"
-        } else {
-            "the bundle's file cannot be used, and no more than the bundle before it grants is in force; the node's log has the reason"
-        };
         vec![
-            check("bundle", is(&health.bundle_is_stale), bundle_fault),
+            Check { name: "bundle", fault: self.bundle_fault() },
             check(
                 "identity",
                 is(&health.identity_is_stale) || !self.is_believed(),
                 "the certificates and keys in place cannot be used; the node's log has the reason",
             ),
-            check("audit", !health.audit_is_writable(&self.services.log), "the audit log cannot be written"),
+            check(
+                "audit",
+                !health.audit_is_writable(&self.services.log),
+                "the audit log cannot be written, or is not as it was written",
+            ),
             check("exchange", !is(&self.doors.exchange_is_open), "the door for other nodes is closed"),
             check("gateway", !is(&self.doors.gateway_is_open), "the door for researchers is closed"),
             Check { name: "tasks", fault: (!tasks.is_empty()).then(|| tasks.join("; ").into()) },
             check("drain", self.doors.drain.has_begun(), "the node is ending"),
         ]
+    }
+
+    fn bundle_fault(&self) -> Option<Cow<'static, str>> {
+        let health = &self.health;
+        let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        match self.in_force.live.now().closed() {
+            Some(Closed::Unusable) => Some(
+                "no bundle is in force: the one in the file cannot be used, nor what is left of the one before it; every \
+                 question is refused; the node's log has the reason"
+                    .into(),
+            ),
+            Some(Closed::Unread) => Some(
+                "no bundle is in force: the bundle's file could not be read for longer than the node goes on without it; \
+                 every question is refused until it can be read; the node's log has the reason"
+                    .into(),
+            ),
+            None if is(&health.bundle_is_unread) => {
+                let until = self.in_force.lease.ends().map_or_else(String::new, |ends| format!(" until {ends:.0}"));
+                Some(
+                    format!(
+                        "the bundle's file cannot be read; what the bundle before it grants is in force{until}, and \
+                         nothing after that; the node's log has the reason"
+                    )
+                    .into(),
+                )
+            }
+            None if is(&health.bundle_is_stale) => Some(
+                "the bundle's file cannot be used, and no more than the bundle before it grants is in force; the node's log \
+                 has the reason"
+                    .into(),
+            ),
+            None => None,
+        }
     }
 
     /// Returns true if others would believe what this node shows now.

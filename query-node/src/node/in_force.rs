@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::doors::LiveLimits;
 use crate::exchange::{Exchange, endpoints_of};
 use crate::home::PeerTables;
+use crate::lease::Lease;
 use crate::observe::Metrics;
 use crate::state::{Live, NodeState};
 
@@ -27,6 +28,8 @@ pub(super) struct InForce {
     pub limits: LiveLimits,
     /// Connections to the members' endpoints.
     pub exchange: Arc<Exchange>,
+    /// Time for which they hold without the bundle's file being read.
+    pub lease: Arc<Lease>,
     /// Public tables of the other members, which the engine reads.
     tables: Arc<PeerTables>,
     /// Number of the next replacements that panic halfway.
@@ -56,13 +59,15 @@ impl InForce {
         let exchange = Arc::new(exchange);
         let tables = PeerTables::new(bundle.jurisdiction.clone(), exchange.clone(), Arc::clone(clock));
         let tables = Arc::new(tables);
-        let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory())?);
+        let lease = Arc::new(Lease::unlimited(Arc::clone(clock)));
+        let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory(), Arc::clone(&lease))?);
         Ok(Self {
             live,
             trust,
             tokens,
             limits,
             exchange,
+            lease,
             tables,
             #[cfg(test)]
             panics: <_>::default(),
@@ -77,7 +82,7 @@ impl InForce {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
         let issuers = own_issuers(&filed.bundle);
         TokenVerifier::new(&issuers)?;
-        let state = NodeState::new(filed, self.tables.clone(), metrics.memory())?;
+        let state = NodeState::new(filed, self.tables.clone(), metrics.memory(), Arc::clone(&self.lease))?;
         self.trust.replace(&state.bundle)?;
         self.tokens.replace(&issuers)?;
         self.limits.replace(state.bundle.limits.clone());

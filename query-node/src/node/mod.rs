@@ -20,14 +20,15 @@ mod sources;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use wanqu_identity::{GatewayIdentity, NodeIdentity};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 
-use crate::audit::AuditSettings;
+use crate::audit::{AuditError, AuditSettings, BundleStanding, Entry};
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
 use crate::doors::Tap;
@@ -148,12 +149,47 @@ impl Node {
         self.peers.ask_again();
     }
 
-    /// Takes note that the bundle's file cannot be read.
-    pub fn bundle_is_unreadable(&self) {
+    /// Lets the bundle hold for this long after its file was last read. Without this it holds for as long as the node runs.
+    pub fn limit_bundle(&self, grace: Duration) {
+        self.in_force.lease.limit(grace);
+    }
+
+    /// Takes note that the bundle's file was read just now, and that no more is in force than it says.
+    pub fn bundle_is_read(&self) {
+        self.in_force.lease.renew();
+    }
+
+    /// Takes note that the bundle's file cannot be read, or holds no bundle of this node. It may withdraw any permission: what
+    /// is in force stays so until the time to which it is [limited](Self::limit_bundle). Returns that time.
+    pub fn bundle_is_unreadable(&self) -> Option<Timestamp> {
         self.note_bundle(false);
+        self.health.bundle_is_unread.store(true, Ordering::SeqCst);
+        self.in_force.lease.ends()
+    }
+
+    /// Returns how the bundle's file stands to what is in force.
+    #[must_use]
+    pub fn standing(&self) -> BundleStanding {
+        let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        match self.in_force.live.now().closed() {
+            Some(_) => BundleStanding::Closed,
+            None if is(&self.health.bundle_is_unread) => BundleStanding::Unread,
+            None if is(&self.health.bundle_is_stale) => BundleStanding::Narrowed,
+            None => BundleStanding::InForce,
+        }
+    }
+
+    /// Writes into the audit log how the bundle's file stands to what is in force. Blocks.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn record_standing(&self, standing: BundleStanding) -> Result<(), AuditError> {
+        let entry = Entry::Bundle { node: self.jurisdiction(), standing, digest: self.bundle_digest() };
+        self.services.log.append(self.clock.now(), entry).map(drop)
     }
 
     fn note_bundle(&self, taken: bool) {
+        self.health.bundle_is_unread.store(false, Ordering::SeqCst);
         self.health.bundle_is_stale.store(!taken, Ordering::SeqCst);
         self.metrics.bundle_reload(taken);
     }
@@ -205,7 +241,7 @@ impl Node {
     #[must_use]
     pub fn bundle_digest(&self) -> String {
         let state = self.in_force.live.now();
-        if state.is_withdrawn() { "none".to_owned() } else { state.digest.clone() }
+        if state.closed().is_some() { "none".to_owned() } else { state.digest.clone() }
     }
 
     /// Returns the objects of the bundle's file that this version does not understand, and that are not in force.
@@ -225,7 +261,9 @@ impl Node {
     #[must_use]
     pub fn metrics(&self) -> String {
         let metrics = &self.metrics;
-        metrics.bundle_left_out(self.in_force.live.now().left_out.len());
+        let state = self.in_force.live.now();
+        metrics.bundle_left_out(state.left_out.len());
+        metrics.bundle_closed(state.closed().is_some());
         metrics.audit_sequence(self.services.log.sequence());
         metrics.certificate(Door::Exchange, self.identities.node.now().credentials().not_after());
         metrics.certificate(Door::Gateway, self.identities.gateway.now().credentials().not_after());

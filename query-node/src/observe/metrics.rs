@@ -88,6 +88,7 @@ struct Inner {
     suppressed: Family<OfPeer, Counter>,
     bundle_reloads: Family<Taken, Counter>,
     bundle_left_out: Gauge,
+    bundle_closed: Gauge,
     identity_reloads: Family<Taken, Counter>,
     task_restarts: Family<OfTask, Counter>,
     running: Family<AtDoor, Gauge>,
@@ -113,6 +114,7 @@ impl Default for Metrics {
             suppressed: Family::default(),
             bundle_reloads: Family::default(),
             bundle_left_out: Gauge::default(),
+            bundle_closed: Gauge::default(),
             identity_reloads: Family::default(),
             task_restarts: Family::default(),
             running: Family::default(),
@@ -149,6 +151,8 @@ impl Inner {
         to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
         let help = "Objects of the bundle that this version does not understand, and that are not in force";
         to.register("bundle_left_out", help, self.bundle_left_out.clone());
+        let help = "Whether no bundle is in force, so that everything is refused: 1, or 0";
+        to.register("bundle_closed", help, self.bundle_closed.clone());
         to.register("identity_reloads", "Changes of the certificates and keys", self.identity_reloads.clone());
         let help = "Times that a long-running task of the node ended or panicked and was started again";
         to.register("task_restarts", help, self.task_restarts.clone());
@@ -208,6 +212,11 @@ impl Metrics {
     /// Sets the number of objects of the bundle that are left out, because this version does not understand them.
     pub fn bundle_left_out(&self, objects: usize) {
         self.0.bundle_left_out.set(i64::try_from(objects).unwrap_or(i64::MAX));
+    }
+
+    /// Sets whether no bundle is in force.
+    pub fn bundle_closed(&self, closed: bool) {
+        self.0.bundle_closed.set(closed.into());
     }
 
     /// Counts a change of the files of certificates and keys, which was taken or refused.
@@ -284,6 +293,7 @@ mod tests {
         metrics.suppressed(&jid("MO"), 5);
         metrics.bundle_reload(false);
         metrics.bundle_left_out(3);
+        metrics.bundle_closed(true);
         metrics.peer_reachable(&jid("MO"), true);
         metrics.datasets([("macau.d.gone".to_owned(), true)]);
         metrics.datasets([("macau.d.t".to_owned(), false)]);
@@ -298,6 +308,7 @@ mod tests {
             "wanqu_suppressed_cells_total{peer=\"MO\"} 5",
             "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
             "wanqu_bundle_left_out 3",
+            "wanqu_bundle_closed 1",
             "wanqu_peer_reachable{peer=\"MO\"} 1",
             "wanqu_dataset_available{table=\"macau.d.t\"} 0",
             "wanqu_certificate_expiry_timestamp_seconds{door=\"gateway\"} 1800000000",

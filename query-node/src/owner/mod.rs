@@ -143,7 +143,7 @@ impl OwnerService for Owner {
 
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
         let state = self.live.now();
-        if state.is_withdrawn() { Vec::new() } else { agreements_with(&state.bundle, peer) }
+        if state.closed().is_some() { Vec::new() } else { agreements_with(&state.bundle, peer) }
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn inspect(path: &Path) -> io::Result<Found> {
     }
     let id = name.strip_suffix(".parquet").and_then(|id| Uuid::try_parse(id).ok());
     let Some(id) = id.filter(|id| file_name(*id) == name) else { return Ok(Found::Foreign) };
-    let file = File::open(path)?;
+    let file = wanqu_file::open(path)?;
     let bytes = file.metadata()?.len();
     Ok(match read_footer(file)? {
         Some(footer) if footer.summary.query_id == id => {

@@ -127,8 +127,9 @@ impl Results {
     pub async fn fetch(&self, requester: &Subject, id: Uuid) -> Result<Answer, Refusal> {
         self.ledger.lock().find(id, requester, self.clock.now()).ok_or_else(no_such_result)?;
         let failed = |error: &dyn std::fmt::Display| unreadable(id, error);
-        let file = match tokio::fs::File::open(self.folder.join(file_name(id))).await {
-            Ok(file) => file,
+        let path = self.folder.join(file_name(id));
+        let file = match blocking(move || wanqu_file::open(&path)).await {
+            Ok(file) => tokio::fs::File::from_std(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 tracing::warn!(result = %id, "the file of a result was removed by somebody else");
                 self.ledger.lock().forget(id);

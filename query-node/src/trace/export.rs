@@ -174,7 +174,8 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 /// Reads the CAs in a PEM file.
 fn authorities(path: PathBuf) -> Result<Vec<CertificateDer<'static>>, ExporterError> {
     let read = || {
-        let found: Vec<_> = CertificateDer::pem_file_iter(&path)?.collect::<Result<_, _>>()?;
+        let text = wanqu_file::read(&path, wanqu_file::SMALL).map_err(pem::Error::Io)?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&text).collect::<Result<_, _>>()?;
         if found.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(found) }
     };
     read().map_err(|source| ExporterError::Certificates { path, source })

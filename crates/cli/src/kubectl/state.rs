@@ -1,7 +1,7 @@
 //! The state of a `FederatedQuery`, from its status.
 
 use wanqu_crds::kinds::{FederatedQuery, QueryRun, RunState};
-use wanqu_model::refusal::Code;
+use wanqu_model::refusal::{Code, DEADLINE};
 
 use crate::failure::{End, Failure, Outcome};
 
@@ -70,7 +70,11 @@ pub fn unanswered(run: &QueryRun) -> Failure {
     }
     let text = run.message.clone().unwrap_or_else(|| "the operator does not say why".to_owned());
     // A reason that is no code of a refusal is the operator's own: it stopped, or the next run replaced this one.
-    let end = run.reason.as_deref().and_then(Code::of_word).map_or(End::Failed, End::from);
+    let end = match run.reason.as_deref().and_then(Code::of_word) {
+        // The message has the rule, which tells this limit from all others.
+        Some(Code::Limit) if text.contains(DEADLINE) => End::Missing,
+        code => code.map_or(End::Failed, End::from),
+    };
     Failure::Told(end, text)
 }
 
@@ -136,6 +140,17 @@ mod tests {
             assert_eq!(failure.exit_code(), exit, "{failure}");
             assert!(failure.to_string().contains(words), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_run_that_was_too_late_has_no_answer_and_was_not_refused() {
+        let ended = |message: &str| {
+            let mut run = run(1, "Failed", Some("Limit"));
+            run["message"] = json!(message);
+            pick(&query(&json!({"runs": [run]})), None).unwrap_err().exit_code()
+        };
+        assert_eq!(ended(&wanqu_model::refusal::Refusal::too_late("x").to_string()), 4);
+        assert_eq!(ended("too many rows [limit]"), 3);
     }
 
     #[test]

@@ -53,6 +53,39 @@ fn archived_segments_are_followed_and_missing_ones_named() {
     let gap = verify(&[&folder, &sealed(&archive, 1)]);
     assert!(gap.code == Some(1) && gap.err.contains("segment 2 is missing between"), "{gap:?}");
     assert!(gap.err.contains("give the path where it is archived"), "{gap:?}");
+    // Without the open segment nobody can tell where the log ends, unless somebody knows its last entry.
+    let open = folder.join("audit.ndjson");
+    fs::rename(&open, world.path().join("aside")).unwrap();
+    let cut = verify(&[&folder, &archive]);
+    assert!(cut.code == Some(1) && cut.err.contains("has no file audit.ndjson"), "{cut:?}");
+    let lacking = world.run(&[
+        "audit",
+        "--verify",
+        "--expect",
+        &format!("12:{}", "0".repeat(64)),
+        "--log",
+        text(&folder),
+        text(&archive),
+    ]);
+    assert!(
+        lacking.code == Some(1) && lacking.err.contains("and not entry 12, which somebody was given"),
+        "{lacking:?}"
+    );
+    fs::rename(world.path().join("aside"), &open).unwrap();
+    let another = world.run(&[
+        "audit",
+        "--verify",
+        "--expect",
+        &format!("12:{}", "0".repeat(64)),
+        "--log",
+        text(&folder),
+        text(&archive),
+    ]);
+    assert!(another.code == Some(1) && another.err.contains("the log was written anew"), "{another:?}");
+    let digest = whole.out.lines().nth(1).unwrap();
+    let held =
+        world.run(&["audit", "--verify", "--expect", &format!("12:{digest}"), "--log", text(&folder), text(&archive)]);
+    assert_eq!((held.code, &held.out), (Some(0), &whole.out));
     // One file alone can be looked at.
     let one = verify(&[&sealed(&archive, 2)]);
     assert!(one.code == Some(0) && one.out.contains("in segments 2 to 2"), "{one:?}");

@@ -1,7 +1,9 @@
 //! Version of the bundle's format: how a node tells a bundle that it does not fully understand.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::NodeBundle;
 
 /// The newest version of the format that this build reads and writes.
 const FORMAT_VERSION: u32 = 1;
@@ -48,12 +50,27 @@ impl BundleFormat {
         (!unknown.is_empty()).then(|| format!("it requires {}, which this node does not know", unknown.join(", ")))
     }
 
-    /// Removes the fields that a reader may ignore.
+    /// Removes the fields that a reader may ignore. A field that this build knows is none of them, whoever says so: without
+    /// it a limit or a term would be gone.
     pub(super) fn strip(&self, bundle: &mut Value) {
-        for path in &self.ignorable {
+        for path in self.ignorable.iter().filter(|path| !is_known(path)) {
             remove(bundle, path);
         }
     }
+}
+
+/// Returns true unless the type of a bundle refuses the field at this path as one that it does not know. The type itself is
+/// asked: it is given a bundle of that one field, and refuses at the first thing that is wrong with it.
+fn is_known(path: &str) -> bool {
+    let mut names = path.rsplit('.');
+    let name = names.next().unwrap_or_default();
+    let alone = |name: &str, value: Value| Value::Object(Map::from_iter([(name.to_owned(), value)]));
+    let probe = names.fold(alone(name, Value::Null), |below, name| match name.strip_suffix("[]") {
+        Some(list) => alone(list, Value::Array(vec![below])),
+        None => alone(name, below),
+    });
+    let unknown = format!("unknown field `{name}`");
+    NodeBundle::deserialize(probe).map_or_else(|error| !error.to_string().starts_with(&unknown), |_| true)
 }
 
 /// Removes the field at a path such as `slices[].policy.note`, in every element of the lists on the way.
@@ -95,6 +112,35 @@ mod tests {
         }
         for path in ["", "notes", "limits[].note", "slices.note", "slices[]", "slices[].policy[].note", "note.note"] {
             assert_eq!(without(path), 4, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_this_build_knows_is_never_ignored() {
+        for path in [
+            "agreements",
+            "limits.releaseRows",
+            "agreements[].expires",
+            "agreements[].state",
+            "projects[].queriesPerDay",
+            "projects[].subjects",
+            "slices[].policy.minUnits",
+            "slices[].columns[].class",
+            "slices[].privacyUnit",
+            "slices[].approximateRows",
+            "commonTables[].disjointUnits",
+            "commonTables[].colocation[].key",
+            "sources[].maxRowsPerUnit",
+            "sources[].csv.separator",
+            "members[].ca",
+            "members[].issuers[].audience",
+            "format.requires",
+        ] {
+            assert!(is_known(path), "{path}");
+        }
+        for path in ["note", "limits.note", "slices[].columns[].note", "sources[].csv.note", "members[].issuers[].note"]
+        {
+            assert!(!is_known(path), "{path}");
         }
     }
 

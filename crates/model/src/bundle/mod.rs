@@ -6,6 +6,7 @@
 
 mod doubles;
 mod format;
+mod lenient;
 mod narrow;
 mod pattern;
 mod read;
@@ -38,7 +39,9 @@ pub use text::{Compression, CsvSyntax, DecimalSeparator, Encoding, GroupSeparato
 ///   table, source, agreement or project) is left out, with every table that depends on it; the rest of the bundle comes into
 ///   force, with all that it withdraws.
 /// - A field that only describes is named in [`BundleFormat::ignorable`] by who writes it; a node that does not know it
-///   ignores it.
+///   ignores it, and one that knows it reads it.
+/// - A value that cannot be read as JSON (a number out of range, a text that is not Unicode, a field that is given twice) is
+///   like one that the node does not know. A text that ends too early is no bundle, and says nothing.
 /// - What concerns the whole bundle (a field at its top, the limits, a format version, a required feature) cannot be left out:
 ///   the node refuses the bundle and takes it to withdraw everything. Of the bundle in force stays what
 ///   [`narrowed`](NodeBundle::narrowed) says, until the node is upgraded or the bundle replaced.

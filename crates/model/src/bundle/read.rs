@@ -9,10 +9,10 @@
 use std::collections::BTreeSet;
 
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::doubles::without_doubles;
+use super::lenient;
 use super::{Agreement, BundleFormat, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec};
 use crate::names::{JurisdictionId, TableRef};
 
@@ -61,11 +61,10 @@ impl NodeBundle {
                 None => Ok(without_doubles(ReadBundle { bundle, left_out: Vec::new() })),
                 Some(reason) => Err(ReadError::NotUnderstood { jurisdiction: Some(bundle.jurisdiction), reason }),
             },
-            Err(error) if error.classify() == Category::Data => {
-                let value = serde_json::from_slice(json).map_err(|error| ReadError::NotABundle(error.to_string()))?;
-                by_object(value)
-            }
-            Err(error) => Err(ReadError::NotABundle(error.to_string())),
+            Err(error) => match lenient::value(json) {
+                Some(value) => by_object(value),
+                None => Err(ReadError::NotABundle(error.to_string())),
+            },
         }
     }
 }
@@ -134,6 +133,7 @@ impl Parts {
         };
         self.fields.remove("format");
         match self.fields.keys().next() {
+            Some(mark) if mark.starts_with('\0') => Err("it holds a field whose name is not Unicode".to_owned()),
             Some(unknown) => Err(format!("`{unknown}` is not known")),
             None => Ok(without_doubles(self.without_tables(bundle))),
         }
@@ -156,7 +156,8 @@ impl Parts {
                 Err(error) => {
                     let object = format!("{name}[{position}]{}", name_of(&item));
                     gone(self, &item).map_err(|lacks| format!("{object}: {error}; {lacks}"))?;
-                    self.left_out.push(LeftOut { object, reason: first_clause(&error) });
+                    let reason = lenient::fault(&item).map_or_else(|| first_clause(&error), holds);
+                    self.left_out.push(LeftOut { object, reason });
                 }
             }
         }
@@ -187,7 +188,14 @@ impl Parts {
 }
 
 fn typed<T: DeserializeOwned>(value: Value, name: &str) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| format!("`{name}`: {}", first_clause(&error)))
+    // The items of a list are read one by one.
+    let fault = if value.is_array() { None } else { lenient::fault(&value).map(holds) };
+    let read = serde_json::from_value(value);
+    read.map_err(|error| format!("`{name}`: {}", fault.unwrap_or_else(|| first_clause(&error))))
+}
+
+fn holds(fault: &str) -> String {
+    format!("it holds {fault}")
 }
 
 /// Returns the error without its list of everything that is known.

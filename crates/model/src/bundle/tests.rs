@@ -159,6 +159,47 @@ fn unknown_fields_that_a_bundle_declares_descriptive_are_ignored() {
 }
 
 #[test]
+fn a_known_field_is_read_though_a_bundle_declares_it_ignorable() {
+    let read = read(|b| {
+        let ignorable = ["projects[].queriesPerDay", "slices[].policy.minUnits", "agreements[].contact"];
+        b["format"] = json!({"version": 1, "ignorable": ignorable});
+        b["agreements"][1]["contact"] = json!("dpo@example.org");
+        b["projects"][0]["queriesPerDay"] = json!(3);
+        b["slices"][0]["policy"]["minUnits"] = json!(50);
+    })
+    .unwrap();
+    assert_eq!(read.left_out, []);
+    assert_eq!(read.bundle.projects[0].queries_per_day, Some(3), "without it there would be no limit");
+    assert_eq!(read.bundle.slices[0].policy.min_units, 50);
+}
+
+#[test]
+fn a_revocation_is_in_force_beside_a_value_that_cannot_be_read() {
+    let text = |mark: &str| {
+        let mut value = serde_json::to_value(bundle()).unwrap();
+        value["agreements"][0]["state"] = json!("Terminated");
+        value["projects"][0]["queriesPerDay"] = json!("HERE");
+        serde_json::to_string(&value).unwrap().replace("\"HERE\"", mark)
+    };
+    let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
+    for (mark, reason) in [
+        ("1e999", "it holds a number that is out of range or is none"),
+        ("\"\\ud800\"", "it holds a text that is not Unicode"),
+        (deep.as_str(), "it holds a value that is nested too deeply"),
+        ("1,\"queriesPerDay\":2", "it holds a field that is given twice"),
+    ] {
+        let read = NodeBundle::read(text(mark).as_bytes()).unwrap();
+        assert_eq!(read.bundle.agreements[0].state, AgreementState::Terminated, "{mark:.20}");
+        assert!(read.bundle.projects.is_empty());
+        let left_out = LeftOut { object: "projects[0] care".to_owned(), reason: reason.to_owned() };
+        assert_eq!(read.left_out, [left_out]);
+    }
+    let whole = text("null").replacen("\"agreements\":", "\"agreements\":[],\"agreements\":", 1);
+    let Err(ReadError::NotUnderstood { reason, .. }) = NodeBundle::read(whole.as_bytes()) else { panic!("{whole}") };
+    assert_eq!(reason, "`agreements`: it holds a field that is given twice");
+}
+
+#[test]
 fn an_object_with_an_unknown_field_or_value_is_left_out_and_the_rest_is_in_force() {
     let (left_out, there) = left(|b| b["agreements"][1]["maxQueries"] = json!(3));
     assert_eq!((left_out, there), (vec!["agreements[1] mo-to-hk".to_owned()], all_but(&["mo-to-hk"])));

@@ -1,6 +1,7 @@
 //! Entries stay as they were written, changes to them are noticed, and nothing is released without its entry.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -293,4 +294,51 @@ fn a_log_that_is_not_where_it_was_takes_nothing() {
     let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["audit.lock", OPEN], "looking leaves nothing behind");
+}
+
+#[test]
+fn a_log_that_was_cut_or_added_to_while_in_use_takes_nothing_more_until_it_is_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path()).unwrap();
+    log.append(now(), released(1)).unwrap();
+    log.append(now(), released(2)).unwrap();
+    let path = folder.path().join(OPEN);
+    let whole = fs::read(&path).unwrap();
+    let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for text in [&whole[..first], &[], &[&whole[..], b"more\n"].concat()[..]] {
+        // The same file: whoever writes it does not replace it.
+        fs::write(&path, text).unwrap();
+        let error = log.append(now(), released(3)).unwrap_err();
+        let AuditError::Length { found, written, .. } = &error else { panic!("{error}") };
+        assert_eq!((*found, *written), (text.len() as u64, whole.len() as u64));
+        assert!(log.writable().is_err(), "readiness says so");
+        assert_eq!(fs::read(&path).unwrap(), text, "nothing is written");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(log.append(now(), released(3)).unwrap().sequence, 3);
+    assert_eq!(verify(&[folder.path()]).unwrap().entries, 3);
+}
+
+#[test]
+fn a_log_is_made_the_nodes_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    drop(open(&audit).unwrap());
+    assert_eq!((mode(&audit), mode(&audit.join(OPEN))), (0o700, 0o600));
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&audit, 0o777);
+    set(&audit.join(OPEN), 0o664);
+    fs::write(audit.join("other"), "").unwrap();
+    set(&audit.join("other"), 0o644);
+    drop(open(&audit).unwrap());
+    assert_eq!((mode(&audit), mode(&audit.join(OPEN)), mode(&audit.join("other"))), (0o700, 0o600, 0o644));
+}
+
+#[test]
+fn a_log_at_a_pipe_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(folder.path().join(OPEN)).status().unwrap().success());
+    assert!(matches!(open(folder.path()), Err(AuditError::File { .. })));
+    assert!(matches!(verify(&[folder.path()]), Err(AuditError::File { .. })));
 }

@@ -66,6 +66,7 @@ fn a_full_segment_is_sealed_and_the_next_one_goes_on() {
         last_segment: files.len() as u64,
         entries_before: 0,
         digest,
+        has_end: true,
         torn_bytes: 0,
     };
     assert_eq!(verify(&[folder.path()]).unwrap(), whole);
@@ -247,6 +248,46 @@ fn the_chain_goes_through_segments_that_were_archived() {
     fs::write(&path, text.replacen("\"rows\":0", "\"rows\":1", 1)).unwrap();
     let error = verify(&[folder.path(), archive.path(), copy.path()]).unwrap_err();
     assert!(matches!(&error, AuditError::Changed { path: named, .. } if *named == path), "{error}");
+}
+
+#[test]
+fn a_log_that_was_cut_or_written_anew_lacks_an_entry_that_somebody_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = filled(folder.path(), 11);
+    let head = Expected { sequence: 11, digest: digest.clone() };
+    let text = format!("11:{digest}");
+    assert_eq!(text.parse(), Ok(head.clone()));
+    let (zero, word, short) = (format!("0:{digest}"), format!("x:{digest}"), format!("11:{}", &digest[1..]));
+    for wrong in ["", "11", "0:x", zero.as_str(), word.as_str(), short.as_str()] {
+        assert!(wrong.parse::<Expected>().is_err(), "{wrong}");
+    }
+    assert_eq!(verify_holds(&[folder.path()], &[head.clone()]).unwrap().entries, 11);
+
+    // The last entry is cut off: what is left is a whole chain.
+    let copy = copied(folder.path());
+    let path = copy.path().join(OPEN);
+    let whole = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    fs::write(&path, lines[..lines.len() - 1].concat()).unwrap();
+    assert_eq!(verify_holds(&[copy.path()], &[]).unwrap().entries, 10);
+    let error = verify_holds(&[copy.path()], &[head.clone()]).unwrap_err();
+    assert!(matches!(error, AuditError::Lacking { first: 1, last: 10, expected: 11 }), "{error}");
+
+    // Another log of as many entries.
+    let other = tempfile::tempdir().unwrap();
+    filled(other.path(), 11);
+    let error = verify_holds(&[other.path()], &[head.clone()]).unwrap_err();
+    assert!(matches!(error, AuditError::Another { sequence: 11, .. }), "{error}");
+
+    // The open segment is taken away.
+    let copy = copied(folder.path());
+    fs::remove_file(copy.path().join(OPEN)).unwrap();
+    let error = verify_holds(&[copy.path()], &[]).unwrap_err();
+    assert!(matches!(&error, AuditError::NoEnd(place) if *place == copy.path()), "{error}");
+    let last = verify(&[copy.path()]).unwrap();
+    let end = Expected { sequence: last.entries, digest: last.digest };
+    assert!(verify_holds(&[copy.path()], &[end]).is_ok(), "an archive, as far as it is known to go");
+    assert!(matches!(verify_holds(&[copy.path()], &[head]), Err(AuditError::Lacking { .. })));
 }
 
 #[test]
