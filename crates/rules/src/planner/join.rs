@@ -239,7 +239,8 @@ fn no_text(join: &Join) -> Refusal {
         Code::NotSplittable,
         "this subquery inside OR or an expression cannot be sent to the owners of non-public data",
     )
-    .with_rule("a subquery inside OR is IN, or EXISTS with one equality, over tables that its owner reads")
+    .with_subject("a subquery inside OR, NOT or an expression")
+    .with_rule("a subquery inside OR is IN, or EXISTS with one equality or that reads nothing of the outer query")
     .with_remedy("write it as x IN (SELECT y FROM …), or as a condition of its own joined by AND")
 }
 

@@ -33,6 +33,7 @@ use super::analysis::coerced;
 use super::planning_state;
 use crate::workarounds::in_lists;
 use literal::type_form;
+pub(crate) use relation::is_unconditional;
 
 /// Returns true if `read` asks what `meant` asks: the same rows, with the same columns in the same order. Names of columns
 /// are not compared; nor are columns if `meant` has none, since a SELECT has at least one. `table` names the table of a
