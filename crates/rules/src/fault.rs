@@ -7,6 +7,8 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use wanqu_model::refusal::{Code, Refusal};
 
+use crate::words::regex_words;
+
 /// Makes a refusal of an error over non-public data: a fixed text, whatever happened.
 #[must_use]
 pub fn refusal_without_values(error: &DataFusionError) -> Refusal {
@@ -46,8 +48,12 @@ fn without_result(root: &DataFusionError) -> Option<String> {
             _ => return None,
         },
         DataFusionError::Execution(text) | DataFusionError::NotImplemented(text) => text,
+        DataFusionError::External(error) => return regex_words(&error.to_string()),
         _ => return None,
     };
+    if let Some(words) = regex_words(text) {
+        return Some(words);
+    }
     // What follows the first line is a backtrace or a list of values.
     Some(text.lines().next().unwrap_or_default().to_owned())
 }

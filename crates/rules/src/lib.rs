@@ -23,6 +23,7 @@ pub mod planner;
 mod range;
 mod spell;
 pub mod unit;
+mod words;
 mod workarounds;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};

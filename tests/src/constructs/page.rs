@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{State, States, TABLES, TOPICS};
+use super::{DIFFERENCES, State, States, TABLES, TOPICS};
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,25 @@ pub fn page(states: &[States], language: Language) -> String {
             let _ = writeln!(text, "| {name} | {public} | {protected} |");
         }
     }
+    text + &differences(language)
+}
+
+/// The section on what differs from PostgreSQL.
+fn differences(language: Language) -> String {
+    let english = language == Language::English;
+    let heading = if english {
+        "## Differs from PostgreSQL\n\nThe same text has another answer in PostgreSQL and DuckDB. It is the same at owners and in the merge.\n\n\
+         | expression | here | PostgreSQL, DuckDB | reason |\n|---|---|---|---|"
+    } else {
+        "## 与 PostgreSQL 的差异\n\n同样的写法在 PostgreSQL 和 DuckDB 中结果不同。在数据方计算和在本地合并时结果一致。\n\n\
+         | 表达式 | 这里 | PostgreSQL、DuckDB | 原因 |\n|---|---|---|---|"
+    };
+    let mut text = format!("\n{heading}\n");
+    for difference in DIFFERENCES {
+        let why = if english { difference.why } else { difference.zh };
+        let (expression, ours, theirs) = (difference.expression, difference.ours, difference.theirs);
+        let _ = writeln!(text, "| `{expression}` | `{ours}` | `{theirs}` | {why} |");
+    }
     text
 }
 
@@ -99,7 +118,7 @@ mod tests {
         let states = vec![[State::Answered; 2]; constructs];
         for language in [Language::English, Language::Chinese] {
             let lines = page(&states, language).lines().filter(|line| line.starts_with("| ")).count();
-            assert_eq!(lines, constructs + TOPICS.len(), "{language:?}");
+            assert_eq!(lines, constructs + TOPICS.len() + DIFFERENCES.len() + 1, "{language:?}");
         }
         assert!(shown("SELECT a || b FROM @t JOIN @one").ends_with("a \\|\\| b FROM t JOIN one"));
     }

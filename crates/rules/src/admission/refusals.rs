@@ -27,10 +27,17 @@ pub(super) fn operator(plan: &LogicalPlan, tables: &BaseTables) -> Refusal {
         | LogicalPlan::SubqueryAlias(_) => "rows",
         _ => "a statement that is not a query",
     };
+    let grouped = remedy::grouped_count(tables);
+    let remedy = match plan {
+        LogicalPlan::Aggregate(_) => {
+            format!("{grouped}; or ask for the inner aggregate first, and write its value as a literal")
+        }
+        _ => grouped,
+    };
     Refusal::new(Code::NotAnAggregate, format!("{what} over non-public data cannot be released"))
         .with_rule("a fragment over non-public data is one aggregate over filtered and joined tables, and nothing else")
         .with_subject(what)
-        .with_remedy(remedy::grouped_count(tables))
+        .with_remedy(remedy)
 }
 
 /// Returns the refusal of an output that is more than a column of the aggregate.

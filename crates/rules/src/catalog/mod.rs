@@ -29,7 +29,7 @@ pub use wanqu_model::names::WHOLE_CATALOG;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
 pub use analysis::analyse;
-pub(crate) use normal::ask_the_same;
+pub(crate) use normal::{ask_the_same, is_unconditional};
 pub use pushed::pushed_condition;
 pub use sql::{is_work_table, parse_expression, parse_query, planning_state};
 pub use stack::with_room;

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{
-    DFSchema, DataFusionError, Result as DfResult, TableReference, plan_datafusion_err, plan_err,
+    DFSchema, DataFusionError, Result as DfResult, SchemaError, TableReference, plan_datafusion_err, plan_err,
 };
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
@@ -25,6 +25,7 @@ use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
 use crate::fault::known;
 use crate::functions;
+use crate::words::planning_words;
 use crate::workarounds::{self, QueryDialect};
 
 /// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
@@ -38,7 +39,10 @@ pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
             .with_remedy("load long lists as a registered public table and join it"));
     }
     let invalid = |error: DataFusionError| {
-        Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {}", error.strip_backtrace()))
+        let words = planning_words(&error).unwrap_or_else(|| "it is not a query of this dialect".to_owned());
+        Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {words}"))
+            .with_rule("the dialect is DataFusion's, which follows PostgreSQL")
+            .with_remedy("correct the text at the place that is named; the page on SQL lists what is answered")
     };
     let mut statements = DFParserBuilder::new(sql)
         .with_dialect(&QueryDialect)
@@ -100,7 +104,9 @@ impl Catalog {
         // The engine's rules are many, and some panic on plans that nobody thought of: a text must never stop a node.
         let planned = with_room(|| catch_unwind(AssertUnwindSafe(|| self.plan_with_room(sql, max_bytes))));
         planned.unwrap_or_else(|_| {
-            Err(Refusal::new(Code::InvalidSql, "the query cannot be planned").with_remedy("write it in another form"))
+            Err(Refusal::new(Code::InvalidSql, "the query cannot be planned")
+                .with_rule("a query is answered only if the engine can plan it as it is meant")
+                .with_remedy("take the query apart to find the part that it fails on, and write that in another form"))
         })
     }
 
@@ -141,13 +147,48 @@ fn planning_error(error: DataFusionError) -> Refusal {
         DataFusionError::Plan(text) if text.contains("not found") => Code::UnknownName,
         _ => Code::InvalidSql,
     };
-    // The engine's own word for what kind of error it is adds nothing.
-    let text = error.strip_backtrace();
-    let text =
-        ["Error during planning: ", "Schema error: "].iter().fold(&*text, |text, kind| text.trim_start_matches(kind));
-    Refusal::new(code, format!("the query cannot be planned: {text}"))
-        .with_remedy("`wanqu catalog` lists the tables and columns that can be named")
+    let Some(words) = planning_words(&error) else {
+        tracing::debug!(error = %error.strip_backtrace(), "a query cannot be planned");
+        return Refusal::new(code, "the query cannot be planned")
+            .with_rule("a query is answered only if the engine can plan it as it is meant")
+            .with_remedy("take the query apart to find the part that it fails on, and write that in another form");
+    };
+    let (rule, remedy) = advice(error.find_root(), &words, code);
+    Refusal::new(code, format!("the query cannot be planned: {words}")).with_rule(rule).with_remedy(remedy)
 }
+
+/// Returns the rule that a text breaks, and what to write instead.
+fn advice(root: &DataFusionError, words: &str, code: Code) -> (&'static str, &'static str) {
+    match root {
+        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+            SchemaError::AmbiguousReference { .. } => {
+                ("a column's name stands for one column", "write the table's alias before the column, as in a.x")
+            }
+            SchemaError::DuplicateQualifiedField { .. } | SchemaError::DuplicateUnqualifiedField { .. } => {
+                ("every table and column of a query has a name of its own", "give each an alias of its own with AS")
+            }
+            SchemaError::FieldNotFound { .. } => KNOWN_NAMES,
+        },
+        _ if code == Code::UnknownName => KNOWN_NAMES,
+        DataFusionError::Plan(_) if words.contains("unique expression names") => {
+            ("every column of a query has a name of its own", "give each an alias of its own with AS")
+        }
+        _ if words.contains("no function") || words.contains("Invalid function") => (
+            "a function is one of the dialect, and takes values of its own types",
+            "CAST an argument whose type does not fit; the page on SQL lists what is answered",
+        ),
+        DataFusionError::ArrowError(..) => {
+            ("a constant has a value of its type", "correct the constant, or use TRY_CAST where it may have none")
+        }
+        _ => ("names, types and clauses of a query fit together", "correct the part that is named, or CAST it"),
+    }
+}
+
+/// The rule about names, and what to do.
+const KNOWN_NAMES: (&str, &str) = (
+    "a query names tables and columns of the catalog",
+    "`wanqu catalog` lists the tables and columns that can be named",
+);
 
 /// Resolves the names of one catalog for DataFusion's SQL planner.
 struct Names<'a> {

@@ -83,8 +83,8 @@ fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
     implementation.downcast_ref().map(|checked| (checked, &call.args[..]))
 }
 
-/// Returns a negative, or a division of constants, as the engine writes it. Other arithmetic that [`checked_expr`] put there
-/// is left over where its constants have no result.
+/// Returns arithmetic over columns, or a division of constants, as the engine writes it. Other arithmetic that
+/// [`checked_expr`] put there is left over where its constants have no result.
 ///
 /// # Errors
 /// If it is left over.
@@ -92,12 +92,20 @@ pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
     match original(&part) {
         None => Ok(Transformed::no(part)),
         Some((checked, operands))
-            if matches!(checked.op, Operator::Divide | Operator::Modulo)
-                || matches!(operands, [negated] if !matches!(negated, Expr::Literal(..))) =>
+            if matches!(checked.op, Operator::Divide | Operator::Modulo) || !operands.iter().all(is_literal) =>
         {
             checked.original(operands).map(Transformed::yes)
         }
         Some((checked, _)) => Err(out_of_range(&checked.text, &checked.returns)),
+    }
+}
+
+/// Returns true for a literal, and for casts of one.
+fn is_literal(operand: &Expr) -> bool {
+    match operand {
+        Expr::Literal(..) => true,
+        Expr::Cast(Cast { expr, .. }) | Expr::TryCast(TryCast { expr, .. }) => is_literal(expr),
+        _ => false,
     }
 }
 

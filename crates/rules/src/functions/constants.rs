@@ -1,8 +1,10 @@
 //! Guards against faults of the engine's simplification: constants wrap around, and `-(a & b)` becomes `(-a) | (-b)`, as if minus
 //! inverted bits.
 
+use std::collections::HashSet;
+
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, Result as DfResult};
+use datafusion::common::{Column, DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::checked::{checked_expr, checked_part, unchecked};
@@ -16,16 +18,57 @@ pub(crate) fn kept_right(
     plan: LogicalPlan,
     simplify: impl FnOnce(LogicalPlan) -> DfResult<LogicalPlan>,
 ) -> DfResult<LogicalPlan> {
-    let folded = simplify(each_expression(plan, protected)?)?;
+    let constants = constant_columns(&plan)?;
+    let folded = simplify(each_expression(plan, |expr, columns| protected(expr, columns, &constants))?)?;
     // The type of a call can depend on what its arguments were folded to, so that schemas are made anew.
     each_expression(folded, |expr, _| expr.transform_up(unchecked).map(|whole| whole.data))
 }
 
+/// Returns the columns of a plan that are constants, as `n` is of `(SELECT 1 AS n)`: an expression over them becomes one of
+/// literals where the two are put together.
+fn constant_columns(plan: &LogicalPlan) -> DfResult<HashSet<Column>> {
+    let mut constants = HashSet::new();
+    let mut inner_first = vec![];
+    plan.apply_with_subqueries(|node| {
+        if matches!(node, LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_)) {
+            inner_first.push(node.clone());
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    for node in inner_first.iter().rev() {
+        match node {
+            LogicalPlan::Projection(projection) => {
+                for (expr, column) in projection.expr.iter().zip(projection.schema.columns()) {
+                    if is_constant(unaliased(expr), &constants)? {
+                        constants.insert(column);
+                    }
+                }
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                for (inner, outer) in alias.input.schema().columns().iter().zip(alias.schema.columns()) {
+                    if constants.contains(inner) {
+                        constants.insert(outer);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(constants)
+}
+
+fn unaliased(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => unaliased(&alias.expr),
+        other => other,
+    }
+}
+
 /// Returns the expression with constants and negatives in functions that simplification computes, or leaves alone.
-fn protected(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
+fn protected(expr: Expr, columns: &DFSchema, constants: &HashSet<Column>) -> DfResult<Expr> {
     let whole = expr.transform_down(|part| {
-        if is_constant(&part)? {
-            let checked = checked_expr(part, &DFSchema::empty())?;
+        if is_constant(&part, constants)? {
+            let checked = checked_expr(part, columns)?;
             return Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump));
         }
         if matches!(part, Expr::Negative(_)) { checked_part(part, columns) } else { Ok(Transformed::no(part)) }
@@ -33,10 +76,12 @@ fn protected(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
     whole.map(|whole| whole.data)
 }
 
-/// Returns true if an expression is arithmetic of literals.
-fn is_constant(expr: &Expr) -> DfResult<bool> {
-    let varies = |part: &Expr| {
-        !matches!(part, Expr::Literal(..) | Expr::BinaryExpr(_) | Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_))
+/// Returns true if an expression is arithmetic of literals and of columns that are constants.
+fn is_constant(expr: &Expr, constants: &HashSet<Column>) -> DfResult<bool> {
+    let varies = |part: &Expr| match part {
+        Expr::Literal(..) | Expr::BinaryExpr(_) | Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) => false,
+        Expr::Column(column) => !constants.contains(column),
+        _ => true,
     };
     expr.exists(|part| Ok(varies(part))).map(|varies| !varies)
 }
@@ -62,6 +107,30 @@ mod tests {
         }
         let folded = plan("v.tests > 9223372036854775806 + 1").unwrap().display_indent().to_string();
         assert!(folded.contains("tests > Int64(9223372036854775807)"), "{folded}");
+    }
+
+    #[test]
+    fn constants_of_a_derived_table_do_not_wrap_around() {
+        let bundle = bundle();
+        let planner = crate::planner::Planner::new(&bundle);
+        for (sql, fits) in [
+            ("SELECT n + 1 AS x FROM (SELECT 9223372036854775807 AS n)", false),
+            (
+                "WITH c AS (SELECT 9223372036854775807 AS n), d AS (SELECT n AS m FROM c) SELECT -1 - m - 1 AS x FROM d",
+                false,
+            ),
+            ("SELECT m * 2 AS x FROM (SELECT n + 0 AS m FROM (SELECT 9223372036854775807 AS n))", false),
+            ("SELECT n + 1 AS x FROM (SELECT 9223372036854775806 AS n)", true),
+        ] {
+            let verdict = planner.plan(sql).verdict;
+            match verdict {
+                Ok(plan) => {
+                    let text = plan.merge.display_indent().to_string();
+                    assert!(fits && text.contains("Int64(9223372036854775807)"), "{sql}: {text}");
+                }
+                Err(refusal) => assert!(!fits && refusal.message.contains("out of range"), "{sql}: {refusal}"),
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::total::Total;
 use crate::admission::{self, PolicyFinding};
 use crate::catalog::{self, Catalog};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
+use crate::words::planning_words;
 
 /// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
 #[derive(Debug, Clone)]
@@ -147,6 +148,7 @@ impl<'a> Fragments<'a> {
             tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
             Refusal::new(Code::NotSplittable, "the owner cannot run its part of this query")
                 .with_owner(owner.clone())
+                .with_rule("an owner plans its part of a query itself")
                 .with_remedy("simplify the part of the query that reads this jurisdiction's tables")
         })
     }
@@ -234,9 +236,11 @@ impl<'a> Fragments<'a> {
         let mut common: Option<SchemaRef> = None;
         for owner in &region.owners {
             let Text { sql, columns } = fragment_text(&region.plan, owner).map_err(|error| {
+                let why = planning_words(&error).unwrap_or_else(|| "a part that has no form in SQL".to_owned());
                 Refusal::new(Code::NotSplittable, "this part of the query cannot be sent to its owners")
-                    .with_subject(error.strip_backtrace())
-                    .with_remedy("simplify the query, or aggregate earlier")
+                    .with_subject(why)
+                    .with_rule("a question crosses a border as SQL text")
+                    .with_remedy("write the part that is named in another form, or aggregate earlier")
             })?;
             let planned = self.judge_once(owner, &region.plan, &sql, region.slices_of(owner), &mut judged)?;
             let schema = release_schema(&columns, &planned);
@@ -245,14 +249,17 @@ impl<'a> Fragments<'a> {
             {
                 return Err(Refusal::new(Code::ReleaseShape, "owners would release different types for one column")
                     .with_owner(owner.clone())
-                    .with_rule("a common table has the same types everywhere"));
+                    .with_rule("a common table has the same types everywhere")
+                    .with_remedy("CAST the columns that the query shows, or ask one jurisdiction alone"));
             }
             common = Some(schema);
             texts.push((owner.clone(), sql));
         }
         match common {
             Some(schema) => Ok((texts, schema)),
-            None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")),
+            None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")
+                .with_rule("a table is read where it is held")
+                .with_remedy("`wanqu catalog` lists the tables and who holds them")),
         }
     }
 

@@ -232,6 +232,7 @@ fn keeps_right(join: JoinType) -> bool {
 fn no_text(join: &Join) -> Refusal {
     if join.null_aware {
         return Refusal::new(Code::NotSplittable, "NOT IN over non-public data cannot be sent to its owners")
+            .with_subject("NOT IN")
             .with_rule("one record without an identifier would empty the answer of NOT IN, and so reveal that it exists")
             .with_remedy("write NOT EXISTS (SELECT 1 FROM t WHERE t.unit = outer.unit), which is the same where every record has its unit");
     }
@@ -239,12 +240,23 @@ fn no_text(join: &Join) -> Refusal {
         Code::NotSplittable,
         "this subquery inside OR or an expression cannot be sent to the owners of non-public data",
     )
-    .with_rule("a subquery inside OR is IN, or EXISTS with one equality, over tables that its owner reads")
+    .with_subject("a subquery inside OR, NOT or an expression")
+    .with_rule("a subquery inside OR is IN, or EXISTS with one equality or that reads nothing of the outer query")
     .with_remedy("write it as x IN (SELECT y FROM …), or as a condition of its own joined by AND")
 }
 
+/// Returns a side of an equality as the query could have it: the engine's aliases of subqueries are no names of its tables.
+fn written(side: &Expr) -> String {
+    match side {
+        Expr::Column(column) if column.relation.as_ref().is_some_and(|table| table.table().starts_with("__")) => {
+            format!("{} (of the subquery)", column.name)
+        }
+        other => other.to_string(),
+    }
+}
+
 fn not_together(join: &Join) -> Refusal {
-    let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{l} = {r}")).collect();
+    let on: Vec<String> = join.on.iter().map(|(l, r)| format!("{} = {}", written(l), written(r))).collect();
     let subject = if on.is_empty() { "a join without an equality".to_owned() } else { on.join(" AND ") };
     Refusal::new(Code::NotSplittable, "matching rows may lie in different jurisdictions")
         .with_subject(subject)

@@ -8,7 +8,7 @@
 //! mark        the cells that may lack an owner's part
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use datafusion::common::{Column, ScalarValue};
@@ -149,16 +149,18 @@ impl<'a> Merging<'a> {
     fn owner_step(&self) -> OwnerStep {
         let mut keys = self.distinct.clone();
         let mut partials: Vec<Expr> = Vec::new();
-        let add = |list: &mut Vec<Expr>, e: &Expr| {
-            if !list.contains(e) {
-                list.push(e.clone());
-            }
-        };
+        // Sets beside the lists: a query may have thousands of aggregates.
+        let mut known_keys: HashSet<&Expr> = self.distinct.iter().collect();
+        let mut known_partials: HashSet<&Expr> = HashSet::new();
         for (_, split) in &self.splits {
             match split {
-                Split::Merge { partials: parts, .. } => parts.iter().for_each(|p| add(&mut partials, p)),
-                Split::Key(key) => add(&mut keys, key),
-                Split::Units(count) => add(&mut partials, count),
+                Split::Merge { partials: parts, .. } => {
+                    partials.extend(parts.iter().filter(|part| known_partials.insert(*part)).cloned());
+                }
+                Split::Key(key) => keys.extend(Some(key).filter(|key| known_keys.insert(*key)).cloned()),
+                Split::Units(count) => {
+                    partials.extend(Some(count).filter(|count| known_partials.insert(*count)).cloned());
+                }
                 Split::Whole => {}
             }
         }
@@ -206,9 +208,10 @@ impl<'a> Merging<'a> {
     fn merges(&self, released: &Released) -> (Vec<Expr>, Vec<Finish>) {
         let columns = |of: &[Expr]| of.iter().filter_map(|e| released.columns.get(e).cloned()).collect::<Vec<Expr>>();
         let mut merged: Vec<Expr> = Vec::new();
+        let mut places: HashMap<Expr, usize> = HashMap::new();
         let mut index = |e: Expr| {
-            merged.iter().position(|m| *m == e).unwrap_or_else(|| {
-                merged.push(e);
+            *places.entry(e).or_insert_with_key(|e| {
+                merged.push(e.clone());
                 merged.len() - 1
             })
         };

@@ -43,7 +43,7 @@ use datafusion::logical_expr::{LogicalPlan, Projection};
 use wanqu_model::answer::INCOMPLETE_COLUMN;
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
-use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::refusal::Refusal;
 
 pub use doubt::Doubt;
 pub use explain::explain;
@@ -120,10 +120,7 @@ impl Planner {
         let split = catalog::with_room(|| {
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.split(sql, &mut fragments)))
         });
-        let verdict = split.unwrap_or_else(|_| {
-            Err(Refusal::new(Code::NotSplittable, "the planner cannot split this query")
-                .with_remedy("write it in another form"))
-        });
+        let verdict = split.unwrap_or_else(|_| Err(invalid::cannot_be_split()));
         Planned { findings: fragments.findings, verdict }
     }
 

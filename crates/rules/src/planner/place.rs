@@ -15,7 +15,7 @@ use super::invalid::invalid;
 use super::part::{HomePart, Placed, any_of, at_home, column_at, over_home};
 use super::spread::Region;
 use super::total::{self, Total};
-use super::{aggregate, join, limit};
+use super::{aggregate, join, limit, subquery};
 use crate::catalog;
 
 /// Places plans, collecting their fragments.
@@ -42,7 +42,12 @@ impl Placer<'_, '_> {
                 Ok(Placed::Home(HomePart::complete(plan.clone())))
             }
             LogicalPlan::Join(join) => {
-                let (left, right) = (self.place(&join.left)?, self.place(&join.right)?);
+                let left = self.place(&join.left)?;
+                let whole = match &left {
+                    Placed::Owners(region) if !region.public => subquery::without_first_row_limit(join),
+                    _ => None,
+                };
+                let right = self.place(whole.as_ref().unwrap_or(join.right.as_ref()))?;
                 join::place(join, left, right, self.0)
             }
             LogicalPlan::Union(union) => self.union(union).map(Placed::Home),

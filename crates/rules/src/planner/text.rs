@@ -12,11 +12,11 @@ use arrow::datatypes::Fields;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, JoinType, NullEquality, Result as DfResult, TableReference, plan_err};
 use datafusion::logical_expr::expr::Sort;
-use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan};
+use datafusion::logical_expr::{Expr, Join, LogicalPlan, TableScan, lit};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::spread::whole_table;
-use super::subquery::{Members, is_membership, is_placeholder};
+use super::subquery::{Members, is_existence_mark, is_membership, is_placeholder};
 use crate::catalog::{self, CatalogTable, Spelling, WHOLE_CATALOG, name_text as ident_text};
 
 /// The text of a fragment and the names of its columns, in the order of the plan's schema.
@@ -175,13 +175,21 @@ impl Writer<'_> {
         Ok(block)
     }
 
-    /// Renders `x IN (SELECT y …)`: a condition, or a column that holds it where it stands under OR.
+    /// Renders `x IN (SELECT y …)`, or that there is a row: a condition, or a column that holds it where it stands under OR.
     fn membership(&mut self, join: &Join) -> DfResult<Block> {
-        let (Some((value, found)), Some((qualifier, mark))) = (join.on.first(), join.schema.iter().last()) else {
-            return plan_err!("a membership has an equality and a mark");
+        let Some((qualifier, mark)) = join.schema.iter().last() else {
+            return plan_err!("a membership has a mark");
         };
         let mut left = self.open_block(&join.left)?;
         let right = self.open_block(&join.right)?;
+        if is_existence_mark(join) {
+            let any = Block { columns: vec![(None, "member".to_owned(), lit(1_i64))], ..right };
+            let rows = self.select(&any, &["member".to_owned()])?;
+            let placeholder = self.members.add_existence(&rows);
+            left.columns.push((qualifier.cloned(), mark.name().clone(), placeholder));
+            return Ok(left);
+        }
+        let Some((value, found)) = join.on.first() else { return plan_err!("a membership has an equality") };
         let found = right.resolve(found)?;
         let found = Block { columns: vec![(None, "member".to_owned(), found)], ..right };
         let members = self.select(&found, &["member".to_owned()])?;

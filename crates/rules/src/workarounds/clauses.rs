@@ -133,6 +133,11 @@ pub(super) fn check_table(factor: &TableFactor) -> ControlFlow<Box<Refusal>> {
             }
             ControlFlow::Continue(())
         }
+        TableFactor::Pivot { .. } => {
+            refuse("PIVOT", "write an aggregate for each value: sum(v) FILTER (WHERE s = 'a')")
+        }
+        TableFactor::Unpivot { .. } => refuse("UNPIVOT", "write a SELECT for each column, joined by UNION ALL"),
+        TableFactor::MatchRecognize { .. } => refuse("MATCH_RECOGNIZE", "use window functions"),
         TableFactor::Function { with_ordinality, .. } => {
             refuse_any(&[(*with_ordinality, "WITH ORDINALITY", "use row_number()")])
         }

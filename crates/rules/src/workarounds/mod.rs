@@ -54,6 +54,7 @@ pub(crate) fn optimiser_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
             "simplify_expressions" => rules.push(Arc::new(in_lists::SoundSimplifyExpressions::default())),
             // ANY and ALL become EXISTS first.
             "rewrite_set_comparison" => {
+                rules.push(Arc::new(subqueries::ComparisonsApart));
                 rules.push(rule);
                 rules.push(Arc::new(subqueries::SoundSubqueries));
             }

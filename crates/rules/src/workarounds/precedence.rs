@@ -101,6 +101,11 @@ impl Dialect for QueryDialect {
         None
     }
 
+    /// As in PostgreSQL; otherwise `1_000` would be the number 1 under the name `_000`.
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        true
+    }
+
     as_generic!(
         supports_unicode_string_literal,
         supports_partition_by_after_order_by,

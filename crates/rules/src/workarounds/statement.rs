@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArguments, Ident, Query, Select, SelectItem, Statement, TableFactor, VisitMut, VisitorMut,
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select,
+    SelectItem, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use wanqu_model::refusal::Refusal;
 
@@ -54,6 +55,10 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Self::Break> {
         match expr {
+            Expr::Function(function) if counts_distinct_tuples(function) => refuse(
+                "count(DISTINCT …) of anything but one expression",
+                "count the rows of SELECT DISTINCT in a derived table",
+            ),
             Expr::Collate { .. } => refuse("COLLATE", "leave it out: text is compared by its code points"),
             Expr::Function(function) => {
                 if !matches!(function.parameters, FunctionArguments::None) {
@@ -64,6 +69,24 @@ impl VisitorMut for Preparation {
             _ => patterns::rewrite(expr),
         }
     }
+
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Self::Break> {
+        match &mut value.value {
+            Value::Number(digits, _) => digits.retain(|digit| digit != '_'),
+            Value::Placeholder(_) => return refuse("a parameter without a value", "write the value in its place"),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Returns true for `count(DISTINCT a, b)` and `count(DISTINCT *)`.
+fn counts_distinct_tuples(function: &Function) -> bool {
+    let FunctionArguments::List(list) = &function.args else { return false };
+    let one = matches!(&list.args[..], [FunctionArg::Named { .. } | FunctionArg::Unnamed(FunctionArgExpr::Expr(_))]);
+    list.duplicate_treatment == Some(DuplicateTreatment::Distinct)
+        && !one
+        && function.name.to_string().eq_ignore_ascii_case("count")
 }
 
 /// Gives a column that is selected twice a name of its own, `id:2`, as the answer's columns are named: a projection of

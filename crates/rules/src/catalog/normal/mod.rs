@@ -33,6 +33,7 @@ use super::analysis::coerced;
 use super::planning_state;
 use crate::workarounds::in_lists;
 use literal::type_form;
+pub(crate) use relation::is_unconditional;
 
 /// Returns true if `read` asks what `meant` asks: the same rows, with the same columns in the same order. Names of columns
 /// are not compared; nor are columns if `meant` has none, since a SELECT has at least one. `table` names the table of a
@@ -142,7 +143,9 @@ impl<'a> Reading<'a> {
 
     /// Returns the expression in as simple a form as it gets: simplified once, it may be simplified again.
     fn simplified(&self, mut expr: Expr) -> DfResult<Expr> {
-        let columns = self.types.0.iter().map(|(column, field)| (column.relation.clone(), Arc::clone(field)));
+        // The columns of this expression alone: a plan may have thousands.
+        let read = expr.column_refs().into_iter().filter_map(|column| self.types.0.get_key_value(column));
+        let columns = read.map(|(column, field)| (column.relation.clone(), Arc::clone(field)));
         let schema = Arc::new(DFSchema::new_with_metadata(columns.collect(), HashMap::new())?);
         let simplifier = |schema: DFSchemaRef| {
             let options = Arc::clone(planning_state().config_options());

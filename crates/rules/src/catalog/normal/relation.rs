@@ -10,7 +10,7 @@ use datafusion::logical_expr::logical_plan::builder::build_join_schema;
 use datafusion::logical_expr::utils::split_conjunction_owned;
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Expr, ExprSchemable, FetchType, Join, Limit, LogicalPlan, Operator, Projection, SkipType,
-    TableScan,
+    TableScan, lit,
 };
 
 use super::Reading;
@@ -173,6 +173,12 @@ impl Reading<'_> {
 
     fn join(&mut self, join: &Join) -> DfResult<Relation> {
         let mut left = self.relation(&join.left)?;
+        if join.join_type == JoinType::LeftMark && is_unconditional(join) {
+            let found = self.subquery(&found_rows(&join.right, &lit(1_i64))?)?;
+            let member = self.member(lit(1_i64), &found)?;
+            left.columns.push(member);
+            return Ok(left);
+        }
         let is_membership = join.on.len() == 1
             && join.filter.is_none()
             && (join.join_type == JoinType::LeftMark || join.null_aware && join.join_type == JoinType::LeftAnti);
@@ -329,6 +335,12 @@ impl Reading<'_> {
         });
         resolved.map(|resolved| resolved.data)
     }
+}
+
+/// Returns true if a join has no condition, or one that always holds.
+pub(crate) fn is_unconditional(join: &Join) -> bool {
+    let holds = |filter: &Expr| matches!(filter, Expr::Literal(ScalarValue::Boolean(Some(true)), _));
+    join.on.is_empty() && join.filter.as_ref().is_none_or(holds)
 }
 
 /// Returns the plan of the values that a membership compares with.

@@ -11,7 +11,7 @@ use datafusion::common::{Column, DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Exists, InSubquery};
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit, when};
 
-use super::{existence, is_correlated, scalar, shape, subquery};
+use super::{capture, existence, is_correlated, scalar, shape, subquery};
 
 /// Use that is made of a condition's truth value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,10 +122,9 @@ fn not_found(value: &Expr, inner: &Subquery, outer: &DFSchema) -> DfResult<Expr>
         let (_, field) = outer.qualified_field_from_column(&column)?;
         Ok(Transformed::yes(Expr::OuterReferenceColumn(Arc::clone(field), column)))
     })?;
-    let plan = inner.subquery.as_ref();
-    let equal = LogicalPlanBuilder::from(existence::without_order(plan).clone())
-        .filter(value.data.eq(member_of(plan)))?
-        .build()?;
+    let plan = capture::apart(&value.data, existence::without_order(&inner.subquery).clone())?;
+    let found = value.data.eq(member_of(&plan));
+    let equal = LogicalPlanBuilder::from(plan).filter(found)?.build()?;
     Ok(Expr::Exists(Exists { subquery: subquery(equal), negated: true }))
 }
 

@@ -6,14 +6,18 @@
 //! |---|---|---|
 //! | `x [NOT] IN (SELECT y …)` under OR, NOT, IS NULL; correlated; of a constant | a mark is true or false, never NULL: apache/datafusion#8241, #25347, #25473 | [`membership`] |
 //! | `EXISTS (… OFFSET n)`, `EXISTS` and `IN` over an aggregate without GROUP BY | the offset is dropped; the one row that there always is, is not: #25283 | [`existence`] |
+//! | `x > ALL (SELECT x FROM t)` over `t` itself | compares the inner column with itself | [`capture`] |
 //! | `(SELECT y …)` of several rows | multiplies the outer rows: #16134 | [`scalar`] |
 //! | `(SELECT f(count(*)) … correlated)` | NULL where no row matches: #25471 | [`scalar`] |
+//! | `LATERAL (SELECT outer + 1)` without FROM | no join is made of it | [`lateral`] |
 //! | `LATERAL (SELECT constant FROM aggregate)`, `LATERAL (… HAVING …)` | NULL, or an error of the engine's own | [`shape`]: refused |
 //! | a correlated condition below a window, a limit or the filled side of an outer join | is moved above it | [`shape`]: refused |
 //!
 //! [`SoundSubqueries`] runs before the rules that make joins.
 
+mod capture;
 mod existence;
+mod lateral;
 mod membership;
 mod scalar;
 mod shape;
@@ -25,6 +29,8 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Subquery};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use std::sync::Arc;
+
+pub use capture::ComparisonsApart;
 
 /// Rewrites the subqueries of a plan.
 #[derive(Debug, Default)]
@@ -49,6 +55,11 @@ impl OptimizerRule for SoundSubqueries {
                 Ok(Transformed::new_transformed(filter, changed))
             }
             other => {
+                let computed = lateral::computed(other)?;
+                if computed.transformed {
+                    return Ok(computed);
+                }
+                let other = computed.data;
                 if let LogicalPlan::Join(join) = &other {
                     [&join.left, &join.right].into_iter().try_for_each(|side| check_if_lateral(side))?;
                 }

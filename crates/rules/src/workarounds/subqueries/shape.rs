@@ -1,9 +1,12 @@
 //! The shapes of correlated subqueries that DataFusion can pull apart. It moves their correlated conditions up to the
 //! join, past operators whose result then is another: those are refused.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, JoinType, Result as DfResult};
-use datafusion::logical_expr::{Distinct, LogicalPlan};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, LogicalPlan, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::is_correlated;
@@ -72,6 +75,9 @@ pub(super) fn check(plan: &LogicalPlan) -> DfResult<()> {
 /// The refusal of one that would become another question.
 pub(super) fn check_lateral(plan: &LogicalPlan) -> DfResult<()> {
     check(plan)?;
+    if compares_otherwise_below_aggregate(plan)? {
+        return Err(refused("a condition other than an equality, below an aggregate"));
+    }
     let mut top = plan;
     let mut constant = false;
     loop {
@@ -94,6 +100,30 @@ pub(super) fn check_lateral(plan: &LogicalPlan) -> DfResult<()> {
             _ => return Ok(()),
         }
     }
+}
+
+/// Returns true if an aggregate of a plan is over rows that meet an outer row by a condition which is no equality: the rows
+/// would have to be joined before they are grouped.
+fn compares_otherwise_below_aggregate(plan: &LogicalPlan) -> DfResult<bool> {
+    let (mut found, mut below) = (false, vec![]);
+    plan.apply(|node| {
+        if let LogicalPlan::Aggregate(aggregate) = node {
+            below.push(Arc::clone(&aggregate.input));
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    for input in below {
+        input.apply(|node| {
+            if let LogicalPlan::Filter(filter) = node {
+                found |= split_conjunction(&filter.predicate).into_iter().any(|term| {
+                    let equality = matches!(term, Expr::BinaryExpr(BinaryExpr { op: Operator::Eq, .. }));
+                    term.contains_outer() && !equality
+                });
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(found)
 }
 
 /// Makes the error of a subquery that cannot be run as it was meant.
