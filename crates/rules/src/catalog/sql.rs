@@ -22,6 +22,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::fold::fold_constants;
 use super::stack::{self, with_room};
+use super::weight;
 use super::{Catalog, StubSource};
 use crate::fault::known;
 use crate::functions;
@@ -112,6 +113,7 @@ impl Catalog {
         let qualified = workarounds::Qualified::of(&statement);
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
+        weight::check(&plan)?;
         let plan = workarounds::merge_keys(plan, &qualified)?;
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan

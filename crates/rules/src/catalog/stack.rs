@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
 /// Least stack left, in bytes; below it a larger stack is taken.
@@ -17,8 +17,8 @@ const RED_ZONE: usize = 32 << 20;
 /// Size of the larger stack, in bytes. Pages are made as they are used.
 const STACK: usize = 64 << 20;
 /// The most operators of an expression below each other. A chain `a AND b AND c` is as deep as it is long, and the time
-/// that planning takes grows with its square.
-const MAX_EXPRESSION: usize = 1_000;
+/// that planning takes grows with its square. Threads that run plans have the stack for it too.
+const MAX_EXPRESSION: usize = 500;
 /// The most columns of one SELECT. The time that the engine takes to plan them grows with their square.
 const MAX_COLUMNS: usize = 1_000;
 /// The most operators of a plan below each other.
@@ -80,7 +80,7 @@ impl Visitor for StatementSize {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
+    fn pre_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<Refusal> {
         self.tables += 1;
         if self.tables > MAX_PLAN {
             return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
@@ -148,5 +148,14 @@ mod tests {
         };
         assert!(planned(100).is_ok());
         assert_eq!(planned(MAX_COLUMNS + 1).unwrap_err().code, Code::Limit);
+    }
+
+    #[test]
+    fn tables_of_every_kind_are_bounded() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let tables: Vec<String> = (0..=MAX_PLAN).map(|i| format!("(VALUES (1)) AS t{i}(v)")).collect();
+        let refusal = catalog.plan(&format!("SELECT t0.v FROM {}", tables.join(", ")), 1 << 20).unwrap_err();
+        assert_eq!(refusal.code, Code::Limit, "{refusal}");
     }
 }
