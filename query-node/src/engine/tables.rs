@@ -14,7 +14,7 @@ use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
 use wanqu_rules::catalog::{analyse, arrow_type, parse_expression};
 use wanqu_rules::unit::UnitHash;
-use wanqu_rules::{maybe_null, one_form};
+use wanqu_rules::{maybe_null, one_form_of};
 
 use super::EngineError;
 use super::fits::becomes;
@@ -84,7 +84,7 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: 
         let stored = Expr::Column(Column::new_unqualified(&column.source_name));
         // Files hold zeros with a sign, and NaN of many kinds. Groups, joins and orders are by the bits of a float.
         let value = match arrow_type(&column.data_type) {
-            float @ (DataType::Float32 | DataType::Float64) => one_form(stored, float),
+            float @ (DataType::Float32 | DataType::Float64) => one_form_of(stored, float),
             _ => stored,
         };
         value.alias(column.name.as_str())

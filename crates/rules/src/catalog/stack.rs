@@ -4,6 +4,7 @@
 //! left of theirs, but some of their steps take more than what they call little: on a thread's usual 2 MiB, twenty
 //! derived tables within each other ended the process. A peer must not be able to do that with a text.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::DataFusionError;
@@ -48,7 +49,29 @@ pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
 #[derive(Default)]
 struct StatementSize {
     expression: usize,
-    tables: usize,
+    /// Tables of the queries that are being walked over, the innermost last.
+    tables: Vec<usize>,
+    /// Names of the WITH queries that have been met, by the address of each in the statement.
+    names: HashMap<usize, String>,
+    /// Tables of the WITH queries that have been walked over. Each reference to one plans it again.
+    with: HashMap<String, usize>,
+}
+
+impl StatementSize {
+    /// Adds tables to the innermost query.
+    fn add_tables(&mut self, more: usize) -> ControlFlow<Refusal> {
+        let Some(tables) = self.tables.last_mut() else { return ControlFlow::Continue(()) };
+        *tables = tables.saturating_add(more);
+        if *tables > MAX_PLAN {
+            let remedy = "use fewer tables in one query, and refer to WITH queries less often";
+            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, remedy));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn address(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
 }
 
 impl Visitor for StatementSize {
@@ -65,7 +88,22 @@ impl Visitor for StatementSize {
         if operations > MAX_PLAN {
             return ControlFlow::Break(too_deep("a chain of set operations", MAX_PLAN, "ask in several queries"));
         }
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.names.insert(address(&cte.query), cte.alias.name.value.to_lowercase());
+        }
+        self.tables.push(0);
         ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        let tables = self.tables.pop().unwrap_or(0);
+        match self.names.get(&address(query)) {
+            Some(name) => {
+                self.with.insert(name.clone(), tables);
+                ControlFlow::Continue(())
+            }
+            None => self.add_tables(tables),
+        }
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
@@ -80,12 +118,17 @@ impl Visitor for StatementSize {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<Refusal> {
-        self.tables += 1;
-        if self.tables > MAX_PLAN {
-            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
-        }
-        ControlFlow::Continue(())
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        let named = match factor {
+            TableFactor::Table { name, .. } => match &name.0[..] {
+                [only] => only.as_ident().and_then(|name| self.with.get(&name.value.to_lowercase())),
+                _ => None,
+            },
+            _ => None,
+        };
+        // One level of a plan for the name, if it is that of a WITH query.
+        let tables = named.map_or(1, |tables| tables.saturating_add(1));
+        self.add_tables(tables)
     }
 
     fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {

@@ -45,7 +45,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::kept_right;
-pub use one_form::one_form;
+pub use one_form::one_form_of;
 use replaced::{Replaced, replacements};
 
 use crate::range::{Overflow, out_of_range};

@@ -34,7 +34,7 @@ pub(super) fn in_one_form(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 /// Returns a float in its one form. A source gives its columns in it, since files hold any.
 #[must_use]
-pub fn one_form(number: Expr, data_type: DataType) -> Expr {
+pub fn one_form_of(number: Expr, data_type: DataType) -> Expr {
     let function = OneForm { returns: data_type, signature: Signature::any(1, Volatility::Immutable) };
     ScalarUDF::from(function).call(vec![number])
 }
@@ -54,7 +54,7 @@ fn results_in_one_form(node: LogicalPlan) -> DfResult<Transformed<LogicalPlan>> 
         if index < before || !is_float(field.data_type()) {
             return column;
         }
-        one_form(column, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
+        one_form_of(column, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
     });
     let formed = Projection::try_new(columns.collect(), Arc::new(node))?;
     Ok(Transformed::yes(LogicalPlan::Projection(formed)))
@@ -87,7 +87,7 @@ fn wrapped(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     if !is_float(&returns) {
         return Ok(Transformed::no(part));
     }
-    Ok(Transformed::yes(one_form(without_forms_within(part), returns)))
+    Ok(Transformed::yes(one_form_of(without_forms_within(part), returns)))
 }
 
 /// Returns a computation without the forms of its operands that do not change its own: the sign of a zero and the kind of a
