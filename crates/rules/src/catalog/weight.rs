@@ -3,18 +3,21 @@
 //! A short text can be long to plan. The engine writes a value twice where `coalesce`, BETWEEN or a short list is written in
 //! other terms, puts the expressions of a derived table in place of its columns, plans a WITH query again for each reference,
 //! and looks at both branches of a CASE anew for each level around it: with each level of nesting a query grows by a factor,
-//! and thirty levels fit into a kilobyte. Nothing ends such work once it has begun. So it is estimated on the plan as it was
-//! read, before any rule has touched it, and a query that is too heavy is refused.
+//! and thirty levels fit into a kilobyte. Nothing ends such work once it has begun. So it is estimated, first on
+//! the statement and then, with what is put in place of columns, on the plan that was made of it, before any rule has touched
+//! that. A query that is too heavy is refused.
 //!
-//! The estimate counts the parts of all expressions, each as often as it may be written by the end. It is right within a
+//! The estimates count the parts of all expressions, each as often as it may be written by the end. They are right within a
 //! small factor, and the bound is far above what people write.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchemaRef};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Statement, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
 /// The most parts of a query's expressions, once they are written out.
@@ -26,24 +29,92 @@ const LITERALS: u64 = 16;
 /// The longest list that the engine writes as comparisons of its value.
 const SHORT_LIST: usize = 3;
 
-/// Refuses a query whose planning would take too long.
+/// Functions that are written as a CASE which tests and gives each argument.
+const AS_CASE: [&str; 4] = ["coalesce", "nvl", "ifnull", "nvl2"];
+
+fn too_heavy() -> Refusal {
+    Refusal::new(Code::Limit, "the query is too complex to plan")
+        .with_rule(format!(
+            "written out, the expressions of a query have at most {MOST} parts; a value is written again by each \
+             coalesce, BETWEEN and CASE around it, and by each use of a WITH query or a derived table's column"
+        ))
+        .with_subject("nested expressions")
+        .with_remedy(
+            "nest less: one coalesce with several arguments, one CASE with several WHENs, IN with a list, a public \
+             table in place of a long CASE, fewer references to WITH queries",
+        )
+}
+
+/// Refuses a statement of which an expression would take too long to plan.
 ///
 /// # Errors
 /// [`Code::Limit`] with the bound and the remedy.
-pub(super) fn check(plan: &LogicalPlan) -> Result<(), Refusal> {
-    let mut weight = Weight { total: 0 };
-    match weight.of_plan(plan) {
+pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
+    match statement.visit(&mut StatementWeight::default()) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(too_heavy()),
+    }
+}
+
+/// Parts of the expressions of a statement.
+#[derive(Default)]
+struct StatementWeight {
+    /// Parts within each expression that is being walked over, the innermost last.
+    open: Vec<u64>,
+    total: u64,
+    /// Literals that stand alone, as in VALUES.
+    literals: u64,
+}
+
+impl Visitor for StatementWeight {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, _: &SqlExpr) -> ControlFlow<()> {
+        self.open.push(0);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &SqlExpr) -> ControlFlow<()> {
+        let within = self.open.pop().unwrap_or(0);
+        let parts = parts_of(expr, within);
+        match self.open.last_mut() {
+            Some(outer) => *outer = outer.saturating_add(parts),
+            None if matches!(expr, SqlExpr::Value(_)) => self.literals += 1,
+            None => self.total = self.total.saturating_add(parts),
+        }
+        let all = self.total.saturating_add(self.literals / LITERALS);
+        if parts > MOST || all > MOST { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// Returns the parts of an expression with so many parts within it.
+fn parts_of(expr: &SqlExpr, within: u64) -> u64 {
+    let all = within.saturating_add(1);
+    match expr {
+        SqlExpr::Nested(_) => within.max(1),
+        SqlExpr::Case { .. } | SqlExpr::Between { .. } => all.saturating_mul(2),
+        SqlExpr::Function(call) => {
+            let name = call.name.0.last().and_then(|part| part.as_ident());
+            let grows = name.is_some_and(|name| AS_CASE.contains(&&*name.value.to_lowercase()));
+            if grows { all.saturating_mul(4) } else { all }
+        }
+        SqlExpr::InList { list, .. } if list.len() <= SHORT_LIST => all.saturating_mul(list.len().max(1) as u64),
+        SqlExpr::InList { list, .. } => {
+            let items = list.len() as u64;
+            all.saturating_sub(items).saturating_add(items.div_ceil(LITERALS))
+        }
+        _ => all,
+    }
+}
+
+/// Refuses a plan that would take too long to go on with.
+///
+/// # Errors
+/// [`Code::Limit`] with the bound and the remedy.
+pub(super) fn check_plan(plan: &LogicalPlan) -> Result<(), Refusal> {
+    match (Weight { total: 0 }).of_plan(plan) {
         Some(_) => Ok(()),
-        None => Err(Refusal::new(Code::Limit, "the query is too complex to plan")
-            .with_rule(format!(
-                "written out, the expressions of a query have at most {MOST} parts; a value is written again by each \
-                 coalesce, BETWEEN and CASE around it, and by each use of a WITH query or a derived table's column"
-            ))
-            .with_subject("nested expressions")
-            .with_remedy(
-                "nest less: one coalesce with several arguments, one CASE with several WHENs, IN with a list, a public table \
-                 in place of a long CASE, fewer references to WITH queries",
-            )),
+        None => Err(too_heavy()),
     }
 }
 
@@ -138,10 +209,7 @@ impl Columns {
         Some(match expr {
             Expr::Column(column) => self.of_column(column),
             Expr::Case(_) => all.saturating_mul(2),
-            // As a CASE that tests and gives each argument.
-            Expr::ScalarFunction(call) if matches!(call.name(), "coalesce" | "nvl" | "ifnull" | "nvl2") => {
-                all.saturating_mul(4)
-            }
+            Expr::ScalarFunction(call) if AS_CASE.contains(&call.name()) => all.saturating_mul(4),
             Expr::Between(_) => all.saturating_add(first),
             Expr::InList(list) if list.list.len() <= SHORT_LIST => {
                 all.saturating_add(first.saturating_mul(list.list.len() as u64))
