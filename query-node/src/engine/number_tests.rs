@@ -187,15 +187,12 @@ async fn stored_floats_have_one_nan_and_one_zero() {
             ("SELECT rank() OVER (ORDER BY f) FROM T ORDER BY id", "1;1;4;4;3"),
             // A sum of infinities is NaN, whatever sign the processor gives it.
             (
-                "SELECT s FROM (SELECT id % 2 AS k, sum(CASE WHEN id = 2 THEN 1.0 WHEN id = 4 THEN 2.0 WHEN id = 5 THEN 1.0 / f ELSE 1.0 / (f - f) END) AS s FROM T WHERE id IN (2, 4, 5) GROUP BY id % 2) y ORDER BY s",
-                "1.0;3.0",
-            ),
-            (
                 "SELECT s FROM (SELECT id % 2 AS k, sum(CASE WHEN id = 1 THEN 1.0 / f WHEN id = 5 THEN -1.0 / (f - f) ELSE 1.0 END) AS s FROM T WHERE id IN (1, 2, 5) GROUP BY id % 2) y ORDER BY s",
                 "1.0;NaN",
             ),
         ] {
-            let sql = sql.replace(" T", &format!(" shenzhen.d.{table}"));
+            let sql = sql.replace("FROM T", &format!("FROM shenzhen.d.{table}"));
+            let sql = sql.replace("JOIN T", &format!("JOIN shenzhen.d.{table}"));
             let answer = super::tests::rows(&fixture, &sql).await.unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
             let lines: Vec<&str> = answer.lines().map(|line| line.trim_matches('|')).collect();
             assert_eq!(lines.join(";"), expected, "{sql}");
