@@ -26,4 +26,5 @@ pub mod sources;
 pub mod state;
 pub mod supervisor;
 pub mod telemetry;
+pub mod threads;
 pub mod trace;

@@ -5,9 +5,12 @@ use std::fs;
 use std::future::Future;
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::error::{DataFusionError, Result};
+use datafusion::physical_plan::collect;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use wanqu_rules::checked;
 
 use crate::tpch::CITIES;
 use crate::world::World;
@@ -39,6 +42,33 @@ fn cpu_seconds() -> f64 {
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
     // The clock of proc ticks a hundred times a second on every Linux that there is.
     (ticks(11) + ticks(12)) / 100.0
+}
+
+/// Puts columns of numbers into memory, as the table `numbers`: integers `a` to `d`, decimals `p` and `q`, floats `x` and `y`.
+///
+/// # Errors
+/// If the lines of orders cannot be read.
+pub async fn keep_numbers(engine: &SessionContext) -> Result<()> {
+    let sql = "SELECT CAST(l_orderkey AS BIGINT) AS a, CAST(l_partkey AS BIGINT) AS b, CAST(l_suppkey AS BIGINT) AS c, \
+               CAST(l_linenumber AS BIGINT) AS d, l_extendedprice AS p, l_discount AS q, \
+               CAST(l_extendedprice AS DOUBLE) AS x, CAST(l_quantity AS DOUBLE) AS y FROM gba.tpch.lineitem";
+    let numbers = engine.sql(sql).await?.cache().await?;
+    engine.register_table("numbers", numbers.into_view())?;
+    Ok(())
+}
+
+/// Runs a query with the engine's own arithmetic, which wraps around, or with that of the nodes. Returns its rows.
+///
+/// # Errors
+/// If the query cannot be planned or fails.
+pub async fn compute(engine: &SessionContext, sql: &str, is_checked: bool) -> Result<Vec<RecordBatch>> {
+    let state = engine.state();
+    let plan = state.create_logical_plan(sql).await?;
+    let mut plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    if is_checked {
+        plan = checked(plan, false)?;
+    }
+    collect(state.create_physical_plan(&plan).await?, engine.task_ctx()).await
 }
 
 /// The geometric mean of positive numbers.

@@ -13,6 +13,7 @@ const WALLS: &[Wall] = &[
     Wall { of: "wanqu-identity", never: &["kube"], not_itself: &[] },
     Wall { of: "wanqu-client", never: &["kube"], not_itself: &[] },
     Wall { of: "wanqu-records", never: &["datafusion", "tokio", "kube"], not_itself: &[] },
+    Wall { of: "wanqu-numbers", never: &["datafusion", "tokio", "kube"], not_itself: &[] },
     Wall { of: "wanqu-http", never: &["datafusion", "kube", "tonic"], not_itself: &[] },
     // The engine's own crates bring tokio and object_store along.
     Wall { of: "wanqu-rules", never: &["tonic", "rustls", "kube"], not_itself: &["tokio", "object_store"] },
@@ -26,7 +27,7 @@ const WALLS: &[Wall] = &[
 ];
 
 /// The sources of the crates that have rooms.
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "crds/src",
     "operator/src",
     "query-node/src",
@@ -38,6 +39,7 @@ const ROOMS: [&str; 11] = [
     "crates/client/src",
     "crates/samples/src",
     "crates/records/src",
+    "crates/numbers/src",
 ];
 
 fn workspace() -> &'static Path {

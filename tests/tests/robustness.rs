@@ -136,6 +136,34 @@ async fn queries_that_are_too_long_or_too_deep() {
     }
 }
 
+/// The engine calls itself for each level, at home and at the owner, when it plans and when it computes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chains_are_answered_and_what_grows_is_refused() {
+    let federation = Federation::start(world()).await.unwrap();
+    let from = "FROM gba.health.facilities";
+    let or: String = (0..200).map(|n| format!(" OR beds + {n} = 7")).collect();
+    for text in [
+        format!("SELECT max(beds{}) AS x {from}", "::int".repeat(400)),
+        format!("SELECT sum(beds{}) AS x {from}", " + beds".repeat(200)),
+        format!("SELECT count(*) AS n {from} WHERE beds < 0{or}"),
+        format!("SELECT count(*) AS n {from} WHERE beds IN (1{})", ", 7".repeat(10_000)),
+    ] {
+        let start: String = text.chars().take(60).collect();
+        federation.ask(MACAU, &text).await.unwrap_or_else(|refusal| panic!("{start}: {refusal}"));
+    }
+    let nested = |form: &str, levels: usize| (0..levels).fold("beds".to_owned(), |inner, _| form.replace('@', &inner));
+    let doubled: String = (1..=30).map(|n| format!(", c{n} AS (SELECT x.beds FROM c{0} x, c{0} y)", n - 1)).collect();
+    for text in [
+        format!("SELECT {} AS x {from}", nested("coalesce(nullif(coalesce(nullif(@, 1), 2), 1), 2)", 6)),
+        format!("SELECT count(*) AS n {from} WHERE {} > 1", nested("CASE WHEN @ > 3 THEN 1 ELSE 2 END", 20)),
+        format!("WITH c0 AS (SELECT beds {from}){doubled} SELECT count(*) AS n FROM c30"),
+        format!("SELECT {}1 AS x {from}", "count(*), ".repeat(1_500)),
+    ] {
+        let start: String = text.chars().take(60).collect();
+        assert_eq!(code(federation.ask(MACAU, &text).await), Code::Limit, "{start}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_is_missing() {
     let mut federation = Federation::start(world()).await.unwrap();

@@ -28,5 +28,5 @@ mod workarounds;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
-pub use functions::{as_written, checked};
+pub use functions::{as_written, checked, one_form_of};
 pub use harmless::{harmless, harmless_expr, maybe_null};

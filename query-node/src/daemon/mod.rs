@@ -34,6 +34,7 @@ use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
 use crate::supervisor::Progress;
 use crate::telemetry::{log_filter, tell_panics_by_place};
+use crate::threads;
 use crate::trace::{Exporter, ExporterError};
 use files::IdentityFiles;
 use follow::{Followed, follow};
@@ -151,7 +152,7 @@ pub fn main() -> ExitCode {
     let settings = Settings::parse();
     start_log(settings.log_format);
     tell_panics_by_place();
-    let outcome = tokio::runtime::Runtime::new().map_err(DaemonError::Setup).and_then(|runtime| {
+    let outcome = threads::runtime("query-node").map_err(DaemonError::Setup).and_then(|runtime| {
         let outcome = runtime.block_on(serve(settings));
         // A thread that computes for a question that was cancelled must not hold up the end.
         runtime.shutdown_timeout(LAST);

@@ -1,6 +1,8 @@
 //! Numbers and times at the ends of their ranges, over public rows and behind the gate.
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use arrow::util::pretty::pretty_format_batches;
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -134,6 +136,68 @@ async fn computed_floats_have_one_nan_and_one_zero() {
     }
     let groups = "SELECT count(*) FROM (SELECT f / 0.0 - f / 0.0 AS r FROM x UNION ALL SELECT f FROM x WHERE id = '3') y GROUP BY r";
     assert_eq!(rows(Over::Public, groups).await.as_deref(), Ok("5"));
+}
+
+/// As floats, the numbers of the persons 1 and 3 are 2^63 and -2^63.
+#[tokio::test]
+async fn averages_of_integers_lose_no_digits() {
+    for (sql, expected) in [
+        ("SELECT avg(n) FROM x WHERE id IN ('1', '3')", "-0.5"),
+        ("SELECT avg(DISTINCT n) FROM x WHERE id <> '4'", "-0.5"),
+        ("SELECT avg(n) AS a, avg(i) AS b, count(*) AS c FROM x WHERE id IN ('1', '3')", "-0.5|1073741824.0|2"),
+        ("SELECT id > '3' AS k, avg(n) FROM x WHERE id <> '2' GROUP BY id > '3' ORDER BY k", "false|-0.5;true|7.0"),
+        ("SELECT avg(n) FROM x WHERE id > '9'", ""),
+        (
+            "SELECT avg(n) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM x WHERE id IN ('1', '3') ORDER BY id",
+            "9.223372036854776e18;-0.5",
+        ),
+        ("SELECT avg(n) OVER () FROM x WHERE id IN ('1', '3')", "-0.5;-0.5"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+}
+
+/// Zeros and NaN in all the forms that a file may hold.
+#[tokio::test]
+async fn stored_floats_have_one_nan_and_one_zero() {
+    let payload = f64::from_bits(f64::NAN.to_bits() | 7);
+    let floats: ArrayRef = Arc::new(Float64Array::from(vec![-0.0, 0.0, -f64::NAN, payload, 1.0]));
+    let ids: ArrayRef = Arc::new(Int32Array::from(vec![1, 2, 3, 4, 5]));
+    let mut fixture = Fixture::new();
+    fixture.write_parquet("x.parquet", &RecordBatch::try_from_iter([("id", ids), ("f", floats)]).unwrap());
+    fixture.write("x.csv", "id,f\n1,-0\n2,0\n3,NaN\n4,NaN\n5,1\n");
+    fixture.dataset("p", "x.parquet", SourceFormat::Parquet, "id: int32 public; f: float64 public", rule(1, 1));
+    fixture.dataset("c", "x.csv", SourceFormat::Csv, "id: int32 public; f: float64 public", rule(1, 1));
+    for table in ["p", "c"] {
+        for (sql, expected) in [
+            ("SELECT count(*) FROM (SELECT f FROM T GROUP BY f) y", "3"),
+            ("SELECT count(DISTINCT f) FROM T", "3"),
+            ("SELECT count(*) FROM (SELECT DISTINCT f FROM T) y", "3"),
+            ("SELECT count(*) FROM T a JOIN T b ON a.f = b.f", "9"),
+            ("SELECT count(*) FROM T a WHERE a.f IN (SELECT b.f FROM T b WHERE b.id IN (2, 4))", "4"),
+            ("SELECT min(f), max(f) FROM T", "0.0|NaN"),
+            ("SELECT id FROM T ORDER BY f, id", "1;2;5;3;4"),
+            ("SELECT id FROM T ORDER BY f DESC, id LIMIT 2", "3;4"),
+            ("SELECT count(*) FROM T WHERE f = 0.0", "2"),
+            ("SELECT count(*) FROM T WHERE f > 0.5", "3"),
+            ("SELECT f FROM T WHERE id = 1", "0.0"),
+            ("SELECT count(*) FROM (SELECT f FROM T UNION SELECT f FROM T) y", "3"),
+            ("SELECT rank() OVER (ORDER BY f) FROM T ORDER BY id", "1;1;4;4;3"),
+            // A sum of infinities is NaN, whatever sign the processor gives it.
+            (
+                "SELECT s FROM (SELECT id % 2 AS k, sum(CASE WHEN id = 1 THEN 1.0 / f WHEN id = 5 THEN -1.0 / (f - f) ELSE 1.0 END) AS s FROM T WHERE id IN (1, 2, 5) GROUP BY id % 2) y ORDER BY s",
+                "1.0;NaN",
+            ),
+        ] {
+            let sql = sql.replace("FROM T", &format!("FROM shenzhen.d.{table}"));
+            let sql = sql.replace("JOIN T", &format!("JOIN shenzhen.d.{table}"));
+            let answer = super::tests::rows(&fixture, &sql).await.unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+            let lines: Vec<&str> = answer.lines().map(|line| line.trim_matches('|')).collect();
+            assert_eq!(lines.join(";"), expected, "{sql}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use wanqu_gate::{BoundLeaf, Run, SourcesState};
 use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::Refusal;
-use wanqu_rules::catalog::{CatalogTable, table_of};
+use wanqu_rules::catalog::{CatalogTable, table_of, with_room};
 use wanqu_rules::{FetchedBytes, checked, harmless, refusal_without_values};
 
 use super::pushed::PushedTable;
@@ -183,10 +183,10 @@ impl Run for EngineRun<'_> {
     async fn execute(&self, plan: &LogicalPlan) -> DfResult<SendableRecordBatchStream> {
         // A query of one pass is over public data, and its errors may say what is at fault.
         let gated = self.fetching == Fetching::Whole;
-        let mut plan = self.state.optimize(&checked(plan.clone(), gated)?)?;
-        if gated {
-            plan = harmless(plan)?;
-        }
+        let plan = with_room(|| {
+            let plan = self.state.optimize(&checked(plan.clone(), gated)?)?;
+            if gated { harmless(plan) } else { Ok(plan) }
+        })?;
         let watched = match self.fetching {
             // Its rows leave while they are read.
             Fetching::AsScanned => {

@@ -13,8 +13,8 @@ use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
 use wanqu_rules::catalog::{analyse, arrow_type, parse_expression};
-use wanqu_rules::maybe_null;
 use wanqu_rules::unit::UnitHash;
+use wanqu_rules::{maybe_null, one_form_of};
 
 use super::EngineError;
 use super::fits::becomes;
@@ -80,8 +80,15 @@ pub fn own_slices(bundle: &NodeBundle) -> Result<BTreeMap<TableRef, OwnSlice>, E
 
 fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: bool) -> Result<OwnSlice, EngineError> {
     let setup = |error: datafusion::error::DataFusionError| EngineError::Setup(error.strip_backtrace());
-    let renamed =
-        spec.columns.iter().map(|c| Expr::Column(Column::new_unqualified(&c.source_name)).alias(c.name.as_str()));
+    let renamed = spec.columns.iter().map(|column| {
+        let stored = Expr::Column(Column::new_unqualified(&column.source_name));
+        // Files hold zeros with a sign, and NaN of many kinds. Groups, joins and orders are by the bits of a float.
+        let value = match arrow_type(&column.data_type) {
+            float @ (DataType::Float32 | DataType::Float64) => one_form_of(stored, float),
+            _ => stored,
+        };
+        value.alias(column.name.as_str())
+    });
     let dataset = LogicalPlanBuilder::scan_with_filters("source", provider_as_source(source.table()), None, Vec::new())
         .and_then(|scan| scan.project(renamed))
         .and_then(LogicalPlanBuilder::build)

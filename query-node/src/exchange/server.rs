@@ -39,8 +39,8 @@ const ENVELOPE_SLACK: usize = 64 * 1024;
 /// Time that a service has to end what was cancelled.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// An envelope whose sender has been verified.
-#[derive(Debug)]
+/// An envelope whose sender has been verified. Its place is free again when the last clone is dropped.
+#[derive(Debug, Clone)]
 pub struct VerifiedRequest {
     envelope: Envelope,
     peer: JurisdictionId,

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use tracing::Instrument;
 use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
@@ -100,16 +101,23 @@ impl Gateway {
         let cancel = self.door.drain.token();
         let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
-        // The text of a panic can quote a value: it goes no further than this.
-        let answer = match request {
-            TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
-            TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
+        let service = Arc::clone(&self.service);
+        let place = Arc::new(place);
+        let held = Arc::clone(&place);
+        let answer = async move {
+            // Planning cannot be interrupted. Whoever leaves while it goes on leaves no place for another one.
+            let _held = held;
+            match request {
+                TicketRequest::Question(question) => service.ask(requester, question, cancel).await,
+                TicketRequest::Fetch(fetch) => service.fetch(requester, fetch.result).await,
+            }
         };
-        let answer = AssertUnwindSafe(answer).catch_unwind();
-        let answer = tokio::time::timeout_at(deadline, answer)
-            .await
-            .map_err(|_| deadline_passed())?
-            .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
+        // The text of a panic can quote a value: it goes no further than this.
+        let answer = tokio::spawn(trace::carried(AssertUnwindSafe(answer).catch_unwind()).in_current_span());
+        let answer = tokio::time::timeout_at(deadline, answer).await.map_err(|_| deadline_passed())?.map_or_else(
+            |_| Err(wanqu_client::status::internal()),
+            |answer| answer.unwrap_or_else(|_| Err(wanqu_client::status::internal())),
+        )?;
         Ok(Box::pin(bounded(messages(answer), deadline, cut, (guard, place))))
     }
 }

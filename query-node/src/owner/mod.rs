@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wanqu_client::status::internal;
 use wanqu_gate::{AuditReference, AuditedRelease, Closed, Ending, GatedRelease};
@@ -47,12 +48,11 @@ impl Owner {
 
     async fn gated(
         &self,
-        state: &NodeState,
+        state: &Arc<NodeState>,
         request: &VerifiedRequest,
     ) -> Result<(Vec<TableRef>, GatedRelease), Stopped> {
         state.grants()?;
-        let asked = Request { envelope: request.envelope(), peer: request.peer() };
-        let admitted = admission::admit(&asked, &state.bundle, &state.owner_catalog, self.clock.now())?;
+        let admitted = admitted(Arc::clone(state), request.clone(), self.clock.now()).await?;
         request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
         let release = wanqu_gate::release(&admitted, &state.engine).await?;
         Ok((admitted.tables().to_vec(), release))
@@ -145,6 +145,20 @@ impl OwnerService for Owner {
         let state = self.live.now();
         if state.closed().is_some() { Vec::new() } else { agreements_with(&state.bundle, peer) }
     }
+}
+
+/// Decides about a fragment on a thread of its own: planning is pure and may take a while, and cannot be interrupted. The
+/// request goes along, so that its place is taken until planning has ended, whoever has left in the meantime.
+async fn admitted(
+    state: Arc<NodeState>,
+    request: VerifiedRequest,
+    now: Timestamp,
+) -> Result<AdmittedFragment, Refusal> {
+    let decided = tokio::task::spawn_blocking(move || {
+        let asked = Request { envelope: request.envelope(), peer: request.peer() };
+        admission::admit(&asked, &state.bundle, &state.owner_catalog, now)
+    });
+    decided.await.unwrap_or_else(|_| Err(internal()))
 }
 
 /// Reason for which a fragment has no release.

@@ -1,7 +1,8 @@
 //! Cost of federation: CPU seconds and bytes, as ratios from one run.
 //!
 //! Three nodes over mutual TLS in this process against one engine in this process, on the same Parquet files, alternately;
-//! the same with the gate on and off; and what crosses the borders against what was scanned.
+//! the same with the gate on and off; arithmetic that is checked against the engine's own; and what crosses the borders
+//! against what was scanned.
 //!
 //! ```text
 //! cargo run -p wanqu-tests --release --bin bench              a scale factor of 1
@@ -13,7 +14,8 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use wanqu_tests::bench::{Cost, cost_of, geometric_mean, single};
+use datafusion::error::DataFusionError;
+use wanqu_tests::bench::{Cost, compute, cost_of, geometric_mean, keep_numbers, single};
 use wanqu_tests::federation::{Federation, HONG_KONG};
 use wanqu_tests::tpch;
 
@@ -39,6 +41,13 @@ const STATISTICS: [(&str, &str); 5] = [
         "very many groups",
         "SELECT l_partkey, count(*) AS n, sum(l_quantity) AS q FROM gba.tpch.lineitem GROUP BY l_partkey",
     ),
+];
+
+/// Arithmetic over rows in memory, four operations each.
+const ARITHMETIC: [(&str, &str); 3] = [
+    ("integers", "SELECT count(*) FROM numbers WHERE a * 3 > b + c + d"),
+    ("decimals", "SELECT sum(p * (1 - q) * (1 + q)) FROM numbers WHERE p - q > 0"),
+    ("floats", "SELECT count(*) FROM numbers WHERE x * 3.0 > y + y * x - y"),
 ];
 
 #[tokio::main(flavor = "multi_thread")]
@@ -69,6 +78,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("query {number:<30} {one:>9.3} {three:>9.3} {:>7.2} {crossed:>12}", three / one);
     }
     println!("geometric mean of the ratios: {:.2}", geometric_mean(&ratios));
+
+    println!("\n{:<36} {:>9} {:>9} {:>7}", "arithmetic", "engine, s", "node, s", "ratio");
+    keep_numbers(&engine).await?;
+    for (name, sql) in ARITHMETIC {
+        let (mut plain, mut ours) = (f64::MAX, f64::MAX);
+        for _ in 0..rounds {
+            for (least, is_checked) in [(&mut plain, false), (&mut ours, true)] {
+                // Often enough for a clock of hundredths of a second.
+                let often = async {
+                    for _ in 0..20 {
+                        compute(&engine, sql, is_checked).await?;
+                    }
+                    Ok::<_, DataFusionError>(())
+                };
+                *least = least.min(cost_of(often).await?.seconds / 20.0);
+            }
+        }
+        println!("{name:<36} {plain:>9.4} {ours:>9.4} {:>7.2}", ours / plain);
+    }
 
     let scanned = bytes_of(gated.world.path())?;
     println!(

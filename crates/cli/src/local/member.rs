@@ -12,7 +12,8 @@ use query_node::audit::AuditSettings;
 use query_node::bundle_file;
 use query_node::node::{Node, NodeError, NodeSettings};
 use query_node::results::ResultsSettings;
-use tokio::runtime::{Builder, Runtime};
+use query_node::threads;
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wanqu_model::bundle::NodeBundle;
@@ -66,11 +67,8 @@ impl Member {
             clock: Arc::clone(&options.clock),
             tap: options.tap.clone(),
         };
-        let runtime = Builder::new_multi_thread()
-            .enable_all()
-            .thread_name(format!("node-{jurisdiction}"))
-            .build()
-            .map_err(|source| failed(NodeError::Runtime(source)))?;
+        let runtime =
+            threads::runtime(&format!("node-{jurisdiction}")).map_err(|source| failed(NodeError::Runtime(source)))?;
         let stop = CancellationToken::new();
         let stopping = stop.clone();
         // On the node's own runtime, so that everything it starts ends with it.

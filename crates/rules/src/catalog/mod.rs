@@ -16,6 +16,7 @@ mod sql;
 mod stack;
 mod timestamps;
 mod types;
+mod weight;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -22,6 +22,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::fold::fold_constants;
 use super::stack::{self, with_room};
+use super::weight;
 use super::{Catalog, StubSource};
 use crate::fault::known;
 use crate::functions;
@@ -113,11 +114,13 @@ impl Catalog {
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
         let mut statement = parse_query(sql, max_bytes)?;
         stack::check_statement(&statement)?;
+        weight::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
         let qualified = workarounds::Qualified::of(&statement);
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
+        weight::check_plan(&plan)?;
         let plan = workarounds::merge_keys(plan, &qualified)?;
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan

@@ -4,12 +4,13 @@
 //! left of theirs, but some of their steps take more than what they call little: on a thread's usual 2 MiB, twenty
 //! derived tables within each other ended the process. A peer must not be able to do that with a text.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion, TreeNodeVisitor};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectName, Query, Select, SetExpr, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Query, Select, SetExpr, Statement, TableFactor, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
 /// Least stack left, in bytes; below it a larger stack is taken.
@@ -17,8 +18,8 @@ const RED_ZONE: usize = 32 << 20;
 /// Size of the larger stack, in bytes. Pages are made as they are used.
 const STACK: usize = 64 << 20;
 /// The most operators of an expression below each other. A chain `a AND b AND c` is as deep as it is long, and the time
-/// that planning takes grows with its square.
-const MAX_EXPRESSION: usize = 1_000;
+/// that planning takes grows with its square. Threads that run plans have the stack for it too.
+const MAX_EXPRESSION: usize = 500;
 /// The most columns of one SELECT. The time that the engine takes to plan them grows with their square.
 const MAX_COLUMNS: usize = 1_000;
 /// The most operators of a plan below each other.
@@ -48,7 +49,29 @@ pub(super) fn check_statement(statement: &Statement) -> Result<(), Refusal> {
 #[derive(Default)]
 struct StatementSize {
     expression: usize,
-    tables: usize,
+    /// Tables of the queries that are being walked over, the innermost last.
+    tables: Vec<usize>,
+    /// Names of the WITH queries that have been met, by the address of each in the statement.
+    names: HashMap<usize, String>,
+    /// Tables of the WITH queries that have been walked over. Each reference to one plans it again.
+    with: HashMap<String, usize>,
+}
+
+impl StatementSize {
+    /// Adds tables to the innermost query.
+    fn add_tables(&mut self, more: usize) -> ControlFlow<Refusal> {
+        let Some(tables) = self.tables.last_mut() else { return ControlFlow::Continue(()) };
+        *tables = tables.saturating_add(more);
+        if *tables > MAX_PLAN {
+            let remedy = "use fewer tables in one query, and refer to WITH queries less often";
+            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, remedy));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn address(query: &Query) -> usize {
+    std::ptr::from_ref(query).addr()
 }
 
 impl Visitor for StatementSize {
@@ -65,7 +88,22 @@ impl Visitor for StatementSize {
         if operations > MAX_PLAN {
             return ControlFlow::Break(too_deep("a chain of set operations", MAX_PLAN, "ask in several queries"));
         }
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.names.insert(address(&cte.query), cte.alias.name.value.to_lowercase());
+        }
+        self.tables.push(0);
         ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        let tables = self.tables.pop().unwrap_or(0);
+        match self.names.get(&address(query)) {
+            Some(name) => {
+                self.with.insert(name.clone(), tables);
+                ControlFlow::Continue(())
+            }
+            None => self.add_tables(tables),
+        }
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refusal> {
@@ -80,12 +118,17 @@ impl Visitor for StatementSize {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, _: &ObjectName) -> ControlFlow<Refusal> {
-        self.tables += 1;
-        if self.tables > MAX_PLAN {
-            return ControlFlow::Break(too_deep("the list of tables", MAX_PLAN, "use fewer tables in one query"));
-        }
-        ControlFlow::Continue(())
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Refusal> {
+        let named = match factor {
+            TableFactor::Table { name, .. } => match &name.0[..] {
+                [only] => only.as_ident().and_then(|name| self.with.get(&name.value.to_lowercase())),
+                _ => None,
+            },
+            _ => None,
+        };
+        // One level of a plan for the name, if it is that of a WITH query.
+        let tables = named.map_or(1, |tables| tables.saturating_add(1));
+        self.add_tables(tables)
     }
 
     fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<Refusal> {
@@ -148,5 +191,14 @@ mod tests {
         };
         assert!(planned(100).is_ok());
         assert_eq!(planned(MAX_COLUMNS + 1).unwrap_err().code, Code::Limit);
+    }
+
+    #[test]
+    fn tables_of_every_kind_are_bounded() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let tables: Vec<String> = (0..=MAX_PLAN).map(|i| format!("(VALUES (1)) AS t{i}(v)")).collect();
+        let refusal = catalog.plan(&format!("SELECT t0.v FROM {}", tables.join(", ")), 1 << 20).unwrap_err();
+        assert_eq!(refusal.code, Code::Limit, "{refusal}");
     }
 }

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -19,7 +19,9 @@ use datafusion::logical_expr::{
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, Column, Literal};
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_numbers::{Operation, in_range};
 
+use super::average::with_exact_averages;
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use crate::expressions::each_expression;
@@ -28,7 +30,8 @@ use crate::spell::{Spelling, name_text};
 /// Name in plans.
 const NAME: &str = "__checked";
 
-/// Returns the plan with arithmetic that fails where a result does not fit into its type, and with floats of one form.
+/// Returns the plan with arithmetic that fails where a result does not fit into its type, with floats of one form, and with
+/// exact averages of integers.
 ///
 /// With `gated`, the plan is over non-public data, and what an aggregate adds up is left as it is: a value that became NULL
 /// because it is large would not be counted, so that the coefficient of a sum chose between people. Admission makes such
@@ -51,7 +54,7 @@ pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
         })
         .map(|changed| changed.data)
     })?;
-    in_one_form(checked)
+    with_exact_averages(in_one_form(checked)?)
 }
 
 fn contains_aggregate(expr: &Expr) -> bool {
@@ -162,12 +165,31 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
     let function = Checked {
         op,
         returns: part.get_type(schema)?,
-        text: as_written(part.clone())
-            .and_then(|written| Spelling { schema, column: &|column| name_text(&column.name) }.item(&written))
-            .unwrap_or_else(|_| "an arithmetic expression".to_owned()),
+        name: part.schema_name().to_string(),
+        text: text_of(&part, schema),
         signature: Signature::any(operands.len(), Volatility::Immutable),
     };
     Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
+}
+
+/// Most characters of an expression that a refusal quotes.
+const MOST_QUOTED: usize = 120;
+
+/// Returns an operation in SQL, cut where it is long.
+fn text_of(part: &Expr, schema: &DFSchema) -> String {
+    let mut size = 0_usize;
+    let _ = part.apply(|_| {
+        size += 1;
+        Ok(if size > MOST_QUOTED { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    let whole = (size <= MOST_QUOTED).then(|| as_written(part.clone())).and_then(Result::ok);
+    let text =
+        whole.and_then(|written| Spelling { schema, column: &|column| name_text(&column.name) }.item(&written).ok());
+    match text {
+        Some(text) if text.chars().count() <= MOST_QUOTED => text,
+        Some(text) => text.chars().take(MOST_QUOTED).chain(['…']).collect(),
+        None => "an arithmetic expression".to_owned(),
+    }
 }
 
 /// Returns true if a result of two operands can leave the range of its type.
@@ -182,6 +204,9 @@ struct Checked {
     /// Minus with one operand is its negative.
     op: Operator,
     returns: DataType,
+    /// Name of a column that holds it, as the engine calls the operation. It is kept, since a name that were put together of
+    /// those of its operands each time would make long chains of operations take the cube of their length to plan.
+    name: String,
     /// The operation in SQL.
     text: String,
     signature: Signature,
@@ -198,6 +223,40 @@ impl Checked {
     }
 
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        match self.in_range(&args.args)? {
+            Some(column) => Ok(ColumnarValue::Array(column)),
+            None => self.computed_by_engine(args),
+        }
+    }
+
+    /// Returns the results over columns of integers if all fit into their type; `None` if they have to be looked at one by
+    /// one, by the engine's own kernels, which do that several times slower.
+    fn in_range(&self, operands: &[ColumnarValue]) -> DfResult<Option<ArrayRef>> {
+        let operation = match self.op {
+            Operator::Plus => Operation::Add,
+            Operator::Minus => Operation::Subtract,
+            Operator::Multiply => Operation::Multiply,
+            _ => return Ok(None),
+        };
+        if !self.returns.is_integer() {
+            return Ok(None);
+        }
+        Ok(match operands {
+            [ColumnarValue::Array(left), ColumnarValue::Array(right)] => in_range(operation, left, right),
+            [ColumnarValue::Array(left), ColumnarValue::Scalar(right)] => {
+                in_range(operation, left, &right.to_scalar()?)
+            }
+            [ColumnarValue::Scalar(left), ColumnarValue::Array(right)] => {
+                in_range(operation, &left.to_scalar()?, right)
+            }
+            [ColumnarValue::Array(negated)] => {
+                in_range(operation, &ScalarValue::new_zero(&self.returns)?.to_scalar()?, negated)
+            }
+            _ => None,
+        })
+    }
+
+    fn computed_by_engine(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let (mut fields, mut columns, mut operands) = (Vec::new(), Vec::new(), Vec::<Arc<dyn PhysicalExpr>>::new());
         for value in args.args {
             match value {
@@ -248,8 +307,8 @@ impl ScalarUDFImpl for Checked {
         NAME
     }
 
-    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
-        Ok(self.original(args)?.schema_name().to_string())
+    fn schema_name(&self, _: &[Expr]) -> DfResult<String> {
+        Ok(self.name.clone())
     }
 
     fn display_name(&self, args: &[Expr]) -> DfResult<String> {
@@ -280,7 +339,7 @@ impl ScalarUDFImpl for Checked {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Date32Array, Decimal128Array, Int64Array};
+    use arrow::array::{Date32Array, Decimal128Array, Int64Array};
     use datafusion::common::config::ConfigOptions;
     use datafusion::logical_expr::{col, lit};
 

@@ -18,12 +18,15 @@ use super::total::{Exact, Outcome, Total};
 pub(super) struct DistinctTotal<T> {
     rows: HashMap<i128, u64>,
     result: Outcome,
+    /// Type of the values.
+    values: DataType,
     of: PhantomData<T>,
 }
 
 impl<T: Exact> DistinctTotal<T> {
-    pub fn new(result: Outcome) -> Self {
-        Self { rows: HashMap::new(), result, of: PhantomData }
+    /// Returns the sum, or the average, of no values of this type yet.
+    pub fn new(result: Outcome, values: DataType) -> Self {
+        Self { rows: HashMap::new(), result, values, of: PhantomData }
     }
 }
 
@@ -58,11 +61,11 @@ impl<T: Exact> Accumulator for DistinctTotal<T> {
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let mut total = Total::default();
         self.rows.keys().for_each(|value| total.add(*value));
-        ScalarValue::new_primitive::<T>(total.narrow::<T>(&self.result)?, &self.result.data_type)
+        total.value::<T>(&self.result)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        let data_type = &self.result.data_type;
+        let data_type = &self.values;
         let values = self.rows.keys().filter_map(|value| T::narrow(*value, data_type));
         let values: Result<Vec<_>> = values.map(|v| ScalarValue::new_primitive::<T>(Some(v), data_type)).collect();
         Ok(vec![ScalarValue::List(ScalarValue::new_list_nullable(&values?, data_type))])
@@ -94,11 +97,8 @@ mod tests {
 
     #[test]
     fn different_values_count_once_while_a_row_holds_them() {
-        let mut sum = DistinctTotal::<Int64Type>::new(Outcome {
-            name: "sum(n)".to_owned(),
-            data_type: DataType::Int64,
-            overflow: Overflow::Fails,
-        });
+        let outcome = Outcome { name: "sum(n)".to_owned(), data_type: DataType::Int64, overflow: Overflow::Fails };
+        let mut sum = DistinctTotal::<Int64Type>::new(outcome, DataType::Int64);
         sum.update_batch(&[ints(&[4, 4, 5])]).unwrap();
         sum.retract_batch(&[ints(&[4])]).unwrap();
         assert_eq!(sum.evaluate().unwrap(), ScalarValue::Int64(Some(9)));

@@ -8,10 +8,11 @@
 //! |---|---|---|
 //! | `replaced` | puts the accumulators of this folder into the engine's aggregates | |
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
+//! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
-//! | `one_form` | computed floats: NaN with a sign, negative zero | |
+//! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
 //! | `date_bin` | such times: an error instead of NULL | |
@@ -19,6 +20,7 @@
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
+mod average;
 mod checked;
 mod constants;
 mod date_bin;
@@ -43,6 +45,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::kept_right;
+pub use one_form::one_form_of;
 use replaced::{Replaced, replacements};
 
 use crate::range::{Overflow, out_of_range};

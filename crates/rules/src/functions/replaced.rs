@@ -116,14 +116,14 @@ impl Replaced {
         if !self.is_exact_sum(args.return_type()) {
             return None;
         }
-        let outcome = self.outcome(args);
+        let (outcome, values) = (self.outcome(args), args.return_type().clone());
         Some(match (args.return_type(), args.is_distinct) {
             (DataType::Int64, false) => Box::new(OneTotal::<Int64Type>::new(outcome)),
-            (DataType::Int64, true) => Box::new(DistinctTotal::<Int64Type>::new(outcome)),
+            (DataType::Int64, true) => Box::new(DistinctTotal::<Int64Type>::new(outcome, values)),
             (DataType::UInt64, false) => Box::new(OneTotal::<UInt64Type>::new(outcome)),
-            (DataType::UInt64, true) => Box::new(DistinctTotal::<UInt64Type>::new(outcome)),
+            (DataType::UInt64, true) => Box::new(DistinctTotal::<UInt64Type>::new(outcome, values)),
             (_, false) => Box::new(OneTotal::<Decimal128Type>::new(outcome)),
-            (_, true) => Box::new(DistinctTotal::<Decimal128Type>::new(outcome)),
+            (_, true) => Box::new(DistinctTotal::<Decimal128Type>::new(outcome, values)),
         })
     }
 }

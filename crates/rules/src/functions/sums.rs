@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
@@ -51,7 +51,7 @@ impl<T: Exact> Accumulator for OneTotal<T> {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        ScalarValue::new_primitive::<T>(self.total.narrow::<T>(&self.result)?, &self.result.data_type)
+        self.total.value::<T>(&self.result)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
@@ -115,6 +115,9 @@ impl<T: Exact> GroupsAccumulator for GroupTotals<T> {
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let totals = emit_to.take_needed(&mut self.totals);
+        if self.result.is_average() {
+            return Ok(Arc::new(totals.into_iter().map(Total::average).collect::<Float64Array>()));
+        }
         let sums = totals.into_iter().map(|total| total.narrow::<T>(&self.result));
         let sums = sums.collect::<Result<PrimitiveArray<T>>>()?;
         Ok(Arc::new(sums.with_data_type(self.result.data_type.clone())))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, PrimitiveArray, UInt64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Field, FieldRef, Int64Type, UInt64Type, i256};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 
 use super::{Overflow, out_of_range};
 
@@ -98,6 +98,21 @@ impl Total {
         Self { low, high: i64::try_from(high).unwrap_or(i64::MAX), count }
     }
 
+    /// Returns the average, as the merge makes it of a sum and a count; `None` of no values.
+    pub fn average(self) -> Option<f64> {
+        // 2^128, of which there are as many as rows of 64 bits can hardly make.
+        let sum = self.low as f64 + self.high as f64 * 2.0_f64.powi(128);
+        (self.count > 0).then(|| sum / self.count as f64)
+    }
+
+    /// Returns what is asked for: the sum in its type, or the average.
+    pub fn value<T: Exact>(self, result: &Outcome) -> Result<ScalarValue> {
+        if result.is_average() {
+            return Ok(ScalarValue::Float64(self.average()));
+        }
+        ScalarValue::new_primitive::<T>(self.narrow::<T>(result)?, &result.data_type)
+    }
+
     pub fn narrow<T: Exact>(self, result: &Outcome) -> Result<Option<T::Native>> {
         if self.count == 0 {
             return Ok(None);
@@ -115,10 +130,17 @@ impl Total {
 pub(super) struct Outcome {
     /// Name of the aggregate, for a refusal.
     pub name: String,
-    /// Type of the sum.
+    /// Type of the sum; DOUBLE if the average is asked for.
     pub data_type: DataType,
     /// Treatment of a sum that the type does not hold.
     pub overflow: Overflow,
+}
+
+impl Outcome {
+    /// Returns true if the average is asked for, and not the sum.
+    pub fn is_average(&self) -> bool {
+        self.data_type == DataType::Float64
+    }
 }
 
 /// Columns of a partial sum: the total and the number of values.

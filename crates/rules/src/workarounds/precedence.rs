@@ -14,8 +14,9 @@
 //! `BETWEEN SYMMETRIC` is read here too, which sqlparser does not know.
 
 use std::any::TypeId;
+use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
+use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
 use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
@@ -183,6 +184,11 @@ fn between_symmetric(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<
     let low = parser.parse_subexpr(MEMBERSHIP)?;
     parser.expect_keyword_is(Keyword::AND)?;
     let high = parser.parse_subexpr(MEMBERSHIP)?;
+    // Each is written twice, and so is what is nested in it.
+    if [expr, &low, &high].into_iter().any(is_long) {
+        let why = "an operand of BETWEEN SYMMETRIC is too long; compute it in a derived table, and compare its column";
+        return Err(ParserError::ParserError(why.to_owned()));
+    }
     let between = |low: &Expr, high: &Expr| Expr::Between {
         expr: Box::new(Expr::Nested(Box::new(expr.clone()))),
         negated: false,
@@ -199,6 +205,22 @@ fn between_symmetric(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<
     }
     let neither = Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(either) };
     Ok(Expr::Nested(Box::new(neither)))
+}
+
+/// Parts that an operand of BETWEEN SYMMETRIC may have.
+const MOST_PARTS: usize = 64;
+
+fn is_long(operand: &Expr) -> bool {
+    struct Parts(usize);
+    impl Visitor for Parts {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
+            self.0 += 1;
+            if self.0 > MOST_PARTS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    operand.visit(&mut Parts(0)).is_break()
 }
 
 #[cfg(test)]
