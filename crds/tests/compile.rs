@@ -67,6 +67,11 @@ spec:
     let names = |csv: &str| source(csv).columns.into_iter().map(|column| column.source_name).collect::<Vec<_>>();
     assert_eq!(names(", csv: {header: false}"), ["1", "7", "3"]);
     assert_eq!(names(""), ["code", "7", "wards"]);
+    let columns = source("").columns;
+    assert!(columns.iter().all(|column| !column.optional && column.values.is_none()));
+    let own = text("").replace("sourceName: \"7\"", "optional: true, values: {nulls: [x]}");
+    let own = bundles(&own).remove(&"HK".parse().unwrap()).unwrap().sources.remove(0).columns;
+    assert!(own[1].optional && own[1].values.as_ref().unwrap().nulls == ["x"] && !own[2].optional);
     // What says nothing is not in the bundle, so that nodes read it that know no such declarations.
     let SourceKind::Files(files) = source(", csv: {header: true}, values: {nulls: []}").kind;
     assert_eq!(files.text, TextSpec::default());

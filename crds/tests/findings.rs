@@ -164,6 +164,11 @@ fn datasets_that_are_not_in_order() {
             ("{name: notes, type: string}", "{name: sex, type: string}"),
             ("{name: notes, type: string}", "{name: notes, type: string, sourceName: sex}"),
             ("{name: notes, type: string}", "{name: __unit, type: string}"),
+            ("class: identifier, sourceName: 身份证号", "class: identifier, optional: true, sourceName: 身份证号"),
+            (
+                "{name: visit_date, type: date, class: dimension}",
+                "{name: visit_date, type: date, class: dimension, optional: true, values: {dates: [\"%Y%m%d\"]}}",
+            ),
         ]),
     );
 }
@@ -171,12 +176,13 @@ fn datasets_that_are_not_in_order() {
 #[test]
 fn files_whose_declarations_do_not_fit_together() {
     let csv = "format: csv, badRecords: skip";
+    let beds = "{name: beds, type: int32, class: public}\n  serves:";
     snapshot(
         "files_whose_declarations_do_not_fit_together",
         &report(&[
             ("path: visits, format: parquet", "path: visits, format: parquet, csv: {separator: \";\"}, encoding: big5"),
             ("path: visits, format: parquet", "path: visits, format: ndjson, csv: {footerLines: 1}"),
-            (csv, "format: csv, encoding: gbk"),
+            (csv, "format: csv, encoding: latin1"),
             (csv, "format: csv, compression: zip"),
             (csv, "format: csv, csv: {separator: \";;\"}"),
             (csv, "format: csv, csv: {separator: x}"),
@@ -186,6 +192,9 @@ fn files_whose_declarations_do_not_fit_together() {
             (csv, "format: csv, values: {dates: [YYYY-MM-DD]}"),
             (csv, "format: csv, values: {dates: [\"%Y-%m\"]}"),
             (csv, "format: csv, values: {dates: [\"%d/%m/%Y %H:%M\"]}"),
+            (beds, "{name: beds, type: int32, class: public, values: {dates: [\"%d/%m/%Y\"]}}\n  serves:"),
+            (beds, "{name: beds, type: int32, class: public, values: {groupSeparator: \".\"}}\n  serves:"),
+            (beds, "{name: beds, type: int32, class: public, values: {zeros: [\"0\"]}}\n  serves:"),
             (
                 "format: csv, badRecords: skip}}\n  columns:\n    - {name: code, type: string, class: public}",
                 "format: csv, csv: {header: false}}}\n  columns:\n    - {name: code, sourceName: Code, type: string, class: public}",

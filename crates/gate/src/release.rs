@@ -37,8 +37,11 @@ impl GateAccount {
         Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
     }
 
-    fn report(&self, owner: JurisdictionId, rows: u64, fetched_bytes: u64, closed: Closed) -> ReleaseReport {
+    fn report(&self, owner: JurisdictionId, rows: u64, fetched: &FetchedBytes, closed: Closed) -> ReleaseReport {
         let rule = self.rule.as_ref();
+        let mut left_out = closed.left_out;
+        // Those of other members' public tables, which only this owner has seen.
+        left_out.extend(fetched.left_out());
         ReleaseReport {
             owner,
             rows,
@@ -47,8 +50,8 @@ impl GateAccount {
             rounding: rule.map_or(1, |r| r.rounding),
             publish_zeros: rule.is_none_or(|r| r.publish_zeros),
             policies: rule.map(|r| r.policies.clone()).unwrap_or_default(),
-            fetched_bytes,
-            left_out: closed.left_out,
+            fetched_bytes: fetched.sum(),
+            left_out,
             audit_sequence: closed.audit.sequence,
             audit_digest: closed.audit.digest,
         }
@@ -126,7 +129,7 @@ impl GatedRelease {
                 Err(_) => return Err(Refusal::new(Code::Cancelled, "the release was not read to its end")),
             }
             let (rows, closed) = closer.complete().await?;
-            Ok(account.report(owner, rows, fetched.sum(), closed))
+            Ok(account.report(owner, rows, &fetched, closed))
         };
         AuditedRelease { schema: self.schema, batches: batches.boxed(), report: report.boxed() }
     }

@@ -17,8 +17,8 @@ pub struct TableListing {
     pub public: bool,
     /// Owners of its slices, each with the release rule of its slice.
     pub owners: Vec<(JurisdictionId, ReleaseRule)>,
-    /// Owners whose part could not be read when that was last looked at, and why, as far as the node that lists them knows:
-    /// it knows of its own.
+    /// Owners whose part could not be read when that was last looked at, and why. Of other members, the node that lists them
+    /// knows what they told it, which is no reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unavailable: Vec<(JurisdictionId, String)>,
     /// Columns, in order.

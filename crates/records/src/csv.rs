@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::DataType;
 use memchr::{Memchr3, memchr, memchr2, memchr3_iter};
 use wanqu_model::bundle::{CsvSyntax, Mark};
 
+use crate::columns::Columns;
 use crate::fault::{Fault, Reason};
 use crate::split::Marks;
 
@@ -136,6 +137,8 @@ fn ends(record: &[u8], marks: Marks) -> Memchr3<'_> {
 pub struct Places {
     /// For each field of a record the declared column that it is.
     pub columns: Vec<Option<usize>>,
+    /// Declared columns that are none of them, which are NULL in every record.
+    pub absent: Vec<usize>,
 }
 
 impl Places {
@@ -143,37 +146,54 @@ impl Places {
     ///
     /// # Errors
     /// The column that is missing or ambiguous.
-    pub fn by_name(declared: &Schema, names: &[CsvField<'_>]) -> Result<Self, Fault> {
-        let mut columns = vec![None; names.len()];
-        for (index, field) in declared.fields().iter().enumerate() {
+    pub fn by_name(declared: &Columns, names: &[CsvField<'_>]) -> Result<Self, Fault> {
+        let mut found = Self { columns: vec![None; names.len()], absent: Vec::new() };
+        for (index, field) in declared.schema().fields().iter().enumerate() {
             no_list(field.name(), field.data_type())?;
             let mut places = names.iter().enumerate().filter(|(_, n)| n.text == *field.name()).map(|(place, _)| place);
-            let place = places.next().ok_or_else(|| Fault::MissingColumn(field.name().clone()))?;
-            if places.next().is_some() {
-                return Err(Fault::AmbiguousColumn(field.name().clone()));
+            match (places.next(), places.next()) {
+                (Some(place), None) => found.columns[place] = Some(index),
+                (Some(_), Some(_)) => return Err(Fault::AmbiguousColumn(field.name().clone())),
+                (None, _) => match declared.absent(index, names.iter().map(|name| name.text.as_ref())) {
+                    Some(fault) => return Err(fault),
+                    None => found.absent.push(index),
+                },
             }
-            columns[place] = Some(index);
         }
-        Ok(Self { columns })
+        found.some(declared)
     }
 
     /// Finds the declared columns, whose names are places from 1, among so many fields.
     ///
     /// # Errors
     /// The column that is missing.
-    pub fn by_number(declared: &Schema, fields: usize) -> Result<Self, Fault> {
-        let mut columns = vec![None; fields];
-        for (index, field) in declared.fields().iter().enumerate() {
+    pub fn by_number(declared: &Columns, fields: usize) -> Result<Self, Fault> {
+        let mut found = Self { columns: vec![None; fields], absent: Vec::new() };
+        for (index, field) in declared.schema().fields().iter().enumerate() {
             no_list(field.name(), field.data_type())?;
             let place = field.name().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            let place = place.filter(|place| *place < fields);
-            let column = place.and_then(|place| columns.get_mut(place));
-            let column = column.ok_or_else(|| Fault::MissingColumn(field.name().clone()))?;
-            if column.replace(index).is_some() {
-                return Err(Fault::AmbiguousColumn(field.name().clone()));
+            match place.and_then(|place| found.columns.get_mut(place)) {
+                Some(column) => {
+                    if column.replace(index).is_some() {
+                        return Err(Fault::AmbiguousColumn(field.name().clone()));
+                    }
+                }
+                None => match declared.absent(index, []) {
+                    Some(fault) => return Err(fault),
+                    None => found.absent.push(index),
+                },
             }
         }
-        Ok(Self { columns })
+        found.some(declared)
+    }
+
+    /// Returns the places, if there are any: a line that names no column at all is none of names, even if every one is
+    /// optional.
+    fn some(self, declared: &Columns) -> Result<Self, Fault> {
+        match declared.none() {
+            Some(fault) if self.columns.iter().all(Option::is_none) => Err(fault),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -182,7 +202,7 @@ fn no_list(name: &str, data_type: &DataType) -> Result<(), Fault> {
 }
 
 /// Returns the setting with which a line would name all declared columns, if its fields were separated otherwise.
-pub fn other_separator(declared: &Schema, line: &str, marks: Marks) -> Option<Fault> {
+pub fn other_separator(declared: &Columns, line: &str, marks: Marks) -> Option<Fault> {
     let others = [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")];
     others.into_iter().filter(|(other, _)| *other != marks.separator).find_map(|(separator, written)| {
         let names = CsvFields::new(line, Marks { separator, ..marks }).all().ok()?;

@@ -21,8 +21,11 @@ pub enum Fault {
     #[error("it ends inside a quoted field")]
     OpenQuote,
     /// A declared column is not there.
-    #[error("column {0:?} is not there")]
+    #[error("column {0:?} is not there; if files may lack it, its column in the Dataset says optional: true")]
     MissingColumn(String),
+    /// A declared column is there under a name of other letters.
+    #[error("column {0:?} is there in letters of another case, or with spaces; its sourceName is to be as in the file")]
+    ColumnLetters(String),
     /// A declared column is there more than once.
     #[error("column {0:?} is there more than once")]
     AmbiguousColumn(String),

@@ -5,17 +5,17 @@ use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::SchemaRef;
 use memchr::{memchr, memmem};
 use wanqu_model::bundle::{CsvSyntax, TextSpec};
 
+use crate::columns::Columns;
 use crate::csv::{CsvField, CsvFields, Places, marks, other_separator};
 use crate::fault::{BadRecord, DecodeError, Fault, Reason};
 use crate::guess;
 use crate::input::{self, Input};
 use crate::json::{JsonScanner, JsonValue};
 use crate::split::{BLOCK_RECORDS, Block, Blocks, Boundary, Marks, SplitError, without_end};
-use crate::values::{Column, Values};
+use crate::values::Column;
 
 /// Largest number of lines among which the line with the names is looked for, to say where it is.
 const PREAMBLE_LINES: usize = 30;
@@ -40,8 +40,7 @@ pub struct TextFile {
 /// Decoder of the records of one file into the declared columns.
 #[derive(Debug)]
 pub struct Decoder {
-    schema: SchemaRef,
-    values: Values,
+    declared: Columns,
     /// True if a record that is not UTF-8 is a bad record, and not a sign that the file is in another encoding.
     declared_encoding: bool,
     syntax: Syntax,
@@ -62,7 +61,7 @@ impl TextFile {
     pub fn open(
         input: impl Read + Send + 'static,
         name: &str,
-        schema: &SchemaRef,
+        declared: &Columns,
         format: TextFormat,
         text: &TextSpec,
     ) -> Result<Option<Self>, Fault> {
@@ -74,7 +73,7 @@ impl TextFile {
             TextFormat::Ndjson => (Boundary::Line, 0),
         };
         let blocks = Blocks::new(input, boundary, usize::try_from(footer).unwrap_or(usize::MAX));
-        let head = Head { blocks: blocks.map_err(|error| input::unreadable(&error))?, schema, text };
+        let head = Head { blocks: blocks.map_err(|error| input::unreadable(&error))?, declared, text };
         match format {
             TextFormat::Csv if csv.header => head.csv(marks, &csv).map(Some),
             TextFormat::Csv => head.csv_without_header(marks, &csv),
@@ -86,6 +85,16 @@ impl TextFile {
     #[must_use]
     pub fn decoder(&self) -> Arc<Decoder> {
         Arc::clone(&self.decoder)
+    }
+
+    /// Returns the positions of the declared columns that the file is known not to have.
+    #[must_use]
+    pub fn absent(&self) -> &[usize] {
+        match &self.decoder.syntax {
+            Syntax::Csv { places, .. } => &places.absent,
+            // Records may have it that were not read yet.
+            Syntax::Ndjson { .. } => &[],
+        }
     }
 
     /// Cuts the next block of records; `None` at the end.
@@ -110,18 +119,14 @@ fn split_fault(error: SplitError) -> Fault {
 /// Beginning of a file.
 struct Head<'a> {
     blocks: Blocks<Input>,
-    schema: &'a SchemaRef,
+    declared: &'a Columns,
     text: &'a TextSpec,
 }
 
 impl Head<'_> {
     fn file(self, syntax: Syntax, looked_at: Option<Block>) -> TextFile {
-        let decoder = Decoder {
-            schema: Arc::clone(self.schema),
-            values: Values::new(&self.text.values.clone().unwrap_or_default()),
-            declared_encoding: self.text.encoding.is_some(),
-            syntax,
-        };
+        let decoder =
+            Decoder { declared: self.declared.clone(), declared_encoding: self.text.encoding.is_some(), syntax };
         TextFile { blocks: self.blocks, decoder: Arc::new(decoder), looked_at }
     }
 
@@ -149,12 +154,12 @@ impl Head<'_> {
     fn places(&self, line: &str, marks: Marks) -> Result<Places, Fault> {
         let names = CsvFields::new(line, marks).all();
         let names = names.map_err(|reason| Fault::Unreadable(format!("the line with the names: {reason}")))?;
-        Places::by_name(self.schema, &names)
+        Places::by_name(self.declared, &names)
     }
 
     /// Returns the fault of a line that does not name the declared columns, if a setting would mend it.
     fn better_header(&mut self, line: &str, marks: Marks, syntax: &CsvSyntax) -> Option<Fault> {
-        if let Some(fault) = other_separator(self.schema, line, marks) {
+        if let Some(fault) = other_separator(self.declared, line, marks) {
             return Some(fault);
         }
         for lines in 1..=PREAMBLE_LINES {
@@ -182,7 +187,7 @@ impl Head<'_> {
         let line = self.line(&block.bytes[block.start(record)..block.ends[record]])?;
         let fields = CsvFields::new(line, marks).all();
         let fields = fields.map_err(|reason| Fault::Unreadable(format!("the first record: {reason}")))?;
-        let places = Places::by_number(self.schema, fields.len())?;
+        let places = Places::by_number(self.declared, fields.len())?;
         Ok(Some(self.file(Syntax::Csv { marks, places }, Some(block))))
     }
 
@@ -192,7 +197,7 @@ impl Head<'_> {
 
     fn ndjson(mut self) -> Result<Option<TextFile>, Fault> {
         let Some(block) = self.blocks.next_block(BLOCK_RECORDS).map_err(split_fault)? else { return Ok(None) };
-        let fields = self.schema.fields();
+        let fields = self.declared.schema().fields();
         let by_name = fields.iter().enumerate().map(|(index, field)| (field.name().clone(), index)).collect();
         // A field may be left out where it is NULL. One that no record of the first block mentions is more likely a mistake
         // in the manifest, which would otherwise look like a column of NULLs; certainly so where only the case of its letters
@@ -200,11 +205,17 @@ impl Head<'_> {
         let mentioned = |name: &str| memmem::find(&block.bytes, format!("\"{name}\"").as_bytes()).is_some();
         if fields.iter().any(|field| !mentioned(field.name())) {
             let names = names(&block);
-            let like = |name: &str| names.iter().any(|other| other.to_lowercase() == name.to_lowercase());
             let full = block.ends.len() == BLOCK_RECORDS;
-            let missing = |name: &str| !names.contains(name) && (full || like(name));
-            if let Some(field) = fields.iter().find(|field| missing(field.name())) {
-                return Err(Fault::MissingColumn(field.name().clone()));
+            let absent = fields.iter().enumerate().filter(|(_, field)| !names.contains(field.name()));
+            for (index, _) in absent.clone() {
+                match self.declared.absent(index, names.iter().map(String::as_str)) {
+                    Some(Fault::MissingColumn(_)) if !full => {}
+                    Some(fault) => return Err(fault),
+                    None => {}
+                }
+            }
+            if full && absent.count() == fields.len() {
+                return self.declared.none().map_or(Ok(None), Err);
             }
         }
         Ok(Some(self.file(Syntax::Ndjson { by_name }, Some(block))))
@@ -214,6 +225,9 @@ impl Head<'_> {
     fn line<'b>(&self, bytes: &'b [u8]) -> Result<&'b str, Fault> {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) if memchr(0, bytes).is_none() => text,
+            Ok(_) if guess::utf16(bytes).is_none() => {
+                return Err(Fault::Unreadable("its first record holds a NUL byte".to_owned()));
+            }
             _ if self.text.encoding.is_none() => return Err(guess::not_utf8(bytes)),
             _ => return Err(Fault::Unreadable("its first record is not in the declared encoding".to_owned())),
         };
@@ -240,7 +254,7 @@ impl Decoder {
             let line = without_end(whole);
             let bad = |bad: Bad| match bad {
                 Bad::Field(column, reason) => {
-                    let column = column.map(|index| self.schema.field(index).name().clone());
+                    let column = column.map(|index| self.declared.schema().field(index).name().clone());
                     DecodeError::Record(BadRecord { record, column, reason })
                 }
                 Bad::File(fault) => DecodeError::File(fault),
@@ -290,8 +304,7 @@ impl From<Reason> for Bad {
 
 /// Reader of records into columns.
 struct Reader<'a> {
-    schema: &'a SchemaRef,
-    values: &'a Values,
+    declared: &'a Columns,
     columns: Vec<Column>,
     /// For each column the number of the last row that has its field, from 1.
     seen: Vec<usize>,
@@ -300,13 +313,14 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(decoder: &'a Decoder, rows: usize) -> Result<Self, DecodeError> {
-        let mut columns = Vec::with_capacity(decoder.schema.fields().len());
-        for field in decoder.schema.fields() {
+        let fields = decoder.declared.schema().fields();
+        let mut columns = Vec::with_capacity(fields.len());
+        for field in fields {
             let column = Column::new(field.data_type(), rows);
             columns.push(column.ok_or_else(|| DecodeError::File(Fault::ColumnType(field.name().clone())))?);
         }
         let seen = vec![0; columns.len()];
-        Ok(Self { schema: &decoder.schema, values: &decoder.values, columns, seen, rows: 0 })
+        Ok(Self { declared: &decoder.declared, columns, seen, rows: 0 })
     }
 
     /// Reads a record without its line end, whose last byte is `end`.
@@ -329,12 +343,17 @@ impl<'a> Reader<'a> {
         if place < width {
             return Err(Reason::of(format!("it has {place} fields, and not {width}")).into());
         }
+        for column in &places.absent {
+            self.columns[*column].push_null();
+        }
         self.rows += 1;
         Ok(())
     }
 
     fn csv_field(&mut self, column: usize, field: &CsvField<'_>) -> Result<(), Bad> {
-        self.columns[column].push_csv(field, self.values).map_err(|reason| Bad::Field(Some(column), reason))
+        self.columns[column]
+            .push_csv(field, self.declared.values(column))
+            .map_err(|reason| Bad::Field(Some(column), reason))
     }
 
     fn ndjson(&mut self, line: &str, by_name: &HashMap<String, usize>) -> Result<(), Bad> {
@@ -345,7 +364,7 @@ impl<'a> Reader<'a> {
         // Records mostly have their fields in one order.
         let mut next = 0;
         JsonScanner::new(line).object(|name, value| {
-            let expected = self.schema.fields().get(next).is_some_and(|field| *field.name() == name);
+            let expected = self.declared.schema().fields().get(next).is_some_and(|field| *field.name() == name);
             let Some(column) = (if expected { Some(next) } else { by_name.get(name.as_ref()).copied() }) else {
                 return Ok(());
             };
@@ -366,7 +385,7 @@ impl<'a> Reader<'a> {
             return Err(Reason::of("it is there twice"));
         }
         self.seen[column] = row;
-        self.columns[column].push_json(value, self.values)
+        self.columns[column].push_json(value, self.declared.values(column))
     }
 
     fn finish(self) -> Result<Option<RecordBatch>, DecodeError> {
@@ -374,7 +393,7 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let arrays: Result<Vec<ArrayRef>, _> = self.columns.into_iter().map(Column::finish).collect();
-        let batch = arrays.and_then(|arrays| RecordBatch::try_new(Arc::clone(self.schema), arrays));
+        let batch = arrays.and_then(|arrays| RecordBatch::try_new(Arc::clone(self.declared.schema()), arrays));
         batch.map(Some).map_err(|error| DecodeError::File(Fault::Unreadable(error.to_string())))
     }
 }

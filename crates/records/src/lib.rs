@@ -11,6 +11,7 @@
 //! Nothing is guessed, cut or rounded: a value is read exactly, or the record is bad. What a file shows of a declaration that
 //! is missing (an encoding, a separator, lines above the header) is a [`Fault`] that names the setting to write.
 
+mod columns;
 mod csv;
 mod fault;
 mod file;
@@ -20,6 +21,7 @@ mod json;
 mod split;
 mod values;
 
+pub use columns::Columns;
 pub use fault::{BadRecord, DecodeError, Fault, Reason};
 pub use file::{Decoder, TextFile, TextFormat};
 pub use split::{BLOCK_RECORDS, Block};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use wanqu_model::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec};
+use wanqu_model::bundle::{ColumnSpec, Slice, SourceColumn, SourceSpec, ValueSyntax};
 use wanqu_model::columns::{ColumnClass, ColumnType};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
@@ -129,6 +129,11 @@ fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
         findings.add(dataset, PATH, problem, "leave privacyUnit out, or class the columns that are not public");
         return;
     }
+    if let Some(position) = spec.columns.iter().position(|c| c.name == *unit && c.optional) {
+        let problem = format!("column {unit} is the privacy unit, and a record without it would be nobody's");
+        let remedy = "leave optional out, and keep files without the column out of the folder";
+        findings.add(dataset, format!("spec.columns[{position}].optional"), problem, remedy);
+    }
     match spec.columns.iter().find(|c| c.name == *unit) {
         Some(column) if column.class == ColumnClass::Identifier => {
             if !matches!(column.data_type, ColumnType::String | ColumnType::Int32 | ColumnType::Int64) {
@@ -196,6 +201,9 @@ fn source_columns(spec: &DatasetSpec) -> Vec<SourceColumn> {
             name: c.name.clone(),
             source_name: source_name(spec, position),
             data_type: c.data_type.clone(),
+            optional: c.optional,
+            // As for the source: a declaration that says nothing is not written.
+            values: c.values.clone().filter(|values| *values != ValueSyntax::default()),
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 use wanqu_model::bundle::{
     CsvSyntax, DecimalSeparator, FilesSpec, GroupSeparator, Mark, SourceFormat, SourceKind, TextSpec, ValueSyntax,
 };
+use wanqu_model::columns::ColumnType;
 
 use crate::finding::Findings;
 use crate::kinds::{Dataset, FilesSource};
@@ -76,23 +77,71 @@ fn check_marks(dataset: &Sourced<Dataset>, findings: &mut Findings) {
     }
 }
 
-/// Checks that patterns and separators of values can be told apart.
+/// Checks how values are written: in the whole source, and in single columns.
 fn check_values(dataset: &Sourced<Dataset>, findings: &mut Findings) {
-    let Some(values) = &dataset.resource.spec.source.files.values else { return };
-    let decimal = values.decimal_separator.unwrap_or(DecimalSeparator::Point);
+    let spec = &dataset.resource.spec;
+    let general = spec.source.files.values.clone().unwrap_or_default();
+    check_syntax(dataset, "spec.source.files.values", &general, &general, findings);
+    for (position, column) in spec.columns.iter().enumerate() {
+        let Some(values) = &column.values else { continue };
+        let path = format!("spec.columns[{position}].values");
+        if spec.source.files.format == SourceFormat::Parquet {
+            let problem = "it describes text, and a Parquet file says this itself";
+            findings.add(dataset, path, problem, "leave it out");
+            continue;
+        }
+        check_syntax(dataset, &path, values, &values.over(&general), findings);
+        let data_type = element(&column.data_type);
+        let numeric =
+            !matches!(data_type, ColumnType::Boolean | ColumnType::String | ColumnType::Date | ColumnType::Timestamp);
+        let applies = [
+            ("dates", !values.dates.is_empty(), *data_type == ColumnType::Date),
+            ("timestamps", !values.timestamps.is_empty(), *data_type == ColumnType::Timestamp),
+            ("decimalSeparator", values.decimal_separator.is_some(), numeric),
+            ("groupSeparator", values.group_separator.is_some(), numeric),
+        ];
+        for (field, ..) in applies.into_iter().filter(|(_, is_there, applies)| *is_there && !applies) {
+            let problem = format!("it does not apply to column {}, which is {}", column.name, column.data_type);
+            findings.add(
+                dataset,
+                format!("{path}.{field}"),
+                problem,
+                "leave it out, or declare the type that is meant",
+            );
+        }
+    }
+}
+
+/// Returns the type of the values of a column: of lists, that of their elements.
+fn element(data_type: &ColumnType) -> &ColumnType {
+    match data_type {
+        ColumnType::List(of) => element(of),
+        other => other,
+    }
+}
+
+/// Checks that patterns and separators of values can be told apart. `values` stands at `path`; `whole` is what holds with it.
+fn check_syntax(
+    dataset: &Sourced<Dataset>,
+    path: &str,
+    values: &ValueSyntax,
+    whole: &ValueSyntax,
+    findings: &mut Findings,
+) {
+    let decimal = whole.decimal_separator.unwrap_or(DecimalSeparator::Point);
     let same = matches!(
-        (decimal, values.group_separator),
+        (decimal, whole.group_separator),
         (DecimalSeparator::Point, Some(GroupSeparator::Point)) | (DecimalSeparator::Comma, Some(GroupSeparator::Comma))
     );
     if same {
         let problem = "it is the decimalSeparator too";
         let remedy = "declare both: decimalSeparator \",\" and groupSeparator \".\", or the other way round";
-        findings.add(dataset, "spec.source.files.values.groupSeparator", problem, remedy);
+        findings.add(dataset, format!("{path}.groupSeparator"), problem, remedy);
     }
     for (position, pattern) in values.dates.iter().enumerate().filter(|(_, pattern)| pattern.has_time()) {
         let problem = format!("{pattern} has a time, which a date does not");
         let remedy = "leave the time out, or declare the pattern under timestamps and the column as a timestamp";
-        findings.add(dataset, format!("spec.source.files.values.dates[{position}]"), problem, remedy);
+        findings.add(dataset, format!("{path}.dates[{position}]"), problem, remedy);
     }
 }
 

@@ -126,8 +126,8 @@ pub struct FilesSource {
     /// and counts it in the owner's log. Default: reject.
     #[serde(default)]
     pub bad_records: BadRecords,
-    /// Encoding of csv and ndjson: utf-8, gb18030 (which GBK is a part of), big5, utf-16le or utf-16be. Default: UTF-8, and a
-    /// file in another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
+    /// Encoding of csv and ndjson: utf-8, gb18030 (gbk and gb2312 are read as it), big5, utf-16le or utf-16be. Default: UTF-8,
+    /// and a file in another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<Encoding>,
     /// Compression of csv and ndjson: gzip, zstd or none. Default: of a single file, by the ending .gz or .zst of its name; of
@@ -175,6 +175,15 @@ pub struct DatasetColumn {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub source_name: Option<String>,
+    /// True if files of the source may lack the column, as those do that were written before it was added: it is NULL in
+    /// their records. The privacy unit cannot be optional. Default: false, and the dataset is unavailable while one of its
+    /// files lacks the column.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// How the values of this column are written in csv and ndjson: each field here holds for the column in the place of the
+    /// same field of source.files.values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<ValueSyntax>,
 }
 
 /// Importance of data to the State and the public (after GB/T 43697-2024).

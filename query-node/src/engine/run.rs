@@ -24,7 +24,7 @@ use super::remote::RemoteTable;
 use super::session::session;
 use super::watched::{Watched, external};
 use super::{Engine, same_columns};
-use crate::sources::Source;
+use crate::sources::{Source, guarded};
 
 /// Run of one query.
 #[derive(Debug)]
@@ -197,7 +197,8 @@ impl Run for EngineRun<'_> {
             Fetching::Whole => None,
         };
         let planned = self.state.query_planner().create_physical_plan(&plan, &self.state).await;
-        let stream = planned.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
+        let guarded = planned.and_then(guarded);
+        let stream = guarded.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
         match (watched, stream) {
             (None, stream) => stream,
             (Some(watched), Ok(stream)) => Ok(watched.unchanged(stream)),

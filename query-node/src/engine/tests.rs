@@ -299,7 +299,7 @@ impl RemotePublic for RecordingMember {
         };
         let batch = RecordBatch::try_from_iter(names.iter().map(column)).unwrap();
         let batches = futures::stream::iter([Ok(batch)]).boxed();
-        Ok(Fetched { batches, bytes: Arc::new(AtomicU64::new(100)) })
+        Ok(Fetched { batches, bytes: Arc::new(AtomicU64::new(100)), left_out: Arc::default() })
     }
 }
 

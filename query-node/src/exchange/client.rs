@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::{Action, FlightData, Ticket};
+use bytes::Bytes;
 use futures::TryStreamExt;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
@@ -17,7 +18,7 @@ use wanqu_client::connect::channel;
 use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use wanqu_model::bundle::NodeBundle;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
@@ -26,6 +27,7 @@ use super::agreements::{self, HeldAgreement};
 use super::failures::{explain, explain_call, too_late, unconnected};
 use super::receive::{Expected, receive};
 use super::signing::sign;
+use super::unavailable;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::Metrics;
 
@@ -39,6 +41,8 @@ pub struct Exchange {
     identity: Slot<NodeIdentity>,
     trust: Trust,
     peers: Mutex<BTreeMap<JurisdictionId, Peer>>,
+    /// Tables that the other members cannot read, as they told last.
+    unavailable: Mutex<BTreeMap<JurisdictionId, Vec<TableRef>>>,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
 }
@@ -71,6 +75,7 @@ impl Exchange {
             identity,
             trust,
             peers: Mutex::default(),
+            unavailable: Mutex::default(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
         };
@@ -156,13 +161,36 @@ impl Exchange {
     /// # Errors
     /// As for [`send`](Self::send).
     pub async fn agreements(&self, peer: &JurisdictionId) -> Result<Vec<HeldAgreement>, Refusal> {
+        agreements::read(&self.act(peer, agreements::ACTION).await?, peer)
+    }
+
+    /// Asks a member which of the tables that it may be asked for it cannot read, and keeps the answer. One that does not answer,
+    /// or is older than this question, says nothing of any.
+    pub async fn look_for_unavailable(&self, peer: &JurisdictionId) {
+        let answer = self.act(peer, unavailable::ACTION).await.and_then(|answer| unavailable::read(&answer, peer));
+        self.unavailable.lock().insert(peer.clone(), answer.unwrap_or_default());
+    }
+
+    /// Forgets what a member told of its tables.
+    pub fn forget_unavailable(&self, peer: &JurisdictionId) {
+        self.unavailable.lock().remove(peer);
+    }
+
+    /// Returns the tables that the other members cannot read, as they told last.
+    #[must_use]
+    pub fn unavailable(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        self.unavailable.lock().clone()
+    }
+
+    /// Has a member answer an action.
+    async fn act(&self, peer: &JurisdictionId, action: &str) -> Result<Bytes, Refusal> {
         let answer = async {
             let channel = self.link(peer)?.channel;
             let mut client = FlightServiceClient::new(channel).max_decoding_message_size(agreements::MAX_ANSWER);
-            let action = Action { r#type: agreements::ACTION.to_owned(), ..Action::default() };
+            let action = Action { r#type: action.to_owned(), ..Action::default() };
             let answer = client.do_action(action).await.map_err(|status| explain_call(&status, peer))?;
             let first = answer.into_inner().try_next().await.map_err(|status| explain_call(&status, peer))?;
-            agreements::read(&first.unwrap_or_default().body, peer)
+            Ok(first.unwrap_or_default().body)
         };
         tokio::time::timeout(AGREEMENTS_TIMEOUT, answer).await.unwrap_or_else(|_| Err(too_late(peer)))
     }

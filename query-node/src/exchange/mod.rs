@@ -11,7 +11,8 @@
 //! A release that ends without its report was cut short. A refusal is a status with the refusal as JSON in its details;
 //! of any other status only the kind is believed, never the text. Either end's going away cancels the other's work.
 //!
-//! Beside it there is one `DoAction`: it answers with the agreements that the other end holds with the caller ([`agreements`]).
+//! Beside it there are two `DoAction`s: they answer with the agreements that the other end holds with the caller ([`agreements`]),
+//! and with the tables that it cannot read now, of those that the caller may ask for ([`unavailable`]).
 
 mod agreements;
 mod capacity;
@@ -22,6 +23,7 @@ mod receive;
 mod replay;
 mod server;
 mod signing;
+mod unavailable;
 
 pub use agreements::{HeldAgreement, agreements_with, noted};
 pub use capacity::Work;
@@ -30,6 +32,7 @@ pub use owners::{InProcess, Members, Owners};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
 pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
+pub use unavailable::unavailable_to;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //!                            └▶ Exchange  ══▶ ExchangeServer   the other members', over Arrow Flight
 //! ```
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -12,7 +13,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
@@ -30,12 +31,21 @@ pub trait Owners: Send + Sync + 'static {
     /// # Errors
     /// The owner's refusal, or why it has not answered.
     async fn ask(&self, envelope: &Envelope, fragment: &Fragment) -> Result<Release, Refusal>;
+
+    /// Returns the tables that other members cannot read, as they told last.
+    fn unavailable(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        BTreeMap::new()
+    }
 }
 
 #[async_trait]
 impl Owners for Exchange {
     async fn ask(&self, envelope: &Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
         self.send(envelope, fragment).await
+    }
+
+    fn unavailable(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        Self::unavailable(self)
     }
 }
 
@@ -94,5 +104,9 @@ impl Owners for Members {
         } else {
             self.others.ask(envelope, fragment).await
         }
+    }
+
+    fn unavailable(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        self.others.unavailable()
     }
 }

@@ -17,7 +17,7 @@ use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
 use wanqu_gate::AuditedRelease;
 use wanqu_identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::ReleaseReport;
@@ -26,6 +26,7 @@ use super::agreements::{self, HeldAgreement};
 use super::capacity::{Capacity, STREAMS, Seat, Work};
 use super::replay::ReplayGuard;
 use super::signing::open;
+use super::unavailable;
 use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
@@ -97,6 +98,11 @@ pub trait OwnerService: Send + Sync + 'static {
 
     /// Returns the agreements that the owner holds with `peer`.
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement>;
+
+    /// Returns the tables that the owner cannot read now, of those that `peer` may ask for.
+    fn unavailable_to(&self, _peer: &JurisdictionId) -> Vec<TableRef> {
+        Vec::new()
+    }
 }
 
 /// Lets a service answer on a task of its own. Dropping this future cancels the work; the service still runs to its end, so
@@ -290,12 +296,17 @@ impl Door for ExchangeServer {
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
         let peer = self.verified_peer(&call)?.jurisdiction;
         let _seat = self.capacity.arrive(&self.door.limits.now()).map_err(to_status)?;
-        if action.r#type != agreements::ACTION {
-            let refusal = Refusal::new(Code::Envelope, "the action is not known here")
-                .with_rule(format!("the only action of an exchange is `{}`", agreements::ACTION));
-            return Err(to_status(refusal));
-        }
-        let answer = serde_json::to_vec(&self.service.agreements_with(&peer)).map_err(|_| to_status(internal()))?;
+        let answer = match action.r#type.as_str() {
+            agreements::ACTION => serde_json::to_vec(&self.service.agreements_with(&peer)),
+            unavailable::ACTION => serde_json::to_vec(&self.service.unavailable_to(&peer)),
+            _ => {
+                let actions = [agreements::ACTION, unavailable::ACTION].join("` and `");
+                let refusal = Refusal::new(Code::Envelope, "the action is not known here")
+                    .with_rule(format!("the actions of an exchange are `{actions}`"));
+                return Err(to_status(refusal));
+            }
+        };
+        let answer = answer.map_err(|_| to_status(internal()))?;
         self.crossed(&self.own, &peer, &answer);
         Ok(answer)
     }

@@ -21,7 +21,7 @@ use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::listing::{list, marked};
+use super::listing::{list, marked, marked_elsewhere};
 use crate::doors::Doorway;
 use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
 use crate::doors::listener::Accepting;
@@ -178,6 +178,7 @@ impl Door for Gateway {
         if let Some((own, unavailable)) = self.service.unavailable() {
             tables = marked(tables, &own, &unavailable);
         }
+        tables = marked_elsewhere(tables, &self.service.unavailable_elsewhere());
         serde_json::to_vec(&tables).map_err(|_| to_status(wanqu_client::status::internal()))
     }
 }

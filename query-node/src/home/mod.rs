@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Event, Question, Summary};
 use wanqu_model::bundle::Subject;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission;
 use wanqu_rules::catalog::Catalog;
@@ -135,6 +135,10 @@ impl HomeService for Home {
     fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
         let state = self.live.now();
         Some((state.bundle.jurisdiction.clone(), state.engine.unavailable()))
+    }
+
+    fn unavailable_elsewhere(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        self.owners.unavailable()
     }
 }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
 use async_trait::async_trait;
+use futures::{StreamExt, future, stream};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use uuid::Uuid;
 use wanqu_model::bundle::{Slice, Subject};
 use wanqu_model::names::{JurisdictionId, SqlName};
 use wanqu_model::refusal::Refusal;
+use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::Fetched;
 use wanqu_rules::catalog::{arrow_type, bare_name_text};
 use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
@@ -88,6 +91,15 @@ impl RemotePublic for PeerTables {
             public: true,
         };
         let release = self.owners.ask(&envelope, &fragment).await?;
-        Ok(Fetched { batches: release.batches, bytes: release.bytes })
+        let left_out = Arc::<Mutex<Vec<LeftOutRecords>>>::default();
+        let (told, report) = (Arc::clone(&left_out), release.report);
+        // The report comes after the last row. It is about one dataset, whatever it says.
+        let end = stream::once(async move {
+            if let Ok(report) = report.await {
+                told.lock().extend(report.left_out.into_iter().take(1));
+            }
+        });
+        let batches = release.batches.chain(end.filter_map(|()| future::ready(None))).boxed();
+        Ok(Fetched { batches, bytes: release.bytes, left_out })
     }
 }

@@ -1,5 +1,6 @@
 //! Service of a home node, as its front doors use it, whatever protocol they speak.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Question};
 use wanqu_model::bundle::Subject;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 
@@ -34,6 +35,11 @@ pub trait HomeService: Send + Sync + 'static {
     /// Returns this node's jurisdiction, and those of its tables that cannot be read.
     fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
         None
+    }
+
+    /// Returns the tables that other members cannot read, as they told last.
+    fn unavailable_elsewhere(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        BTreeMap::new()
     }
 }
 

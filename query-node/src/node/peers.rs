@@ -77,6 +77,11 @@ impl Node {
         let asked = others.into_iter().map(async |member| {
             let answer = self.in_force.exchange.agreements(&member).await;
             self.metrics.peer_reachable(&member, answer.is_ok());
+            if answer.is_ok() {
+                self.in_force.exchange.look_for_unavailable(&member).await;
+            } else {
+                self.in_force.exchange.forget_unavailable(&member);
+            }
             let answer = match answer {
                 Ok(held) => PeerAnswer::Agreements(noted(&state.bundle, &member, held)),
                 Err(refusal) => PeerAnswer::Problem(refusal.code),

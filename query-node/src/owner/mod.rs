@@ -19,7 +19,7 @@ use wanqu_rules::envelope::Envelope;
 use crate::audit::{Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::doors::flight::deadline_passed;
-use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with};
+use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, unavailable_to};
 use crate::state::{Live, NodeState};
 
 pub use turned_away::TurnedAway;
@@ -144,6 +144,15 @@ impl OwnerService for Owner {
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
         let state = self.live.now();
         if state.closed().is_some() { Vec::new() } else { agreements_with(&state.bundle, peer) }
+    }
+
+    fn unavailable_to(&self, peer: &JurisdictionId) -> Vec<TableRef> {
+        let state = self.live.now();
+        if state.is_withdrawn() {
+            return Vec::new();
+        }
+        let unavailable = state.engine.unavailable().into_iter().map(|one| one.table).collect();
+        unavailable_to(&state.bundle, peer, self.clock.now(), &unavailable)
     }
 }
 

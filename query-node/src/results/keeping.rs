@@ -1,5 +1,6 @@
 //! Home service that keeps answers where a question asks for it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Event, Keep, KeptResult, Question, Summary};
 use wanqu_model::bundle::Subject;
-use wanqu_model::names::JurisdictionId;
+use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 
@@ -62,6 +63,10 @@ impl HomeService for Keeping {
 
     fn unavailable(&self) -> Option<(JurisdictionId, Vec<Unavailable>)> {
         self.home.unavailable()
+    }
+
+    fn unavailable_elsewhere(&self) -> BTreeMap<JurisdictionId, Vec<TableRef>> {
+        self.home.unavailable_elsewhere()
     }
 }
 

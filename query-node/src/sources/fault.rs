@@ -22,6 +22,9 @@ pub enum SourceFault {
     /// A file cannot be read or is not in its declared format.
     #[error("a file cannot be read as declared")]
     Unreadable,
+    /// What lies behind the beginning of a file cannot be decoded.
+    #[error("a file is damaged")]
+    Damaged,
     /// A file would be read with a setting that the manifest does not have. Neither text holds a value.
     #[error("{problem}")]
     Setting {
@@ -36,6 +39,9 @@ pub enum SourceFault {
     /// A declared column is not in the source.
     #[error("column {0:?} is not in the source")]
     MissingColumn(String),
+    /// A declared column is in the source under a name of other letters.
+    #[error("column {0:?} is in the source in letters of another case, or with spaces")]
+    ColumnLetters(String),
     /// A declared column occurs more than once.
     #[error("column {0:?} is more than once in the source")]
     AmbiguousColumn(String),
@@ -63,6 +69,15 @@ impl SourceFault {
             Self::Setting { setting, .. } => {
                 format!("the custodian declares in the Dataset, below spec.source.files: {setting}").into()
             }
+            Self::MissingColumn(_) => {
+                "the custodian adds the column to the file that the owner's log names, mends its sourceName, or, if it is to be \
+                 NULL in files without it, declares it with optional: true under spec.columns of the Dataset"
+                    .into()
+            }
+            Self::Damaged => {
+                "the custodian replaces the file; the owner's log names it, and its row group and column if they are known".into()
+            }
+            Self::ColumnLetters(_) => "the custodian writes its sourceName in the Dataset as the file has it".into(),
             Self::Changed => "ask again".into(),
             _ => "the custodian mends the source or its manifest; the owner's log says more".into(),
         };

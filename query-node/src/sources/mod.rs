@@ -26,6 +26,7 @@ use datafusion::catalog::TableProvider;
 use wanqu_model::bundle::{SourceKind, SourceSpec};
 
 pub use fault::SourceFault;
+pub use files::guarded;
 pub use fingerprint::Fingerprint;
 
 use wanqu_model::refusal::Refusal;

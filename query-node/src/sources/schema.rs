@@ -1,5 +1,6 @@
 //! The declared columns of a source, as Arrow sees them, and which stored types a declared type can hold.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -13,6 +14,11 @@ pub fn source_schema(columns: &[SourceColumn]) -> SchemaRef {
     let fields: Vec<Field> =
         columns.iter().map(|c| Field::new(&c.source_name, arrow_type(&c.data_type), true)).collect();
     Arc::new(Schema::new(fields))
+}
+
+/// Returns the names in the source of the columns that its files may lack.
+pub fn optional_columns(columns: &[SourceColumn]) -> BTreeSet<String> {
+    columns.iter().filter(|c| c.optional).map(|c| c.source_name.clone()).collect()
 }
 
 /// Way in which the values of a stored type are values of the declared one.
@@ -37,13 +43,36 @@ pub struct Doubt {
     pub fit: Fit,
 }
 
-/// Checks a file's own schema: every declared column is there once, with a type that holds values of the declared one.
-/// Returns the columns that hold others too.
-pub fn check_file_schema(declared: &Schema, stored: &Schema) -> Result<Vec<Doubt>, SourceFault> {
-    let mut doubts = Vec::new();
+/// What a file's own schema says about the declared columns.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Columns that hold values of other types too.
+    pub doubts: Vec<Doubt>,
+    /// Optional columns that are not there.
+    pub absent: BTreeSet<String>,
+}
+
+/// Checks a file's own schema: every declared column is there once, with a type that holds values of the declared one, or is
+/// optional and not there. One of the columns at least is there.
+pub fn check_file_schema(
+    declared: &Schema,
+    optional: &BTreeSet<String>,
+    stored: &Schema,
+) -> Result<Checked, SourceFault> {
+    let Checked { mut doubts, mut absent } = Checked::default();
+    let like = |name: &str| name.trim().to_lowercase();
     for field in declared.fields() {
         let mut named = stored.fields().iter().filter(|f| f.name() == field.name());
-        let found = named.next().ok_or_else(|| SourceFault::MissingColumn(field.name().clone()))?;
+        let Some(found) = named.next() else {
+            if stored.fields().iter().any(|other| like(other.name()) == like(field.name())) {
+                return Err(SourceFault::ColumnLetters(field.name().clone()));
+            }
+            absent.insert(field.name().clone());
+            if optional.contains(field.name()) && absent.len() < declared.fields().len() {
+                continue;
+            }
+            return Err(SourceFault::MissingColumn(field.name().clone()));
+        };
         if named.next().is_some() {
             return Err(SourceFault::AmbiguousColumn(field.name().clone()));
         }
@@ -55,7 +84,7 @@ pub fn check_file_schema(declared: &Schema, stored: &Schema) -> Result<Vec<Doubt
             None => return Err(SourceFault::ColumnType(field.name().clone())),
         }
     }
-    Ok(doubts)
+    Ok(Checked { doubts, absent })
 }
 
 /// Returns the way in which values of `stored` are values of `declared`; `None` if they are something else.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::{DataFusionError, Result};
@@ -21,10 +21,14 @@ pub fn rows(source: &SourceSpec) -> Result<RecordBatch> {
     for file in files(&Path::new(&spec.root).join(&spec.path))? {
         for batch in read(source, spec.format, &file)? {
             let columns = source.columns.iter().zip(schema.fields()).map(|(column, field)| {
-                let array = batch.column_by_name(&column.source_name).ok_or_else(|| {
-                    DataFusionError::Plan(format!("{} has no column {}", source.table, column.source_name))
-                })?;
-                Ok(cast(array, field.data_type())?)
+                match batch.column_by_name(&column.source_name) {
+                    Some(array) => Ok(cast(array, field.data_type())?),
+                    None if column.optional => Ok(new_null_array(field.data_type(), batch.num_rows())),
+                    None => {
+                        let name = &column.source_name;
+                        Err(DataFusionError::Plan(format!("{} has no column {name}", source.table)))
+                    }
+                }
             });
             batches.push(RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<Vec<_>>>()?)?);
         }

@@ -20,7 +20,7 @@ pub struct SourceSpec {
     pub table: TableRef,
     /// Kind of the source, and where its records lie.
     pub kind: SourceKind,
-    /// Names and types of the columns as they lie in the source, in any order; every declared one must be there.
+    /// Names and types of the columns as they lie in the source, in any order; every one that is not optional must be there.
     pub columns: Vec<SourceColumn>,
     /// Largest number of rows of any one privacy unit, where the custodian knows it: it lets a row count decide a cell.
     pub max_rows_per_unit: Option<u64>,
@@ -59,6 +59,12 @@ pub struct SourceColumn {
     /// Type.
     #[serde(rename = "type")]
     pub data_type: ColumnType,
+    /// True if files of the source may lack it: it is NULL in their records.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    /// How its values are written in CSV and NDJSON, where that is not as in the whole source.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub values: Option<ValueSyntax>,
 }
 
 /// Format of files.
@@ -189,6 +195,16 @@ mod tests {
             serde_json::from_str::<SourceSpec>(&unknown).is_err(),
             "a node that does not know it leaves the dataset out"
         );
+    }
+
+    #[test]
+    fn declarations_about_a_column_stand_only_where_they_are_made() {
+        let text =
+            FILES.replacen(r#""type":"string"}"#, r#""type":"string","optional":true,"values":{"nulls":["--"]}}"#, 1);
+        let spec: SourceSpec = serde_json::from_str(&text).unwrap();
+        assert!(spec.columns[0].optional && spec.columns[0].values.is_some());
+        assert_eq!(serde_json::to_string(&spec).unwrap(), text);
+        assert!(serde_json::from_str::<SourceSpec>(&text.replacen("nulls", "zeros", 1)).is_err());
     }
 
     #[test]

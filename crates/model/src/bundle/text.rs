@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::pattern::TimePattern;
 
@@ -20,15 +21,16 @@ pub struct TextSpec {
     pub values: Option<ValueSyntax>,
 }
 
-/// Encoding of csv and ndjson: utf-8, gb18030 (which GBK is a part of), big5, utf-16le or utf-16be. Default: UTF-8, and a file in
-/// another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
+/// Encoding of csv and ndjson: utf-8, gb18030 (gbk and gb2312 are read as it), big5, utf-16le or utf-16be. Default: UTF-8, and a
+/// file in another encoding is refused. With utf-8 here, a record that is not UTF-8 is a bad record instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = with_parts_of_gb18030)]
 pub enum Encoding {
     /// UTF-8. Where it is declared, a record that is not UTF-8 is a bad record; where nothing is, the file is refused.
     #[serde(rename = "utf-8")]
     Utf8,
     /// GB18030, of which GBK and GB2312 are parts.
-    #[serde(rename = "gb18030")]
+    #[serde(rename = "gb18030", alias = "gbk", alias = "gb2312")]
     Gb18030,
     /// Big5 with Hong Kong's characters (HKSCS).
     #[serde(rename = "big5")]
@@ -39,6 +41,15 @@ pub enum Encoding {
     /// UTF-16, the higher byte of each unit first.
     #[serde(rename = "utf-16be")]
     Utf16Be,
+}
+
+/// Adds the words that are read as `gb18030` to those of the schema, which knows no aliases.
+fn with_parts_of_gb18030(schema: &mut Schema) {
+    let words = ["gbk", "gb2312"]
+        .map(|word| json!({"description": "A part of GB18030, read as gb18030.", "type": "string", "const": word}));
+    if let Some(Value::Array(known)) = schema.get_mut("oneOf") {
+        known.extend(words);
+    }
 }
 
 impl Encoding {
@@ -185,6 +196,23 @@ pub struct ValueSyntax {
     pub timestamps: Vec<TimePattern>,
 }
 
+impl ValueSyntax {
+    /// Returns the syntax of a column: of each field, what is declared here, or else what `general` declares.
+    #[must_use]
+    pub fn over(&self, general: &Self) -> Self {
+        fn list<T: Clone>(own: &[T], general: &[T]) -> Vec<T> {
+            if own.is_empty() { general.to_vec() } else { own.to_vec() }
+        }
+        Self {
+            nulls: list(&self.nulls, &general.nulls),
+            decimal_separator: self.decimal_separator.or(general.decimal_separator),
+            group_separator: self.group_separator.or(general.group_separator),
+            dates: list(&self.dates, &general.dates),
+            timestamps: list(&self.timestamps, &general.timestamps),
+        }
+    }
+}
+
 /// Character before the fraction of a number, "." or ",". Default: ".".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DecimalSeparator {
@@ -273,9 +301,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_column_declares_holds_in_the_place_of_what_its_source_does() {
+        let syntax = |json: &str| serde_json::from_str::<ValueSyntax>(json).unwrap();
+        let general = syntax(r#"{"nulls":["--"],"decimalSeparator":",","dates":["%d/%m/%Y"]}"#);
+        let column = syntax(r#"{"nulls":["x"],"groupSeparator":".","dates":["%Y%m%d"]}"#);
+        let both = syntax(r#"{"nulls":["x"],"decimalSeparator":",","groupSeparator":".","dates":["%Y%m%d"]}"#);
+        assert_eq!(column.over(&general), both);
+        assert_eq!(ValueSyntax::default().over(&general), general);
+    }
+
+    #[test]
     fn the_words_of_messages_are_those_of_manifests() {
         for encoding in [Encoding::Utf8, Encoding::Gb18030, Encoding::Big5, Encoding::Utf16Le, Encoding::Utf16Be] {
             assert_eq!(serde_json::to_value(encoding).unwrap(), encoding.word());
+        }
+        for word in ["gbk", "gb2312"] {
+            let read: Encoding = serde_json::from_value(word.into()).unwrap();
+            assert_eq!(read, Encoding::Gb18030);
+            let schema = serde_json::to_value(schemars::schema_for!(Encoding)).unwrap();
+            let words: Vec<&Value> = schema["oneOf"].as_array().unwrap().iter().map(|one| &one["const"]).collect();
+            assert!(words.contains(&&Value::from(word)), "{words:?}");
         }
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             assert_eq!(serde_json::to_value(compression).unwrap(), compression.word());

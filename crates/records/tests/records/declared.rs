@@ -82,6 +82,9 @@ fn compressed_files_are_read_by_name_or_declaration() {
         (&[gz.clone(), gzip(b"1,y\n")].concat(), "t.gz", TextSpec::default()),
         (&[zst.clone(), zstd::encode_all(&b"1,y\n"[..], 3).unwrap()].concat(), "t.zst", TextSpec::default()),
         (&text.clone().into_bytes(), "t.gz", declared(Compression::None)),
+        // A frame to be skipped before the first, members of no bytes, a record that two members share.
+        (&[&b"\x50\x2a\x4d\x18\x02\0\0\0xx"[..], &zst].concat(), "t.zst", TextSpec::default()),
+        (&[gzip(b""), gz.clone(), gzip(b""), gzip(b"1,"), gzip(b"y\n")].concat(), "t.gz", TextSpec::default()),
     ] {
         let rows = read(bytes, name, COLUMNS, TextFormat::Csv, &spec).unwrap().rows.len();
         assert!((100_000..=100_001).contains(&rows), "{name}: {rows}");
@@ -102,6 +105,8 @@ fn compressed_files_are_read_by_name_or_declaration() {
                 "{name} {length}"
             );
         }
+        let padded = [bytes.as_slice(), &[0; 512]].concat();
+        assert!(read(&padded, name, COLUMNS, TextFormat::Csv, &TextSpec::default()).is_err(), "{name}");
         let more = [bytes.as_slice(), b"1,x\n1,x\n1,x\n"].concat();
         assert!(read(&more, name, COLUMNS, TextFormat::Csv, &TextSpec::default()).is_err(), "{name}");
     }

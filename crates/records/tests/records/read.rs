@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use wanqu_model::bundle::{CsvSyntax, Encoding, TextSpec, ValueSyntax};
-use wanqu_records::{DecodeError, Fault, TextFile, TextFormat};
+use wanqu_records::{Columns, DecodeError, Fault, TextFile, TextFormat};
 
 /// Rows and bad records of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -52,9 +52,19 @@ fn data_type_of(text: &str) -> DataType {
 
 /// Reads a file to its end, leaving out bad records.
 pub fn read(bytes: &[u8], name: &str, columns: &str, format: TextFormat, text: &TextSpec) -> Result<Read, Fault> {
-    let schema = schema(columns);
+    read_declared(bytes, name, &Columns::new(schema(columns), text), format, text)
+}
+
+/// Reads a file to its end, leaving out bad records.
+pub fn read_declared(
+    bytes: &[u8],
+    name: &str,
+    columns: &Columns,
+    format: TextFormat,
+    text: &TextSpec,
+) -> Result<Read, Fault> {
     let mut read = Read::default();
-    let Some(mut file) = TextFile::open(std::io::Cursor::new(bytes.to_vec()), name, &schema, format, text)? else {
+    let Some(mut file) = TextFile::open(std::io::Cursor::new(bytes.to_vec()), name, columns, format, text)? else {
         return Ok(read);
     };
     let decoder = file.decoder();
@@ -80,7 +90,7 @@ pub fn read(bytes: &[u8], name: &str, columns: &str, format: TextFormat, text: &
             }
         }
     }
-    read.rows = rows(&concat_batches(&schema, &batches).unwrap());
+    read.rows = rows(&concat_batches(columns.schema(), &batches).unwrap());
     Ok(read)
 }
 

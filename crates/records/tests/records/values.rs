@@ -174,10 +174,32 @@ fn names_are_those_of_the_header() {
     assert_eq!(csv("\u{feff}\"a\",b\n1,x\n", columns).unwrap().lines(), ["1|x"]);
     assert_eq!(csv("a,c,c,b\n1,2,3,x\n", columns).unwrap().lines(), ["1|x"], "a name twice that nobody declares");
     assert_eq!(csv("a,b,a\n1,x,2\n", columns), Err(Fault::AmbiguousColumn("a".to_owned())));
-    assert_eq!(csv("a,B\n1,x\n", columns), Err(Fault::MissingColumn("b".to_owned())));
+    assert_eq!(csv("a,B\n1,x\n", columns), Err(Fault::ColumnLetters("b".to_owned())));
     assert!(matches!(csv("", columns), Err(Fault::Unreadable(_))));
     assert_eq!(csv("a,b\n", columns).unwrap().rows.len(), 0);
     assert_eq!(csv("a,b\n1,[1]\n", "a: int32;b: list"), Err(Fault::ColumnType("b".to_owned())));
+}
+
+#[test]
+fn files_without_records_and_headers_that_are_none() {
+    let columns = "a: int32;b: string";
+    for text in ["a,b", "a,b\r\n", "\u{feff}a,b\n", "a,b\n\n\n", "\"a\",\"b\"\r", "a,b\n\r"] {
+        let read = csv(text, columns).unwrap();
+        assert_eq!((read.rows.len(), read.bad.len()), (0, 0), "{text:?}");
+    }
+    for (text, reason) in [
+        ("", "the line with the names of the columns is missing"),
+        ("\u{feff}", "the line with the names of the columns is missing"),
+        ("a,b\0\n1,x\n", "its first record holds a NUL byte"),
+        ("\"a,b\"x\n1,x\n", "the line with the names: text follows the closing quote of a field"),
+    ] {
+        assert_eq!(csv(text, columns), Err(Fault::Unreadable(reason.to_owned())), "{text:?}");
+    }
+    let long = format!("a,b\n1,{}\n", "x".repeat(17 << 20));
+    assert!(matches!(csv(&long, columns), Err(Fault::Unreadable(why)) if why.contains("longer than")));
+    let gbk = b"\xb1\xe0\xba\xc5,b\n1,x\n";
+    let named = read(gbk, "t.csv", "编号: int32", TextFormat::Csv, &TextSpec::default());
+    assert!(matches!(named, Err(Fault::Setting { setting, .. }) if setting.starts_with("encoding: ")));
 }
 
 #[test]
@@ -198,7 +220,7 @@ fn lines_of_ndjson_are_one_object_each() {
             "10 None it is no JSON",
         ]
     );
-    assert_eq!(ndjson("{\"A\":1}\n", "a: int32"), Err(Fault::MissingColumn("a".to_owned())), "another case");
+    assert_eq!(ndjson("{\"A\":1}\n", "a: int32"), Err(Fault::ColumnLetters("a".to_owned())), "another case");
     assert_eq!(ndjson("{\"\\u0061\":1}\n", "a: int32").unwrap().lines(), ["1"]);
     assert_eq!(ndjson("", columns).unwrap().rows.len(), 0);
     let absent = "{\"a\":1}\n".repeat(10_000);

@@ -8,9 +8,11 @@ use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
 use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use wanqu_model::bundle::{Slice, SourceFormat};
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::Fetched;
 
 use super::{gated, taken_with_report};
@@ -41,7 +43,10 @@ impl RemotePublic for Meddling {
         let regions = StringViewArray::from(vec![if fetch.is_multiple_of(2) { "north" } else { "south" }; 2]);
         let columns: Vec<(&str, ArrayRef)> = vec![("code", Arc::new(codes)), ("region", Arc::new(regions))];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        Ok(Fetched { batches: futures::stream::iter([Ok(batch)]).boxed(), bytes: Arc::new(AtomicU64::new(100)) })
+        let left_out = LeftOutRecords { table: "hongkong.d.codes".parse().unwrap(), records: Some(3) };
+        let batches = futures::stream::iter([Ok(batch)]).boxed();
+        let bytes = Arc::new(AtomicU64::new(100));
+        Ok(Fetched { batches, bytes, left_out: Arc::new(Mutex::new(vec![left_out])) })
     }
 }
 
@@ -71,6 +76,8 @@ async fn all_passes_see_one_state_of_every_source() {
                 assert_eq!(rows[0][0], region);
                 let fetched = 100 * (changes as u64 + 1);
                 assert_eq!(report.fetched_bytes, fetched, "an attempt that came to nothing has fetched too");
+                let told: Vec<String> = report.left_out.iter().map(|one| one.table.to_string()).collect();
+                assert_eq!(told, ["hongkong.d.codes"], "once, however often it was fetched");
             }
             (Err(refusal), Err(code)) => assert_eq!(refusal.code, code),
             (result, expected) => panic!("{changes} changes: {:?} where {expected:?} was expected", result.map(|_| ())),

@@ -1,6 +1,8 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
 
 mod endings;
+#[cfg(test)]
+mod folder_tests;
 mod parquet;
 mod path;
 mod records;
@@ -8,11 +10,14 @@ mod records;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use datafusion::catalog::TableProvider;
 use parking_lot::Mutex;
-use wanqu_model::bundle::{FilesSpec, SourceFormat, SourceSpec};
+use wanqu_model::bundle::{BadRecords, FilesSpec, SourceFormat, SourceSpec};
 use wanqu_model::names::TableRef;
 use wanqu_records::TextFormat;
 
+pub use self::parquet::guarded;
 use super::Source;
 use super::fault::SourceFault;
 use super::fingerprint::Fingerprint;
@@ -28,7 +33,7 @@ pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
     }
 }
 
-/// The files of a dataset.
+/// Files of a dataset, with what is done with those of their records that cannot be read.
 #[derive(Debug, Clone)]
 pub struct Files {
     /// Table of the dataset, for messages.
@@ -39,12 +44,61 @@ pub struct Files {
     path: String,
     /// Endings of the names of a folder's files.
     extensions: &'static [&'static str],
+    bad_records: BadRecords,
+    left_out: LeftOut,
+}
+
+/// Source whose records lie in files.
+#[async_trait]
+trait OfFiles: Debug + Send + Sync {
+    /// Returns its files.
+    fn files(&self) -> &Files;
+
+    /// See [`Source::table`].
+    fn provider(&self) -> Arc<dyn TableProvider>;
+
+    /// See [`Source::check`].
+    async fn look(&self) -> Result<(), SourceFault>;
+}
+
+#[async_trait]
+impl<T: OfFiles> Source for T {
+    fn table(&self) -> Arc<dyn TableProvider> {
+        self.provider()
+    }
+
+    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
+        self.files().fingerprint().await
+    }
+
+    async fn check(&self) -> Result<(), SourceFault> {
+        self.look().await
+    }
+
+    fn approximate_bytes(&self) -> u64 {
+        self.files().approximate_bytes()
+    }
+
+    fn skipped_records(&self) -> Option<u64> {
+        self.files().left_out.known()
+    }
+
+    fn skips_records(&self) -> bool {
+        self.files().bad_records == BadRecords::Skip
+    }
 }
 
 impl Files {
     /// Returns the files that a bundle describes.
     fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str]) -> Self {
-        Self { dataset: spec.table.clone(), root: files.root.clone(), path: files.path.clone(), extensions }
+        Self {
+            dataset: spec.table.clone(),
+            root: files.root.clone(),
+            path: files.path.clone(),
+            extensions,
+            bad_records: files.bad_records,
+            left_out: LeftOut::default(),
+        }
     }
 
     /// Lists the files as they are now, on a thread that may block. The owner's log has the path at fault.
@@ -78,6 +132,21 @@ impl Files {
     /// Returns the length of all files in bytes, 0 if they cannot be listed.
     fn approximate_bytes(&self) -> u64 {
         self.list_now().map_or(0, |files| files.iter().map(|file| file.bytes).sum())
+    }
+}
+
+/// Columns that no file has, as the owner's log was told last.
+type Told = Vec<String>;
+
+/// Writes into the owner's log which optional columns no file has: all their values are NULL, which can be a mistake in a
+/// name.
+fn tell_absent(files: &Files, absent: &[&String], told: &mut Told) {
+    if !absent.iter().copied().eq(told.iter()) {
+        *told = absent.iter().map(|name| (*name).clone()).collect();
+        if !told.is_empty() {
+            let (dataset, columns) = (&files.dataset, told.join(", "));
+            tracing::warn!(%dataset, columns, "no file has these optional columns: they are NULL");
+        }
     }
 }
 

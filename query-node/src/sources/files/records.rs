@@ -33,39 +33,39 @@ use datafusion::physical_plan::{
 };
 use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec, TextSpec};
-use wanqu_records::{BadRecord, Block, DecodeError, Decoder, Fault, TextFile, TextFormat};
+use wanqu_records::{BadRecord, Block, Columns, DecodeError, Decoder, Fault, TextFile, TextFormat};
 
 use super::endings::endings;
 use super::path::SourceFile;
-use super::{Files, LeftOut};
+use super::{Files, OfFiles, Told, tell_absent};
+use crate::sources::SourceFault;
 use crate::sources::schema::source_schema;
-use crate::sources::{Fingerprint, Source, SourceFault};
-use wanqu_model::refusal::Refusal;
 
 /// Dataset in files of text records.
 #[derive(Debug, Clone)]
 pub struct RecordSource {
     files: Files,
-    schema: SchemaRef,
-    bad_records: BadRecords,
+    columns: Columns,
     format: TextFormat,
     text: Arc<TextSpec>,
-    left_out: LeftOut,
     /// Files whose beginnings fit the declared columns, as they were when that was seen.
     checked: Arc<Mutex<Vec<SourceFile>>>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl RecordSource {
     /// Returns the source that a bundle describes.
     pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat) -> Self {
+        let columns = Columns::new(source_schema(&spec.columns), &files.text)
+            .with_optional(spec.columns.iter().map(|column| column.optional))
+            .with_values(spec.columns.iter().map(|column| column.values.as_ref()));
         Self {
             files: Files::new(spec, files, endings(format, files.text.compression)),
-            schema: source_schema(&spec.columns),
-            bad_records: files.bad_records,
+            columns,
             format,
             text: Arc::new(files.text.clone()),
-            left_out: LeftOut::default(),
             checked: Arc::default(),
+            told: Arc::default(),
         }
     }
 }
@@ -79,6 +79,7 @@ impl RecordSource {
             Fault::Setting { problem, setting } => SourceFault::Setting { problem, setting },
             Fault::OpenQuote => SourceFault::OpenQuote,
             Fault::MissingColumn(column) => SourceFault::MissingColumn(column),
+            Fault::ColumnLetters(column) => SourceFault::ColumnLetters(column),
             Fault::AmbiguousColumn(column) => SourceFault::AmbiguousColumn(column),
             Fault::ColumnType(column) => SourceFault::ColumnType(column),
         }
@@ -86,48 +87,45 @@ impl RecordSource {
 }
 
 #[async_trait]
-impl Source for RecordSource {
-    fn table(&self) -> Arc<dyn TableProvider> {
+impl OfFiles for RecordSource {
+    fn files(&self) -> &Files {
+        &self.files
+    }
+
+    fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::new(self.clone())
     }
 
-    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
-        self.files.fingerprint().await
-    }
-
-    async fn check(&self) -> Result<(), SourceFault> {
+    async fn look(&self) -> Result<(), SourceFault> {
         let files = self.files.list().await?;
         if *self.checked.lock() == files {
             return Ok(());
         }
         let source = self.clone();
         let checked = tokio::task::spawn_blocking(move || {
+            let mut absent: Option<Vec<usize>> = None;
             for file in &files {
-                OpenFile::open(&source, file.clone())?;
+                let Some(open) = OpenFile::open(&source, file.clone())? else { continue };
+                let lacks = |column: &usize| open.text.absent().contains(column);
+                absent = Some(match absent {
+                    Some(absent) => absent.into_iter().filter(lacks).collect(),
+                    None => open.text.absent().to_vec(),
+                });
             }
+            let schema = source.columns.schema();
+            let names: Vec<&String> = absent.iter().flatten().map(|column| schema.field(*column).name()).collect();
+            tell_absent(&source.files, &names, &mut source.told.lock());
             *source.checked.lock() = files;
             Ok(())
         });
         checked.await.unwrap_or(Err(SourceFault::Unreadable))
-    }
-
-    fn approximate_bytes(&self) -> u64 {
-        self.files.approximate_bytes()
-    }
-
-    fn skipped_records(&self) -> Option<u64> {
-        self.left_out.known()
-    }
-
-    fn skips_records(&self) -> bool {
-        self.bad_records == BadRecords::Skip
     }
 }
 
 #[async_trait]
 impl TableProvider for RecordSource {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(self.columns.schema())
     }
 
     fn table_type(&self) -> TableType {
@@ -164,8 +162,8 @@ impl RecordsExec {
         partitions: usize,
     ) -> DfResult<Self> {
         let schema = match &projection {
-            Some(columns) => Arc::new(source.schema.project(columns)?),
-            None => Arc::clone(&source.schema),
+            Some(columns) => Arc::new(source.columns.schema().project(columns)?),
+            None => Arc::clone(source.columns.schema()),
         };
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -271,7 +269,7 @@ impl fmt::Debug for OpenFile {
 impl Reading {
     fn new(source: RecordSource, files: &[SourceFile]) -> Self {
         let position = Position { files: files.iter().cloned().collect(), open: None, failed: None };
-        source.left_out.begin(files);
+        source.files.left_out.begin(files);
         Self {
             source,
             files: files.to_vec(),
@@ -301,7 +299,7 @@ impl Reading {
             Ok(None) => {
                 // The last of the partitions that end finds all decoded; none does if one of them was dropped.
                 if self.undecoded.fetch_sub(1, Ordering::AcqRel) == 1 {
-                    self.source.left_out.end(&self.files, self.skipped.load(Ordering::Acquire));
+                    self.source.files.left_out.end(&self.files, self.skipped.load(Ordering::Acquire));
                 }
                 Ok(None)
             }
@@ -358,7 +356,7 @@ impl Reading {
         let dataset = &self.source.files.dataset;
         let (file, record) = (file.path.display(), first + bad.record as u64 + 1);
         let (column, reason) = (bad.column.as_deref().unwrap_or("-"), &bad.reason);
-        match self.source.bad_records {
+        match self.source.files.bad_records {
             BadRecords::Skip => {
                 tracing::debug!(%dataset, %file, record, column, %reason, "a record cannot be read");
                 Ok(())
@@ -404,7 +402,7 @@ impl OpenFile {
         let unreadable = |error: std::io::Error| source.fault(&file, Fault::Unreadable(error.to_string()));
         let input = File::open(&file.path).map_err(unreadable)?;
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        let opened = TextFile::open(input, &name, &source.schema, source.format, &source.text);
+        let opened = TextFile::open(input, &name, &source.columns, source.format, &source.text);
         let text = opened.map_err(|fault| source.fault(&file, fault))?;
         Ok(text.map(|text| Self { file, text }))
     }

@@ -98,6 +98,8 @@ fn same() -> NodeBundle {
         name: "sex".parse().unwrap(),
         source_name: "SEX".to_owned(),
         data_type: ColumnType::String,
+        optional: false,
+        values: None,
     }];
     bundle
 }

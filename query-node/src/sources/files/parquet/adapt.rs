@@ -67,16 +67,21 @@ impl Adapter {
             return !like.negated() && self.is_ordered(like.expr()) && is_literal(like.pattern());
         }
         if let Some(null) = expr.downcast_ref::<IsNullExpr>() {
-            return is_column(null.arg());
+            return self.is_stored(null.arg());
         }
         if let Some(null) = expr.downcast_ref::<IsNotNullExpr>() {
-            return is_column(null.arg());
+            return self.is_stored(null.arg());
         }
         if expr.is::<DynamicFilterPhysicalExpr>() {
             // What it will compare is not known yet, but only these children are in it. A cast of one would be a child.
             return expr.children().into_iter().all(|child| self.is_ordered(child));
         }
         is_column(expr) || is_literal(expr)
+    }
+
+    /// Returns true for a column that the file has. One that it lacks is NULL everywhere, and has no statistics.
+    fn is_stored(&self, expr: &Arc<dyn PhysicalExpr>) -> bool {
+        expr.downcast_ref::<Column>().is_some_and(|column| self.stored.column_with_name(column.name()).is_some())
     }
 
     /// Returns true for a column whose minima and maxima bound all its values.

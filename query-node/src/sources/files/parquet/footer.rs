@@ -5,6 +5,7 @@
 //! declared columns, and not by a scan, which meets a value or not by its projection and filters and by what is pruned.
 //! Mostly the types decide it, or the minima and maxima of the row groups; else the columns in doubt are read once.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::fs::File;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::sources::files::path::SourceFile;
 use crate::sources::schema::{Doubt, Fit, check_file_schema};
 
 /// Records that are decoded at once.
-const BATCH: usize = 8192;
+pub const BATCH: usize = 8192;
 
 /// Result of inspecting one file.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Inspected {
     pub left_out: u64,
     /// First of those.
     pub first_bad: Option<BadRecord>,
+    /// Optional columns that are not there.
+    pub absent: BTreeSet<String>,
     /// Records to read, where that is not all.
     pub access: Option<ParquetAccessPlan>,
 }
@@ -68,21 +71,34 @@ impl Problem {
 ///
 /// # Errors
 /// The fault for which no record of the file can be read.
-pub fn inspect(file: &SourceFile, declared: &Schema, bad_records: BadRecords) -> Result<Inspected, Problem> {
+pub fn inspect(
+    file: &SourceFile,
+    declared: &Schema,
+    optional: &BTreeSet<String>,
+    bad_records: BadRecords,
+) -> Result<Inspected, Problem> {
     let input = File::open(&file.path).map_err(Problem::unreadable)?;
     let metadata = as_the_engine_reads(&input).map_err(Problem::unreadable)?;
-    let doubts = check_file_schema(declared, metadata.schema())
-        .map_err(|fault| Problem { reason: stored_type(&fault, metadata.schema()), fault })?;
+    let checked = check_file_schema(declared, optional, metadata.schema())
+        .map_err(|fault| Problem { reason: of_schema(&fault, metadata.schema()), fault })?;
+    agrees(&metadata).map_err(|reason| Problem { fault: SourceFault::Damaged, reason })?;
+    let (in_seconds, of_int96) = int96(declared, &metadata)?;
+    let doubts: Vec<Doubt> = checked.doubts.into_iter().chain(of_int96).collect();
     let groups = metadata.metadata().num_row_groups();
     let rows = metadata.metadata().file_metadata().num_rows();
-    let mut inspected =
-        Inspected { rows: usize::try_from(rows).unwrap_or(0), left_out: 0, first_bad: None, access: None };
+    let mut inspected = Inspected {
+        rows: usize::try_from(rows).unwrap_or(0),
+        left_out: 0,
+        first_bad: None,
+        absent: checked.absent,
+        access: None,
+    };
     let mut access = ParquetAccessPlan::new_all(groups);
     let mut before = 0_u64;
     for group in 0..groups {
         let left = in_doubt(&metadata, group, &doubts);
         if !left.is_empty() {
-            let filters = read_columns(&input, &metadata, group, &left, before, &mut inspected.first_bad)
+            let filters = read_columns(&input, &in_seconds, group, &left, before, &mut inspected.first_bad)
                 .map_err(Problem::unreadable)?;
             if let (BadRecords::Reject, Some(bad)) = (bad_records, &inspected.first_bad) {
                 let reason = format!("record {} does not fit the type of column {:?}", bad.record, bad.column);
@@ -104,21 +120,63 @@ pub fn inspect(file: &SourceFile, declared: &Schema, bad_records: BadRecords) ->
     Ok(inspected)
 }
 
-/// Returns the file's metadata with the schema that the scan reads it by: INT96 as microseconds.
-fn as_the_engine_reads(input: &File) -> parquet::errors::Result<ArrowReaderMetadata> {
-    let metadata = ArrowReaderMetadata::load(input, ArrowReaderOptions::new())?;
-    let columns = metadata.parquet_schema();
-    let coerced = |(root, field): (usize, &Arc<Field>)| {
-        let int96 = (0..columns.num_columns()).any(|leaf| {
-            columns.get_column_root_idx(leaf) == root && columns.column(leaf).physical_type() == PhysicalType::INT96
-        });
-        match field.data_type() {
-            DataType::Timestamp(TimeUnit::Nanosecond, zone) if int96 => {
-                let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
-                Arc::new(field.as_ref().clone().with_data_type(micros))
-            }
-            _ => Arc::clone(field),
+/// Checks that a footer does not contradict itself: numbers of records are answered from it, and no decoder would notice.
+fn agrees(metadata: &ArrowReaderMetadata) -> Result<(), String> {
+    let file = metadata.metadata();
+    let groups: Option<i64> = file.row_groups().iter().try_fold(0, |sum: i64, group| sum.checked_add(group.num_rows()));
+    let whole = file.file_metadata().num_rows();
+    if groups != Some(whole) {
+        return Err(format!("its footer says {whole} records, and its row groups have another number"));
+    }
+    for (number, group) in file.row_groups().iter().enumerate() {
+        let mut single = group.columns().iter().filter(|column| column.column_descr().max_rep_level() == 0);
+        if group.num_rows() < 0 || single.any(|column| column.num_values() != group.num_rows()) {
+            return Err(format!("row group {} has columns of different lengths", number + 1));
         }
+    }
+    Ok(())
+}
+
+/// Returns the metadata by which INT96 is read in seconds, which hold whatever it says, and the doubt about each declared column
+/// of it: microseconds hold less, and reading them wraps around without a word. Its statistics have no order.
+fn int96(declared: &Schema, metadata: &ArrowReaderMetadata) -> Result<(ArrowReaderMetadata, Vec<Doubt>), Problem> {
+    let mut doubts = Vec::new();
+    for field in declared.fields() {
+        let Ok(root) = metadata.schema().index_of(field.name()) else { continue };
+        if !is_int96(metadata, root) {
+            continue;
+        }
+        if !matches!(metadata.schema().field(root).data_type(), DataType::Timestamp(..)) {
+            let reason = "the file stores INT96 in lists or groups, which is not read".to_owned();
+            return Err(Problem { fault: SourceFault::ColumnType(field.name().clone()), reason });
+        }
+        let (column, declared) = (field.name().clone(), field.data_type().clone());
+        doubts.push(Doubt { column, declared, fit: Fit::ByValue });
+    }
+    let in_seconds = with_int96(metadata.clone(), TimeUnit::Second).map_err(Problem::unreadable)?;
+    Ok((in_seconds, doubts))
+}
+
+fn is_int96(metadata: &ArrowReaderMetadata, root: usize) -> bool {
+    let columns = metadata.parquet_schema();
+    (0..columns.num_columns()).any(|leaf| {
+        columns.get_column_root_idx(leaf) == root && columns.column(leaf).physical_type() == PhysicalType::INT96
+    })
+}
+
+/// Returns the file's metadata with the schema that the scan reads it by: INT96 as microseconds.
+pub fn as_the_engine_reads(input: &File) -> parquet::errors::Result<ArrowReaderMetadata> {
+    with_int96(ArrowReaderMetadata::load(input, ArrowReaderOptions::new())?, TimeUnit::Microsecond)
+}
+
+/// Returns metadata by which INT96 is read in a unit.
+fn with_int96(metadata: ArrowReaderMetadata, unit: TimeUnit) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let coerced = |(root, field): (usize, &Arc<Field>)| match field.data_type() {
+        DataType::Timestamp(_, zone) if is_int96(&metadata, root) => {
+            let in_unit = DataType::Timestamp(unit, zone.clone());
+            Arc::new(field.as_ref().clone().with_data_type(in_unit))
+        }
+        _ => Arc::clone(field),
     };
     let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().enumerate().map(coerced).collect();
     let schema = Arc::new(Schema::new_with_metadata(fields, metadata.schema().metadata().clone()));
@@ -128,13 +186,19 @@ fn as_the_engine_reads(input: &File) -> parquet::errors::Result<ArrowReaderMetad
     ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), ArrowReaderOptions::new().with_schema(schema))
 }
 
-/// Says which type a column has that does not fit.
-fn stored_type(fault: &SourceFault, stored: &Schema) -> String {
+/// Says for the owner's log what does not fit, and the setting that would mend it.
+fn of_schema(fault: &SourceFault, stored: &Schema) -> String {
     match fault {
         SourceFault::ColumnType(name) => match stored.field_with_name(name) {
             Ok(field) => format!("the file stores it as {}", field.data_type()),
             Err(_) => fault.to_string(),
         },
+        SourceFault::MissingColumn(name) => {
+            format!("it has no column {name:?}; if files may lack it, its column in the Dataset says optional: true")
+        }
+        SourceFault::ColumnLetters(name) => {
+            format!("it has column {name:?} in other letters; its sourceName in the Dataset is to be as in the file")
+        }
         _ => fault.to_string(),
     }
 }

@@ -6,16 +6,22 @@
 //! fit.rs       which values of a stored type are values of the declared one
 //! adapt.rs     the engine's expressions over stored columns, and which of them may prune
 //! opaque.rs    expression that no pruning looks into
+//! guard.rs     faults of files that show while they are scanned
+//! examine.rs   what in a file cannot be decoded
 //! ```
 
 mod adapt;
+#[cfg(test)]
+mod damage_tests;
+mod examine;
 mod fit;
 mod footer;
+mod guard;
 mod opaque;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,28 +42,35 @@ use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use parking_lot::Mutex;
-use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
-use wanqu_model::refusal::Refusal;
+use wanqu_model::bundle::{FilesSpec, SourceSpec};
 
 use super::path::SourceFile;
-use super::{Files, LeftOut};
-use crate::sources::schema::source_schema;
-use crate::sources::{Fingerprint, Source, SourceFault};
+use super::{Files, OfFiles, Told, tell_absent};
+use crate::sources::SourceFault;
+use crate::sources::schema::{optional_columns, source_schema};
 use adapt::AsDeclared;
-use footer::Inspected;
+use footer::{Inspected, Problem};
+use guard::SourceOfFile;
+pub use guard::guarded;
 
 /// Files by path, as they were when they were inspected.
 type Known = BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>;
+
+/// Files by path, as they were when they were examined, with their faults.
+type Examined = BTreeMap<PathBuf, (SourceFile, Result<(), SourceFault>)>;
 
 /// Dataset in Parquet files.
 #[derive(Debug, Clone)]
 pub struct ParquetSource {
     files: Files,
     schema: SchemaRef,
-    bad_records: BadRecords,
+    /// Names of the columns that files may lack.
+    optional: Arc<BTreeSet<String>>,
     /// Result of inspecting each file, kept while it is the same file.
     inspected: Arc<Mutex<Known>>,
-    left_out: LeftOut,
+    /// Files that were read to their ends because a scan of them failed, with what was found.
+    examined: Arc<Mutex<Examined>>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl ParquetSource {
@@ -66,9 +79,10 @@ impl ParquetSource {
         Self {
             files: Files::new(spec, files, &["parquet"]),
             schema: source_schema(&spec.columns),
-            bad_records: files.bad_records,
+            optional: Arc::new(optional_columns(&spec.columns)),
             inspected: Arc::default(),
-            left_out: LeftOut::default(),
+            examined: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -85,18 +99,21 @@ impl ParquetSource {
             known.iter().map(|(file, inspected)| (file.path.clone(), (file.clone(), Arc::clone(inspected)))).collect();
         drop(kept);
         let files: Vec<SourceFile> = known.iter().map(|(file, _)| file.clone()).collect();
-        self.left_out.begin(&files);
-        self.left_out.end(&files, known.iter().map(|(_, inspected)| inspected.left_out).sum());
+        self.files.left_out.begin(&files);
+        self.files.left_out.end(&files, known.iter().map(|(_, inspected)| inspected.left_out).sum());
         Ok(known)
     }
 
     async fn inspect_file(&self, file: &SourceFile) -> Result<Arc<Inspected>, SourceFault> {
+        self.known_damage(file).unwrap_or(Ok(()))?;
         let known = self.inspected.lock().get(&file.path).filter(|(known, _)| known == file).cloned();
         if let Some((_, inspected)) = known {
             return Ok(inspected);
         }
-        let (input, declared, bad_records) = (file.clone(), Arc::clone(&self.schema), self.bad_records);
-        let inspected = tokio::task::spawn_blocking(move || footer::inspect(&input, &declared, bad_records)).await;
+        let (input, declared, bad_records) = (file.clone(), Arc::clone(&self.schema), self.files.bad_records);
+        let optional = Arc::clone(&self.optional);
+        let inspect = move || footer::inspect(&input, &declared, &optional, bad_records);
+        let inspected = tokio::task::spawn_blocking(inspect).await;
         match inspected {
             Ok(Ok(inspected)) => {
                 if let Some(bad) = &inspected.first_bad {
@@ -105,43 +122,66 @@ impl ParquetSource {
                 }
                 Ok(Arc::new(inspected))
             }
-            Ok(Err(problem)) => {
-                let (dataset, file, fault) = (&self.files.dataset, file.path.display(), &problem.fault);
-                tracing::warn!(%dataset, %file, reason = problem.reason, "a source cannot be read: {fault}");
-                Err(problem.fault)
-            }
+            Ok(Err(problem)) => Err(self.tell(file, problem)),
             Err(_) => {
-                tracing::error!(dataset = %self.files.dataset, file = %file.path.display(), "inspecting a file panicked");
-                Err(SourceFault::Unreadable)
+                let reason = "the reader of its footer panicked".to_owned();
+                Err(self.tell(file, Problem { fault: SourceFault::Damaged, reason }))
             }
         }
+    }
+
+    /// Writes the problem of a file into the owner's log, and returns its fault.
+    fn tell(&self, file: &SourceFile, problem: Problem) -> SourceFault {
+        let (dataset, file, fault) = (&self.files.dataset, file.path.display(), &problem.fault);
+        tracing::warn!(%dataset, %file, reason = problem.reason, "a source cannot be read: {fault}");
+        problem.fault
+    }
+
+    /// Returns what was found when the file was examined as it is now; `None` if it was not.
+    fn known_damage(&self, file: &SourceFile) -> Option<Result<(), SourceFault>> {
+        let examined = self.examined.lock();
+        examined.get(&file.path).filter(|(known, _)| known == file).map(|(_, found)| found.clone())
+    }
+
+    /// Looks for damage in the files, once for each state of a file. One that is damaged cannot be read any more, whatever is
+    /// asked.
+    ///
+    /// # Errors
+    /// The fault of the first file that cannot be read to its end.
+    async fn damage(&self) -> Result<(), SourceFault> {
+        let files: Vec<SourceFile> = self.inspect().await?.into_iter().map(|(file, _)| file).collect();
+        self.examined.lock().retain(|_, (known, _)| files.contains(known));
+        for file in files {
+            if self.known_damage(&file).is_some() {
+                continue;
+            }
+            let (input, declared) = (file.clone(), Arc::clone(&self.schema));
+            let examined = tokio::task::spawn_blocking(move || examine::examine(&input, &declared)).await;
+            let panicked = || Problem { fault: SourceFault::Damaged, reason: "its reader panicked".to_owned() };
+            let found = examined.unwrap_or_else(|_| Err(panicked())).map_err(|problem| self.tell(&file, problem));
+            self.examined.lock().insert(file.path.clone(), (file, found.clone()));
+            found?;
+        }
+        Ok(())
     }
 }
 
 #[async_trait]
-impl Source for ParquetSource {
-    fn table(&self) -> Arc<dyn TableProvider> {
+impl OfFiles for ParquetSource {
+    fn files(&self) -> &Files {
+        &self.files
+    }
+
+    fn provider(&self) -> Arc<dyn TableProvider> {
         Arc::new(self.clone())
     }
 
-    async fn fingerprint(&self) -> Result<Fingerprint, Refusal> {
-        self.files.fingerprint().await
-    }
-
-    async fn check(&self) -> Result<(), SourceFault> {
-        self.inspect().await.map(drop)
-    }
-
-    fn approximate_bytes(&self) -> u64 {
-        self.files.approximate_bytes()
-    }
-
-    fn skipped_records(&self) -> Option<u64> {
-        self.left_out.known()
-    }
-
-    fn skips_records(&self) -> bool {
-        self.bad_records == BadRecords::Skip
+    async fn look(&self) -> Result<(), SourceFault> {
+        let files = self.inspect().await?;
+        let absent =
+            |name: &&String| !files.is_empty() && files.iter().all(|(_, inspected)| inspected.absent.contains(*name));
+        tell_absent(&self.files, &self.optional.iter().filter(absent).collect::<Vec<_>>(), &mut self.told.lock());
+        Ok(())
     }
 }
 
@@ -177,6 +217,7 @@ impl TableProvider for ParquetSource {
         for (file, inspected) in &files {
             rows = rows.add(&Precision::Exact(inspected.rows));
             let mut part = PartitionedFile::new_from_meta(object_meta(file).map_err(in_engine)?);
+            part.extensions.insert(SourceOfFile(self.clone()));
             if let Some(access) = &inspected.access {
                 part.extensions.insert(access.clone());
             }
