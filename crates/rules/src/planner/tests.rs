@@ -7,6 +7,7 @@ use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Pu
 use wanqu_model::refusal::{Code, Refusal};
 
 mod absent;
+mod promised;
 mod splits;
 mod texts;
 
