@@ -99,7 +99,7 @@ mod tests {
     async fn a_release_is_taken_within_its_limits_and_by_its_rules() {
         let parts = || vec![release(&["a", "b"]), release(&["c"])];
         assert_eq!(taken(parts(), 1 << 20, 1 << 20).await, Ok(2));
-        let refused = taken(parts(), 100, 1 << 20).await.unwrap_err();
+        let refused = taken(parts(), 10, 1 << 20).await.unwrap_err();
         assert_eq!((refused.code, refused.owner.is_some()), (Code::Limit, true));
         assert!(refused.rule.unwrap().contains("limits.releaseMib"));
         let refused = taken(parts(), 1 << 20, 60).await.unwrap_err();

@@ -107,7 +107,7 @@ async fn no_field_of_a_message_is_believed() {
 async fn columns_that_share_their_parts_are_no_way_to_grow() {
     let batch = all_kinds();
     let [head, _] = sent(&batch).await;
-    for length in [0, 1, 7, 8, 64, head.data_header.len() - 1] {
+    for length in [0, 1, 7, 8, 64, head.data_header.len() / 2] {
         let cut = FlightData { data_header: head.data_header.slice(..length), ..head.clone() };
         assert!(columns(&cut).is_err(), "{length}");
     }
