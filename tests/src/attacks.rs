@@ -5,6 +5,7 @@
 
 mod channels;
 mod conditions;
+pub mod literals;
 mod rows;
 mod statements;
 mod subqueries;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Attack> {
         rows::attacks(),
         values::attacks(),
         conditions::attacks(),
+        literals::attacks(),
         weights::attacks(),
         channels::attacks(),
         statements::attacks(),

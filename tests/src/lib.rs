@@ -30,5 +30,6 @@ pub mod relay;
 pub mod slt;
 pub mod tap;
 pub mod tpch;
+pub mod villains;
 pub mod watch;
 pub mod world;

@@ -70,6 +70,12 @@ impl Relay {
         })
     }
 
+    /// Leads connections that are made from now on to another address, and breaks those that are open.
+    pub fn lead_to(&self, address: &str) {
+        *self.target.lock() = Some(address.to_owned());
+        self.break_connections();
+    }
+
     /// Holds back what the node says from here on, or lets it go.
     pub fn hold(&self, held: bool) {
         self.held.send_replace(held);

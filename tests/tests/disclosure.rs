@@ -15,10 +15,13 @@ use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
 use wanqu_testing::until;
 use wanqu_tests::attacks::{self, Attack, Outcome};
+use wanqu_tests::check::Pair;
+use wanqu_tests::compare::Order;
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN};
 use wanqu_tests::grammar::RandomQuery;
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::impostor::{Impostor, identity_of};
+use wanqu_tests::oracle::Oracle;
 use wanqu_tests::slt;
 use wanqu_tests::watch::Watch;
 use wanqu_tests::world::World;
@@ -145,6 +148,41 @@ async fn attacks_by_sql() {
         if !faults.is_empty() {
             let sql: String = attack.sql.chars().take(300).collect();
             wrong += &format!("{} at {home}: {sql}\n  {}\n", attack.name, faults.join("\n  "));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// What is written between quotes is a value or a name, whatever it looks like: the answer is that of one engine that reads
+/// the text once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn literals_and_names_are_read_as_they_are_written() {
+    let _alone = WATCHING.lock().await;
+    let world = World::health(1, HealthOptions { canaries: false, ..HealthOptions::default() }).unwrap();
+    let oracle = Oracle::over(&world.bundles().unwrap()).await.unwrap();
+    let pair = Pair { federation: Federation::start(world).await.unwrap(), oracle };
+    let mut queries = Vec::new();
+    for text in attacks::literals::TEXTS {
+        queries.push(format!("SELECT count(*) AS n FROM gba.health.visits WHERE specialty <> '{text}'"));
+        queries.push(format!("SELECT count(*) AS n FROM gba.health.visits WHERE specialty = '{text}' OR emergency"));
+        queries.push(format!(
+            "SELECT jurisdiction, count(*) FILTER (WHERE specialty NOT IN ('CAR', '{text}')) AS n FROM gba.health.visits GROUP BY jurisdiction"
+        ));
+        queries.push(format!("SELECT '{text}' AS t, count(*) AS n FROM gba.health.visits"));
+        queries
+            .push(format!("SELECT facility, title || '{text}' AS t FROM gba.health.facilities WHERE kind <> '{text}'"));
+    }
+    for name in attacks::literals::NAMES {
+        queries
+            .push(format!("SELECT specialty AS \"{name}\", count(*) AS n FROM gba.health.visits GROUP BY specialty"));
+        queries.push(format!(
+            "SELECT \"{name}\" AS k, sum(cost) AS s FROM (SELECT specialty AS \"{name}\", cost FROM gba.health.visits) AS \"{name}\" WHERE \"{name}\" <> 'x' GROUP BY \"{name}\""
+        ));
+    }
+    let mut wrong = String::new();
+    for (number, sql) in queries.iter().enumerate() {
+        if let Some(what) = pair.wrong(HOMES[number % 3], sql, Order::Any).await {
+            wrong += &format!("{sql:?}\n  {what}\n");
         }
     }
     assert!(wrong.is_empty(), "{wrong}");

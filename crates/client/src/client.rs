@@ -1,15 +1,10 @@
 //! Client of a gateway, as the command line, the operator and the tests use it.
 
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::datatypes::SchemaRef;
 use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::utils::flight_data_to_arrow_batch;
 use arrow_flight::{Action, FlightData, Ticket};
 use futures::{StreamExt, TryStreamExt, stream};
 use rustls::ClientConfig;
@@ -26,6 +21,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use crate::begun::{Begun, PAUSES, Unanswered, broke, broken};
 use crate::connect::{ConnectError, channel};
+use crate::decode;
 use crate::note::Note;
 use crate::status::{from_status, internal};
 use crate::wire::{MAX_MESSAGE, is_note};
@@ -206,10 +202,7 @@ impl Reading {
             None if self.asking => Err(broken(&self.client.endpoint, self.query)),
             None => Err(Refusal::new(Code::OwnerUnavailable, "the answer broke off before its end")),
             Some(_) if self.whole => Err(unreadable()),
-            // Bytes from elsewhere must not bring the client down, whatever the decoder thinks of them.
-            Some(message) => {
-                catch_unwind(AssertUnwindSafe(|| self.event(&message))).unwrap_or_else(|_| Err(unreadable())).map(Some)
-            }
+            Some(message) => self.event(&message).map(Some),
         }
     }
 
@@ -228,15 +221,12 @@ impl Reading {
                 }
             };
         }
+        let damaged = |why: decode::Unreadable| unreadable().with_rule(why.reason());
         if let Some(schema) = &self.schema {
-            return batch(message, schema).map(Event::Batch).map_err(|_| unreadable());
+            return decode::rows(message, schema).map(Event::Batch).map_err(damaged);
         }
-        let schema = Arc::new(Schema::try_from(message).map_err(|_| unreadable())?);
+        let schema = Arc::new(decode::columns(message).map_err(damaged)?);
         self.schema = Some(Arc::clone(&schema));
         Ok(Event::Schema(schema))
     }
-}
-
-fn batch(message: &FlightData, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    flight_data_to_arrow_batch(message, Arc::clone(schema), &HashMap::new())
 }

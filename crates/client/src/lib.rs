@@ -12,6 +12,7 @@ pub mod begun;
 mod client;
 pub mod connect;
 pub mod csv;
+pub mod decode;
 pub mod note;
 pub mod reason;
 pub mod status;

@@ -45,8 +45,14 @@ pub fn from_status(status: &Status, peer: Option<&JurisdictionId>) -> Refusal {
         .and_then(|details| serde_json::from_slice::<Refusal>(details).ok());
     match (own, peer) {
         (Some(mut refusal), peer) => {
+            // A node answers for itself: where it tells of another's fault, that is said to be its word.
+            if let (Some(peer), Some(other)) = (peer, &refusal.owner)
+                && peer != other
+            {
+                refusal.message = format!("{peer} says of {other}: {}", refusal.message);
+            }
             refusal.owner = refusal.owner.or_else(|| peer.cloned());
-            printable(refusal)
+            shortened(printable(refusal))
         }
         (None, peer) => foreign(status.code(), peer),
     }
@@ -97,9 +103,20 @@ fn cut(text: &mut String) {
     }
 }
 
-/// Removes control characters, so that another node's text cannot drive a terminal.
+/// Most lines of a field of a refusal: a query in a remedy has some.
+const MAX_LINES: usize = 64;
+
+/// Removes control characters, so that another node's text cannot drive a terminal, and lines beyond the last that a field
+/// may have.
 fn printable(mut refusal: Refusal) -> Refusal {
-    let clean = |text: &mut String| text.retain(|c| c == '\n' || !c.is_control());
+    let clean = |text: &mut String| {
+        text.retain(|c| c == '\n' || !c.is_control());
+        let end = text.match_indices('\n').nth(MAX_LINES - 1).map(|(end, _)| end);
+        if let Some(end) = end {
+            text.truncate(end);
+            text.push('…');
+        }
+    };
     clean(&mut refusal.message);
     for text in [&mut refusal.rule, &mut refusal.subject, &mut refusal.remedy].into_iter().flatten() {
         clean(text);
@@ -120,9 +137,24 @@ mod tests {
             .with_subject("macau.health.visits.name")
             .with_owner(jid("MO"))
             .with_remedy("SELECT count(*) AS n\nFROM macau.health.visits");
-        assert_eq!(from_status(&to_status(refusal.clone()), Some(&jid("HK"))), refusal);
+        assert_eq!(from_status(&to_status(refusal.clone()), Some(&jid("MO"))), refusal);
         let whose = from_status(&to_status(Refusal::new(Code::Limit, "busy")), Some(&jid("MO"))).owner;
         assert_eq!(whose, Some(jid("MO")), "a refusal that names no owner is its sender's");
+    }
+
+    #[test]
+    fn what_a_hostile_node_says_is_cut_and_said_to_be_its_word() {
+        let hostile = Refusal::new(Code::Identity, "m".repeat(8000))
+            .with_rule("r\u{1b}]0;title\u{7}".repeat(400))
+            .with_subject("s".repeat(5000))
+            .with_owner(jid("HK"));
+        let details = serde_json::to_vec(&hostile).unwrap();
+        let status = Status::with_details(Grpc::Unknown, "x", details.into());
+        let read = from_status(&status, Some(&jid("MO")));
+        assert!(read.message.starts_with("MO says of HK: mmm"), "{read}");
+        for text in [&read.message, read.rule.as_ref().unwrap(), read.subject.as_ref().unwrap()] {
+            assert!(text.len() <= MAX_TEXT + 3 && !text.contains('\u{1b}'));
+        }
     }
 
     #[test]
@@ -145,6 +177,8 @@ mod tests {
         let refusal = Refusal::new(Code::InvalidSql, "湾".repeat(MAX_TEXT))
             .with_subject("\u{1b}[2Jx")
             .with_remedy("y".repeat(MAX_REMEDY + 1));
+        let lines = from_status(&to_status(Refusal::new(Code::Limit, "no\n".repeat(500))), None).message;
+        assert_eq!(lines.lines().count(), MAX_LINES);
         let read = from_status(&to_status(refusal), None);
         assert!(read.message.len() <= MAX_TEXT + 3 && read.message.ends_with("湾…"));
         assert_eq!((read.subject.as_deref(), read.remedy), (Some("[2Jx"), None));

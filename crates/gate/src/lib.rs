@@ -31,8 +31,10 @@ mod units;
 
 use std::sync::Arc;
 
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as DfResult};
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::logical_expr::{Aggregate, LogicalPlan};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -63,8 +65,15 @@ const ATTEMPTS: usize = 2;
 pub async fn release(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<GatedRelease, Refusal> {
     match fragment.shape() {
         Shape::Public => public(fragment, engine).await,
-        Shape::Gated(shape) => gated(fragment.plan(), shape, engine, fragment.max_rows(), fragment.deadline()).await,
+        Shape::Gated(shape) => {
+            let bounds = Bounds { rows: fragment.max_rows(), bytes: max_bytes(fragment), memory: usize::MAX };
+            gated(fragment.plan(), shape, engine, bounds, fragment.deadline()).await
+        }
     }
+}
+
+fn max_bytes(fragment: &AdmittedFragment) -> usize {
+    usize::try_from(fragment.max_bytes()).unwrap_or(usize::MAX)
 }
 
 /// Streams rows of public tables.
@@ -76,14 +85,22 @@ async fn public(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<Gate
     // `x IS TRUE` is never NULL in a plan, and may be in the rows that the engine makes of it.
     let schema = nullable(&arrow_schema(plan));
     let declared = Arc::clone(&schema);
-    let mut rows = 0_u64;
+    let max_bytes = max_bytes(fragment);
+    let (mut rows, mut bytes) = (0_u64, 0_usize);
     let batches = batches.map(move |batch| {
         let batch = batch.map_err(|error| refusal_over_public(&error))?;
         rows += batch.num_rows() as u64;
         if rows > max_rows {
             return Err(Refusal::new(Code::Limit, "the release has more rows than one query may take")
-                .with_rule(format!("a release has at most {max_rows} rows"))
+                .with_rule(format!("a release has at most {max_rows} rows (limits.releaseRows)"))
                 .with_remedy("filter or aggregate first"));
+        }
+        // Slices of one buffer share it, and each is as large as its rows.
+        bytes = bytes.saturating_add(batch.columns().iter().map(visible_bytes).sum());
+        if bytes > max_bytes {
+            return Err(Refusal::new(Code::Limit, "the release is larger than one query may take")
+                .with_rule(format!("a release has at most {} MiB (limits.releaseMib)", max_bytes >> 20))
+                .with_remedy("ask for fewer columns, or filter or aggregate first"));
         }
         batch
             .with_schema(Arc::clone(&declared))
@@ -97,7 +114,7 @@ async fn gated(
     plan: &LogicalPlan,
     shape: &GatedShape,
     engine: &dyn Engine,
-    max_rows: u64,
+    bounds: Bounds,
     deadline: Timestamp,
 ) -> Result<GatedRelease, Refusal> {
     let aggregate =
@@ -106,28 +123,46 @@ async fn gated(
     for _ in 0..ATTEMPTS {
         let run = engine.start(deadline)?;
         let before = run.fingerprint(plan).await?;
-        let result =
-            attempt(run.as_ref(), plan, aggregate, shape, Bounds { rows: max_rows, bytes: run.memory_bytes() }).await;
+        let bounds = Bounds { memory: run.memory_bytes(), ..bounds };
+        let result = attempt(run.as_ref(), plan, aggregate, shape, bounds).await;
         // Bytes fetched for an attempt that comes to nothing have crossed all the same.
         fetched.include(&run.fetched_bytes());
         if run.fingerprint(plan).await? != before {
             // The result may be of two states of the source; not even its failure is told.
             continue;
         }
-        let (schema, batches, outcome) = result.map_err(|error| refusal_without_values(&error))?;
+        let Attempt { schema, batches, suppressed: outcome, held } =
+            result.map_err(|error| refusal_without_values(&error))?;
         let account = GateAccount {
             rule: Some(shape.rule.clone()),
             rows: Some(batches.iter().map(|batch| batch.num_rows() as u64).sum()),
             suppressed_exact: outcome.exact(),
             suppressed_public: Some(outcome.public()),
         };
-        let batches = futures::stream::iter(batches.into_iter().map(Ok)).boxed();
+        let batches = futures::stream::iter(batches).map(move |batch| {
+            // The cells' part of the memory is given back when the last of them has left.
+            let _ = &held;
+            Ok(batch)
+        });
+        let batches = batches.boxed();
         return Ok(GatedRelease::new(schema, batches, account, fetched));
     }
     Err(Refusal::new(Code::Source, "a source changed while it was read").with_remedy("ask again"))
 }
 
-type Attempt = (SchemaRef, Vec<arrow::array::RecordBatch>, cell::Suppressed);
+/// A release that was computed.
+struct Attempt {
+    schema: SchemaRef,
+    batches: Vec<arrow::array::RecordBatch>,
+    suppressed: cell::Suppressed,
+    /// The memory of the cells.
+    held: MemoryReservation,
+}
+
+/// Returns the size of the values that a column shows.
+fn visible_bytes(column: &ArrayRef) -> usize {
+    column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
+}
 
 async fn attempt(
     run: &dyn Run,
@@ -139,10 +174,11 @@ async fn attempt(
     check_public_keys(run, shape).await?;
     let layout = layout(aggregate, shape)?;
     let passes = Passes { run, aggregate, shape, layout: &layout };
-    let cells = Cells::new(bounds);
-    let Outcome { cells, suppressed } = decide(&passes, cells).await?;
+    let cells = Cells::new(bounds, &run.state().runtime_env().memory_pool);
+    let Outcome { mut cells, suppressed } = decide(&passes, cells).await?;
+    let held = cells.take_held();
     let (schema, batches) = cells.finish(&layout, plan, run.state())?;
-    Ok((schema, batches, suppressed))
+    Ok(Attempt { schema, batches, suppressed, held })
 }
 
 fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
@@ -27,6 +28,8 @@ pub struct Bounds {
     pub rows: u64,
     /// Bytes in memory.
     pub bytes: usize,
+    /// Bytes in memory, of the release and of all that is kept to decide about it.
+    pub memory: usize,
 }
 
 /// Layout of the columns of the aggregate that runs: group keys, then the aggregates that were asked for, then the hidden
@@ -50,12 +53,21 @@ pub struct Cells {
     rows: u64,
     bytes: usize,
     batches: Vec<RecordBatch>,
+    /// The cells' part of the query's memory.
+    held: MemoryReservation,
 }
 
 impl Cells {
-    /// Starts with no cell.
-    pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, rows: 0, bytes: 0, batches: Vec::new() }
+    /// Starts with no cell. The memory of cells is taken from `pool`.
+    pub fn new(bounds: Bounds, pool: &Arc<dyn MemoryPool>) -> Self {
+        let held = MemoryConsumer::new("cells of a release").register(pool);
+        Self { bounds, rows: 0, bytes: 0, batches: Vec::new(), held }
+    }
+
+    /// Returns the part of the query's memory that the cells have, which they no longer do then. It belongs to whoever keeps
+    /// the release.
+    pub fn take_held(&mut self) -> MemoryReservation {
+        self.held.take()
     }
 
     /// Adds the rows of `batch` that are `released`, rounded and without hidden columns.
@@ -70,20 +82,28 @@ impl Cells {
         columns.extend(layout.rounding.apply(aggregates, rest)?);
         self.rows += kept.num_rows() as u64;
         let batch = with_rows(&layout.schema, columns, kept.num_rows())?;
-        self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
+        let size = batch.get_array_memory_size();
+        self.held.try_grow(size)?;
+        self.bytes = self.bytes.saturating_add(size);
         self.batches.push(batch);
         self.check_room(0)
     }
 
     /// Checks that all cells, and `others` bytes beside them, are within the bounds.
     pub fn check_room(&self, others: usize) -> DfResult<()> {
-        if self.rows > self.bounds.rows || self.bytes.saturating_add(others) > self.bounds.bytes {
-            let refusal = Refusal::new(Code::Limit, "the release has more cells than one query may take")
-                .with_rule(format!("a release has at most {} rows", self.bounds.rows))
-                .with_remedy("group by fewer or coarser keys");
-            return Err(DataFusionError::External(Box::new(refusal)));
-        }
-        Ok(())
+        let rule = if self.rows > self.bounds.rows {
+            format!("a release has at most {} rows (limits.releaseRows)", self.bounds.rows)
+        } else if self.bytes > self.bounds.bytes {
+            format!("a release has at most {} MiB (limits.releaseMib)", self.bounds.bytes >> 20)
+        } else if self.bytes.saturating_add(others) > self.bounds.memory {
+            format!("a query has at most {} MiB of memory (limits.memoryMib)", self.bounds.memory >> 20)
+        } else {
+            return Ok(());
+        };
+        let refusal = Refusal::new(Code::Limit, "the release has more cells than one query may take")
+            .with_rule(rule)
+            .with_remedy("group by fewer or coarser keys");
+        Err(DataFusionError::External(Box::new(refusal)))
     }
 
     /// Returns the rows of the release, in the order of their keys, through the projection on top of the aggregate.

@@ -20,6 +20,7 @@ mod functions;
 mod harmless;
 pub mod merge;
 pub mod planner;
+pub mod promise;
 mod range;
 mod spell;
 pub mod unit;

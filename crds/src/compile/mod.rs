@@ -187,6 +187,7 @@ fn limits(spec: &LimitsSpec) -> Limits {
         memory_mib: spec.memory_mib.unwrap_or(usual.memory_mib),
         sql_bytes: spec.sql_bytes.unwrap_or(usual.sql_bytes),
         release_rows: spec.release_rows.unwrap_or(usual.release_rows),
+        release_mib: spec.release_mib.unwrap_or(usual.release_mib),
         concurrent_queries: spec.concurrent_queries.unwrap_or(usual.concurrent_queries),
     }
 }

@@ -104,6 +104,11 @@ pub struct LimitsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub release_rows: Option<u64>,
+    /// Greatest size of one release in memory, in MiB. The owner keeps to it when it releases, and the node that asked when
+    /// it receives. Default: 4096.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub release_mib: Option<u32>,
     /// Greatest number of queries that a node runs at once. Default: 32.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]

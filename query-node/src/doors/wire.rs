@@ -9,6 +9,7 @@ use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use futures::{Stream, StreamExt, stream};
 use tonic::Status;
+use wanqu_client::decode::MAX_ROWS_WITHOUT_BYTES;
 use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_model::refusal::Refusal;
@@ -61,7 +62,8 @@ fn pieces(batch: &RecordBatch, schema: &SchemaRef) -> Result<Vec<RecordBatch>, R
     };
     let whole = clear(batch)?;
     let size: usize = whole.columns().iter().map(|column| column.get_buffer_memory_size()).sum();
-    let parts = size.div_ceil(TARGET_MESSAGE);
+    // Rows of NULLs alone take no byte; a reader takes only so many of those in one message.
+    let parts = size.div_ceil(TARGET_MESSAGE).max(whole.num_rows().div_ceil(MAX_ROWS_WITHOUT_BYTES));
     if parts <= 1 || whole.num_rows() <= 1 {
         return Ok(vec![whole]);
     }

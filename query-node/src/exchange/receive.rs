@@ -1,27 +1,30 @@
 //! Reads a release: schema first, then rows, then the report. It must be what was asked for in each of them.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow_flight::FlightData;
-use arrow_flight::decode::{DecodedPayload, FlightDataDecoder};
-use arrow_flight::error::FlightError;
 use futures::stream::BoxStream;
-use futures::{FutureExt, Stream, StreamExt, future, stream};
-use parking_lot::Mutex;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use prometheus_client::metrics::counter::Counter;
 use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
+use wanqu_client::decode::{self, Unreadable};
 use wanqu_client::wire::is_note;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::fragment::{Fragment, Release, ReleaseReport};
 
 use super::failures::{cut_off, explain, too_late};
+
+/// Greatest length of a report, in bytes.
+const MAX_REPORT: usize = 256 * 1024;
+
+/// Greatest length of the digest in a report: SHA-256, hexadecimal.
+const MAX_DIGEST: usize = 64;
 
 /// The request that a release is checked against.
 pub(super) struct Expected {
@@ -38,109 +41,60 @@ impl Expected {
         Refusal::new(Code::ReleaseShape, message).with_owner(self.fragment.owner.clone())
     }
 
-    fn explain(&self, error: FlightError) -> Refusal {
-        match error {
-            FlightError::Tonic(status) => explain(&status, &self.fragment.owner, self.query_id),
-            error => {
-                tracing::warn!(owner = %self.fragment.owner, %error, "a release cannot be read");
-                self.shape("the release cannot be read")
-            }
-        }
+    fn unreadable(&self, why: Unreadable) -> Refusal {
+        tracing::warn!(owner = %self.fragment.owner, query_id = %self.query_id, why = why.reason(), "a release cannot be read");
+        self.shape("the release cannot be read")
+            .with_subject(why.reason())
+            .with_rule("a release is what its columns and its size say: rows in Arrow's format, neither compressed nor encoded")
+            .with_remedy("leave this jurisdiction out, and tell its operator")
     }
 }
-
-/// The report, once it has arrived.
-type Report = Arc<Mutex<Option<ReleaseReport>>>;
 
 /// Waits for the schema and checks it. Returns the release, whose rows arrive as they are read.
 pub(super) async fn receive(stream: Streaming<FlightData>, expected: Expected) -> Result<Release, Refusal> {
-    let (report, bytes): (Report, _) = (Arc::default(), Arc::new(AtomicU64::new(0)));
-    let messages = messages(stream, Arc::clone(&report), Arc::clone(&bytes), expected.received.clone());
-    let mut decoder = FlightDataDecoder::new(messages);
-    let first = AssertUnwindSafe(decoder.next()).catch_unwind().await;
-    match first.map_err(|_| expected.shape("the release cannot be read"))? {
-        Some(Ok(first)) => match first.payload {
-            DecodedPayload::Schema(schema) if expected.fragment.fits(&schema) => {}
-            DecodedPayload::Schema(_) => {
-                return Err(expected.shape("the release has other columns than the fragment asked for"));
-            }
-            _ => return Err(expected.shape("the release does not begin with its schema")),
-        },
-        Some(Err(error)) => return Err(expected.explain(error)),
-        None => return Err(cut_off(&expected.fragment.owner)),
-    }
-    let schema = Arc::clone(&expected.fragment.schema);
-    let (send_report, take_report) = oneshot::channel();
-    let batches = rows(decoder, expected, report, send_report);
-    let report = take_report.map(|report| {
-        report.unwrap_or_else(|_| Err(Refusal::new(Code::Cancelled, "the release was not read to its end")))
-    });
-    Ok(Release { schema, batches, bytes, report: report.boxed() })
-}
-
-/// Returns the messages of schema and rows, counting their bytes. The report, which must be the last, is put aside.
-fn messages(
-    stream: Streaming<FlightData>,
-    report: Report,
-    bytes: Arc<AtomicU64>,
-    received: Counter,
-) -> impl Stream<Item = Result<FlightData, FlightError>> + Send + 'static {
-    let stream = stream.inspect(move |message| {
-        let length = message.as_ref().map_or(0, Message::encoded_len) as u64;
-        bytes.fetch_add(length, Ordering::Relaxed);
+    let bytes: Arc<AtomicU64> = Arc::default();
+    let (counter, received) = (Arc::clone(&bytes), expected.received.clone());
+    let messages = stream.inspect_ok(move |message| {
+        let length = message.encoded_len() as u64;
+        counter.fetch_add(length, Ordering::Relaxed);
         received.inc_by(length);
     });
-    stream.filter_map(move |message| future::ready(sort(message, &report).transpose()))
-}
-
-fn sort(message: Result<FlightData, Status>, report: &Report) -> Result<Option<FlightData>, FlightError> {
-    let data = message?;
-    let mut report = report.lock();
-    if report.is_some() {
-        return Err(FlightError::protocol("a message after the report"));
+    let mut reading = Reading { messages: messages.boxed(), expected, report: None, rows: 0 };
+    let Some(first) = reading.message().await? else { return Err(cut_off(&reading.expected.fragment.owner)) };
+    let released = decode::columns(&first).map_err(|why| reading.expected.unreadable(why))?;
+    if !reading.expected.fragment.fits(&released) {
+        return Err(reading.expected.shape("the release has other columns than the fragment asked for"));
     }
-    if !is_note(&data) {
-        return Ok(Some(data));
-    }
-    let read = serde_json::from_slice(&data.app_metadata)
-        .map_err(|_| FlightError::DecodeError("the report cannot be read".to_owned()))?;
-    *report = Some(read);
-    Ok(None)
+    let schema = Arc::clone(&reading.expected.fragment.schema);
+    let (tell, report) = oneshot::channel();
+    let report = report.map(|report| {
+        report.unwrap_or_else(|_| Err(Refusal::new(Code::Cancelled, "the release was not read to its end")))
+    });
+    Ok(Release { schema, batches: rows(reading, tell), bytes, report: report.boxed() })
 }
 
 /// The state of a release that is being read.
 struct Reading {
-    decoder: BoxStream<'static, Result<arrow_flight::decode::DecodedFlightData, FlightError>>,
+    messages: BoxStream<'static, Result<FlightData, Status>>,
     expected: Expected,
-    report: Report,
+    /// The report, once it has arrived.
+    report: Option<ReleaseReport>,
     rows: u64,
-    tell: oneshot::Sender<Result<ReleaseReport, Refusal>>,
 }
 
-fn rows(
-    decoder: FlightDataDecoder,
-    expected: Expected,
-    report: Report,
-    tell: oneshot::Sender<Result<ReleaseReport, Refusal>>,
-) -> wanqu_rules::fragment::BatchStream {
-    // Bytes from elsewhere must not bring this node down, whatever the decoder thinks of them.
-    let decoder = AssertUnwindSafe(decoder)
-        .catch_unwind()
-        .map(|item| item.unwrap_or_else(|_| Err(FlightError::DecodeError("the decoder gave up".to_owned()))))
-        .boxed();
-    let reading = Reading { decoder, expected, report, rows: 0, tell };
-    stream::unfold(Some(reading), |reading| async move {
-        let mut reading = reading?;
+fn rows(reading: Reading, tell: oneshot::Sender<Result<ReleaseReport, Refusal>>) -> wanqu_rules::fragment::BatchStream {
+    stream::unfold(Some((reading, tell)), |reading| async move {
+        let (mut reading, tell) = reading?;
         match reading.next().await {
-            Ok(Some(batch)) => Some((Ok(batch), Some(reading))),
+            Ok(Some(batch)) => Some((Ok(batch), Some((reading, tell)))),
             Ok(None) => {
                 let outcome = reading.finish();
                 // Nobody may be waiting for the report; that is no fault.
-                let _ = reading.tell.send(outcome.clone());
+                let _ = tell.send(outcome.clone());
                 outcome.err().map(|refusal| (Err(refusal), None))
             }
             Err(refusal) => {
-                let _ = reading.tell.send(Err(refusal.clone()));
+                let _ = tell.send(Err(refusal.clone()));
                 Some((Err(refusal), None))
             }
         }
@@ -149,37 +103,49 @@ fn rows(
 }
 
 impl Reading {
+    /// Returns the next message of schema or rows. The report, which must be the last, is put aside.
+    async fn message(&mut self) -> Result<Option<FlightData>, Refusal> {
+        let owner = &self.expected.fragment.owner;
+        loop {
+            let next = tokio::time::timeout_at(self.expected.deadline, self.messages.next())
+                .await
+                .map_err(|_| too_late(owner))?;
+            let Some(message) = next else { return Ok(None) };
+            let message = message.map_err(|status| explain(&status, owner, self.expected.query_id))?;
+            if self.report.is_some() {
+                return Err(self.expected.shape("the release has a message after its report"));
+            }
+            if !is_note(&message) {
+                return Ok(Some(message));
+            }
+            let text = Some(&message.app_metadata).filter(|text| text.len() <= MAX_REPORT);
+            let report = text.and_then(|text| serde_json::from_slice(text).ok());
+            self.report = Some(report.ok_or_else(|| self.expected.shape("the release's report cannot be read"))?);
+        }
+    }
+
     async fn next(&mut self) -> Result<Option<RecordBatch>, Refusal> {
+        let Some(message) = self.message().await? else { return Ok(None) };
         let expected = &self.expected;
-        let next = tokio::time::timeout_at(expected.deadline, self.decoder.next())
-            .await
-            .map_err(|_| too_late(&expected.fragment.owner))?;
-        let payload = match next {
-            None => return Ok(None),
-            Some(Err(error)) => return Err(expected.explain(error)),
-            Some(Ok(decoded)) => decoded.payload,
-        };
-        let DecodedPayload::RecordBatch(batch) = payload else {
-            return Err(expected.shape("the release has something else than rows"));
-        };
+        let batch = decode::rows(&message, &expected.fragment.schema).map_err(|why| expected.unreadable(why))?;
         self.rows += batch.num_rows() as u64;
         if self.rows > expected.max_rows {
             return Err(Refusal::new(Code::Limit, "the release has more rows than this node takes")
                 .with_rule(format!("a release has at most {} rows", expected.max_rows))
                 .with_owner(expected.fragment.owner.clone()));
         }
-        // This checks types and nulls of the rows themselves.
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(Arc::clone(&expected.fragment.schema), batch.columns().to_vec(), &options)
-            .map(Some)
-            .map_err(|_| expected.shape("rows of the release have another shape than its schema"))
+        Ok(Some(batch))
     }
 
     /// Returns the report, which must be there and fit the rows: without it, the release may have been cut short.
-    fn finish(&self) -> Result<ReleaseReport, Refusal> {
-        let report = self.report.lock().take().ok_or_else(|| cut_off(&self.expected.fragment.owner))?;
+    fn finish(&mut self) -> Result<ReleaseReport, Refusal> {
+        let report = self.report.take().ok_or_else(|| cut_off(&self.expected.fragment.owner))?;
         if report.owner != self.expected.fragment.owner || report.rows != self.rows {
             return Err(self.expected.shape("the report does not fit the release"));
+        }
+        let digest = report.audit_digest.as_bytes();
+        if digest.len() > MAX_DIGEST || !digest.iter().all(u8::is_ascii_hexdigit) {
+            return Err(self.expected.shape("the report has no digest where one is expected"));
         }
         Ok(report)
     }

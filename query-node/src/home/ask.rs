@@ -28,9 +28,11 @@ use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use wanqu_rules::fragment::{BatchStream, Fragment, Release};
 use wanqu_rules::merge::Part;
 use wanqu_rules::planner::{Doubt, FederatedPlan, FragmentGroup};
+use wanqu_rules::promise::Check;
 
 use super::account::Account;
 use super::cells::Cells;
+use super::checked::checked;
 use super::held;
 use super::shown::Marks;
 use crate::exchange::Owners;
@@ -252,15 +254,17 @@ impl Asking {
         let envelope = self.envelope(&fragment, context);
         let release = self.owners.ask(&envelope, &fragment).await?;
         account.arriving(&fragment.owner, &release.bytes);
-        let whole = accounted(release, fragment.owner.clone(), account.clone(), events.clone());
-        match (fragment.public, self.question.partial) {
-            (true, false) => Ok(whole),
-            (true, true) => held::held(whole, pool).await,
-            (false, _) => {
-                let batches: Vec<RecordBatch> = whole.try_collect().await?;
-                Ok(stream::iter(batches.into_iter().map(Ok)).boxed())
-            }
+        let owner = fragment.owner.clone();
+        let check = match self.plan.groups.get(fragment.group as usize) {
+            Some(group) => Check::new(Arc::clone(&group.promise), owner.clone(), &release.schema),
+            None => return Err(Refusal::new(Code::Internal, "a fragment is of no group of its plan")),
+        };
+        let whole = accounted(release, owner.clone(), account.clone(), events.clone());
+        let whole = checked(whole, check, owner, self.state.bundle.limits.release_bytes(), pool);
+        if fragment.public && !self.question.partial {
+            return Ok(whole);
         }
+        held::held(whole, pool).await
     }
 
     fn envelope(&self, fragment: &Fragment, context: TraceContext) -> Envelope {
@@ -336,13 +340,21 @@ fn merge_session(pool: Arc<dyn MemoryPool>) -> Result<SessionContext, Refusal> {
 /// gate has arrived in full.
 async fn compared(
     cells: &mut Cells,
-    batches: BatchStream,
+    mut batches: BatchStream,
     keys: usize,
     may_hide: bool,
 ) -> Result<BatchStream, Refusal> {
-    let release: Vec<RecordBatch> = batches.try_collect().await?;
+    let mut release: Vec<RecordBatch> = Vec::new();
+    while let Some(batch) = batches.try_next().await? {
+        release.push(batch);
+    }
     cells.add(&release, keys, may_hide)?;
-    Ok(stream::iter(release.into_iter().map(Ok)).boxed())
+    let rows = stream::iter(release).map(move |batch| {
+        // The stream that they came from holds their memory.
+        let _ = &batches;
+        Ok(batch)
+    });
+    Ok(rows.boxed())
 }
 
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.

@@ -1,4 +1,4 @@
-//! Public rows that are held until all of them are there, so that a part that breaks off leaves none behind.
+//! Rows that are held until all of them are there, so that a part that breaks off leaves none behind.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use wanqu_rules::fragment::BatchStream;
 /// # Errors
 /// The refusal that ended them; [`Code::Limit`] if they do not fit into the query's memory.
 pub(super) async fn held(mut rows: BatchStream, pool: &Arc<dyn MemoryPool>) -> Result<BatchStream, Refusal> {
-    let reservation = MemoryConsumer::new("public rows of a partial answer").register(pool);
+    let reservation = MemoryConsumer::new("a release that has arrived").register(pool);
     let mut batches = Vec::new();
     while let Some(batch) = rows.try_next().await? {
         reservation.try_grow(get_record_batch_memory_size(&batch)).map_err(|_| too_much())?;
@@ -29,8 +29,8 @@ pub(super) async fn held(mut rows: BatchStream, pool: &Arc<dyn MemoryPool>) -> R
 
 fn too_much() -> Refusal {
     Refusal::new(Code::Limit, "the rows of one jurisdiction do not fit into the query's memory")
-        .with_rule("the public rows of a partial answer are held until the last has come (limits.memoryMib)")
-        .with_remedy("ask for fewer rows or columns, aggregate them, or ask without partial answers")
+        .with_rule("released cells, and the public rows of a partial answer, are held until the last has come (limits.memoryMib)")
+        .with_remedy("ask for fewer rows or columns, or aggregate them; public rows need no room without partial answers")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod account;
 mod ask;
 mod cells;
+mod checked;
 mod held;
 mod kind;
 mod permit;

@@ -1,13 +1,12 @@
 //! Reading an answer from the `ConfigMap` in which the operator keeps it.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 
-use arrow::ipc::reader::StreamReader;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, stream};
 use serde::Deserialize;
+use wanqu_client::decode::ipc_stream;
 use wanqu_model::answer::{Answer, Event, Summary};
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -36,9 +35,8 @@ impl ConfigMap {
         let summary: Summary = serde_json::from_str(account).map_err(|_| unreadable())?;
         let rows = self.binary_data.get("rows.arrow").ok_or_else(unreadable)?;
         let bytes = STANDARD.decode(rows).map_err(|_| unreadable())?;
-        let reader = StreamReader::try_new(Cursor::new(bytes), None).map_err(|_| unreadable())?;
-        let schema = reader.schema();
-        let batches = reader.map(move |batch| batch.map(Event::Batch).map_err(|_| unreadable()));
+        let (schema, batches) = ipc_stream(&bytes).map_err(|why| unreadable().with_rule(why.reason()))?;
+        let batches = batches.into_iter().map(|batch| Ok(Event::Batch(batch)));
         let events = std::iter::once(Ok(Event::Schema(schema))).chain(batches).chain([Ok(Event::Summary(summary))]);
         Ok(stream::iter(events).boxed())
     }

@@ -26,7 +26,7 @@ use super::{gated, layout};
 use crate::engine::Engine as _;
 use memory::{Fixture, Memory};
 
-const BOUNDS: Bounds = Bounds { rows: 1_000_000, bytes: 1 << 30 };
+const BOUNDS: Bounds = Bounds { rows: 1_000_000, bytes: 1 << 30, memory: 1 << 30 };
 
 /// A row of the visits.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     let layout = layout(aggregate, shape).unwrap();
     let run = engine.start(Timestamp::MAX).unwrap();
     let passes = Passes { run: run.as_ref(), aggregate, shape, layout: &layout };
-    let cells = Cells::new(BOUNDS);
+    let cells = Cells::new(BOUNDS, &run.state().runtime_env().memory_pool);
     let outcome = match way {
         Way::Inline => passes.inline(cells, &[]).await,
         Way::InlineByRows => passes.inline(cells, &vec![true; shape.conditions.len()]).await,
@@ -146,7 +146,7 @@ async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
     let judged = judged(fixture, sql);
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let engine = fixture.engine();
-    let release = gated(judged.plan(), shape, &engine, 1000, Timestamp::MAX).await?;
+    let release = gated(judged.plan(), shape, &engine, Bounds { rows: 1000, ..BOUNDS }, Timestamp::MAX).await?;
     let account = release.account().clone();
     let (batches, report) = release
         .audited("CN-SZ".parse().unwrap(), |_| {

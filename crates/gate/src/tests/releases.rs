@@ -8,7 +8,7 @@ use wanqu_fixtures::bundle::rule;
 use wanqu_model::refusal::Code;
 use wanqu_rules::admission::Shape;
 
-use super::{Visit, fixture, gated, judged, release, visit};
+use super::{BOUNDS, Bounds, Visit, fixture, gated, judged, release, visit};
 
 #[tokio::test]
 async fn a_cell_of_nobody_and_a_cell_of_too_few_look_alike() {
@@ -68,7 +68,8 @@ async fn a_hidden_column_is_never_released() {
     let fixture = fixture(&visits, &[], 5, 3);
     let judged = judged(&fixture, "SELECT place, sum(paid) FROM shenzhen.d.visits GROUP BY place");
     let Shape::Gated(shape) = judged.shape() else { panic!("public") };
-    let release = gated(judged.plan(), shape, &fixture.engine(), 10, Timestamp::MAX).await.unwrap();
+    let release =
+        gated(judged.plan(), shape, &fixture.engine(), Bounds { rows: 10, ..BOUNDS }, Timestamp::MAX).await.unwrap();
     let schema = release.schema();
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names.len(), 2);

@@ -312,8 +312,29 @@ pub struct Limits {
     pub sql_bytes: u32,
     /// Greatest number of rows of one release.
     pub release_rows: u64,
+    /// Greatest size of one release in memory, in MiB. A bundle with the default does not say it, so that older nodes read it.
+    #[serde(default = "usual_release_mib", skip_serializing_if = "is_usual_release_mib")]
+    pub release_mib: u32,
     /// Greatest number of queries at once.
     pub concurrent_queries: u32,
+}
+
+impl Limits {
+    /// Returns the greatest size of one release in memory, in bytes.
+    #[must_use]
+    pub fn release_bytes(&self) -> u64 {
+        u64::from(self.release_mib) << 20
+    }
+}
+
+/// Returns the default of [`Limits::release_mib`].
+const fn usual_release_mib() -> u32 {
+    4096
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_usual_release_mib(mib: &u32) -> bool {
+    *mib == usual_release_mib()
 }
 
 impl Default for Limits {
@@ -323,6 +344,7 @@ impl Default for Limits {
             memory_mib: 1024,
             sql_bytes: 262_144,
             release_rows: 50_000_000,
+            release_mib: usual_release_mib(),
             concurrent_queries: 32,
         }
     }

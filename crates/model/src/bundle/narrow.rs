@@ -71,12 +71,13 @@ fn narrow_member(member: &mut Member, after: Option<&Member>, own: bool) {
 
 /// Returns the lower of each limit: all of them are upper bounds.
 fn lower(before: &Limits, after: &Limits) -> Limits {
-    let Limits { deadline_seconds, memory_mib, sql_bytes, release_rows, concurrent_queries } = after;
+    let Limits { deadline_seconds, memory_mib, sql_bytes, release_rows, release_mib, concurrent_queries } = after;
     Limits {
         deadline_seconds: before.deadline_seconds.min(*deadline_seconds),
         memory_mib: before.memory_mib.min(*memory_mib),
         sql_bytes: before.sql_bytes.min(*sql_bytes),
         release_rows: before.release_rows.min(*release_rows),
+        release_mib: before.release_mib.min(*release_mib),
         concurrent_queries: before.concurrent_queries.min(*concurrent_queries),
     }
 }
@@ -129,6 +130,7 @@ mod tests {
             memory_mib,
             sql_bytes,
             release_rows,
+            release_mib: memory_mib,
             concurrent_queries,
         };
         let narrowed = |before, after| {

@@ -34,6 +34,7 @@ pub struct AdmittedFragment {
     pub(super) agreement: Option<GrantedAgreement>,
     pub(super) sql: String,
     pub(super) max_rows: u64,
+    pub(super) max_bytes: u64,
     pub(super) deadline: Timestamp,
 }
 
@@ -108,6 +109,12 @@ impl AdmittedFragment {
     #[must_use]
     pub fn max_rows(&self) -> u64 {
         self.max_rows
+    }
+
+    /// Returns the greatest size of the release in memory, in bytes, by the owner's limits.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// Returns the time at which the work stops: the earlier of the envelope's deadline and the owner's own limit.

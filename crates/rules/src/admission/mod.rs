@@ -110,6 +110,7 @@ pub fn admit(
         agreement,
         sql: envelope.sql.clone(),
         max_rows: envelope.max_rows.min(bundle.limits.release_rows),
+        max_bytes: bundle.limits.release_bytes(),
         deadline: limit.map_or(envelope.deadline, |limit| envelope.deadline.min(limit)),
     })
 }

@@ -16,13 +16,14 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::invalid::invalid;
 use super::part::{HomePart, Placed};
-use super::readback;
 use super::spread::Region;
 use super::text::{Text, fragment_text};
 use super::total::Total;
+use super::{promised, readback};
 use crate::admission::{self, PolicyFinding};
 use crate::catalog::{self, Catalog};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
+use crate::promise::Promise;
 use crate::words::planning_words;
 
 /// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
@@ -48,6 +49,8 @@ pub struct FragmentGroup {
     pub keys: Option<usize>,
     /// True if each owner releases one cell at most, that of an aggregate without GROUP BY: no row is absent for want of it.
     pub one_cell: bool,
+    /// Rules that every release meets.
+    pub promise: Arc<Promise>,
 }
 
 /// Fragments of one plan so far, and the findings of the owners' rules.
@@ -216,6 +219,8 @@ impl<'a> Fragments<'a> {
             columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
         }
         let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let promise = Arc::new(promised::promise(&region, &names));
         self.groups.push(FragmentGroup {
             texts,
             spare,
@@ -227,6 +232,7 @@ impl<'a> Fragments<'a> {
             hiding,
             keys,
             one_cell,
+            promise,
         });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }

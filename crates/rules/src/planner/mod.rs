@@ -27,6 +27,7 @@ mod merging;
 mod optimise;
 mod part;
 mod place;
+mod promised;
 mod readback;
 mod size;
 mod spread;

@@ -116,6 +116,13 @@ impl Region {
         self.owners.iter().filter(hides).cloned().collect()
     }
 
+    /// Returns the owners whose rule rounds counts.
+    pub fn rounding_owners(&self) -> Vec<JurisdictionId> {
+        let tables = self.tables();
+        let slices = tables.iter().flat_map(|table| table.slices.iter());
+        slices.filter(|slice| slice.policy.rounding > 1).map(|slice| slice.jurisdiction.clone()).collect()
+    }
+
     /// Returns the catalog's tables that the region reads, one for each time that it reads them.
     fn tables(&self) -> Vec<Arc<CatalogTable>> {
         let mut tables = vec![];

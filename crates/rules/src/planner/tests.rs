@@ -8,6 +8,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 mod absent;
 mod memberships;
+mod promised;
 mod splits;
 mod texts;
 

@@ -1,6 +1,45 @@
 //! Arrival of releases as they were sent, of refusals in full, and of nothing that was not asked for.
 
+use wanqu_fixtures::hostile::{LIES, Parts};
+
 use super::*;
+
+#[tokio::test]
+async fn no_message_of_an_owner_brings_a_node_down() {
+    let border = Border::new();
+    let encoder = FlightDataEncoderBuilder::new().with_schema(schema()).build(stream::iter([Ok(batch())]));
+    let messages: Vec<FlightData> = encoder.try_collect().await.unwrap();
+    let (head, parts) = (messages[0].clone(), Parts::of(&messages[1]));
+    let honest = [head.clone(), parts.message(), report(2, "MO")];
+    let exchange = border.hostile(move || honest.iter().cloned().map(Ok).collect()).await;
+    assert_eq!(ask(&exchange).await.unwrap().0, [batch()], "this test's own messages are right");
+    for (name, lie) in LIES {
+        let mut parts = parts.clone();
+        lie(&mut parts);
+        let messages = [head.clone(), parts.message(), report(2, "MO")];
+        let exchange = border.hostile(move || messages.iter().cloned().map(Ok).collect()).await;
+        let refusal = ask(&exchange).await.expect_err(name);
+        assert_eq!((refusal.code, &refusal.owner), (Code::ReleaseShape, &Some(jid("MO"))), "{name}: {refusal}");
+        assert!(refusal.subject.is_some() && refusal.rule.is_some(), "{name}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn rows_of_nulls_alone_come_in_pieces() {
+    let border = Border::new();
+    let nothing = Arc::new(Schema::new(vec![Field::new("n", DataType::Null, true)]));
+    let column: ArrayRef = Arc::new(arrow::array::NullArray::new(200_000));
+    let rows = RecordBatch::try_new(Arc::clone(&nothing), vec![column]).unwrap();
+    let messages: Vec<FlightData> =
+        crate::doors::wire::encode(&nothing, stream::iter([Ok(rows)])).try_collect().await.unwrap();
+    let sent = messages.into_iter().chain([report(200_000, "MO")]).collect::<Vec<_>>();
+    let exchange = border.hostile(move || sent.iter().cloned().map(Ok).collect()).await;
+    let (mut envelope, mut fragment) = question();
+    (envelope.max_rows, fragment.schema) = (1 << 20, nothing);
+    let release = exchange.send(&envelope, &fragment).await.unwrap();
+    let batches: Vec<RecordBatch> = release.batches.try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 200_000);
+}
 
 #[tokio::test]
 async fn a_release_arrives_as_it_was_sent() {

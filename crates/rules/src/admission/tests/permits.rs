@@ -105,8 +105,8 @@ fn an_owner_s_limits_bound_what_was_asked() {
     let (mut asked, mut bundle) = (envelope(SQL), bundle());
     asked.deadline = now() + SignedDuration::from_hours(100);
     asked.max_rows = u64::MAX;
-    bundle.limits.release_rows = 7;
+    (bundle.limits.release_rows, bundle.limits.release_mib) = (7, 3);
     let admitted = admit_envelope(&asked, &bundle).unwrap();
-    assert_eq!(admitted.max_rows(), 7);
+    assert_eq!((admitted.max_rows(), admitted.max_bytes()), (7, 3 << 20));
     assert_eq!(admitted.deadline(), now() + SignedDuration::from_secs(300));
 }

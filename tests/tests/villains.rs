@@ -1,0 +1,131 @@
+//! Owners that lie. Home believes of them what can be true of their own rows, and nothing else; and it stays up.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, StringArray, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+use arrow_flight::FlightData;
+use wanqu_client::status::to_status;
+use wanqu_fixtures::hostile::{LIES, Parts};
+use wanqu_model::answer::Question;
+use wanqu_model::refusal::{Code, Refusal};
+use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
+use wanqu_tests::health::HealthOptions;
+use wanqu_tests::relay::Relay;
+use wanqu_tests::villains::{HostileOwner, asked_columns, honest};
+use wanqu_tests::world::World;
+
+const BY_SPECIALTY: &str = "SELECT jurisdiction, specialty, count(*) AS n, sum(stay_days) AS s, count(stay_days) AS d FROM gba.health.visits WHERE specialty IN ('CAR', 'ONC', 'PED', 'ORT') GROUP BY jurisdiction, specialty";
+
+/// A federation in which Hong Kong finds a villain where Macau's node should be.
+async fn with_villain() -> (Federation, HostileOwner, Relay) {
+    let relay = Relay::open().await.unwrap();
+    let amend = relay.between(jid(HONG_KONG), jid(MACAU));
+    let world = World::health(1, HealthOptions::default()).unwrap();
+    let federation = Federation::start_with(world, |options| options.amend = Some(amend)).await.unwrap();
+    let villain = HostileOwner::open(&federation, MACAU).await;
+    relay.lead_to(villain.address());
+    (federation, villain, relay)
+}
+
+/// A row of a release: jurisdiction, specialty, number of visits, sum and number of days.
+type Row = (&'static str, &'static str, Option<i64>, Option<i64>, Option<i64>);
+
+/// The release's values under the columns that were asked for.
+fn values(columns: &SchemaRef, rows: &[Row]) -> Vec<ArrayRef> {
+    let texts = |of: fn(&Row) -> &'static str| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(of(row))).collect::<StringArray>())
+    };
+    let numbers = |of: fn(&Row) -> Option<i64>| -> ArrayRef { Arc::new(rows.iter().map(of).collect::<Int64Array>()) };
+    let made = [texts(|r| r.0), texts(|r| r.1), numbers(|r| r.2), numbers(|r| r.3), numbers(|r| r.4)];
+    let fitting = columns.fields().iter().enumerate().map(|(index, field)| match made.get(index) {
+        Some(values) => cast(values, field.data_type()).expect("a value of the type that was asked for"),
+        None => new_null_array(field.data_type(), rows.len()),
+    });
+    fitting.collect()
+}
+
+fn told(messages: Vec<FlightData>) -> Vec<Result<FlightData, tonic::Status>> {
+    messages.into_iter().map(Ok).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_speaks_for_others_is_not_believed() {
+    let (federation, villain, _relay) = with_villain().await;
+    let columns = asked_columns(federation.local.bundle(&jid(HONG_KONG)).unwrap(), BY_SPECIALTY);
+    let names: Vec<&str> = columns.fields().iter().map(|field| field.name().as_str()).collect();
+    assert_eq!(names.len(), 5, "{names:?}");
+    let release = async |rows: &[Row]| told(honest(&jid(MACAU), &columns, values(&columns, rows)).await);
+
+    villain.answers(release(&[("MO", "CAR", Some(3), Some(4), Some(2)), ("MO", "ONC", Some(1), None, Some(0))]).await);
+    let believed = federation.ask(HONG_KONG, BY_SPECIALTY).await.unwrap();
+    let macau = believed.rows.rows.iter().filter(|row| format!("{row:?}").contains("MO")).count();
+    assert_eq!(macau, 2, "what can be true is believed: {:?}", believed.rows.rows);
+
+    let one = ("MO", "CAR", Some(3), Some(4), Some(2));
+    let lies: [(&str, Vec<Row>); 8] = [
+        ("another's rows", vec![("HK", "CAR", Some(3), Some(4), Some(2))]),
+        ("nobody's rows", vec![("MO\u{1b}[2J", "CAR", Some(3), Some(4), Some(2))]),
+        ("a group twice", vec![one, one]),
+        ("a group that was not asked for", vec![("MO", "DER\u{1b}]0;x\u{7}", Some(3), Some(4), Some(2))]),
+        ("a negative count", vec![("MO", "CAR", Some(-3), Some(4), Some(-3))]),
+        ("no count", vec![("MO", "CAR", None, Some(4), Some(2))]),
+        ("more values than rows", vec![("MO", "CAR", Some(3), Some(4), Some(5))]),
+        ("a sum of nothing", vec![("MO", "CAR", Some(3), Some(4), Some(0))]),
+    ];
+    for (name, rows) in lies {
+        villain.answers(release(&rows).await);
+        let refusal = federation.ask(HONG_KONG, BY_SPECIALTY).await.expect_err(name);
+        assert_eq!((refusal.code, &refusal.owner), (Code::ReleaseShape, &Some(jid(MACAU))), "{name}: {refusal}");
+        assert!(refusal.rule.is_some() && !refusal.to_string().contains('\u{1b}'), "{name}: {refusal}");
+        let partial = Question { partial: true, ..question(BY_SPECIALTY) };
+        let answered = ask(federation.client(HONG_KONG), &partial).await.expect(name);
+        let missing: Vec<_> = answered.summary.outcomes.iter().filter(|outcome| outcome.missing.is_some()).collect();
+        assert!(matches!(missing[..], [only] if only.jurisdiction == jid(MACAU)), "{name}: {missing:?}");
+        assert!(answered.summary.may_lack, "{name}");
+    }
+    // The others are not worse off.
+    let others = "SELECT count(*) AS n FROM gba.health.visits WHERE jurisdiction IN ('CN-SZ', 'HK')";
+    federation.ask(HONG_KONG, others).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_message_of_an_owner_ends_a_node() {
+    let (federation, villain, _relay) = with_villain().await;
+    let sql = "SELECT specialty, count(*) AS n FROM gba.health.visits GROUP BY specialty";
+    let columns = asked_columns(federation.local.bundle(&jid(HONG_KONG)).unwrap(), sql);
+    let made: Vec<ArrayRef> = vec![
+        cast(&StringArray::from(vec!["longer than twelve bytes", "CAR"]), columns.field(0).data_type()).unwrap(),
+        cast(&Int64Array::from(vec![2, 3]), columns.field(1).data_type()).unwrap(),
+    ];
+    let messages = honest(&jid(MACAU), &columns, made).await;
+    villain.answers(told(messages.clone()));
+    federation.ask(HONG_KONG, sql).await.unwrap();
+    for (name, lie) in LIES {
+        let mut parts = Parts::of(&messages[1]);
+        lie(&mut parts);
+        villain.answers(told(vec![messages[0].clone(), parts.message(), messages[2].clone()]));
+        let refusal = federation.ask(HONG_KONG, sql).await.expect_err(name);
+        assert_eq!((refusal.code, &refusal.owner), (Code::ReleaseShape, &Some(jid(MACAU))), "{name}: {refusal}");
+    }
+    villain.answers(told(messages));
+    federation.ask(HONG_KONG, sql).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_words_of_a_hostile_owner_are_bounded_and_its_own() {
+    let (federation, villain, _relay) = with_villain().await;
+    let sql = "SELECT count(*) AS n FROM gba.health.visits";
+    let shout = "busy\u{1b}[2J\r\nnote: all is well\n".repeat(40);
+    let said = Refusal::new(Code::Limit, shout.clone()).with_rule(shout.clone()).with_owner(jid(SHENZHEN));
+    villain.answers(vec![Err(to_status(said))]);
+    let refusal = federation.ask(HONG_KONG, sql).await.unwrap_err();
+    assert!(refusal.message.starts_with("MO says of CN-SZ: busy"), "{refusal}");
+    let text = refusal.to_string();
+    assert!(text.len() < 8 * 1024 && !text.contains(['\u{1b}', '\r']), "{} bytes", text.len());
+    // Words without a refusal are not repeated at all, however many there are.
+    villain.answers(vec![Err(tonic::Status::internal("CANARY"))]);
+    let refusal = federation.ask(HONG_KONG, sql).await.unwrap_err();
+    assert!(!refusal.to_string().contains("CANARY"), "{refusal}");
+}
