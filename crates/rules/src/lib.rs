@@ -23,9 +23,11 @@ pub mod planner;
 mod range;
 mod spell;
 pub mod unit;
+mod wanted;
 mod workarounds;
 
 pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
 pub use functions::{as_written, checked};
 pub use harmless::{harmless, harmless_expr, maybe_null};
+pub use wanted::while_wanted;

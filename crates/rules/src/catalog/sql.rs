@@ -25,6 +25,7 @@ use super::stack::{self, with_room};
 use super::{Catalog, StubSource};
 use crate::fault::known;
 use crate::functions;
+use crate::wanted;
 use crate::workarounds::{self, QueryDialect};
 
 /// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
@@ -105,6 +106,7 @@ impl Catalog {
     }
 
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
+        wanted::check()?;
         let mut statement = parse_query(sql, max_bytes)?;
         stack::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
