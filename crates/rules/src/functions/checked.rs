@@ -20,6 +20,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, Column, Literal};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::grown::check_concatenation;
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use crate::expressions::each_expression;
@@ -39,7 +40,7 @@ const NAME: &str = "__checked";
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
     let checked = each_expression(plan, |expr, schema| {
         if !gated {
-            return checked_expr(expr, schema);
+            return checked_expr(expr, schema)?.transform_up(|part| joined(part, schema)).map(|changed| changed.data);
         }
         expr.transform_down(|part| match part {
             Expr::AggregateFunction(aggregate) => {
@@ -162,6 +163,22 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
     Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
 }
 
+/// Returns the concatenation of two texts with a bound on its size. One of constants alone is as long as its text.
+fn joined(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: op @ Operator::StringConcat, right }) = &part else {
+        return Ok(Transformed::no(part));
+    };
+    let varies = |part: &Expr| Ok(!matches!(part, Expr::Literal(..) | Expr::BinaryExpr(_)));
+    let returns = part.get_type(schema)?;
+    if !returns.is_string() || !part.exists(varies)? {
+        return Ok(Transformed::no(part));
+    }
+    let operands = vec![left.as_ref().clone(), right.as_ref().clone()];
+    let signature = Signature::any(operands.len(), Volatility::Immutable);
+    let function = Checked { op: *op, returns, text: op.to_string(), signature };
+    Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
+}
+
 /// Returns true if a result of two operands can leave the range of its type.
 fn can_leave(left: &DataType, right: &DataType) -> bool {
     let exact = |t: &DataType| t.is_integer() || t.is_decimal();
@@ -190,6 +207,9 @@ impl Checked {
     }
 
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        if self.op == Operator::StringConcat {
+            check_concatenation(&args.args, args.number_rows)?;
+        }
         let (mut fields, mut columns, mut operands) = (Vec::new(), Vec::new(), Vec::<Arc<dyn PhysicalExpr>>::new());
         for value in args.args {
             match value {
