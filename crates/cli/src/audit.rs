@@ -194,13 +194,16 @@ fn event(event: Event) -> &'static str {
         Event::TurnedAway => "turned away",
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
+        Event::Fetched => "kept answer fetched",
     }
 }
 
 fn rows(entry: &Entry) -> String {
     match entry {
         Entry::Released { rows, .. } | Entry::PublicClosed { rows, .. } => rows.to_string(),
-        Entry::Refused { .. } | Entry::TurnedAway { .. } | Entry::PublicOpened { .. } => String::new(),
+        Entry::Refused { .. } | Entry::TurnedAway { .. } | Entry::PublicOpened { .. } | Entry::Fetched { .. } => {
+            String::new()
+        }
     }
 }
 
@@ -218,6 +221,10 @@ fn subject(entry: &Entry) -> String {
             format!("{}: {}", refusal.code, refusal.message)
         }
         Entry::TurnedAway { refusal, times, .. } => format!("{times} times {}: {}", refusal.code, refusal.message),
+        Entry::Fetched { query_id, refusal: None, .. } => format!("result {query_id}"),
+        Entry::Fetched { query_id, refusal: Some(refusal), .. } => {
+            format!("result {query_id}: {}: {}", refusal.code, refusal.message)
+        }
         Entry::PublicClosed { opened, complete, .. } => {
             format!("#{opened}, {}", if *complete { "all of them" } else { "broken off" })
         }
@@ -242,6 +249,7 @@ mod tests {
             purpose: None,
             agreement: None,
             sql: "SELECT 1".to_owned(),
+            sql_cut: None,
         };
         Record {
             entry: Entry::Refused { request, refusal: Refusal::new(Code::ColumnClass, "an identifier never leaves") },

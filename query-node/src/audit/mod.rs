@@ -34,7 +34,7 @@ mod segments;
 mod settings;
 mod walk;
 
-pub use entry::{Entry, Event, FragmentRequest};
+pub use entry::{CutText, Entry, Event, FragmentRequest};
 pub use error::AuditError;
 pub use line::Record;
 pub use log::{Log, Receipt, Recovery};
