@@ -203,7 +203,8 @@ mod tests {
         drop(wei);
         body("d").grow(OF_CALLER).unwrap();
         drop(others);
-        assert_eq!((all.0.lock().0, all.0.lock().1.len()), (0, 0));
+        let left = all.0.lock();
+        assert_eq!((left.0, left.1.len()), (0, 0));
     }
 
     #[tokio::test]
