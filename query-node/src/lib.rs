@@ -24,6 +24,7 @@ pub mod owner;
 pub mod results;
 pub mod sources;
 pub mod state;
+pub mod stay;
 pub mod supervisor;
 pub mod telemetry;
 pub mod threads;

@@ -2,7 +2,7 @@
 //! queries that are running keep the one they began with.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use prometheus_client::metrics::gauge::Gauge;
@@ -30,6 +30,8 @@ pub struct NodeState {
     pub owner_catalog: Catalog,
     /// Engine that runs admitted fragments.
     pub engine: Engine,
+    /// Number among all states of this process, from 1.
+    pub number: u64,
     /// True once nothing of it holds any more, although nothing could take its place.
     withdrawn: AtomicBool,
     /// Time for which it holds without its file being read.
@@ -47,6 +49,9 @@ pub enum Closed {
 
 /// Ending of a digest that marks what is left of a bundle whose successor cannot be used. No bundle's own digest has it.
 pub const NARROWED: &str = "+narrowed";
+
+/// Number of the next state.
+static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl NodeState {
     /// Makes a bundle ready, that holds as long as `lease`; `memory` shows what its queries reserve.
@@ -67,6 +72,7 @@ impl NodeState {
             bundle,
             digest,
             left_out,
+            number: NEXT.fetch_add(1, Ordering::SeqCst),
             withdrawn: AtomicBool::new(false),
             lease,
         })

@@ -28,6 +28,7 @@ pub mod logs;
 pub mod oracle;
 pub mod relay;
 pub mod slt;
+pub mod strangers;
 pub mod tap;
 pub mod tpch;
 pub mod villains;

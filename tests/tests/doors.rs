@@ -11,11 +11,13 @@ use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use query_node::audit::{self, Entry, Filter};
+use query_node::bundle_file::FiledBundle;
 use query_node::clock::Clock;
 use wanqu_client::Client;
-use wanqu_model::answer::{Event, Progress, Question};
+use wanqu_model::answer::{Event, Keep, Progress, Question};
+use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
-use wanqu_model::refusal::Code;
+use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_testing::until;
 use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question, researcher};
@@ -24,6 +26,7 @@ use wanqu_tests::idle::nodes_are_idle;
 use wanqu_tests::impostor::{Impostor, identity_of};
 use wanqu_tests::logs::Logs;
 use wanqu_tests::relay::Relay;
+use wanqu_tests::strangers::{Target, address_of, answered, closed};
 use wanqu_tests::world::World;
 
 const ALL_VISITS: &str = "SELECT jurisdiction, count(*) AS n FROM gba.health.visits GROUP BY jurisdiction";
@@ -200,6 +203,10 @@ async fn a_researcher_who_leaves_stops_every_owner() {
         assert_eq!(refusal.await.code, Code::Cancelled, "{owner}");
     }
     nodes_are_idle(Duration::from_mins(1)).await;
+    // Their places are free when the work has ended, and not before.
+    for (node, door) in [(SHENZHEN, "exchange"), (HONG_KONG, "gateway")] {
+        is_empty(&federation, node, door).await;
+    }
 
     // Rows that stream.
     let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
@@ -263,4 +270,230 @@ async fn an_owner_that_is_slow_but_alive() {
 
     relay.hold(false);
     assert_eq!(federation.ask(HONG_KONG, ALL_VISITS).await.unwrap().rows.rows.len(), 3);
+}
+
+/// Times of a few questions, each over a connection of its own.
+async fn times(federation: &Federation) -> Vec<Duration> {
+    let (gateway, ca) = (federation.local.gateway(&jid(MACAU)).unwrap(), federation.local.ca(&jid(MACAU)).unwrap());
+    let token = federation.local.token(&jid(MACAU), &researcher(), Duration::from_hours(1)).unwrap();
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        let begun = Instant::now();
+        let client = Client::connect(&gateway, ca, &token, None).unwrap();
+        ask(&client, &question(ALL_VISITS)).await.unwrap();
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    times
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_friend_is_answered_whoever_shouts_at_the_door() {
+    let _alone = ALONE.lock().await;
+    let federation = Federation::start(world()).await.unwrap();
+    let idle = times(&federation).await;
+    let target = Target::gateway(&federation, MACAU);
+
+    // More of them than the door holds of strangers, of one address and of all, and from the friend's own address too.
+    let mut silent = Vec::new();
+    let mut mute = Vec::new();
+    for villain in 1..=8 {
+        for _ in 0..18 {
+            silent.push(target.silent(address_of(villain)).await);
+            silent.push(target.half_open(address_of(villain)).await);
+            drop(target.half_open(address_of(villain)).await);
+        }
+        for _ in 0..8 {
+            mute.extend(target.without_token(address_of(villain)).await);
+            drop(target.without_token(address_of(villain)).await);
+        }
+    }
+    for _ in 0..40 {
+        silent.push(target.silent([127, 0, 0, 1].into()).await);
+    }
+    let mut unfinished = Vec::new();
+    for villain in 10..=11 {
+        unfinished.extend(target.unfinished_calls(address_of(villain), 60).await);
+    }
+    assert_eq!(unfinished.len(), 2, "calls with a token get in, whoever is silent");
+    let mut tokenless = Vec::new();
+    for _ in 0..20 {
+        tokenless.extend(target.unfinished_call_of_a_stranger(address_of(9)).await);
+    }
+
+    let loud = times(&federation).await;
+    let p99 = |times: &[Duration]| times[times.len() - 1].as_secs_f64() * 1000.0;
+    println!(
+        "p99 of a question: {:.0} ms idle, {:.0} ms under attack, {:.2} times",
+        p99(&idle),
+        p99(&loud),
+        p99(&loud) / p99(&idle)
+    );
+
+    // Each of the villains is shown the door.
+    let shown = async {
+        for stream in tokenless {
+            answered(stream, 1).await;
+        }
+        for stream in unfinished {
+            answered(stream, 60).await;
+        }
+        for stream in silent {
+            closed(stream).await;
+        }
+        for stream in mute {
+            closed(stream).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), shown).await.expect("a villain is still connected");
+    assert_eq!(times(&federation).await.len(), 20);
+}
+
+/// Waits until no work for those who came by a door is left at a node.
+async fn is_empty(federation: &Federation, node: &str, door: &str) {
+    let none = format!("wanqu_running{{door=\"{door}\"}} 0");
+    until(&format!("{node} having ended all work of its {door}"), WITHIN, async || {
+        let metrics = federation.local.node(&jid(node)).unwrap().metrics();
+        if metrics.contains(&none) { Ok(()) } else { Err(metrics) }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_ends_a_fragment_by_its_own_deadline() {
+    let _alone = ALONE.lock().await;
+    let world = World::health(1, HealthOptions { scale: 10, ..HealthOptions::default() }).unwrap();
+    let hurry = |bundle: &mut NodeBundle| {
+        if bundle.jurisdiction != jid(HONG_KONG) {
+            bundle.limits.deadline_seconds = 2;
+        }
+    };
+    let federation = Federation::start_with(world, |options| options.amend = Some(Box::new(hurry))).await.unwrap();
+    for (owner, sql) in [(SHENZHEN, ENDLESS), (MACAU, ENDLESS_ROWS)] {
+        let refusal = federation.ask(HONG_KONG, sql).await.unwrap_err();
+        assert_eq!((refusal.code, refusal.owner.clone()), (Code::Limit, Some(jid(owner))), "{refusal}");
+        let rule = refusal.rule.unwrap();
+        assert!(rule.contains(&format!("limits.deadlineSeconds of {owner}")), "{rule}");
+        is_empty(&federation, owner, "exchange").await;
+    }
+    nodes_are_idle(Duration::from_mins(1)).await;
+    let late = entries(&federation, SHENZHEN).into_iter().find_map(|entry| match entry {
+        Entry::Refused { refusal, .. } => Some(refusal.code),
+        _ => None,
+    });
+    assert_eq!(late, Some(Code::Limit), "and its log says so");
+    federation.ask(HONG_KONG, ALL_VISITS).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fragments_that_are_read_and_refused_do_not_fill_the_log() {
+    let _alone = ALONE.lock().await;
+    let federation = Federation::start(world()).await.unwrap();
+    let impostor = Impostor::new(&federation, HONG_KONG, identity_of(&federation, HONG_KONG));
+    // Of a column that nobody may read, in a text that is as long as one may be.
+    let long =
+        format!("SELECT count(*) AS n FROM gba.health.visits WHERE no_such_column = 1 -- {}", "x".repeat(200_000));
+    for _ in 0..300 {
+        impostor.send(&impostor.envelope(SHENZHEN, &long)).await.unwrap_err();
+    }
+    let entries = entries(&federation, SHENZHEN);
+    let listed = entries.iter().filter(|entry| matches!(entry, Entry::Refused { .. })).count();
+    assert!((256..300).contains(&listed), "{listed}");
+    let cut = entries.iter().find_map(|entry| entry.request()).unwrap();
+    let whole = cut.sql_cut.as_ref().unwrap();
+    assert_eq!((whole.bytes, cut.sql.len()), (long.len() as u64, 4096));
+    let folder = federation.local.audit(&jid(SHENZHEN)).unwrap();
+    let size: u64 = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(size < 300 * 8 * 1024, "{size}");
+    assert!(audit::verify(&[folder]).is_ok());
+}
+
+/// Puts another bundle in force at a node.
+fn reload(federation: &Federation, node: &str, change: impl FnOnce(&mut NodeBundle)) {
+    let mut bundle = federation.local.bundle(&jid(node)).unwrap().clone();
+    change(&mut bundle);
+    let filed = FiledBundle { bundle, digest: "changed".to_owned(), left_out: Vec::new() };
+    federation.local.node(&jid(node)).unwrap().reload(filed).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_runs_ends_when_the_permission_is_withdrawn() {
+    let _alone = ALONE.lock().await;
+    let world = World::health(1, HealthOptions { scale: 10, ..HealthOptions::default() }).unwrap();
+    let federation = Federation::start(world).await.unwrap();
+
+    // A statistic that is being computed, and the agreement that it rests on.
+    let asking = federation.ask(HONG_KONG, ENDLESS);
+    let withdrawing = async {
+        until("Shenzhen working", WITHIN, async || {
+            let metrics = federation.local.node(&jid(SHENZHEN)).unwrap().metrics();
+            if metrics.contains("wanqu_running{door=\"exchange\"} 1") { Ok(()) } else { Err(metrics) }
+        })
+        .await;
+        reload(&federation, SHENZHEN, |bundle| bundle.agreements.clear());
+    };
+    let (asked, ()) = tokio::join!(asking, withdrawing);
+    let refusal = asked.unwrap_err();
+    assert_eq!((refusal.code, refusal.owner), (Code::NoAgreement, Some(jid(SHENZHEN))));
+    is_empty(&federation, SHENZHEN, "exchange").await;
+    let refused = entries(&federation, SHENZHEN).into_iter().find_map(|entry| match entry {
+        Entry::Refused { refusal, .. } => Some(refusal.code),
+        _ => None,
+    });
+    assert_eq!(refused, Some(Code::NoAgreement));
+
+    // Public rows on their way to a node that is a member no more. A bundle that changes nothing for it ends nothing.
+    let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
+    while !matches!(answer.next().await.unwrap().unwrap(), Event::Batch(_)) {}
+    reload(&federation, MACAU, |bundle| bundle.agreements.clear());
+    let going_on = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < going_on {
+        answer.next().await.unwrap().unwrap();
+    }
+    reload(&federation, MACAU, |bundle| bundle.members.retain(|member| member.jurisdiction != jid(HONG_KONG)));
+    let ended = async {
+        loop {
+            if let Err(refusal) = answer.next().await.unwrap() {
+                return refusal;
+            }
+        }
+    };
+    let refusal = tokio::time::timeout(WITHIN, ended).await.expect("the rows end");
+    assert_eq!((refusal.code, refusal.owner), (Code::Identity, Some(jid(MACAU))), "{}", refusal.message);
+    is_empty(&federation, MACAU, "exchange").await;
+    nodes_are_idle(Duration::from_mins(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_answer_is_given_only_while_it_might_be_asked_for() {
+    let _alone = ALONE.lock().await;
+    let federation = Federation::start(world()).await.unwrap();
+    let client = federation.client(HONG_KONG);
+    let kept = Question { keep: Some(Keep { ttl_seconds: 3600 }), ..question(ALL_VISITS) };
+    let result = ask(client, &kept).await.unwrap().summary.result.unwrap().id;
+    let fetched = async || {
+        let mut answer = client.fetch(result).await?;
+        let mut rows = 0;
+        while let Some(event) = answer.next().await {
+            if let Event::Batch(batch) = event? {
+                rows += batch.num_rows();
+            }
+        }
+        Ok::<_, Refusal>(rows)
+    };
+    assert_eq!(fetched().await, Ok(3));
+    reload(&federation, HONG_KONG, |bundle| bundle.agreements.retain(|agreement| agreement.from != jid(MACAU)));
+    assert_eq!(fetched().await.unwrap_err().code, Code::NoAgreement, "of one owner whose part is in it");
+    reload(&federation, HONG_KONG, |bundle| bundle.projects.clear());
+    assert_eq!(fetched().await.unwrap_err().code, Code::Requester);
+    reload(&federation, HONG_KONG, |_| ());
+    assert_eq!(fetched().await, Ok(3));
+    let log: Vec<Option<Code>> = entries(&federation, HONG_KONG)
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Fetched { query_id, refusal, .. } if query_id == result => Some(refusal.map(|refusal| refusal.code)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(log, [None, Some(Code::NoAgreement), Some(Code::Requester), None]);
 }

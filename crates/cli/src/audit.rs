@@ -197,6 +197,7 @@ fn event(event: Event) -> &'static str {
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
         Event::Bundle => "bundle",
+        Event::Fetched => "kept answer fetched",
     }
 }
 
@@ -234,6 +235,10 @@ fn subject(entry: &Entry) -> String {
             };
             format!("{standing} ({digest})")
         }
+        Entry::Fetched { query_id, refusal: None, .. } => format!("result {query_id}"),
+        Entry::Fetched { query_id, refusal: Some(refusal), .. } => {
+            format!("result {query_id}: {}: {}", refusal.code, refusal.message)
+        }
         Entry::PublicClosed { opened, complete, .. } => {
             format!("#{opened}, {}", if *complete { "all of them" } else { "broken off" })
         }
@@ -258,6 +263,7 @@ mod tests {
             purpose: None,
             agreement: None,
             sql: "SELECT 1".to_owned(),
+            sql_cut: None,
         };
         Record {
             entry: Entry::Refused { request, refusal: Refusal::new(Code::ColumnClass, "an identifier never leaves") },

@@ -83,7 +83,8 @@ pub fn internal() -> Refusal {
 }
 
 /// Cuts what is too long to travel. A remedy that would have to be cut is left out: half a query helps nobody.
-fn shortened(mut refusal: Refusal) -> Refusal {
+#[must_use]
+pub fn shortened(mut refusal: Refusal) -> Refusal {
     cut(&mut refusal.message);
     if let Some(rule) = &mut refusal.rule {
         cut(rule);

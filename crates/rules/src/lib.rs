@@ -24,6 +24,7 @@ pub mod promise;
 mod range;
 mod spell;
 pub mod unit;
+mod wanted;
 mod words;
 mod workarounds;
 
@@ -31,3 +32,4 @@ pub use fault::{error_kind, refusal_over_public, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
 pub use functions::{as_written, checked, one_form_of};
 pub use harmless::{harmless, harmless_expr, maybe_null};
+pub use wanted::while_wanted;

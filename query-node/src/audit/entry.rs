@@ -1,6 +1,7 @@
 //! Entries of the log.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use wanqu_model::bundle::{ReleaseRule, Subject};
 use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
@@ -25,8 +26,40 @@ pub struct FragmentRequest {
     pub purpose: Option<Purpose>,
     /// Digest of the agreement that the asking jurisdiction relied on.
     pub agreement: Option<String>,
-    /// SQL text of the fragment, as it came.
+    /// SQL text of the fragment, as it came; its beginning, where `sql_cut` says so.
     pub sql: String,
+    /// Size and digest of the whole text, if only its beginning is here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sql_cut: Option<CutText>,
+}
+
+/// Text of which the log has the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CutText {
+    /// Length of the whole text, in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the whole text, by which it is recognised.
+    pub sha256: String,
+}
+
+/// Length of the text of a refused fragment that the log holds, in bytes.
+const REFUSED_TEXT: usize = 4 * 1024;
+
+impl FragmentRequest {
+    /// Returns it as the entry of a refusal has it: a long text is cut. Whoever is refused may send any number of texts, and
+    /// none of them was run.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        if self.sql.len() > REFUSED_TEXT {
+            let digest = Sha256::digest(self.sql.as_bytes());
+            let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.sql_cut = Some(CutText { bytes: self.sql.len() as u64, sha256 });
+            self.sql.truncate(self.sql.floor_char_boundary(REFUSED_TEXT));
+            self.sql.shrink_to_fit();
+        }
+        self
+    }
 }
 
 impl From<&Envelope> for FragmentRequest {
@@ -40,6 +73,7 @@ impl From<&Envelope> for FragmentRequest {
             purpose: envelope.purpose.clone(),
             agreement: envelope.agreement.clone(),
             sql: envelope.sql.clone(),
+            sql_cut: None,
         }
     }
 }
@@ -74,7 +108,8 @@ pub enum Entry {
         refusal: Refusal,
     },
     /// Envelopes that were refused unread: forged, used before, out of their time, for another node, malformed, or too
-    /// many at once. Nothing in them is believed but their sender.
+    /// many at once. Nothing in them is believed but their sender. Fragments that were read and refused are here too, where
+    /// a member has more of them than are listed as [`Refused`](Self::Refused).
     TurnedAway {
         /// Jurisdiction whose node sent them, by the certificate of its connection.
         from: JurisdictionId,
@@ -118,6 +153,22 @@ pub enum Entry {
         /// Digest of the bundle in force: with `+narrowed` after it if only a part of that bundle is, `none` if nothing is.
         digest: String,
     },
+    /// An answer that this home node keeps is about to be given to the one who asked, or was refused.
+    Fetched {
+        /// Id of the query, which is that of the result.
+        query_id: Uuid,
+        /// This node's own jurisdiction, whose researcher fetches it.
+        from: JurisdictionId,
+        /// Researcher.
+        requester: Subject,
+        /// Research project in whose name it was asked.
+        project: Option<ResourceName>,
+        /// Purpose for which it was asked.
+        purpose: Option<Purpose>,
+        /// Reason why it was not given; `None` if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal: Option<Refusal>,
+    },
 }
 
 /// How the bundle's file stands to what is in force.
@@ -149,6 +200,8 @@ pub enum Event {
     PublicClosed,
     /// [`Entry::Bundle`].
     Bundle,
+    /// [`Entry::Fetched`].
+    Fetched,
 }
 
 impl Entry {
@@ -162,6 +215,7 @@ impl Entry {
             Self::PublicOpened { .. } => Event::PublicOpened,
             Self::PublicClosed { .. } => Event::PublicClosed,
             Self::Bundle { .. } => Event::Bundle,
+            Self::Fetched { .. } => Event::Fetched,
         }
     }
 
@@ -172,7 +226,7 @@ impl Entry {
             Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
                 Some(request)
             }
-            Self::PublicClosed { .. } | Self::TurnedAway { .. } | Self::Bundle { .. } => None,
+            Self::PublicClosed { .. } | Self::TurnedAway { .. } | Self::Bundle { .. } | Self::Fetched { .. } => None,
         }
     }
 
@@ -180,7 +234,7 @@ impl Entry {
     #[must_use]
     pub fn query_id(&self) -> Option<Uuid> {
         match self {
-            Self::PublicClosed { query_id, .. } => Some(*query_id),
+            Self::PublicClosed { query_id, .. } | Self::Fetched { query_id, .. } => Some(*query_id),
             other => other.request().map(|request| request.query_id),
         }
     }
@@ -192,7 +246,39 @@ impl Entry {
             Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
                 &request.from
             }
-            Self::PublicClosed { from, .. } | Self::TurnedAway { from, .. } | Self::Bundle { node: from, .. } => from,
+            Self::PublicClosed { from, .. }
+            | Self::TurnedAway { from, .. }
+            | Self::Fetched { from, .. }
+            | Self::Bundle { node: from, .. } => from,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_refusal_is_cut_with_its_digest_and_a_short_one_is_whole() {
+        let request = |sql: String| FragmentRequest {
+            query_id: Uuid::nil(),
+            fragment: 0,
+            from: "HK".parse().unwrap(),
+            requester: Subject { issuer: "i".into(), subject: "s".into() },
+            project: None,
+            purpose: None,
+            agreement: None,
+            sql,
+            sql_cut: None,
+        };
+        let short = request("SELECT 1".to_owned());
+        assert_eq!(short.clone().shortened(), short);
+        assert!(!serde_json::to_string(&short).unwrap().contains("sqlCut"));
+        // A character lies across the bound.
+        let cut = request(format!("x{}", "灣".repeat(2000))).shortened();
+        assert_eq!((cut.sql.len(), cut.sql.chars().last()), (4096, Some('灣')));
+        let whole = cut.sql_cut.unwrap();
+        assert_eq!((whole.bytes, whole.sha256.len()), (6001, 64));
+        assert_ne!(request(format!("x{}", "灣".repeat(2001))).shortened().sql_cut.unwrap().sha256, whole.sha256);
     }
 }

@@ -35,7 +35,7 @@ mod segments;
 mod settings;
 mod walk;
 
-pub use entry::{BundleStanding, Entry, Event, FragmentRequest};
+pub use entry::{BundleStanding, CutText, Entry, Event, FragmentRequest};
 pub use error::AuditError;
 pub use line::Record;
 pub use log::{Log, Receipt, Recovery};

@@ -30,6 +30,7 @@ use wanqu_model::io_reason;
 use crate::audit::AuditSettings;
 use crate::bundle_file::{BundleError, BundleFile};
 use crate::clock::SystemClock;
+use crate::engine::bound_memory;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
 use crate::supervisor::Progress;
@@ -94,6 +95,12 @@ pub struct Settings {
     /// Largest size of these answers on disk, in MiB; each researcher has a quarter of it.
     #[arg(long, value_name = "MIB", env = "WANQU_RESULTS_MIB", default_value_t = 1024)]
     pub results_mib: u32,
+    /// Memory that all queries together may reserve, in MiB; by default two thirds of what the machine, or its control group, has.
+    #[arg(
+        long, value_name = "MIB", env = "WANQU_MEMORY_MIB",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub memory_mib: Option<u32>,
     /// Address at which other nodes are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_EXCHANGE_LISTEN", default_value = "0.0.0.0:7443")]
     pub exchange_listen: SocketAddr,
@@ -172,6 +179,9 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let mut terminated = signal(SignalKind::terminate()).map_err(DaemonError::Setup)?;
     if let Some(exporter) = &settings.otlp_endpoint {
         exporter.start()?;
+    }
+    if let Some(mib) = settings.memory_mib {
+        bound_memory(mib);
     }
     let mut file = BundleFile::new(settings.bundle.clone());
     let bundle = file.first()?;

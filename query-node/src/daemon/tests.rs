@@ -46,6 +46,7 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         audit_segment_hours: 1,
         results: Some(folder.join("results")),
         results_mib: 1,
+        memory_mib: None,
         exchange_listen: free_address(),
         gateway_listen: free_address(),
         observation_listen: free_address(),

@@ -14,7 +14,8 @@ use arrow_flight::{
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,20 +25,66 @@ use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use wanqu_client::status::{internal, to_status};
+use wanqu_identity::PeerIdentity;
+use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::body::{BodyTimes, Timed, Unfinished};
 use super::listener::{Accepting, Caller, accept};
 use crate::trace::TraceContext;
+
+/// Streams of one connection that may be reset before they are answered.
+const RESETS: usize = 32;
+
+/// Largest head of a call, in bytes.
+const HEADERS: u32 = 16 * 1024;
+
+/// Bytes that a call may send ahead of its reader.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// Bytes that all calls of one connection may.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// Stream of messages of one kind.
 pub(crate) type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
+/// The caller of a call, as its head proved it.
+#[derive(Debug, Clone)]
+pub(crate) enum Who {
+    /// Nobody in particular: a door that asks for no proof.
+    Anybody,
+    /// A researcher, by a token.
+    Researcher(Subject),
+    /// A node, by the certificate of its connection.
+    Node(Arc<PeerIdentity>),
+}
+
+impl Who {
+    /// Returns the name by which the caller's share of a door is counted.
+    fn name(&self) -> Arc<str> {
+        match self {
+            Self::Anybody => "".into(),
+            // No issuer has a line break in it.
+            Self::Researcher(subject) => format!("{}\n{}", subject.issuer, subject.subject).into(),
+            Self::Node(peer) => peer.jurisdiction.as_str().into(),
+        }
+    }
+}
+
+/// Head of a call: all that is known before any of its body is read.
+pub(crate) struct Head<'a> {
+    /// The caller, as the TLS connection shows it.
+    pub caller: &'a Caller,
+    /// The bearer token, if one was sent.
+    pub token: Option<&'a str>,
+}
+
 /// Context of a call.
 pub(crate) struct Call {
-    /// The caller, as the TLS connection shows it.
-    pub caller: Caller,
-    /// The bearer token, if one was sent.
-    pub token: Option<String>,
+    /// The caller.
+    pub who: Who,
+    /// The client's certificate chain, where clients are nodes.
+    pub chain: Arc<[CertificateDer<'static>]>,
     /// The caller's trace, if it names one (`traceparent`).
     pub trace: Option<TraceContext>,
 }
@@ -45,6 +92,11 @@ pub(crate) struct Call {
 /// A server of the part of Flight that the exchange and the gateway use.
 #[async_trait]
 pub(crate) trait Door: Send + Sync + 'static {
+    /// Returns who makes a call, by its head. The body of a call that this refuses is not read.
+    fn identify(&self, _head: &Head<'_>) -> Result<Who, Refusal> {
+        Ok(Who::Anybody)
+    }
+
     /// Answers a ticket with rows.
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status>;
 
@@ -66,12 +118,17 @@ pub(crate) async fn serve(
     streams: u32,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let service = Bounded(Arc::new(Adapter(door)));
+    let service = Bounded { door: Arc::new(Adapter(door)), unfinished: Unfinished::default() };
     let server = Server::builder()
         .max_concurrent_streams(streams)
+        // A connection on which more streams are reset before anybody has begun with them is closed.
+        .http2_max_pending_accept_reset_streams(Some(RESETS))
+        // Requests are small; answers go by the windows of whoever asks.
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .http2_max_header_list_size(16 * 1024)
+        .http2_max_header_list_size(HEADERS)
         // A connection does not outlive its certificate by much.
         .max_connection_age(Duration::from_hours(1))
         .serve_with_incoming_shutdown(service, accept(listener, how), stop.clone().cancelled_owned());
@@ -92,11 +149,11 @@ pub(crate) fn cut_short() -> Refusal {
         .with_remedy("ask again: another replica answers, or this one when it is back")
 }
 
-/// Returns the messages up to the first failure; a panic, the deadline and the node's end (`cut`) are failures too. `kept`
-/// is dropped with the stream: a guard in it acts when the client goes away.
+/// Returns the messages up to the first failure; a panic, the deadline (with `late` for its refusal) and the node's end (`cut`)
+/// are failures too. `kept` is dropped with the stream: a guard in it acts when the client goes away.
 pub(crate) fn bounded<K: Send + 'static>(
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
-    deadline: Instant,
+    (deadline, late): (Instant, Refusal),
     cut: CancellationToken,
     kept: K,
 ) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
@@ -104,33 +161,48 @@ pub(crate) fn bounded<K: Send + 'static>(
         .catch_unwind()
         .map(|message| message.unwrap_or_else(|_| Err(to_status(internal()))))
         .boxed();
-    stream::unfold(Some((messages, cut, kept)), move |state| async move {
-        let (mut messages, cut, kept) = state?;
+    stream::unfold(Some((messages, cut, kept, late)), move |state| async move {
+        let (mut messages, cut, kept, late) = state?;
         let next = tokio::select! {
             biased;
             () = cut.cancelled() => return Some((Err(to_status(cut_short())), None)),
             next = tokio::time::timeout_at(deadline, messages.next()) => next,
         };
         match next {
-            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, cut, kept)))),
+            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, cut, kept, late)))),
             Ok(Some(Err(status))) => Some((Err(status), None)),
             Ok(None) => None,
-            Err(_) => Some((Err(to_status(deadline_passed())), None)),
+            Err(_) => Some((Err(to_status(late)), None)),
         }
     })
 }
 
-/// The service, with the door's message limit looked up at each call.
-struct Bounded<D>(Arc<Adapter<D>>);
+/// The service: a call's head is judged before its body is read, and the door's message limit is looked up at each call.
+struct Bounded<D> {
+    door: Arc<Adapter<D>>,
+    unfinished: Unfinished,
+}
 
 impl<D> Clone for Bounded<D> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { door: Arc::clone(&self.door), unfinished: self.unfinished.clone() }
     }
 }
 
 impl<D: Door> NamedService for Bounded<D> {
     const NAME: &'static str = <FlightServiceServer<Adapter<D>> as NamedService>::NAME;
+}
+
+impl<D: Door> Bounded<D> {
+    /// Returns the caller, whose connection is from now on that of a known caller.
+    fn admitted(&self, request: &http::Request<Body>) -> Result<Who, Refusal> {
+        let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+        let token = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = token.and_then(|value| value.strip_prefix("Bearer "));
+        let who = self.door.0.identify(&Head { caller: &caller, token })?;
+        caller.known_as(&who.name())?;
+        Ok(who)
+    }
 }
 
 impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
@@ -142,20 +214,26 @@ impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let longest = self.0.0.longest_message();
-        FlightServiceServer::from_arc(Arc::clone(&self.0)).max_decoding_message_size(longest).call(request)
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let who = match self.admitted(&request) {
+            Ok(who) => who,
+            Err(refusal) => return std::future::ready(Ok(to_status(refusal).into_http())).boxed(),
+        };
+        let name = who.name();
+        request.extensions_mut().insert(who);
+        let request = request.map(|body| Body::new(Timed::new(body, BodyTimes::default(), &self.unfinished, name)));
+        let longest = self.door.0.longest_message();
+        FlightServiceServer::from_arc(Arc::clone(&self.door)).max_decoding_message_size(longest).call(request)
     }
 }
 
 struct Adapter<D>(D);
 
 fn call<T>(request: &Request<T>) -> Call {
-    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
-    let header = |name| request.metadata().get(name).and_then(|value| value.to_str().ok());
-    let token = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let trace = header("traceparent").and_then(|value| value.parse().ok());
-    Call { caller, token, trace }
+    let who = request.extensions().get::<Who>().cloned().unwrap_or(Who::Anybody);
+    let trace = request.metadata().get("traceparent").and_then(|value| value.to_str().ok());
+    let chain = request.extensions().get::<Caller>().map(|caller| Arc::clone(&caller.chain)).unwrap_or_default();
+    Call { who, chain, trace: trace.and_then(|value| value.parse().ok()) }
 }
 
 fn unimplemented() -> Status {

@@ -1,36 +1,43 @@
 //! Accepts TLS connections, for the exchange and for the gateway.
 //!
-//! tonic gets finished TLS streams only. Handshakes run beside each other and have a time limit, so that nobody holds
-//! up the others by being slow; a connection that is refused is logged with its address and the reason.
+//! tonic gets finished TLS streams only. Every connection is accepted at once, and is a stranger's until a call on it has
+//! proved who makes it; [`super::crowd`] bounds how many there are, and closes those that wait longest for newcomers. The
+//! TLS handshake has a time limit, and so has what follows, up to that first call. A connection that is refused is logged
+//! with its address and the reason.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 use wanqu_client::reason::handshake_reason;
+use wanqu_model::refusal::Refusal;
 
+use super::crowd::{Crowd, CrowdBounds, Presence};
+use super::refused::RefusedConnections;
 use super::tap::Tap;
 
 /// Time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Handshakes that may run at once; further connections wait in the kernel's queue.
-const MAX_HANDSHAKES: usize = 256;
+/// Time that a connection has, from its arrival, for its first call that proves who makes it.
+const FIRST_CALL: Duration = Duration::from_secs(30);
 
-/// Connections that may be open at once; further ones are refused.
-const MAX_CONNECTIONS: usize = 1024;
+/// Pause after a connection that could not be accepted, such as one more than there are file handles.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Settings for accepting connections.
 #[derive(Clone)]
@@ -47,13 +54,25 @@ pub(crate) struct Caller {
     /// The client's certificate chain, where clients are nodes. The handshake verified it; it may be trusted no longer, so
     /// whoever answers a call verifies it again.
     pub chain: Arc<[CertificateDer<'static>]>,
+    presence: Option<Arc<Presence>>,
 }
 
-/// A TLS connection that was accepted.
+impl Caller {
+    /// Notes that a call has proved that `caller` makes it.
+    ///
+    /// # Errors
+    /// A refusal if there are as many connections of known callers, or of this one, as there may be.
+    pub fn known_as(&self, caller: &str) -> Result<(), Refusal> {
+        self.presence.as_ref().map_or(Ok(()), |presence| presence.known_as(caller))
+    }
+}
+
+/// A TLS connection that was accepted. It breaks when it is to be closed.
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
     caller: Caller,
-    _permit: OwnedSemaphorePermit,
+    broken: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ended: bool,
 }
 
 /// Accepts connections until the receiver is dropped.
@@ -69,55 +88,82 @@ pub(crate) fn accept(listener: TcpListener, how: Accepting) -> ReceiverStream<io
 }
 
 async fn accept_all(listener: TcpListener, how: Accepting, sender: mpsc::Sender<io::Result<Connection>>) {
-    let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
-    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let crowd = Crowd::new(CrowdBounds::default());
+    let refused = Arc::new(RefusedConnections::new(how.tap));
     loop {
-        let Ok(handshake) = Arc::clone(&handshakes).acquire_owned().await else { return };
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file handles, or a connection that ended in the queue: both pass.
                 tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
-        let (how, sender, connections) = (how.clone(), sender.clone(), Arc::clone(&connections));
+        let presence = Arc::new(crowd.arrive(address.ip()));
+        let (tls, sender, refused) = (Arc::clone(&how.tls), sender.clone(), Arc::clone(&refused));
         tokio::spawn(async move {
-            match greet(stream, &how, connections).await {
+            let close = presence.close().clone();
+            let greeted = tokio::select! {
+                greeted = greet(stream, tls, presence, address, &refused) => greeted,
+                () = close.cancelled() => Err("it had not said who it is when others came".to_owned()),
+            };
+            match greeted {
                 Ok(connection) => {
                     // The server has stopped if nobody takes it.
                     let _ = sender.send(Ok(connection)).await;
                 }
-                Err(reason) => refuse(&how.tap, address, &reason),
+                Err(reason) => refused.note(address, &reason),
             }
-            drop(handshake);
         });
     }
 }
 
-fn refuse(tap: &Tap, address: SocketAddr, reason: &str) {
-    tracing::warn!(%address, reason, "a connection was refused");
-    if let Some(tap) = tap {
-        tap.refused(address, reason);
-    }
-}
-
-async fn greet(stream: TcpStream, how: &Accepting, connections: Arc<Semaphore>) -> Result<Connection, String> {
+async fn greet(
+    stream: TcpStream,
+    tls: Arc<ServerConfig>,
+    presence: Arc<Presence>,
+    address: SocketAddr,
+    refused: &Arc<RefusedConnections>,
+) -> Result<Connection, String> {
+    let arrived = Instant::now();
     // Small messages must not wait for each other; where the option is missing it is only slower.
     let _ = stream.set_nodelay(true);
-    let handshake = TlsAcceptor::from(Arc::clone(&how.tls)).accept(stream);
+    let handshake = TlsAcceptor::from(tls).accept(stream);
     let stream = tokio::time::timeout(HANDSHAKE, handshake)
         .await
         .map_err(|_| "the handshake took too long".to_owned())?
         .map_err(|error| handshake_reason(&error))?;
-    let caller = caller(&stream);
-    let permit = connections.try_acquire_owned().map_err(|_| "there are too many connections".to_owned())?;
-    Ok(Connection { stream, caller, _permit: permit })
+    let broken = Box::pin(to_be_closed(Arc::clone(&presence), arrived + FIRST_CALL, address, Arc::clone(refused)));
+    Ok(Connection { caller: caller(&stream, presence), stream, broken, ended: false })
 }
 
-fn caller(stream: &TlsStream<TcpStream>) -> Caller {
-    Caller { chain: stream.get_ref().1.peer_certificates().unwrap_or_default().into() }
+/// Waits until a connection is to be closed: by then no call has proved who makes it, or it has been told to.
+async fn to_be_closed(presence: Arc<Presence>, until: Instant, address: SocketAddr, refused: Arc<RefusedConnections>) {
+    let reason = tokio::select! {
+        () = presence.close().cancelled() => "it had not said who it is when others came",
+        () = sleep_until(until) => "it did not say in time who it is",
+    };
+    if presence.is_known() {
+        // From now on it ends as HTTP/2 has it: by its own end, or when it answers no ping.
+        return std::future::pending().await;
+    }
+    refused.note(address, reason);
+}
+
+fn caller(stream: &TlsStream<TcpStream>, presence: Arc<Presence>) -> Caller {
+    Caller { chain: stream.get_ref().1.peer_certificates().unwrap_or_default().into(), presence: Some(presence) }
+}
+
+impl Connection {
+    /// Fails once it is to be closed.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.ended {
+            ready!(self.broken.as_mut().poll(cx));
+            self.ended = true;
+        }
+        Poll::Ready(io::ErrorKind::ConnectionAborted.into())
+    }
 }
 
 impl Connected for Connection {
@@ -129,12 +175,18 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(error) = self.poll_broken(cx) {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(error) = self.poll_broken(cx) {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -143,6 +195,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(error) = self.poll_broken(cx) {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

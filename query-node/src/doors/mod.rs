@@ -1,8 +1,10 @@
 //! Parts that the doors of a node have in common: the exchange, for other nodes, and the gateway, for researchers.
 //!
 //! ```text
-//! TcpListener ─▶ listener   TLS handshakes, bounded; the caller's certificates
+//! TcpListener ─▶ listener   TLS handshakes; the caller's certificates
+//!                  ─▶ crowd     bounds on connections: of strangers, by address, of known callers; room for newcomers
 //!             ─▶ flight     Arrow Flight over the connections: a door answers tickets and actions
+//!                  ─▶ body      calls are received once they have said whose they are, and not for ever
 //!                  ─▶ places    bound on the calls at once; closed when the node drains
 //!                  ─▶ wire      schema and rows as messages, rebuilt from their visible values (clear)
 //! ```
@@ -10,16 +12,19 @@
 //! Each door serves its calls itself: [`exchange`](crate::exchange) opens envelopes, [`gateway`](crate::gateway) reads
 //! tokens and questions. Each is kept by a [`Doorway`]: the limits in force, its places, its metrics and its clock.
 
+mod body;
 mod clear;
+mod crowd;
 mod doorway;
 pub(crate) mod flight;
 mod limits;
 pub(crate) mod listener;
 mod places;
+mod refused;
 mod tap;
 pub(crate) mod wire;
 
 pub use doorway::Doorway;
 pub use limits::LiveLimits;
-pub use places::{Drain, Place, Places};
+pub use places::{Drain, Place, Places, Share};
 pub use tap::{Tap, WireTap};

@@ -1,8 +1,10 @@
 //! Bound on the calls that a door has open at once, and the door's closing when the node ends.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use wanqu_model::refusal::{Code, Refusal};
@@ -45,19 +47,28 @@ pub struct Places(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     taken: AtomicUsize,
+    by_caller: Mutex<HashMap<Arc<str>, usize>>,
     left: Notify,
     drain: Drain,
 }
 
 /// A place that one call holds until this is dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Inner>);
+pub struct Place {
+    places: Arc<Inner>,
+    caller: Option<Arc<str>>,
+}
+
+/// Greatest number of places that one caller may hold, for each place that is free: one that asks for all there are leaves
+/// a part to others, however many ask for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share(pub usize);
 
 impl Places {
     /// Creates places that are all free. None can be taken once `drain` has begun.
     #[must_use]
     pub fn new(drain: Drain) -> Self {
-        Self(Arc::new(Inner { taken: AtomicUsize::new(0), left: Notify::new(), drain }))
+        Self(Arc::new(Inner { taken: AtomicUsize::new(0), by_caller: Mutex::default(), left: Notify::new(), drain }))
     }
 
     /// Takes a place if fewer than `most` are taken. Does not wait.
@@ -67,7 +78,7 @@ impl Places {
     pub fn take(&self, most: usize) -> Result<Place, Refusal> {
         // Taken first and looked at afterwards, so that a node that has begun to end sees everybody who slipped in.
         let before = self.0.taken.fetch_add(1, Ordering::SeqCst);
-        let place = Place(Arc::clone(&self.0));
+        let place = Place { places: Arc::clone(&self.0), caller: None };
         if self.0.drain.has_begun() {
             return Err(Refusal::new(Code::Draining, "the node is ending and takes no new questions")
                 .with_rule("a node that is told to end finishes what it has begun, and nothing else")
@@ -77,6 +88,27 @@ impl Places {
             return Err(Refusal::new(Code::Limit, "the node answers as many questions as it may")
                 .with_remedy("ask again later"));
         }
+        Ok(place)
+    }
+
+    /// Takes a place as [`take`](Self::take) does, if `caller` does not hold its share of them already.
+    ///
+    /// # Errors
+    /// As for [`take`](Self::take); [`Code::Limit`] if the caller holds its share.
+    pub fn take_for(&self, caller: &str, share: Share, most: usize) -> Result<Place, Refusal> {
+        let mut by_caller = self.0.by_caller.lock();
+        let free = most.saturating_sub(self.taken());
+        let held = by_caller.get(caller).copied().unwrap_or_default();
+        // A place that is given up here has no caller yet, so it does not ask for the lock that is held.
+        let mut place = self.take(most)?;
+        if held >= share.0.saturating_mul(free) {
+            return Err(Refusal::new(Code::Limit, "the node answers as many questions of yours as it may")
+                .with_rule(format!("{held} of {most} places are yours; of those left, each caller has a share"))
+                .with_remedy("ask again when one of yours has been answered"));
+        }
+        let caller: Arc<str> = caller.into();
+        *by_caller.entry(Arc::clone(&caller)).or_default() += 1;
+        place.caller = Some(caller);
         Ok(place)
     }
 
@@ -100,8 +132,17 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::SeqCst);
-        self.0.left.notify_waiters();
+        if let Some(caller) = &self.caller {
+            let mut by_caller = self.places.by_caller.lock();
+            if let Some(held) = by_caller.get_mut(caller) {
+                *held -= 1;
+                if *held == 0 {
+                    by_caller.remove(caller);
+                }
+            }
+        }
+        self.places.taken.fetch_sub(1, Ordering::SeqCst);
+        self.places.left.notify_waiters();
     }
 }
 
@@ -124,6 +165,25 @@ mod tests {
         assert!(empty.as_mut().now_or_never().is_none());
         drop(b);
         assert!(empty.now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_caller_who_asks_for_all_places_leaves_a_part_to_each_of_the_others() {
+        for (share, most, expected) in [(1, 12, [6, 3, 2]), (3, 32, [24, 6, 2]), (3, 1, [1, 0, 0]), (3, 2, [2, 0, 0])] {
+            let places = Places::new(Drain::default());
+            let mut held = Vec::new();
+            let greedy = ["a", "b", "c"].map(|caller| {
+                let before = held.len();
+                while let Ok(place) = places.take_for(caller, Share(share), most) {
+                    held.push(place);
+                }
+                held.len() - before
+            });
+            assert_eq!(greedy, expected, "{share} for each that is free, of {most}");
+            assert_eq!(places.taken(), held.len());
+            drop(held);
+            assert!(places.0.by_caller.lock().is_empty() && places.taken() == 0);
+        }
     }
 
     #[test]

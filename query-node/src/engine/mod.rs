@@ -11,6 +11,7 @@
 //! limit and the public tables fetched for it.
 
 mod fits;
+mod memory;
 mod pool;
 mod pushed;
 mod remote;
@@ -35,6 +36,7 @@ use wanqu_model::refusal::Refusal;
 use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::catalog::table_of;
 
+pub use memory::bound_memory;
 pub use pool::GaugedPool;
 pub use remote::RemotePublic;
 pub use run::EngineRun;
@@ -229,6 +231,8 @@ fn same_columns(admitted: &LogicalPlan, bound: &LogicalPlan) -> bool {
 pub(crate) mod fixture;
 #[cfg(test)]
 mod gate_tests;
+#[cfg(test)]
+mod grown_tests;
 #[cfg(test)]
 mod number_tests;
 #[cfg(test)]

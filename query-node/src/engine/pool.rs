@@ -1,26 +1,32 @@
-//! The memory pool of one query, which shows on a gauge how much of it is reserved.
+//! The memory pool of one query, which shows on a gauge how much of it is reserved, and counts towards the process's bound.
 
 use std::fmt;
 
-use datafusion::common::Result as DfResult;
+use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use prometheus_client::metrics::gauge::Gauge;
+
+use super::memory;
+use crate::stay::{self, Stay};
 
 /// Fair pool with a gauge that it shares with the pools of other queries.
 #[derive(Debug)]
 pub struct GaugedPool {
     pool: FairSpillPool,
     gauge: Gauge,
+    /// What the query holds: given back when its last operator is gone.
+    _stay: Option<Stay>,
 }
 
 impl GaugedPool {
-    /// Returns a pool of so many MiB.
+    /// Returns a pool of so many MiB, for the work that runs here.
     #[must_use]
     pub fn new(memory_mib: u32, gauge: Gauge) -> Self {
-        Self { pool: FairSpillPool::new((memory_mib as usize).saturating_mul(1 << 20)), gauge }
+        Self { pool: FairSpillPool::new((memory_mib as usize).saturating_mul(1 << 20)), gauge, _stay: stay::current() }
     }
 
-    fn add(&self, bytes: usize) {
+    /// Shows what has been reserved.
+    fn show(&self, bytes: usize) {
         self.gauge.inc_by(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
@@ -40,17 +46,23 @@ impl MemoryPool for GaugedPool {
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.pool.grow(reservation, additional);
-        self.add(additional);
+        memory::count(additional);
+        self.show(additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.pool.shrink(reservation, shrink);
+        memory::free(shrink);
         self.gauge.dec_by(i64::try_from(shrink).unwrap_or(i64::MAX));
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DfResult<()> {
         self.pool.try_grow(reservation, additional)?;
-        self.add(additional);
+        if !memory::reserve(additional) {
+            self.pool.shrink(reservation, additional);
+            return Err(DataFusionError::ResourcesExhausted("all queries together hold what the node has".to_owned()));
+        }
+        self.show(additional);
         Ok(())
     }
 

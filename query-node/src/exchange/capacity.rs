@@ -15,15 +15,23 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use wanqu_client::connect::UNREAD_STREAMS;
 use wanqu_model::bundle::Limits;
+use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::doors::{Drain, Place, Places};
+use crate::doors::{Drain, Place, Places, Share};
 
 /// Fragments that one query may have open at one owner, on average.
 const FRAGMENTS: usize = 16;
 
 /// Public reads that one query may have open at one owner, on average: of each of its fragments at the other owners two.
 const PUBLIC_READS: usize = 32;
+
+/// Members whose queries there are places for. One member alone has the places of its own queries; several that ask for all
+/// there are still leave some to others.
+const MEMBERS: usize = 2;
+
+/// Share of one member: no more places than are free.
+const SHARE: Share = Share(1);
 
 /// The most fragments, whatever the bundle's limits say.
 const MOST_FRAGMENTS: u32 = 1024;
@@ -47,11 +55,12 @@ pub enum Work {
 }
 
 impl Work {
+    /// Returns the number of places for all members together.
     fn most(self, limits: &Limits) -> usize {
-        let queries = limits.concurrent_queries as usize;
+        let queries = (limits.concurrent_queries as usize).saturating_mul(MEMBERS);
         match self {
-            Self::PublicRead => (queries * PUBLIC_READS).min(MOST_PUBLIC_READS as usize),
-            Self::Fragment => (queries * FRAGMENTS).min(MOST_FRAGMENTS as usize),
+            Self::PublicRead => queries.saturating_mul(PUBLIC_READS).min(MOST_PUBLIC_READS as usize),
+            Self::Fragment => queries.saturating_mul(FRAGMENTS).min(MOST_FRAGMENTS as usize),
         }
     }
 }
@@ -72,14 +81,20 @@ impl Capacity {
         Self { arrivals, public_reads: pool(), fragments: pool() }
     }
 
-    /// Lets a request in, to be opened and admitted.
+    /// Lets a request of a member in, to be opened and admitted.
     ///
     /// # Errors
     /// [`Code::Limit`] if there is no room for it, whatever its work will be; [`Code::Draining`] if the node is ending.
-    pub fn arrive(&self, limits: &Limits) -> Result<Arc<Seat>, Refusal> {
+    pub fn arrive(&self, peer: &JurisdictionId, limits: &Limits) -> Result<Arc<Seat>, Refusal> {
         let most = Work::PublicRead.most(limits) + Work::Fragment.most(limits);
-        let arrived = self.arrivals.take(most)?;
-        Ok(Arc::new(Seat { pools: self.clone(), limits: limits.clone(), working: Mutex::default(), _arrived: arrived }))
+        let arrived = self.arrivals.take_for(peer.as_str(), SHARE, most)?;
+        Ok(Arc::new(Seat {
+            pools: self.clone(),
+            peer: peer.clone(),
+            limits: limits.clone(),
+            working: Mutex::default(),
+            _arrived: arrived,
+        }))
     }
 }
 
@@ -87,6 +102,7 @@ impl Capacity {
 #[derive(Debug)]
 pub(super) struct Seat {
     pools: Capacity,
+    peer: JurisdictionId,
     limits: Limits,
     working: Mutex<Option<Place>>,
     _arrived: Place,
@@ -103,9 +119,12 @@ impl Seat {
             Work::PublicRead => (&self.pools.public_reads, "reads of public tables"),
             Work::Fragment => (&self.pools.fragments, "fragments"),
         };
-        let place = pool.take(most).map_err(|_| {
-            Refusal::new(Code::Limit, format!("the node runs as many {what} for other members as it may"))
-                .with_rule(format!("at most {most} {what} run at once (limits.concurrentQueries)"))
+        let place = pool.take_for(self.peer.as_str(), SHARE, most).map_err(|_| {
+            Refusal::new(Code::Limit, format!("the node runs as many {what} for {} as it may", self.peer))
+                .with_rule(format!(
+                    "at most {most} {what} run at once for all members, and for one of them no more than places are free \
+                     (limits.concurrentQueries)"
+                ))
                 .with_remedy("ask again when fewer queries run")
         })?;
         *self.working.lock() = Some(place);
@@ -115,31 +134,49 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
+    use wanqu_fixtures::identity::jid;
+
     use super::*;
 
     fn limits(concurrent_queries: u32) -> Limits {
         Limits { concurrent_queries, ..Limits::default() }
     }
 
-    fn begun(capacity: &Capacity, limits: &Limits, work: Work) -> Result<Arc<Seat>, Refusal> {
-        let seat = capacity.arrive(limits)?;
+    fn begun(capacity: &Capacity, limits: &Limits, peer: &str, work: Work) -> Result<Arc<Seat>, Refusal> {
+        let seat = capacity.arrive(&jid(peer), limits)?;
         seat.begin(work).map(|()| seat)
+    }
+
+    /// Takes places for a member until it is refused one.
+    fn all(capacity: &Capacity, limits: &Limits, peer: &str, work: Work) -> Vec<Arc<Seat>> {
+        std::iter::from_fn(|| begun(capacity, limits, peer, work).ok()).collect()
     }
 
     #[test]
     fn fragments_and_public_reads_leave_each_other_their_places() {
         let (arrivals, limits) = (Places::new(Drain::default()), limits(1));
         let capacity = Capacity::new(arrivals.clone());
-        for (work, other) in [(Work::Fragment, Work::PublicRead), (Work::PublicRead, Work::Fragment)] {
-            let held: Vec<_> =
-                (0..work.most(&limits)).map(|_| begun(&capacity, &limits, work).expect("a place")).collect();
-            let refusal = begun(&capacity, &limits, work).unwrap_err();
+        for (work, other, own) in [(Work::Fragment, Work::PublicRead, 16), (Work::PublicRead, Work::Fragment, 32)] {
+            let held = all(&capacity, &limits, "HK", work);
+            assert_eq!(held.len(), own, "the places of its queries");
+            let refusal = begun(&capacity, &limits, "HK", work).unwrap_err();
             assert_eq!(refusal.code, Code::Limit);
-            assert!(begun(&capacity, &limits, other).is_ok(), "{work:?} takes the places of {other:?}");
+            assert!(begun(&capacity, &limits, "HK", other).is_ok(), "{work:?} takes the places of {other:?}");
             assert_eq!(arrivals.taken(), held.len(), "whoever was turned away has left");
             drop(held);
         }
         assert_eq!(arrivals.taken(), 0);
+    }
+
+    #[test]
+    fn members_that_ask_for_all_places_leave_some_to_each_other() {
+        let limits = limits(4);
+        let capacity = Capacity::new(Places::new(Drain::default()));
+        for work in [Work::Fragment, Work::PublicRead] {
+            let greedy: Vec<_> = ["HK", "CN-SZ", "CN-GZ"].map(|peer| all(&capacity, &limits, peer, work)).into();
+            assert!(greedy.iter().all(|held| held.len() >= 4), "{work:?}");
+            assert!(begun(&capacity, &limits, "MO", work).is_ok(), "{work:?}: one that comes last has a place");
+        }
     }
 
     #[test]
@@ -149,6 +186,6 @@ mod tests {
             let places = Work::PublicRead.most(&limits) + Work::Fragment.most(&limits);
             assert!(places <= STREAMS as usize, "{queries}");
         }
-        assert!(Capacity::new(Places::new(Drain::default())).arrive(&limits(0)).is_err());
+        assert!(Capacity::new(Places::new(Drain::default())).arrive(&jid("HK"), &limits(0)).is_err());
     }
 }

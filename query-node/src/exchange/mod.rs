@@ -17,7 +17,9 @@
 mod agreements;
 mod capacity;
 mod client;
+mod due;
 mod failures;
+mod lapse;
 mod owners;
 mod receive;
 mod replay;

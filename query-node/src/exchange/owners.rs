@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use async_trait::async_trait;
@@ -19,7 +19,8 @@ use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
 
 use super::client::Exchange;
-use super::server::{OwnerService, VerifiedRequest, answer_on_a_task};
+use super::lapse::until_lapsed;
+use super::server::{OwnerService, VerifiedRequest, answer_on_a_task, withdrawn};
 
 /// A way to ask owners.
 #[async_trait]
@@ -64,11 +65,15 @@ impl InProcess {
 impl Owners for InProcess {
     async fn ask(&self, envelope: &Envelope, fragment: &Fragment) -> Result<Release, Refusal> {
         let request = VerifiedRequest::from_self(envelope.clone())?;
+        let judged = request.judged();
         let released = answer_on_a_task(Arc::clone(&self.0), request, CancellationToken::new()).await?;
+        let judged = judged.load(Ordering::SeqCst);
+        let withdrawn = withdrawn(Arc::clone(&self.0), envelope.clone(), envelope.from.clone(), judged);
         if !fragment.fits(&released.schema()) {
             return Err(Refusal::new(Code::ReleaseShape, "the release does not have the columns that were asked for"));
         }
         let (batches, report) = released.into_parts();
+        let batches = until_lapsed(batches, withdrawn);
         let target = Arc::clone(&fragment.schema);
         let batches = batches.map(move |batch| {
             let batch = batch?;

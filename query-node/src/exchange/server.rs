@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_flight::{Action, FlightData, Ticket};
 use async_trait::async_trait;
-use futures::{Stream, StreamExt, stream};
+use futures::future::{self, BoxFuture};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use prost::Message;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -24,14 +26,17 @@ use wanqu_rules::fragment::ReleaseReport;
 
 use super::agreements::{self, HeldAgreement};
 use super::capacity::{Capacity, STREAMS, Seat, Work};
+use super::due::Due;
+use super::lapse::{trust_lapsed, until_lapsed};
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::unavailable;
-use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
-use crate::doors::listener::Accepting;
+use crate::doors::flight::{Call, Door, Head, Messages, Who, bounded, serve};
+use crate::doors::listener::{Accepting, Caller};
 use crate::doors::wire::encode;
 use crate::doors::{Doorway, Tap};
 use crate::observe::{InFlight, Metrics};
+use crate::stay::{self, Stay};
 use crate::trace::{self, Kind, Step};
 
 /// Bytes of an envelope beside its SQL text.
@@ -40,13 +45,15 @@ const ENVELOPE_SLACK: usize = 64 * 1024;
 /// Time that a service has to end what was cancelled.
 const ENDING: Duration = Duration::from_secs(5);
 
-/// An envelope whose sender has been verified. Its place is free again when the last clone is dropped.
-#[derive(Debug, Clone)]
+/// An envelope whose sender has been verified.
+#[derive(Debug)]
 pub struct VerifiedRequest {
     envelope: Envelope,
     peer: JurisdictionId,
     /// `None` for a question of this node's own: the gateway bounds those.
     seat: Option<Arc<Seat>>,
+    due: Due,
+    judged: Arc<AtomicU64>,
 }
 
 impl VerifiedRequest {
@@ -61,7 +68,7 @@ impl VerifiedRequest {
             );
         }
         let peer = envelope.from.clone();
-        Ok(Self { envelope, peer, seat: None })
+        Ok(Self { envelope, peer, seat: None, due: Due::Asking, judged: Arc::default() })
     }
 
     /// Takes a place for the work that was admitted. It is held until the release has been sent, or given up.
@@ -72,7 +79,23 @@ impl VerifiedRequest {
         self.seat.as_ref().map_or(Ok(()), |seat| seat.begin(work))
     }
 
-    /// Returns the envelope.
+    /// Returns the refusal of a fragment that was not done when its deadline passed.
+    #[must_use]
+    pub fn late(&self) -> Refusal {
+        self.due.passed()
+    }
+
+    /// Notes the number of the bundle by which it was admitted last.
+    pub fn judged_by(&self, bundle: u64) {
+        self.judged.store(bundle, Ordering::SeqCst);
+    }
+
+    /// Returns what [`judged_by`](Self::judged_by) notes, for whoever has given the request away.
+    pub(super) fn judged(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.judged)
+    }
+
+    /// Returns the envelope. Its deadline is the earlier one of what its sender and this owner give.
     #[must_use]
     pub fn envelope(&self) -> &Envelope {
         &self.envelope
@@ -96,6 +119,12 @@ pub trait OwnerService: Send + Sync + 'static {
     /// refusal to send.
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal;
 
+    /// Waits until a fragment would not be admitted any more, that was admitted by the bundle of this number
+    /// ([`VerifiedRequest::judged_by`]). Returns the refusal. By default that never happens.
+    async fn withdrawn(&self, _envelope: Envelope, _peer: JurisdictionId, _judged: u64) -> Refusal {
+        std::future::pending().await
+    }
+
     /// Returns the agreements that the owner holds with `peer`.
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement>;
 
@@ -114,9 +143,19 @@ pub(crate) async fn answer_on_a_task(
 ) -> Result<AuditedRelease, Refusal> {
     let dropped = cancel.clone().drop_guard();
     let answer = async move { service.answer(request, cancel).await };
-    let answered = tokio::spawn(trace::carried(answer).in_current_span()).await;
+    let answered = tokio::spawn(stay::carried(trace::carried(answer)).in_current_span()).await;
     let _ = dropped.disarm();
     answered.unwrap_or_else(|_| Err(internal()))
+}
+
+/// Waits until a fragment whose release is on its way would not be admitted any more.
+pub(crate) fn withdrawn(
+    service: Arc<dyn OwnerService>,
+    envelope: Envelope,
+    peer: JurisdictionId,
+    judged: u64,
+) -> BoxFuture<'static, Refusal> {
+    async move { service.withdrawn(envelope, peer, judged).await }.boxed()
 }
 
 /// The owner's end of the exchange.
@@ -183,32 +222,41 @@ impl ExchangeServer {
 
     /// Returns the caller's identity, verified anew at each call: a connection does not outlive its certificate, its CA or its
     /// membership.
-    fn verified_peer(&self, call: &Call) -> Result<PeerIdentity, Status> {
-        self.trust.vouches(&call.caller.chain, self.door.clock.now()).map_err(|error| {
+    fn verified_peer(&self, caller: &Caller) -> Result<PeerIdentity, Refusal> {
+        self.trust.vouches(&caller.chain, self.door.clock.now()).map_err(|error| {
             tracing::warn!(%error, "a call on a connection that is no longer trusted was refused");
-            to_status(
-                Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
-                    .with_rule("a member's own CA vouches for its node, at every call")
-                    .with_remedy("connect again with a certificate of the CA that the bundle names"),
-            )
+            Refusal::new(Code::Identity, "the connection's certificate is no longer trusted here")
+                .with_rule("a member's own CA vouches for its node, at every call")
+                .with_remedy("connect again with a certificate of the CA that the bundle names")
         })
     }
 
     /// Opens an envelope of `peer`, if there is room for one more request.
     fn opened(&self, peer: &PeerIdentity, bytes: &[u8]) -> Result<(Envelope, Arc<Seat>), Refusal> {
         // Before the nonce is noted: whoever is turned away here may come again with the same envelope.
-        let seat = self.capacity.arrive(&self.door.limits.now())?;
+        let seat = self.capacity.arrive(&peer.jurisdiction, &self.door.limits.now())?;
         let envelope = open(bytes, peer, &self.own, self.max_envelope(), &self.replays, self.door.clock.now())?;
         Ok((envelope, seat))
     }
 
-    /// Answers an envelope. `in_flight` becomes a step of the trace that the envelope names.
-    async fn answer(&self, peer: &PeerIdentity, bytes: &[u8], in_flight: &mut InFlight) -> Result<Sending, Refusal> {
-        let (envelope, seat) = match self.opened(peer, bytes) {
+    /// Answers an envelope. `in_flight` becomes a step of the trace that the envelope names; `lapsed` is done when its sender
+    /// is trusted no more.
+    async fn answer(
+        &self,
+        peer: &PeerIdentity,
+        bytes: &[u8],
+        in_flight: &mut InFlight,
+        mut lapsed: BoxFuture<'static, Refusal>,
+    ) -> Result<Sending, Refusal> {
+        let (mut envelope, seat) = match self.opened(peer, bytes) {
             Ok(opened) => opened,
             Err(refusal) => return Err(self.service.turned_away(&peer.jurisdiction, refusal).await),
         };
-        let left = envelope.deadline.duration_since(self.door.clock.now());
+        let now = self.door.clock.now();
+        let (at, due) = Due::of(envelope.deadline, &self.own, &self.door.limits.now(), now);
+        // From here on nothing knows of another.
+        envelope.deadline = at;
+        let left = at.duration_since(now);
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let cancel = self.door.drain.token();
         let guard = cancel.clone().drop_guard();
@@ -221,21 +269,34 @@ impl ExchangeServer {
         let (jurisdiction, trace_id) = (&peer.jurisdiction, context.trace_id());
         let span = tracing::info_span!("fragment", %query_id, fragment, peer = %jurisdiction, trace_id);
         in_flight.set_step(step);
-        let request = VerifiedRequest { envelope, peer: peer.jurisdiction.clone(), seat: Some(Arc::clone(&seat)) };
+        let late = due.passed();
+        let (asked, from) = (envelope.clone(), peer.jurisdiction.clone());
+        let (seat_of, judged) = (Some(Arc::clone(&seat)), Arc::default());
+        let request = VerifiedRequest { envelope, peer: from.clone(), seat: seat_of, due, judged };
+        let judged = request.judged();
         let answer = answer_on_a_task(Arc::clone(&self.service), request, cancel.clone());
+        let answer = stay::within(Stay::new(Arc::clone(&seat)), answer);
         let mut answer = std::pin::pin!(trace::within(context, answer).instrument(span));
         let release = tokio::select! {
             answered = &mut answer => answered?,
+            refusal = &mut lapsed => {
+                cancel.cancel();
+                // The service writes down that it was cancelled.
+                let _ = tokio::time::timeout(ENDING, answer).await;
+                return Err(refusal);
+            }
             () = tokio::time::sleep_until(deadline) => {
                 cancel.cancel();
                 // The service writes down that it was too late. It is not waited for where it cannot.
                 return match tokio::time::timeout(ENDING, answer).await {
                     Ok(Err(refusal)) => Err(refusal),
-                    Ok(Ok(_)) | Err(_) => Err(deadline_passed()),
+                    Ok(Ok(_)) | Err(_) => Err(late),
                 };
             }
         };
-        Ok(Sending { release, deadline, cut: cancel, guard, seat })
+        let withdrawn = withdrawn(Arc::clone(&self.service), asked, from, judged.load(Ordering::SeqCst));
+        let lapsed = future::select(lapsed, withdrawn).map(|done| done.factor_first().0).boxed();
+        Ok(Sending { release, deadline, late, cut: cancel, guard, seat, lapsed })
     }
 }
 
@@ -243,17 +304,20 @@ impl ExchangeServer {
 struct Sending {
     release: AuditedRelease,
     deadline: Instant,
+    late: Refusal,
     cut: CancellationToken,
     guard: DropGuard,
     seat: Arc<Seat>,
+    lapsed: BoxFuture<'static, Refusal>,
 }
 
 impl Sending {
     /// Returns the messages: schema, rows, report. Dropping the stream cancels the query.
     fn messages(self, outgoing: Outgoing) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-        let Self { release, deadline, cut, guard, seat } = self;
+        let Self { release, deadline, late, cut, guard, seat, lapsed } = self;
         let schema = release.schema();
         let (batches, report) = release.into_parts();
+        let batches = until_lapsed(batches, lapsed);
         let counted = outgoing.clone();
         let report = async move {
             let report = report.await.map_err(to_status)?;
@@ -261,7 +325,7 @@ impl Sending {
             note(&report)
         };
         let all = encode(&schema, batches).chain(stream::once(report));
-        bounded(all, deadline, cut, (guard, seat)).inspect(move |message| outgoing.message(message))
+        bounded(all, (deadline, late), cut, (guard, seat)).inspect(move |message| outgoing.message(message))
     }
 }
 
@@ -271,8 +335,13 @@ impl Door for ExchangeServer {
         self.max_envelope() + 1024
     }
 
+    fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
+        self.verified_peer(head.caller).map(|peer| Who::Node(Arc::new(peer)))
+    }
+
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let peer = self.verified_peer(&call)?;
+        let lapsed = trust_lapsed(self.trust.clone(), Arc::clone(&call.chain), Arc::clone(&self.door.clock)).boxed();
+        let peer = node(call)?;
         self.crossed(&peer.jurisdiction, &self.own, &ticket.ticket);
         let outgoing = Outgoing {
             tap: self.tap.clone(),
@@ -281,7 +350,7 @@ impl Door for ExchangeServer {
             to: peer.jurisdiction.clone(),
         };
         let mut in_flight = InFlight::fragment(&self.door.metrics, &peer.jurisdiction);
-        match self.answer(&peer, &ticket.ticket, &mut in_flight).await {
+        match self.answer(&peer, &ticket.ticket, &mut in_flight, lapsed).await {
             Ok(sending) => Ok(in_flight.follow(sending.messages(outgoing))),
             Err(refusal) => {
                 tracing::info!(peer = %peer.jurisdiction, code = %refusal.code, "a fragment was refused");
@@ -294,8 +363,8 @@ impl Door for ExchangeServer {
     }
 
     async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
-        let peer = self.verified_peer(&call)?.jurisdiction;
-        let _seat = self.capacity.arrive(&self.door.limits.now()).map_err(to_status)?;
+        let peer = node(call)?.jurisdiction.clone();
+        let _seat = self.capacity.arrive(&peer, &self.door.limits.now()).map_err(to_status)?;
         let answer = match action.r#type.as_str() {
             agreements::ACTION => serde_json::to_vec(&self.service.agreements_with(&peer)),
             unavailable::ACTION => serde_json::to_vec(&self.service.unavailable_to(&peer)),
@@ -309,6 +378,14 @@ impl Door for ExchangeServer {
         let answer = answer.map_err(|_| to_status(internal()))?;
         self.crossed(&self.own, &peer, &answer);
         Ok(answer)
+    }
+}
+
+/// Returns the node that makes a call.
+fn node(call: Call) -> Result<Arc<PeerIdentity>, Status> {
+    match call.who {
+        Who::Node(peer) => Ok(peer),
+        Who::Anybody | Who::Researcher(_) => Err(to_status(internal())),
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::Instrument;
 use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
@@ -22,13 +21,17 @@ use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::listing::{list, marked, marked_elsewhere};
-use crate::doors::Doorway;
-use crate::doors::flight::{Call, Door, Messages, bounded, deadline_passed, serve};
+use crate::doors::flight::{Call, Door, Head, Messages, Who, bounded, deadline_passed, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
+use crate::doors::{Doorway, Share};
 use crate::home::HomeService;
 use crate::observe::InFlight;
+use crate::stay::{self, Stay};
 use crate::trace::{self, Kind, Step};
+
+/// Share of one researcher in the places for questions: three quarters of them, if nobody else asks.
+const SHARE: Share = Share(3);
 
 /// Bytes of a question beside its SQL text.
 const QUESTION_SLACK: usize = 16 * 1024;
@@ -67,8 +70,8 @@ impl Gateway {
         self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
-    fn requester(&self, call: &Call) -> Result<Subject, Refusal> {
-        let token = call.token.as_deref().ok_or_else(|| {
+    fn requester(&self, token: Option<&str>) -> Result<Subject, Refusal> {
+        let token = token.ok_or_else(|| {
             Refusal::new(Code::Identity, "there is no token")
                 .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
@@ -92,33 +95,26 @@ impl Gateway {
         })
     }
 
-    async fn answer(&self, call: &Call, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
-        let requester = self.requester(call)?;
+    async fn answer(&self, requester: Subject, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let request = self.request(ticket)?;
         let limits = self.door.limits.now();
-        let place = self.door.places.take(limits.concurrent_queries as usize)?;
+        let caller = format!("{}\n{}", requester.issuer, requester.subject);
+        let place = Arc::new(self.door.places.take_for(&caller, SHARE, limits.concurrent_queries as usize)?);
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
         let cancel = self.door.drain.token();
         let cut = cancel.clone();
         let guard = cancel.clone().drop_guard();
-        let service = Arc::clone(&self.service);
-        let place = Arc::new(place);
-        let held = Arc::clone(&place);
-        let answer = async move {
-            // Planning cannot be interrupted. Whoever leaves while it goes on leaves no place for another one.
-            let _held = held;
-            match request {
-                TicketRequest::Question(question) => service.ask(requester, question, cancel).await,
-                TicketRequest::Fetch(fetch) => service.fetch(requester, fetch.result).await,
-            }
-        };
         // The text of a panic can quote a value: it goes no further than this.
-        let answer = tokio::spawn(trace::carried(AssertUnwindSafe(answer).catch_unwind()).in_current_span());
-        let answer = tokio::time::timeout_at(deadline, answer).await.map_err(|_| deadline_passed())?.map_or_else(
-            |_| Err(wanqu_client::status::internal()),
-            |answer| answer.unwrap_or_else(|_| Err(wanqu_client::status::internal())),
-        )?;
-        Ok(Box::pin(bounded(messages(answer), deadline, cut, (guard, place))))
+        let answer = match request {
+            TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
+            TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
+        };
+        let answer = stay::within(Stay::new(Arc::clone(&place)), AssertUnwindSafe(answer).catch_unwind());
+        let answer = tokio::time::timeout_at(deadline, answer)
+            .await
+            .map_err(|_| deadline_passed())?
+            .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
+        Ok(Box::pin(bounded(messages(answer), (deadline, deadline_passed()), cut, (guard, place))))
     }
 }
 
@@ -152,12 +148,20 @@ impl Door for Gateway {
         self.max_question() + 1024
     }
 
+    fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
+        self.requester(head.token).map(Who::Researcher).inspect_err(|refusal| {
+            tracing::info!(code = %refusal.code, "a call without a token that holds was refused");
+            InFlight::question(&self.door.metrics).refused(refusal);
+        })
+    }
+
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
+        let Who::Researcher(requester) = call.who else { return Err(to_status(wanqu_client::status::internal())) };
         let step = Step::begin("question", Kind::Server, call.trace);
         let context = step.context();
         let mut in_flight = InFlight::question(&self.door.metrics);
         in_flight.set_step(step);
-        match trace::within(context, self.answer(&call, &ticket.ticket)).await {
+        match trace::within(context, self.answer(requester, &ticket.ticket)).await {
             Ok(messages) => Ok(in_flight.follow(messages)),
             Err(refusal) => {
                 tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
@@ -167,8 +171,7 @@ impl Door for Gateway {
         }
     }
 
-    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
-        self.requester(&call).map_err(to_status)?;
+    async fn action(&self, _call: Call, action: Action) -> Result<Vec<u8>, Status> {
         if action.r#type != "catalog" {
             return Err(to_status(
                 Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),

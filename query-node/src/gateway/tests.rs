@@ -30,7 +30,6 @@ use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
 use wanqu_model::bundle::{Limits, Subject};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
-use wanqu_testing::until;
 
 use super::*;
 use crate::home::HomeService;
@@ -245,27 +244,6 @@ async fn a_question_beyond_the_limit_of_concurrent_questions_is_refused() {
     let house = House::with_limits(endless, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
     let _first = house.client().ask(&question()).await.unwrap();
     assert_eq!(house.client().ask(&question()).await.err().unwrap().code, Code::Limit);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_question_keeps_its_place_until_its_planning_has_ended() {
-    let (go_on, planning) = std::sync::mpsc::channel::<()>();
-    let planning = Mutex::new(planning);
-    let behaviour = move || {
-        planning.lock().recv().unwrap();
-        Ok(of(answer()))
-    };
-    let limits = Limits { concurrent_queries: 1, deadline_seconds: 1, ..Limits::default() };
-    let house = House::with_limits(behaviour, &limits).await;
-    let given_up = house.ask().await.unwrap_err();
-    assert!(given_up.code == Code::Limit && !given_up.message.contains("as many questions"), "{given_up}");
-    let crowded = house.ask().await.unwrap_err();
-    assert!(crowded.message.contains("as many questions"), "{crowded}");
-    go_on.send(()).unwrap();
-    // For the next question, whose planning may go on at once.
-    go_on.send(()).unwrap();
-    let next = until("a place", Duration::from_secs(20), async || house.ask().await);
-    assert_eq!(next.await.len(), answer().len());
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ use super::shown::Marks;
 use crate::exchange::Owners;
 use crate::merge;
 use crate::state::NodeState;
+use crate::stay;
 use crate::trace::{self, Kind, Step, TraceContext};
 
 /// Events that wait for a slow listener before the merge waits too.
@@ -96,7 +97,7 @@ impl Asking {
                 let _ = listener.send(Err(refusal)).await;
             }
         };
-        tokio::spawn(trace::within(context, task).instrument(span));
+        tokio::spawn(stay::carried(trace::within(context, task)).instrument(span));
         ReceiverStream::new(answer).boxed()
     }
 

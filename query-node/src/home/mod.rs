@@ -24,12 +24,13 @@ use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wanqu_model::answer::{Answer, Event, Question, Summary};
-use wanqu_model::bundle::Subject;
+use wanqu_model::bundle::{Project, Subject};
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission;
 use wanqu_rules::catalog::Catalog;
 use wanqu_rules::planner::{self, FederatedPlan, Planned};
+use wanqu_rules::while_wanted;
 
 pub use public::PeerTables;
 pub use service::{HomeService, no_such_result};
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::engine::Unavailable;
 use crate::exchange::Owners;
 use crate::state::{Live, NodeState};
+use crate::stay;
 use crate::trace::{self, TraceContext};
 use ask::Asking;
 use kind::{Kind, kind_of};
@@ -58,18 +60,19 @@ impl Home {
         Self { live, owners, clock, quotas: Quotas::default() }
     }
 
-    /// Returns the digest of the agreement that each fragment rests on, by group and owner; `None` where none is needed, or
-    /// where the owner will refuse and the answer may be partial. Counts the query for its project.
+    /// Returns the digest of the agreement that each fragment rests on, by group and owner, and the project; `None` where none
+    /// is needed, or where an agreement is lacking that `optional` says the answer can do without.
     ///
     /// # Errors
     /// The project, purpose or agreement that is lacking.
-    fn agreements(
+    fn agreements<'a>(
         &self,
-        state: &NodeState,
+        state: &'a NodeState,
         requester: &Subject,
         question: &Question,
         plan: &FederatedPlan,
-    ) -> Result<BTreeMap<(usize, JurisdictionId), Option<String>>, Refusal> {
+        optional: impl Fn(&JurisdictionId) -> bool,
+    ) -> Result<(Digests, Option<&'a Project>), Refusal> {
         let now = self.clock.now();
         let bundle = &state.bundle;
         let mut digests = BTreeMap::new();
@@ -85,8 +88,7 @@ impl Home {
                         let found = permit::agreement(bundle, project, question, owner, &group.restricted, now);
                         digest = match found {
                             Ok(agreement) => Some(agreement.digest.clone()),
-                            // The owner will refuse, and the answer will name it.
-                            Err(_) if question.partial || is_spare => None,
+                            Err(_) if is_spare || optional(owner) => None,
                             Err(refusal) => return Err(refusal),
                         };
                     }
@@ -94,12 +96,12 @@ impl Home {
                 digests.insert((number, owner.clone()), digest);
             }
         }
-        if let Some(project) = asking_project {
-            self.quotas.count(project, now)?;
-        }
-        Ok(digests)
+        Ok((digests, asking_project))
     }
 }
+
+/// Digests of agreements, by group and owner.
+type Digests = BTreeMap<(usize, JurisdictionId), Option<String>>;
 
 #[async_trait]
 impl HomeService for Home {
@@ -108,11 +110,17 @@ impl HomeService for Home {
         state.grants()?;
         let question = settings::settled(question)?;
         let plan = match kind_of(&question.sql) {
-            Kind::Query(sql) => planned(&state, sql).await?.verdict?,
-            Kind::Explain(sql) => return text_answer("plan", &planner::explain(&planned(&state, sql).await?.verdict?)),
-            Kind::ExplainPolicy(sql) => return policy_answer(planned(&state, sql).await?),
+            Kind::Query(sql) => planned(&state, sql, &cancel).await?.verdict?,
+            Kind::Explain(sql) => {
+                return text_answer("plan", &planner::explain(&planned(&state, sql, &cancel).await?.verdict?));
+            }
+            Kind::ExplainPolicy(sql) => return policy_answer(planned(&state, sql, &cancel).await?),
         };
-        let digests = self.agreements(&state, &requester, &question, &plan)?;
+        // An owner without an agreement will refuse, and a partial answer will name it.
+        let (digests, project) = self.agreements(&state, &requester, &question, &plan, |_| question.partial)?;
+        if let Some(project) = project {
+            self.quotas.count(project, self.clock.now())?;
+        }
         let asking = Asking {
             query_id: Uuid::new_v4(),
             state: Arc::clone(&state),
@@ -129,6 +137,24 @@ impl HomeService for Home {
         Ok(asking.start())
     }
 
+    async fn still_granted(
+        &self,
+        requester: &Subject,
+        question: Question,
+        contributed: &[JurisdictionId],
+    ) -> Result<(), Refusal> {
+        let state = self.live.now();
+        state.grants()?;
+        let question = settings::settled(question)?;
+        // An explanation reads no data.
+        let Kind::Query(sql) = kind_of(&question.sql) else { return Ok(()) };
+        let stopped = CancellationToken::new();
+        let _stop = stopped.clone().drop_guard();
+        let plan = planned(&state, sql, &stopped).await?.verdict?;
+        self.agreements(&state, requester, &question, &plan, |owner| !contributed.contains(owner))?;
+        Ok(())
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         Arc::clone(self.live.now().planner.catalog())
     }
@@ -143,10 +169,16 @@ impl HomeService for Home {
     }
 }
 
-/// Splits a query. Planning is pure and may take a while for a large text: not on a thread that serves others.
-async fn planned(state: &NodeState, sql: &str) -> Result<Planned, Refusal> {
+/// Splits a query. Planning is pure and may take a while for a large text: not on a thread that serves others. It stops soon
+/// after `cancel`, and holds its question's place until then.
+async fn planned(state: &NodeState, sql: &str, cancel: &CancellationToken) -> Result<Planned, Refusal> {
     let (planner, sql) = (Arc::clone(&state.planner), sql.to_owned());
-    let planned = tokio::task::spawn_blocking(move || planner.plan(&sql)).await;
+    let (held, cancel) = (stay::current(), cancel.clone());
+    let planned = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        while_wanted(move || !cancel.is_cancelled(), || planner.plan(&sql))
+    })
+    .await;
     planned.map_err(|_| Refusal::new(Code::Internal, "the planner failed on this query"))
 }
 

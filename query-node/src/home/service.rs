@@ -29,6 +29,20 @@ pub trait HomeService: Send + Sync + 'static {
         Err(no_such_result())
     }
 
+    /// Checks that an answer that was kept may still be given: the question might be asked today, as far as its parts came
+    /// from `contributed`. Nothing is asked.
+    ///
+    /// # Errors
+    /// The project, purpose or agreement that it lacks now.
+    async fn still_granted(
+        &self,
+        _requester: &Subject,
+        _question: Question,
+        _contributed: &[JurisdictionId],
+    ) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Returns the tables that a question can name here.
     fn catalog(&self) -> Arc<Catalog>;
 

@@ -37,10 +37,11 @@ impl Services {
         let log = Arc::new(Log::open(audit)?);
         let owner = Arc::new(Owner::new(Arc::clone(&in_force.live), Arc::clone(&log), Arc::clone(clock)));
         let jurisdiction = in_force.live.now().bundle.jurisdiction.clone();
-        let owners = Members::new(jurisdiction, InProcess::new(owner.clone()), in_force.exchange.clone());
+        let owners = Members::new(jurisdiction.clone(), InProcess::new(owner.clone()), in_force.exchange.clone());
         let results = results.map(|settings| open_results(settings, Arc::clone(clock))).transpose()?;
         let home = Home::new(Arc::clone(&in_force.live), Arc::new(owners), Arc::clone(clock));
-        let home = Arc::new(Keeping::new(Arc::new(home), results.clone()));
+        let home = Keeping::new(Arc::new(home), results.clone()).with_log(Arc::clone(&log), jurisdiction);
+        let home = Arc::new(home);
         Ok(Self { owner, home, results, log })
     }
 }

@@ -1,28 +1,36 @@
 //! The owner's side of a query: admit, run, gate, record, release. Every outcome is in the audit log before a byte leaves.
 
+mod listed;
 mod turned_away;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use wanqu_client::status::internal;
+use wanqu_client::status::{internal, shortened};
 use wanqu_gate::{AuditReference, AuditedRelease, Closed, Ending, GatedRelease};
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission::{self, AdmittedFragment, Request, Shape};
 use wanqu_rules::envelope::Envelope;
+use wanqu_rules::while_wanted;
 
 use crate::audit::{Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
 use crate::clock::Clock;
-use crate::doors::flight::deadline_passed;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, unavailable_to};
 use crate::state::{Live, NodeState};
+use crate::stay;
+
+use listed::Listed;
 
 pub use turned_away::TurnedAway;
+
+/// Time between two looks whether another bundle is in force while a fragment is answered.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Service of an owner node.
 pub struct Owner {
@@ -30,6 +38,7 @@ pub struct Owner {
     log: Arc<Log>,
     clock: Arc<dyn Clock>,
     turned_away: Arc<TurnedAway>,
+    listed: Listed,
 }
 
 impl Owner {
@@ -37,7 +46,7 @@ impl Owner {
     #[must_use]
     pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
         let turned_away = Arc::new(TurnedAway::new(Arc::clone(&log), Arc::clone(&clock), RepeatedRefusals::default()));
-        Self { live, log, clock, turned_away }
+        Self { live, log, clock, turned_away, listed: Listed::default() }
     }
 
     /// Returns the record of refusals that cost their sender nothing, which a task of the node has to write.
@@ -50,12 +59,36 @@ impl Owner {
         &self,
         state: &Arc<NodeState>,
         request: &VerifiedRequest,
+        cancel: &CancellationToken,
     ) -> Result<(Vec<TableRef>, GatedRelease), Stopped> {
         state.grants()?;
-        let admitted = admitted(Arc::clone(state), request.clone(), self.clock.now()).await?;
+        request.judged_by(state.number);
+        let (envelope, peer) = (request.envelope(), request.peer());
+        let admitted = admitted(Arc::clone(state), envelope, peer, self.clock.now(), cancel.clone()).await?;
         request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
         let release = wanqu_gate::release(&admitted, &state.engine).await?;
+        // What a new bundle withdraws while it ran is not released.
+        let now = self.live.now();
+        if now.number != state.number || now.is_withdrawn() {
+            self.admitted_still(now, request.envelope(), request.peer()).await?;
+        }
         Ok((admitted.tables().to_vec(), release))
+    }
+
+    /// Checks that a fragment would be admitted in this state too.
+    async fn admitted_still(
+        &self,
+        state: Arc<NodeState>,
+        envelope: &Envelope,
+        peer: &JurisdictionId,
+    ) -> Result<(), Refusal> {
+        state.grants()?;
+        let owner = state.bundle.jurisdiction.clone();
+        let admitted = admitted(state, envelope, peer, self.clock.now(), CancellationToken::new()).await;
+        admitted.map(|_| ()).map_err(|refusal| match refusal.owner {
+            Some(_) => refusal,
+            None => refusal.with_owner(owner),
+        })
     }
 
     /// Records a release. Returns it as one that the exchange may send.
@@ -108,9 +141,12 @@ impl OwnerService for Owner {
         let state = self.live.now();
         let recorded = FragmentRequest::from(request.envelope());
         // A panic may have a value in its text; it goes to this node's own error stream, and no further.
-        let gated = AssertUnwindSafe(self.gated(&state, &request)).catch_unwind();
+        let gated = AssertUnwindSafe(self.gated(&state, &request, &cancel)).catch_unwind();
         let outcome = tokio::select! {
-            () = cancel.cancelled() => Err(ended(request.envelope(), self.clock.as_ref()).into()),
+            () = cancel.cancelled() => Err(ended(&request, self.clock.as_ref()).into()),
+            refusal = self.withdrawn(request.envelope().clone(), request.peer().clone(), state.number) => {
+                Err(refusal.into())
+            }
             gated = gated => gated.unwrap_or_else(|_| Err(internal().into())),
         };
         match outcome {
@@ -125,20 +161,39 @@ impl OwnerService for Owner {
                     Some(_) => refusal,
                     None => refusal.with_owner(state.bundle.jurisdiction.clone()),
                 };
+                // The log has what is sent: a name of any length in the text is no way to fill the disk.
+                let refusal = shortened(refusal);
                 tracing::info!(
                     query_id = %recorded.query_id,
                     fragment = recorded.fragment,
                     code = %refusal.code,
                     "refused"
                 );
-                self.append(Entry::Refused { request: recorded, refusal: refusal.clone() }).await?;
+                if !self.listed.one_more(request.peer(), self.clock.now()) {
+                    return Err(self.turned_away(request.peer(), refusal).await);
+                }
+                self.append(Entry::Refused { request: recorded.shortened(), refusal: refusal.clone() }).await?;
                 Err(refusal)
             }
         }
     }
 
+    async fn withdrawn(&self, envelope: Envelope, peer: JurisdictionId, mut judged: u64) -> Refusal {
+        loop {
+            let state = self.live.now();
+            let number = state.number;
+            if (number != judged || state.is_withdrawn())
+                && let Err(refusal) = self.admitted_still(state, &envelope, &peer).await
+            {
+                return refusal;
+            }
+            judged = number;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     async fn turned_away(&self, peer: &JurisdictionId, refusal: Refusal) -> Refusal {
-        self.turned_away.record(peer, refusal).await
+        self.turned_away.record(peer, shortened(refusal)).await
     }
 
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
@@ -156,20 +211,6 @@ impl OwnerService for Owner {
     }
 }
 
-/// Decides about a fragment on a thread of its own: planning is pure and may take a while, and cannot be interrupted. The
-/// request goes along, so that its place is taken until planning has ended, whoever has left in the meantime.
-async fn admitted(
-    state: Arc<NodeState>,
-    request: VerifiedRequest,
-    now: Timestamp,
-) -> Result<AdmittedFragment, Refusal> {
-    let decided = tokio::task::spawn_blocking(move || {
-        let asked = Request { envelope: request.envelope(), peer: request.peer() };
-        admission::admit(&asked, &state.bundle, &state.owner_catalog, now)
-    });
-    decided.await.unwrap_or_else(|_| Err(internal()))
-}
-
 /// Reason for which a fragment has no release.
 enum Stopped {
     /// It was refused, or failed.
@@ -184,6 +225,25 @@ impl From<Refusal> for Stopped {
     }
 }
 
+/// Admits a fragment. Planning may take a while for a large text: not on a thread that serves others. It stops soon after
+/// `cancel`, and holds its fragment's place until then.
+async fn admitted(
+    state: Arc<NodeState>,
+    envelope: &Envelope,
+    peer: &JurisdictionId,
+    now: Timestamp,
+    cancel: CancellationToken,
+) -> Result<AdmittedFragment, Refusal> {
+    let (envelope, peer, held) = (envelope.clone(), peer.clone(), stay::current());
+    let admitted = tokio::task::spawn_blocking(move || {
+        let _held = held;
+        let asked = Request { envelope: &envelope, peer: &peer };
+        let admit = || admission::admit(&asked, &state.bundle, &state.owner_catalog, now);
+        while_wanted(move || !cancel.is_cancelled(), admit)
+    });
+    admitted.await.unwrap_or_else(|_| Err(internal()))
+}
+
 /// The kind of work that an admitted fragment makes, by what its plan reads.
 fn work_of(admitted: &AdmittedFragment, state: &NodeState) -> Work {
     let public = matches!(admitted.shape(), Shape::Public);
@@ -191,9 +251,9 @@ fn work_of(admitted: &AdmittedFragment, state: &NodeState) -> Work {
 }
 
 /// Returns the refusal of a fragment that was cancelled before its release.
-fn ended(envelope: &Envelope, clock: &dyn Clock) -> Refusal {
-    if envelope.deadline <= clock.now() {
-        return deadline_passed();
+fn ended(request: &VerifiedRequest, clock: &dyn Clock) -> Refusal {
+    if request.envelope().deadline <= clock.now() {
+        return request.late();
     }
     Refusal::new(Code::Cancelled, "whoever asked went away before the release was ready, or this node is ending")
 }

@@ -19,7 +19,7 @@ use parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
-use wanqu_model::answer::Summary;
+use wanqu_model::answer::{Question, Summary};
 use wanqu_model::bundle::Subject;
 
 use super::ledger::{Kept, Ledger};
@@ -43,6 +43,9 @@ pub(super) struct Footer {
     pub expires: Timestamp,
     /// Account of the answer, as it was sent.
     pub summary: Summary,
+    /// The question. What it rests on must hold whenever the answer is given. Files of versions before this one have none.
+    #[serde(default)]
+    pub question: Option<Question>,
 }
 
 impl Footer {
@@ -222,7 +225,7 @@ mod tests {
     fn footer(id: u128) -> Footer {
         let requester = Subject { issuer: "kubernetes".to_owned(), subject: "wei".to_owned() };
         let summary = Summary { query_id: Uuid::from_u128(id), ..Summary::default() };
-        Footer { requester, expires: Timestamp::MAX, summary }
+        Footer { requester, expires: Timestamp::MAX, summary, question: None }
     }
 
     /// Ends a draft in a folder whose names cannot be written to the disk.

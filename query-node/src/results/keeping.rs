@@ -17,8 +17,9 @@ use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 
-use super::Results;
 use super::file::{Draft, Footer};
+use super::{Found, Results};
+use crate::audit::{Entry, Log};
 use crate::engine::Unavailable;
 use crate::home::{HomeService, no_such_result};
 
@@ -29,12 +30,20 @@ const MAX_TTL: u32 = 30 * 24 * 60 * 60;
 pub struct Keeping {
     home: Arc<dyn HomeService>,
     results: Option<Arc<Results>>,
+    /// Audit log of fetches, and the jurisdiction that they are of.
+    log: Option<(Arc<Log>, JurisdictionId)>,
 }
 
 impl Keeping {
     /// Returns the service; without `results`, it keeps nothing.
     pub fn new(home: Arc<dyn HomeService>, results: Option<Arc<Results>>) -> Self {
-        Self { home, results }
+        Self { home, results, log: None }
+    }
+
+    /// Records every fetch in the audit log of a jurisdiction.
+    #[must_use]
+    pub fn with_log(self, log: Arc<Log>, own: JurisdictionId) -> Self {
+        Self { log: Some((log, own)), ..self }
     }
 }
 
@@ -47,14 +56,36 @@ impl HomeService for Keeping {
             .results
             .as_ref()
             .ok_or_else(|| Refusal::new(Code::Limit, "this node keeps no results").with_remedy("ask without `keep`"))?;
-        let writer = Writer::begin(Arc::clone(results), requester.clone(), keep)?;
+        let writer = Writer::begin(Arc::clone(results), requester.clone(), question.clone(), keep)?;
         let answer = self.home.ask(requester, question, cancel).await?;
         Ok(written(answer, writer))
     }
 
     async fn fetch(&self, requester: Subject, result: Uuid) -> Result<Answer, Refusal> {
         let results = self.results.as_ref().ok_or_else(no_such_result)?;
-        results.fetch(&requester, result).await
+        let Found { answer, question, contributed } = results.fetch(&requester, result).await?;
+        let (project, purpose) =
+            question.as_ref().map(|question| (question.project.clone(), question.purpose.clone())).unwrap_or_default();
+        // Without its question nobody can say what it rests on.
+        let granted = match question {
+            Some(question) => self.home.still_granted(&requester, question, &contributed).await,
+            None => Err(no_such_result()),
+        };
+        let granted = granted.map_err(|refusal| match refusal.code {
+            Code::UnknownName => no_such_result(),
+            _ => refusal,
+        });
+        if let Some((log, own)) = &self.log {
+            let refusal = granted.as_ref().err().cloned();
+            let entry = Entry::Fetched { query_id: result, from: own.clone(), requester, project, purpose, refusal };
+            log.append_async(results.clock.now(), entry).await.map_err(|error| {
+                tracing::error!(%error, "the audit log cannot be written");
+                Refusal::new(Code::Source, "the node's audit log cannot be written, so no result is given")
+                    .with_rule("every fetch of a result is in the log before a byte leaves")
+                    .with_remedy("tell the node's administrator; the node's log has the cause")
+            })?;
+        }
+        granted.map(|()| answer)
     }
 
     fn catalog(&self) -> Arc<Catalog> {
@@ -90,6 +121,7 @@ fn written(answer: Answer, writer: Writer) -> Answer {
 struct Writer {
     results: Arc<Results>,
     requester: Subject,
+    question: Question,
     keep: Keep,
     id: Uuid,
     stage: Stage,
@@ -104,7 +136,7 @@ enum Stage {
 }
 
 impl Writer {
-    fn begin(results: Arc<Results>, requester: Subject, keep: Keep) -> Result<Self, Refusal> {
+    fn begin(results: Arc<Results>, requester: Subject, question: Question, keep: Keep) -> Result<Self, Refusal> {
         if keep.ttl_seconds == 0 || keep.ttl_seconds > MAX_TTL {
             return Err(Refusal::new(Code::Limit, "a result cannot be kept for so long")
                 .with_rule(format!("a result is kept for 1 to {MAX_TTL} seconds")));
@@ -112,7 +144,7 @@ impl Writer {
         results.sweep();
         let id = Uuid::new_v4();
         results.ledger.lock().begin(id, &requester).map_err(|full| no_room(&io::Error::other(full)))?;
-        Ok(Self { results, requester, keep, id, stage: Stage::Waiting })
+        Ok(Self { results, requester, question, keep, id, stage: Stage::Waiting })
     }
 
     async fn note(&mut self, event: &Event) {
@@ -149,7 +181,8 @@ impl Writer {
             Stage::Waiting => return Err(io::Error::other("the answer had no columns")),
         };
         let expires = expiry(self.results.clock.now(), self.keep);
-        let footer = Footer { requester: self.requester.clone(), expires, summary: summary.clone() };
+        let (requester, question) = (self.requester.clone(), Some(self.question.clone()));
+        let footer = Footer { requester, expires, summary: summary.clone(), question };
         let results = Arc::clone(&self.results);
         let kept = blocking(move || draft.finish(&results.folder, &footer)).await?;
         Ok(KeptResult { id: summary.query_id, rows: summary.rows, bytes: kept.bytes, expires })

@@ -29,8 +29,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use parquet::arrow::ParquetRecordBatchStreamBuilder;
 use uuid::Uuid;
-use wanqu_model::answer::{Answer, Event, KeptResult};
+use wanqu_model::answer::{Answer, Event, KeptResult, Question};
 use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
 pub use keeping::Keeping;
@@ -38,7 +39,7 @@ pub use keeping::Keeping;
 use crate::clock::Clock;
 use crate::home::no_such_result;
 use crate::supervisor::{Progress, blocking};
-use file::{Footer, Found, file_name, inspect};
+use file::{Footer, file_name, inspect};
 use ledger::Ledger;
 
 /// Pause between two removals of what has expired.
@@ -77,9 +78,11 @@ impl Results {
             let path = entry?.path();
             let path_shown = path.display();
             match inspect(&path) {
-                Ok(Found::Result(id, kept)) => ledger.finish(id, id, kept),
-                Ok(Found::Partial) => fs::remove_file(&path)?,
-                Ok(Found::Foreign) => tracing::warn!(path = %path_shown, "this file is no result, and is left alone"),
+                Ok(file::Found::Result(id, kept)) => ledger.finish(id, id, kept),
+                Ok(file::Found::Partial) => fs::remove_file(&path)?,
+                Ok(file::Found::Foreign) => {
+                    tracing::warn!(path = %path_shown, "this file is no result, and is left alone")
+                }
                 Err(error) => {
                     tracing::error!(path = %path_shown, %error, "this result cannot be read: it stays, and is not served");
                 }
@@ -119,12 +122,13 @@ impl Results {
         }
     }
 
-    /// Returns a result to the one who asked for it to be kept. Its file is read as the rows are taken.
+    /// Returns a result to the one who asked for it to be kept, and the question that it answers; `None` if an earlier version
+    /// wrote it without. Its file is read as the rows are taken.
     ///
     /// # Errors
     /// [`no_such_result`] for an id that is unknown, somebody else's or expired, and for a file that is gone;
     /// [`Code::Source`] for a file that is there and cannot be read.
-    pub async fn fetch(&self, requester: &Subject, id: Uuid) -> Result<Answer, Refusal> {
+    pub async fn fetch(&self, requester: &Subject, id: Uuid) -> Result<Found, Refusal> {
         self.ledger.lock().find(id, requester, self.clock.now()).ok_or_else(no_such_result)?;
         let failed = |error: &dyn std::fmt::Display| unreadable(id, error);
         let path = self.folder.join(file_name(id));
@@ -145,7 +149,10 @@ impl Results {
         // The file's own metadata is no part of the answer.
         let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
         let rows = builder.build().map_err(|e| failed(&e))?;
+        let question = footer.question;
         let mut summary = footer.summary;
+        let outcomes = summary.outcomes.iter().filter(|outcome| outcome.missing.is_none());
+        let contributed = outcomes.map(|outcome| outcome.jurisdiction.clone()).collect();
         summary.result = Some(KeptResult { id, rows: summary.rows, bytes, expires: footer.expires });
         let plain = Arc::clone(&schema);
         let rows = rows.map_err(move |error| unreadable(id, &error));
@@ -154,8 +161,19 @@ impl Results {
             std::future::ready(batch.map(Event::Batch).map_err(|error| unreadable(id, &error)))
         });
         let head = stream::iter([Ok(Event::Schema(schema))]);
-        Ok(head.chain(rows).chain(stream::iter([Ok(Event::Summary(summary))])).boxed())
+        let answer = head.chain(rows).chain(stream::iter([Ok(Event::Summary(summary))])).boxed();
+        Ok(Found { answer, question, contributed })
     }
+}
+
+/// A result that was found.
+pub struct Found {
+    /// The answer, as it was given.
+    pub answer: Answer,
+    /// The question that it answers, if the file has it.
+    pub question: Option<Question>,
+    /// Jurisdictions whose parts are in it.
+    pub contributed: Vec<JurisdictionId>,
 }
 
 /// Logs why a result's file cannot be read, and returns the refusal, which does not say it: reasons can quote paths.

@@ -170,7 +170,7 @@ async fn a_result_outlives_the_node_and_its_time_does_not_stop() {
     let house = House::new(answer());
     house.ask(HOUR).await.unwrap().try_collect::<Vec<_>>().await.unwrap();
     let id = summary().query_id;
-    let again = house.restarted().fetch(&who("wei"), id).await.unwrap();
+    let again = house.restarted().fetch(&who("wei"), id).await.unwrap().answer;
     assert_eq!(read(&again.try_collect::<Vec<_>>().await.unwrap()).0, [0, 1, 2, 3, 4]);
     assert!(house.restarted().fetch(&who("mallory"), id).await.is_err());
     house.clock.forward(3600);

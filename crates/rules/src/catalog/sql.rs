@@ -26,6 +26,7 @@ use super::weight;
 use super::{Catalog, StubSource};
 use crate::fault::known;
 use crate::functions;
+use crate::wanted;
 use crate::words::planning_words;
 use crate::workarounds::{self, QueryDialect};
 
@@ -112,6 +113,7 @@ impl Catalog {
     }
 
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
+        wanted::check()?;
         let mut statement = parse_query(sql, max_bytes)?;
         stack::check_statement(&statement)?;
         weight::check_statement(&statement)?;

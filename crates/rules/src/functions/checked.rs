@@ -22,6 +22,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_numbers::{Operation, in_range};
 
 use super::average::with_exact_averages;
+use super::grown::check_concatenation;
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use crate::expressions::each_expression;
@@ -42,7 +43,7 @@ const NAME: &str = "__checked";
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
     let checked = each_expression(plan, |expr, schema| {
         if !gated {
-            return checked_expr(expr, schema);
+            return checked_expr(expr, schema)?.transform_up(|part| joined(part, schema)).map(|changed| changed.data);
         }
         expr.transform_down(|part| match part {
             Expr::AggregateFunction(aggregate) => {
@@ -192,6 +193,22 @@ fn text_of(part: &Expr, schema: &DFSchema) -> String {
     }
 }
 
+/// Returns the concatenation of two texts with a bound on its size. One of constants alone is as long as its text.
+fn joined(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: op @ Operator::StringConcat, right }) = &part else {
+        return Ok(Transformed::no(part));
+    };
+    let varies = |part: &Expr| Ok(!matches!(part, Expr::Literal(..) | Expr::BinaryExpr(_)));
+    let returns = part.get_type(schema)?;
+    if !returns.is_string() || !part.exists(varies)? {
+        return Ok(Transformed::no(part));
+    }
+    let operands = vec![left.as_ref().clone(), right.as_ref().clone()];
+    let signature = Signature::any(operands.len(), Volatility::Immutable);
+    let function = Checked { op: *op, returns, text: op.to_string(), signature };
+    Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
+}
+
 /// Returns true if a result of two operands can leave the range of its type.
 fn can_leave(left: &DataType, right: &DataType) -> bool {
     let exact = |t: &DataType| t.is_integer() || t.is_decimal();
@@ -223,6 +240,9 @@ impl Checked {
     }
 
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        if self.op == Operator::StringConcat {
+            check_concatenation(&args.args, args.number_rows)?;
+        }
         match self.in_range(&args.args)? {
             Some(column) => Ok(ColumnarValue::Array(column)),
             None => self.computed_by_engine(args),

@@ -16,6 +16,7 @@
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
 //! | `date_bin` | such times: an error instead of NULL | |
+//! | `grown` | results of any size: `repeat`, `lpad`, `range` and others have a bound | |
 //!
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
@@ -27,6 +28,7 @@ mod date_bin;
 mod date_trunc;
 mod distinct;
 mod extreme;
+mod grown;
 pub(crate) mod one_form;
 mod replaced;
 mod sliding;
@@ -60,7 +62,7 @@ pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
     for function in whole::Whole::both() {
         state.register_udf(Arc::new(ScalarUDF::from(function)))?;
     }
-    Ok(())
+    grown::register(state)
 }
 
 /// Returns the aggregate `sum`, for plans that are put together by hand.

@@ -147,6 +147,9 @@ impl<'a> Fragments<'a> {
                 .with_owner(owner.clone()));
         };
         catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
+            if refusal.code == Code::Cancelled {
+                return refusal;
+            }
             // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
             tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");
             Refusal::new(Code::NotSplittable, "the owner cannot run its part of this query")

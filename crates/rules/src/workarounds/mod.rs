@@ -46,10 +46,14 @@ pub(crate) use cast_names::{tell_apart, without_true_filters};
 pub(crate) use multisets::number_copies;
 pub(crate) use subqueries::check_one_row;
 
-/// Returns the optimiser's rules: DataFusion's own, with those of this room among them.
+use crate::wanted::Wanted;
+
+/// Returns the optimiser's rules: DataFusion's own, with those of this room among them, and a look before each of
+/// DataFusion's whether the plan is wanted still.
 pub(crate) fn optimiser_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![];
     for rule in Optimizer::new().rules {
+        rules.push(Arc::new(Wanted));
         match rule.name() {
             "simplify_expressions" => rules.push(Arc::new(in_lists::SoundSimplifyExpressions::default())),
             // ANY and ALL become EXISTS first.

@@ -40,6 +40,7 @@ fn request(from: &str) -> FragmentRequest {
         purpose: None,
         agreement: None,
         sql: "SELECT count(*) AS n\nFROM macau.health.visits -- 澳門".to_owned(),
+        sql_cut: None,
     }
 }
 
