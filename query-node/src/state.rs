@@ -12,7 +12,7 @@ use wanqu_rules::catalog::Catalog;
 use wanqu_rules::planner::Planner;
 
 use crate::bundle_file::FiledBundle;
-use crate::engine::{Engine, EngineError, RemotePublic};
+use crate::engine::{Engine, EngineError, Folders, RemotePublic};
 
 /// Bundle with everything that is made of it.
 #[derive(Debug)]
@@ -37,16 +37,21 @@ pub struct NodeState {
 pub const NARROWED: &str = "+narrowed";
 
 impl NodeState {
-    /// Makes a bundle ready; `memory` shows what its queries reserve.
+    /// Makes a bundle ready in these folders; `memory` shows what its queries reserve.
     ///
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
-    pub fn new(filed: FiledBundle, remote: Arc<dyn RemotePublic>, memory: Gauge) -> Result<Self, EngineError> {
+    pub fn new(
+        filed: FiledBundle,
+        remote: Arc<dyn RemotePublic>,
+        folders: &Folders,
+        memory: Gauge,
+    ) -> Result<Self, EngineError> {
         let FiledBundle { bundle, digest, left_out } = filed;
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
             owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
-            engine: Engine::open(&bundle, remote)?.with_memory(memory),
+            engine: Engine::open_in(&bundle, remote, folders)?.with_memory(memory),
             bundle,
             digest,
             left_out,

@@ -69,6 +69,7 @@ pub(super) fn opened(settings: &Settings) -> (Arc<Node>, BundleFile, IdentityFil
         gateway: Arc::new(gateway),
         audit: AuditSettings::in_folder(settings.audit.clone()),
         results: None,
+        own: own_folders(settings),
         clock: Arc::new(SystemClock),
         tap: None,
     });

@@ -6,6 +6,7 @@ use wanqu_identity::{TokenVerifier, Trust};
 use wanqu_model::bundle::{Issuer, NodeBundle};
 
 use super::NodeError;
+use super::folders::NodeFolders;
 use super::identities::Identities;
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
@@ -29,6 +30,8 @@ pub(super) struct InForce {
     pub exchange: Arc<Exchange>,
     /// Public tables of the other members, which the engine reads.
     tables: Arc<PeerTables>,
+    /// Folders of the engine.
+    folders: NodeFolders,
     /// Number of the next replacements that panic halfway.
     #[cfg(test)]
     pub panics: std::sync::atomic::AtomicU32,
@@ -42,6 +45,7 @@ impl InForce {
     pub fn open(
         filed: FiledBundle,
         identities: &Identities,
+        folders: NodeFolders,
         clock: &Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Self, NodeError> {
@@ -56,7 +60,7 @@ impl InForce {
         let exchange = Arc::new(exchange);
         let tables = PeerTables::new(bundle.jurisdiction.clone(), exchange.clone(), Arc::clone(clock));
         let tables = Arc::new(tables);
-        let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory())?);
+        let live = Live::new(NodeState::new(filed, tables.clone(), folders.engine(), metrics.memory())?);
         Ok(Self {
             live,
             trust,
@@ -64,6 +68,7 @@ impl InForce {
             limits,
             exchange,
             tables,
+            folders,
             #[cfg(test)]
             panics: <_>::default(),
         })
@@ -77,7 +82,7 @@ impl InForce {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
         let issuers = own_issuers(&filed.bundle);
         TokenVerifier::new(&issuers)?;
-        let state = NodeState::new(filed, self.tables.clone(), metrics.memory())?;
+        let state = NodeState::new(filed, self.tables.clone(), self.folders.engine(), metrics.memory())?;
         self.trust.replace(&state.bundle)?;
         self.tokens.replace(&issuers)?;
         self.limits.replace(state.bundle.limits.clone());

@@ -1,11 +1,22 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
+//!
+//! ```text
+//! beneath.rs   folders and files by handles below the root
+//! path.rs      from a manifest's path to files
+//! endings.rs   endings of the names of a folder's files
+//! records.rs, parquet/   formats
+//! ```
 
+mod beneath;
 mod endings;
+#[cfg(test)]
+mod hostile;
 mod parquet;
 mod path;
 mod records;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,15 +27,16 @@ use wanqu_records::TextFormat;
 use super::Source;
 use super::fault::SourceFault;
 use super::fingerprint::Fingerprint;
-use path::SourceFile;
+use super::own::OwnFolders;
+use beneath::{Problem, Root, SourceFile};
 use wanqu_model::refusal::Refusal;
 
 /// Returns the source that a bundle describes.
-pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
+pub fn open(spec: &SourceSpec, files: &FilesSpec, own: &OwnFolders) -> Arc<dyn Source> {
     match files.format {
-        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv)),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson)),
+        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files, own)),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv, own)),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson, own)),
     }
 }
 
@@ -33,8 +45,10 @@ pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
 pub struct Files {
     /// Table of the dataset, for messages.
     dataset: TableRef,
-    /// Folder that no path leaves.
-    root: String,
+    /// Folder that no path leaves; `None` if the jurisdiction has none.
+    root: Option<String>,
+    /// Folders of the node's own, which the root must be apart from.
+    own: OwnFolders,
     /// File or folder below the root.
     path: String,
     /// Endings of the names of a folder's files.
@@ -43,8 +57,9 @@ pub struct Files {
 
 impl Files {
     /// Returns the files that a bundle describes.
-    fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str]) -> Self {
-        Self { dataset: spec.table.clone(), root: files.root.clone(), path: files.path.clone(), extensions }
+    fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str], own: &OwnFolders) -> Self {
+        let (root, path) = (files.root.clone(), files.path.clone());
+        Self { dataset: spec.table.clone(), root, own: own.clone(), path, extensions }
     }
 
     /// Lists the files as they are now, on a thread that may block. The owner's log has the path at fault.
@@ -58,12 +73,31 @@ impl Files {
     }
 
     fn list_now(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, self.extensions).map_err(|problem| {
-            let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
-            tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
-            let otherwise = || endings::otherwise(&self.root, &self.path, self.extensions);
-            if problem.fault == SourceFault::NoFile { otherwise().unwrap_or(problem.fault) } else { problem.fault }
+        let root = self.root().map_err(|problem| self.fault(&problem))?;
+        path::files(&root, &self.path, self.extensions).map_err(|problem| {
+            let fault = self.fault(&problem);
+            let otherwise = || endings::otherwise(&root, &self.path, self.extensions);
+            if fault == SourceFault::NoFile { otherwise().unwrap_or(fault) } else { fault }
         })
+    }
+
+    /// Opens the root. It is opened anew for each list, so that a folder which was mounted or replaced is found.
+    fn root(&self) -> Result<Arc<Root>, Problem> {
+        let reason = "spec.dataClaim of its Jurisdiction, or on a laptop spec.dataRoot, says where files are";
+        let none = || Problem::new(SourceFault::NoRoot, &self.path, reason);
+        Root::open(self.root.as_deref().ok_or_else(none)?, &self.own)
+    }
+
+    /// Opens a file that was listed, for reading. Blocks on the disk.
+    fn open(&self, file: &SourceFile) -> Result<File, SourceFault> {
+        file.open().map_err(|problem| self.fault(&problem))
+    }
+
+    /// Returns the fault of a problem. The owner's log has the path and the reason.
+    fn fault(&self, problem: &Problem) -> SourceFault {
+        let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
+        tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
+        problem.fault.clone()
     }
 
     /// Returns the fingerprint of the files as they are now: their paths, lengths, times and numbers.
@@ -77,7 +111,8 @@ impl Files {
 
     /// Returns the length of all files in bytes, 0 if they cannot be listed.
     fn approximate_bytes(&self) -> u64 {
-        self.list_now().map_or(0, |files| files.iter().map(|file| file.bytes).sum())
+        let add = |sum: u64, file: &SourceFile| sum.saturating_add(file.bytes);
+        self.list_now().map_or(0, |files| files.iter().fold(0, add))
     }
 }
 

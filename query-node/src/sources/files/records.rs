@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,9 +34,10 @@ use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec, TextSpec};
 use wanqu_records::{BadRecord, Block, DecodeError, Decoder, Fault, TextFile, TextFormat};
 
+use super::beneath::SourceFile;
 use super::endings::endings;
-use super::path::SourceFile;
 use super::{Files, LeftOut};
+use crate::sources::own::OwnFolders;
 use crate::sources::schema::source_schema;
 use crate::sources::{Fingerprint, Source, SourceFault};
 use wanqu_model::refusal::Refusal;
@@ -57,9 +57,9 @@ pub struct RecordSource {
 
 impl RecordSource {
     /// Returns the source that a bundle describes.
-    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat) -> Self {
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat, own: &OwnFolders) -> Self {
         Self {
-            files: Files::new(spec, files, endings(format, files.text.compression)),
+            files: Files::new(spec, files, endings(format, files.text.compression), own),
             schema: source_schema(&spec.columns),
             bad_records: files.bad_records,
             format,
@@ -401,8 +401,7 @@ impl Position {
 impl OpenFile {
     /// Opens a file and reads its beginning. `None` for a file without a record, if it needs none to name its columns.
     fn open(source: &RecordSource, file: SourceFile) -> Result<Option<Self>, SourceFault> {
-        let unreadable = |error: std::io::Error| source.fault(&file, Fault::Unreadable(error.to_string()));
-        let input = File::open(&file.path).map_err(unreadable)?;
+        let input = source.files.open(&file)?;
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         let opened = TextFile::open(input, &name, &source.schema, source.format, &source.text);
         let text = opened.map_err(|fault| source.fault(&file, fault))?;

@@ -23,7 +23,6 @@ use wanqu_model::bundle::BadRecords;
 
 use super::fit::fits;
 use crate::sources::SourceFault;
-use crate::sources::files::path::SourceFile;
 use crate::sources::schema::{Doubt, Fit, check_file_schema};
 
 /// Records that are decoded at once.
@@ -68,9 +67,8 @@ impl Problem {
 ///
 /// # Errors
 /// The fault for which no record of the file can be read.
-pub fn inspect(file: &SourceFile, declared: &Schema, bad_records: BadRecords) -> Result<Inspected, Problem> {
-    let input = File::open(&file.path).map_err(Problem::unreadable)?;
-    let metadata = as_the_engine_reads(&input).map_err(Problem::unreadable)?;
+pub fn inspect(input: &File, declared: &Schema, bad_records: BadRecords) -> Result<Inspected, Problem> {
+    let metadata = as_the_engine_reads(input).map_err(Problem::unreadable)?;
     let doubts = check_file_schema(declared, metadata.schema())
         .map_err(|fault| Problem { reason: stored_type(&fault, metadata.schema()), fault })?;
     let groups = metadata.metadata().num_row_groups();
@@ -82,7 +80,7 @@ pub fn inspect(file: &SourceFile, declared: &Schema, bad_records: BadRecords) ->
     for group in 0..groups {
         let left = in_doubt(&metadata, group, &doubts);
         if !left.is_empty() {
-            let filters = read_columns(&input, &metadata, group, &left, before, &mut inspected.first_bad)
+            let filters = read_columns(input, &metadata, group, &left, before, &mut inspected.first_bad)
                 .map_err(Problem::unreadable)?;
             if let (BadRecords::Reject, Some(bad)) = (bad_records, &inspected.first_bad) {
                 let reason = format!("record {} does not fit the type of column {:?}", bad.record, bad.column);

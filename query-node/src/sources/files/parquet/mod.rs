@@ -5,12 +5,14 @@
 //! footer.rs    a file's footer: its schema against the declared columns, and the records that do not fit them
 //! fit.rs       which values of a stored type are values of the declared one
 //! adapt.rs     the engine's expressions over stored columns, and which of them may prune
+//! handle.rs    reading by handles below the root
 //! opaque.rs    expression that no pruning looks into
 //! ```
 
 mod adapt;
 mod fit;
 mod footer;
+mod handle;
 mod opaque;
 #[cfg(test)]
 mod tests;
@@ -25,10 +27,9 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result as DfResult, Statistics, project_schema};
 use datafusion::datasource::TableType;
-use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource as ParquetFileSource};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::ObjectMeta;
@@ -39,12 +40,14 @@ use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
 use wanqu_model::refusal::Refusal;
 
-use super::path::SourceFile;
+use super::beneath::SourceFile;
 use super::{Files, LeftOut};
+use crate::sources::own::OwnFolders;
 use crate::sources::schema::source_schema;
 use crate::sources::{Fingerprint, Source, SourceFault};
 use adapt::AsDeclared;
 use footer::Inspected;
+use handle::ByHandle;
 
 /// Files by path, as they were when they were inspected.
 type Known = BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>;
@@ -62,9 +65,9 @@ pub struct ParquetSource {
 
 impl ParquetSource {
     /// Returns the source that a bundle describes.
-    pub fn new(spec: &SourceSpec, files: &FilesSpec) -> Self {
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, own: &OwnFolders) -> Self {
         Self {
-            files: Files::new(spec, files, &["parquet"]),
+            files: Files::new(spec, files, &["parquet"], own),
             schema: source_schema(&spec.columns),
             bad_records: files.bad_records,
             inspected: Arc::default(),
@@ -95,8 +98,15 @@ impl ParquetSource {
         if let Some((_, inspected)) = known {
             return Ok(inspected);
         }
-        let (input, declared, bad_records) = (file.clone(), Arc::clone(&self.schema), self.bad_records);
-        let inspected = tokio::task::spawn_blocking(move || footer::inspect(&input, &declared, bad_records)).await;
+        let (files, input) = (self.files.clone(), file.clone());
+        let (declared, bad_records) = (Arc::clone(&self.schema), self.bad_records);
+        let inspect = move || -> Result<Result<Inspected, footer::Problem>, SourceFault> {
+            Ok(footer::inspect(&files.open(&input)?, &declared, bad_records))
+        };
+        let inspected = match tokio::task::spawn_blocking(inspect).await {
+            Ok(opened) => Ok(opened?),
+            Err(panicked) => Err(panicked),
+        };
         match inspected {
             Ok(Ok(inspected)) => {
                 if let Some(bad) = &inspected.first_bad {
@@ -177,6 +187,7 @@ impl TableProvider for ParquetSource {
         for (file, inspected) in &files {
             rows = rows.add(&Precision::Exact(inspected.rows));
             let mut part = PartitionedFile::new_from_meta(object_meta(file).map_err(in_engine)?);
+            part.extensions.insert(file.clone());
             if let Some(access) = &inspected.access {
                 part.extensions.insert(access.clone());
             }
@@ -186,7 +197,18 @@ impl TableProvider for ParquetSource {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = rows.to_inexact();
         let groups = FileGroup::new(parts).split_files(state.config().target_partitions());
-        let source = Arc::new(ParquetFileSource::new(Arc::clone(&self.schema)));
+        let mut options = state.default_table_options().parquet;
+        // As it is inspected: of INT96, nanoseconds hold no more than three centuries.
+        options.global.coerce_int96 = Some("us".to_owned());
+        // Filters only prune: as row filters they would be read through expressions that are made for pruning.
+        options.global.pushdown_filters = false;
+        let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let mut source = ParquetFileSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::new(ByHandle::new(self.files.clone(), footers)));
+        if let Some(hint) = options.global.metadata_size_hint {
+            source = source.with_metadata_size_hint(hint);
+        }
+        let source = Arc::new(source.with_table_parquet_options(options));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -194,12 +216,7 @@ impl TableProvider for ParquetSource {
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(AsDeclared)))
             .build();
-        let mut options = state.default_table_options().parquet;
-        // As it is inspected: of INT96, nanoseconds hold no more than three centuries.
-        options.global.coerce_int96 = Some("us".to_owned());
-        // Filters only prune: as row filters they would be read through expressions that are made for pruning.
-        options.global.pushdown_filters = false;
-        ParquetFormat::default().with_options(options).create_physical_plan(state, config).await
+        Ok(DataSourceExec::from_data_source(config))
     }
 }
 
