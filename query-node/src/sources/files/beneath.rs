@@ -12,6 +12,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs::{self, File, Metadata};
 use std::io;
+use std::ops::Deref;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -78,9 +79,9 @@ pub enum Reached {
     Other(PathBuf),
 }
 
-/// One file of a source, as it was when it was listed.
-#[derive(Debug, Clone)]
-pub struct SourceFile {
+/// State of one file of a source when it was listed. It holds nothing open, so that it can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
     /// Canonical path, for messages and order.
     pub path: PathBuf,
     /// Length in bytes.
@@ -91,15 +92,30 @@ pub struct SourceFile {
     pub changed: SystemTime,
     /// Device and number of the file itself, whatever its names are.
     pub id: Id,
+}
+
+/// One file of a source, below a root that is held open for it. Not to be kept longer than a scan: a folder that is open cannot be
+/// unmounted.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Its state when it was listed.
+    pub state: FileState,
     root: Arc<Root>,
     /// Path below the root, without links.
     below: PathBuf,
 }
 
+impl Deref for SourceFile {
+    type Target = FileState;
+
+    fn deref(&self) -> &FileState {
+        &self.state
+    }
+}
+
 impl PartialEq for SourceFile {
     fn eq(&self, other: &Self) -> bool {
-        let state = |file: &Self| (file.bytes, file.modified, file.changed, file.id);
-        self.path == other.path && state(self) == state(other)
+        self.state == other.state
     }
 }
 
@@ -224,7 +240,7 @@ impl Root {
         }
         let modified = metadata.modified().map_err(unreadable)?;
         let (bytes, changed, id) = (metadata.len(), changed(&metadata), (metadata.dev(), metadata.ino()));
-        Ok(SourceFile { path, bytes, modified, changed, id, root: Arc::clone(self), below })
+        Ok(SourceFile { state: FileState { path, bytes, modified, changed, id }, root: Arc::clone(self), below })
     }
 }
 

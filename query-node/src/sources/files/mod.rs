@@ -28,7 +28,7 @@ use super::Source;
 use super::fault::SourceFault;
 use super::fingerprint::Fingerprint;
 use super::own::OwnFolders;
-use beneath::{Problem, Root, SourceFile};
+use beneath::{FileState, Problem, Root, SourceFile};
 use wanqu_model::refusal::Refusal;
 
 /// Returns the source that a bundle describes.
@@ -116,13 +116,23 @@ impl Files {
     }
 }
 
+/// Returns the states of files, to be kept.
+fn states(files: &[SourceFile]) -> Vec<FileState> {
+    files.iter().map(|file| file.state.clone()).collect()
+}
+
+/// Returns true if these are the states of these files.
+fn are(states: &[FileState], files: &[SourceFile]) -> bool {
+    states.iter().eq(files.iter().map(|file| &file.state))
+}
+
 /// Number of records that cannot be read in the files as they were when they were last scanned. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
-    files: Vec<SourceFile>,
+    files: Vec<FileState>,
     records: Option<u64>,
 }
 
@@ -130,15 +140,15 @@ impl LeftOut {
     /// Takes note that a scan of these files begins. What is known of other files, or of other states of these, is forgotten.
     fn begin(&self, files: &[SourceFile]) {
         let mut counted = self.0.lock();
-        if counted.files != files {
-            *counted = Counted { files: files.to_vec(), records: None };
+        if !are(&counted.files, files) {
+            *counted = Counted { files: states(files), records: None };
         }
     }
 
     /// Takes note of what a scan of these files has left out, once it has seen all of their records.
     fn end(&self, files: &[SourceFile], records: u64) {
         let mut counted = self.0.lock();
-        if counted.files == files {
+        if are(&counted.files, files) {
             counted.records = Some(records);
         }
     }

@@ -34,9 +34,9 @@ use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec, TextSpec};
 use wanqu_records::{BadRecord, Block, DecodeError, Decoder, Fault, TextFile, TextFormat};
 
-use super::beneath::SourceFile;
+use super::beneath::{FileState, SourceFile};
 use super::endings::endings;
-use super::{Files, LeftOut};
+use super::{Files, LeftOut, are, states};
 use crate::sources::own::OwnFolders;
 use crate::sources::schema::source_schema;
 use crate::sources::{Fingerprint, Source, SourceFault};
@@ -52,7 +52,7 @@ pub struct RecordSource {
     text: Arc<TextSpec>,
     left_out: LeftOut,
     /// Files whose beginnings fit the declared columns, as they were when that was seen.
-    checked: Arc<Mutex<Vec<SourceFile>>>,
+    checked: Arc<Mutex<Vec<FileState>>>,
 }
 
 impl RecordSource {
@@ -97,7 +97,7 @@ impl Source for RecordSource {
 
     async fn check(&self) -> Result<(), SourceFault> {
         let files = self.files.list().await?;
-        if *self.checked.lock() == files {
+        if are(&self.checked.lock(), &files) {
             return Ok(());
         }
         let source = self.clone();
@@ -105,7 +105,7 @@ impl Source for RecordSource {
             for file in &files {
                 OpenFile::open(&source, file.clone())?;
             }
-            *source.checked.lock() = files;
+            *source.checked.lock() = states(&files);
             Ok(())
         });
         checked.await.unwrap_or(Err(SourceFault::Unreadable))

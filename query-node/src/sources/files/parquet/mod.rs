@@ -40,7 +40,7 @@ use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec};
 use wanqu_model::refusal::Refusal;
 
-use super::beneath::SourceFile;
+use super::beneath::{FileState, SourceFile};
 use super::{Files, LeftOut};
 use crate::sources::own::OwnFolders;
 use crate::sources::schema::source_schema;
@@ -50,7 +50,7 @@ use footer::Inspected;
 use handle::ByHandle;
 
 /// Files by path, as they were when they were inspected.
-type Known = BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>;
+type Known = BTreeMap<PathBuf, (FileState, Arc<Inspected>)>;
 
 /// Dataset in Parquet files.
 #[derive(Debug, Clone)]
@@ -84,8 +84,10 @@ impl ParquetSource {
             known.push((file, inspected));
         }
         let mut kept = self.inspected.lock();
-        *kept =
-            known.iter().map(|(file, inspected)| (file.path.clone(), (file.clone(), Arc::clone(inspected)))).collect();
+        *kept = known
+            .iter()
+            .map(|(file, inspected)| (file.path.clone(), (file.state.clone(), Arc::clone(inspected))))
+            .collect();
         drop(kept);
         let files: Vec<SourceFile> = known.iter().map(|(file, _)| file.clone()).collect();
         self.left_out.begin(&files);
@@ -94,7 +96,7 @@ impl ParquetSource {
     }
 
     async fn inspect_file(&self, file: &SourceFile) -> Result<Arc<Inspected>, SourceFault> {
-        let known = self.inspected.lock().get(&file.path).filter(|(known, _)| known == file).cloned();
+        let known = self.inspected.lock().get(&file.path).filter(|(known, _)| *known == file.state).cloned();
         if let Some((_, inspected)) = known {
             return Ok(inspected);
         }
