@@ -7,7 +7,8 @@ use wanqu_model::names::JurisdictionId;
 /// Placements of all members. Each value is optional: without it, that of the manifest holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placements {
-    /// Folder that a relative `dataRoot` in a manifest starts from: on a laptop, that of the manifests.
+    /// Folder that a relative `dataRoot` in a manifest starts from: on a laptop, that of the manifests. Without it, a relative
+    /// `dataRoot` names no folder, and no `dataRoot` none either.
     pub base: Option<String>,
     /// Placement of each member.
     pub members: BTreeMap<JurisdictionId, Placement>,

@@ -212,13 +212,13 @@ fn a_folder_is_taken_from_the_placement_or_else_from_the_base() {
         let SourceKind::Files(files) = &bundles[&id.parse().unwrap()].sources[0].kind;
         files.root.clone()
     };
-    let mut placements = Placements::default();
-    assert_eq!((root(&placements, "CN-SZ"), root(&placements, "MO")), ("./shenzhen".to_owned(), ".".to_owned()));
-    placements.base = Some("/srv".to_owned());
-    assert_eq!((root(&placements, "CN-SZ"), root(&placements, "MO")), ("/srv/shenzhen".to_owned(), "/srv".to_owned()));
+    let (some, mut placements) = (|root: &str| Some(root.to_owned()), Placements::default());
+    assert_eq!((root(&placements, "CN-SZ"), root(&placements, "MO")), (None, None), "never where a program runs");
+    placements.base = some("/srv");
+    assert_eq!((root(&placements, "CN-SZ"), root(&placements, "MO")), (some("/srv/shenzhen"), some("/srv")));
     let placement = Placement { data_root: Some("/data".to_owned()), ..Placement::default() };
     placements.members.insert("CN-SZ".parse().unwrap(), placement);
-    assert_eq!(root(&placements, "CN-SZ"), "/data");
+    assert_eq!(root(&placements, "CN-SZ"), some("/data"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use wanqu_rules::catalog::Catalog;
 use wanqu_rules::planner::Planner;
 
 use crate::bundle_file::FiledBundle;
-use crate::engine::{Engine, EngineError, RemotePublic};
+use crate::engine::{Engine, EngineError, Folders, RemotePublic};
 use crate::lease::Lease;
 
 /// Bundle with everything that is made of it.
@@ -54,13 +54,14 @@ pub const NARROWED: &str = "+narrowed";
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl NodeState {
-    /// Makes a bundle ready, that holds as long as `lease`; `memory` shows what its queries reserve.
+    /// Makes a bundle ready in these folders, that holds as long as `lease`; `memory` shows what its queries reserve.
     ///
     /// # Errors
     /// If one of its own datasets' mappings cannot be run; then the bundle is not to be used.
     pub fn new(
         filed: FiledBundle,
         remote: Arc<dyn RemotePublic>,
+        folders: &Folders,
         memory: Gauge,
         lease: Arc<Lease>,
     ) -> Result<Self, EngineError> {
@@ -68,7 +69,7 @@ impl NodeState {
         Ok(Self {
             planner: Arc::new(Planner::new(&bundle)),
             owner_catalog: Catalog::owner(&bundle, &bundle.jurisdiction),
-            engine: Engine::open(&bundle, remote)?.with_memory(memory),
+            engine: Engine::open_in(&bundle, remote, folders)?.with_memory(memory),
             bundle,
             digest,
             left_out,

@@ -2,8 +2,10 @@
 //!
 //! The researcher's program makes a key pair for one delivery and publishes the public half where only the researcher may
 //! write. Whoever issues the token seals it for that key by HPKE (RFC 9180) in base mode: DHKEM(X25519, HKDF-SHA256),
-//! HKDF-SHA256 and ChaCha20-Poly1305. The object that the token is for is authenticated with it, so that it cannot be passed
-//! off under another. A sealed token names its suite, so that a program of another version can say what it lacks.
+//! HKDF-SHA256 and ChaCha20-Poly1305. The object that the token is for is authenticated with it, and so is all that says where
+//! the token is to be shown: the gateway's address, its name and its authority. So whoever can write the object, but has
+//! no key, can neither pass the token off under another object nor have it sent to a gateway of their own. A sealed token names
+//! its suite and what is bound, so that a program of another version can say what it lacks.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -14,11 +16,15 @@ use hpke::{Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open
 
 use super::IdentityError;
 
-/// The suite before a sealed token: the numbers of KEM, KDF and AEAD in the registry of RFC 9180, section 7.
-const SUITE: &str = "hpke-0020-0001-0003:";
+/// The way of sealing before a sealed token: that object and gateway are bound, and the numbers of KEM, KDF and AEAD in the
+/// registry of RFC 9180, section 7.
+const SUITE: &str = "gateway-bound.hpke-0020-0001-0003:";
+
+/// Beginning of the tokens of operators that bound the object alone.
+const UNBOUND: &str = "hpke-0020-0001-0003:";
 
 /// Application of the keys (`info` in RFC 9180).
-const INFO: &[u8] = b"wanqu.dev delivery";
+const INFO: &[u8] = b"wanqu.dev delivery, bound to a gateway";
 
 /// Length of a public key and of an encapsulated key, in bytes.
 const KEY: usize = 32;
@@ -58,8 +64,19 @@ impl DeliveryKey {
     ///
     /// # Errors
     /// It was sealed for another key or context, by another suite, or was changed.
-    pub fn open(self, sealed: &str, context: &str) -> Result<String, IdentityError> {
-        let wrong = || IdentityError::Sealed("was sealed for another key or object, or was changed");
+    pub fn open(self, sealed: &str, context: &[impl AsRef<str>]) -> Result<String, IdentityError> {
+        let wrong = || {
+            IdentityError::Sealed(
+                "was sealed for another key, another object or another gateway (namespace, service, serverName, ca, expires), \
+                 or was changed: ask for the result again; if that does not help, see who writes status.delivery of the query",
+            )
+        };
+        if sealed.starts_with(UNBOUND) {
+            return Err(IdentityError::Sealed(
+                "is not bound to the gateway that it is to be shown to, as an older operator seals it: upgrade the operator, \
+                 then ask for the result again, so that it is sealed again",
+            ));
+        }
         let text = sealed.strip_prefix(SUITE).ok_or(IdentityError::Sealed(
             "is sealed in a way that this program does not know: use the version of wanqu that the operator has",
         ))?;
@@ -73,7 +90,7 @@ impl DeliveryKey {
             &theirs,
             INFO,
             text,
-            context.as_bytes(),
+            &bytes_of(context),
         )
         .map_err(|_| wrong())?;
         String::from_utf8(token).map_err(|_| wrong())
@@ -90,7 +107,7 @@ impl std::fmt::Debug for DeliveryKey {
 ///
 /// # Errors
 /// The text is no public key, or one of small order, which gives no secret.
-pub fn seal(token: &str, public: &str, context: &str) -> Result<String, IdentityError> {
+pub fn seal(token: &str, public: &str, context: &[impl AsRef<str>]) -> Result<String, IdentityError> {
     let wrong = || IdentityError::Sealed("needs an X25519 public key, base64, to be sealed for");
     let theirs = STANDARD.decode(public).ok().and_then(|key| PublicKey::from_bytes(&key).ok()).ok_or_else(wrong)?;
     let (own, text) = single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
@@ -98,17 +115,33 @@ pub fn seal(token: &str, public: &str, context: &str) -> Result<String, Identity
         &theirs,
         INFO,
         token.as_bytes(),
-        context.as_bytes(),
+        &bytes_of(context),
     )
     .map_err(|_| wrong())?;
     Ok(format!("{SUITE}{}", STANDARD.encode([own.to_bytes().as_slice(), &text].concat())))
+}
+
+/// Returns true if a token is sealed in the way in which [`seal`] does it now.
+#[must_use]
+pub fn is_sealed_now(sealed: &str) -> bool {
+    sealed.starts_with(SUITE)
+}
+
+/// Returns a context as bytes: each part with its length before it, so that no two contexts read alike.
+fn bytes_of(context: &[impl AsRef<str>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in context {
+        bytes.extend((part.as_ref().len() as u64).to_le_bytes());
+        bytes.extend(part.as_ref().as_bytes());
+    }
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CONTEXT: &str = "gba/visits/7f8e";
+    const CONTEXT: &[&str] = &["gba/visits/7f8e", "gba-hongkong", "hongkong-gateway", "gateway.hk.gba.example", "CA"];
 
     fn decoded(sealed: &str) -> Vec<u8> {
         STANDARD.decode(sealed.strip_prefix(SUITE).unwrap()).unwrap()
@@ -121,19 +154,29 @@ mod tests {
         assert_ne!(sealed, seal("TOKEN", &key.public(), CONTEXT).unwrap(), "each sealing has its own key");
         assert!(!decoded(&sealed).windows(5).any(|bytes| bytes == b"TOKEN"));
         assert!(other.open(&sealed, CONTEXT).is_err());
+        assert!(is_sealed_now(&sealed));
         assert_eq!(key.open(&sealed, CONTEXT).unwrap(), "TOKEN");
     }
 
     #[test]
     fn a_sealed_token_that_was_changed_or_moved_to_another_object_does_not_open() {
-        let open = |change: fn(&mut Vec<u8>), context: &str| {
+        let open = |change: fn(&mut Vec<u8>), context: &[&str]| {
             let key = DeliveryKey::new();
             let mut bytes = decoded(&seal("TOKEN", &key.public(), CONTEXT).unwrap());
             change(&mut bytes);
             key.open(&format!("{SUITE}{}", STANDARD.encode(bytes)), context)
         };
         assert!(open(|_| {}, CONTEXT).is_ok());
-        assert!(open(|_| {}, "gba/others/7f8e").is_err());
+        for part in 0..CONTEXT.len() {
+            let mut another = CONTEXT.to_vec();
+            another[part] = "another";
+            let error = open(|_| {}, &another).unwrap_err().to_string();
+            assert!(error.contains("another gateway") && error.contains("ask for the result again"), "{error}");
+        }
+        // The same letters, divided otherwise.
+        let joined = ["gba/visits/7f8egba-hongkong", "", "hongkong-gateway", "gateway.hk.gba.example", "CA"];
+        assert!(open(|_| {}, &joined).is_err());
+        assert!(open(|_| {}, &CONTEXT[..4]).is_err());
         assert!(open(|bytes| bytes[0] ^= 1, CONTEXT).is_err());
         assert!(open(|bytes| *bytes.last_mut().unwrap() ^= 1, CONTEXT).is_err());
         assert!(open(|bytes| bytes.truncate(40), CONTEXT).is_err());
@@ -145,6 +188,10 @@ mod tests {
     fn a_token_of_another_suite_says_that_versions_differ() {
         let key = DeliveryKey::new();
         let sealed = seal("TOKEN", &key.public(), CONTEXT).unwrap();
+        let old = sealed.replacen(SUITE, UNBOUND, 1);
+        assert!(!is_sealed_now(&old));
+        let error = DeliveryKey::new().open(&old, CONTEXT).unwrap_err().to_string();
+        assert!(error.contains("upgrade the operator, then ask for the result again"), "{error}");
         for other in [sealed.trim_start_matches(SUITE).to_owned(), sealed.replace("-0003:", "-0002:")] {
             let error = DeliveryKey::new().open(&other, CONTEXT).unwrap_err().to_string();
             assert_eq!(

@@ -56,7 +56,7 @@ fn notes_and_names_are_sealed_and_telephones_are_not_declared() {
 
 /// The files of a source: itself, or those in its folder.
 fn files(spec: &FilesSpec) -> Vec<PathBuf> {
-    let path = Path::new(&spec.root).join(&spec.path);
+    let path = Path::new(spec.root.as_deref().unwrap()).join(&spec.path);
     if path.is_file() {
         return vec![path];
     }

@@ -182,14 +182,17 @@ pub(super) fn sources(index: &Index<'_>, placements: &Placements) -> BTreeMap<Ju
 }
 
 /// Returns the folder of a jurisdiction's files: the placement's, or else the manifest's, relative to the base; or else the base
-/// itself.
-fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> String {
+/// itself. `None` if none of them is given: where a program happens to run says nothing of where data lies.
+fn root(index: &Index<'_>, placements: &Placements, id: &JurisdictionId) -> Option<String> {
     if let Some(root) = placements.members.get(id).and_then(|p| p.data_root.clone()) {
-        return root;
+        return Some(root);
     }
-    let base = Path::new(placements.base.as_deref().unwrap_or("."));
-    let declared = index.jurisdictions.get(id).and_then(|j| j.resource.spec.data_root.as_deref());
-    declared.map_or_else(|| base.to_path_buf(), |root| base.join(root)).to_string_lossy().into_owned()
+    let declared = index.jurisdictions.get(id).and_then(|j| j.resource.spec.data_root.as_deref()).map(Path::new);
+    let root = match (placements.base.as_deref().map(Path::new), declared) {
+        (Some(base), declared) => declared.map_or_else(|| base.to_path_buf(), |root| base.join(root)),
+        (None, declared) => declared.filter(|root| root.is_absolute())?.to_path_buf(),
+    };
+    Some(root.to_string_lossy().into_owned())
 }
 
 /// Returns the columns that the owner's engine may read: all that are declared but sealed ones, which are not even loaded. The

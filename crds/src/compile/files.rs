@@ -11,8 +11,8 @@ use crate::finding::Findings;
 use crate::kinds::{Dataset, FilesSource};
 use crate::sourced::Sourced;
 
-/// Returns the source of files below a root.
-pub(super) fn source(files: &FilesSource, root: String) -> SourceKind {
+/// Returns the source of files below a root, if there is one.
+pub(super) fn source(files: &FilesSource, root: Option<String>) -> SourceKind {
     let FilesSource { path, format, bad_records, encoding, compression, csv, values } = files.clone();
     // A declaration that says nothing is not written, so that nodes read the bundle that know of none.
     let csv = csv.filter(|csv| *csv != CsvSyntax::default());

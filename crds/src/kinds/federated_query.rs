@@ -155,7 +155,20 @@ pub struct FederatedQueryStatus {
     pub delivery: Option<Delivery>,
 }
 
-/// Credentials and address to fetch kept answers from the home node.
+impl FederatedQuery {
+    /// Returns what a sealed token of a delivery is bound to: this very object, and all that says where the token is to be
+    /// shown, and until when. Operator and requester compute it alike.
+    #[must_use]
+    pub fn sealing_context(&self, delivery: &Delivery) -> Vec<String> {
+        let object = [&self.metadata.namespace, &self.metadata.name, &self.metadata.uid];
+        let object = object.into_iter().map(|part| part.clone().unwrap_or_default());
+        let Delivery { to, sealed_token: _, expires, namespace, service, server_name, ca } = delivery;
+        let gateway = [to, namespace, service, server_name, ca].into_iter().cloned();
+        object.chain(gateway).chain([expires.as_second().to_string()]).collect()
+    }
+}
+
+/// Credentials and address to fetch kept answers from the home node. The sealed token is bound to all of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
@@ -174,4 +187,42 @@ pub struct Delivery {
     pub server_name: String,
     /// Certificate authority that issued it, PEM.
     pub ca: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_delivery_says_is_bound_to_its_token() {
+        let metadata = r#""metadata": {"name": "visits", "namespace": "gba", "uid": "7f8e"}"#;
+        let spec = r#""spec": {"from": "HK", "sql": "SELECT 1", "requester": "wei"}"#;
+        let query = |metadata: &str| -> FederatedQuery {
+            let text =
+                format!(r#"{{"apiVersion": "wanqu.dev/v1alpha1", "kind": "FederatedQuery", {metadata}, {spec}}}"#);
+            serde_json::from_str(&text).unwrap()
+        };
+        let text = r#"{"to": "KEY", "sealedToken": "TOKEN", "expires": "2026-11-28T06:00:00Z", "namespace": "gba-hongkong",
+            "service": "hongkong-gateway", "serverName": "gateway.hk.gba.example", "ca": "CA"}"#;
+        let delivery: Delivery = serde_json::from_str(text).unwrap();
+        let bound = query(metadata).sealing_context(&delivery);
+        for (field, value) in [
+            ("to", "ANOTHER"),
+            ("expires", "2026-11-28T07:00:00Z"),
+            ("namespace", "another"),
+            ("service", "another"),
+            ("serverName", "another"),
+            ("ca", "another"),
+        ] {
+            let mut fields: serde_json::Value = serde_json::from_str(text).unwrap();
+            fields[field] = value.into();
+            let changed: Delivery = serde_json::from_value(fields).unwrap();
+            assert_ne!(query(metadata).sealing_context(&changed), bound, "{field}");
+        }
+        for part in ["visits", "gba\"", "7f8e"] {
+            let moved = metadata.replacen(part, &format!("x{part}"), 1);
+            assert_ne!(query(&moved).sealing_context(&delivery), bound, "{part}");
+        }
+        assert_eq!(query(metadata).sealing_context(&delivery), bound);
+    }
 }

@@ -62,12 +62,13 @@ pub struct JurisdictionSpec {
     /// Disk of each replica, for the audit log, kept answers and spilled data.
     #[serde(default)]
     pub storage: NodeStorage,
-    /// Folder that the paths of file sources start from and cannot leave. On a laptop, relative to the folder of the manifests.
+    /// Folder that the paths of file sources start from and cannot leave. On a laptop, relative to the folder of the manifests,
+    /// which it is by default. A node reads no file of a folder that is, holds or lies in one that it keeps for itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub data_root: Option<String>,
     /// Name of a PersistentVolumeClaim, in the namespace of the node, with the files of its datasets. It is mounted read-only
-    /// at /data, which is then the dataRoot. Ignored on a laptop.
+    /// at /data, which is then the dataRoot. Without it, the node of a cluster reads no files. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub data_claim: Option<String>,

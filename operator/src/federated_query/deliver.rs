@@ -3,15 +3,16 @@
 //! A kept answer is fetched from the home node with a token of the operator's issuer, and only the operator can make one.
 //! It must reach the requester and nobody else, though everybody who may read the query can read its status. So the
 //! requester's program makes a key pair for this one fetch and writes the public half into an annotation; the
-//! `ValidatingAdmissionPolicy` lets nobody else write it. The token is sealed for that key, holds for a few minutes,
-//! and names the requester: it gives access to nothing that the requester may not ask for anyway.
+//! `ValidatingAdmissionPolicy` lets nobody else write it. The token is sealed for that key, together with the query and the
+//! gateway that it is for, holds for a few minutes, and names the requester: it gives access to nothing that the
+//! requester may not ask for anyway.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use wanqu_crds::kinds::{Delivery, FederatedQuery};
-use wanqu_identity::seal;
+use wanqu_identity::{is_sealed_now, seal};
 
 use super::plan::seconds;
 use super::validate::Accepted;
@@ -32,7 +33,7 @@ pub(super) fn delivery(
 ) -> Result<Option<Delivery>> {
     let there = query.status.as_ref().and_then(|status| status.delivery.clone());
     let (Some(to), Some(accepted)) = (query.annotations().get(DELIVER_TO), accepted) else { return Ok(None) };
-    if let Some(there) = there.filter(|there| there.to == *to) {
+    if let Some(there) = there.filter(|there| there.to == *to && is_sealed_now(&there.sealed_token)) {
         // A key opens one token: when that has expired, the requester asks with another key.
         return Ok(Some(there));
     }
@@ -41,20 +42,17 @@ pub(super) fn delivery(
         return Ok(None);
     }
     let token = accepted.issuer.issue(&accepted.requester, now, LIFETIME)?;
-    // A text that is no key gets no token; the requester's program reports that when it has waited.
-    let Ok(sealed_token) = seal(&token, to, &context_of(query)) else { return Ok(None) };
-    Ok(Some(Delivery {
+    let mut delivery = Delivery {
         to: to.clone(),
-        sealed_token,
+        sealed_token: String::new(),
         expires: seconds(now + SignedDuration::try_from(LIFETIME).unwrap_or_default()),
         namespace: accepted.namespace.clone(),
         service: accepted.service.clone(),
         server_name: accepted.server_name.clone(),
         ca: accepted.ca.clone(),
-    }))
-}
-
-/// Returns the context that a sealed token is bound to: this very object.
-fn context_of(query: &FederatedQuery) -> String {
-    format!("{}/{}/{}", query.namespace().unwrap_or_default(), query.name_any(), query.uid().unwrap_or_default())
+    };
+    // A text that is no key gets no token; the requester's program reports that when it has waited.
+    let Ok(sealed_token) = seal(&token, to, &query.sealing_context(&delivery)) else { return Ok(None) };
+    delivery.sealed_token = sealed_token;
+    Ok(Some(delivery))
 }

@@ -105,10 +105,10 @@ async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
     assert!(refused.to_string().contains("only the requester of a query writes the annotation"), "{refused}");
 
     wei.patch("kept", &PatchParams::default(), &Patch::Merge(&deliver(&key))).await.unwrap();
-    let (delivery, uid) =
-        bed.until("kept", |query| Some((query.status.as_ref()?.delivery.clone()?, query.uid().unwrap()))).await;
+    let (delivery, object) =
+        bed.until("kept", |query| Some((query.status.as_ref()?.delivery.clone()?, query.clone()))).await;
     assert_eq!((delivery.to.as_str(), delivery.service.as_str()), (key.public().as_str(), "hongkong-gateway"));
-    let token = key.open(&delivery.sealed_token, &format!("gba/kept/{uid}")).unwrap();
+    let token = key.open(&delivery.sealed_token, &object.sealing_context(&delivery)).unwrap();
     let client = Client::connect(&bed.nodes.gateway(), &delivery.ca, &token, Some(&delivery.server_name)).unwrap();
     let (csv, account) = taken(client.fetch(kept.id.parse().unwrap()).await.unwrap()).await;
     assert_eq!(csv, bed.nodes.command_line(BY_JURISDICTION));

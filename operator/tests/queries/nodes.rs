@@ -74,7 +74,8 @@ impl Nodes {
         let mut processes = Vec::new();
         for (jurisdiction, bundle) in bundles {
             let home = folder.path().join(jurisdiction.as_str());
-            data(&home, jurisdiction.as_str());
+            data(&folder.path().join("data").join(jurisdiction.as_str()), jurisdiction.as_str());
+            std::fs::create_dir_all(&home).unwrap();
             std::fs::write(home.join("bundle.json"), serde_json::to_string(&bundle).unwrap()).unwrap();
             authorities[&jurisdiction].issue_node(validity).unwrap().save(&home).unwrap();
             authorities[&jurisdiction].issue_gateway(validity).unwrap().save(&home).unwrap();

@@ -33,6 +33,7 @@ use crate::clock::SystemClock;
 use crate::engine::bound_memory;
 use crate::node::{Node, NodeError, NodeSettings};
 use crate::results::ResultsSettings;
+use crate::sources::folders_of;
 use crate::supervisor::Progress;
 use crate::telemetry::{log_filter, tell_panics_by_place};
 use crate::threads;
@@ -187,6 +188,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     let bundle = file.first()?;
     let mut identities = IdentityFiles::new(&settings);
     let (identity, gateway) = identities.first(&bundle.bundle.trust_domain)?;
+    let own = own_folders(&settings);
     let node = Arc::new(Node::open(NodeSettings {
         bundle,
         identity: Arc::new(identity),
@@ -199,6 +201,7 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
         results: settings
             .results
             .map(|folder| ResultsSettings { folder, quota: u64::from(settings.results_mib) << 20 }),
+        own,
         clock: Arc::new(SystemClock),
         tap: None,
     })?);
@@ -234,6 +237,12 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     Exporter::shutdown().await;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Returns the folders of the bundle, the certificates and the keys.
+fn own_folders(settings: &Settings) -> Vec<PathBuf> {
+    let Settings { bundle, node_cert, node_key, gateway_cert, gateway_key, .. } = settings;
+    [bundle, node_cert, node_key, gateway_cert, gateway_key].into_iter().flat_map(|file| folders_of(file)).collect()
 }
 
 /// Serves the observation port for as long as it is polled.

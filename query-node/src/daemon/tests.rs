@@ -77,6 +77,7 @@ pub(super) fn opened_at(settings: &Settings, clock: Arc<dyn Clock>) -> (Arc<Node
         gateway: Arc::new(gateway),
         audit: AuditSettings::in_folder(settings.audit.clone()),
         results: None,
+        own: own_folders(settings),
         clock,
         tap: None,
     });

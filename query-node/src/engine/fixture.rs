@@ -51,7 +51,7 @@ impl Fixture {
         self.bundle.sources.push(SourceSpec {
             table,
             kind: SourceKind::Files(FilesSpec {
-                root: self.dir.path().to_str().unwrap().to_owned(),
+                root: Some(self.dir.path().to_str().unwrap().to_owned()),
                 path: file.to_owned(),
                 format,
                 bad_records: BadRecords::Reject,

@@ -21,9 +21,11 @@ mod tables;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use jiff::Timestamp;
@@ -44,7 +46,7 @@ pub use run::EngineRun;
 use run::{Fetching, slices_read};
 use tables::OwnSlice;
 
-use crate::sources::SourceFault;
+use crate::sources::{OwnFolders, SourceFault};
 
 /// Fault of a bundle that cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -85,6 +87,15 @@ pub struct Unavailable {
     pub reason: String,
 }
 
+/// Folders that an engine keeps to, or away from.
+#[derive(Debug, Clone, Default)]
+pub struct Folders {
+    /// Folders of the node's own, which no source may reach.
+    pub own: OwnFolders,
+    /// Folder for data that memory does not hold; `None` for the system's.
+    pub spill: Option<PathBuf>,
+}
+
 /// Tables of one bundle, ready to run.
 #[derive(Debug)]
 pub struct Engine {
@@ -105,10 +116,24 @@ impl Engine {
     /// # Errors
     /// The first slice or column that cannot be run.
     pub fn open(bundle: &NodeBundle, remote: Arc<dyn RemotePublic>) -> Result<Self, EngineError> {
-        let runtime = RuntimeEnvBuilder::new().build_arc().map_err(|e| EngineError::Setup(e.strip_backtrace()))?;
+        Self::open_in(bundle, remote, &Folders::default())
+    }
+
+    /// Opens a bundle likewise, in these folders.
+    ///
+    /// # Errors
+    /// The first slice or column that cannot be run.
+    pub fn open_in(bundle: &NodeBundle, remote: Arc<dyn RemotePublic>, folders: &Folders) -> Result<Self, EngineError> {
+        let spill = folders.spill.iter().cloned().collect::<Vec<_>>();
+        let spill =
+            if spill.is_empty() { DiskManagerMode::OsTmpDirectory } else { DiskManagerMode::Directories(spill) };
+        let runtime = RuntimeEnvBuilder::new()
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(spill))
+            .build_arc()
+            .map_err(|e| EngineError::Setup(e.strip_backtrace()))?;
         Ok(Self {
             jurisdiction: bundle.jurisdiction.clone(),
-            slices: tables::own_slices(bundle)?,
+            slices: tables::own_slices(bundle, &folders.own)?,
             remote,
             limits: bundle.limits.clone(),
             runtime,

@@ -18,7 +18,7 @@ use wanqu_rules::{maybe_null, one_form_of};
 
 use super::EngineError;
 use super::fits::becomes;
-use crate::sources::{self, Source};
+use crate::sources::{self, OwnFolders, Source};
 
 /// Slice of this owner, ready to replace a stub.
 #[derive(Debug)]
@@ -59,11 +59,11 @@ impl OwnSlice {
 ///
 /// # Errors
 /// The first slice or column that cannot be run.
-pub fn own_slices(bundle: &NodeBundle) -> Result<BTreeMap<TableRef, OwnSlice>, EngineError> {
+pub fn own_slices(bundle: &NodeBundle, folders: &OwnFolders) -> Result<BTreeMap<TableRef, OwnSlice>, EngineError> {
     let own: Vec<&Slice> = bundle.slices.iter().filter(|s| s.jurisdiction == bundle.jurisdiction).collect();
     let mut opened: BTreeMap<&TableRef, (&SourceSpec, Arc<dyn Source>)> = BTreeMap::new();
     for spec in &bundle.sources {
-        opened.insert(&spec.table, (spec, sources::open(spec)));
+        opened.insert(&spec.table, (spec, sources::open(spec, folders)));
     }
     let mut slices = BTreeMap::new();
     for slice in &own {

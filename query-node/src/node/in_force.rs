@@ -6,6 +6,7 @@ use wanqu_identity::{TokenVerifier, Trust};
 use wanqu_model::bundle::{Issuer, NodeBundle};
 
 use super::NodeError;
+use super::folders::NodeFolders;
 use super::identities::Identities;
 use crate::bundle_file::FiledBundle;
 use crate::clock::Clock;
@@ -32,6 +33,8 @@ pub(super) struct InForce {
     pub lease: Arc<Lease>,
     /// Public tables of the other members, which the engine reads.
     tables: Arc<PeerTables>,
+    /// Folders of the engine.
+    folders: NodeFolders,
     /// Number of the next replacements that panic halfway.
     #[cfg(test)]
     pub panics: std::sync::atomic::AtomicU32,
@@ -45,6 +48,7 @@ impl InForce {
     pub fn open(
         filed: FiledBundle,
         identities: &Identities,
+        folders: NodeFolders,
         clock: &Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Self, NodeError> {
@@ -60,7 +64,8 @@ impl InForce {
         let tables = PeerTables::new(bundle.jurisdiction.clone(), exchange.clone(), Arc::clone(clock));
         let tables = Arc::new(tables);
         let lease = Arc::new(Lease::unlimited(Arc::clone(clock)));
-        let live = Live::new(NodeState::new(filed, tables.clone(), metrics.memory(), Arc::clone(&lease))?);
+        let live =
+            Live::new(NodeState::new(filed, tables.clone(), folders.engine(), metrics.memory(), Arc::clone(&lease))?);
         Ok(Self {
             live,
             trust,
@@ -69,6 +74,7 @@ impl InForce {
             exchange,
             lease,
             tables,
+            folders,
             #[cfg(test)]
             panics: <_>::default(),
         })
@@ -82,7 +88,13 @@ impl InForce {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
         let issuers = own_issuers(&filed.bundle);
         TokenVerifier::new(&issuers)?;
-        let state = NodeState::new(filed, self.tables.clone(), metrics.memory(), Arc::clone(&self.lease))?;
+        let state = NodeState::new(
+            filed,
+            self.tables.clone(),
+            self.folders.engine(),
+            metrics.memory(),
+            Arc::clone(&self.lease),
+        )?;
         self.trust.replace(&state.bundle)?;
         self.tokens.replace(&issuers)?;
         self.limits.replace(state.bundle.limits.clone());

@@ -12,6 +12,7 @@
 mod checks;
 mod doors;
 mod error;
+mod folders;
 mod identities;
 mod in_force;
 mod peers;
@@ -19,6 +20,7 @@ mod services;
 mod sources;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +43,7 @@ pub use checks::Check;
 use checks::Health;
 use doors::Doors;
 pub use error::NodeError;
+use folders::NodeFolders;
 use identities::Identities;
 use in_force::InForce;
 pub use peers::PeerAnswer;
@@ -59,6 +62,9 @@ pub struct NodeSettings {
     pub audit: AuditSettings,
     /// Folder of the answers that researchers ask to be kept; `None` if the node keeps none.
     pub results: Option<ResultsSettings>,
+    /// Folders that the node keeps for itself besides these two: with its bundle, its certificates and keys. No Dataset reads
+    /// a file of them, nor one of a folder around them or in them.
+    pub own: Vec<PathBuf>,
     /// Clock by which certificates, envelopes, tokens and agreements hold.
     pub clock: Arc<dyn Clock>,
     /// Watcher of everything that crosses its exchange.
@@ -84,10 +90,12 @@ impl Node {
     /// # Errors
     /// Whatever of the settings cannot be used.
     pub fn open(settings: NodeSettings) -> Result<Self, NodeError> {
-        let NodeSettings { bundle, identity, gateway, audit, results, clock, tap } = settings;
+        let NodeSettings { bundle, identity, gateway, audit, results, own, clock, tap } = settings;
         let metrics = Metrics::default();
         let identities = Identities::new(identity, gateway);
-        let in_force = InForce::open(bundle, &identities, &clock, &metrics)?;
+        let kept = results.iter().map(|results| results.folder.clone()).chain([audit.folder.clone()]);
+        let folders = NodeFolders::new(own.into_iter().chain(kept));
+        let in_force = InForce::open(bundle, &identities, folders, &clock, &metrics)?;
         let services = Services::open(&in_force, &audit, results, &clock)?;
         Ok(Self {
             in_force,

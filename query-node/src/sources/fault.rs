@@ -13,6 +13,12 @@ pub enum SourceFault {
     /// The path does not lie below the root, or cannot be reached.
     #[error("its path cannot be used")]
     Path,
+    /// The jurisdiction has no folder of data.
+    #[error("its jurisdiction has no folder of data: neither spec.dataClaim nor, on a laptop, spec.dataRoot is set")]
+    NoRoot,
+    /// The folder of data is not apart from what the node keeps for itself.
+    #[error("the folder of its jurisdiction's data is, holds or lies in a folder that the node keeps for itself")]
+    NodesOwn,
     /// No file is there.
     #[error("no file is there")]
     NoFile,
@@ -78,6 +84,16 @@ impl SourceFault {
                 "the custodian replaces the file; the owner's log names it, and its row group and column if they are known".into()
             }
             Self::ColumnLetters(_) => "the custodian writes its sourceName in the Dataset as the file has it".into(),
+            Self::NoRoot => {
+                "the jurisdiction's operator sets spec.dataClaim of the Jurisdiction to a claim with the files, or on a laptop \
+                 spec.dataRoot to their folder"
+                    .into()
+            }
+            Self::NodesOwn => {
+                "the jurisdiction's operator sets dataClaim or dataRoot to a folder apart from the node's identity, bundle, audit \
+                 log, results and spilled data; the owner's log names both"
+                    .into()
+            }
             Self::Changed => "ask again".into(),
             _ => "the custodian mends the source or its manifest; the owner's log says more".into(),
         };

@@ -6,6 +6,8 @@
 //! ```text
 //! mod.rs       Source: what each kind of source guarantees; open: the kinds there are
 //! fault.rs     faults of sources, without values
+//! own.rs       folders that the node keeps for itself, which no source may reach
+//! kernel.rs    file systems that hold no data
 //! schema.rs    declared columns, and which stored types they can hold
 //! files/       files below a root: Parquet, CSV, NDJSON
 //! ```
@@ -16,6 +18,8 @@
 mod fault;
 mod files;
 mod fingerprint;
+mod kernel;
+mod own;
 mod schema;
 
 use std::fmt::Debug;
@@ -28,6 +32,7 @@ use wanqu_model::bundle::{SourceKind, SourceSpec};
 pub use fault::SourceFault;
 pub use files::guarded;
 pub use fingerprint::Fingerprint;
+pub use own::{OwnFolders, folders_of};
 
 use wanqu_model::refusal::Refusal;
 
@@ -79,10 +84,10 @@ pub trait Source: Debug + Send + Sync {
     fn skips_records(&self) -> bool;
 }
 
-/// Returns the source that a bundle describes. Nothing is read yet.
+/// Returns the source that a bundle describes; it reads none of the node's own folders. Nothing is read yet.
 #[must_use]
-pub fn open(spec: &SourceSpec) -> Arc<dyn Source> {
+pub fn open(spec: &SourceSpec, own: &OwnFolders) -> Arc<dyn Source> {
     match &spec.kind {
-        SourceKind::Files(files) => files::open(spec, files),
+        SourceKind::Files(files) => files::open(spec, files, own),
     }
 }

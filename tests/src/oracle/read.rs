@@ -18,7 +18,7 @@ pub fn rows(source: &SourceSpec) -> Result<RecordBatch> {
     let schema: SchemaRef = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     let mut batches = Vec::new();
     let SourceKind::Files(spec) = &source.kind;
-    for file in files(&Path::new(&spec.root).join(&spec.path))? {
+    for file in files(&Path::new(spec.root.as_deref().unwrap_or_default()).join(&spec.path))? {
         for batch in read(source, spec.format, &file)? {
             let columns = source.columns.iter().zip(schema.fields()).map(|(column, field)| {
                 match batch.column_by_name(&column.source_name) {

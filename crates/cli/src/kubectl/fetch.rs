@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use wanqu_client::Client;
 use wanqu_crds::kinds::{Delivery, FederatedQuery, KeptAnswer};
-use wanqu_identity::DeliveryKey;
+use wanqu_identity::{DeliveryKey, IdentityError};
 use wanqu_model::answer::{Answer, Event};
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -72,7 +72,7 @@ pub async fn fetch(
     waiting.says("asking the operator for the means to fetch the answer");
     let key = DeliveryKey::new();
     let delivery = delivery(kubectl, query, &key.public()).await?;
-    let token = key.open(&delivery.sealed_token, &context_of(query)).map_err(|e| Failure::failed(e.to_string()))?;
+    let token = key.open(&delivery.sealed_token, &query.sealing_context(&delivery)).map_err(unopened)?;
     let client = |address: &str| Client::connect(address, &delivery.ca, &token, Some(&delivery.server_name));
     if let Some(address) = &gateway.gateway {
         waiting.says(&format!("fetching the answer from {address}"));
@@ -122,11 +122,9 @@ fn too_late(from: &str, each: Duration) -> Refusal {
         .with_remedy("look whether the home node runs, then ask for the result again; --gateway HOST:PORT does without a port-forward")
 }
 
-/// Returns the context that a sealed token is bound to: this very object.
-fn context_of(query: &FederatedQuery) -> String {
-    let text = |part: &Option<String>| part.clone().unwrap_or_default();
-    let metadata = &query.metadata;
-    format!("{}/{}/{}", text(&metadata.namespace), text(&metadata.name), text(&metadata.uid))
+/// Says that what the operator handed over cannot be used. Nothing of it was shown to anybody.
+fn unopened(error: IdentityError) -> Failure {
+    Failure::failed(format!("the means to fetch the answer cannot be used: {error}"))
 }
 
 /// Asks the operator for the means to fetch the answer, and waits for them.

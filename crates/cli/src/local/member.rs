@@ -64,6 +64,8 @@ impl Member {
             gateway: Arc::clone(&identities.gateway),
             audit: AuditSettings::in_folder(audit.clone()),
             results: Some(ResultsSettings { folder: folder.join("results"), quota: RESULTS_QUOTA }),
+            // With the tokens and answers of all of them.
+            own: vec![options.nodes.clone()],
             clock: Arc::clone(&options.clock),
             tap: options.tap.clone(),
         };

@@ -398,3 +398,24 @@ async fn an_agreement_ends_by_the_owners_clock_on_a_connection_that_is_open() {
     assert_eq!((refusal.code, refusal.owner), (Code::NoAgreement, Some(id("MO"))));
     federation.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_data_around_the_nodes_own_folders_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let federation = started_with(folder.path(), |options| {
+        options.data_roots.insert(id("HK"), folder.path().to_owned());
+        options.data_roots.insert(id("MO"), options.nodes.join("HK"));
+    })
+    .await;
+    for (member, refused) in [("CN-SZ", false), ("HK", true), ("MO", true)] {
+        let node = federation.node(&id(member)).unwrap();
+        node.look_at_sources().await;
+        let unavailable = node.unavailable_datasets();
+        assert_eq!(!unavailable.is_empty(), refused, "{member}: {unavailable:?}");
+        assert!(
+            unavailable.iter().all(|why| why.contains("a folder that the node keeps for itself")),
+            "{unavailable:?}"
+        );
+    }
+    federation.shutdown().await;
+}

@@ -36,8 +36,9 @@ pub enum SourceKind {
 /// File, or folder of files of one format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilesSpec {
-    /// Root that paths may not leave.
-    pub root: String,
+    /// Root that paths may not leave; `None` if the jurisdiction has no folder of data, so that none of its files is read. In
+    /// the file it is an empty text then, which older nodes take for a folder that is not there.
+    pub root: Option<String>,
     /// File or folder below `root`.
     pub path: String,
     /// Format of the files.
@@ -137,7 +138,7 @@ impl From<SourceSpec> for Fields {
         let TextSpec { encoding, compression, csv, values } = text;
         Self {
             table,
-            root: Some(root),
+            root: Some(root.unwrap_or_default()),
             path: Some(path),
             format: Some(format),
             bad_records: Some(bad_records),
@@ -160,6 +161,7 @@ impl TryFrom<Fields> for SourceSpec {
         let (Some(root), Some(path), Some(format), Some(bad_records)) = (root, path, format, bad_records) else {
             return Err(format!("the source of {table} has no root, path, format and badRecords"));
         };
+        let root = Some(root).filter(|root| !root.is_empty());
         let kind = SourceKind::Files(FilesSpec { root, path, format, bad_records, text });
         Ok(Self { table, kind, columns: fields.columns, max_rows_per_unit: fields.max_rows_per_unit })
     }
@@ -175,7 +177,8 @@ mod tests {
     fn the_fields_of_files_stand_beside_the_others() {
         let spec: SourceSpec = serde_json::from_str(FILES).unwrap();
         let SourceKind::Files(files) = &spec.kind;
-        assert_eq!((files.root.as_str(), files.path.as_str(), files.format), ("/data", "visits", SourceFormat::Csv));
+        let (root, path) = (files.root.as_deref(), files.path.as_str());
+        assert_eq!((root, path, files.format), (Some("/data"), "visits", SourceFormat::Csv));
         assert_eq!(serde_json::to_string(&spec).unwrap(), FILES);
     }
 

@@ -66,7 +66,7 @@ pub(super) fn bundle() -> NodeBundle {
         sources: vec![SourceSpec {
             table: "hongkong.health.visits".parse().unwrap(),
             kind: SourceKind::Files(FilesSpec {
-                root: "/data".to_owned(),
+                root: Some("/data".to_owned()),
                 path: "visits".to_owned(),
                 format: SourceFormat::Parquet,
                 bad_records: BadRecords::Reject,

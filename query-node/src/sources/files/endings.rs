@@ -2,10 +2,12 @@
 //! file, its compressed copy would count every record twice.
 
 use std::ffi::OsStr;
+use std::sync::Arc;
 
 use wanqu_model::bundle::Compression;
 use wanqu_records::TextFormat;
 
+use super::beneath::Root;
 use super::path;
 use crate::sources::SourceFault;
 
@@ -36,7 +38,7 @@ pub fn ends_in(name: &OsStr, endings: &[&str]) -> bool {
 }
 
 /// Returns the fault of a folder in which no name has these endings, if some have those of another compression.
-pub fn otherwise(root: &str, path: &str, looked_for: &[&str]) -> Option<SourceFault> {
+pub fn otherwise(root: &Arc<Root>, path: &str, looked_for: &[&str]) -> Option<SourceFault> {
     let words = [Compression::None, Compression::Gzip, Compression::Zstd].map(Compression::word);
     let of_format = [CSV, NDJSON].into_iter().find(|all| all.contains(&looked_for))?;
     let others = of_format.into_iter().zip(words).filter(|(endings, _)| *endings != looked_for);
@@ -53,11 +55,12 @@ pub fn otherwise(root: &str, path: &str, looked_for: &[&str]) -> Option<SourceFa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::own::OwnFolders;
 
     #[test]
     fn compressed_files_are_read_where_that_is_declared() {
         let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().to_str().unwrap();
+        let root = &Root::open(dir.path().to_str().unwrap(), &OwnFolders::default()).unwrap();
         std::fs::create_dir(dir.path().join("both")).unwrap();
         std::fs::create_dir(dir.path().join("packed")).unwrap();
         for name in ["both/a.csv", "both/a.CSV.GZ", "both/b.json.gz", "both/csv.gz", "packed/a.csv.zst"] {

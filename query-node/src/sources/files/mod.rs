@@ -1,13 +1,24 @@
 //! Files below a root that no path leaves: a file, or a folder of files of one format.
+//!
+//! ```text
+//! beneath.rs   folders and files by handles below the root
+//! path.rs      from a manifest's path to files
+//! endings.rs   endings of the names of a folder's files
+//! records.rs, parquet/   formats
+//! ```
 
+mod beneath;
 mod endings;
 #[cfg(test)]
 mod folder_tests;
+#[cfg(test)]
+mod hostile;
 mod parquet;
 mod path;
 mod records;
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -21,15 +32,16 @@ pub use self::parquet::guarded;
 use super::Source;
 use super::fault::SourceFault;
 use super::fingerprint::Fingerprint;
-use path::SourceFile;
+use super::own::OwnFolders;
+use beneath::{FileState, Problem, Root, SourceFile};
 use wanqu_model::refusal::Refusal;
 
 /// Returns the source that a bundle describes.
-pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
+pub fn open(spec: &SourceSpec, files: &FilesSpec, own: &OwnFolders) -> Arc<dyn Source> {
     match files.format {
-        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files)),
-        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv)),
-        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson)),
+        SourceFormat::Parquet => Arc::new(parquet::ParquetSource::new(spec, files, own)),
+        SourceFormat::Csv => Arc::new(records::RecordSource::new(spec, files, TextFormat::Csv, own)),
+        SourceFormat::Ndjson => Arc::new(records::RecordSource::new(spec, files, TextFormat::Ndjson, own)),
     }
 }
 
@@ -38,8 +50,10 @@ pub fn open(spec: &SourceSpec, files: &FilesSpec) -> Arc<dyn Source> {
 pub struct Files {
     /// Table of the dataset, for messages.
     dataset: TableRef,
-    /// Folder that no path leaves.
-    root: String,
+    /// Folder that no path leaves; `None` if the jurisdiction has none.
+    root: Option<String>,
+    /// Folders of the node's own, which the root must be apart from.
+    own: OwnFolders,
     /// File or folder below the root.
     path: String,
     /// Endings of the names of a folder's files.
@@ -90,10 +104,11 @@ impl<T: OfFiles> Source for T {
 
 impl Files {
     /// Returns the files that a bundle describes.
-    fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str]) -> Self {
+    fn new(spec: &SourceSpec, files: &FilesSpec, extensions: &'static [&'static str], own: &OwnFolders) -> Self {
         Self {
             dataset: spec.table.clone(),
             root: files.root.clone(),
+            own: own.clone(),
             path: files.path.clone(),
             extensions,
             bad_records: files.bad_records,
@@ -112,12 +127,31 @@ impl Files {
     }
 
     fn list_now(&self) -> Result<Vec<SourceFile>, SourceFault> {
-        path::files(&self.root, &self.path, self.extensions).map_err(|problem| {
-            let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
-            tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
-            let otherwise = || endings::otherwise(&self.root, &self.path, self.extensions);
-            if problem.fault == SourceFault::NoFile { otherwise().unwrap_or(problem.fault) } else { problem.fault }
+        let root = self.root().map_err(|problem| self.fault(&problem))?;
+        path::files(&root, &self.path, self.extensions).map_err(|problem| {
+            let fault = self.fault(&problem);
+            let otherwise = || endings::otherwise(&root, &self.path, self.extensions);
+            if fault == SourceFault::NoFile { otherwise().unwrap_or(fault) } else { fault }
         })
+    }
+
+    /// Opens the root. It is opened anew for each list, so that a folder which was mounted or replaced is found.
+    fn root(&self) -> Result<Arc<Root>, Problem> {
+        let reason = "spec.dataClaim of its Jurisdiction, or on a laptop spec.dataRoot, says where files are";
+        let none = || Problem::new(SourceFault::NoRoot, &self.path, reason);
+        Root::open(self.root.as_deref().ok_or_else(none)?, &self.own)
+    }
+
+    /// Opens a file that was listed, for reading. Blocks on the disk.
+    fn open(&self, file: &SourceFile) -> Result<File, SourceFault> {
+        file.open().map_err(|problem| self.fault(&problem))
+    }
+
+    /// Returns the fault of a problem. The owner's log has the path and the reason.
+    fn fault(&self, problem: &Problem) -> SourceFault {
+        let (dataset, file, reason) = (&self.dataset, problem.path.display(), &problem.reason);
+        tracing::warn!(%dataset, %file, reason, "a source cannot be read: {}", problem.fault);
+        problem.fault.clone()
     }
 
     /// Returns the fingerprint of the files as they are now: their paths, lengths, times and numbers.
@@ -131,7 +165,8 @@ impl Files {
 
     /// Returns the length of all files in bytes, 0 if they cannot be listed.
     fn approximate_bytes(&self) -> u64 {
-        self.list_now().map_or(0, |files| files.iter().map(|file| file.bytes).sum())
+        let add = |sum: u64, file: &SourceFile| sum.saturating_add(file.bytes);
+        self.list_now().map_or(0, |files| files.iter().fold(0, add))
     }
 }
 
@@ -150,13 +185,23 @@ fn tell_absent(files: &Files, absent: &[&String], told: &mut Told) {
     }
 }
 
+/// Returns the states of files, to be kept.
+fn states(files: &[SourceFile]) -> Vec<FileState> {
+    files.iter().map(|file| file.state.clone()).collect()
+}
+
+/// Returns true if these are the states of these files.
+fn are(states: &[FileState], files: &[SourceFile]) -> bool {
+    states.iter().eq(files.iter().map(|file| &file.state))
+}
+
 /// Number of records that cannot be read in the files as they were when they were last scanned. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct LeftOut(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
-    files: Vec<SourceFile>,
+    files: Vec<FileState>,
     records: Option<u64>,
 }
 
@@ -164,15 +209,15 @@ impl LeftOut {
     /// Takes note that a scan of these files begins. What is known of other files, or of other states of these, is forgotten.
     fn begin(&self, files: &[SourceFile]) {
         let mut counted = self.0.lock();
-        if counted.files != files {
-            *counted = Counted { files: files.to_vec(), records: None };
+        if !are(&counted.files, files) {
+            *counted = Counted { files: states(files), records: None };
         }
     }
 
     /// Takes note of what a scan of these files has left out, once it has seen all of their records.
     fn end(&self, files: &[SourceFile], records: u64) {
         let mut counted = self.0.lock();
-        if counted.files == files {
+        if are(&counted.files, files) {
             counted.records = Some(records);
         }
     }

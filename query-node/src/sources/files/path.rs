@@ -2,46 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fmt::Display;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
+use super::beneath::{Folder, Problem, Reached, Root, SourceFile};
 use super::endings::ends_in;
 use crate::sources::SourceFault;
+use crate::sources::own::Id;
 
 /// Deeper folders than this are not followed.
 const MAX_DEPTH: usize = 16;
-
-/// One file of a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Canonical path.
-    pub path: PathBuf,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// Time of the last change of its content, which programs that copy files can set.
-    pub modified: SystemTime,
-    /// Time of the last change of the content or of anything else about the file.
-    pub changed: SystemTime,
-    /// Device and number of the file itself, whatever its names are.
-    pub id: (u64, u64),
-}
-
-/// Fault of a path, with the reason for the owner's log.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub fault: SourceFault,
-    pub path: PathBuf,
-    pub reason: String,
-}
-
-impl Problem {
-    fn new(fault: SourceFault, path: &Path, reason: impl Display) -> Self {
-        Self { fault, path: path.to_owned(), reason: reason.to_string() }
-    }
-}
 
 /// Returns the files at `path` below `root`, in order of their paths: the file itself, or every file of a folder and its
 /// folders whose name ends in one of `extensions`.
@@ -53,22 +23,22 @@ impl Problem {
 /// # Errors
 /// [`SourceFault::Path`] if the path or a link in it leads out of the root; [`SourceFault::NoFile`] if nothing is there, or
 /// a link leads to nothing.
-pub fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, Problem> {
+pub fn files(root: &Arc<Root>, path: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, Problem> {
     let relative = Path::new(path);
     if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err(Problem::new(SourceFault::Path, relative, "a path is relative and without '..'"));
     }
-    let root = fs::canonicalize(root).map_err(|error| Problem::new(SourceFault::Path, Path::new(root), error))?;
-    let start = inside(&root, &root.join(relative))?;
-    if !start.is_dir() {
-        return Ok(vec![describe(start)?]);
-    }
-    let mut walk = Walk { root: &root, extensions, seen: BTreeSet::new(), found: Vec::new() };
+    let start = match root.follow(root.top(), relative)? {
+        Reached::Folder(folder) => folder,
+        Reached::File(file) => return Ok(vec![file]),
+        Reached::Other(path) => return Err(no_file(path)),
+    };
+    let mut walk = Walk { root, extensions, seen: BTreeSet::new(), found: Vec::new() };
     walk.folder(&start, 0)?;
     let mut found = walk.found;
     if found.is_empty() {
         let reason = format!("no file in the folder ends in .{}", extensions.join(" or ."));
-        return Err(Problem::new(SourceFault::NoFile, &start, reason));
+        return Err(Problem::new(SourceFault::NoFile, root.path_to(&start), reason));
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found.retain(|file| file.bytes > 0);
@@ -78,49 +48,37 @@ pub fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFi
     Ok(found)
 }
 
-/// Returns the canonical form of `path`, if it lies below `root`.
-fn inside(root: &Path, path: &Path) -> Result<PathBuf, Problem> {
-    let canonical = fs::canonicalize(path).map_err(|error| Problem::new(SourceFault::NoFile, path, error))?;
-    if canonical.starts_with(root) {
-        return Ok(canonical);
-    }
-    Err(Problem::new(SourceFault::Path, path, "it leads out of the folder of this jurisdiction's data"))
-}
-
 /// Walk through a folder.
 struct Walk<'a> {
-    root: &'a Path,
+    root: &'a Arc<Root>,
     extensions: &'a [&'a str],
     /// Folders that were entered: a link can lead to one again, or to one around it.
-    seen: BTreeSet<PathBuf>,
+    seen: BTreeSet<Id>,
     found: Vec<SourceFile>,
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Problem> {
+    fn folder(&mut self, folder: &Arc<Folder>, depth: usize) -> Result<(), Problem> {
+        let path = || self.root.path_to(folder);
         if depth > MAX_DEPTH {
-            return Err(Problem::new(SourceFault::Path, folder, format!("it lies deeper than {MAX_DEPTH} folders")));
+            return Err(Problem::new(SourceFault::Path, path(), format!("it lies deeper than {MAX_DEPTH} folders")));
         }
-        if !self.seen.insert(folder.to_owned()) {
+        if !self.seen.insert(folder.id) {
             return Ok(());
         }
-        let unreadable = |error: std::io::Error| Problem::new(SourceFault::Unreadable, folder, error);
-        for entry in fs::read_dir(folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let name = entry.file_name();
+        let names = folder.names().map_err(|error| Problem::new(SourceFault::Unreadable, path(), error))?;
+        for name in names {
             if is_passed_over(&name) {
                 continue;
             }
-            let path = match inside(self.root, &entry.path()) {
-                Ok(path) => path,
+            match self.root.follow(folder, Path::new(&name)) {
+                Ok(Reached::Folder(inner)) => self.folder(&inner, depth + 1)?,
+                Ok(Reached::File(file)) if self.has_extension(&name) => self.found.push(file),
+                Ok(Reached::Other(path)) if self.has_extension(&name) => return Err(no_file(path)),
+                Ok(_) => {}
                 // A link to nothing is a file that is missing, unless its name says that it is none of these.
-                Err(problem) if problem.fault == SourceFault::NoFile && !self.has_extension(&name) => continue,
+                Err(problem) if problem.fault == SourceFault::NoFile && !self.has_extension(&name) => {}
                 Err(problem) => return Err(problem),
-            };
-            if path.is_dir() {
-                self.folder(&path, depth + 1)?;
-            } else if self.has_extension(&name) {
-                self.found.push(describe(path)?);
             }
         }
         Ok(())
@@ -136,28 +94,22 @@ fn is_passed_over(name: &OsStr) -> bool {
     matches!(name.as_encoded_bytes().first(), Some(b'.' | b'_' | b'~'))
 }
 
-fn describe(path: PathBuf) -> Result<SourceFile, Problem> {
-    let unreadable = |error: std::io::Error| Problem::new(SourceFault::Unreadable, &path, error);
-    let metadata = fs::metadata(&path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Problem::new(SourceFault::Path, &path, "it is no file"));
-    }
-    let modified = metadata.modified().map_err(unreadable)?;
-    let (bytes, changed, id) = (metadata.len(), changed(&metadata), (metadata.dev(), metadata.ino()));
-    Ok(SourceFile { path, bytes, modified, changed, id })
-}
-
-fn changed(metadata: &Metadata) -> SystemTime {
-    let seconds = Duration::from_secs(metadata.ctime().unsigned_abs());
-    let whole = if metadata.ctime() < 0 { UNIX_EPOCH.checked_sub(seconds) } else { UNIX_EPOCH.checked_add(seconds) };
-    let nanos = Duration::from_nanos(metadata.ctime_nsec().unsigned_abs());
-    whole.and_then(|whole| whole.checked_add(nanos)).unwrap_or(UNIX_EPOCH)
+/// Returns the problem of a pipe, a device or a socket in the place of a file.
+fn no_file(path: PathBuf) -> Problem {
+    Problem::new(SourceFault::Path, path, "it is no file")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::sources::own::OwnFolders;
+
+    fn files(root: &str, path: &str, extensions: &[&str]) -> Result<Vec<SourceFile>, Problem> {
+        super::files(&Root::open(root, &OwnFolders::default())?, path, extensions)
+    }
 
     #[test]
     fn no_path_leads_out_of_the_root() {

@@ -11,7 +11,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,10 +34,11 @@ use parking_lot::Mutex;
 use wanqu_model::bundle::{BadRecords, FilesSpec, SourceSpec, TextSpec};
 use wanqu_records::{BadRecord, Block, Columns, DecodeError, Decoder, Fault, TextFile, TextFormat};
 
+use super::beneath::{FileState, SourceFile};
 use super::endings::endings;
-use super::path::SourceFile;
-use super::{Files, OfFiles, Told, tell_absent};
+use super::{Files, OfFiles, Told, are, states, tell_absent};
 use crate::sources::SourceFault;
+use crate::sources::own::OwnFolders;
 use crate::sources::schema::source_schema;
 
 /// Dataset in files of text records.
@@ -49,18 +49,18 @@ pub struct RecordSource {
     format: TextFormat,
     text: Arc<TextSpec>,
     /// Files whose beginnings fit the declared columns, as they were when that was seen.
-    checked: Arc<Mutex<Vec<SourceFile>>>,
+    checked: Arc<Mutex<Vec<FileState>>>,
     told: Arc<Mutex<Told>>,
 }
 
 impl RecordSource {
     /// Returns the source that a bundle describes.
-    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat) -> Self {
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat, own: &OwnFolders) -> Self {
         let columns = Columns::new(source_schema(&spec.columns), &files.text)
             .with_optional(spec.columns.iter().map(|column| column.optional))
             .with_values(spec.columns.iter().map(|column| column.values.as_ref()));
         Self {
-            files: Files::new(spec, files, endings(format, files.text.compression)),
+            files: Files::new(spec, files, endings(format, files.text.compression), own),
             columns,
             format,
             text: Arc::new(files.text.clone()),
@@ -98,7 +98,7 @@ impl OfFiles for RecordSource {
 
     async fn look(&self) -> Result<(), SourceFault> {
         let files = self.files.list().await?;
-        if *self.checked.lock() == files {
+        if are(&self.checked.lock(), &files) {
             return Ok(());
         }
         let source = self.clone();
@@ -115,7 +115,7 @@ impl OfFiles for RecordSource {
             let schema = source.columns.schema();
             let names: Vec<&String> = absent.iter().flatten().map(|column| schema.field(*column).name()).collect();
             tell_absent(&source.files, &names, &mut source.told.lock());
-            *source.checked.lock() = files;
+            *source.checked.lock() = states(&files);
             Ok(())
         });
         checked.await.unwrap_or(Err(SourceFault::Unreadable))
@@ -399,8 +399,7 @@ impl Position {
 impl OpenFile {
     /// Opens a file and reads its beginning. `None` for a file without a record, if it needs none to name its columns.
     fn open(source: &RecordSource, file: SourceFile) -> Result<Option<Self>, SourceFault> {
-        let unreadable = |error: std::io::Error| source.fault(&file, Fault::Unreadable(error.to_string()));
-        let input = File::open(&file.path).map_err(unreadable)?;
+        let input = source.files.open(&file)?;
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         let opened = TextFile::open(input, &name, &source.columns, source.format, &source.text);
         let text = opened.map_err(|fault| source.fault(&file, fault))?;

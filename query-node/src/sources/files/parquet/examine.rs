@@ -10,20 +10,19 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader
 
 use super::footer::{BATCH, Problem, as_the_engine_reads};
 use crate::sources::SourceFault;
-use crate::sources::files::path::SourceFile;
 
 /// Reads every declared column of every row group. Blocks on the disk.
 ///
 /// # Errors
 /// The first that cannot be decoded, with its row group and column for the owner's log.
-pub fn examine(file: &SourceFile, declared: &Schema) -> Result<(), Problem> {
+pub fn examine(input: &File, declared: &Schema) -> Result<(), Problem> {
     let damaged = |reason: String| Problem { fault: SourceFault::Damaged, reason };
-    let (input, metadata) = opened(file).map_err(|error| damaged(format!("its footer: {error}")))?;
+    let metadata = as_the_engine_reads(input).map_err(|error| damaged(format!("its footer: {error}")))?;
     for group in 0..metadata.metadata().num_row_groups() {
         for field in declared.fields() {
             let Ok(root) = metadata.schema().index_of(field.name()) else { continue };
             // A decoder trusts what pages say of themselves, and some lies make it panic.
-            let read = catch_unwind(AssertUnwindSafe(|| read(&input, &metadata, group, root)));
+            let read = catch_unwind(AssertUnwindSafe(|| read(input, &metadata, group, root)));
             let reason = match read {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
@@ -33,12 +32,6 @@ pub fn examine(file: &SourceFile, declared: &Schema) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-fn opened(file: &SourceFile) -> parquet::errors::Result<(File, ArrowReaderMetadata)> {
-    let input = File::open(&file.path)?;
-    let metadata = as_the_engine_reads(&input)?;
-    Ok((input, metadata))
 }
 
 /// Decodes one column of a row group, counted from 0.

@@ -24,7 +24,6 @@ use wanqu_model::bundle::BadRecords;
 
 use super::fit::fits;
 use crate::sources::SourceFault;
-use crate::sources::files::path::SourceFile;
 use crate::sources::schema::{Doubt, Fit, check_file_schema};
 
 /// Records that are decoded at once.
@@ -72,13 +71,12 @@ impl Problem {
 /// # Errors
 /// The fault for which no record of the file can be read.
 pub fn inspect(
-    file: &SourceFile,
+    input: &File,
     declared: &Schema,
     optional: &BTreeSet<String>,
     bad_records: BadRecords,
 ) -> Result<Inspected, Problem> {
-    let input = File::open(&file.path).map_err(Problem::unreadable)?;
-    let metadata = as_the_engine_reads(&input).map_err(Problem::unreadable)?;
+    let metadata = as_the_engine_reads(input).map_err(Problem::unreadable)?;
     let checked = check_file_schema(declared, optional, metadata.schema())
         .map_err(|fault| Problem { reason: of_schema(&fault, metadata.schema()), fault })?;
     agrees(&metadata).map_err(|reason| Problem { fault: SourceFault::Damaged, reason })?;
@@ -98,7 +96,7 @@ pub fn inspect(
     for group in 0..groups {
         let left = in_doubt(&metadata, group, &doubts);
         if !left.is_empty() {
-            let filters = read_columns(&input, &in_seconds, group, &left, before, &mut inspected.first_bad)
+            let filters = read_columns(input, &in_seconds, group, &left, before, &mut inspected.first_bad)
                 .map_err(Problem::unreadable)?;
             if let (BadRecords::Reject, Some(bad)) = (bad_records, &inspected.first_bad) {
                 let reason = format!("record {} does not fit the type of column {:?}", bad.record, bad.column);

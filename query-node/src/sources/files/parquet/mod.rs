@@ -5,6 +5,7 @@
 //! footer.rs    a file's footer: its schema against the declared columns, and the records that do not fit them
 //! fit.rs       which values of a stored type are values of the declared one
 //! adapt.rs     the engine's expressions over stored columns, and which of them may prune
+//! handle.rs    reading by handles below the root
 //! opaque.rs    expression that no pruning looks into
 //! guard.rs     faults of files that show while they are scanned
 //! examine.rs   what in a file cannot be decoded
@@ -17,6 +18,7 @@ mod examine;
 mod fit;
 mod footer;
 mod guard;
+mod handle;
 mod opaque;
 #[cfg(test)]
 mod tests;
@@ -31,10 +33,9 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Result as DfResult, Statistics, project_schema};
 use datafusion::datasource::TableType;
-use datafusion::datasource::file_format::FileFormat;
-use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource as ParquetFileSource};
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::object_store::ObjectMeta;
@@ -44,20 +45,22 @@ use datafusion::physical_plan::empty::EmptyExec;
 use parking_lot::Mutex;
 use wanqu_model::bundle::{FilesSpec, SourceSpec};
 
-use super::path::SourceFile;
+use super::beneath::{FileState, SourceFile};
 use super::{Files, OfFiles, Told, tell_absent};
 use crate::sources::SourceFault;
+use crate::sources::own::OwnFolders;
 use crate::sources::schema::{optional_columns, source_schema};
 use adapt::AsDeclared;
 use footer::{Inspected, Problem};
 use guard::SourceOfFile;
 pub use guard::guarded;
+use handle::ByHandle;
 
 /// Files by path, as they were when they were inspected.
-type Known = BTreeMap<PathBuf, (SourceFile, Arc<Inspected>)>;
+type Known = BTreeMap<PathBuf, (FileState, Arc<Inspected>)>;
 
 /// Files by path, as they were when they were examined, with their faults.
-type Examined = BTreeMap<PathBuf, (SourceFile, Result<(), SourceFault>)>;
+type Examined = BTreeMap<PathBuf, (FileState, Result<(), SourceFault>)>;
 
 /// Dataset in Parquet files.
 #[derive(Debug, Clone)]
@@ -75,9 +78,9 @@ pub struct ParquetSource {
 
 impl ParquetSource {
     /// Returns the source that a bundle describes.
-    pub fn new(spec: &SourceSpec, files: &FilesSpec) -> Self {
+    pub fn new(spec: &SourceSpec, files: &FilesSpec, own: &OwnFolders) -> Self {
         Self {
-            files: Files::new(spec, files, &["parquet"]),
+            files: Files::new(spec, files, &["parquet"], own),
             schema: source_schema(&spec.columns),
             optional: Arc::new(optional_columns(&spec.columns)),
             inspected: Arc::default(),
@@ -95,8 +98,10 @@ impl ParquetSource {
             known.push((file, inspected));
         }
         let mut kept = self.inspected.lock();
-        *kept =
-            known.iter().map(|(file, inspected)| (file.path.clone(), (file.clone(), Arc::clone(inspected)))).collect();
+        *kept = known
+            .iter()
+            .map(|(file, inspected)| (file.path.clone(), (file.state.clone(), Arc::clone(inspected))))
+            .collect();
         drop(kept);
         let files: Vec<SourceFile> = known.iter().map(|(file, _)| file.clone()).collect();
         self.files.left_out.begin(&files);
@@ -106,14 +111,20 @@ impl ParquetSource {
 
     async fn inspect_file(&self, file: &SourceFile) -> Result<Arc<Inspected>, SourceFault> {
         self.known_damage(file).unwrap_or(Ok(()))?;
-        let known = self.inspected.lock().get(&file.path).filter(|(known, _)| known == file).cloned();
+        let known = self.inspected.lock().get(&file.path).filter(|(known, _)| *known == file.state).cloned();
         if let Some((_, inspected)) = known {
             return Ok(inspected);
         }
-        let (input, declared, bad_records) = (file.clone(), Arc::clone(&self.schema), self.files.bad_records);
+        let (files, input) = (self.files.clone(), file.clone());
+        let (declared, bad_records) = (Arc::clone(&self.schema), self.files.bad_records);
         let optional = Arc::clone(&self.optional);
-        let inspect = move || footer::inspect(&input, &declared, &optional, bad_records);
-        let inspected = tokio::task::spawn_blocking(inspect).await;
+        let inspect = move || -> Result<Result<Inspected, Problem>, SourceFault> {
+            Ok(footer::inspect(&files.open(&input)?, &declared, &optional, bad_records))
+        };
+        let inspected = match tokio::task::spawn_blocking(inspect).await {
+            Ok(opened) => Ok(opened?),
+            Err(panicked) => Err(panicked),
+        };
         match inspected {
             Ok(Ok(inspected)) => {
                 if let Some(bad) = &inspected.first_bad {
@@ -140,7 +151,7 @@ impl ParquetSource {
     /// Returns what was found when the file was examined as it is now; `None` if it was not.
     fn known_damage(&self, file: &SourceFile) -> Option<Result<(), SourceFault>> {
         let examined = self.examined.lock();
-        examined.get(&file.path).filter(|(known, _)| known == file).map(|(_, found)| found.clone())
+        examined.get(&file.path).filter(|(known, _)| *known == file.state).map(|(_, found)| found.clone())
     }
 
     /// Looks for damage in the files, once for each state of a file. One that is damaged cannot be read any more, whatever is
@@ -150,16 +161,22 @@ impl ParquetSource {
     /// The fault of the first file that cannot be read to its end.
     async fn damage(&self) -> Result<(), SourceFault> {
         let files: Vec<SourceFile> = self.inspect().await?.into_iter().map(|(file, _)| file).collect();
-        self.examined.lock().retain(|_, (known, _)| files.contains(known));
+        self.examined.lock().retain(|_, (known, _)| files.iter().any(|file| file.state == *known));
         for file in files {
             if self.known_damage(&file).is_some() {
                 continue;
             }
-            let (input, declared) = (file.clone(), Arc::clone(&self.schema));
-            let examined = tokio::task::spawn_blocking(move || examine::examine(&input, &declared)).await;
+            let (files, input, declared) = (self.files.clone(), file.clone(), Arc::clone(&self.schema));
+            let examine = move || -> Result<Result<(), Problem>, SourceFault> {
+                Ok(examine::examine(&files.open(&input)?, &declared))
+            };
+            let examined = match tokio::task::spawn_blocking(examine).await {
+                Ok(opened) => Ok(opened?),
+                Err(panicked) => Err(panicked),
+            };
             let panicked = || Problem { fault: SourceFault::Damaged, reason: "its reader panicked".to_owned() };
             let found = examined.unwrap_or_else(|_| Err(panicked())).map_err(|problem| self.tell(&file, problem));
-            self.examined.lock().insert(file.path.clone(), (file, found.clone()));
+            self.examined.lock().insert(file.path.clone(), (file.state.clone(), found.clone()));
             found?;
         }
         Ok(())
@@ -218,6 +235,7 @@ impl TableProvider for ParquetSource {
             rows = rows.add(&Precision::Exact(inspected.rows));
             let mut part = PartitionedFile::new_from_meta(object_meta(file).map_err(in_engine)?);
             part.extensions.insert(SourceOfFile(self.clone()));
+            part.extensions.insert(file.clone());
             if let Some(access) = &inspected.access {
                 part.extensions.insert(access.clone());
             }
@@ -227,7 +245,18 @@ impl TableProvider for ParquetSource {
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = rows.to_inexact();
         let groups = FileGroup::new(parts).split_files(state.config().target_partitions());
-        let source = Arc::new(ParquetFileSource::new(Arc::clone(&self.schema)));
+        let mut options = state.default_table_options().parquet;
+        // As it is inspected: of INT96, nanoseconds hold no more than three centuries.
+        options.global.coerce_int96 = Some("us".to_owned());
+        // Filters only prune: as row filters they would be read through expressions that are made for pruning.
+        options.global.pushdown_filters = false;
+        let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let mut source = ParquetFileSource::new(Arc::clone(&self.schema))
+            .with_parquet_file_reader_factory(Arc::new(ByHandle::new(self.files.clone(), footers)));
+        if let Some(hint) = options.global.metadata_size_hint {
+            source = source.with_metadata_size_hint(hint);
+        }
+        let source = Arc::new(source.with_table_parquet_options(options));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
             .with_statistics(statistics)
@@ -235,12 +264,7 @@ impl TableProvider for ParquetSource {
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(AsDeclared)))
             .build();
-        let mut options = state.default_table_options().parquet;
-        // As it is inspected: of INT96, nanoseconds hold no more than three centuries.
-        options.global.coerce_int96 = Some("us".to_owned());
-        // Filters only prune: as row filters they would be read through expressions that are made for pruning.
-        options.global.pushdown_filters = false;
-        ParquetFormat::default().with_options(options).create_physical_plan(state, config).await
+        Ok(DataSourceExec::from_data_source(config))
     }
 }
 
