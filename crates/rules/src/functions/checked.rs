@@ -20,6 +20,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinaryExpr, Column, Literal};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::cast::{constant, lossy_cast, original_cast};
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use crate::expressions::each_expression;
@@ -68,10 +69,15 @@ pub(crate) fn checked_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
 /// # Errors
 /// If a part of the expression cannot be put together.
 pub fn as_written(expr: Expr) -> DfResult<Expr> {
-    let written = expr.transform_up(|part| match (original(&part), inside(&part)) {
-        (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
-        (None, Some(computed)) => Ok(Transformed::yes(computed.clone())),
-        (None, None) => Ok(Transformed::no(part)),
+    let written = expr.transform_up(|part| {
+        if let Some(cast) = original_cast(&part)? {
+            return Ok(Transformed::yes(cast));
+        }
+        match (original(&part), inside(&part)) {
+            (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
+            (None, Some(computed)) => Ok(Transformed::yes(computed.clone())),
+            (None, None) => Ok(Transformed::no(part)),
+        }
     });
     written.map(|written| written.data)
 }
@@ -89,6 +95,12 @@ fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
 /// # Errors
 /// If it is left over.
 pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
+    if let Some(value) = constant(&part)? {
+        return Ok(Transformed::yes(value));
+    }
+    if let Some(cast) = original_cast(&part)? {
+        return Ok(Transformed::yes(cast));
+    }
     match original(&part) {
         None => Ok(Transformed::no(part)),
         Some((checked, operands))
@@ -120,8 +132,14 @@ fn around(value: Expr, schema: &DFSchema) -> DfResult<Expr> {
             right,
         }) => Expr::BinaryExpr(BinaryExpr { left: boxed(left)?, op, right: boxed(right)? }),
         Expr::Negative(inner) => Expr::Negative(boxed(inner)?),
-        Expr::Cast(Cast { expr, field }) => Expr::Cast(Cast { expr: boxed(expr)?, field }),
-        Expr::TryCast(TryCast { expr, field }) => Expr::TryCast(TryCast { expr: boxed(expr)?, field }),
+        Expr::Cast(Cast { expr, field }) => {
+            let cast = Expr::Cast(Cast { expr: boxed(expr)?, field });
+            lossy_cast(&cast, schema)?.unwrap_or(cast)
+        }
+        Expr::TryCast(TryCast { expr, field }) => {
+            let cast = Expr::TryCast(TryCast { expr: boxed(expr)?, field });
+            lossy_cast(&cast, schema)?.unwrap_or(cast)
+        }
         Expr::Alias(Alias { expr, relation, name, metadata }) => {
             Expr::Alias(Alias { expr: boxed(expr)?, relation, name, metadata })
         }
@@ -138,6 +156,9 @@ fn around(value: Expr, schema: &DFSchema) -> DfResult<Expr> {
 }
 
 pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    if let Some(cast) = lossy_cast(&part, schema)? {
+        return Ok(Transformed::yes(cast));
+    }
     let (op, operands) = match &part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];

@@ -10,6 +10,7 @@
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
+//! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `one_form` | computed floats: NaN with a sign, negative zero | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
@@ -19,6 +20,7 @@
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
+mod cast;
 mod checked;
 mod constants;
 mod date_bin;
@@ -42,7 +44,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
-pub(crate) use constants::kept_right;
+pub(crate) use constants::{kept_right, kept_right_expr};
 use replaced::{Replaced, replacements};
 
 use crate::range::{Overflow, out_of_range};
