@@ -14,7 +14,7 @@ pub(crate) enum Overflow {
 }
 
 /// Returns the name of a type in SQL, or the engine's where SQL has another for it.
-fn type_name(data_type: &DataType) -> String {
+pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Int8 => "TINYINT".to_owned(),
         DataType::Int16 => "SMALLINT".to_owned(),

@@ -11,6 +11,7 @@ use wanqu_model::bundle::SourceFormat;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::refusal_over_public;
 
+use super::Engine;
 use super::fixture::{Fixture, rule};
 
 const COLUMNS: &str = "id: string identifier; g: string dimension; n: int64 measure; i: int32 measure; \
@@ -37,11 +38,16 @@ async fn rows(over: Over, sql: &str) -> Result<String, Refusal> {
     fixture.write("x.csv", RECORDS);
     fixture.dataset("x", "x.csv", SourceFormat::Csv, COLUMNS, rule(1, 1));
     let engine = fixture.engine().unwrap();
+    rows_of(&fixture, &engine, over, &sql.replace(" x", " shenzhen.d.x x")).await
+}
+
+/// Returns the rows of a query over the tables of a fixture, separated by `;`.
+async fn rows_of(fixture: &Fixture, engine: &Engine, over: Over, sql: &str) -> Result<String, Refusal> {
     let run = match over {
         Over::Public => engine.start_public(Timestamp::MAX)?,
         Over::Gated => engine.start(Timestamp::MAX)?,
     };
-    let plan = fixture.catalog().plan(&sql.replace(" x", " shenzhen.d.x x"), 10_000)?;
+    let plan = fixture.catalog().plan(sql, 10_000)?;
     let bound = run.bind(&plan).map_err(|e| refusal_over_public(&e))?;
     let stream = run.execute(&bound).await.map_err(|e| refusal_over_public(&e))?;
     let batches: Vec<RecordBatch> = stream.try_collect().await.map_err(|e| refusal_over_public(&e))?;
@@ -240,4 +246,61 @@ async fn decimals_are_rounded_at_their_edges() {
             assert_eq!(rows(over, sql).await.as_deref(), Ok(expected), "{sql} {over:?}");
         }
     }
+}
+
+/// What is cast is compared, and not what it was cast from: many values become one.
+#[tokio::test]
+async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
+    const MANY: &str = "id,m,n,f,b
+1,1.25,1,0.5,true
+2,1.35,3000000000,1.5,false
+3,2.50,-7,2.5,true
+4,-2.50,7,-2.5,
+5,,,,
+";
+    let mut fixture = Fixture::new();
+    fixture.write("c.csv", MANY);
+    let columns = "id: string identifier; m: decimal(12,2) measure; n: int64 measure; f: float64 measure";
+    fixture.dataset("c", "c.csv", SourceFormat::Csv, columns, rule(1, 1));
+    let engine = fixture.engine().unwrap();
+    for (sql, expected) in [
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) = 1", "2"),
+        ("SELECT count(*) FROM x WHERE 1 = CAST(m AS BIGINT)", "2"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) <> 1", "2"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) > 1", "1"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) IN (1, 4)", "2"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) NOT IN (1, 4)", "2"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) BETWEEN 1 AND 2", "2"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS INTEGER) + 0 = 1", "2"),
+        ("SELECT sum(CASE WHEN CAST(m AS BIGINT) = 1 THEN 1 ELSE 0 END) FROM x", "2"),
+        ("SELECT count(*) FILTER (WHERE CAST(m AS BIGINT) = 1) FROM x", "2"),
+        ("SELECT count(*) FROM (SELECT CAST(m AS BIGINT) AS k FROM x) q WHERE k = 1", "2"),
+        ("SELECT count(*) FROM (SELECT CAST(m AS BIGINT) AS k FROM x WHERE m > 1.2) q WHERE k = 3", "1"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS DECIMAL(12,1)) = CAST('1.4' AS DECIMAL(12,1))", "1"),
+        ("SELECT count(*) FROM x WHERE CAST(m AS DECIMAL(12,1)) = CAST('1.3' AS DECIMAL(12,1))", "1"),
+        ("SELECT count(*) FROM x WHERE TRY_CAST(n AS INTEGER) > 5", "1"),
+        ("SELECT count(*) FROM x WHERE TRY_CAST(n AS INTEGER) IS NULL", "2"),
+        ("SELECT CAST(m AS BIGINT) FROM x ORDER BY id", "1;1;3;-3;"),
+        ("SELECT TRY_CAST(m AS INTEGER) FROM x ORDER BY id", "1;1;3;-3;"),
+        ("SELECT CAST(f AS INTEGER) FROM x ORDER BY id", "0;2;2;-2;"),
+        ("SELECT CAST(m AS DECIMAL(12,1)) FROM x ORDER BY id", "1.3;1.4;2.5;-2.5;"),
+        ("SELECT CAST(CAST('2.5' AS DECIMAL(2,1)) AS INTEGER) FROM x WHERE id = '1'", "3"),
+        ("SELECT CAST(CAST('2.5' AS DOUBLE) AS INTEGER) FROM x WHERE id = '1'", "2"),
+        ("SELECT CAST('1.255' AS DECIMAL(5,2)) FROM x WHERE id = '1'", "1.26"),
+        ("SELECT TRY_CAST('2.5' AS INTEGER) FROM x WHERE id = '1'", ""),
+        ("SELECT CAST(m AS BIGINT) AS k, count(*) FROM x WHERE m > 0 GROUP BY CAST(m AS BIGINT) ORDER BY k", "1|2;3|1"),
+        ("SELECT max(CAST(m AS BIGINT)) FROM x", "3"),
+        // What keeps every value may be compared either way.
+        ("SELECT count(*) FROM x WHERE CAST(n AS DECIMAL(30,2)) = CAST('7.00' AS DECIMAL(30,2))", "1"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            let found = rows_of(&fixture, &engine, over, &sql.replace(" x", " shenzhen.d.c x")).await;
+            assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+    let overflows = "SELECT count(*) FROM shenzhen.d.c x WHERE CAST(n AS INTEGER) > 5";
+    let refusal = rows_of(&fixture, &engine, Over::Public, overflows).await.unwrap_err();
+    assert_eq!(refusal.code, Code::InvalidSql);
+    assert!(refusal.message.contains("CAST(n AS INTEGER) is out of range"), "{refusal}");
+    assert_eq!(rows_of(&fixture, &engine, Over::Gated, overflows).await.as_deref(), Ok("1"));
 }

@@ -22,6 +22,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_numbers::{Operation, in_range};
 
 use super::average::with_exact_averages;
+use super::cast::{constant, lossy_cast, original_cast};
 use super::grown::check_concatenation;
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
@@ -72,10 +73,15 @@ pub(crate) fn checked_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
 /// # Errors
 /// If a part of the expression cannot be put together.
 pub fn as_written(expr: Expr) -> DfResult<Expr> {
-    let written = expr.transform_up(|part| match (original(&part), inside(&part)) {
-        (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
-        (None, Some(computed)) => Ok(Transformed::yes(computed.clone())),
-        (None, None) => Ok(Transformed::no(part)),
+    let written = expr.transform_up(|part| {
+        if let Some(cast) = original_cast(&part)? {
+            return Ok(Transformed::yes(cast));
+        }
+        match (original(&part), inside(&part)) {
+            (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
+            (None, Some(computed)) => Ok(Transformed::yes(computed.clone())),
+            (None, None) => Ok(Transformed::no(part)),
+        }
     });
     written.map(|written| written.data)
 }
@@ -93,6 +99,12 @@ fn original(part: &Expr) -> Option<(&Checked, &[Expr])> {
 /// # Errors
 /// If it is left over.
 pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
+    if let Some(value) = constant(&part)? {
+        return Ok(Transformed::yes(value));
+    }
+    if let Some(cast) = original_cast(&part)? {
+        return Ok(Transformed::yes(cast));
+    }
     match original(&part) {
         None => Ok(Transformed::no(part)),
         Some((checked, operands))
@@ -132,8 +144,14 @@ fn around(value: Expr, schema: &DFSchema) -> DfResult<Expr> {
             right,
         }) => Expr::BinaryExpr(BinaryExpr { left: boxed(left)?, op, right: boxed(right)? }),
         Expr::Negative(inner) => Expr::Negative(boxed(inner)?),
-        Expr::Cast(Cast { expr, field }) => Expr::Cast(Cast { expr: boxed(expr)?, field }),
-        Expr::TryCast(TryCast { expr, field }) => Expr::TryCast(TryCast { expr: boxed(expr)?, field }),
+        Expr::Cast(Cast { expr, field }) => {
+            let cast = Expr::Cast(Cast { expr: boxed(expr)?, field });
+            lossy_cast(&cast, schema)?.unwrap_or(cast)
+        }
+        Expr::TryCast(TryCast { expr, field }) => {
+            let cast = Expr::TryCast(TryCast { expr: boxed(expr)?, field });
+            lossy_cast(&cast, schema)?.unwrap_or(cast)
+        }
         Expr::Alias(Alias { expr, relation, name, metadata }) => {
             Expr::Alias(Alias { expr: boxed(expr)?, relation, name, metadata })
         }
@@ -150,6 +168,9 @@ fn around(value: Expr, schema: &DFSchema) -> DfResult<Expr> {
 }
 
 pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
+    if let Some(cast) = lossy_cast(&part, schema)? {
+        return Ok(Transformed::yes(cast));
+    }
     let (op, operands) = match &part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];

@@ -1,5 +1,5 @@
 //! Guards against faults of the engine's simplification: constants wrap around, and `-(a & b)` becomes `(-a) | (-b)`, as if minus
-//! inverted bits.
+//! inverted bits, and a cast that may lose something is taken off where it is compared.
 
 use std::collections::HashSet;
 
@@ -64,14 +64,30 @@ fn unaliased(expr: &Expr) -> &Expr {
     }
 }
 
-/// Returns the expression with constants and negatives in functions that simplification computes, or leaves alone.
+/// Returns the expression over these columns that `simplify` makes of another, with the value that it had before.
+///
+/// # Errors
+/// A constant that does not fit into its type.
+pub(crate) fn kept_right_expr(
+    expr: Expr,
+    columns: &DFSchema,
+    simplify: impl FnOnce(Expr) -> DfResult<Expr>,
+) -> DfResult<Expr> {
+    let simplified = simplify(protected(expr, columns, &HashSet::new())?)?;
+    simplified.transform_up(unchecked).map(|whole| whole.data)
+}
+
+/// Returns the expression with constants, negatives and casts in functions that simplification computes, or leaves alone.
 fn protected(expr: Expr, columns: &DFSchema, constants: &HashSet<Column>) -> DfResult<Expr> {
     let whole = expr.transform_down(|part| {
         if is_constant(&part, constants)? {
             let checked = checked_expr(part, columns)?;
             return Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump));
         }
-        if matches!(part, Expr::Negative(_)) { checked_part(part, columns) } else { Ok(Transformed::no(part)) }
+        match part {
+            Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) => checked_part(part, columns),
+            part => Ok(Transformed::no(part)),
+        }
     });
     whole.map(|whole| whole.data)
 }

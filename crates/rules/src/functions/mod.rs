@@ -11,6 +11,7 @@
 //! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
+//! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
@@ -22,6 +23,7 @@
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
 mod average;
+mod cast;
 mod checked;
 mod constants;
 mod date_bin;
@@ -46,7 +48,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
-pub(crate) use constants::kept_right;
+pub(crate) use constants::{kept_right, kept_right_expr};
 pub use one_form::one_form_of;
 use replaced::{Replaced, replacements};
 

@@ -14,7 +14,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::utils::{merge_schema, split_binary_owned};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Volatility};
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
@@ -82,6 +82,10 @@ fn is_value(expr: &Expr) -> bool {
     match expr {
         Expr::Literal(..) => true,
         Expr::Cast(cast) => is_value(&cast.expr),
+        // Arithmetic and casts of constants are such calls until they are folded.
+        Expr::ScalarFunction(call) => {
+            call.func.signature().volatility == Volatility::Immutable && call.args.iter().all(is_value)
+        }
         _ => false,
     }
 }

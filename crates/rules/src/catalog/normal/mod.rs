@@ -31,6 +31,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
 use super::analysis::coerced;
 use super::planning_state;
+use crate::functions;
 use crate::workarounds::in_lists;
 use literal::type_form;
 pub(crate) use relation::is_unconditional;
@@ -142,7 +143,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Returns the expression in as simple a form as it gets: simplified once, it may be simplified again.
-    fn simplified(&self, mut expr: Expr) -> DfResult<Expr> {
+    fn simplified(&self, expr: Expr) -> DfResult<Expr> {
         // The columns of this expression alone: a plan may have thousands.
         let read = expr.column_refs().into_iter().filter_map(|column| self.types.0.get_key_value(column));
         let columns = read.map(|(column, field)| (column.relation.clone(), Arc::clone(field)));
@@ -152,14 +153,16 @@ impl<'a> Reading<'a> {
             ExprSimplifier::new(SimplifyContext::builder().with_schema(schema).with_config_options(options).build())
         };
         let simplified = |expr: Expr| in_lists::simplify(expr, &schema, &simplifier);
-        for _ in 0..MOST_PASSES {
-            let simpler = super::fold::fold(left_deep(expr.clone())?, &simplified)?.data;
-            if simpler == expr {
-                break;
+        functions::kept_right_expr(expr, &schema, |mut expr| {
+            for _ in 0..MOST_PASSES {
+                let simpler = super::fold::fold(left_deep(expr.clone())?, &simplified)?.data;
+                if simpler == expr {
+                    break;
+                }
+                expr = simpler;
             }
-            expr = simpler;
-        }
-        Ok(expr)
+            Ok(expr)
+        })
     }
 }
 

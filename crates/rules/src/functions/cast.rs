@@ -1,0 +1,302 @@
+//! Casts that may lose something: rounded as PostgreSQL rounds, and compared as what they give.
+//!
+//! DataFusion 55's simplifier compares what is cast instead of the cast (`CAST(m AS BIGINT) = 1` becomes `m = 1.00`), also
+//! where many values are cast to one. And the engine cuts off what is after the point: PostgreSQL rounds, decimals half away
+//! from zero and floats half to even. So such casts are functions wherever expressions are simplified or computed. Casts
+//! that keep every value stay casts, of which tables make use to skip what cannot match.
+//!
+//! Elsewhere, in what is judged and in texts, a cast is a cast.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type,
+};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::utils::take_function_args;
+use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue, plan_err};
+use datafusion::logical_expr::expr::{Cast, TryCast};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::checked::as_written;
+use crate::catalog::cast::is_exact;
+use crate::range::type_name;
+use crate::spell::{Spelling, name_text};
+
+/// Name in plans.
+const NAME: &str = "__cast";
+
+/// Most parts of an expression that a refusal quotes.
+const MOST_QUOTED: usize = 16;
+
+/// Returns the call that stands for a cast which may lose something; `None` for another expression.
+///
+/// # Errors
+/// If what is cast has no type.
+pub(super) fn lossy_cast(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
+    let (inner, field, or_null) = match part {
+        Expr::Cast(Cast { expr, field }) => (expr, field, false),
+        Expr::TryCast(TryCast { expr, field }) => (expr, field, true),
+        _ => return Ok(None),
+    };
+    let from = inner.get_type(schema)?;
+    if !is_lossy(&from, field.data_type()) {
+        return Ok(None);
+    }
+    let function = LossyCast {
+        field: Arc::clone(field),
+        or_null,
+        text: text_of(inner, field.data_type(), schema),
+        signature: Signature::any(1, Volatility::Immutable),
+    };
+    Ok(Some(ScalarUDF::from(function).call(vec![inner.as_ref().clone()])))
+}
+
+/// Returns the cast that a call stands for; `None` for another expression.
+///
+/// # Errors
+/// A call without its argument.
+pub(super) fn original_cast(part: &Expr) -> DfResult<Option<Expr>> {
+    let Some((function, args)) = call_of(part) else { return Ok(None) };
+    function.original(args).map(Some)
+}
+
+/// Returns the value of a cast of a literal; `None` for another expression.
+///
+/// # Errors
+/// The refusal of a value that does not fit.
+pub(super) fn constant(part: &Expr) -> DfResult<Option<Expr>> {
+    let Some((function, [Expr::Literal(value, _)])) = call_of(part) else { return Ok(None) };
+    let computed = function.computed(&value.to_array()?)?;
+    Ok(Some(Expr::Literal(ScalarValue::try_from_array(&computed, 0)?, None)))
+}
+
+fn call_of(part: &Expr) -> Option<(&LossyCast, &[Expr])> {
+    let Expr::ScalarFunction(call) = part else { return None };
+    let implementation: &dyn Any = call.func.inner().as_ref();
+    implementation.downcast_ref().map(|function| (function, &call.args[..]))
+}
+
+fn is_lossy(from: &DataType, to: &DataType) -> bool {
+    let is_number = |t: &DataType| t.is_integer() || t.is_decimal() || t.is_floating();
+    match (from, to) {
+        _ if is_exact(from, to) => false,
+        // Seconds of the second are cut off where a literal is brought to a coarser unit.
+        (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a < b,
+        // These the engine leaves alone.
+        (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..) | DataType::Date32) => false,
+        _ => (is_number(from) || from.is_temporal()) && (is_number(to) || to.is_temporal()),
+    }
+}
+
+/// Returns a cast in SQL, without what is cast if that is long.
+fn text_of(inner: &Expr, to: &DataType, schema: &DFSchema) -> String {
+    let mut parts = 0_usize;
+    let _ = inner.apply(|_| {
+        parts += 1;
+        Ok(if parts > MOST_QUOTED { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    let written = (parts <= MOST_QUOTED).then(|| as_written(inner.clone()).ok()).flatten();
+    let text = written.and_then(|e| Spelling { schema, column: &|column| name_text(&column.name) }.item(&e).ok());
+    match text {
+        Some(text) => format!("CAST({text} AS {})", type_name(to)),
+        None => format!("a CAST to {}", type_name(to)),
+    }
+}
+
+/// One cast.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct LossyCast {
+    field: FieldRef,
+    /// True for TRY_CAST.
+    or_null: bool,
+    /// The cast in SQL.
+    text: String,
+    signature: Signature,
+}
+
+impl LossyCast {
+    fn original(&self, args: &[Expr]) -> DfResult<Expr> {
+        let [inner] = args else { return plan_err!("a cast has one operand") };
+        let (expr, field) = (Box::new(inner.clone()), Arc::clone(&self.field));
+        Ok(if self.or_null { Expr::TryCast(TryCast { expr, field }) } else { Expr::Cast(Cast { expr, field }) })
+    }
+
+    fn computed(&self, values: &ArrayRef) -> DfResult<ArrayRef> {
+        let options = CastOptions { safe: self.or_null, ..CastOptions::default() };
+        let to = self.field.data_type();
+        let rounded = if to.is_integer() { rounded(values)? } else { Arc::clone(values) };
+        let cast = match cast_with_options(&rounded, to, &options) {
+            Ok(cast) => cast,
+            Err(_) if !self.or_null => return Err(self.refusal()),
+            Err(error) => return Err(error.into()),
+        };
+        if (values.data_type(), to) == (&DataType::Float64, &DataType::Float32) {
+            return self.in_range(values, cast);
+        }
+        Ok(cast)
+    }
+
+    /// Returns floats of 32 bits that are made of floats of 64 bits. The engine takes what is too large for infinity.
+    fn in_range(&self, wide: &ArrayRef, narrow: ArrayRef) -> DfResult<ArrayRef> {
+        let (wide, numbers) = (wide.as_primitive::<Float64Type>(), narrow.as_primitive::<Float32Type>());
+        let fits = |wide: Option<f64>, narrow: f32| wide.is_none_or(|wide| !wide.is_finite()) || narrow.is_finite();
+        if wide.iter().zip(numbers.values()).all(|(wide, narrow)| fits(wide, *narrow)) {
+            return Ok(narrow);
+        }
+        if !self.or_null {
+            return Err(self.refusal());
+        }
+        let fitting = wide.iter().zip(numbers.iter()).map(|(wide, narrow)| narrow.filter(|n| fits(wide, *n)));
+        Ok(Arc::new(fitting.collect::<Float32Array>()))
+    }
+
+    fn refusal(&self) -> DataFusionError {
+        let name = type_name(self.field.data_type());
+        let refusal =
+            Refusal::new(Code::InvalidSql, format!("{} is out of range: it does not fit into {name}", self.text))
+                .with_rule(
+                    "a value that is cast must fit into the type; over non-public data one that does not is NULL",
+                )
+                .with_subject(self.text.clone())
+                .with_remedy("use TRY_CAST, which gives NULL for such a value, or a wider type");
+        DataFusionError::External(Box::new(refusal))
+    }
+}
+
+/// Returns numbers without what is after the point: floats rounded half to even, decimals half away from zero.
+fn rounded(values: &ArrayRef) -> DfResult<ArrayRef> {
+    let whole = match values.data_type() {
+        DataType::Float64 => {
+            return Ok(Arc::new(values.as_primitive::<Float64Type>().unary::<_, Float64Type>(f64::round_ties_even)));
+        }
+        DataType::Float32 => {
+            return Ok(Arc::new(values.as_primitive::<Float32Type>().unary::<_, Float32Type>(f32::round_ties_even)));
+        }
+        DataType::Decimal128(_, scale) if *scale > 0 => DataType::Decimal128(DECIMAL128_MAX_PRECISION, 0),
+        DataType::Decimal256(_, scale) if *scale > 0 => DataType::Decimal256(DECIMAL256_MAX_PRECISION, 0),
+        _ => return Ok(Arc::clone(values)),
+    };
+    // Between decimals the engine rounds half away from zero.
+    Ok(cast_with_options(values, &whole, &CastOptions { safe: false, ..CastOptions::default() })?)
+}
+
+impl ScalarUDFImpl for LossyCast {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
+        Ok(args.iter().map(|arg| arg.schema_name().to_string()).collect())
+    }
+
+    fn display_name(&self, args: &[Expr]) -> DfResult<String> {
+        Ok(self.original(args)?.to_string())
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> DfResult<DataType> {
+        Ok(self.field.data_type().clone())
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
+        let nullable = self.or_null || args.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(NAME, self.field.data_type().clone(), nullable)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let [value] = take_function_args(NAME, args.args)?;
+        Ok(match value {
+            ColumnarValue::Array(values) => ColumnarValue::Array(self.computed(&values)?),
+            ColumnarValue::Scalar(value) => {
+                let computed = self.computed(&value.to_array()?)?;
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&computed, 0)?)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array};
+    use arrow::datatypes::Schema;
+    use arrow::util::display::array_value_to_string;
+    use datafusion::common::config::ConfigOptions;
+
+    use super::*;
+
+    /// Casts the values of a column; `Err` with what a refusal says.
+    fn values(column: ArrayRef, to: DataType, or_null: bool) -> Result<String, String> {
+        let field = Arc::new(Field::new("x", column.data_type().clone(), true));
+        let schema = DFSchema::try_from(Schema::new(vec![Arc::clone(&field)])).unwrap();
+        let expr = Box::new(datafusion::logical_expr::col("x"));
+        let cast = if or_null { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) };
+        let Some(Expr::ScalarFunction(call)) = lossy_cast(&cast, &schema).unwrap() else { panic!("{cast} is exact") };
+        assert_eq!(original_cast(&Expr::ScalarFunction(call.clone())).unwrap(), Some(cast));
+        let computed = call.func.invoke_with_args(ScalarFunctionArgs {
+            number_rows: column.len(),
+            args: vec![ColumnarValue::Array(column)],
+            arg_fields: vec![Arc::clone(&field)],
+            return_field: field,
+            config_options: Arc::new(ConfigOptions::default()),
+        });
+        let array = computed.map_err(|error| error.to_string())?.into_array(1).unwrap();
+        let text = |row| match array.is_null(row) {
+            true => "NULL".to_owned(),
+            false => array_value_to_string(&array, row).unwrap(),
+        };
+        Ok((0..array.len()).map(text).collect::<Vec<_>>().join(" "))
+    }
+
+    fn decimals(values: &[i128], precision: u8, scale: i8) -> ArrayRef {
+        let values = Decimal128Array::from(values.to_vec());
+        Arc::new(values.with_precision_and_scale(precision, scale).unwrap())
+    }
+
+    #[test]
+    fn decimals_are_rounded_half_away_from_zero() {
+        let halves = decimals(&[125, 150, 250, -150, -250, 149, -149], 12, 2);
+        for or_null in [false, true] {
+            assert_eq!(values(Arc::clone(&halves), DataType::Int64, or_null).unwrap(), "1 2 3 -2 -3 1 -1");
+        }
+        let tenths = decimals(&[125, 135, -125], 12, 2);
+        let text = values(tenths, DataType::Decimal128(12, 1), false).unwrap();
+        assert_eq!(text, "1.3 1.4 -1.3");
+        // The last digit that a decimal has carries.
+        let most = decimals(&[99_999_999_999_999_999_999_999_999_999_999_999_999], 38, 38);
+        assert_eq!(values(most, DataType::Int32, false).unwrap(), "1");
+    }
+
+    #[test]
+    fn floats_are_rounded_half_to_even() {
+        let floats = || Arc::new(Float64Array::from(vec![0.5, 1.5, 2.5, -0.5, -1.5, 2.6]));
+        assert_eq!(values(floats(), DataType::Int32, false).unwrap(), "0 2 2 0 -2 3");
+        let none = Arc::new(Float64Array::from(vec![Some(f64::NAN), Some(3e9), Some(127.4), None]));
+        assert_eq!(values(none, DataType::Int8, true).unwrap(), "NULL NULL 127 NULL");
+        let large = || Arc::new(Float64Array::from(vec![1e300, f64::INFINITY, 1.0]));
+        assert_eq!(values(large(), DataType::Float32, true).unwrap(), "NULL inf 1.0");
+        assert!(values(large(), DataType::Float32, false).unwrap_err().contains("out of range"));
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_refused_in_words_or_null() {
+        let large = || Arc::new(Int64Array::from(vec![Some(1), None, Some(3_000_000_000)]));
+        assert_eq!(values(large(), DataType::Int32, true).unwrap(), "1 NULL NULL");
+        let error = values(large(), DataType::Int32, false).unwrap_err();
+        assert!(error.contains("CAST(x AS INTEGER) is out of range") && !error.contains("3000000000"), "{error}");
+        let error = values(decimals(&[99_950], 12, 2), DataType::Decimal128(4, 1), false);
+        assert_eq!(error.unwrap(), "999.5");
+        let error = values(decimals(&[99_995], 12, 2), DataType::Decimal128(4, 1), false).unwrap_err();
+        assert!(error.contains("DECIMAL(4, 1)"), "{error}");
+    }
+}
