@@ -34,7 +34,7 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
 }
 
 /// Returns why an operation has no result for a value; `None` for a fault that is not the value's.
-fn without_result(root: &DataFusionError) -> Option<String> {
+pub(crate) fn without_result(root: &DataFusionError) -> Option<String> {
     let text = match root {
         DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
             ArrowError::DivideByZero => "a division by zero",

@@ -9,14 +9,18 @@
 //! | `(SELECT y …)` of several rows | multiplies the outer rows: #16134 | [`scalar`] |
 //! | `(SELECT f(count(*)) … correlated)` | NULL where no row matches: #25471 | [`scalar`] |
 //! | `LATERAL (SELECT constant FROM aggregate)`, `LATERAL (… HAVING …)` | NULL, or an error of the engine's own | [`shape`]: refused |
+//! | a reference past the query directly around | an error of the engine's own | [`reach`]: refused |
 //! | a correlated condition below a window, a limit or the filled side of an outer join | is moved above it | [`shape`]: refused |
 //!
 //! [`SoundSubqueries`] runs before the rules that make joins.
 
 mod existence;
 mod membership;
+mod reach;
 mod scalar;
 mod shape;
+
+pub use reach::check_reach;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as DfResult, Spans};
