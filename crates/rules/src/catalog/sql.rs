@@ -112,6 +112,13 @@ impl Catalog {
         })
     }
 
+    /// Returns the columns of a table by the parts of its name; none for a name of something else.
+    fn columns_of(&self, name: &[String]) -> Vec<String> {
+        let [catalog, domain, table] = name else { return vec![] };
+        let table = self.table(catalog, domain, table);
+        table.map_or_else(Vec::new, |table| table.schema.fields().iter().map(|field| field.name().clone()).collect())
+    }
+
     fn plan_with_room(&self, sql: &str, max_bytes: usize) -> Result<LogicalPlan, Refusal> {
         wanted::check()?;
         let mut statement = parse_query(sql, max_bytes)?;
@@ -119,10 +126,13 @@ impl Catalog {
         weight::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
+        workarounds::tell_tables_from_columns(&mut statement, |name| self.columns_of(name));
         let qualified = workarounds::Qualified::of(&statement);
+        workarounds::name_merged_keys(&mut statement);
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
         weight::check_plan(&plan)?;
+        workarounds::check_reach(&plan)?;
         let plan = workarounds::merge_keys(plan, &qualified)?;
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Fetch, GroupByExpr, Join, JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectFlavor,
-    TableFactor, Value,
+    DuplicateTreatment, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Join,
+    JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectFlavor, TableFactor, Value,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -98,6 +98,28 @@ fn check_join(join: &Join) -> ControlFlow<Box<Refusal>> {
         (unconditional, "an outer join without ON or USING", "write ON, or CROSS JOIN"),
         (join.global, "GLOBAL JOIN", "write JOIN"),
     ])
+}
+
+/// Refuses DISTINCT where the engine would pass it over.
+pub(super) fn check_distinct(function: &Function) -> ControlFlow<Box<Refusal>> {
+    let FunctionArguments::List(list) = &function.args else { return ControlFlow::Continue(()) };
+    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) {
+        return ControlFlow::Continue(());
+    }
+    let name = function.name.to_string().to_lowercase();
+    let of_rows = list.args.iter().any(|arg| {
+        matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_)))
+    });
+    let passed_over = name.starts_with("regr_")
+        || name.starts_with("covar")
+        || matches!(&*name, "corr" | "nth_value" | "approx_percentile_cont" | "approx_percentile_cont_with_weight");
+    if of_rows || passed_over {
+        return refuse(
+            &format!("DISTINCT in {name}"),
+            "aggregate over a derived table: FROM (SELECT DISTINCT … FROM …) AS t",
+        );
+    }
+    ControlFlow::Continue(())
 }
 
 /// Checks what stands beside a table in FROM.

@@ -8,13 +8,15 @@
 //! | [`statement`] | columns that are selected twice | |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
 //! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
+//! | [`table_names`] | tables called like a column, in correlated subqueries | |
+//! | [`using_keys`] | the merged key of USING in WHERE | |
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
 //! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
-//! The first six change the text's syntax tree, the next two the plan, before it is analysed. The
+//! The first eight change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
@@ -29,9 +31,11 @@ mod precedence;
 mod shift;
 mod statement;
 mod subqueries;
+mod table_names;
 #[cfg(test)]
 mod tests;
 mod using;
+mod using_keys;
 
 use std::sync::Arc;
 
@@ -40,11 +44,14 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 pub(crate) use one_row::is_only_value;
 pub(crate) use precedence::QueryDialect;
 pub(crate) use statement::{prepare_expression, prepare_statement};
+pub(crate) use table_names::tell_tables_from_columns;
 pub(crate) use using::{Qualified, merge_keys};
+
+pub(crate) use using_keys::name_merged_keys;
 
 pub(crate) use cast_names::{tell_apart, without_true_filters};
 pub(crate) use multisets::number_copies;
-pub(crate) use subqueries::check_one_row;
+pub(crate) use subqueries::{check_one_row, check_reach};
 
 use crate::wanted::Wanted;
 

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use wanqu_model::refusal::Refusal;
 
-use super::clauses::{check_query, check_select, check_table, refuse};
+use super::clauses::{check_distinct, check_query, check_select, check_table, refuse};
 use super::{patterns, shift};
 
 /// Prepares a statement for DataFusion's planner.
@@ -64,6 +64,7 @@ impl VisitorMut for Preparation {
                 if !matches!(function.parameters, FunctionArguments::None) {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
+                check_distinct(function)?;
                 shift::rewrite(expr)
             }
             _ => patterns::rewrite(expr),

@@ -42,6 +42,23 @@ fn no_clause_is_passed_over() {
 }
 
 #[test]
+fn distinct_is_not_passed_over() {
+    for call in [
+        "corr(DISTINCT age, days)",
+        "covar_samp(DISTINCT age, days)",
+        "regr_count(DISTINCT age, days)",
+        "count(DISTINCT *)",
+    ] {
+        let refusal = plan(&format!("SELECT {call} FROM shenzhen.health.visits")).unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidSql, "{call}: {refusal}");
+        assert!(refusal.message.starts_with("DISTINCT in"), "{call}: {refusal}");
+    }
+    for call in ["count(DISTINCT age)", "stddev(DISTINCT age)", "string_agg(DISTINCT ward, ',')", "min(DISTINCT age)"] {
+        assert!(plan(&format!("SELECT {call} FROM shenzhen.health.visits")).is_ok(), "{call}");
+    }
+}
+
+#[test]
 fn fetch_is_a_limit() {
     let planned = plan("SELECT ward FROM shenzhen.health.visits ORDER BY ward OFFSET 2 ROWS FETCH NEXT 3 ROWS ONLY");
     assert!(planned.unwrap().contains("Limit: skip=2, fetch=3"));

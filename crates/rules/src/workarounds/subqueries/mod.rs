@@ -11,6 +11,7 @@
 //! | `(SELECT f(count(*)) … correlated)` | NULL where no row matches: #25471 | [`scalar`] |
 //! | `LATERAL (SELECT outer + 1)` without FROM | no join is made of it | [`lateral`] |
 //! | `LATERAL (SELECT constant FROM aggregate)`, `LATERAL (… HAVING …)` | NULL, or an error of the engine's own | [`shape`]: refused |
+//! | a reference past the query directly around | an error of the engine's own | [`reach`]: refused |
 //! | a correlated condition below a window, a limit or the filled side of an outer join | is moved above it | [`shape`]: refused |
 //!
 //! [`SoundSubqueries`] runs before the rules that make joins.
@@ -19,8 +20,11 @@ mod capture;
 mod existence;
 mod lateral;
 mod membership;
+mod reach;
 mod scalar;
 mod shape;
+
+pub use reach::check_reach;
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result as DfResult, Spans};

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use super::super::one_row::only_value;
 use super::{is_correlated, outside, shape, subquery};
 
+/// Name of the value of a subquery. No query's text names it.
+const VALUE: &str = "__value";
+
 /// Rewrites one scalar subquery.
 pub(super) fn rewrite(inner: Subquery) -> DfResult<Transformed<Expr>> {
     let plan = inner.subquery.as_ref();
@@ -26,7 +29,7 @@ pub(super) fn rewrite(inner: Subquery) -> DfResult<Transformed<Expr>> {
 pub(super) fn with_one_row(inner: Subquery) -> DfResult<Transformed<Expr>> {
     let plan = inner.subquery.as_ref();
     if has_at_most_one_row(plan) {
-        return Ok(Transformed::no(Expr::ScalarSubquery(inner)));
+        return named(inner);
     }
     let (qualifier, field) = plan.schema().qualified_field(0);
     let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
@@ -35,6 +38,27 @@ pub(super) fn with_one_row(inner: Subquery) -> DfResult<Transformed<Expr>> {
         .build()?;
     shape::check(&only)?;
     Ok(Transformed::yes(Expr::ScalarSubquery(subquery(only))))
+}
+
+/// Gives the value a name that no other has: DataFusion calls an aggregate in the subquery like the same one outside, and no
+/// plan can hold both.
+fn named(inner: Subquery) -> DfResult<Transformed<Expr>> {
+    let plan = inner.subquery.as_ref();
+    let (qualifier, field) = plan.schema().qualified_field(0);
+    if qualifier.is_some() || field.name().starts_with("__") {
+        return Ok(Transformed::no(Expr::ScalarSubquery(inner)));
+    }
+    let named = match plan {
+        LogicalPlan::Projection(Projection { expr, input, .. }) => {
+            let value = expr.iter().map(|value| value.clone().unalias().alias(VALUE)).collect();
+            LogicalPlan::Projection(Projection::try_new(value, Arc::clone(input))?)
+        }
+        _ => {
+            let value = Expr::Column(Column::new_unqualified(field.name()));
+            LogicalPlanBuilder::from(plan.clone()).project(vec![value.alias(VALUE)])?.build()?
+        }
+    };
+    Ok(Transformed::yes(Expr::ScalarSubquery(subquery(named))))
 }
 
 /// Returns true if a plan has at most one row, whatever lies in its tables.
