@@ -226,7 +226,8 @@ fn joined(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     }
     let operands = vec![left.as_ref().clone(), right.as_ref().clone()];
     let signature = Signature::any(operands.len(), Volatility::Immutable);
-    let function = Checked { op: *op, returns, text: op.to_string(), signature };
+    let (name, text) = (part.schema_name().to_string(), op.to_string());
+    let function = Checked { op: *op, returns, name, text, signature };
     Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
 }
 
