@@ -115,6 +115,9 @@ impl Catalog {
         stack::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
+        workarounds::part_from_aggregates(&mut statement, |name| {
+            planning_state().aggregate_functions().contains_key(name)
+        });
         let qualified = workarounds::Qualified::of(&statement);
         let names = Names { catalog: self, state: planning_state() };
         let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
@@ -124,6 +127,7 @@ impl Catalog {
             .and_then(super::analyse)
             .and_then(|plan| functions::kept_right(plan, fold_constants))
             .and_then(workarounds::without_true_filters)
+            .and_then(workarounds::without_true_having)
             .map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)

@@ -8,6 +8,7 @@
 //! | [`statement`] | columns that are selected twice | |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
 //! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
+//! | [`wide`] | time that grows with the square of the number of aggregates | |
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
@@ -32,6 +33,7 @@ mod subqueries;
 #[cfg(test)]
 mod tests;
 mod using;
+mod wide;
 
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ pub(crate) use using::{Qualified, merge_keys};
 pub(crate) use cast_names::{tell_apart, without_true_filters};
 pub(crate) use multisets::number_copies;
 pub(crate) use subqueries::check_one_row;
+pub(crate) use wide::{part_from_aggregates, without_true_having};
 
 /// Returns the optimiser's rules: DataFusion's own, with those of this room among them.
 pub(crate) fn optimiser_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
