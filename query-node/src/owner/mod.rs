@@ -69,7 +69,7 @@ impl Owner {
         let release = wanqu_gate::release(&admitted, &state.engine).await?;
         // What a new bundle withdraws while it ran is not released.
         let now = self.live.now();
-        if now.number != state.number || now.is_withdrawn() {
+        if now.number != state.number || now.closed().is_some() {
             self.admitted_still(now, request.envelope(), request.peer()).await?;
         }
         Ok((admitted.tables().to_vec(), release))
@@ -182,7 +182,7 @@ impl OwnerService for Owner {
         loop {
             let state = self.live.now();
             let number = state.number;
-            if (number != judged || state.is_withdrawn())
+            if (number != judged || state.closed().is_some())
                 && let Err(refusal) = self.admitted_still(state, &envelope, &peer).await
             {
                 return refusal;
@@ -203,7 +203,7 @@ impl OwnerService for Owner {
 
     fn unavailable_to(&self, peer: &JurisdictionId) -> Vec<TableRef> {
         let state = self.live.now();
-        if state.is_withdrawn() {
+        if state.closed().is_some() {
             return Vec::new();
         }
         let unavailable = state.engine.unavailable().into_iter().map(|one| one.table).collect();

@@ -127,6 +127,9 @@ impl Catalog {
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
         workarounds::tell_tables_from_columns(&mut statement, |name| self.columns_of(name));
+        workarounds::part_from_aggregates(&mut statement, |name| {
+            planning_state().aggregate_functions().contains_key(name)
+        });
         let qualified = workarounds::Qualified::of(&statement);
         workarounds::name_merged_keys(&mut statement);
         let names = Names { catalog: self, state: planning_state() };
@@ -139,6 +142,7 @@ impl Catalog {
             .and_then(super::analyse)
             .and_then(|plan| functions::kept_right(plan, fold_constants))
             .and_then(workarounds::without_true_filters)
+            .and_then(workarounds::without_true_having)
             .map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)

@@ -1,5 +1,6 @@
 //! The engine's aggregates with accumulators of this folder in the places where its own are wrong.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Decimal128Type, FieldRef, Int64Type, UInt64Type};
@@ -41,11 +42,18 @@ enum Part {
 }
 
 /// Aggregate of the engine of which a part is replaced. Name, types and all else are the engine's.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Replaced {
     engine: Arc<AggregateUDF>,
     part: Part,
     overflow: Overflow,
+}
+
+/// The name is enough, and all else that the engine would hash is long: the planner hashes aggregates very often.
+impl Hash for Replaced {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.engine.name().hash(state);
+    }
 }
 
 /// Returns every aggregate of which a part is replaced.

@@ -10,13 +10,14 @@
 //! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
 //! | [`table_names`] | tables called like a column, in correlated subqueries | |
 //! | [`using_keys`] | the merged key of USING in WHERE | |
+//! | [`wide`] | time that grows with the square of the number of aggregates | |
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
 //! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
-//! The first eight change the text's syntax tree, the next two the plan, before it is analysed. The
+//! The first nine change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
@@ -36,6 +37,7 @@ mod table_names;
 mod tests;
 mod using;
 mod using_keys;
+mod wide;
 
 use std::sync::Arc;
 
@@ -52,6 +54,7 @@ pub(crate) use using_keys::name_merged_keys;
 pub(crate) use cast_names::{tell_apart, without_true_filters};
 pub(crate) use multisets::number_copies;
 pub(crate) use subqueries::{check_one_row, check_reach};
+pub(crate) use wide::{part_from_aggregates, without_true_having};
 
 use crate::wanted::Wanted;
 

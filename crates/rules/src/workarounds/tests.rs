@@ -121,3 +121,51 @@ fn columns_and_aggregates_of_one_name_are_told_apart() {
     assert!(planned.contains("FILTER (WHERE Int64(1) = Int64(1))"), "{planned}");
     assert!(!planned.contains("FILTER (WHERE Boolean(true))"), "{planned}");
 }
+
+#[test]
+fn a_wide_select_of_aggregates_has_no_filter_that_it_was_not_given() {
+    let many: Vec<String> = (0..120).map(|i| format!("sum(cost + {i}) AS c{i}")).collect();
+    let select = format!("SELECT ward, {} FROM shenzhen.health.visits GROUP BY ward", many.join(", "));
+    let planned = plan(&select).unwrap();
+    assert!(planned.contains("Aggregate:") && !planned.contains("Filter:"), "{planned}");
+    let having = plan(&format!("{select} HAVING count(*) > 3")).unwrap();
+    assert!(having.contains("Filter: count"), "{having}");
+}
+
+#[test]
+fn numbers_may_have_underscores() {
+    let planned = plan("SELECT count(*) FROM shenzhen.health.visits WHERE age < 1_000").unwrap();
+    assert!(planned.contains("Int32(1000)"), "{planned}");
+}
+
+#[test]
+fn what_cannot_be_planned_is_said_in_words() {
+    for select in [
+        "SELECT sum(ward) FROM shenzhen.health.visits",
+        "SELECT abs() FROM shenzhen.health.visits",
+        "SELECT substring(ward, 'a') FROM shenzhen.health.visits",
+        "SELECT nofunc(age) FROM shenzhen.health.visits",
+        "SELECT nosuch FROM shenzhen.health.visits",
+        "SELECT age + ward FROM shenzhen.health.visits",
+        "SELECT age FROM shenzhen.health.visits WHERE regexp_like(ward, '(')",
+        "SELECT age FROM shenzhen.health.visits WHERE age = 'abc'",
+        "SELECT age FROM shenzhen.health.visits WHERE age LIKE 'a%'",
+        "SELECT * FROM shenzhen.health.visits PIVOT (sum(age) FOR ward IN ('a', 'b'))",
+        "SELECT $1",
+        "SELECT count(DISTINCT ward, sex) FROM shenzhen.health.visits",
+        "SELECT count(DISTINCT *) FROM shenzhen.health.visits",
+        "SELECT a.age FROM shenzhen.health.visits a, shenzhen.health.visits a",
+        "SELECT age AS x, ward AS x FROM shenzhen.health.visits",
+        "SELECT age FROM shenzhen.health.visits WHERE",
+        "SELECT 'unclosed",
+        "SELECT DATE '2019-02-30'",
+        "SELECT CAST(age AS NOSUCH) FROM shenzhen.health.visits",
+    ] {
+        let refusal = plan(select).expect_err(select);
+        assert!(refusal.rule.is_some() && refusal.remedy.is_some(), "{select}: {refusal}");
+        for dump in ["Internal", "caused by", "DataFusion ", "Utf8", "Int64 ", "rror:", "Optimizer", "sql parser", "{"]
+        {
+            assert!(!refusal.message.contains(dump), "{select}: {refusal}");
+        }
+    }
+}
