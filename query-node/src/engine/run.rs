@@ -19,6 +19,7 @@ use wanqu_model::refusal::Refusal;
 use wanqu_rules::catalog::{CatalogTable, table_of};
 use wanqu_rules::{FetchedBytes, checked, harmless, refusal_without_values};
 
+use super::cooperative::cooperative;
 use super::pushed::PushedTable;
 use super::remote::RemoteTable;
 use super::session::session;
@@ -197,7 +198,7 @@ impl Run for EngineRun<'_> {
             Fetching::Whole => None,
         };
         let planned = self.state.query_planner().create_physical_plan(&plan, &self.state).await;
-        let stream = planned.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
+        let stream = planned.and_then(|physical| execute_stream(cooperative(physical)?, self.state.task_ctx()));
         match (watched, stream) {
             (None, stream) => stream,
             (Some(watched), Ok(stream)) => Ok(watched.unchanged(stream)),
