@@ -11,6 +11,8 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::fragment::BatchStream;
 use wanqu_rules::{checked, error_kind};
 
+use crate::engine::cooperative;
+
 /// Runs a merge plan whose release tables are filled. Returns the columns and the rows.
 ///
 /// # Errors
@@ -24,7 +26,7 @@ pub async fn run(session: &SessionContext, plan: LogicalPlan) -> Result<(SchemaR
 async fn start(session: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
     let state = session.state();
     let physical = state.create_physical_plan(&checked(plan, false)?).await?;
-    execute_stream(physical, session.task_ctx())
+    execute_stream(cooperative(physical)?, session.task_ctx())
 }
 
 /// Makes a refusal of an error of the merge. A refusal that an owner sent is passed on. The engine's own messages can

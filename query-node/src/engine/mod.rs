@@ -10,6 +10,7 @@
 //! An [`Engine`] belongs to one bundle and is shared by all queries; an [`EngineRun`] belongs to one query and holds its memory
 //! limit and the public tables fetched for it.
 
+mod cooperative;
 mod fits;
 mod memory;
 mod pool;
@@ -38,6 +39,7 @@ use wanqu_model::refusal::Refusal;
 use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::catalog::table_of;
 
+pub use cooperative::cooperative;
 pub use memory::bound_memory;
 pub use pool::GaugedPool;
 pub use remote::RemotePublic;

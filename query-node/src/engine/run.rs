@@ -19,6 +19,7 @@ use wanqu_model::refusal::Refusal;
 use wanqu_rules::catalog::{CatalogTable, table_of, with_room};
 use wanqu_rules::{FetchedBytes, checked, harmless, refusal_without_values};
 
+use super::cooperative::cooperative;
 use super::pushed::PushedTable;
 use super::remote::RemoteTable;
 use super::session::session;
@@ -197,8 +198,8 @@ impl Run for EngineRun<'_> {
             Fetching::Whole => None,
         };
         let planned = self.state.query_planner().create_physical_plan(&plan, &self.state).await;
-        let guarded = planned.and_then(guarded);
-        let stream = guarded.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
+        let ready = planned.and_then(guarded).and_then(cooperative);
+        let stream = ready.and_then(|physical| execute_stream(physical, self.state.task_ctx()));
         match (watched, stream) {
             (None, stream) => stream,
             (Some(watched), Ok(stream)) => Ok(watched.unchanged(stream)),
