@@ -198,6 +198,8 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     fixture.write("c.csv", MANY);
     let columns = "id: string identifier; m: decimal(12,2) measure; n: int64 measure; f: float64 measure";
     fixture.dataset("c", "c.csv", SourceFormat::Csv, columns, rule(1, 1));
+    // What a custodian declares for a column means the same.
+    fixture.common("c", "c", "one: boolean dimension = CAST(m AS BIGINT) = 1; k: int64 measure = CAST(m AS BIGINT)");
     let engine = fixture.engine().unwrap();
     for (sql, expected) in [
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) = 1", "2"),
@@ -231,6 +233,17 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     ] {
         for over in [Over::Public, Over::Gated] {
             let found = rows_of(&fixture, &engine, over, &sql.replace(" x", " shenzhen.d.c x")).await;
+            assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+    for (sql, expected) in [
+        ("SELECT count(*) FROM gba.d.c x WHERE one", "2"),
+        ("SELECT count(*) FROM gba.d.c x WHERE k = 3", "1"),
+        ("SELECT count(*) FROM gba.d.c x WHERE k IN (1, -3)", "3"),
+        ("SELECT k FROM gba.d.c x WHERE k > 1", "3"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            let found = rows_of(&fixture, &engine, over, sql).await;
             assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
         }
     }
