@@ -262,10 +262,14 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     fixture.write("c.csv", MANY);
     let columns = "id: string identifier; m: decimal(12,2) measure; n: int64 measure; f: float64 measure";
     fixture.dataset("c", "c.csv", SourceFormat::Csv, columns, rule(1, 1));
+    // What a custodian declares for a column means the same.
+    fixture.common("c", "c", "one: boolean dimension = CAST(m AS BIGINT) = 1; k: int64 measure = CAST(m AS BIGINT)");
     let engine = fixture.engine().unwrap();
     for (sql, expected) in [
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) = 1", "2"),
         ("SELECT count(*) FROM x WHERE 1 = CAST(m AS BIGINT)", "2"),
+        ("SELECT count(*) FROM x WHERE arrow_cast(m, 'Int64') = 1", "2"),
+        ("SELECT count(*) FROM x WHERE arrow_try_cast(m, 'Int64') = 1", "2"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) <> 1", "2"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) > 1", "1"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) IN (1, 4)", "2"),
@@ -295,6 +299,34 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     ] {
         for over in [Over::Public, Over::Gated] {
             let found = rows_of(&fixture, &engine, over, &sql.replace(" x", " shenzhen.d.c x")).await;
+            assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+    for (sql, expected) in [
+        ("SELECT avg(m) FROM x WHERE id IN ('1', '2', '3')", "1.700000"),
+        (
+            "SELECT avg(m), avg(m) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM x WHERE id = '1' GROUP BY m, id",
+            "1.250000|1.250000",
+        ),
+        (
+            "SELECT CASE WHEN n > 0 THEN 'a' ELSE 'b' END AS g, avg(m + 3) FROM x GROUP BY g ORDER BY g",
+            "a|3.033333;b|5.500000",
+        ),
+        ("SELECT m / 3 FROM x ORDER BY id", "0.416667;0.450000;0.833333;-0.833333;"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            let found = rows_of(&fixture, &engine, over, &sql.replace(" x", " shenzhen.d.c x")).await;
+            assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
+        }
+    }
+    for (sql, expected) in [
+        ("SELECT count(*) FROM gba.d.c x WHERE one", "2"),
+        ("SELECT count(*) FROM gba.d.c x WHERE k = 3", "1"),
+        ("SELECT count(*) FROM gba.d.c x WHERE k IN (1, -3)", "3"),
+        ("SELECT k FROM gba.d.c x WHERE k > 1", "3"),
+    ] {
+        for over in [Over::Public, Over::Gated] {
+            let found = rows_of(&fixture, &engine, over, sql).await;
             assert_eq!(found.as_deref(), Ok(expected), "{sql} {over:?}");
         }
     }

@@ -197,6 +197,12 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT TRY_CAST(s AS BIGINT) AS y FROM @t",
                 "SELECT TRY_CAST(s AS BIGINT) AS y, count(*) FROM @p GROUP BY 1",
             ),
+            w(
+                "`CAST` to fewer digits",
+                "`CAST` 到更少的位数",
+                "SELECT CAST(m AS BIGINT) AS y, CAST(x AS BIGINT) AS z, CAST(m AS DECIMAL(12, 1)) AS w FROM @t",
+                "SELECT count(*) FROM @p WHERE CAST(i AS SMALLINT) = 1",
+            ),
             c("`::`", "SELECT i::BIGINT AS y FROM @t", "SELECT i::BIGINT AS y, count(*) FROM @p GROUP BY 1"),
             c(
                 "`abs`, `floor`, `ceil`, `round`",

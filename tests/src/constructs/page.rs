@@ -25,6 +25,10 @@ nodes (`just sql-page`); what is answered is held against DuckDB's answer.
 - **not supported**: the construct is not part of the dialect.
 - **a fault**: it fails, or its answer is not DuckDB's. The tests do not pass while there is one.
 
+A cast to a type of fewer digits rounds as PostgreSQL does: decimals half away from zero, floats to whole numbers half to even.
+A value that does not fit into the type is refused over public rows, and is NULL over protected ones and with `TRY_CAST`. Text
+with a fraction is no whole number: `CAST('2.5' AS INTEGER)` is refused.
+
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
@@ -41,6 +45,8 @@ const CHINESE: &str = "# SQL：支持哪些写法
 - **拒绝**：有规则不允许；拒绝信息会写明是哪条规则，以及最接近的可以通过的查询。这里给出代码。
 - **不支持**：方言里没有这种写法。
 - **有缺陷**：查询失败，或结果与 DuckDB 不同。只要还有一处，测试就不会通过。
+
+转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
 ";

@@ -6,10 +6,11 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Field, FieldRef, Schema};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::utils::take_function_args;
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue, plan_err};
 use datafusion::logical_expr::expr::{AggregateFunction, Alias, Case, Cast, TryCast};
 use datafusion::logical_expr::{
@@ -26,6 +27,7 @@ use super::cast::{constant, lossy_cast, original_cast};
 use super::grown::check_concatenation;
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
+use super::quotient::divided;
 use crate::expressions::each_expression;
 use crate::spell::{Spelling, name_text};
 
@@ -264,6 +266,20 @@ impl Checked {
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         if self.op == Operator::StringConcat {
             check_concatenation(&args.args, args.number_rows)?;
+        }
+        let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
+        let decimals = is_decimal(&self.returns) && args.args.iter().all(|value| is_decimal(&value.data_type()));
+        if self.op == Operator::Divide && decimals {
+            let [number, divisor] = take_function_args(NAME, &args.args)?;
+            let columns = [number, divisor].map(|value| value.clone().into_array(args.number_rows));
+            let [number, divisor] = columns;
+            let quotients = divided(&number?, &divisor?, &self.returns)?;
+            let one = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+            return Ok(if one && !quotients.is_empty() {
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&quotients, 0)?)
+            } else {
+                ColumnarValue::Array(quotients)
+            });
         }
         match self.in_range(&args.args)? {
             Some(column) => Ok(ColumnarValue::Array(column)),

@@ -13,6 +13,7 @@
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
 //! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
@@ -32,6 +33,7 @@ mod distinct;
 mod extreme;
 mod grown;
 pub(crate) mod one_form;
+pub(crate) mod quotient;
 mod replaced;
 mod sliding;
 mod sums;

@@ -23,6 +23,7 @@ use wanqu_model::aggregates::Statistic;
 use super::Overflow;
 use super::distinct::{DistinctTotal, distinct_state_fields};
 use super::extreme::{Extreme, GroupExtremes, OneExtreme};
+use super::quotient::{GroupAverages, OneAverage};
 use super::sliding::{Best, Sliding, SumKind};
 use super::sums::{GroupTotals, OneTotal};
 use super::total::{Outcome, state_fields};
@@ -33,7 +34,7 @@ use crate::merge::Moments;
 enum Part {
     /// Sums of integers and decimals, and of floats over sliding windows.
     Sum,
-    /// Averages of floats over sliding windows.
+    /// Averages of floats over sliding windows, and of decimals.
     Average,
     /// `min` or `max` of floats.
     Extreme(Extreme),
@@ -112,6 +113,11 @@ impl Replaced {
     /// Returns true if the aggregate is a sum that is added up here.
     fn is_exact_sum(&self, data_type: &DataType) -> bool {
         self.part == Part::Sum && matches!(data_type, DataType::Int64 | DataType::UInt64 | DataType::Decimal128(..))
+    }
+
+    /// Returns true if the aggregate is an average of decimals, which is rounded here.
+    fn is_decimal_average(&self, args: &AccumulatorArgs<'_>) -> bool {
+        self.part == Part::Average && !args.is_distinct && matches!(args.return_type(), DataType::Decimal128(..))
     }
 
     fn outcome(&self, args: &AccumulatorArgs<'_>) -> Outcome {
@@ -198,6 +204,10 @@ impl AggregateUDFImpl for Replaced {
         if let Some(sum) = self.exact_sum(&args) {
             return Ok(sum);
         }
+        if self.is_decimal_average(&args) {
+            let returns = args.return_type().clone();
+            return Ok(Box::new(OneAverage { engine: self.inner().accumulator(args)?, returns }));
+        }
         match self.float_extreme(args.return_type()) {
             Some(which) => Ok(Box::new(OneExtreme { which, data_type: args.return_type().clone(), best: None })),
             None => self.inner().accumulator(args),
@@ -229,6 +239,10 @@ impl AggregateUDFImpl for Replaced {
         if let Some(which) = self.float_extreme(args.return_type()) {
             return Ok(Box::new(GroupExtremes::new(which, args.return_type().clone())));
         }
+        if self.is_decimal_average(&args) {
+            let returns = args.return_type().clone();
+            return Ok(Box::new(GroupAverages { engine: self.inner().create_groups_accumulator(args)?, returns }));
+        }
         if !self.is_exact_sum(args.return_type()) {
             return self.inner().create_groups_accumulator(args);
         }
@@ -243,6 +257,10 @@ impl AggregateUDFImpl for Replaced {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if let Some(sum) = self.exact_sum(&args) {
             return Ok(sum);
+        }
+        if self.is_decimal_average(&args) {
+            let returns = args.return_type().clone();
+            return Ok(Box::new(OneAverage { engine: self.inner().create_sliding_accumulator(args)?, returns }));
         }
         let data_type = args.return_type();
         let float = *data_type == DataType::Float64;

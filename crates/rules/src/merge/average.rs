@@ -9,10 +9,11 @@ use datafusion::common::cast::{as_decimal256_array, as_int64_array};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use crate::functions::quotient::rounded;
 use crate::range::{Overflow, out_of_range};
 
 /// Returns the function `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and
-/// scale, rounded towards zero. NULL where the count is 0 or NULL. An average that has more digits is a refusal, which calls
+/// scale, rounded half away from zero. NULL where the count is 0 or NULL. An average that has more digits is a refusal, which calls
 /// it `what`; over releases of non-public data (`gated`) it is NULL.
 #[must_use]
 pub fn decimal_average(what: &str, precision: u8, scale: i8, gated: bool) -> Arc<ScalarUDF> {
@@ -62,7 +63,7 @@ impl ScalarUDFImpl for DecimalAverage {
         let limit = 10_u128.pow(u32::from(self.precision.min(DECIMAL128_MAX_PRECISION)));
         let averages = sum.iter().zip(count.iter()).map(|(sum, count)| match (sum, count) {
             (Some(sum), Some(count)) if count != 0 => {
-                let average = sum.checked_mul(up).and_then(|sum| sum.checked_div(i256::from_i128(count.into())));
+                let average = sum.checked_mul(up).and_then(|sum| rounded(sum, i256::from_i128(count.into())));
                 let fits = average.and_then(i256::to_i128).filter(|average| average.unsigned_abs() < limit);
                 match (fits, self.overflow) {
                     (None, Overflow::Fails) => Err(out_of_range(&self.what, &data_type)),
