@@ -204,6 +204,8 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     for (sql, expected) in [
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) = 1", "2"),
         ("SELECT count(*) FROM x WHERE 1 = CAST(m AS BIGINT)", "2"),
+        ("SELECT count(*) FROM x WHERE arrow_cast(m, 'Int64') = 1", "2"),
+        ("SELECT count(*) FROM x WHERE arrow_try_cast(m, 'Int64') = 1", "2"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) <> 1", "2"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) > 1", "1"),
         ("SELECT count(*) FROM x WHERE CAST(m AS BIGINT) IN (1, 4)", "2"),

@@ -15,6 +15,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type,
 };
+use datafusion::common::datatype::DataTypeExt;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue, plan_err};
@@ -33,6 +34,12 @@ use crate::spell::{Spelling, name_text};
 /// Name in plans.
 const NAME: &str = "__cast";
 
+/// Functions that are a cast to the type that they give.
+const CASTS: [&str; 2] = ["arrow_cast", "cast_to_type"];
+
+/// The same, of `TRY_CAST`.
+const TRY_CASTS: [&str; 2] = ["arrow_try_cast", "try_cast_to_type"];
+
 /// Most parts of an expression that a refusal quotes.
 const MOST_QUOTED: usize = 16;
 
@@ -42,8 +49,13 @@ const MOST_QUOTED: usize = 16;
 /// If what is cast has no type.
 pub(super) fn lossy_cast(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
     let (inner, field, or_null) = match part {
-        Expr::Cast(Cast { expr, field }) => (expr, field, false),
-        Expr::TryCast(TryCast { expr, field }) => (expr, field, true),
+        Expr::Cast(Cast { expr, field }) => (expr.as_ref(), Arc::clone(field), false),
+        Expr::TryCast(TryCast { expr, field }) => (expr.as_ref(), Arc::clone(field), true),
+        // These become casts where they are simplified.
+        Expr::ScalarFunction(call) if CASTS.contains(&call.name()) || TRY_CASTS.contains(&call.name()) => {
+            let [value, _] = &call.args[..] else { return Ok(None) };
+            (value, part.get_type(schema)?.into_nullable_field_ref(), TRY_CASTS.contains(&call.name()))
+        }
         _ => return Ok(None),
     };
     let from = inner.get_type(schema)?;
@@ -51,12 +63,12 @@ pub(super) fn lossy_cast(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr
         return Ok(None);
     }
     let function = LossyCast {
-        field: Arc::clone(field),
-        or_null,
         text: text_of(inner, field.data_type(), schema),
+        field,
+        or_null,
         signature: Signature::any(1, Volatility::Immutable),
     };
-    Ok(Some(ScalarUDF::from(function).call(vec![inner.as_ref().clone()])))
+    Ok(Some(ScalarUDF::from(function).call(vec![inner.clone()])))
 }
 
 /// Returns the cast that a call stands for; `None` for another expression.
@@ -88,7 +100,7 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
     let is_number = |t: &DataType| t.is_integer() || t.is_decimal() || t.is_floating();
     match (from, to) {
         _ if is_exact(from, to) => false,
-        // Seconds of the second are cut off where a literal is brought to a coarser unit.
+        // Digits of the second are cut off where a literal is brought to a coarser unit.
         (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a < b,
         // These the engine leaves alone.
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..) | DataType::Date32) => false,
@@ -115,7 +127,7 @@ fn text_of(inner: &Expr, to: &DataType, schema: &DFSchema) -> String {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct LossyCast {
     field: FieldRef,
-    /// True for TRY_CAST.
+    /// True for `TRY_CAST`.
     or_null: bool,
     /// The cast in SQL.
     text: String,
@@ -251,9 +263,8 @@ mod tests {
             config_options: Arc::new(ConfigOptions::default()),
         });
         let array = computed.map_err(|error| error.to_string())?.into_array(1).unwrap();
-        let text = |row| match array.is_null(row) {
-            true => "NULL".to_owned(),
-            false => array_value_to_string(&array, row).unwrap(),
+        let text = |row| {
+            if array.is_null(row) { "NULL".to_owned() } else { array_value_to_string(&array, row).unwrap() }
         };
         Ok((0..array.len()).map(text).collect::<Vec<_>>().join(" "))
     }

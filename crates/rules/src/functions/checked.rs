@@ -213,7 +213,9 @@ impl Checked {
     }
 
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        if self.op == Operator::Divide && matches!(self.returns, DataType::Decimal128(..)) {
+        let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
+        let decimals = is_decimal(&self.returns) && args.args.iter().all(|value| is_decimal(&value.data_type()));
+        if self.op == Operator::Divide && decimals {
             let [number, divisor] = take_function_args(NAME, &args.args)?;
             let columns = [number, divisor].map(|value| value.clone().into_array(args.number_rows));
             let [number, divisor] = columns;

@@ -42,7 +42,9 @@ fn protected(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
             return Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump));
         }
         match part {
-            Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) => checked_part(part, columns),
+            Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) => {
+                checked_part(part, columns)
+            }
             part => Ok(Transformed::no(part)),
         }
     });
