@@ -100,7 +100,7 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
     let is_number = |t: &DataType| t.is_integer() || t.is_decimal() || t.is_floating();
     match (from, to) {
         _ if is_exact(from, to) => false,
-        // Seconds of the second are cut off where a literal is brought to a coarser unit.
+        // Digits of the second are cut off where a literal is brought to a coarser unit.
         (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a < b,
         // These the engine leaves alone.
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..) | DataType::Date32) => false,
@@ -127,7 +127,7 @@ fn text_of(inner: &Expr, to: &DataType, schema: &DFSchema) -> String {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct LossyCast {
     field: FieldRef,
-    /// True for TRY_CAST.
+    /// True for `TRY_CAST`.
     or_null: bool,
     /// The cast in SQL.
     text: String,
@@ -263,9 +263,8 @@ mod tests {
             config_options: Arc::new(ConfigOptions::default()),
         });
         let array = computed.map_err(|error| error.to_string())?.into_array(1).unwrap();
-        let text = |row| match array.is_null(row) {
-            true => "NULL".to_owned(),
-            false => array_value_to_string(&array, row).unwrap(),
+        let text = |row| {
+            if array.is_null(row) { "NULL".to_owned() } else { array_value_to_string(&array, row).unwrap() }
         };
         Ok((0..array.len()).map(text).collect::<Vec<_>>().join(" "))
     }
