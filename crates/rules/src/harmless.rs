@@ -27,7 +27,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
-use crate::catalog::cast::is_exact;
+use crate::casts::is_exact;
 use crate::expressions::each_expression;
 use crate::functions;
 use crate::functions::one_form::NAME as ONE_FORM;

@@ -10,6 +10,7 @@
 //! first and the last below it.
 
 pub mod admission;
+mod casts;
 pub mod catalog;
 pub mod envelope;
 mod expressions;

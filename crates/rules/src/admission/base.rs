@@ -16,7 +16,7 @@ use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::SqlName;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::catalog::cast;
+use crate::casts;
 use crate::catalog::{self, CatalogTable};
 
 /// The most nodes of one expression after it was rewritten. Derived tables that double an expression at each level
@@ -139,7 +139,7 @@ impl BaseTables {
 
     fn harmless_cast(&self, cast: Cast) -> Transformed<Expr> {
         let target = cast.field.data_type().clone();
-        let exact = self.type_of(&cast.expr).is_some_and(|source| cast::is_exact(&source, &target));
+        let exact = self.type_of(&cast.expr).is_some_and(|source| casts::is_exact(&source, &target));
         if exact || matches!(*cast.expr, Expr::Literal(..)) {
             Transformed::no(Expr::Cast(cast))
         } else {

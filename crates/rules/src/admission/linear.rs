@@ -13,7 +13,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::base::BaseTables;
 use super::functions::is_steady;
-use crate::catalog::cast;
+use crate::casts;
 
 /// Greatest coefficient; the least is its inverse.
 const MAX_COEFFICIENT: f64 = 1e6;
@@ -155,7 +155,7 @@ fn cast_of(inner: &Expr, target: &DataType, tables: &BaseTables) -> Result<Linea
         Expr::Column(column) if is(DataType::is_string) && target.is_numeric() => {
             Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], parsed: true, ..Linear::default() })
         }
-        _ if from.is_some_and(|from| cast::is_exact(&from, target)) => linear(inner, tables),
+        _ if from.is_some_and(|from| casts::is_exact(&from, target)) => linear(inner, tables),
         _ => Err(refused("a cast that does not keep every value", "cast to DOUBLE, or to a wider decimal")),
     }
 }

@@ -10,7 +10,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::base::BaseTables;
 use super::functions::{allowed, is_steady};
 use super::growth;
-use crate::catalog::cast;
+use crate::casts;
 
 /// Most values of one IN list.
 const MAX_LIST: usize = 1_000;
@@ -147,7 +147,8 @@ fn function(name: &str, args: &[Expr], tables: &BaseTables) -> Result<(), Refusa
 }
 
 fn castable(inner: &Expr, target: &DataType, tables: &BaseTables) -> Result<(), Refusal> {
-    if matches!(inner, Expr::Literal(..)) || tables.type_of(inner).is_some_and(|from| cast::is_allowed(&from, target)) {
+    if matches!(inner, Expr::Literal(..)) || tables.type_of(inner).is_some_and(|from| casts::is_allowed(&from, target))
+    {
         return Ok(());
     }
     Err(not_allowed(

@@ -8,7 +8,6 @@
 //! A table in a plan is a [`StubSource`]: planning and admission see names, types and classes, and cannot read a row.
 
 mod analysis;
-pub(crate) mod cast;
 mod fold;
 mod normal;
 mod pushed;

@@ -27,7 +27,7 @@ use datafusion::logical_expr::{
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::checked::as_written;
-use crate::catalog::cast::is_exact;
+use crate::casts::is_exact;
 use crate::range::type_name;
 use crate::spell::{Spelling, name_text};
 
@@ -254,12 +254,13 @@ mod tests {
         let expr = Box::new(datafusion::logical_expr::col("x"));
         let cast = if or_null { Expr::TryCast(TryCast::new(expr, to)) } else { Expr::Cast(Cast::new(expr, to)) };
         let Some(Expr::ScalarFunction(call)) = lossy_cast(&cast, &schema).unwrap() else { panic!("{cast} is exact") };
+        let return_field = Arc::new(Field::new("c", cast.get_type(&schema).unwrap(), true));
         assert_eq!(original_cast(&Expr::ScalarFunction(call.clone())).unwrap(), Some(cast));
         let computed = call.func.invoke_with_args(ScalarFunctionArgs {
             number_rows: column.len(),
             args: vec![ColumnarValue::Array(column)],
-            arg_fields: vec![Arc::clone(&field)],
-            return_field: field,
+            arg_fields: vec![field],
+            return_field,
             config_options: Arc::new(ConfigOptions::default()),
         });
         let array = computed.map_err(|error| error.to_string())?.into_array(1).unwrap();

@@ -24,7 +24,7 @@ use datafusion::logical_expr::expr::{AggregateFunction, Cast};
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, lit};
 use wanqu_model::aggregates::{self, Split as Form, Statistic};
 
-use crate::catalog::cast::is_exact;
+use crate::casts::is_exact;
 use crate::functions::sum;
 use crate::merge::{decimal_average, merge_moments, narrow};
 

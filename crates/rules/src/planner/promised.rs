@@ -126,6 +126,10 @@ fn asked(aggregate: &Aggregate, names: &[String]) -> Vec<Rule> {
                 rules.extend(split_conjunction(&filter.predicate).into_iter().filter_map(released));
                 plan = &filter.input;
             }
+            // Columns that only the condition below needs are left out.
+            LogicalPlan::Projection(projection) if projection.expr.iter().all(|e| matches!(e, Expr::Column(_))) => {
+                plan = &projection.input;
+            }
             LogicalPlan::TableScan(scan) => {
                 let filters = scan.filters.iter().flat_map(|filter| split_conjunction(filter));
                 rules.extend(filters.filter_map(released));

@@ -6,8 +6,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Fetch, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Join,
-    JoinConstraint, JoinOperator, LimitClause, Query, Select, SelectFlavor, TableFactor, Value,
+    DuplicateTreatment, Expr, Fetch, Function, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator,
+    LimitClause, Query, Select, SelectFlavor, TableFactor, Value,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -107,13 +107,10 @@ pub(super) fn check_distinct(function: &Function) -> ControlFlow<Box<Refusal>> {
         return ControlFlow::Continue(());
     }
     let name = function.name.to_string().to_lowercase();
-    let of_rows = list.args.iter().any(|arg| {
-        matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Wildcard | FunctionArgExpr::QualifiedWildcard(_)))
-    });
     let passed_over = name.starts_with("regr_")
         || name.starts_with("covar")
         || matches!(&*name, "corr" | "nth_value" | "approx_percentile_cont" | "approx_percentile_cont_with_weight");
-    if of_rows || passed_over {
+    if passed_over {
         return refuse(
             &format!("DISTINCT in {name}"),
             "aggregate over a derived table: FROM (SELECT DISTINCT … FROM …) AS t",

@@ -51,7 +51,7 @@ fn distinct_is_not_passed_over() {
     ] {
         let refusal = plan(&format!("SELECT {call} FROM shenzhen.health.visits")).unwrap_err();
         assert_eq!(refusal.code, Code::InvalidSql, "{call}: {refusal}");
-        assert!(refusal.message.starts_with("DISTINCT in"), "{call}: {refusal}");
+        assert!(refusal.message.contains("DISTINCT") && refusal.remedy.is_some(), "{call}: {refusal}");
     }
     for call in ["count(DISTINCT age)", "stddev(DISTINCT age)", "string_agg(DISTINCT ward, ',')", "min(DISTINCT age)"] {
         assert!(plan(&format!("SELECT {call} FROM shenzhen.health.visits")).is_ok(), "{call}");

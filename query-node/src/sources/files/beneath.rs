@@ -247,8 +247,11 @@ impl Root {
 impl Folder {
     /// Returns the names in the folder.
     pub fn names(&self) -> io::Result<Vec<OsString>> {
+        // The handle itself only leads further; to list the folder, it is opened once more, from itself.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let listed = openat(&self.handle, ".", flags, Mode::empty())?;
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.handle)? {
+        for entry in Dir::new(listed)? {
             let name = OsString::from_vec(entry?.file_name().to_bytes().to_vec());
             if name != "." && name != ".." {
                 names.push(name);

@@ -6,7 +6,7 @@ use datafusion::logical_expr::{Case, Expr, Operator, binary_expr};
 use wanqu_model::refusal::{Code, Refusal};
 
 use crate::admission::base::BaseTables;
-use crate::catalog::cast;
+use crate::casts;
 
 /// `CASE WHEN condition THEN value [ELSE 0 | NULL] END`, below exact casts.
 pub(super) struct Kept<'a> {
@@ -65,6 +65,6 @@ pub(super) fn indicator<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<&'a E
         Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),
         _ => return None,
     };
-    let source = tables.type_of(inner).filter(|source| cast::is_allowed(source, target))?;
+    let source = tables.type_of(inner).filter(|source| casts::is_allowed(source, target))?;
     if source == DataType::Boolean { Some(inner) } else { indicator(inner, tables) }
 }
