@@ -200,21 +200,17 @@ impl Head<'_> {
         let fields = self.declared.schema().fields();
         let by_name = fields.iter().enumerate().map(|(index, field)| (field.name().clone(), index)).collect();
         // A field may be left out where it is NULL. One that no record of the first block mentions is more likely a mistake
-        // in the manifest, which would otherwise look like a column of NULLs; certainly so where only the case of its letters
-        // is another.
+        // in the manifest, which would otherwise look like a column of NULLs: so it must be declared optional.
         let mentioned = |name: &str| memmem::find(&block.bytes, format!("\"{name}\"").as_bytes()).is_some();
         if fields.iter().any(|field| !mentioned(field.name())) {
             let names = names(&block);
-            let full = block.ends.len() == BLOCK_RECORDS;
             let absent = fields.iter().enumerate().filter(|(_, field)| !names.contains(field.name()));
             for (index, _) in absent.clone() {
-                match self.declared.absent(index, names.iter().map(String::as_str)) {
-                    Some(Fault::MissingColumn(_)) if !full => {}
-                    Some(fault) => return Err(fault),
-                    None => {}
+                if let Some(fault) = self.declared.absent(index, names.iter().map(String::as_str)) {
+                    return Err(fault);
                 }
             }
-            if full && absent.count() == fields.len() {
+            if absent.count() == fields.len() {
                 return self.declared.none().map_or(Ok(None), Err);
             }
         }

@@ -48,11 +48,41 @@ pub fn check(head: &[u8], declared: Option<Encoding>) -> Result<(), Fault> {
         }
         Err(_) => return Ok(()),
     };
-    // Eight characters of another encoding that happen to be UTF-8 do not occur; so few NULs in UTF-16 do not either.
+    // So few NULs in UTF-16 do not occur.
     let sixteen = matches!(declared, Some(Encoding::Utf16Le | Encoding::Utf16Be));
-    let certain = if sixteen { !whole.is_empty() && !whole.contains('\0') } else { !whole.is_ascii() };
-    let enough = sixteen || whole.chars().filter(|c| !c.is_ascii()).take(8).count() == 8;
-    if certain && enough { has(Encoding::Utf8) } else { Ok(()) }
+    let certain = if sixteen { !whole.is_empty() && !whole.contains('\0') } else { certainly_utf8(whole) };
+    if certain { has(Encoding::Utf8) } else { Ok(()) }
+}
+
+/// Returns true for bytes in the midst of a file that are UTF-8, and no text in another encoding.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    // The first and the last character may be cut.
+    let begin = bytes.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count();
+    let bytes = &bytes[begin..];
+    match std::str::from_utf8(bytes) {
+        Ok(text) => certainly_utf8(text),
+        Err(error) if error.error_len().is_none() => {
+            certainly_utf8(std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default())
+        }
+        Err(_) => false,
+    }
+}
+
+/// Returns true if a text that can be read as UTF-8 is none in GB18030 or Big5. Eight of their characters that happen to be
+/// UTF-8 do not occur. Nor do two that happen to be characters of East Asia in UTF-8, and nothing else: those have three
+/// bytes each, which would be parts of rare characters.
+fn certainly_utf8(text: &str) -> bool {
+    let east_asian = |c: char| matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}');
+    let mut others = text.chars().filter(|c| !c.is_ascii()).take(8).peekable();
+    if others.peek().is_none() {
+        return false;
+    }
+    let (mut count, mut wide) = (0, 0);
+    for c in others {
+        count += 1;
+        wide += usize::from(east_asian(c));
+    }
+    count == 8 || count >= 2 && wide == count
 }
 
 /// Returns the fault of a file with these bytes, which are not UTF-8, where no encoding is declared.
@@ -149,6 +179,10 @@ mod tests {
             (chinese.as_bytes(), Some(Encoding::Utf16Le), Some("encoding: utf-8")),
             (chinese.as_bytes(), None, None),
             (b"a,b\n1,2\n", Some(Encoding::Big5), None),
+            ("a,b\n1,x\n2,香港\n".as_bytes(), Some(Encoding::Gb18030), Some("encoding: utf-8")),
+            ("a,b\n1,旺角\n".as_bytes(), Some(Encoding::Big5), Some("encoding: utf-8")),
+            // Two bytes that are a character in UTF-8 as well.
+            (&GBK.encode("a,b\n1,一\n").0, Some(Encoding::Gb18030), None),
             (&GBK.encode(chinese).0, Some(Encoding::Gb18030), None),
             (&GBK.encode(chinese).0, None, None),
             (&sixteen, Some(Encoding::Utf16Le), None),

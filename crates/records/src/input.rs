@@ -110,6 +110,11 @@ impl Transcoder {
         self.raw.clear();
         let read = self.input.by_ref().take(BUFFER_BYTES as u64).read_to_end(&mut self.raw)?;
         self.ended = read < BUFFER_BYTES;
+        // Records were added to the file in another encoding than those before.
+        let encoding = self.decoder.encoding();
+        if (encoding == GB18030 || encoding == BIG5) && guess::is_utf8(&self.raw) {
+            return Err(io::Error::other(format!("a part of it is in UTF-8, and not in {}", encoding.name())));
+        }
         self.text.clear();
         self.given = 0;
         let mut rest = self.raw.as_slice();

@@ -18,6 +18,7 @@ mod fault;
 mod fetched;
 pub mod fragment;
 mod functions;
+mod half_away;
 mod harmless;
 pub mod merge;
 pub mod planner;

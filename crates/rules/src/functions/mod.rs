@@ -33,7 +33,7 @@ mod distinct;
 mod extreme;
 mod grown;
 pub(crate) mod one_form;
-pub(crate) mod quotient;
+mod quotient;
 mod replaced;
 mod sliding;
 mod sums;

@@ -9,7 +9,7 @@ use datafusion::common::cast::{as_decimal256_array, as_int64_array};
 use datafusion::common::{Result, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
-use crate::functions::quotient::rounded;
+use crate::half_away::rounded;
 use crate::range::{Overflow, out_of_range};
 
 /// Returns the function `decimal_average(sum, count)`: the sum divided by the count, as a decimal of this precision and
