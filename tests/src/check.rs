@@ -6,7 +6,7 @@ use std::path::Path;
 
 use futures::{StreamExt, stream};
 
-use crate::compare::{Order, difference};
+use crate::compare::{Order, difference_but_cut};
 use crate::federation::{Federation, HONG_KONG, MACAU, SHENZHEN};
 use crate::grammar::{RandomQuery, smallest};
 use crate::oracle::Oracle;
@@ -31,7 +31,7 @@ impl Pair {
             Err(error) => return Some(format!("the oracle cannot answer: {error}")),
         };
         match self.federation.ask(home, sql).await {
-            Ok(answer) => difference(&expected, &answer.rows, order),
+            Ok(answer) => difference_but_cut(&expected, &answer.rows, order),
             Err(refusal) => Some(format!("refused: {refusal}")),
         }
     }
