@@ -19,7 +19,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// Interval of HTTP/2 keep-alive pings while an answer is awaited, and the longest time that one may take. A machine that lost
 /// its power, or a pod whose network was taken away, closes no connection.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(10));
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
 
 /// Bytes that one stream may send ahead of its reader.
 const STREAM_WINDOW: u32 = 512 * 1024;

@@ -127,7 +127,7 @@ pub(crate) async fn serve(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .http2_max_header_list_size(HEADERS)
         // A connection does not outlive its certificate by much.
         .max_connection_age(Duration::from_hours(1))

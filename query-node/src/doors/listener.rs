@@ -34,7 +34,7 @@ use super::tap::Tap;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Time that a connection has, from its arrival, for its first call that proves who makes it.
-const FIRST_CALL: Duration = Duration::from_secs(30);
+const FIRST_CALL: Duration = Duration::from_mins(1);
 
 /// Pause after a connection that could not be accepted, such as one more than there are file handles.
 const PAUSE: Duration = Duration::from_millis(50);
