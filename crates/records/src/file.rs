@@ -9,11 +9,12 @@ use memchr::{memchr, memmem};
 use wanqu_model::bundle::{CsvSyntax, TextSpec};
 
 use crate::columns::Columns;
-use crate::csv::{CsvField, CsvFields, Places, marks, other_separator};
+use crate::csv::{CsvField, CsvFields, marks};
 use crate::fault::{BadRecord, DecodeError, Fault, Reason};
 use crate::guess;
 use crate::input::{self, Input};
 use crate::json::{JsonScanner, JsonValue};
+use crate::places::{Places, other_separator};
 use crate::split::{BLOCK_RECORDS, Block, Blocks, Boundary, Marks, SplitError, without_end};
 use crate::values::Column;
 

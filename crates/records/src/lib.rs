@@ -3,7 +3,7 @@
 //! ```text
 //! bytes ─▶ input      decompressed, and decoded to UTF-8
 //!       ─▶ split      blocks of whole records, not decoded
-//!       ─▶ csv, json  the fields of a record
+//!       ─▶ csv, json  the fields of a record; places: which of CSV's are the declared columns
 //!       ─▶ values     a field's text as its declared type, or a reason why not
 //!       ─▶ file       one file put together: its blocks, and a decoder for them
 //! ```
@@ -18,6 +18,7 @@ mod file;
 mod guess;
 mod input;
 mod json;
+mod places;
 mod split;
 mod values;
 
