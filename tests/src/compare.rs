@@ -236,7 +236,7 @@ fn is_cut(cut: &Cell, whole: &Cell, scale: u32) -> bool {
         value.checked_mul(10_i128.checked_pow(scale.checked_sub(power)?)?)
     };
     match (value(cut), value(whole)) {
-        (Some(cut), Some(whole)) if cut == 0 => whole.abs() <= 1,
+        (Some(0), Some(whole)) => whole.abs() <= 1,
         (Some(cut), Some(whole)) => whole - cut == 0 || whole - cut == cut.signum(),
         _ => false,
     }

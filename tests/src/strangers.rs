@@ -122,7 +122,7 @@ fn frame(to: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     to.extend_from_slice(payload);
 }
 
-/// Head of a DoGet, as literals that are neither indexed nor compressed (RFC 7541, section 6.2.2).
+/// Head of a `DoGet`, as literals that are neither indexed nor compressed (RFC 7541, section 6.2.2).
 fn head(token: Option<&str>) -> Vec<u8> {
     let mut block = Vec::new();
     let bearer = token.map(|token| format!("Bearer {token}"));

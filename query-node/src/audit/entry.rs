@@ -52,8 +52,7 @@ impl FragmentRequest {
     #[must_use]
     pub fn shortened(mut self) -> Self {
         if self.sql.len() > REFUSED_TEXT {
-            let digest = Sha256::digest(self.sql.as_bytes());
-            let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = format!("{:x}", Sha256::digest(self.sql.as_bytes()));
             self.sql_cut = Some(CutText { bytes: self.sql.len() as u64, sha256 });
             self.sql.truncate(self.sql.floor_char_boundary(REFUSED_TEXT));
             self.sql.shrink_to_fit();

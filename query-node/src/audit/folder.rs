@@ -175,7 +175,7 @@ fn make_private(folder: &Path) {
         // A link's own mode is none, and what it leads to is not the log's.
         let Ok(meta) = fs::symlink_metadata(&path) else { continue };
         let mode = meta.permissions().mode() & 0o777;
-        if meta.is_symlink() || mode & 0o077 == 0 {
+        if meta.is_symlink() || mode.trailing_zeros() >= 6 {
             continue;
         }
         if let Err(error) = fs::set_permissions(&path, Permissions::from_mode(mode & 0o700)) {

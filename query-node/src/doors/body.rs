@@ -57,9 +57,12 @@ const UNFINISHED: usize = 64 << 20;
 /// Part of them that one caller may have.
 const OF_CALLER: usize = UNFINISHED / 4;
 
+/// Bytes of unfinished bodies: of all of them, and of each caller's.
+type Received = (usize, HashMap<Arc<str>, usize>);
+
 /// Unfinished bodies of one door. Clones share one state.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unfinished(Arc<Mutex<(usize, HashMap<Arc<str>, usize>)>>);
+pub(super) struct Unfinished(Arc<Mutex<Received>>);
 
 /// Bytes that one body holds until this is dropped.
 #[derive(Debug)]

@@ -81,7 +81,7 @@ impl Results {
                 Ok(file::Found::Result(id, kept)) => ledger.finish(id, id, kept),
                 Ok(file::Found::Partial) => fs::remove_file(&path)?,
                 Ok(file::Found::Foreign) => {
-                    tracing::warn!(path = %path_shown, "this file is no result, and is left alone")
+                    tracing::warn!(path = %path_shown, "this file is no result, and is left alone");
                 }
                 Err(error) => {
                     tracing::error!(path = %path_shown, %error, "this result cannot be read: it stays, and is not served");

@@ -66,6 +66,7 @@ impl OwnFolders {
 }
 
 /// Returns the folder of a file by its name, and that of what the name leads to by links.
+#[must_use]
 pub fn folders_of(file: &Path) -> Vec<PathBuf> {
     let names = [Some(file.to_owned()), std::fs::canonicalize(file).ok()];
     let parent = |path: PathBuf| match path.parent() {

@@ -123,6 +123,7 @@ fn too_late(from: &str, each: Duration) -> Refusal {
 }
 
 /// Says that what the operator handed over cannot be used. Nothing of it was shown to anybody.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unopened(error: IdentityError) -> Failure {
     Failure::failed(format!("the means to fetch the answer cannot be used: {error}"))
 }

@@ -71,7 +71,7 @@ pub fn rows(message: &FlightData, columns: &SchemaRef) -> Result<RecordBatch, Un
         layout::fits(&batch, columns, message.data_body.len())?;
         // The values of an array must lie where a value of their type may: one copy of the whole is cheaper than one of
         // each column.
-        let body = if message.data_body.as_ptr().addr() % 64 == 0 {
+        let body = if message.data_body.as_ptr().addr().is_multiple_of(64) {
             Buffer::from(message.data_body.clone())
         } else {
             Buffer::from(message.data_body.as_ref())

@@ -297,7 +297,10 @@ mod tests {
             nested("coalesce(nullif(@, 1), 2)", 3),
             nested("CASE WHEN v.age > 3 THEN 1 ELSE @ END", 8),
             nested("CAST((@ BETWEEN 1 AND 9) AS INT)", 6),
-            format!("CASE {} END", (0..200).map(|i| format!("WHEN v.tests = {i} THEN {i} ")).collect::<String>()),
+            format!(
+                "CASE {} END",
+                (0..200).map(|i| format!("WHEN v.tests = {i} THEN {i}")).collect::<Vec<_>>().join(" ")
+            ),
             vec!["v.tests"; 200].join(" + "),
         ] {
             selected(&value).unwrap_or_else(|refusal| panic!("{value}: {refusal}"));

@@ -209,7 +209,7 @@ impl Sizes {
             Growth::Resized => count(1).saturating_mul(bytes(0).max(bytes(2)).max(8)),
             Growth::Replaced => {
                 let (of, from, to) = (bytes(0), bytes(1), bytes(2));
-                let places = if from == 0 { of.saturating_add(1) } else { of / from };
+                let places = of.checked_div(from).unwrap_or_else(|| of.saturating_add(1));
                 of.saturating_add(places.saturating_mul(to))
             }
             Growth::PatternReplaced => {

@@ -74,15 +74,15 @@ impl VisitorMut for Naming {
 }
 
 fn keys_of(join: &Join) -> HashSet<String> {
-    let constraint = match &join.join_operator {
-        JoinOperator::Join(constraint)
-        | JoinOperator::Inner(constraint)
-        | JoinOperator::Left(constraint)
-        | JoinOperator::LeftOuter(constraint)
-        | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint)
-        | JoinOperator::FullOuter(constraint) => constraint,
-        _ => return HashSet::new(),
+    let (JoinOperator::Join(constraint)
+    | JoinOperator::Inner(constraint)
+    | JoinOperator::Left(constraint)
+    | JoinOperator::LeftOuter(constraint)
+    | JoinOperator::Right(constraint)
+    | JoinOperator::RightOuter(constraint)
+    | JoinOperator::FullOuter(constraint)) = &join.join_operator
+    else {
+        return HashSet::new();
     };
     let JoinConstraint::Using(columns) = constraint else { return HashSet::new() };
     columns.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident())).map(normal).collect()

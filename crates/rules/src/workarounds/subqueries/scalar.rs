@@ -48,15 +48,12 @@ fn named(inner: Subquery) -> DfResult<Transformed<Expr>> {
     if qualifier.is_some() || field.name().starts_with("__") {
         return Ok(Transformed::no(Expr::ScalarSubquery(inner)));
     }
-    let named = match plan {
-        LogicalPlan::Projection(Projection { expr, input, .. }) => {
-            let value = expr.iter().map(|value| value.clone().unalias().alias(VALUE)).collect();
-            LogicalPlan::Projection(Projection::try_new(value, Arc::clone(input))?)
-        }
-        _ => {
-            let value = Expr::Column(Column::new_unqualified(field.name()));
-            LogicalPlanBuilder::from(plan.clone()).project(vec![value.alias(VALUE)])?.build()?
-        }
+    let named = if let LogicalPlan::Projection(Projection { expr, input, .. }) = plan {
+        let value = expr.iter().map(|value| value.clone().unalias().alias(VALUE)).collect();
+        LogicalPlan::Projection(Projection::try_new(value, Arc::clone(input))?)
+    } else {
+        let value = Expr::Column(Column::new_unqualified(field.name()));
+        LogicalPlanBuilder::from(plan.clone()).project(vec![value.alias(VALUE)])?.build()?
     };
     Ok(Transformed::yes(Expr::ScalarSubquery(subquery(named))))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result as DfResult, internal_datafusion_err};
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
@@ -48,7 +48,7 @@ pub fn guarded(plan: Arc<dyn ExecutionPlan>) -> DfResult<Arc<dyn ExecutionPlan>>
 fn source_of(node: &Arc<dyn ExecutionPlan>) -> Option<ParquetSource> {
     let scan = node.downcast_ref::<DataSourceExec>()?;
     let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
-    let mut files = config.file_groups.iter().flat_map(|group| group.iter());
+    let mut files = config.file_groups.iter().flat_map(FileGroup::iter);
     files.find_map(|file| file.extensions.get::<SourceOfFile>()).map(|SourceOfFile(source)| source.clone())
 }
 

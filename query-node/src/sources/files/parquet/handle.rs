@@ -116,9 +116,10 @@ impl ObjectStore for OneFile {
             Some(range) => range.as_range(meta.size).map_err(|error| generic(Box::new(error)))?,
             None => 0..meta.size,
         };
-        let bytes = match options.head {
-            true => Vec::new(),
-            false => self.get_ranges(&meta.location, std::slice::from_ref(&range)).await?,
+        let bytes = if options.head {
+            Vec::new()
+        } else {
+            self.get_ranges(&meta.location, std::slice::from_ref(&range)).await?
         };
         let payload = GetResultPayload::Stream(stream::iter(bytes).map(Ok).boxed());
         Ok(GetResult { payload, meta, range, attributes: Attributes::default() })
