@@ -26,6 +26,7 @@ pub struct SetClock(parking_lot::Mutex<Timestamp>);
 #[cfg(test)]
 impl SetClock {
     /// Returns a clock that stands at this time.
+    #[must_use]
     pub fn new(time: Timestamp) -> Self {
         Self(parking_lot::Mutex::new(time))
     }

@@ -64,14 +64,17 @@ mod tests {
         let place = Arc::new(());
         let seen: Weak<()> = Arc::downgrade(&place);
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let work = within(Stay::new(place), async move {
-            tokio::spawn(carried(async move {
+        let (begun, work) = tokio::sync::oneshot::channel();
+        within(Stay::new(place), async move {
+            let task = tokio::spawn(carried(async move {
                 let kept = current();
                 let _ = ended.await;
                 kept.is_some()
-            }))
+            }));
+            begun.send(task).unwrap();
         })
         .await;
+        let work = work.await.unwrap();
         assert!(seen.upgrade().is_some(), "its task works still");
         end.send(()).unwrap();
         assert!(work.await.unwrap());

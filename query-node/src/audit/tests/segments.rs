@@ -261,7 +261,7 @@ fn a_log_that_was_cut_or_written_anew_lacks_an_entry_that_somebody_was_given() {
     for wrong in ["", "11", "0:x", zero.as_str(), word.as_str(), short.as_str()] {
         assert!(wrong.parse::<Expected>().is_err(), "{wrong}");
     }
-    assert_eq!(verify_holds(&[folder.path()], &[head.clone()]).unwrap().entries, 11);
+    assert_eq!(verify_holds(&[folder.path()], std::slice::from_ref(&head)).unwrap().entries, 11);
 
     // The last entry is cut off: what is left is a whole chain.
     let copy = copied(folder.path());
@@ -270,13 +270,13 @@ fn a_log_that_was_cut_or_written_anew_lacks_an_entry_that_somebody_was_given() {
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();
     fs::write(&path, lines[..lines.len() - 1].concat()).unwrap();
     assert_eq!(verify_holds(&[copy.path()], &[]).unwrap().entries, 10);
-    let error = verify_holds(&[copy.path()], &[head.clone()]).unwrap_err();
+    let error = verify_holds(&[copy.path()], std::slice::from_ref(&head)).unwrap_err();
     assert!(matches!(error, AuditError::Lacking { first: 1, last: 10, expected: 11 }), "{error}");
 
     // Another log of as many entries.
     let other = tempfile::tempdir().unwrap();
     filled(other.path(), 11);
-    let error = verify_holds(&[other.path()], &[head.clone()]).unwrap_err();
+    let error = verify_holds(&[other.path()], std::slice::from_ref(&head)).unwrap_err();
     assert!(matches!(error, AuditError::Another { sequence: 11, .. }), "{error}");
 
     // The open segment is taken away.

@@ -92,7 +92,8 @@ fn no_dataset_names_the_nodes_key() {
 
 #[test]
 fn a_link_that_takes_the_place_of_what_was_listed_is_not_followed() {
-    let swaps: [(&str, fn(&House)); 5] = [
+    type Swap = (&'static str, fn(&House));
+    let swaps: [Swap; 5] = [
         ("a file by a link to the key", |house| {
             fs::remove_file(house.at("data/visits/visits.csv")).unwrap();
             symlink(house.at("identity/tls.key"), house.at("data/visits/visits.csv")).unwrap();
