@@ -85,10 +85,10 @@ mod tests {
         let told = |members: &[&str]| {
             let tables = vec!["gba.d.t".parse().unwrap(), "gba.d.u".parse().unwrap()];
             let all = members.iter().map(|member| (jid(member), tables.clone())).collect();
-            marked_elsewhere(std::iter::once(table.clone()).collect(), &all).remove(0).unavailable
+            marked_elsewhere(vec![table.clone()], &all).remove(0).unavailable
         };
         let own = (jid("HK"), "no file is there".to_owned());
-        assert_eq!(told(&["CN-SZ"]), [own.clone()], "it has no part of the table");
+        assert_eq!(told(&["CN-SZ"]), std::slice::from_ref(&own), "it has no part of the table");
         assert_eq!(told(&["MO", "HK"]), [own, (jid("MO"), "its node cannot read it now".to_owned())]);
     }
 }
