@@ -147,7 +147,7 @@ pub enum Entry {
     Bundle {
         /// Jurisdiction of the node itself.
         node: JurisdictionId,
-        /// How they stand now.
+        /// Standing of the file now.
         standing: BundleStanding,
         /// Digest of the bundle in force: with `+narrowed` after it if only a part of that bundle is, `none` if nothing is.
         digest: String,

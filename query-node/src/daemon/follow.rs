@@ -72,7 +72,7 @@ impl Followed {
         if standing == self.recorded {
             return;
         }
-        // What cannot be written now is tried again at the next look; readiness has a check of the audit log.
+        // An entry that cannot be written now is tried again at the next look; readiness has a check of the audit log.
         if self.node.record_standing(standing).is_ok() {
             if standing == BundleStanding::Closed {
                 tracing::error!(

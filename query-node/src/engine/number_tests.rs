@@ -262,7 +262,7 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     fixture.write("c.csv", MANY);
     let columns = "id: string identifier; m: decimal(12,2) measure; n: int64 measure; f: float64 measure";
     fixture.dataset("c", "c.csv", SourceFormat::Csv, columns, rule(1, 1));
-    // What a custodian declares for a column means the same.
+    // The expression that a custodian declares for a column means the same.
     fixture.common("c", "c", "one: boolean dimension = CAST(m AS BIGINT) = 1; k: int64 measure = CAST(m AS BIGINT)");
     let engine = fixture.engine().unwrap();
     for (sql, expected) in [
@@ -294,7 +294,7 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
         ("SELECT TRY_CAST('2.5' AS INTEGER) FROM x WHERE id = '1'", ""),
         ("SELECT CAST(m AS BIGINT) AS k, count(*) FROM x WHERE m > 0 GROUP BY CAST(m AS BIGINT) ORDER BY k", "1|2;3|1"),
         ("SELECT max(CAST(m AS BIGINT)) FROM x", "3"),
-        // What keeps every value may be compared either way.
+        // A cast that keeps every value may be compared either way.
         ("SELECT count(*) FROM x WHERE CAST(n AS DECIMAL(30,2)) = CAST('7.00' AS DECIMAL(30,2))", "1"),
     ] {
         for over in [Over::Public, Over::Gated] {

@@ -67,7 +67,7 @@ impl Owner {
         let admitted = admitted(Arc::clone(state), envelope, peer, self.clock.now(), cancel.clone()).await?;
         request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
         let release = wanqu_gate::release(&admitted, &state.engine).await?;
-        // What a new bundle withdraws while it ran is not released.
+        // A permission that a new bundle withdrew while it ran is gone.
         let now = self.live.now();
         if now.number != state.number || now.closed().is_some() {
             self.admitted_still(now, request.envelope(), request.peer()).await?;

@@ -58,29 +58,15 @@ fn archived_segments_are_followed_and_missing_ones_named() {
     fs::rename(&open, world.path().join("aside")).unwrap();
     let cut = verify(&[&folder, &archive]);
     assert!(cut.code == Some(1) && cut.err.contains("has no file audit.ndjson"), "{cut:?}");
-    let lacking = world.run(&[
-        "audit",
-        "--verify",
-        "--expect",
-        &format!("12:{}", "0".repeat(64)),
-        "--log",
-        text(&folder),
-        text(&archive),
-    ]);
+    let held = format!("12:{}", "0".repeat(64));
+    let expecting_it = || world.run(&["audit", "--verify", "--expect", &held, "--log", text(&folder), text(&archive)]);
+    let lacking = expecting_it();
     assert!(
         lacking.code == Some(1) && lacking.err.contains("and not entry 12, which somebody was given"),
         "{lacking:?}"
     );
     fs::rename(world.path().join("aside"), &open).unwrap();
-    let another = world.run(&[
-        "audit",
-        "--verify",
-        "--expect",
-        &format!("12:{}", "0".repeat(64)),
-        "--log",
-        text(&folder),
-        text(&archive),
-    ]);
+    let another = expecting_it();
     assert!(another.code == Some(1) && another.err.contains("the log was written anew"), "{another:?}");
     let digest = whole.out.lines().nth(1).unwrap();
     let held =

@@ -144,7 +144,7 @@ mod tests {
             match verdict {
                 Ok(plan) => {
                     let text = plan.merge.display_indent().to_string();
-                    // Where it is not computed now it is when the plan runs, which checks it too.
+                    // A sum that is left in the plan is checked when the plan runs.
                     let computed_later = text.contains("- d.m - Int64(1)");
                     assert!((fits || computed_later) && text.contains("Int64(9223372036854775807)"), "{sql}: {text}");
                 }

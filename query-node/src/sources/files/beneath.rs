@@ -44,7 +44,7 @@ impl Problem {
     fn of(error: Errno, path: PathBuf) -> Self {
         let fault = match error {
             Errno::NOENT => SourceFault::NoFile,
-            // What was looked at before was a file or folder, so that a link took its place.
+            // It was a file or folder when it was looked at, so that a link took its place.
             Errno::LOOP | Errno::NOTDIR => SourceFault::Changed,
             _ => SourceFault::Unreadable,
         };

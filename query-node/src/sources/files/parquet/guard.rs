@@ -141,7 +141,7 @@ async fn fault(source: &ParquetSource, error: Option<DataFusionError>) -> DataFu
         (Err(fault), _) => fault.in_engine(dataset),
         (Ok(()), Some(error)) if suspicion == Suspicion::Slight => error,
         (Ok(()), error) => {
-            // What only the engine reads: indexes of pages, Bloom filters.
+            // Parts that only the engine reads are damaged: indexes of pages, Bloom filters.
             let reason = error.map_or("the reader panicked".to_owned(), |error| error.strip_backtrace());
             tracing::warn!(%dataset, reason, "a scan failed, and each file by itself can be read");
             SourceFault::Damaged.in_engine(dataset)
