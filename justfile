@@ -12,9 +12,19 @@ test:
 nightly QUERIES="10000" SEED=`date +%Y%m%d`:
     WANQU_RANDOM_QUERIES={{QUERIES}} WANQU_SEED={{SEED}} cargo test -p wanqu-cli -p wanqu-tests --test second_engine random -- --nocapture
 
+# What strangers send, changed by a fuzzer for so many seconds: `just fuzz rows 3600`. The targets are the programs of fuzz/.
+fuzz TARGET SECONDS="3600":
+    WANQU_FUZZ_SEEDS={{justfile_directory()}}/fuzz/corpus cargo test -p wanqu-cli -p wanqu-tests --test villains what_strangers_send
+    cp Cargo.lock fuzz/Cargo.lock
+    cd fuzz && cargo +nightly fuzz run --fuzz-dir . {{TARGET}} -- -max_total_time={{SECONDS}} -max_len=65536 -timeout=10 -rss_limit_mb=2048
+
 # The page of what SQL is answered, by asking it.
 sql-page:
     UPDATE_SQL_PAGE=1 cargo test -p wanqu-cli -p wanqu-tests --test second_engine documented_constructs
+
+# The tests that start whole Kubernetes clusters, alone.
+clusters:
+    cargo test --workspace --test flows --test life --test three --test tutorial --test cluster --test policies
 
 # What is checked before a change lands.
 ci:
@@ -40,3 +50,22 @@ testbed KIND="cluster":
 # Ratios against one DataFusion process over the same files.
 bench *ARGS:
     cargo run --release -p wanqu-tests --bin bench -- {{ARGS}}
+
+# The programs' bill of materials, CycloneDX.
+sbom:
+    cargo run --locked -p wanqu-sbom > target/sbom.cdx.json
+
+# Writes down the digests of the images that the Dockerfile builds on. Needs docker and its registry.
+pin-images:
+    sed -n 's/^ARG \([A-Z]*_IMAGE\)=\(.*\)/\1 \2/p' Dockerfile | while read -r name image; do \
+        docker pull --quiet "$image" >&2 && echo "$name=$(docker image inspect --format '{{{{index .RepoDigests 0}}' "$image")" || exit 1; \
+    done > images.lock.new
+    mv images.lock.new images.lock
+
+# The image, on the bases of images.lock.
+image TAG="wanqu:0.1.0":
+    docker build --tag {{TAG}} $(sed 's/^/--build-arg /' images.lock) --build-arg REVISION=$(git rev-parse HEAD) .
+
+# Known vulnerabilities of dependencies. Needs the network, for the RustSec database.
+advisories:
+    cargo deny check advisories

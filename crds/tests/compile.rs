@@ -321,3 +321,66 @@ fn a_resource_that_cannot_be_read_stops_the_compilation_and_nobody_is_told_that_
     let findings = compile(&resources, &Placements::default()).unwrap_err();
     assert!(findings.contains(&finding) && findings.iter().all(|f| f.problem != missing), "{findings:?}");
 }
+
+#[test]
+fn tokens_are_for_one_jurisdiction_and_subjects_of_one_home() {
+    let text = |of_macau: &str, subject: &str| {
+        format!(
+            "apiVersion: wanqu.dev/v1alpha1
+kind: Federation
+metadata: {{name: fed}}
+spec: {{trustDomain: a.example, members: [HK, MO]}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {{name: hk}}
+spec: {{id: HK, sqlName: hongkong, issuers: [{{issuer: kubernetes}}, {{issuer: id, audience: hk-client, maxLifeSeconds: 600}}]}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {{name: mo}}
+spec: {{id: MO, sqlName: macau, issuers: [{of_macau}]}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: ResearchProject
+metadata: {{name: care}}
+spec: {{subjects: [{{{subject}subject: alice}}], purposes: [health-planning]}}
+"
+        )
+    };
+    let bundle =
+        |of_macau: &str, subject: &str| bundles(&text(of_macau, subject)).remove(&"MO".parse().unwrap()).unwrap();
+    let found = |of_macau: &str, subject: &str| {
+        let resources = manifests::parse(&text(of_macau, subject), "m.yaml").unwrap();
+        let findings = compile(&resources, &Placements::default()).unwrap_err();
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let alone = bundle("", "issuer: kubernetes, ");
+    let issuers: Vec<_> = alone
+        .members
+        .iter()
+        .flat_map(|member| &member.issuers)
+        .map(|issuer| (issuer.audience.as_str(), issuer.max_life_seconds))
+        .collect();
+    assert_eq!(issuers, [("wanqu:a.example/HK", 86_400), ("hk-client", 600)]);
+    assert_eq!(alone.projects[0].subjects[0].jurisdiction, None, "older nodes read it");
+
+    let both = "{issuer: kubernetes}";
+    let ambiguous = found(both, "issuer: kubernetes, ");
+    assert!(
+        ambiguous.contains("kubernetes is an issuer of HK, MO: alice is somebody else at each of them"),
+        "{ambiguous}"
+    );
+    let said = bundle(both, "jurisdiction: MO, issuer: kubernetes, ");
+    assert_eq!(said.projects[0].subjects[0].jurisdiction, "MO".parse().ok());
+    let audiences: Vec<_> = said.members.iter().map(|member| member.issuers[0].audience.as_str()).collect();
+    assert_eq!(audiences, ["wanqu:a.example/HK", "wanqu:a.example/MO"], "the same issuer, and two audiences");
+
+    let shared = found("{issuer: id, audience: hk-client}", "jurisdiction: MO, issuer: id, ");
+    let problem = "takes tokens of id for the audience hk-client too, so that a token which is shown to one of them is good at the other";
+    assert_eq!(shared.matches(problem).count(), 2, "both are told: {shared}");
+    assert!(shared.contains("leave it out, which means wanqu:a.example/MO, or give each jurisdiction"), "{shared}");
+    bundle("{issuer: other, audience: hk-client}", "jurisdiction: HK, issuer: id, ");
+    let foreign = found("{issuer: id, audience: \"wanqu:a.example/HK\"}", "jurisdiction: MO, issuer: id, ");
+    assert!(foreign.contains("wanqu:a.example/HK is not the audience of this jurisdiction"), "{foreign}");
+}

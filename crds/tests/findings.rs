@@ -114,6 +114,15 @@ fn names_that_do_not_fit_together() {
                 "    - {issuer: \"https://id.sz.example\", audience: wanqu}",
                 "    - {issuer: \"https://id.sz.example\", audience: wanqu}\n    - {issuer: \"https://id.sz.example\", audience: wanqu}",
             ),
+            (
+                "{issuer: \"https://id.sz.example\", audience: wanqu}",
+                "{issuer: \"https://id.sz.example\", audience: \"wanqu:gba.example/MO\"}",
+            ),
+            (
+                "  sqlName: macau\n",
+                "  sqlName: macau\n  issuers: [{issuer: \"https://id.sz.example\", audience: wanqu}]\n",
+            ),
+            ("  sqlName: macau\n", "  sqlName: macau\n  issuers: [{issuer: \"https://id.sz.example\"}]\n"),
             ("metadata: {name: sz-facilities}", "metadata: {name: sz-visits}"),
             ("metadata: {name: sz-facilities}", "metadata: {name: sz facilities}"),
             ("table: health.facilities\n  source", "table: health.visits\n  source"),
@@ -128,6 +137,8 @@ fn names_that_do_not_fit_together() {
             ("policies: [rounded]", "policies: [round]"),
             ("agreements: [mo-to-sz]", "agreements: [mo-to-hk]"),
             ("subjects: [{issuer: \"https://id.sz.example\"", "subjects: [{issuer: \"https://id.example\""),
+            ("subjects: [{issuer", "subjects: [{jurisdiction: MO, issuer"),
+            ("subjects: [{issuer", "subjects: [{jurisdiction: HK, issuer"),
             (
                 "subjects: [{issuer: \"https://id.sz.example\", subject: li.na}]",
                 "subjects: [{issuer: \"https://id.sz.example\", subject: li.na}, {issuer: \"https://id.sz.example\", subject: li.na}]",

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes the Jurisdiction by which operators of other clusters know a member of this cluster: its name, its address, the range of
-# addresses that its node connects from, and the certificates of its authority. It contains no secret.
+# addresses that its node connects from, the names of the issuers of its researchers, and the certificates of its authority. It
+# contains no secret.
 #
 #   introduce.sh NAME HOST:PORT CIDR > NAME.yaml
 set -eu
@@ -14,6 +15,15 @@ spec:
   id: {{ $member.spec.id }}
   sqlName: {{ $member.spec.sqlName }}
   displayName: {{ printf "%q" $member.spec.displayName }}
+{{- with $member.spec.issuers }}
+  issuers:
+{{- range . }}
+    - issuer: {{ printf "%q" .issuer }}
+{{- with .audience }}
+      audience: {{ printf "%q" . }}
+{{- end }}
+{{- end }}
+{{- end }}
   network:
     cidrs: ["'"$3"'"]
   placement:

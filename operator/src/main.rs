@@ -31,6 +31,11 @@ async fn start(settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
     // More than one provider of cryptography may be compiled in: this one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut config = Config::infer().await?;
+    if config.proxy_url.take().is_some() {
+        tracing::warn!(
+            "the environment or the kubeconfig names a proxy, and the operator uses none: it connects directly"
+        );
+    }
     // Longer than the API server keeps a watch open. Without it, a reconciliation could wait for ever for a connection
     // that went silent.
     (config.read_timeout, config.reset_reader_on_write) = (Some(Duration::from_mins(5)), true);

@@ -134,6 +134,15 @@ async fn queries_that_are_too_long_or_too_deep() {
         // The node still lives.
         federation.ask(MACAU, "SELECT 1 AS one").await.unwrap_or_else(|e| panic!("after {start}: {e}"));
     }
+    // Each would be read for years, the brackets being right but for the innermost.
+    for (open, close) in [("CAST((", ") AS INT)"), ("position(", ", 'b')"), ("CASE ((", ")) WHEN 1 THEN 2 END")] {
+        let text = format!("SELECT {}1 1{} AS x", open.repeat(60), close.repeat(60));
+        for text in [text.clone(), format!("EXPLAIN {text}"), format!("EXPLAIN POLICY {text}")] {
+            let refusal = federation.ask(MACAU, &text).await.unwrap_err();
+            assert_eq!(refusal.code, Code::Limit, "{open}: {refusal}");
+            assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("innermost brackets")), "{open}");
+        }
+    }
 }
 
 /// The engine calls itself for each level, at home and at the owner, when it plans and when it computes.

@@ -41,7 +41,7 @@ async fn listed_queries() {
 async fn random_queries() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("WANQU_SEED").unwrap_or(20_190_218);
-    let count = number("WANQU_RANDOM_QUERIES").unwrap_or(2_000);
+    let count = number("WANQU_RANDOM_QUERIES").unwrap_or(600);
     println!("seed {seed}: {count} random queries");
     let pair = health().await;
     let wrong = pair.wrong_of_random(seed, count, Path::new(env!("CARGO_TARGET_TMPDIR"))).await;

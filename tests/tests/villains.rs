@@ -1,19 +1,29 @@
 //! Owners that lie. Home believes of them what can be true of their own rows, and nothing else; and it stays up.
+//! Homes that lie. What they were shown, they cannot use elsewhere; and an owner believes them about their own researchers alone.
+//! And bytes of strangers, which are read or refused.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Int64Array, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightData;
+use jiff::Timestamp;
 use wanqu_client::status::to_status;
 use wanqu_fixtures::hostile::{LIES, Parts};
+use wanqu_identity::TokenIssuer;
 use wanqu_model::answer::Question;
+use wanqu_model::audience::gateway_audience;
+use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
+use wanqu_tests::fuzzed;
 use wanqu_tests::health::HealthOptions;
+use wanqu_tests::impostor::{Impostor, identity_of};
 use wanqu_tests::relay::Relay;
-use wanqu_tests::villains::{HostileOwner, asked_columns, honest};
+use wanqu_tests::villains::{HostileHome, HostileOwner, asked_columns, honest};
 use wanqu_tests::world::World;
 
 const BY_SPECIALTY: &str = "SELECT jurisdiction, specialty, count(*) AS n, sum(stay_days) AS s, count(stay_days) AS d FROM gba.health.visits WHERE specialty IN ('CAR', 'ONC', 'PED', 'ORT') GROUP BY jurisdiction, specialty";
@@ -128,4 +138,103 @@ async fn the_words_of_a_hostile_owner_are_bounded_and_its_own() {
     villain.answers(vec![Err(tonic::Status::internal("CANARY"))]);
     let refusal = federation.ask(HONG_KONG, sql).await.unwrap_err();
     assert!(!refusal.to_string().contains("CANARY"), "{refusal}");
+}
+
+/// The short form of the programs in `fuzz/`. `WANQU_FUZZ_SEEDS` names a folder that the seeds are written to, from which these
+/// programs begin.
+#[test]
+fn what_strangers_send_is_read_or_refused() {
+    if let Some(folder) = std::env::var_os("WANQU_FUZZ_SEEDS") {
+        for target in fuzzed::TARGETS {
+            target.write_seeds(Path::new(&folder)).unwrap();
+        }
+    }
+    for target in fuzzed::TARGETS {
+        let began = Instant::now();
+        target.try_mutations(1_000);
+        println!("{}: {:?}", target.name, began.elapsed());
+    }
+}
+
+/// The provider whose tokens all three cities accept, each for an audience of its own.
+const PROVIDER: &str = "https://id.bay.test";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_home_cannot_show_a_researchers_token_elsewhere() {
+    let provider = TokenIssuer::new(PROVIDER).unwrap();
+    let local = "    - { issuer: \"https://local.wanqu.test\" }\n";
+    let both = format!("{local}    - {{ issuer: \"{PROVIDER}\", publicKeys: [{:?}] }}\n", provider.public_key_pem());
+    let world = World::health_with(1, HealthOptions::default(), |text| text.replace(local, &both)).unwrap();
+    let federation = Federation::start(world).await.unwrap();
+    let villain = HostileHome::open(&federation, MACAU).await;
+    let one = question("SELECT 1 AS one");
+    let audience = |city: &str| gateway_audience("gba.test", &jid(city));
+    let sign = |aud: &str| provider.issue("mei", aud, Timestamp::now(), Duration::from_mins(5)).unwrap();
+
+    let token = sign(&audience(MACAU));
+    ask(&villain.client(&token), &one).await.unwrap_err();
+    assert_eq!(villain.tokens(), [token], "the villain has it");
+    ask(&villain.replay_at(&federation, MACAU), &one).await.expect("it is good at the gateway that it is for");
+    for city in [HONG_KONG, SHENZHEN] {
+        let elsewhere = villain.replay_at(&federation, city);
+        let refusal = ask(&elsewhere, &one).await.unwrap_err();
+        assert_eq!(refusal.code, Code::Identity);
+        let taken = audience(city);
+        assert_eq!(
+            refusal.message,
+            format!("the token is for wanqu:gba.test/MO; this gateway takes tokens for {taken}")
+        );
+        assert_eq!(refusal.remedy, Some(format!("ask the issuer for a token with the audience {taken}")));
+        assert_eq!(elsewhere.catalog().await.unwrap_err().code, Code::Identity);
+    }
+    // What an issuer wrote for the whole federation is good nowhere.
+    for aud in ["gba.test", "wanqu:gba.test", "wanqu:gba.test/"] {
+        ask(&villain.client(&sign(aud)), &one).await.unwrap_err();
+        for city in [HONG_KONG, SHENZHEN, MACAU] {
+            let refusal = ask(&villain.replay_at(&federation, city), &one).await.unwrap_err();
+            assert_eq!(refusal.code, Code::Identity, "{aud} at {city}: {refusal}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_home_cannot_speak_for_another_homes_researchers() {
+    // Macau's own researcher takes no part in the project.
+    let without = |text: String| {
+        text.replace("    - { jurisdiction: MO, issuer: \"https://local.wanqu.test\", subject: researcher }\n", "")
+    };
+    let world = World::health_with(1, HealthOptions::default(), without).unwrap();
+    let federation = Federation::start(world).await.unwrap();
+    let sql = "SELECT count(*) AS n FROM gba.health.visits";
+    let honest = Impostor::new(&federation, HONG_KONG, identity_of(&federation, HONG_KONG));
+    assert_eq!(honest.send(&honest.envelope(SHENZHEN, sql)).await.unwrap(), 1, "an honest one is answered");
+
+    // Hong Kong says that Shenzhen's researcher, who takes part, asked at its gateway.
+    let of_shenzhen = Subject { issuer: "https://id.sz.test".to_owned(), subject: "li.na".to_owned() };
+    for owner in [SHENZHEN, MACAU] {
+        let mut lie = honest.envelope(owner, sql);
+        lie.requester = of_shenzhen.clone();
+        let refusal = honest.send(&lie).await.unwrap_err();
+        assert_eq!((refusal.code, &refusal.owner), (Code::Requester, &Some(jid(owner))), "{refusal}");
+        assert_eq!(refusal.message, "the requester's issuer is none of HK");
+        assert!(refusal.rule.as_deref().unwrap().contains("https://local.wanqu.test"), "{refusal}");
+        lie = honest.envelope(owner, sql);
+        lie.requester.subject.clone_from(&of_shenzhen.subject);
+        let refusal = honest.send(&lie).await.unwrap_err();
+        assert_eq!(
+            refusal.message, "no project of this name lists the requester here",
+            "the same name, of an own issuer"
+        );
+    }
+
+    // Macau has an issuer of the same name as Hong Kong, and a researcher of the same name.
+    let macau = Impostor::new(&federation, MACAU, identity_of(&federation, MACAU));
+    for owner in [SHENZHEN, HONG_KONG] {
+        let refusal = macau.send(&macau.envelope(owner, sql)).await.unwrap_err();
+        assert_eq!((refusal.code, &refusal.owner), (Code::Requester, &Some(jid(owner))), "{refusal}");
+        assert!(refusal.rule.unwrap().contains("researcher of https://local.wanqu.test from MO"));
+    }
+    let client = federation.client(MACAU);
+    let refusal = ask(client, &question(sql)).await.unwrap_err();
+    assert_eq!(refusal.code, Code::Requester, "and an honest home says so before it asks anybody: {refusal}");
 }

@@ -69,3 +69,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "wanqu.clusterName" -}}
 {{- printf "%s-%s" .Release.Namespace (include "wanqu.operator" .) }}
 {{- end }}
+
+{{/* The condition of an admission policy that holds for the operator's account alone. */}}
+{{- define "wanqu.byTheOperator" -}}
+- name: by-the-operator
+  expression: request.userInfo.username == 'system:serviceaccount:{{ .Release.Namespace }}:{{ include "wanqu.serviceAccount" . }}'
+{{- end }}

@@ -44,10 +44,11 @@ has one, and that the operator cannot work without any of the rules.
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
   verbs: [get, list, watch, create, patch, delete]
-# Keys and certificates of nodes, the key that signs tokens for requesters, and kubeconfigs of other clusters.
+# Keys and certificates of nodes, the key that signs tokens for requesters, and the authorities and kubeconfigs that a
+# Jurisdiction names. Each by its name: without list and watch nobody finds out by these rights which Secrets there are.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch, delete]
 # The state of a node's pods; and an annotation on each, so that its kubelet refreshes a changed bundle at once.
 - apiGroups: [""]
   resources: [pods]

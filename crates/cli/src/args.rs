@@ -251,8 +251,8 @@ pub enum Format {
 /// Format and place of an answer's rows.
 #[derive(Debug, Default, Clone, ClapArgs)]
 pub struct RowsArgs {
-    /// The format of the rows; csv writes NULL as nothing and an empty text as `""`, json and ndjson write NaN and the
-    /// infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`.
+    /// The format of the rows; csv writes NULL as nothing, an empty text as `""` and a list as JSON (`["a, b",null]`), json
+    /// and ndjson write NaN and the infinities as `"NaN"`, `"Infinity"` and `"-Infinity"`.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Write the rows to a file; it appears only once the answer is whole.

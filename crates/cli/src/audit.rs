@@ -163,7 +163,8 @@ fn whole(record: &Record) -> Value {
     json!({ "sequence": record.sequence, "time": record.time, "entry": record.entry, "previous": record.previous })
 }
 
-/// Returns the columns of a table: enough to see who asked, and what came of it. CSV has the SQL text as well.
+/// Returns the columns of a table: enough to see who asked, and what came of it. CSV has the issuer of the requester, who is a
+/// subject of it at the jurisdiction in `by`, and the SQL text as well.
 fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>)> {
     let column = |of: &dyn Fn(&Record) -> String| records.iter().map(of).collect::<Vec<_>>();
     let request = |of: &dyn Fn(&FragmentRequest) -> Option<String>| {
@@ -184,6 +185,7 @@ fn columns(records: &[Record], format: Format) -> Vec<(&'static str, Vec<String>
     if format == Format::Csv {
         let query = |record: &Record| record.entry.query_id().map(|id| id.to_string()).unwrap_or_default();
         columns.push(("query", column(&query)));
+        columns.push(("issuer", request(&|r| Some(r.requester.issuer.clone()))));
         columns.push(("sql", request(&|r| Some(r.sql.clone()))));
     }
     columns
@@ -290,6 +292,7 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         let csv = columns(&[refused()], Format::Csv);
+        assert!(csv.contains(&("issuer", vec!["https://i.example".to_owned()])), "{csv:?}");
         assert_eq!(csv.last().map(|(name, values)| (*name, values.join(""))), Some(("sql", "SELECT 1".to_owned())));
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use wanqu_crds::Resources;
-use wanqu_model::bundle::{AgreementState, NodeBundle, Project, Subject};
+use wanqu_model::bundle::{AgreementState, NodeBundle, Project, ProjectSubject, Subject};
 use wanqu_model::names::JurisdictionId;
 
 use super::args::PortArgs;
@@ -20,7 +20,7 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(24);
 /// Longest time of a look at the sources of one node before the federation is said to be up.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Interval at which tokens are renewed.
+/// Greatest interval at which tokens are renewed.
 const RENEWAL: Duration = Duration::from_hours(6);
 
 /// Folders of a federation's data.
@@ -72,7 +72,7 @@ impl Running {
 
     /// Serves until Ctrl-C or SIGTERM, then shuts down gracefully.
     pub async fn stay(self) -> Outcome {
-        let mut renewal = tokio::time::interval(RENEWAL);
+        let mut renewal = tokio::time::interval(self.renewal()?);
         renewal.tick().await;
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
             .map_err(|e| Failure::failed(format!("cannot wait for signals: {e}")))?;
@@ -91,6 +91,18 @@ impl Running {
     /// Shuts down gracefully.
     pub async fn end(self) {
         self.federation.shutdown().await;
+    }
+
+    /// Returns the interval at which tokens are renewed: a quarter of the shortest life that an issuer's tokens may have.
+    fn renewal(&self) -> Outcome<Duration> {
+        let mut shortest = TOKEN_LIFETIME;
+        for node in &self.state.nodes {
+            let bundle = self.federation.bundle(&node.jurisdiction).map_err(|e| Failure::failed(e.to_string()))?;
+            let lives =
+                bundle.issuers_of(&node.jurisdiction).map(|issuer| Duration::from_secs(issuer.max_life_seconds.into()));
+            shortest = lives.min().map_or(shortest, |life| life.min(shortest));
+        }
+        Ok((shortest / 4).clamp(Duration::from_secs(1), RENEWAL))
     }
 
     fn write_tokens(&self) -> Outcome {
@@ -153,8 +165,6 @@ fn describe(folder: &StateDir, federation: &LocalFederation) -> Outcome<Federati
 /// Returns the subjects of projects whom an issuer of this member vouches for; first those who may query other members
 /// from here.
 fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
-    let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
-    let accepted: Vec<&str> = own.iter().flat_map(|m| &m.issuers).map(|issuer| issuer.issuer.as_str()).collect();
     let mut found: Vec<Researcher> = Vec::new();
     let asks_from_here = |project: &&Project| {
         bundle.agreements.iter().any(|a| a.to == bundle.jurisdiction && project.agreements.contains(&a.name))
@@ -162,11 +172,11 @@ fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
     let (first, others): (Vec<_>, Vec<_>) = bundle.projects.iter().partition(asks_from_here);
     for project in first.into_iter().chain(others) {
         let part = ProjectState { name: project.name.clone(), purposes: project.purposes.clone() };
-        for subject in project.subjects.iter().filter(|s| accepted.contains(&s.issuer.as_str())) {
-            match found.iter_mut().find(|researcher| researcher.subject == *subject) {
+        for subject in own_subjects(bundle, project) {
+            match found.iter_mut().find(|researcher| researcher.subject == subject) {
                 Some(researcher) => researcher.projects.push(part.clone()),
                 None => found.push(Researcher {
-                    subject: subject.clone(),
+                    subject,
                     token: folder.join(format!("{}.token", found.len())),
                     projects: vec![part.clone()],
                 }),
@@ -176,15 +186,21 @@ fn researchers(bundle: &NodeBundle, folder: &Path) -> Vec<Researcher> {
     found
 }
 
+/// Returns the subjects of a project who may ask at the bundle's own member.
+fn own_subjects(bundle: &NodeBundle, project: &Project) -> impl Iterator<Item = Subject> {
+    let named = |subject: &ProjectSubject| Subject { issuer: subject.issuer.clone(), subject: subject.subject.clone() };
+    let own = project.subjects.iter().map(named);
+    own.filter(move |subject| bundle.takes_part(project, &bundle.jurisdiction, subject))
+}
+
 /// Returns the number of jurisdictions that a member's own researchers can query under active agreements.
 fn reach(bundle: &NodeBundle) -> usize {
-    let own = bundle.members.iter().find(|member| member.jurisdiction == bundle.jurisdiction);
-    let accepts = |subject: &Subject| own.is_some_and(|m| m.issuers.iter().any(|i| i.issuer == subject.issuer));
+    let is_own = |project: &&Project| own_subjects(bundle, project).next().is_some();
     let mut owners: Vec<&JurisdictionId> = bundle
         .agreements
         .iter()
         .filter(|a| a.to == bundle.jurisdiction && a.state == AgreementState::Active)
-        .filter(|a| bundle.projects.iter().any(|p| p.agreements.contains(&a.name) && p.subjects.iter().any(accepts)))
+        .filter(|a| bundle.projects.iter().any(|p| p.agreements.contains(&a.name) && is_own(&p)))
         .map(|agreement| &agreement.from)
         .collect();
     owners.sort();

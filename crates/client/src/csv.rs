@@ -1,12 +1,16 @@
 //! Rows as CSV (RFC 4180), as the command line and the operator write them.
 //!
 //! NULL is nothing at all, and an empty text is `""`, so that PostgreSQL's `COPY` and a dataset of this project read back
-//! what was written. A row of one column that is NULL is an empty line. A list becomes its text, since CSV has no lists.
+//! what was written. A row of one column that is NULL is an empty line. A list is
+//! written as JSON (`["a, b",null,1.5]`), since CSV has no lists: a comma in an item is none between items, and NULL is
+//! `null`. As in JSON everywhere here, NaN and the infinities are texts.
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use crate::json;
 
 /// Returns the line of the columns' names.
 #[must_use]
@@ -20,18 +24,42 @@ pub fn header(schema: &Schema) -> String {
 /// If a value has no text: a day or a time out of the calendar's range.
 pub fn lines(batch: &RecordBatch) -> Result<String, ArrowError> {
     let options = FormatOptions::new().with_display_error(false);
-    let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options));
+    let columns = batch.columns().iter().map(|column| Text::new(column, &options));
     let formats = columns.collect::<Result<Vec<_>, _>>()?;
     let mut text = String::new();
     for row in 0..batch.num_rows() {
         let fields = batch.columns().iter().zip(&formats);
         let fields = fields.map(|(column, format)| {
             let present = !column.is_null(row);
-            present.then(|| format.value(row).try_to_string()).transpose()
+            present.then(|| format.of(row)).transpose()
         });
         text += &line(fields.collect::<Result<Vec<_>, _>>()?);
     }
     Ok(text)
+}
+
+/// Text of each value of a column.
+enum Text<'a> {
+    Plain(ArrayFormatter<'a>),
+    /// One JSON value for each row.
+    Json(Vec<String>),
+}
+
+impl<'a> Text<'a> {
+    fn new(column: &'a ArrayRef, options: &'a FormatOptions<'a>) -> Result<Self, ArrowError> {
+        Ok(if column.data_type().is_nested() {
+            Self::Json(json::values(column)?)
+        } else {
+            Self::Plain(ArrayFormatter::try_new(column, options)?)
+        })
+    }
+
+    fn of(&self, row: usize) -> Result<String, ArrowError> {
+        match self {
+            Self::Plain(format) => format.value(row).try_to_string(),
+            Self::Json(values) => Ok(values[row].clone()),
+        }
+    }
 }
 
 fn line(fields: impl IntoIterator<Item = Option<String>>) -> String {
@@ -84,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_keep_their_digits_and_a_list_is_text() {
+    fn numbers_keep_their_digits_and_a_list_is_json() {
         let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
         let rows = batch(vec![
             ("n", Arc::new(Int64Array::from(vec![Some(i64::MIN), None]))),
             ("f", Arc::new(Float64Array::from(vec![f64::NAN, f64::NEG_INFINITY]))),
             ("l", Arc::new(list)),
         ]);
-        assert_eq!(lines(&rows).unwrap(), "-9223372036854775808,NaN,\"[1, ]\"\n,-inf,\n");
+        assert_eq!(lines(&rows).unwrap(), "-9223372036854775808,NaN,\"[1,null]\"\n,-inf,\n");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod client;
 pub mod connect;
 pub mod csv;
 pub mod decode;
+pub mod json;
 pub mod note;
 pub mod reason;
 pub mod status;

@@ -49,9 +49,9 @@ pub enum IdentityError {
     /// A sealed token cannot be made or opened.
     #[error("the sealed token {0}")]
     Sealed(&'static str),
-    /// A token is not valid.
-    #[error("the token {0}")]
-    Token(&'static str),
+    /// A token could not be signed.
+    #[error("the token could not be signed")]
+    Unsigned,
 }
 
 impl From<rcgen::Error> for IdentityError {

@@ -6,7 +6,8 @@
 //! node of Macau, however well formed the certificate is. Connections are TLS 1.3 only and are never resumed, so that
 //! every one of them is verified anew.
 //!
-//! Researchers come with a JWT (`tokens`), signed with Ed25519 by an issuer that the node bundle lists.
+//! Researchers come with a JWT (`tokens`), signed with Ed25519 by an issuer that the node bundle lists, for the gateway of one
+//! jurisdiction (`verifier`).
 
 mod authority;
 mod credentials;
@@ -24,6 +25,7 @@ mod tests;
 mod tls;
 mod tokens;
 mod trust;
+mod verifier;
 
 pub use authority::{Authority, Validity};
 pub use credentials::Credentials;
@@ -33,5 +35,6 @@ pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};
 pub use sealed::{DeliveryKey, is_sealed_now, seal};
 pub use slot::Slot;
 pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
-pub use tokens::{TokenIssuer, TokenVerifier};
+pub use tokens::TokenIssuer;
 pub use trust::Trust;
+pub use verifier::{Bearer, SingleUse, TokenFault, TokenVerifier};

@@ -4,6 +4,7 @@
 
 pub mod aggregates;
 pub mod answer;
+pub mod audience;
 pub mod bundle;
 pub mod columns;
 pub mod listing;

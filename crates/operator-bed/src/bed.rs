@@ -22,8 +22,8 @@ use wanqu_testing::until;
 
 /// The longest that anything may take on a machine that is busy.
 pub const WITHIN: Duration = Duration::from_secs(90);
-/// The user name of the operator.
-pub const OPERATOR: &str = "the-operator";
+/// The user name of the operator: that of the account which the chart makes, so that its policies hold for it.
+pub const OPERATOR: &str = "system:serviceaccount:wanqu-system:wanqu-operator";
 
 /// A control plane with the definitions.
 pub struct Bed {

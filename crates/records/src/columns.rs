@@ -20,6 +20,8 @@ pub struct Columns {
 #[derive(Debug, Clone)]
 struct One {
     optional: bool,
+    /// Name in the Dataset, where it is known to be another than in the file.
+    called: Option<String>,
     values: Values,
 }
 
@@ -28,7 +30,7 @@ impl Columns {
     #[must_use]
     pub fn new(schema: SchemaRef, text: &TextSpec) -> Self {
         let general = text.values.clone().unwrap_or_default();
-        let one = One { optional: false, values: Values::new(&general) };
+        let one = One { optional: false, called: None, values: Values::new(&general) };
         let each = vec![one; schema.fields().len()].into();
         Self { schema, general, each }
     }
@@ -38,6 +40,14 @@ impl Columns {
     pub fn with_optional(mut self, optional: impl IntoIterator<Item = bool>) -> Self {
         let each = self.each.iter().zip(optional).map(|(one, optional)| One { optional, ..one.clone() });
         self.each = each.collect();
+        self
+    }
+
+    /// Tells what the columns are called in the Dataset, if the file calls them by their places.
+    #[must_use]
+    pub fn with_names<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let called = |(one, name): (&One, &str)| One { called: Some(name.to_owned()), ..one.clone() };
+        self.each = self.each.iter().zip(names).map(called).collect();
         self
     }
 
@@ -61,6 +71,11 @@ impl Columns {
     /// Returns true if files may lack the column at a position.
     pub(crate) fn is_optional(&self, index: usize) -> bool {
         self.each[index].optional
+    }
+
+    /// Returns the name in the Dataset of the column at a position, if it is known.
+    pub(crate) fn called(&self, index: usize) -> Option<&str> {
+        self.each[index].called.as_deref()
     }
 
     /// Returns how the values of the column at a position are written.

@@ -15,6 +15,9 @@ pub fn marks(syntax: &CsvSyntax) -> Marks {
     Marks { separator, quote, escape, comment: syntax.comment.map(Mark::byte) }
 }
 
+/// Setting with which a backslash makes a quote one of the text.
+pub const ESCAPE: &str = r#"csv: {escape: "\\"}"#;
+
 /// Field of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvField<'a> {
@@ -95,7 +98,12 @@ impl<'a> CsvFields<'a> {
         self.at = match bytes.get(at + 1) {
             None => None,
             Some(byte) if *byte == self.marks.separator => Some(start + at + 2),
-            Some(_) => return Err(Reason::of("text follows the closing quote of a field")),
+            Some(_) => {
+                // As other programs write a quote inside a field.
+                let escaped = self.marks.escape.is_none() && bytes[at - 1] == b'\\';
+                let reason = Reason::of("text follows the closing quote of a field");
+                return Err(reason.with_setting(escaped.then(|| ESCAPE.to_owned())));
+            }
         };
         if let Some(next) = self.at {
             self.ends = ends(&self.record.as_bytes()[next..], self.marks);

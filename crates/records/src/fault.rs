@@ -54,6 +54,11 @@ impl Reason {
         Self { problem: problem.into(), setting: None }
     }
 
+    /// Returns true if there is a setting with which the field may be read.
+    pub(crate) fn has_setting(&self) -> bool {
+        self.setting.is_some()
+    }
+
     /// Returns the reason with the setting that would let the field be read.
     pub(crate) fn with_setting(self, setting: Option<String>) -> Self {
         Self { setting, ..self }

@@ -9,9 +9,10 @@ use memchr::{memchr, memmem};
 use wanqu_model::bundle::{CsvSyntax, TextSpec};
 
 use crate::columns::Columns;
-use crate::csv::{CsvField, CsvFields, marks};
+use crate::csv::{CsvField, CsvFields, ESCAPE, marks};
 use crate::fault::{BadRecord, DecodeError, Fault, Reason};
 use crate::guess;
+use crate::header;
 use crate::input::{self, Input};
 use crate::json::{JsonScanner, JsonValue};
 use crate::places::{Places, other_separator};
@@ -112,7 +113,10 @@ impl TextFile {
 
 fn split_fault(error: SplitError) -> Fault {
     match error {
-        SplitError::OpenQuote => Fault::OpenQuote,
+        SplitError::OpenQuote { escaped: true } => {
+            Fault::setting("a file ends inside a quoted field, and has a backslash before a quote in it", ESCAPE)
+        }
+        SplitError::OpenQuote { escaped: false } => Fault::OpenQuote,
         other => Fault::Unreadable(other.to_string()),
     }
 }
@@ -160,8 +164,11 @@ impl Head<'_> {
 
     /// Returns the fault of a line that does not name the declared columns, if a setting would mend it.
     fn better_header(&mut self, line: &str, marks: Marks, syntax: &CsvSyntax) -> Option<Fault> {
-        if let Some(fault) = other_separator(self.declared, line, marks) {
-            return Some(fault);
+        let found = header::separator_line(line, syntax.skip_lines, true)
+            .or_else(|| other_separator(self.declared, line, marks))
+            .or_else(|| header::no_names(self.declared, line, marks));
+        if found.is_some() {
+            return found;
         }
         for lines in 1..=PREAMBLE_LINES {
             let block = self.blocks.next_block(1).ok()??;
@@ -186,9 +193,17 @@ impl Head<'_> {
         };
         let record = (0..block.ends.len()).find(is_data).unwrap_or(0);
         let line = self.line(&block.bytes[block.start(record)..block.ends[record]])?;
+        if let Some(fault) = header::separator_line(line, syntax.skip_lines, false) {
+            return Err(fault);
+        }
         let fields = CsvFields::new(line, marks).all();
         let fields = fields.map_err(|reason| Fault::Unreadable(format!("the first record: {reason}")))?;
         let places = Places::by_number(self.declared, fields.len())?;
+        let next = (record + 1..block.ends.len()).find(is_data);
+        let next = next.and_then(|next| self.line(&block.bytes[block.start(next)..block.ends[next]]).ok());
+        if let Some(fault) = header::names(self.declared, &places, [Some(line), next], marks, syntax.skip_lines) {
+            return Err(fault);
+        }
         Ok(Some(self.file(Syntax::Csv { marks, places }, Some(block))))
     }
 

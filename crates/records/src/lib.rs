@@ -3,7 +3,8 @@
 //! ```text
 //! bytes ─▶ input      decompressed, and decoded to UTF-8
 //!       ─▶ split      blocks of whole records, not decoded
-//!       ─▶ csv, json  the fields of a record; places: which of CSV's are the declared columns
+//!       ─▶ csv, json  the fields of a record; places: which of CSV's are the declared columns; header: whether a line has
+//!                     names or data
 //!       ─▶ values     a field's text as its declared type, or a reason why not
 //!       ─▶ file       one file put together: its blocks, and a decoder for them
 //! ```
@@ -16,6 +17,7 @@ mod csv;
 mod fault;
 mod file;
 mod guess;
+mod header;
 mod input;
 mod json;
 mod places;

@@ -72,7 +72,10 @@ pub enum SplitError {
     RecordTooLong,
     /// The text ends inside quotes.
     #[error("it ends inside a quoted field")]
-    OpenQuote,
+    OpenQuote {
+        /// True if a backslash stands before a quote there, and is not declared to be an escape.
+        escaped: bool,
+    },
 }
 
 /// Reader of the blocks of one file.
@@ -158,7 +161,7 @@ impl<R: Read> Blocks<R> {
                 self.read_more()?;
             } else if last < self.buffer.len() {
                 if self.in_quotes {
-                    return Err(SplitError::OpenQuote);
+                    return Err(SplitError::OpenQuote { escaped: self.has_escaped_quote(last) });
                 }
                 self.buffer.push(self.line_end.unwrap_or(b'\n'));
                 self.searched = self.buffer.len();
@@ -180,6 +183,12 @@ impl<R: Read> Blocks<R> {
         let first = self.records;
         self.records += ends.len() as u64;
         Ok(Some(Block { bytes, ends, first }))
+    }
+
+    /// Returns true if a backslash without a meaning stands before a quote behind `start`.
+    fn has_escaped_quote(&self, start: usize) -> bool {
+        let Boundary::Csv(Marks { quote, escape: None, .. }) = self.boundary else { return false };
+        self.buffer[start..].windows(2).any(|pair| pair == [b'\\', quote])
     }
 
     fn read_more(&mut self) -> io::Result<()> {
@@ -376,7 +385,7 @@ mod tests {
     fn a_text_that_ends_inside_quotes_is_an_error() {
         for text in ["x,\"never closed\nz\n", "\"", "a,\"\"\"\n"] {
             let error = rest(blocks(text, Boundary::Csv(CSV), 0), 100).unwrap_err();
-            assert!(matches!(error, SplitError::OpenQuote), "{text:?}: {error}");
+            assert!(matches!(error, SplitError::OpenQuote { escaped: false }), "{text:?}: {error}");
         }
     }
 

@@ -69,14 +69,16 @@ pub(crate) fn is_exact(from: &DataType, to: &DataType) -> bool {
         (Int8, Int16 | Int32 | Int64)
         | (Int16, Int32 | Int64)
         | (Int32, Int64)
-        | (Float32 | Decimal128(..), Float64)
+        | (Float32 | Decimal128(..) | Decimal256(..), Float64)
         | (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View)
         | (Date32, Timestamp(TimeUnit::Second, None)) => true,
         (_, Float64) => integer_digits(from).is_some(),
-        (Decimal128(p1, s1), Decimal128(p2, s2) | Decimal256(p2, s2)) => {
+        (Decimal128(p1, s1), Decimal128(p2, s2) | Decimal256(p2, s2)) | (Decimal256(p1, s1), Decimal256(p2, s2)) => {
             s2 >= s1 && i16::from(*p2) - i16::from(*s2) >= i16::from(*p1) - i16::from(*s1)
         }
-        (_, Decimal128(p, s)) => integer_digits(from).is_some_and(|digits| i16::from(*p) - i16::from(*s) >= digits),
+        (_, Decimal128(p, s) | Decimal256(p, s)) => {
+            integer_digits(from).is_some_and(|digits| i16::from(*p) - i16::from(*s) >= digits)
+        }
         (Timestamp(a, None), Timestamp(b, None)) => a == b,
         _ => false,
     }
@@ -96,6 +98,9 @@ mod tests {
             (DataType::Int64, decimal(20, 0)),
             (decimal(12, 2), DataType::Float64),
             (decimal(38, 2), DataType::Decimal256(76, 2)),
+            (DataType::Int64, DataType::Decimal256(45, 25)),
+            (DataType::Decimal256(50, 4), DataType::Decimal256(60, 8)),
+            (DataType::Decimal256(50, 4), DataType::Float64),
         ] {
             assert!(is_exact(&from, &to), "{from} to {to}");
         }
@@ -106,6 +111,9 @@ mod tests {
             (decimal(12, 2), decimal(12, 4)),
             (decimal(12, 2), decimal(12, 0)),
             (DataType::Int64, decimal(38, 30)),
+            (DataType::Int64, DataType::Decimal256(50, 40)),
+            (DataType::Decimal256(50, 4), decimal(38, 4)),
+            (DataType::Decimal256(50, 4), DataType::Decimal256(50, 6)),
             (DataType::Utf8View, DataType::Int64),
             (DataType::Boolean, DataType::Int64),
         ] {

@@ -12,6 +12,12 @@ use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 /// The only version there is.
 pub const ENVELOPE_VERSION: u32 = 1;
 
+/// Returns the requester of what a node asks for itself: public tables, for a join.
+#[must_use]
+pub fn node_itself(jurisdiction: &JurisdictionId) -> Subject {
+    Subject { issuer: "urn:wanqu:node".to_owned(), subject: jurisdiction.to_string() }
+}
+
 /// A home node's request to an owner to run one fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,7 +34,7 @@ pub struct Envelope {
     pub to: JurisdictionId,
     /// The fragment: one SELECT statement over the owner's catalog.
     pub sql: String,
-    /// The researcher, as the home node authenticated them.
+    /// The researcher, as the home node authenticated them: a subject of an issuer of `from`. Who it is, is all three.
     pub requester: Subject,
     /// The research project.
     pub project: Option<ResourceName>,

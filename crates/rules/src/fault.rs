@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use datafusion::common::DataFusionError;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::words::regex_words;
+use crate::words::{planning_words, regex_words, with_sql_types};
 
 /// Makes a refusal of an error over non-public data: a fixed text, whatever happened.
 #[must_use]
@@ -28,11 +28,60 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
         match without_result(error.find_root()) {
             Some(why) => Refusal::new(Code::InvalidSql, format!("the query has no result for some row: {why}"))
                 .with_rule("an expression must have a result for each row")
-                .with_remedy("use TRY_CAST for a cast, and NULLIF for a divisor that can be zero"),
+                .with_remedy(remedy(error.find_root())),
             None => Refusal::new(Code::Internal, format!("the query failed while it ran: {}", error_kind(error)))
                 .with_remedy("the owner's log has the cause"),
         }
     })
+}
+
+/// Makes a refusal of an error over released values. A refusal that is in it is passed on. The engine's messages can quote
+/// such values, and a refusal goes further than an answer does, into statuses and logs: only the kind of an error is told, and
+/// of a cast which it can be, of the query's `casts`.
+#[must_use]
+pub fn refusal_over_released(error: &DataFusionError, casts: &[String]) -> Refusal {
+    known(error).unwrap_or_else(|| {
+        let (code, why, remedy) = match error.find_root() {
+            DataFusionError::ArrowError(arrow, _) if is_cast(arrow) => {
+                let which = if casts.is_empty() { "a CAST".to_owned() } else { casts.join(" or ") };
+                let why = format!("{which} has no result for some value");
+                (Code::InvalidSql, why, CAST_REMEDY)
+            }
+            root @ (DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)) => {
+                let why =
+                    planning_words(root).unwrap_or_else(|| "an expression is none that the engine computes".to_owned());
+                (Code::InvalidSql, why, "write the part that is named in another form")
+            }
+            root => {
+                tracing::debug!(kind = error_kind(error), "a merge failed");
+                let why = format!("an expression has no result for some value ({})", error_kind(error));
+                (Code::InvalidSql, why, remedy(root))
+            }
+        };
+        Refusal::new(code, format!("the released values cannot be merged: {why}"))
+            .with_rule("an expression over released values has a result for each of them")
+            .with_remedy(remedy)
+    })
+}
+
+/// What to do about a cast without a result.
+const CAST_REMEDY: &str = "use TRY_CAST, which gives NULL for a value that is none of the type";
+
+fn is_cast(arrow: &ArrowError) -> bool {
+    matches!(arrow, ArrowError::CastError(_) | ArrowError::ParseError(_))
+}
+
+/// Returns what to do about an operation without a result.
+fn remedy(root: &DataFusionError) -> &'static str {
+    match root {
+        DataFusionError::ArrowError(arrow, _) if is_cast(arrow) => CAST_REMEDY,
+        DataFusionError::ArrowError(arrow, _) if matches!(**arrow, ArrowError::DivideByZero) => {
+            "use NULLIF for a divisor that can be zero"
+        }
+        _ => "give each function arguments that it has a result for, and keep out others by CASE WHEN",
+    }
 }
 
 /// Returns why an operation has no result for a value; `None` for a fault that is not the value's.
@@ -55,7 +104,7 @@ fn without_result(root: &DataFusionError) -> Option<String> {
         return Some(words);
     }
     // What follows the first line is a backtrace or a list of values.
-    Some(text.lines().next().unwrap_or_default().to_owned())
+    Some(with_sql_types(text.lines().next().unwrap_or_default()))
 }
 
 /// Returns the refusal inside an error: one that a source or another member made, or that of a limit; `None` for a fault
@@ -151,7 +200,7 @@ mod tests {
             (arrow(ArrowError::DivideByZero), "a division by zero"),
             (
                 arrow(ArrowError::CastError("Cannot cast string 'x' to Int32".to_owned())),
-                "Cannot cast string 'x' to Int32",
+                "Cannot cast string 'x' to INT",
             ),
             (DataFusionError::Execution("too many rows\n\nbacktrace: 0".to_owned()), "too many rows"),
         ] {

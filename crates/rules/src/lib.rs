@@ -30,8 +30,8 @@ mod wanted;
 mod words;
 mod workarounds;
 
-pub use fault::{error_kind, refusal_over_public, refusal_without_values};
+pub use fault::{error_kind, refusal_over_public, refusal_over_released, refusal_without_values};
 pub use fetched::{Fetched, FetchedBytes};
-pub use functions::{as_written, checked, one_form_of};
+pub use functions::{as_written, casts_of_texts, checked, one_form_of};
 pub use harmless::{harmless, harmless_expr, maybe_null};
 pub use wanted::while_wanted;

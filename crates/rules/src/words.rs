@@ -122,6 +122,9 @@ fn said(text: &str) -> Option<String> {
     if let Some(call) = text.split("argument types '").nth(1).and_then(|rest| rest.split('\'').next()) {
         return Some(format!("no function has these arguments: {}", with_sql_types(call)));
     }
+    if text.contains("would exceed max scale") {
+        return Some("a product of decimals has more than 38 digits after the point".to_owned());
+    }
     let mut text = text.lines().next().unwrap_or_default().trim();
     while let Some(rest) = KINDS.iter().find_map(|kind| text.strip_prefix(kind)) {
         text = rest;
@@ -131,7 +134,7 @@ fn said(text: &str) -> Option<String> {
 }
 
 /// Returns a text with types as SQL calls them. Names of columns such as `Int64(1)` stay.
-fn with_sql_types(text: &str) -> String {
+pub(crate) fn with_sql_types(text: &str) -> String {
     let mut said = String::with_capacity(text.len());
     let mut rest = text;
     let mut inside_word = false;

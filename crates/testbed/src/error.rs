@@ -64,6 +64,9 @@ pub enum TestbedError {
         /// The fault in its content.
         reason: String,
     },
+    /// The bill of materials of an image could not be made.
+    #[error("the bill of materials: {0}")]
+    Bill(#[from] wanqu_sbom::SbomError),
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Certificate(#[from] rcgen::Error),

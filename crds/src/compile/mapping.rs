@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{Expr, Function, Ident, Query, Value, ValueWithSpan, Visit, Visitor};
-use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+use sqlparser::tokenizer::Token;
 
 use wanqu_model::aggregates::{WINDOW_FUNCTIONS, aggregate};
+use wanqu_sql::{Text, Unread};
+
+/// Deeper nesting than this is refused.
+const RECURSION_LIMIT: usize = 64;
 
 /// Columns that a mapping expression reads.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,30 +45,39 @@ const VOLATILE: &[&str] = &[
 /// # Errors
 /// The fault and its remedy.
 pub(super) fn read(expression: &str) -> Result<Reads, (String, &'static str)> {
-    let not_sql = |error: &dyn std::fmt::Display| (format!("not an SQL expression: {error}"), "");
-    let dialect = GenericDialect {};
-    let tokens = Tokenizer::new(&dialect, expression).tokenize().map_err(|error| not_sql(&error))?;
+    let text = Text::new(expression).map_err(|unread| not_sql(&unread))?;
     // The node puts the text into a statement of its own; a comment could swallow what stands behind it.
-    let comment = |token: &Token| {
-        matches!(token, Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)))
-    };
-    if tokens.iter().any(comment) {
+    if text.has_comment() {
         return Err(("it has a comment".to_owned(), "say it in a comment of the manifest"));
     }
-    let mut parser = Parser::new(&dialect).with_recursion_limit(64).with_tokens(tokens);
-    let parsed = parser.parse_expr().map_err(|error| not_sql(&error))?;
-    if parser.peek_token().token != Token::EOF {
-        return Err((format!("not an SQL expression: there is more after {parsed}"), "write one expression"));
-    }
-    let mut reader = Reader { columns: BTreeSet::new() };
-    match parsed.visit(&mut reader) {
-        ControlFlow::Break(problem) => Err(problem),
-        ControlFlow::Continue(()) => {
-            let bare = match &parsed {
-                Expr::Identifier(name) => Some(normal(name)),
-                _ => None,
-            };
-            Ok(Reads { columns: reader.columns, bare })
+    let read = text.parse(RECURSION_LIMIT, |parser| {
+        let parsed = parser.parse_expr()?;
+        if parser.peek_token_ref().token != Token::EOF {
+            return Ok(Err((format!("not an SQL expression: there is more after {parsed}"), "write one expression")));
+        }
+        let mut reader = Reader { columns: BTreeSet::new() };
+        if let ControlFlow::Break(problem) = parsed.visit(&mut reader) {
+            return Ok(Err(problem));
+        }
+        let bare = match &parsed {
+            Expr::Identifier(name) => Some(normal(name)),
+            _ => None,
+        };
+        Ok(Ok(Reads { columns: reader.columns, bare }))
+    });
+    read.map_err(|unread| not_sql(&unread))?
+}
+
+/// Returns what is wrong with a text that was not read, and what to do.
+fn not_sql(unread: &Unread) -> (String, &'static str) {
+    match unread {
+        Unread::Invalid(error) => (format!("not an SQL expression: {error}"), ""),
+        Unread::TooLong { .. } => (
+            format!("not an SQL expression that can be read: {unread}"),
+            "look for an error in the innermost brackets, or use fewer within each other",
+        ),
+        Unread::TooDeep { .. } => {
+            (format!("not an SQL expression that can be read: {unread}"), "use fewer brackets within each other")
         }
     }
 }
@@ -201,5 +212,18 @@ mod tests {
             assert!(read(bad).unwrap_err().0.starts_with("not an SQL expression"), "{bad}");
         }
         assert!(read(&"(".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn an_error_deep_within_brackets_is_refused_in_a_bounded_number_of_steps() {
+        let deep = |open: &str, close: &str| format!("{}1 1{}", open.repeat(24), close.repeat(24));
+        for expression in [deep("CAST((", ") AS INT)"), deep("CASE (", ") WHEN 1 THEN 2 END")] {
+            let (problem, remedy) = read(&expression).unwrap_err();
+            assert_eq!(
+                problem, "not an SQL expression that can be read: it takes too many steps to read",
+                "{expression}"
+            );
+            assert!(remedy.contains("innermost brackets"), "{remedy}");
+        }
     }
 }

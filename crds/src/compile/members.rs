@@ -1,8 +1,10 @@
 //! Members, as every node knows them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use wanqu_model::bundle::{Issuer, Member};
+use wanqu_model::audience::{gateway_audience, is_gateway_audience};
+use wanqu_model::bundle::{Issuer, Member, usual_token_life};
+use wanqu_model::names::JurisdictionId;
 
 use super::index::Index;
 use crate::finding::Findings;
@@ -13,6 +15,14 @@ use crate::sourced::Sourced;
 /// Returns every member, ordered by id.
 pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut Findings) -> Vec<Member> {
     let nowhere = Placement::default();
+    let trust_domain = index
+        .federation
+        .as_ref()
+        .map(|(_, federation)| federation.resource.spec.trust_domain.as_str())
+        .unwrap_or_default();
+    if !trust_domain.is_empty() {
+        check_audiences(index, trust_domain, findings);
+    }
     let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
         check(jurisdiction, findings);
         let spec = &jurisdiction.resource.spec;
@@ -24,21 +34,59 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
             display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
             endpoint: placement.endpoint.clone().or_else(|| external.map(|e| e.endpoint.clone())),
             ca: placement.ca.clone().or_else(|| external.map(|e| e.ca.clone())),
-            issuers: spec.issuers.iter().map(|issuer| with_keys(issuer, placement)).collect(),
+            issuers: spec.issuers.iter().map(|issuer| with_keys(issuer, (trust_domain, id), placement)).collect(),
         }
     };
     index.jurisdictions.iter().map(member).collect()
 }
 
 /// Returns an issuer with the keys of the manifest and of the placement, each once.
-fn with_keys(spec: &IssuerSpec, placement: &Placement) -> Issuer {
+fn with_keys(spec: &IssuerSpec, at: (&str, &JurisdictionId), placement: &Placement) -> Issuer {
     let mut public_keys = spec.public_keys.clone();
     for key in placement.issuer_keys.get(&spec.issuer).into_iter().flatten() {
         if !public_keys.contains(key) {
             public_keys.push(key.clone());
         }
     }
-    Issuer { issuer: spec.issuer.clone(), audience: spec.audience.clone(), public_keys }
+    Issuer {
+        issuer: spec.issuer.clone(),
+        audience: spec.audience_at(at.0, at.1),
+        public_keys,
+        max_life_seconds: spec.max_life_seconds.unwrap_or(usual_token_life()),
+    }
+}
+
+/// Checks that no token is good at two gateways: each jurisdiction's audience is its own.
+fn check_audiences(index: &Index<'_>, trust_domain: &str, findings: &mut Findings) {
+    let mut takers: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for jurisdiction in index.jurisdictions.values() {
+        for issuer in &jurisdiction.resource.spec.issuers {
+            if let Some(audience) = &issuer.audience {
+                takers.entry((&issuer.issuer, audience)).or_default().push(jurisdiction.name());
+            }
+        }
+    }
+    for (id, jurisdiction) in &index.jurisdictions {
+        let own = gateway_audience(trust_domain, id);
+        let remedy = format!("leave it out, which means {own}, or give each jurisdiction an audience of its own");
+        for (position, issuer) in jurisdiction.resource.spec.issuers.iter().enumerate() {
+            let Some(audience) = &issuer.audience else { continue };
+            let path = format!("spec.issuers[{position}].audience");
+            let others = takers.get(&(issuer.issuer.as_str(), audience.as_str()));
+            let other = others.and_then(|names| names.iter().find(|name| **name != jurisdiction.name()));
+            if let Some(other) = other {
+                let problem = format!(
+                    "Jurisdiction {other} takes tokens of {} for the audience {audience} too, so that a token which is shown to \
+                     one of them is good at the other",
+                    issuer.issuer
+                );
+                findings.add(jurisdiction, path, problem, remedy.clone());
+            } else if is_gateway_audience(audience) && *audience != own {
+                let problem = format!("{audience} is not the audience of this jurisdiction");
+                findings.add(jurisdiction, path, problem, remedy.clone());
+            }
+        }
+    }
 }
 
 fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
@@ -80,6 +128,15 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         if !seen.insert(&issuer.issuer) {
             let path = format!("spec.issuers[{position}].issuer");
             findings.add(jurisdiction, path, format!("issuer {} is listed twice", issuer.issuer), "list it once");
+        }
+        if issuer.audience.as_deref() == Some("") {
+            let path = format!("spec.issuers[{position}].audience");
+            findings.add(
+                jurisdiction,
+                path,
+                "it is empty",
+                "leave it out, or give the claim aud of the issuer's tokens",
+            );
         }
         for (number, key) in issuer.public_keys.iter().enumerate() {
             if !key.contains("-----BEGIN PUBLIC KEY-----") {

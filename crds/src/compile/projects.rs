@@ -1,9 +1,9 @@
 //! Research projects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use wanqu_model::bundle::{Project, Subject};
-use wanqu_model::names::ResourceName;
+use wanqu_model::bundle::{Project, ProjectSubject};
+use wanqu_model::names::{JurisdictionId, ResourceName};
 
 use super::index::{Index, unknown};
 use crate::finding::{Findings, instead};
@@ -12,12 +12,12 @@ use crate::sourced::Sourced;
 
 /// Returns every project, ordered by name.
 pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Project> {
-    let issuers: BTreeSet<&str> = index
-        .jurisdictions
-        .values()
-        .flat_map(|j| &j.resource.spec.issuers)
-        .map(|issuer| issuer.issuer.as_str())
-        .collect();
+    let mut issuers = Issuers::new();
+    for (id, jurisdiction) in &index.jurisdictions {
+        for issuer in &jurisdiction.resource.spec.issuers {
+            issuers.entry(&issuer.issuer).or_default().insert(id);
+        }
+    }
     let project = |(name, resource): (&ResourceName, &&Sourced<ResearchProject>)| {
         check(index, resource, &issuers, findings);
         let spec = &resource.resource.spec;
@@ -32,11 +32,18 @@ pub(super) fn projects(index: &Index<'_>, findings: &mut Findings) -> Vec<Projec
     index.projects.iter().map(project).collect()
 }
 
-fn subject(spec: &SubjectSpec) -> Subject {
-    Subject { issuer: spec.issuer.clone(), subject: spec.subject.clone() }
+/// Jurisdictions that list an issuer, by issuer.
+type Issuers<'a> = BTreeMap<&'a str, BTreeSet<&'a JurisdictionId>>;
+
+fn subject(spec: &SubjectSpec) -> ProjectSubject {
+    ProjectSubject {
+        jurisdiction: spec.jurisdiction.clone(),
+        issuer: spec.issuer.clone(),
+        subject: spec.subject.clone(),
+    }
 }
 
-fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeSet<&str>, findings: &mut Findings) {
+fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &Issuers<'_>, findings: &mut Findings) {
     let spec = &project.resource.spec;
     if spec.subjects.is_empty() {
         findings.add(project, "spec.subjects", "it has no researcher", "name at least one researcher");
@@ -49,20 +56,51 @@ fn check(index: &Index<'_>, project: &Sourced<ResearchProject>, issuers: &BTreeS
             let problem = format!("{} of {} is listed twice", subject.subject, subject.issuer);
             findings.add(project, format!("spec.subjects[{position}]"), problem, "list each researcher once");
         }
-        if !issuers.contains(subject.issuer.as_str()) {
-            let problem = format!("no jurisdiction accepts the issuer {}", subject.issuer);
-            let remedy = if issuers.is_empty() {
-                "add it to the issuers of a Jurisdiction".to_owned()
-            } else {
-                instead(&subject.issuer, issuers.iter().copied())
-            };
-            findings.add(project, format!("spec.subjects[{position}].issuer"), problem, remedy);
-        }
+        check_home(index, project, (position, subject), issuers, findings);
     }
     for (position, agreement) in spec.agreements.iter().enumerate() {
         if !index.agreements.contains_key(agreement) {
             let path = format!("spec.agreements[{position}]");
             unknown(project, &path, "DataSharingAgreement", agreement, &index.agreements, findings);
         }
+    }
+}
+
+/// Checks that a subject is one of exactly one home: names of issuers are not the same issuer everywhere.
+fn check_home(
+    index: &Index<'_>,
+    project: &Sourced<ResearchProject>,
+    (position, subject): (usize, &SubjectSpec),
+    issuers: &Issuers<'_>,
+    findings: &mut Findings,
+) {
+    let (issuer, field) = (&subject.issuer, |name: &str| format!("spec.subjects[{position}].{name}"));
+    let Some(homes) = issuers.get(issuer.as_str()) else {
+        let problem = format!("no jurisdiction accepts the issuer {issuer}");
+        let remedy = if issuers.is_empty() {
+            "add it to the issuers of a Jurisdiction".to_owned()
+        } else {
+            instead(issuer, issuers.keys().copied())
+        };
+        findings.add(project, field("issuer"), problem, remedy);
+        return;
+    };
+    let listed = || homes.iter().map(|id| id.as_str()).collect::<Vec<_>>().join(", ");
+    match &subject.jurisdiction {
+        None if homes.len() > 1 => {
+            let problem =
+                format!("{issuer} is an issuer of {}: {} is somebody else at each of them", listed(), subject.subject);
+            let remedy =
+                "say the jurisdiction at which the researcher asks, and list a researcher of several once for each";
+            findings.add(project, format!("spec.subjects[{position}]"), problem, remedy);
+        }
+        Some(home)
+            if index.check_jurisdiction(project, &field("jurisdiction"), home, findings) && !homes.contains(&home) =>
+        {
+            let problem = format!("{home} does not list the issuer {issuer}");
+            let remedy = format!("it is an issuer of {}; or add it to the issuers of {home}", listed());
+            findings.add(project, field("jurisdiction"), problem, remedy);
+        }
+        _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+use wanqu_model::audience::gateway_audience;
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
@@ -76,7 +77,8 @@ pub struct JurisdictionSpec {
     /// Default: the operator makes an authority and renews it in time. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority_secret: Option<AuthoritySecret>,
-    /// Issuers whose tokens the node's gateway accepts from researchers.
+    /// Issuers whose tokens the node's gateway accepts from researchers. An owner answers this jurisdiction only for researchers
+    /// of these issuers, so the Jurisdiction by which other clusters know it lists them too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["issuer".to_owned()]))]
@@ -187,12 +189,27 @@ pub struct IssuerSpec {
     /// Claim iss of its tokens, for example https://id.health.example.
     #[schemars(length(min = 1, max = 512))]
     pub issuer: String,
-    /// Claim aud of its tokens for this federation, for example wanqu.
+    /// Claim aud of its tokens for this jurisdiction's gateway, for an issuer that cannot write the default. Each jurisdiction needs
+    /// its own, or a token for one is good at another. Default: wanqu:, the trust domain, / and the id: wanqu:gba.example/HK.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
-    pub audience: String,
+    pub audience: Option<String>,
+    /// Longest life of its tokens, in seconds, from iat (or, in a token without it, from now) to exp. Tokens that live longer are
+    /// refused. Default: 86400, a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 60, max = 31_536_000))]
+    pub max_life_seconds: Option<u32>,
     /// Ed25519 public keys of the issuer, PEM (SubjectPublicKeyInfo). On a laptop the key of the local issuer is filled in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 4096)))]
     #[x_kube(validation = Rule::new("self.all(k, k.contains('-----BEGIN PUBLIC KEY-----'))").message("a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----"))]
     pub public_keys: Vec<String>,
+}
+
+impl IssuerSpec {
+    /// Returns the claim `aud` of its tokens for the gateway of a jurisdiction that lists it.
+    #[must_use]
+    pub fn audience_at(&self, trust_domain: &str, jurisdiction: &JurisdictionId) -> String {
+        self.audience.clone().unwrap_or_else(|| gateway_audience(trust_domain, jurisdiction))
+    }
 }

@@ -2,7 +2,7 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
-use wanqu_model::names::{Purpose, ResourceName};
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 
 use super::Status;
 
@@ -29,7 +29,7 @@ pub struct ResearchProjectSpec {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 4096))]
     pub description: String,
-    /// Researchers who take part, as their issuers name them.
+    /// Researchers who take part, as issuers of their homes name them.
     #[schemars(length(min = 1, max = 1000))]
     pub subjects: Vec<SubjectSpec>,
     /// Purposes of its queries, for example health-planning.
@@ -45,10 +45,14 @@ pub struct ResearchProjectSpec {
     pub queries_per_day: Option<u32>,
 }
 
-/// Researcher, as an issuer names them.
+/// Researcher, as an issuer of their home names them.
 #[derive(Debug, Clone, PartialEq, Eq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubjectSpec {
+    /// Home of the researcher, at whose gateway they ask: HK. The same issuer and subject at another home are somebody else, unless
+    /// they are listed too. Default: the one jurisdiction that lists the issuer; where several do, it has to be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<JurisdictionId>,
     /// Claim iss of the researcher's tokens: https://id.health.example.
     pub issuer: String,
     /// Claim sub of the researcher's tokens.

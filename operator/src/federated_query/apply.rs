@@ -13,7 +13,7 @@ use wanqu_crds::kinds::{FederatedQuery, FederatedQueryStatus, QueryRun};
 use super::plan::Plan;
 use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
-use crate::framework::labels::MANAGER;
+use crate::framework::labels::{MANAGED_BY, MANAGER};
 use crate::framework::{Error, Result};
 
 /// The finalizer of a query with a run: it is not gone before its question is cancelled at the owners.
@@ -92,7 +92,10 @@ pub(super) async fn keep_answers(
             metadata: ObjectMeta {
                 name: Some(name.clone()),
                 namespace: query.namespace(),
-                labels: Some(BTreeMap::from([text("app.kubernetes.io/name", "wanqu-result")])),
+                labels: Some(BTreeMap::from([
+                    text("app.kubernetes.io/name", "wanqu-result"),
+                    text(MANAGED_BY, MANAGER),
+                ])),
                 owner_references: query.controller_owner_ref(&()).map(|owner| vec![owner]),
                 ..ObjectMeta::default()
             },

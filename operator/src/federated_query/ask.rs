@@ -34,6 +34,7 @@ struct Asker {
     server_name: String,
     ca: String,
     requester: String,
+    audience: String,
     issuer: Arc<wanqu_identity::TokenIssuer>,
 }
 
@@ -60,6 +61,7 @@ pub(super) fn asking(
         server_name: accepted.server_name.clone(),
         ca: accepted.ca.clone(),
         requester: accepted.requester.clone(),
+        audience: accepted.audience.clone(),
         issuer: Arc::clone(&accepted.issuer),
     };
     let name = query.name_any();
@@ -86,7 +88,7 @@ impl Asker {
 
     /// Returns a client with a new token. The node judges that by its own clock, so it holds from the machine's time on.
     fn client(&self) -> Result<Client, Refusal> {
-        let token = self.issuer.issue(&self.requester, Timestamp::now(), TOKEN);
+        let token = self.issuer.issue(&self.requester, &self.audience, Timestamp::now(), TOKEN);
         let token = token.map_err(|error| Refusal::new(Code::Identity, error.to_string()))?;
         Client::connect(&self.endpoint, &self.ca, &token, Some(&self.server_name))
     }
@@ -114,6 +116,7 @@ mod tests {
     use tokio::task::JoinSet;
     use tokio_rustls::TlsAcceptor;
     use wanqu_identity::{Authority, Slot, TokenIssuer, Validity, gateway_dns, gateway_server_config};
+    use wanqu_model::audience::gateway_audience;
 
     use super::*;
 
@@ -146,7 +149,8 @@ mod tests {
             server_name: gateway_dns(DOMAIN, &"HK".parse().unwrap()),
             ca: authority.certificate_pem().to_owned(),
             requester: "wei".to_owned(),
-            issuer: Arc::new(TokenIssuer::new("kubernetes", DOMAIN).unwrap()),
+            audience: gateway_audience(DOMAIN, &"HK".parse().unwrap()),
+            issuer: Arc::new(TokenIssuer::new("kubernetes").unwrap()),
         }
     }
 

@@ -4,8 +4,8 @@
 //! It must reach the requester and nobody else, though everybody who may read the query can read its status. So the
 //! requester's program makes a key pair for this one fetch and writes the public half into an annotation; the
 //! `ValidatingAdmissionPolicy` lets nobody else write it. The token is sealed for that key, together with the query and the
-//! gateway that it is for, holds for a few minutes, and names the requester: it gives access to nothing that the
-//! requester may not ask for anyway.
+//! gateway that it is for, holds for a few minutes, and names the requester and the gateway: it fetches one answer that is
+//! kept there for the requester, once, and gives access to nothing else.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub(super) fn delivery(
     if !runs.filter_map(|run| run.kept.as_ref()).any(|kept| now < kept.expires) {
         return Ok(None);
     }
-    let token = accepted.issuer.issue(&accepted.requester, now, LIFETIME)?;
+    let token = accepted.issuer.issue_for_result(&accepted.requester, &accepted.audience, now, LIFETIME)?;
     let mut delivery = Delivery {
         to: to.clone(),
         sealed_token: String::new(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use wanqu_crds::Schedule;
-use wanqu_crds::kinds::{FederatedQuery, ResearchProject};
+use wanqu_crds::kinds::{FederatedQuery, IssuerSpec, ResearchProject, SubjectSpec};
 use wanqu_identity::{TokenIssuer, gateway_dns};
 use wanqu_model::names::Purpose;
 
@@ -17,6 +17,8 @@ use crate::names::TOKEN_ISSUER;
 pub(super) struct Accepted {
     /// The issuer of the requester's token.
     pub(super) issuer: Arc<TokenIssuer>,
+    /// The audience of the requester's token: the home node's gateway, and no other.
+    pub(super) audience: String,
     /// The requester.
     pub(super) requester: String,
     /// The namespace of the home node.
@@ -83,7 +85,8 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     let schedule = spec.schedule.as_ref().map(|fields| Schedule::parse(fields, spec.time_zone.as_deref()));
     let schedule = schedule.transpose();
     let schedule = schedule.map_err(|error| no(format!("{}: {error}; {}", error.field(), error.remedy())))?;
-    runs_here(home)?;
+    let listed = runs_here(home)?;
+    let audience = listed.audience_at(&federation.spec.trust_domain, &spec.from);
     takes_part(query, references.project.as_ref())?;
     let issuer = references.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
     let name = home.jurisdiction.name_any();
@@ -92,6 +95,7 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     let own = query.namespace().unwrap_or_default();
     Ok(Accepted {
         issuer,
+        audience,
         requester: spec.requester.clone(),
         namespace: host::namespace(&home.jurisdiction, &own).unwrap_or(own),
         service: format!("{name}-gateway"),
@@ -101,8 +105,8 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     })
 }
 
-/// Checks that the operator can reach the home node and may vouch for its researchers.
-fn runs_here(home: &Home) -> Result<(), Claim> {
+/// Checks that the operator can reach the home node and may vouch for its researchers. Returns the operator as the home lists it.
+fn runs_here(home: &Home) -> Result<&IssuerSpec, Claim> {
     let (spec, name) = (&home.jurisdiction.spec, home.jurisdiction.name_any());
     if !Host::of(&home.jurisdiction).is_here() {
         return Err(no(format!(
@@ -110,13 +114,12 @@ fn runs_here(home: &Home) -> Result<(), Claim> {
              jurisdiction whose node runs here"
         )));
     }
-    if !spec.issuers.iter().any(|issuer| issuer.issuer == TOKEN_ISSUER) {
-        return Err(no(format!(
+    spec.issuers.iter().find(|issuer| issuer.issuer == TOKEN_ISSUER).ok_or_else(|| {
+        no(format!(
             "spec.from: Jurisdiction {name} does not accept the issuer {TOKEN_ISSUER}; its custodian can add it to \
-             spec.issuers, with the trust domain as its audience"
-        )));
-    }
-    Ok(())
+             spec.issuers"
+        ))
+    })
 }
 
 fn takes_part(query: &FederatedQuery, project: Option<&ResearchProject>) -> Result<(), Claim> {
@@ -134,11 +137,16 @@ fn takes_part(query: &FederatedQuery, project: Option<&ResearchProject>) -> Resu
             purposes.join(", ")
         )));
     }
-    if !project.spec.subjects.iter().any(|s| s.issuer == TOKEN_ISSUER && s.subject == spec.requester) {
+    let is_requester = |s: &&SubjectSpec| {
+        s.issuer == TOKEN_ISSUER
+            && s.subject == spec.requester
+            && s.jurisdiction.as_ref().is_none_or(|home| *home == spec.from)
+    };
+    if !project.spec.subjects.iter().any(|s| is_requester(&s)) {
         return Err(no(format!(
-            "spec.requester: {} does not take part in ResearchProject {name}; its steward can add the subject, of issuer \
-             {TOKEN_ISSUER}",
-            spec.requester
+            "spec.requester: {} does not take part in ResearchProject {name} from {}; its steward can add the subject, of \
+             issuer {TOKEN_ISSUER} and jurisdiction {}",
+            spec.requester, spec.from, spec.from
         )));
     }
     Ok(())

@@ -13,15 +13,20 @@ use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::watched::in_namespace;
 use crate::framework::{Error, Result, labels};
+use crate::host;
 use crate::names::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
 
 /// Returns the operator as an issuer of tokens for the federation of a namespace. Its key is made once, when the first
 /// Jurisdiction accepts it, and kept in a Secret.
 pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
     let Some(federation) = context.catalogue.federation(namespace) else { return Ok(None) };
-    let Some(spec) = federation.read().map(|federation| &federation.spec) else { return Ok(None) };
+    if federation.read().is_none() {
+        return Ok(None);
+    }
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, namespace);
-    let issuers = jurisdictions.iter().filter_map(|j| j.read()).flat_map(|j| &j.spec.issuers);
+    // A member that is run elsewhere lists the issuer of its own operator, which is another one of the same name.
+    let run_here = jurisdictions.iter().filter_map(|j| j.read()).filter(|j| host::namespace(j, namespace).is_some());
+    let issuers = run_here.flat_map(|j| &j.spec.issuers);
     if !issuers.into_iter().any(|issuer| issuer.issuer == TOKEN_ISSUER) {
         return Ok(None);
     }
@@ -30,12 +35,12 @@ pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<O
     if let Some(secret) = secret {
         let key = secret.data.as_ref().and_then(|data| data.get(TOKEN_ISSUER_KEY));
         let key = key.and_then(|key| std::str::from_utf8(&key.0).ok()).unwrap_or_default();
-        return TokenIssuer::from_pem(TOKEN_ISSUER, &spec.trust_domain, key).map(Some).map_err(|error| {
+        return TokenIssuer::from_pem(TOKEN_ISSUER, key).map(Some).map_err(|error| {
             let object = display_name::<Secret>(namespace, TOKEN_ISSUER_SECRET);
             Error::Unreadable { object, problem: format!("{TOKEN_ISSUER_KEY}: {error}") }
         });
     }
-    let issuer = TokenIssuer::new(TOKEN_ISSUER, &spec.trust_domain)?;
+    let issuer = TokenIssuer::new(TOKEN_ISSUER)?;
     let metadata = ObjectMeta {
         name: Some(TOKEN_ISSUER_SECRET.to_owned()),
         namespace: Some(namespace.to_owned()),

@@ -110,7 +110,7 @@ fn placement(
     let name = jurisdiction.name_any();
     let own = format!("{name}-exchange.{home}.svc:7443");
     let accepted = spec.issuers.iter().any(|issuer| issuer.issuer == TOKEN_ISSUER);
-    let key = issuer.filter(|_| accepted).map(|issuer| issuer.as_issuer().public_keys);
+    let key = issuer.filter(|_| accepted).map(|issuer| vec![issuer.public_key_pem()]);
     Placement {
         endpoint: Some(Host::of(jurisdiction).endpoint().map_or(own, str::to_owned)),
         ca: children

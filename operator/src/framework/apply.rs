@@ -97,6 +97,7 @@ impl<'a> Applier<'a> {
         let doing = |verb: &str| format!("{verb} {}", display_name::<K>(&namespace, &name));
         if let Some(live) = api.get_opt(&name).await.map_err(|error| Error::api(doing("get"), error))? {
             self.check_ours(&live)?;
+            self.remember(&live)?;
             let live = to_value(&live, &name)?;
             if has_all(&live, &desired) {
                 return applied(live, &display_name::<K>(&namespace, &name));
@@ -107,11 +108,12 @@ impl<'a> Applier<'a> {
             .patch(&name, &params, &Patch::Apply(&desired))
             .await
             .map_err(|error| Error::api(doing("apply"), error))?;
+        self.remember(&object)?;
         tracing::info!(object = display_name::<K>(&namespace, &name), "applied");
         Ok(Built { object, state: PhantomData })
     }
 
-    /// Returns an object, from the store if it is there.
+    /// Returns an object, from the store if it is there, or as it is remembered.
     ///
     /// # Errors
     /// If the API server cannot be asked, or the object was not made for this resource.
@@ -134,8 +136,27 @@ impl<'a> Applier<'a> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let doing = format!("get {}", display_name::<K>(namespace, name));
         let object = api.get_opt(name).await.map_err(|error| Error::api(doing, error))?;
-        object.as_ref().map_or(Ok(()), |object| self.check_ours(object))?;
-        Ok(object)
+        self.forget::<K>(namespace, name);
+        let Some(object) = object else { return Ok(None) };
+        self.check_ours(&object)?;
+        self.remember(&object)?;
+        Ok(Some(object))
+    }
+
+    /// Remembers an object as it is now, if its kind is not watched.
+    fn remember<K: Object>(&self, object: &K) -> Result<()> {
+        let memory = self.seen.and_then(|children| children.memory_of(&K::kind(&())));
+        let Some(memory) = memory else { return Ok(()) };
+        let name = object.name_any();
+        let object = serde_json::from_value(to_value(object, &name)?);
+        memory.set(object.map_err(|error| unreadable(format!("{} {name}", K::kind(&())), &error))?);
+        Ok(())
+    }
+
+    fn forget<K: Object>(&self, namespace: &str, name: &str) {
+        if let Some(memory) = self.seen.and_then(|children| children.memory_of(&K::kind(&()))) {
+            memory.forget(namespace, name);
+        }
     }
 
     /// Removes an object that was made for this resource, if it is there.
@@ -149,6 +170,7 @@ impl<'a> Applier<'a> {
             preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
             ..DeleteParams::background()
         };
+        self.forget::<K>(namespace, name);
         match api.delete(name, &params).await {
             Ok(_) => {
                 tracing::info!(object = display_name::<K>(namespace, name), "removed");
@@ -206,4 +228,122 @@ fn applied<K: Object>(value: Value, called: &str) -> Result<Built<K, Applied>> {
 fn unreadable(object: String, error: &serde_json::Error) -> Error {
     // The text of the error could quote a Secret: only its category is told.
     Error::Unreadable { object, problem: format!("{:?} error", error.classify()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+
+    use axum::http::{Method, Request, Response};
+    use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    use kube::api::ObjectMeta;
+    use kube::client::Body;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::framework::health::Health;
+    use crate::framework::metrics::Metrics;
+    use crate::framework::tasks::Tasks;
+    use crate::framework::watched::Watches;
+
+    /// An API server that keeps one object, and notes what it was asked.
+    #[derive(Clone, Default)]
+    struct Server {
+        object: Arc<Mutex<Option<Value>>>,
+        calls: Arc<Mutex<Vec<Method>>>,
+    }
+
+    impl Server {
+        fn client(&self) -> Client {
+            let server = self.clone();
+            let service = tower::service_fn(move |request: Request<Body>| {
+                let server = server.clone();
+                async move { Ok::<_, Infallible>(server.answer(request).await) }
+            });
+            Client::new(service, "default")
+        }
+
+        async fn answer(&self, request: Request<Body>) -> Response<Body> {
+            let method = request.method().clone();
+            let bytes = request.into_body().collect_bytes().await.unwrap();
+            self.calls.lock().push(method.clone());
+            let mut object = self.object.lock();
+            match method {
+                Method::PATCH => {
+                    let mut given: Value = serde_json::from_slice(&bytes).unwrap();
+                    given["metadata"]["uid"] = json!("u");
+                    *object = Some(given);
+                }
+                Method::DELETE => *object = None,
+                _ => {}
+            }
+            let gone = json!({
+                "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404,
+                "message": "gone",
+            });
+            let status = if object.is_some() || method == Method::DELETE { 200 } else { 404 };
+            let text = serde_json::to_vec(object.as_ref().unwrap_or(&gone)).unwrap();
+            Response::builder().status(status).body(Body::from(text)).unwrap()
+        }
+
+        fn calls(&self) -> String {
+            let calls: Vec<String> = self.calls.lock().drain(..).map(|method| method.to_string()).collect();
+            calls.join(" ")
+        }
+    }
+
+    fn children(client: &Client) -> Children {
+        let (health, mut tasks) = (Health::new(Metrics::new()), Tasks::default());
+        let mut watches = Watches { client, health: &health, tasks: &mut tasks };
+        Children::start(&[], |_| {}, &mut watches)
+    }
+
+    fn metadata() -> ObjectMeta {
+        ObjectMeta { name: Some("a".to_owned()), namespace: Some("gba".to_owned()), ..ObjectMeta::default() }
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_asked_for_once_and_not_for_each_reconciliation() {
+        let server = Server::default();
+        let client = server.client();
+        let children = children(&client);
+        let owner = ConfigMap { metadata: metadata(), ..ConfigMap::default() };
+        let applier = Applier::here(&client, &children, &owner);
+        let secret = || Built::new(Secret { metadata: metadata(), ..Secret::default() });
+        assert!(applier.get::<Secret>("gba", "a").await.unwrap().is_none());
+        assert_eq!(server.calls(), "GET", "what is not there is not remembered");
+        applier.apply(secret()).await.unwrap();
+        assert_eq!(server.calls(), "GET PATCH");
+        applier.apply(secret()).await.unwrap();
+        assert!(applier.get::<Secret>("gba", "a").await.unwrap().is_some());
+        assert_eq!(server.calls(), "");
+
+        // Another operator that comes after it.
+        let later = self::children(&client);
+        let applier = Applier::here(&client, &later, &owner);
+        applier.apply(secret()).await.unwrap();
+        applier.apply(secret()).await.unwrap();
+        assert_eq!(server.calls(), "GET", "it is as it should be");
+        assert!(applier.live::<Secret>("gba", "a").await.unwrap().is_some());
+        assert_eq!(server.calls(), "GET", "whatever is remembered");
+        applier.remove::<Secret>("gba", "a").await.unwrap();
+        assert!(applier.get::<Secret>("gba", "a").await.unwrap().is_none());
+        assert_eq!(server.calls(), "DELETE GET");
+    }
+
+    #[tokio::test]
+    async fn a_secret_of_somebody_else_is_neither_taken_nor_remembered() {
+        let server = Server::default();
+        let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "gba"}});
+        *server.object.lock() = Some(theirs);
+        let client = server.client();
+        let children = children(&client);
+        let owner = ConfigMap { metadata: metadata(), ..ConfigMap::default() };
+        let applier = Applier::here(&client, &children, &owner);
+        for _ in 0..2 {
+            assert!(matches!(applier.get::<Secret>("gba", "a").await, Err(Error::Taken { .. })));
+            assert_eq!(server.calls(), "GET");
+        }
+    }
 }

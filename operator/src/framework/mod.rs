@@ -4,6 +4,7 @@
 //! - [`watched`]: one watch per kind, whose events are routed to the queues of controllers.
 //! - [`queue`] and [`controller`]: requests to reconcile an object, a reconciler, and what happens when it fails.
 //! - [`apply`]: the only way in which objects are written: server-side apply, and only where something differs.
+//! - [`remembered`]: Secrets, which are not watched.
 //! - [`status`] and [`conditions`]: the only way in which a status is written.
 //! - [`leader`]: of several operators, the one that holds the lease works.
 //! - [`tasks`] and [`health`]: supervision of everything that runs long, and how it fares.
@@ -28,6 +29,7 @@ pub mod metrics;
 pub mod observe;
 pub mod quantity;
 pub mod queue;
+pub mod remembered;
 pub mod status;
 pub mod tapped;
 pub mod tasks;

@@ -27,6 +27,7 @@ use wanqu_model::names::JurisdictionId;
 use super::guarded::Guarded;
 use super::health::{Health, TaskHealth, TaskName};
 use super::labels;
+use super::remembered::Remembered;
 use super::tapped::{Call, tapped};
 use super::tasks::Tasks;
 
@@ -246,10 +247,13 @@ where
     found
 }
 
-/// Group, version and kind of the objects that the operator makes.
-const CHILDREN: [(&str, &str, &str); 8] = [
+/// The kind that is not watched.
+const SECRET: &str = "Secret";
+
+/// Group, version and kind of the objects that the operator makes and watches. Secrets are not among them: the right to list
+/// or watch some Secrets of a namespace is the right to read all of them.
+const CHILDREN: [(&str, &str, &str); 7] = [
     ("", "v1", "ConfigMap"),
-    ("", "v1", "Secret"),
     ("", "v1", "Service"),
     ("", "v1", "ServiceAccount"),
     ("", "v1", "Pod"),
@@ -258,9 +262,13 @@ const CHILDREN: [(&str, &str, &str); 8] = [
     ("policy", "v1", "PodDisruptionBudget"),
 ];
 
-/// Stores of the objects that the operator made in its own cluster: only those with its label are watched.
+/// Stores of the objects that the operator made in its own cluster: only those with its label are watched. Secrets are
+/// remembered instead.
 #[derive(Clone)]
-pub struct Children(Arc<HashMap<&'static str, KindStores>>);
+pub struct Children {
+    watched: Arc<HashMap<&'static str, KindStores>>,
+    secrets: Arc<Remembered>,
+}
 
 /// Stores of one kind, one per namespace that is watched.
 struct KindStores {
@@ -291,24 +299,33 @@ impl Children {
             }
             kinds.insert(kind, KindStores { resource, stores });
         }
-        Self(Arc::new(kinds))
+        Self { watched: Arc::new(kinds), secrets: Arc::default() }
     }
 
     /// Returns an object by kind, namespace and name.
     #[must_use]
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<DynamicObject>> {
-        let kept = self.0.get(kind)?;
+        if let Some(memory) = self.memory_of(kind) {
+            return memory.get(namespace, name);
+        }
+        let kept = self.watched.get(kind)?;
         let reference = ObjectRef::new_with(name, kept.resource.clone()).within(namespace);
         kept.stores.iter().find_map(|store| store.get(&reference))
     }
 
-    /// Returns every object of a kind.
+    /// Returns the memory of a kind that is not watched.
     #[must_use]
-    pub fn all(&self, kind: &str) -> Vec<Arc<DynamicObject>> {
-        self.0.get(kind).map(|kept| kept.stores.iter().flat_map(Store::state).collect()).unwrap_or_default()
+    pub fn memory_of(&self, kind: &str) -> Option<&Remembered> {
+        (kind == SECRET).then_some(&*self.secrets)
     }
 
-    /// Returns every object of a kind in a namespace.
+    /// Returns every object of a kind that is watched.
+    #[must_use]
+    pub fn all(&self, kind: &str) -> Vec<Arc<DynamicObject>> {
+        self.watched.get(kind).map(|kept| kept.stores.iter().flat_map(Store::state).collect()).unwrap_or_default()
+    }
+
+    /// Returns every object of a kind that is watched in a namespace.
     #[must_use]
     pub fn list(&self, kind: &str, namespace: &str) -> Vec<Arc<DynamicObject>> {
         let mut found = self.all(kind);
@@ -330,7 +347,7 @@ impl Children {
     /// # Errors
     /// If a watch ended before.
     pub async fn ready(&self) -> Result<(), WriterDropped> {
-        for store in self.0.values().flat_map(|kept| &kept.stores) {
+        for store in self.watched.values().flat_map(|kept| &kept.stores) {
             store.wait_until_ready().await?;
         }
         Ok(())

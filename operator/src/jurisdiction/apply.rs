@@ -10,11 +10,11 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 use wanqu_crds::kinds::Jurisdiction;
 
-use super::build::Resources;
+use super::build::{self, Resources};
 use super::dereference::{Inputs, Target};
 use super::{finalizer, identity};
 use crate::context::Context;
-use crate::framework::apply::{Applied, Prepared};
+use crate::framework::apply::{Applied, Built, Prepared};
 use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
 use crate::framework::{Error, Result};
 use crate::names;
@@ -40,6 +40,17 @@ impl Outcome {
     pub(super) fn is_underway(&self) -> bool {
         matches!(self, Self::Applied(_, copies) if !copies.behind.is_empty())
     }
+}
+
+/// Writes the account of a node in this cluster before any Secret. By it [`finalizer::sweep`] finds the namespaces in which
+/// there may be Secrets.
+pub(super) async fn account(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<()> {
+    if !matches!(inputs.target, Target::Here { .. }) {
+        return Ok(());
+    }
+    let account = build::account(&build::Node::new(jurisdiction, inputs, &context.settings));
+    identity::applier(context, jurisdiction, &inputs.target).apply(Built::new(account)).await?;
+    Ok(())
 }
 
 /// Writes the objects that differ.

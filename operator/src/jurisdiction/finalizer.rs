@@ -103,15 +103,14 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
 ) -> Result<()> {
     let own = key(jurisdiction);
     let (home, name) = (home(jurisdiction), jurisdiction.name_any());
-    let authority = names::authority(&name);
     let mut namespaces: Vec<String> = context
         .children
         .all("StatefulSet")
         .into_iter()
-        .chain(context.children.all("Secret"))
+        // Made first and removed last: while there is one, there may be Secrets, which no watch reports.
+        .chain(context.children.all("ServiceAccount"))
         .chain(context.children.all("Service"))
         .filter(|object| made_for(&**object).is_some_and(|(ns, name)| format!("{ns}/{name}") == own))
-        .filter(|object| !(swept.authority_stays && object.name_any() == authority))
         .filter_map(|object| object.namespace())
         .filter(|namespace| swept.keep != Some(namespace.as_str()))
         .collect();
@@ -121,7 +120,14 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
     for namespace in namespaces {
         remove_all(&applier, &name, &namespace, namespace != home || !swept.authority_stays).await?;
     }
-    Ok(())
+    if swept.authority_stays || swept.keep == Some(home.as_str()) {
+        return Ok(());
+    }
+    // What is left of a node in another cluster: nothing but its authority was kept at home.
+    match applier.remove::<Secret>(&home, &names::authority(&name)).await {
+        Err(Error::Taken { .. }) => Ok(()),
+        removed => removed,
+    }
 }
 
 async fn remove_all(applier: &Applier<'_>, of: &str, namespace: &str, authority: bool) -> Result<()> {

@@ -14,6 +14,7 @@ mod build;
 mod dereference;
 mod finalizer;
 pub mod identity;
+mod kubeconfig;
 mod neighbours;
 mod pods;
 mod remote;
@@ -39,6 +40,8 @@ const REMOTE: Duration = Duration::from_secs(30);
 
 /// Period of reconciliation while copies do not run the latest bundle yet.
 const FOLLOWS: Duration = Duration::from_secs(1);
+/// Period of reconciliation for a node in this cluster: its Secrets are not watched. Longer than they are remembered.
+const SECRETS: Duration = Duration::from_mins(2);
 /// Period of reconciliation without any cause.
 const LATER: Duration = Duration::from_hours(1);
 /// Period of reconciliation while a user's Secret cannot be used: no watch reports it.
@@ -119,6 +122,7 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
         return Ok(Next::Report(LATER));
     }
     finalizer::ensure(context, jurisdiction, &inputs.target).await?;
+    apply::account(context, jurisdiction, &inputs).await?;
     let identity = match identity::ensure(context, jurisdiction, &inputs).await? {
         Ok(identity) => identity,
         Err(problem) => {
@@ -130,7 +134,7 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     if let Some(wait) = inputs.unsettled {
         return Ok(Next::Soon(wait));
     }
-    let mut again = if matches!(inputs.target, Target::Remote { .. }) { REMOTE } else { LATER };
+    let mut again = if matches!(inputs.target, Target::Remote { .. }) { REMOTE } else { SECRETS };
     if in_order {
         let resources = build::build(&build::Node::new(jurisdiction, &inputs, &context.settings));
         let outcome = Box::pin(apply::apply(context, jurisdiction, &inputs, resources)).await?;

@@ -33,6 +33,15 @@ async fn a_change_by_hand_is_undone_and_what_others_manage_is_left_alone() {
     })
     .await;
 
+    // Secrets are not watched: one that is gone is missed when its jurisdiction is looked at again, within minutes.
+    let identity = bed.get("Secret", "gba-hongkong", "hongkong-identity").await.unwrap()["metadata"]["uid"].clone();
+    bed.delete("Secret", "gba-hongkong", "hongkong-identity").await;
+    wanqu_testing::until("another identity", std::time::Duration::from_mins(4), async || {
+        let secret = bed.get("Secret", "gba-hongkong", "hongkong-identity").await.ok_or("it is gone")?;
+        if secret["metadata"]["uid"] == identity { Err("it is the old one") } else { Ok(()) }
+    })
+    .await;
+
     // Another manager's label, annotation and field stay, also when the operator writes the object again.
     let theirs = "
 apiVersion: v1

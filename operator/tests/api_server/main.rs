@@ -16,5 +16,6 @@ mod pods;
 mod quiet;
 mod rbac;
 mod scale;
+mod stolen;
 
 use wanqu_operator_bed::{bed, guard, rights};

@@ -170,9 +170,22 @@ async fn a_node_in_another_cluster_comes_and_goes_and_a_lost_way_there_says_so()
         })
         .await;
     }
-    // Nobody listens there.
     let nowhere = serde_json::to_string(far.admin().kubeconfig()).unwrap();
     let server = far.admin().kubeconfig().clusters[0].cluster.as_ref().unwrap().server.clone().unwrap();
+    // Whoever answers there would get the credentials; and so would a proxy's.
+    let proxied = format!("\"server\":\"{server}\",\"proxy-url\":\"http://127.0.0.1:1\"");
+    for (text, told) in [
+        (nowhere.replace(&server, "http://127.0.0.1:1"), "clusters[0].cluster.server is not an https address"),
+        (nowhere.replace(&format!("\"server\":\"{server}\""), &proxied), "clusters[0].cluster.proxy-url names a proxy"),
+    ] {
+        bed.apply(&secret(&text)).await;
+        bed.until("Jurisdiction", "gba", "macau", |object| {
+            let condition = condition(object, "WorkloadReady").filter(|said| said["reason"] == "SecretInvalid")?;
+            condition["message"].as_str()?.contains(told).then_some(())
+        })
+        .await;
+    }
+    // Nobody listens there.
     bed.apply(&secret(&nowhere.replace(&server, "https://127.0.0.1:1"))).await;
     bed.until("Jurisdiction", "gba", "macau", |object| {
         (condition(object, "Ready")?["reason"] == "ClusterUnreachable").then_some(())

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use wanqu_client::Client;
 use wanqu_crds::kinds::{QueryRun, RunState};
 use wanqu_identity::DeliveryKey;
-use wanqu_model::answer::{Answer, Event, Summary};
+use wanqu_model::answer::{Answer, Event, Question, Summary};
 use wanqu_operator_bed::{bed, guard, rights};
 use wanqu_testing::until;
 use world::{World, query};
@@ -113,6 +113,11 @@ async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
     let (csv, account) = taken(client.fetch(kept.id.parse().unwrap()).await.unwrap()).await;
     assert_eq!(csv, bed.nodes.command_line(BY_JURISDICTION));
     assert_eq!(account.result.unwrap().id.to_string(), kept.id);
+    // The token has done what it was delivered for, and never did anything else.
+    let again = client.fetch(kept.id.parse().unwrap()).await.err().unwrap();
+    assert!(again.to_string().contains("the token was used already"), "{again}");
+    let asked = client.ask(&Question { sql: "SELECT 1".to_owned(), ..Question::default() }).await.err().unwrap();
+    assert!(asked.to_string().contains("good for fetching one result"), "{asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

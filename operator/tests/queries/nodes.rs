@@ -48,7 +48,7 @@ impl Nodes {
     pub async fn start(kubernetes: &TokenIssuer) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let validity = Validity::days(Timestamp::now(), 1);
-        let id = TokenIssuer::new(ID, "wanqu").unwrap();
+        let id = TokenIssuer::new(ID).unwrap();
         let ids = ["CN-SZ", "HK", "MO"].map(|id| id.parse::<JurisdictionId>().unwrap());
         let mut placements = Placements { base: Some(folder.path().display().to_string()), members: BTreeMap::new() };
         let (mut authorities, mut exchanges) = (BTreeMap::new(), BTreeMap::new());
@@ -56,7 +56,7 @@ impl Nodes {
             let authority = Authority::new(jurisdiction.clone(), "gba.test", validity).unwrap();
             let exchange = free_address();
             let keys = [(ID, &id), ("kubernetes", kubernetes)];
-            let keys = keys.map(|(name, issuer)| (name.to_owned(), issuer.as_issuer().public_keys));
+            let keys = keys.map(|(name, issuer)| (name.to_owned(), vec![issuer.public_key_pem()]));
             placements.members.insert(
                 jurisdiction.clone(),
                 Placement {
@@ -106,7 +106,7 @@ impl Nodes {
 
     /// Returns the command line's answer to a query that wei asks at a terminal, as CSV.
     pub fn command_line(&self, sql: &str) -> String {
-        let token = self.id.issue("wei", Timestamp::now(), Duration::from_mins(5)).unwrap();
+        let token = self.id.issue("wei", "wanqu", Timestamp::now(), Duration::from_mins(5)).unwrap();
         let (ca, file) = (self.folder.path().join("ca.pem"), self.folder.path().join("token"));
         std::fs::write(&ca, self.ca()).unwrap();
         std::fs::write(&file, token).unwrap();

@@ -43,7 +43,7 @@ impl World {
 
     /// The same without the policy.
     pub async fn unguarded() -> Self {
-        let issuer = TokenIssuer::new(ISSUER, "gba.test").unwrap();
+        let issuer = TokenIssuer::new(ISSUER).unwrap();
         let nodes = Nodes::start(&issuer).await;
         let world = Self { bed: Bed::empty().await, nodes };
         world.namespace("gba").await;

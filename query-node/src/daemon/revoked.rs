@@ -42,7 +42,7 @@ async fn refused(node: &Node, bundle: &NodeBundle) -> Option<Refusal> {
         from: bundle.jurisdiction.clone(),
         to: bundle.jurisdiction.clone(),
         sql: "SELECT count(*) AS n FROM nothing.of.this".to_owned(),
-        requester: Subject { issuer: "https://issuer.example".to_owned(), subject: "mei".to_owned() },
+        requester: Subject { issuer: "https://issuer.wanqu.local".to_owned(), subject: "mei".to_owned() },
         project: None,
         purpose: None,
         agreement: None,

@@ -9,6 +9,7 @@ use wanqu_cli::local::placements;
 use wanqu_client::Client;
 use wanqu_crds::{Placement, compile, manifests};
 use wanqu_identity::{Authority, TokenIssuer, Validity};
+use wanqu_model::audience::gateway_audience;
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 use wanqu_testing::free_address;
@@ -25,11 +26,11 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
     let authority = Authority::new(hk.clone(), "gba.example", Validity::days(Timestamp::now(), 1)).unwrap();
     authority.issue_node(Validity::days(Timestamp::now(), 1)).unwrap().save(folder).unwrap();
     authority.issue_gateway(Validity::days(Timestamp::now(), 1)).unwrap().save(folder).unwrap();
-    let issuer = TokenIssuer::new(ISSUER, "gba.example").unwrap();
+    let issuer = TokenIssuer::new(ISSUER).unwrap();
     let mut placements = placements(Some(folder), &BTreeMap::new());
     let placement = Placement {
         ca: Some(authority.certificate_pem().to_owned()),
-        issuer_keys: BTreeMap::from([(ISSUER.to_owned(), issuer.as_issuer().public_keys)]),
+        issuer_keys: BTreeMap::from([(ISSUER.to_owned(), vec![issuer.public_key_pem()])]),
         ..Placement::default()
     };
     placements.members.insert(hk.clone(), placement);
@@ -54,7 +55,8 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         otlp_endpoint: None,
         log_format: LogFormat::Text,
     };
-    let token = issuer.issue("researcher@hku.example", Timestamp::now(), Duration::from_mins(1)).unwrap();
+    let audience = gateway_audience("gba.example", &hk);
+    let token = issuer.issue("researcher@hku.example", &audience, Timestamp::now(), Duration::from_mins(1)).unwrap();
     let endpoint = settings.gateway_listen.to_string();
     let client = Client::connect(&endpoint, authority.certificate_pem(), &token, None).unwrap();
     (bundle, settings, client)

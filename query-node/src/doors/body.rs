@@ -35,9 +35,9 @@ pub struct BodyTimes {
 impl Default for BodyTimes {
     fn default() -> Self {
         Self {
-            idle: Duration::from_secs(10),
+            idle: Duration::from_secs(20),
             total: Duration::from_mins(1),
-            grace: Duration::from_secs(10),
+            grace: Duration::from_secs(20),
             pace: 8 * 1024,
         }
     }
@@ -112,14 +112,24 @@ pub(super) struct Timed {
     last: Instant,
     held: Held,
     due: Pin<Box<Sleep>>,
+    /// It is being read: what it waited before that was not its sender's time.
+    reading: bool,
 }
 
 impl Timed {
-    /// Returns the body of a call of `caller`, whose time begins now.
+    /// Returns the body of a call of `caller`, whose time begins when it is first asked for.
     pub fn new(body: Body, times: BodyTimes, unfinished: &Unfinished, caller: Arc<str>) -> Self {
         let now = Instant::now();
         let held = Held { all: unfinished.clone(), caller, bytes: 0 };
-        Self { body, times, begun: now, last: now, held, due: Box::pin(sleep_until(times.due(now, now, 0))) }
+        Self {
+            body,
+            times,
+            begun: now,
+            last: now,
+            held,
+            due: Box::pin(sleep_until(times.due(now, now, 0))),
+            reading: false,
+        }
     }
 }
 
@@ -128,6 +138,12 @@ impl HttpBody for Timed {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if !self.reading {
+            let now = Instant::now();
+            (self.reading, self.begun, self.last) = (true, now, now);
+            let due = self.times.due(now, now, 0);
+            self.due.as_mut().reset(due);
+        }
         match Pin::new(&mut self.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);

@@ -25,8 +25,7 @@ use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 use wanqu_client::status::{internal, to_status};
-use wanqu_identity::PeerIdentity;
-use wanqu_model::bundle::Subject;
+use wanqu_identity::{Bearer, PeerIdentity};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::body::{BodyTimes, Timed, Unfinished};
@@ -54,7 +53,7 @@ pub(crate) enum Who {
     /// Nobody in particular: a door that asks for no proof.
     Anybody,
     /// A researcher, by a token.
-    Researcher(Subject),
+    Researcher(Bearer),
     /// A node, by the certificate of its connection.
     Node(Arc<PeerIdentity>),
 }
@@ -65,7 +64,7 @@ impl Who {
         match self {
             Self::Anybody => "".into(),
             // No issuer has a line break in it.
-            Self::Researcher(subject) => format!("{}\n{}", subject.issuer, subject.subject).into(),
+            Self::Researcher(Bearer { subject, .. }) => format!("{}\n{}", subject.issuer, subject.subject).into(),
             Self::Node(peer) => peer.jurisdiction.as_str().into(),
         }
     }

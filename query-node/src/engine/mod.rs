@@ -263,6 +263,10 @@ mod grown_tests;
 #[cfg(test)]
 mod number_tests;
 #[cfg(test)]
+mod rule_tests;
+#[cfg(test)]
 mod semantics;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;

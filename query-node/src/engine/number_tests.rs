@@ -27,7 +27,7 @@ const RECORDS: &str = "id,g,n,i,v,f,d,t
 
 /// Whether a query runs over public rows, or behind the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Over {
+pub(super) enum Over {
     Public,
     Gated,
 }
@@ -42,7 +42,7 @@ async fn rows(over: Over, sql: &str) -> Result<String, Refusal> {
 }
 
 /// Returns the rows of a query over the tables of a fixture, separated by `;`.
-async fn rows_of(fixture: &Fixture, engine: &Engine, over: Over, sql: &str) -> Result<String, Refusal> {
+pub(super) async fn rows_of(fixture: &Fixture, engine: &Engine, over: Over, sql: &str) -> Result<String, Refusal> {
     let run = match over {
         Over::Public => engine.start_public(Timestamp::MAX)?,
         Over::Gated => engine.start(Timestamp::MAX)?,
@@ -311,6 +311,15 @@ async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
         (
             "SELECT CASE WHEN n > 0 THEN 'a' ELSE 'b' END AS g, avg(m + 3) FROM x GROUP BY g ORDER BY g",
             "a|3.033333;b|5.500000",
+        ),
+        ("SELECT avg(DISTINCT m), sum(DISTINCT n) FROM x WHERE id IN ('1', '3', '4')", "0.416667|1"),
+        (
+            "SELECT var_pop(DISTINCT n % 6), avg(DISTINCT m), covar_pop(DISTINCT n % 6, n % 6) FROM x WHERE id <> '2'",
+            "1.0|0.416667|1.0",
+        ),
+        (
+            "SELECT avg(DISTINCT m) OVER (ORDER BY id ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) FROM x WHERE id IN ('1', '3', '4') ORDER BY id",
+            "1.250000;1.875000;0.416667",
         ),
         ("SELECT m / 3 FROM x ORDER BY id", "0.416667;0.450000;0.833333;-0.833333;"),
     ] {

@@ -133,7 +133,7 @@ pub(super) mod tests {
             from: jid("HK"),
             to: jid("MO"),
             sql: "SELECT count(*) AS n FROM macau.health.visits".to_owned(),
-            requester: Subject { issuer: "https://issuer.example".to_owned(), subject: "wei".to_owned() },
+            requester: Subject { issuer: "https://id.example".to_owned(), subject: "wei".to_owned() },
             project: None,
             purpose: None,
             agreement: None,

@@ -15,9 +15,8 @@ use tonic::Status;
 use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
-use wanqu_identity::{GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
+use wanqu_identity::{Bearer, GatewayIdentity, IdentityError, Slot, TokenFault, TokenVerifier, gateway_server_config};
 use wanqu_model::answer::{Answer, Event, TicketRequest};
-use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::listing::{list, marked, marked_elsewhere};
@@ -35,6 +34,9 @@ const SHARE: Share = Share(3);
 
 /// Bytes of a question beside its SQL text.
 const QUESTION_SLACK: usize = 16 * 1024;
+
+/// Rule of every call.
+const RULE: &str = "a question comes with a token for this gateway, of an issuer that this jurisdiction accepts";
 
 /// The front door of a home node.
 pub struct Gateway {
@@ -70,16 +72,13 @@ impl Gateway {
         self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
-    fn requester(&self, token: Option<&str>) -> Result<Subject, Refusal> {
+    fn bearer(&self, token: Option<&str>) -> Result<Bearer, Refusal> {
         let token = token.ok_or_else(|| {
             Refusal::new(Code::Identity, "there is no token")
-                .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
+                .with_rule(RULE)
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
         })?;
-        self.tokens.verify(token, self.door.clock.now()).map_err(|error| {
-            Refusal::new(Code::Identity, error.to_string())
-                .with_rule("a question comes with the token of an issuer that this jurisdiction accepts")
-        })
+        self.tokens.verify(token, self.door.clock.now()).map_err(|fault| refused(&fault))
     }
 
     fn request(&self, ticket: &[u8]) -> Result<TicketRequest, Refusal> {
@@ -95,11 +94,19 @@ impl Gateway {
         })
     }
 
-    async fn answer(&self, requester: Subject, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
+    async fn answer(&self, bearer: Bearer, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
         let request = self.request(ticket)?;
+        let Bearer { subject: requester, single_use } = bearer;
+        if single_use.is_some() && matches!(request, TicketRequest::Question(_)) {
+            return Err(of_one_result());
+        }
         let limits = self.door.limits.now();
         let caller = format!("{}\n{}", requester.issuer, requester.subject);
         let place = Arc::new(self.door.places.take_for(&caller, SHARE, limits.concurrent_queries as usize)?);
+        // Used up when there is a place for it, and not before: whoever is sent away comes again with the same token.
+        if let Some(single_use) = &single_use {
+            self.tokens.spend(single_use, self.door.clock.now()).map_err(|fault| refused(&fault))?;
+        }
         let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
         let cancel = self.door.drain.token();
         let cut = cancel.clone();
@@ -116,6 +123,16 @@ impl Gateway {
             .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
         Ok(Box::pin(bounded(messages(answer), (deadline, deadline_passed()), cut, (guard, place))))
     }
+}
+
+fn refused(fault: &TokenFault) -> Refusal {
+    Refusal::new(Code::Identity, fault.to_string()).with_rule(RULE).with_remedy(fault.remedy())
+}
+
+fn of_one_result() -> Refusal {
+    Refusal::new(Code::Identity, "the token is good for fetching one result, and for nothing else")
+        .with_rule("a token that the operator delivers fetches one kept answer, once")
+        .with_remedy("ask with a token of your own issuer")
 }
 
 /// Returns the messages that carry each event, in order.
@@ -149,19 +166,19 @@ impl Door for Gateway {
     }
 
     fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
-        self.requester(head.token).map(Who::Researcher).inspect_err(|refusal| {
+        self.bearer(head.token).map(Who::Researcher).inspect_err(|refusal| {
             tracing::info!(code = %refusal.code, "a call without a token that holds was refused");
             InFlight::question(&self.door.metrics).refused(refusal);
         })
     }
 
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let Who::Researcher(requester) = call.who else { return Err(to_status(wanqu_client::status::internal())) };
+        let Who::Researcher(bearer) = call.who else { return Err(to_status(wanqu_client::status::internal())) };
         let step = Step::begin("question", Kind::Server, call.trace);
         let context = step.context();
         let mut in_flight = InFlight::question(&self.door.metrics);
         in_flight.set_step(step);
-        match trace::within(context, self.answer(requester, &ticket.ticket)).await {
+        match trace::within(context, self.answer(bearer, &ticket.ticket)).await {
             Ok(messages) => Ok(in_flight.follow(messages)),
             Err(refusal) => {
                 tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
@@ -171,7 +188,10 @@ impl Door for Gateway {
         }
     }
 
-    async fn action(&self, _call: Call, action: Action) -> Result<Vec<u8>, Status> {
+    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
+        if matches!(call.who, Who::Researcher(Bearer { single_use: Some(_), .. })) {
+            return Err(to_status(of_one_result()));
+        }
         if action.r#type != "catalog" {
             return Err(to_status(
                 Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),

@@ -39,6 +39,9 @@ use crate::trace::TraceContext;
 
 const ISSUER: &str = "https://issuer.example";
 
+/// Audience of the gateway.
+const AUDIENCE: &str = "wanqu:gba.example/HK";
+
 type Behaviour = dyn Fn() -> Result<Answer, Refusal> + Send + Sync;
 
 /// A home node that answers as it is told.
@@ -80,7 +83,7 @@ impl House {
         behaviour: impl Fn() -> Result<Answer, Refusal> + Send + Sync + 'static,
         limits: &Limits,
     ) -> Self {
-        let (hk, issuer) = (authority("HK"), TokenIssuer::new(ISSUER, "wanqu:gba").unwrap());
+        let (hk, issuer) = (authority("HK"), TokenIssuer::new(ISSUER).unwrap());
         Self::of(Arc::new(hk), Arc::new(issuer), behaviour, limits).await
     }
 
@@ -93,7 +96,7 @@ impl House {
         let (asked, questions) = mpsc::unbounded_channel();
         let trace = Arc::default();
         let home = Arc::new(Home { behaviour: Box::new(behaviour), asked, trace: Arc::clone(&trace) });
-        let tokens = TokenVerifier::new(&[issuer.as_issuer()]).unwrap();
+        let tokens = TokenVerifier::new(&[issuer.as_issuer(AUDIENCE)]).unwrap();
         let door = Doorway::from(limits.clone());
         let drain = door.drain.clone();
         let gateway = Gateway::new(&hk.issue_gateway(validity()).unwrap().into(), tokens, home, door).unwrap();
@@ -105,7 +108,7 @@ impl House {
     }
 
     fn token(&self) -> String {
-        self.issuer.issue("wei", Timestamp::now(), Duration::from_mins(1)).unwrap()
+        self.issuer.issue("wei", AUDIENCE, Timestamp::now(), Duration::from_mins(1)).unwrap()
     }
 
     fn client(&self) -> Client {
@@ -250,12 +253,13 @@ async fn a_question_beyond_the_limit_of_concurrent_questions_is_refused() {
 async fn without_a_good_token_nobody_asks() {
     let mut house = House::new(|| Ok(of(answer()))).await;
     let now = Timestamp::now();
-    let stranger = TokenIssuer::new(ISSUER, "wanqu:gba").unwrap();
+    let stranger = TokenIssuer::new(ISSUER).unwrap();
     for token in [
         String::new(),
         "garbage".to_owned(),
-        stranger.issue("wei", now, Duration::from_mins(1)).unwrap(),
-        house.issuer.issue("wei", now - jiff::SignedDuration::from_hours(1), Duration::from_mins(1)).unwrap(),
+        stranger.issue("wei", AUDIENCE, now, Duration::from_mins(1)).unwrap(),
+        house.issuer.issue("wei", "wanqu:gba.example/MO", now, Duration::from_mins(1)).unwrap(),
+        house.issuer.issue("wei", AUDIENCE, now - jiff::SignedDuration::from_hours(1), Duration::from_mins(1)).unwrap(),
     ] {
         let client = Client::connect(&house.endpoint, house.hk.certificate_pem(), &token, None).unwrap();
         assert_eq!(client.ask(&question()).await.err().unwrap().code, Code::Identity, "{token:?}");
@@ -266,6 +270,41 @@ async fn without_a_good_token_nobody_asks() {
     let refusal = from_status(&missing, None);
     assert!(refusal.code == Code::Identity && refusal.remedy.unwrap().contains("Bearer"));
     assert!(house.questions.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_token_for_another_gateway_says_for_which_and_how_to_get_one() {
+    let house = House::new(|| Ok(of(answer()))).await;
+    let token = house.issuer.issue("wei", "wanqu:gba.example/MO", Timestamp::now(), Duration::from_mins(1)).unwrap();
+    let client = Client::connect(&house.endpoint, house.hk.certificate_pem(), &token, None).unwrap();
+    let refusal = client.ask(&question()).await.err().unwrap();
+    assert_eq!(
+        refusal.message,
+        "the token is for wanqu:gba.example/MO; this gateway takes tokens for wanqu:gba.example/HK"
+    );
+    assert_eq!(refusal.remedy.as_deref(), Some("ask the issuer for a token with the audience wanqu:gba.example/HK"));
+    assert!(refusal.rule.unwrap().contains("a token for this gateway"));
+}
+
+#[tokio::test]
+async fn a_delivered_token_fetches_one_result_once_and_asks_nothing() {
+    let mut house = House::new(|| Ok(of(answer()))).await;
+    let now = Timestamp::now();
+    let token = || house.issuer.issue_for_result("wei", AUDIENCE, now, Duration::from_mins(5)).unwrap();
+    let client = |token: &str| Client::connect(&house.endpoint, house.hk.certificate_pem(), token, None).unwrap();
+    let first = client(&token());
+    let refusal = first.ask(&question()).await.err().unwrap();
+    assert_eq!(refusal.code, Code::Identity);
+    assert!(refusal.message.contains("fetching one result"), "{refusal}");
+    assert_eq!(first.catalog().await.unwrap_err().code, Code::Identity);
+    assert!(house.questions.try_recv().is_err());
+    // The home of this test keeps nothing: what matters is how far the token gets.
+    let fetched = first.fetch(Uuid::nil()).await.err().unwrap();
+    assert_ne!(fetched.code, Code::Identity, "{fetched}");
+    let again = first.fetch(Uuid::nil()).await.err().unwrap();
+    assert_eq!(again.message, "the token was used already, and is good for one use");
+    assert!(again.remedy.unwrap().contains("ask for the result again"));
+    assert_ne!(client(&token()).fetch(Uuid::nil()).await.err().unwrap().code, Code::Identity, "another token");
 }
 
 #[tokio::test]

@@ -21,10 +21,13 @@ pub(super) fn project<'a>(
             .with_remedy(format!("add --project; yours are: {}", own_projects(bundle, requester))));
     };
     let found = bundle.projects.iter().find(|p| p.name == *name);
-    let Some(project) = found.filter(|p| p.subjects.contains(requester)) else {
+    let Some(project) = found.filter(|p| bundle.takes_part(p, &bundle.jurisdiction, requester)) else {
         return Err(Refusal::new(Code::Requester, format!("{} does not take part in the project", requester.subject))
             .with_subject(format!("project {name}"))
-            .with_rule("only the subjects of a ResearchProject ask in its name")
+            .with_rule(format!(
+                "only the subjects of a ResearchProject ask in its name, each at their own home: this is {} of {} at {}",
+                requester.subject, requester.issuer, bundle.jurisdiction
+            ))
             .with_remedy(format!("use a project of yours: {}", own_projects(bundle, requester))));
     };
     let purposes = || project.purposes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -42,8 +45,8 @@ pub(super) fn project<'a>(
 }
 
 fn own_projects(bundle: &NodeBundle, requester: &Subject) -> String {
-    let own = bundle.projects.iter().filter(|p| p.subjects.contains(requester)).map(|p| p.name.to_string());
-    let own: Vec<String> = own.collect();
+    let own = bundle.projects.iter().filter(|p| bundle.takes_part(p, &bundle.jurisdiction, requester));
+    let own: Vec<String> = own.map(|p| p.name.to_string()).collect();
     if own.is_empty() { "none; ask for a ResearchProject that names you".to_owned() } else { own.join(", ") }
 }
 

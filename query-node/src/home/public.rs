@@ -9,13 +9,13 @@ use futures::{StreamExt, future, stream};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use uuid::Uuid;
-use wanqu_model::bundle::{Slice, Subject};
+use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, SqlName};
 use wanqu_model::refusal::Refusal;
 use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::Fetched;
 use wanqu_rules::catalog::{arrow_type, bare_name_text};
-use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
+use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope, node_itself};
 use wanqu_rules::fragment::Fragment;
 
 use crate::clock::Clock;
@@ -72,7 +72,7 @@ impl RemotePublic for PeerTables {
             to: slice.jurisdiction.clone(),
             sql: sql.clone(),
             // The node asks for itself; a public table needs no project.
-            requester: Subject { issuer: "urn:wanqu:node".to_owned(), subject: self.own.to_string() },
+            requester: node_itself(&self.own),
             project: None,
             purpose: None,
             agreement: None,

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
+use super::spill::{Spill, temporary};
 use crate::engine::Folders;
 use crate::sources::OwnFolders;
 
@@ -11,14 +10,13 @@ use crate::sources::OwnFolders;
 #[derive(Debug)]
 pub(super) struct NodeFolders {
     engine: Folders,
-    _spill: Option<TempDir>,
+    _spill: Option<Spill>,
 }
 
 impl NodeFolders {
     /// Adds a folder for spilled data, among the system's temporary files, to these folders of the node's own.
     pub(super) fn new(own: impl Iterator<Item = PathBuf>) -> Self {
-        let made = tempfile::Builder::new().prefix("wanqu-spill-").tempdir();
-        let spill = made.inspect_err(|error| {
+        let spill = Spill::below(&temporary()).inspect_err(|error| {
             tracing::warn!(%error, "no folder for spilled data can be made: queries that memory does not hold will fail");
         });
         let spill = spill.ok();

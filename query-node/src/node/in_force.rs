@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use wanqu_identity::{TokenVerifier, Trust};
-use wanqu_model::bundle::{Issuer, NodeBundle};
 
 use super::NodeError;
 use super::folders::NodeFolders;
@@ -55,7 +54,7 @@ impl InForce {
         let bundle = &filed.bundle;
         let trust = Trust::from_bundle(bundle)?;
         identities.check(bundle, &trust, clock.now())?;
-        let tokens = TokenVerifier::new(&own_issuers(bundle))?;
+        let tokens = TokenVerifier::from_bundle(bundle)?;
         let limits = LiveLimits::from(bundle.limits.clone());
         let exchange = Exchange::from_bundle(identities.node.clone(), trust.clone(), bundle)
             .with_clock(Arc::clone(clock))
@@ -86,8 +85,7 @@ impl InForce {
     /// Whatever of it cannot be used; then the one before stays in force. After a panic, parts of both may be.
     pub fn replace(&self, filed: FiledBundle, metrics: &Metrics) -> Result<(), NodeError> {
         let endpoints: Vec<_> = endpoints_of(&filed.bundle).collect();
-        let issuers = own_issuers(&filed.bundle);
-        TokenVerifier::new(&issuers)?;
+        TokenVerifier::from_bundle(&filed.bundle)?;
         let state = NodeState::new(
             filed,
             self.tables.clone(),
@@ -96,7 +94,7 @@ impl InForce {
             Arc::clone(&self.lease),
         )?;
         self.trust.replace(&state.bundle)?;
-        self.tokens.replace(&issuers)?;
+        self.tokens.replace(&state.bundle)?;
         self.limits.replace(state.bundle.limits.clone());
         #[cfg(test)]
         self.panic_if_told();
@@ -113,10 +111,4 @@ impl InForce {
             panic!("patient 4711");
         }
     }
-}
-
-/// Returns the issuers whose tokens this node's gateway accepts.
-fn own_issuers(bundle: &NodeBundle) -> Vec<Issuer> {
-    let own = bundle.members.iter().filter(|member| member.jurisdiction == bundle.jurisdiction);
-    own.flat_map(|member| member.issuers.clone()).collect()
 }

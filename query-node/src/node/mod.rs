@@ -18,6 +18,7 @@ mod in_force;
 mod peers;
 mod services;
 mod sources;
+mod spill;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;

@@ -16,6 +16,7 @@ use wanqu_cli::local::placements;
 use wanqu_client::Client;
 use wanqu_crds::{Placement, compile, manifests};
 use wanqu_identity::{Authority, TokenIssuer, Validity};
+use wanqu_model::audience::gateway_audience;
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 use wanqu_samples::Options;
@@ -49,7 +50,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         wanqu_samples::write_manifests(folder.path()).unwrap();
         wanqu_samples::ensure(&folder.path().join("data"), &Options::small().with_canaries(), &mut |_| ()).unwrap();
-        let issuer = TokenIssuer::new(ISSUER, DOMAIN).unwrap();
+        let issuer = TokenIssuer::new(ISSUER).unwrap();
         let mut authorities = BTreeMap::new();
         let mut placed = placements(Some(folder.path()), &BTreeMap::new());
         for member in MEMBERS {
@@ -57,7 +58,7 @@ impl World {
             let placement = Placement {
                 ca: Some(authority.certificate_pem().to_owned()),
                 endpoint: Some(free_address().to_string()),
-                issuer_keys: BTreeMap::from([(ISSUER.to_owned(), issuer.as_issuer().public_keys)]),
+                issuer_keys: BTreeMap::from([(ISSUER.to_owned(), vec![issuer.public_key_pem()])]),
                 ..Placement::default()
             };
             placed.members.insert(jid(member), placement);
@@ -122,7 +123,8 @@ impl World {
 
     /// Returns a researcher's client of a gateway. Must be called within a runtime.
     pub fn client(&self, member: &str, gateway: SocketAddr) -> Client {
-        let token = self.issuer.issue(RESEARCHER, Timestamp::now(), Duration::from_mins(10)).unwrap();
+        let audience = gateway_audience(DOMAIN, &jid(member));
+        let token = self.issuer.issue(RESEARCHER, &audience, Timestamp::now(), Duration::from_mins(10)).unwrap();
         Client::connect(&gateway.to_string(), self.authority(member).certificate_pem(), &token, None).unwrap()
     }
 }

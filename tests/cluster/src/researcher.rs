@@ -23,7 +23,7 @@ use wanqu_testbed::{Cluster, Forward};
 
 /// Names of the local issuer, its audience and the researcher in the examples.
 const ISSUER: &str = "https://issuer.wanqu.local";
-const AUDIENCE: &str = "gba.example";
+const AUDIENCE: &str = "wanqu:gba.example/HK";
 const SUBJECT: &str = "researcher@hku.example";
 
 /// Interval at which the gateway's authorities are read.
@@ -55,8 +55,8 @@ impl Researcher {
     /// If the cluster does not have the federation of the tutorial.
     pub async fn let_in(cluster: &Cluster) -> Self {
         let kube = cluster.client().await.expect("a client");
-        let issuer = TokenIssuer::new(ISSUER, AUDIENCE).expect("an issuer");
-        let token = issuer.issue(SUBJECT, Timestamp::now(), Duration::from_mins(50)).expect("a token");
+        let issuer = TokenIssuer::new(ISSUER).expect("an issuer");
+        let token = issuer.issue(SUBJECT, AUDIENCE, Timestamp::now(), Duration::from_mins(50)).expect("a token");
 
         let services: Api<Service> = Api::namespaced(kube.clone(), "gba-hongkong");
         let service = services.get("hongkong-gateway").await.expect("the gateway's service");
@@ -90,7 +90,7 @@ impl Researcher {
     /// # Panics
     /// If there is no Hong Kong.
     pub async fn make_known(&self) {
-        let keys = self.issuer.as_issuer().public_keys;
+        let keys = vec![self.issuer.public_key_pem()];
         let patch = json!([{"op": "add", "path": "/spec/issuers/0/publicKeys", "value": keys}]);
         let patch = Patch::Json::<()>(serde_json::from_value(patch).expect("a patch"));
         let jurisdictions: Api<Jurisdiction> = Api::namespaced(self.kube.clone(), "gba");

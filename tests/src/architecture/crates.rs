@@ -26,6 +26,7 @@ pub struct Graph {
 struct Crate {
     name: String,
     dependencies: Vec<String>,
+    features: BTreeSet<String>,
 }
 
 impl Graph {
@@ -53,9 +54,19 @@ impl Graph {
                     dependencies.push(text(&dependency, "pkg")?);
                 }
             }
-            crates.insert(id, Crate { name, dependencies });
+            let features = list(&node["features"])?;
+            let features = features.iter().filter_map(|feature| Some(feature.as_str()?.to_owned())).collect();
+            crates.insert(id, Crate { name, dependencies, features });
         }
         Ok(Self { crates })
+    }
+
+    /// Returns the features with which a crate is built, of all its versions; none if it is not built at all.
+    #[must_use]
+    pub fn features(&self, of: &str) -> Option<BTreeSet<&str>> {
+        let mut versions = self.crates.values().filter(|crate_| crate_.name == of).peekable();
+        versions.peek()?;
+        Some(versions.flat_map(|crate_| crate_.features.iter().map(String::as_str)).collect())
     }
 
     /// Returns what stands against a wall: a sentence for each forbidden crate, with the way that leads there.
@@ -111,7 +122,7 @@ mod tests {
         let dependency = |(name, kind): &(&str, Option<&str>)| json!({"name": name, "pkg": format!("{name} 1"), "dep_kinds": [{"kind": kind, "target": null}]});
         let nodes: Vec<Value> = crates
             .iter()
-            .map(|(name, on)| json!({"id": format!("{name} 1"), "deps": on.iter().map(dependency).collect::<Vec<_>>()}))
+            .map(|(name, on)| json!({"id": format!("{name} 1"), "features": ["std"], "deps": on.iter().map(dependency).collect::<Vec<_>>()}))
             .collect();
         Graph::read(&json!({"packages": packages, "resolve": {"nodes": nodes}})).unwrap()
     }
@@ -145,6 +156,13 @@ mod tests {
                 "rules must not depend on tonic, and does: rules → client → tonic",
             ]
         );
+    }
+
+    #[test]
+    fn features_are_those_of_a_crate_that_is_built() {
+        let graph = graph(&[("rules", &[])]);
+        assert_eq!(graph.features("rules"), Some(BTreeSet::from(["std"])));
+        assert_eq!(graph.features("laws"), None);
     }
 
     #[test]

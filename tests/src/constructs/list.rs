@@ -166,6 +166,42 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT i / 2 AS y, count(*) FROM @p GROUP BY 1",
                 "SELECT id, n // 2 AS y FROM @t",
             ),
+            d(
+                "`#`, `&`, `|`",
+                "SELECT id, i # 3 AS a, i & 3 AS b, i | 3 AS c FROM @t",
+                "SELECT count(*) FROM @p WHERE i # 1 = 0",
+                "SELECT id, xor(i, 3) AS a, i & 3 AS b, i | 3 AS c FROM @t",
+            ),
+            w(
+                "`^` (write `power(a, b)`, or `a # b` for bits)",
+                "`^`（乘方写 `power(a, b)`，按位异或写 `a # b`）",
+                "SELECT i ^ 2 AS y FROM @t",
+                "SELECT count(*) FROM @p WHERE i ^ 2 = 4",
+            ),
+            w(
+                "a number with a point",
+                "带小数点的数",
+                "SELECT id, n * 1.5 AS y, 0.1 + 0.2 AS z FROM @t WHERE n > 806.5 OR m <= 0.125",
+                "SELECT sum(m * 1.5) AS y FROM @p WHERE i > 1.5",
+            ),
+            w(
+                "a number with an exponent",
+                "带指数的数",
+                "SELECT id, x * 1e3 AS y FROM @t WHERE x > 1e-3",
+                "SELECT sum(x * 1e3) AS y FROM @p",
+            ),
+            w(
+                "a number of more than 38 digits",
+                "超过 38 位的数",
+                "SELECT id FROM @t WHERE x < 0.000000000000000000000000000000000000001",
+                "SELECT count(*) FROM @p WHERE x < 0.000000000000000000000000000000000000001",
+            ),
+            w(
+                "`/` of decimals",
+                "小数的 `/`",
+                "SELECT m / 4 AS y, m / 2.5 AS z, 100.0 * i / 3 AS share FROM @t",
+                "SELECT count(*) / 2.5 AS y, 100.0 * count(b) / count(*) AS share FROM @p",
+            ),
             c("`||`", "SELECT s || g AS y FROM @t", "SELECT s || '!' AS y, count(*) FROM @p GROUP BY s || '!'"),
             c(
                 "`CASE WHEN`",
@@ -305,6 +341,17 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT stddev(DISTINCT x) AS a FROM @t",
                 "SELECT stddev(DISTINCT x) AS a FROM @p",
             ),
+            w(
+                "`stddev(DISTINCT x)` beside others",
+                "`stddev(DISTINCT x)` 与其他 DISTINCT 聚合",
+                "SELECT stddev(DISTINCT x) AS a, sum(DISTINCT i) AS b, avg(DISTINCT m) AS c FROM @t",
+                "SELECT stddev(DISTINCT x) AS a, sum(DISTINCT i) AS b FROM @p",
+            ),
+            c(
+                "`corr(DISTINCT x, y)`",
+                "SELECT corr(DISTINCT i % 10, i % 7) AS a FROM @t",
+                "SELECT corr(DISTINCT x, m) AS a FROM @p",
+            ),
             c(
                 "`corr`, `covar_samp`, `regr_slope`",
                 "SELECT corr(x, i % 10) AS a, covar_samp(x, i % 10) AS b, regr_slope(x, i % 10) AS c FROM @t",
@@ -414,6 +461,12 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT k, s, z FROM @k FULL JOIN @o USING (k)",
                 "SELECT count(*) AS n FROM @p FULL JOIN @p AS q USING (id)",
             ),
+            w(
+                "`FULL JOIN … USING` in a chain, with its key in `WHERE`",
+                "连续的 `FULL JOIN … USING`，`WHERE` 中用其键",
+                "SELECT k FROM @k AS a FULL JOIN @o AS b USING (k) FULL JOIN @k AS c USING (k) WHERE k > 1",
+                "SELECT count(*) AS n FROM @p FULL JOIN @p AS q USING (id) FULL JOIN @p AS r USING (id) WHERE id > 1",
+            ),
             c(
                 "`NATURAL JOIN`",
                 "SELECT k, z FROM @k NATURAL JOIN @o",
@@ -464,6 +517,12 @@ pub const TOPICS: &[Topic] = &[
                 "WITH RECURSIVE q AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM q WHERE n < 4) SELECT n FROM q",
                 "WITH RECURSIVE q AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM q WHERE n < 4) SELECT count(*) FROM @p JOIN q ON p.i = q.n",
             ),
+            w(
+                "`WITH RECURSIVE` that reads a table again and again",
+                "`WITH RECURSIVE`，重复部分读取表",
+                "WITH RECURSIVE q AS (SELECT k FROM @k WHERE k = 1 UNION ALL SELECT b.k FROM @o AS b JOIN q ON b.k = q.k + 1) SELECT k FROM q",
+                "WITH RECURSIVE q AS (SELECT 1 AS n UNION ALL SELECT i FROM @p JOIN q ON i = n + 1) SELECT n FROM q",
+            ),
             c(
                 "`IN (SELECT …)`",
                 "SELECT id FROM @t WHERE n IN (SELECT k FROM @k)",
@@ -504,6 +563,18 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT 中的标量子查询",
                 "SELECT k, (SELECT count(*) FROM @o AS b WHERE b.k = a.k) AS n FROM @k AS a",
                 "SELECT g, count(*), (SELECT max(k) FROM @o) AS m FROM @p GROUP BY g",
+            ),
+            w(
+                "`IN (SELECT …)` as a column",
+                "`IN (SELECT …)` 作为列",
+                "SELECT id, n IN (SELECT k FROM @k) AS y, n NOT IN (SELECT k FROM @o) AS z FROM @t",
+                "SELECT g, count(*), g IN (SELECT s FROM @k) AS y FROM @p GROUP BY g",
+            ),
+            w(
+                "`EXISTS` as a column",
+                "`EXISTS` 作为列",
+                "SELECT k, EXISTS (SELECT 1 FROM @o AS b WHERE b.k = a.k) AS y, CASE WHEN NOT EXISTS (SELECT 1 FROM @o) THEN 1 END AS z FROM @k AS a",
+                "SELECT g, count(*), EXISTS (SELECT 1 FROM @o) AS y FROM @p GROUP BY g",
             ),
             c(
                 "`= ANY`, `<> ALL`",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{DIFFERENCES, State, States, TABLES, TOPICS};
+use super::{State, States, TABLES, TOPICS};
 
 /// The language of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,13 @@ A cast to a type of fewer digits rounds as PostgreSQL does: decimals half away f
 A value that does not fit into the type is refused over public rows, and is NULL over protected ones and with `TRY_CAST`. Text
 with a fraction is no whole number: `CAST('2.5' AS INTEGER)` is refused.
 
+A number with a point is a decimal of the digits that it is written with, at most 38, and so is an integer beyond 64 bits: `0.1 + 0.2 = 0.3`
+is true. With an exponent, as in `1e3`, it is a float (`DOUBLE`), as in DuckDB. Beside a float a decimal becomes a float, in arithmetic and compared; decimals
+and integers are compared exactly, whatever their digits. `+ - * %` of decimals and integers are exact; over public rows a
+result of more than 38 digits is refused, over protected ones arithmetic that could have one. `/` of a column of decimals has four
+digits more than the column, rounded half away from zero. A quotient in which a number with a point is written, as in `100.0 * count(*) / 3` or `sum(m) / 2.0`, is a float,
+also where the number is written in a derived table; so is the average of such values. CAST the number to a `DECIMAL` for a decimal quotient.
+
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
@@ -47,6 +54,8 @@ const CHINESE: &str = "# SQL：支持哪些写法
 - **有缺陷**：查询失败，或结果与 DuckDB 不同。只要还有一处，测试就不会通过。
 
 转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。
+
+带小数点的数是定点小数，位数与书写一致，最多 38 位；超出 64 位的整数也是：`0.1 + 0.2 = 0.3` 为真。带指数的数（如 `1e3`）是浮点数（`DOUBLE`），与 DuckDB 相同。定点小数与浮点数一起运算或比较时变为浮点数；定点小数与整数之间的比较总是精确的，不论位数。定点小数与整数的 `+ - * %` 是精确的；公开记录上，结果超过 38 位的查询被拒绝；受保护的记录上，结果可能超过 38 位的运算被拒绝。定点小数列的 `/` 比该列多四位小数，四舍五入（远离零）。写有带小数点的数的商（如 `100.0 * count(*) / 3`、`sum(m) / 2.0`）是浮点数，即使这个数写在派生表里；这类值的平均数也是。需要定点小数的商时，请把该数 CAST 为 `DECIMAL`。
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
 ";
@@ -71,25 +80,6 @@ pub fn page(states: &[States], language: Language) -> String {
             let protected = cell(*protected, construct.protected, language);
             let _ = writeln!(text, "| {name} | {public} | {protected} |");
         }
-    }
-    text + &differences(language)
-}
-
-/// The section on what differs from PostgreSQL.
-fn differences(language: Language) -> String {
-    let english = language == Language::English;
-    let heading = if english {
-        "## Differs from PostgreSQL\n\nThe same text has another answer in PostgreSQL and DuckDB. It is the same at owners and in the merge.\n\n\
-         | expression | here | PostgreSQL, DuckDB | reason |\n|---|---|---|---|"
-    } else {
-        "## 与 PostgreSQL 的差异\n\n同样的写法在 PostgreSQL 和 DuckDB 中结果不同。在数据方计算和在本地合并时结果一致。\n\n\
-         | 表达式 | 这里 | PostgreSQL、DuckDB | 原因 |\n|---|---|---|---|"
-    };
-    let mut text = format!("\n{heading}\n");
-    for difference in DIFFERENCES {
-        let why = if english { difference.why } else { difference.zh };
-        let (expression, ours, theirs) = (difference.expression, difference.ours, difference.theirs);
-        let _ = writeln!(text, "| `{expression}` | `{ours}` | `{theirs}` | {why} |");
     }
     text
 }
@@ -124,7 +114,7 @@ mod tests {
         let states = vec![[State::Answered; 2]; constructs];
         for language in [Language::English, Language::Chinese] {
             let lines = page(&states, language).lines().filter(|line| line.starts_with("| ")).count();
-            assert_eq!(lines, constructs + TOPICS.len() + DIFFERENCES.len() + 1, "{language:?}");
+            assert_eq!(lines, constructs + TOPICS.len(), "{language:?}");
         }
         assert!(shown("SELECT a || b FROM @t JOIN @one").ends_with("a \\|\\| b FROM t JOIN one"));
     }

@@ -5,6 +5,7 @@
 //! | `/` of whole numbers | a float | written as `//`; the setting `integer_division` would change floats too |
 //! | NULL in an order | last | `default_null_order`: last ascending, first descending |
 //! | sums of whole numbers | 128 bits | random queries cast them to 64 bits; beyond is a failure, or NULL behind the gate |
+//! | decimals compared that 38 digits do not hold | fails | exact: random queries need not fail here |
 //! | averages of decimals | a float | compared with the tolerance of the decimal's last digit |
 //! | types of a result | its own | not compared, values are (`value.rs`) |
 //! | division by 0 | NULL for whole numbers | random queries divide by literals other than 0 |

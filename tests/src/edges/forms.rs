@@ -84,7 +84,9 @@ pub fn constants(kind: Kind) -> &'static [&'static str] {
     match kind {
         Whole => &["1", "0", "2", "-1", "3", "7", "9223372036854775807", "NULL"],
         Float => &["CAST(1.5 AS DOUBLE)", "CAST(0 AS DOUBLE)", "CAST('NaN' AS DOUBLE)", "CAST(-2.5 AS DOUBLE)"],
-        Decimal => &["CAST(1.5 AS DECIMAL(12,2))", "CAST(0 AS DECIMAL(12,2))", "CAST(-150 AS DECIMAL(12,2))"],
+        Decimal => {
+            &["CAST(1.5 AS DECIMAL(12,2))", "CAST(0 AS DECIMAL(12,2))", "CAST(-150 AS DECIMAL(12,2))", "0.5", "-1.25"]
+        }
         Text => &["'a'", "''", "'it''s'", "'%'", "'B'", "NULL"],
         Truth => &["true", "false", "NULL"],
         Day => &["DATE '2019-04-14'", "DATE '0001-01-01'", "DATE '9999-12-31'", "CAST(NULL AS DATE)"],
@@ -178,6 +180,9 @@ fn float() -> Vec<Form> {
         form(f, 9, &[f], "round({0})"),
         form(f, 9, &[Whole], "CAST({0} AS DOUBLE)"),
         form(f, 9, &[Decimal], "CAST({0} AS DOUBLE)"),
+        form(f, 7, &[f, Decimal], "{0} * {1}"),
+        form(f, 9, &[f], "coalesce({0}, 0.5)"),
+        form(f, 7, &[Decimal], "{0} / 2.5"),
     ]
 }
 
@@ -191,6 +196,7 @@ fn decimal() -> Vec<Form> {
         form(d, 9, &[d], "abs({0})"),
         form(d, 9, &[d], "round({0}, 1)"),
         form(d, 9, &[Whole], "CAST({0} AS DECIMAL(38,2))"),
+        form(d, 7, &[Whole], "{0} * 1.5"),
     ]
 }
 
@@ -237,6 +243,10 @@ fn truth() -> Vec<Form> {
         form(b, 3, &[Day, Day], "{0} + INTERVAL '1 day' > {1}"),
         form(b, 3, &[Moment, Day], "{0} < {1}"),
         form(b, 9, &[Float], "isnan({0})"),
+        form(b, 3, &[Whole, Decimal], "{0} > {1}"),
+        form(b, 3, &[Float, Decimal], "{0} = {1}"),
+        form(b, 3, &[Float, Decimal], "{0} < {1}"),
+        form(b, 3, &[Float], "{0} >= 0.1"),
         form(b, 4, &[Whole], "{0} IN (SELECT q.k FROM hongkong.edge.k q)"),
         form(b, 4, &[Whole], "{0} IN (SELECT q.k FROM hongkong.edge.k q WHERE q.k IS NOT NULL)"),
         form(b, 4, &[Whole], "{0} NOT IN (SELECT q.k FROM hongkong.edge.k q)"),

@@ -62,19 +62,23 @@ spec:
     }
     let _ = write!(
         text,
-        r#"---
+        r"---
 apiVersion: wanqu.dev/v1alpha1
 kind: ResearchProject
 metadata: {{ name: capacity }}
 spec:
   subjects:
-    - {{ issuer: "https://local.wanqu.test", subject: researcher }}
-  purposes: [health-planning]
+{}  purposes: [health-planning]
   agreements: [{}]
-"#,
+",
+        CITIES.map(|(id, _)| subject(id)).concat(),
         names.join(", ")
     );
     text
+}
+
+fn subject(id: &str) -> String {
+    format!("    - {{ jurisdiction: {id}, issuer: \"https://local.wanqu.test\", subject: researcher }}\n")
 }
 
 fn members() -> String {
@@ -89,7 +93,7 @@ spec:
   sqlName: {city}
   dataRoot: data/{city}
   issuers:
-    - {{ issuer: "https://local.wanqu.test", audience: wanqu }}
+    - {{ issuer: "https://local.wanqu.test" }}
 "#
         )
     };

@@ -51,7 +51,7 @@ impl HostileOwner {
         let address = listener.local_addr().expect("an address").to_string();
         let answer = Arc::<Mutex<Answer>>::default();
         let stop = CancellationToken::new();
-        let service = FlightServiceServer::new(Service(Arc::clone(&answer)));
+        let service = FlightServiceServer::new(Service { answer: Arc::clone(&answer), tokens: Arc::default() });
         let connections = accepted(listener, tls);
         let until = stop.clone().cancelled_owned();
         tokio::spawn(Server::builder().serve_with_incoming_shutdown(service, connections, until));
@@ -71,7 +71,7 @@ impl HostileOwner {
 }
 
 /// Connections whose handshake is done.
-fn accepted(listener: TcpListener, tls: TlsAcceptor) -> ReceiverStream<io::Result<Connection>> {
+pub(super) fn accepted(listener: TcpListener, tls: TlsAcceptor) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -85,7 +85,7 @@ fn accepted(listener: TcpListener, tls: TlsAcceptor) -> ReceiverStream<io::Resul
     ReceiverStream::new(receiver)
 }
 
-struct Connection(TlsStream<TcpStream>);
+pub(super) struct Connection(TlsStream<TcpStream>);
 
 impl Connected for Connection {
     type ConnectInfo = ();
@@ -113,7 +113,13 @@ impl AsyncWrite for Connection {
     }
 }
 
-struct Service(Arc<Mutex<Answer>>);
+/// Server of a villain.
+pub(super) struct Service {
+    /// Messages of every answer.
+    pub answer: Arc<Mutex<Answer>>,
+    /// Tokens that it was shown.
+    pub tokens: Arc<Mutex<Vec<String>>>,
+}
 
 type Messages<T> = BoxStream<'static, Result<T, Status>>;
 
@@ -131,8 +137,10 @@ impl FlightService for Service {
     type DoActionStream = Messages<arrow_flight::Result>;
     type ListActionsStream = Messages<ActionType>;
 
-    async fn do_get(&self, _: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
-        let answer = self.0.lock().clone();
+    async fn do_get(&self, request: Request<Ticket>) -> Result<Response<Self::DoGetStream>, Status> {
+        let token = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        self.tokens.lock().extend(token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned));
+        let answer = self.answer.lock().clone();
         Ok(Response::new(stream::iter(answer).boxed()))
     }
 

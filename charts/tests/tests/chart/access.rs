@@ -72,6 +72,66 @@ fn the_operator_does_not_write_what_a_person_wrote() {
     assert_eq!(whole, ["federatedqueries", "jurisdictions"]);
 }
 
+/// The right to list or watch Secrets, by whatever selector, is the right to read all of them.
+#[test]
+fn secrets_are_read_by_name_and_never_listed() {
+    for rendered in [&*DEFAULTS, &with(&["watchNamespaces={gba}"])] {
+        let secrets = all_rules(rendered).into_iter().filter(|rule| rule["resources"].to_string().contains("secrets"));
+        let verbs: Vec<&Value> = secrets.map(|rule| &rule["verbs"]).collect();
+        assert_eq!(verbs, [&json!(["get", "create", "patch", "delete"])]);
+    }
+}
+
+/// What the operator's roles let it write, policies hold to objects of its own.
+#[test]
+fn every_object_that_the_operator_may_write_is_held_to_what_it_made() {
+    let policy = DEFAULTS.named("ValidatingAdmissionPolicy", "wanqu-system-wanqu-operator-own-objects");
+    let held: BTreeSet<(String, String)> = policy["spec"]["matchConstraints"]["resourceRules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .inspect(|rule| assert_eq!(rule["operations"], json!(["CREATE", "UPDATE", "DELETE"])))
+        .flat_map(named)
+        .collect();
+    let writes = |rule: &&Value| {
+        let verbs = rule["verbs"].as_array().unwrap();
+        verbs.iter().any(|verb| ["create", "patch", "delete"].contains(&verb.as_str().unwrap()))
+    };
+    // Of its own resources it writes what the test above says; of events it makes new ones; of leases its own.
+    let others = ["wanqu.dev", "events.k8s.io", "coordination.k8s.io"];
+    let may: BTreeSet<(String, String)> = all_rules(&DEFAULTS)
+        .into_iter()
+        .filter(writes)
+        .flat_map(named)
+        .filter(|(group, _)| !others.contains(&group.as_str()))
+        .collect();
+    assert_eq!(held, may);
+
+    for policy in DEFAULTS.of("ValidatingAdmissionPolicy") {
+        let name = policy["metadata"]["name"].as_str().unwrap();
+        let bindings = DEFAULTS.of("ValidatingAdmissionPolicyBinding");
+        let bound = bindings.iter().filter(|binding| binding["spec"]["policyName"] == name).count();
+        assert_eq!((bound, &policy["spec"]["failurePolicy"]), (1, &json!("Fail")), "{name}");
+        if name.contains("-own-") {
+            let who = &policy["spec"]["matchConditions"][0]["expression"];
+            let account = "request.userInfo.username == 'system:serviceaccount:wanqu-system:wanqu-operator'";
+            assert_eq!(who, account, "{name}");
+        }
+    }
+    let given = with(&["serviceAccount.create=false", "serviceAccount.name=given"]);
+    let policy = given.named("ValidatingAdmissionPolicy", "wanqu-system-wanqu-operator-own-secrets");
+    assert!(policy["spec"]["matchConditions"][0]["expression"].as_str().unwrap().ends_with(":wanqu-system:given'"));
+    let without = with(&["writePolicy.enabled=false"]);
+    assert_eq!(without.of("ValidatingAdmissionPolicy").len(), 1, "that of the requester");
+}
+
+/// Groups and resources of a rule.
+fn named(rule: &Value) -> Vec<(String, String)> {
+    let group = rule["apiGroups"][0].as_str().unwrap();
+    let resources = rule["resources"].as_array().unwrap().iter();
+    resources.map(|resource| (group.to_owned(), resource.as_str().unwrap().to_owned())).collect()
+}
+
 /// Each kind of the language is watched, and has its status written.
 #[test]
 fn every_kind_is_read_and_its_status_written() {

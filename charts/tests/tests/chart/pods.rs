@@ -107,8 +107,8 @@ fn pull_secrets_scheduling_and_labels_of_pods_come_from_the_values() {
         "podAnnotations.note=x",
         "commonLabels.cost=c1",
         "extraArgs={--one,--two}",
-        "extraEnv[0].name=HTTPS_PROXY",
-        "extraEnv[0].value=http://proxy.example:3128",
+        "extraEnv[0].name=TZ",
+        "extraEnv[0].value=Asia/Hong_Kong",
         "topologySpreadConstraints[0].maxSkew=1",
         "topologySpreadConstraints[0].topologyKey=topology.kubernetes.io/zone",
         "topologySpreadConstraints[0].whenUnsatisfiable=ScheduleAnyway",
@@ -128,7 +128,7 @@ fn pull_secrets_scheduling_and_labels_of_pods_come_from_the_values() {
     let spread = &pod["topologySpreadConstraints"][0];
     assert_eq!(spread["labelSelector"]["matchLabels"], rendered.one("Service")["spec"]["selector"]);
     assert_eq!(container["args"], json!(["--one", "--two"]));
-    assert_eq!(variable(&rendered, "HTTPS_PROXY"), "http://proxy.example:3128");
+    assert_eq!(variable(&rendered, "TZ"), "Asia/Hong_Kong");
     assert_eq!(variable(&rendered, "WANQU_LOG_FORMAT"), "text");
     assert_eq!(variable(&rendered, "RUST_LOG"), "debug");
     assert_eq!(variable(&rendered, "WANQU_NODE_IMAGE_PULL_POLICY"), "Never");

@@ -133,16 +133,17 @@ fn names_of_chart_objects_follow_the_release_and_stay_within_their_length() {
 
 #[test]
 fn a_query_is_held_to_the_user_who_makes_it_unless_that_is_turned_off() {
-    let policy = DEFAULTS.one("ValidatingAdmissionPolicy");
+    let name = "wanqu-system-wanqu-operator-requester";
+    let policy = DEFAULTS.named("ValidatingAdmissionPolicy", name);
     assert_eq!(policy["spec"]["failurePolicy"], "Fail", "where it cannot be judged, nobody asks");
     let rule = &policy["spec"]["matchConstraints"]["resourceRules"][0];
     assert_eq!((&rule["resources"], &rule["operations"]), (&json!(["federatedqueries"]), &json!(["CREATE", "UPDATE"])));
-    let binding = &DEFAULTS.one("ValidatingAdmissionPolicyBinding")["spec"];
+    let binding = &DEFAULTS.named("ValidatingAdmissionPolicyBinding", name)["spec"];
     assert_eq!(
         (&binding["policyName"], &binding["validationActions"]),
         (&policy["metadata"]["name"], &json!(["Deny"]))
     );
-    let without = with(&["admissionPolicy.enabled=false"]);
+    let without = with(&["admissionPolicy.enabled=false", "writePolicy.enabled=false"]);
     assert!(without.of("ValidatingAdmissionPolicy").is_empty());
     assert!(without.of("ValidatingAdmissionPolicyBinding").is_empty());
 }

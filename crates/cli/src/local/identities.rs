@@ -20,7 +20,16 @@ pub(super) struct MemberIdentities {
     pub(super) node: Arc<NodeIdentity>,
     pub(super) gateway: Arc<GatewayIdentity>,
     /// Token issuers by name.
-    issuers: BTreeMap<String, TokenIssuer>,
+    issuers: BTreeMap<String, LocalIssuer>,
+}
+
+/// Issuer of researchers' tokens for one member's gateway.
+struct LocalIssuer {
+    issuer: TokenIssuer,
+    /// Audience of its tokens.
+    audience: String,
+    /// Longest life of its tokens.
+    max_life: Duration,
 }
 
 impl MemberIdentities {
@@ -31,7 +40,14 @@ impl MemberIdentities {
         let own = bundle.members.iter().filter(|member| member.jurisdiction == bundle.jurisdiction);
         let issuers = own
             .flat_map(|member| &member.issuers)
-            .map(|issuer| Ok((issuer.issuer.clone(), TokenIssuer::new(&issuer.issuer, &issuer.audience)?)))
+            .map(|issuer| {
+                let own = LocalIssuer {
+                    issuer: TokenIssuer::new(&issuer.issuer)?,
+                    audience: issuer.audience.clone(),
+                    max_life: Duration::from_secs(issuer.max_life_seconds.into()),
+                };
+                Ok((issuer.issuer.clone(), own))
+            })
             .collect::<Result<_, IdentityError>>()?;
         let node = Arc::new(authority.issue_node(validity)?);
         let gateway = Arc::new(authority.issue_gateway(validity)?);
@@ -40,16 +56,17 @@ impl MemberIdentities {
 
     /// Returns the public keys of its issuers, by issuer.
     pub(super) fn issuer_keys(&self) -> BTreeMap<String, Vec<String>> {
-        self.issuers.iter().map(|(name, issuer)| (name.clone(), issuer.as_issuer().public_keys)).collect()
+        self.issuers.iter().map(|(name, own)| (name.clone(), vec![own.issuer.public_key_pem()])).collect()
     }
 
-    /// Returns a token for a researcher.
+    /// Returns a token for a researcher, that lives for `lifetime` or as long as tokens of its issuer may.
     ///
     /// # Errors
     /// [`LocalError::Issuer`] if the member does not accept the researcher's issuer.
     pub(super) fn token(&self, subject: &Subject, now: Timestamp, lifetime: Duration) -> Result<String, LocalError> {
-        let issuer = self.issuers.get(&subject.issuer).ok_or_else(|| LocalError::Issuer(subject.issuer.clone()))?;
-        Ok(issuer.issue(&subject.subject, now, lifetime)?)
+        let own = self.issuers.get(&subject.issuer).ok_or_else(|| LocalError::Issuer(subject.issuer.clone()))?;
+        let LocalIssuer { issuer, audience, max_life } = own;
+        Ok(issuer.issue(&subject.subject, audience, now, lifetime.min(*max_life))?)
     }
 }
 

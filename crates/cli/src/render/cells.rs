@@ -5,6 +5,8 @@ use arrow::datatypes::{DataType, Float32Type, Float64Type, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use wanqu_client::json;
+
 use crate::escape;
 
 /// Text for an absent value.
@@ -15,6 +17,13 @@ pub fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
     let options = FormatOptions::new().with_null(NULL).with_display_error(false);
     let mut rows = vec![Vec::with_capacity(batch.num_columns()); batch.num_rows()];
     for column in batch.columns() {
+        if column.data_type().is_nested() {
+            // As JSON, in which the items of a list can be told apart.
+            for (index, (row, value)) in rows.iter_mut().zip(json::values(column)?).enumerate() {
+                row.push(if column.is_null(index) { NULL.to_owned() } else { escape::line(&value) });
+            }
+            continue;
+        }
         let format = ArrayFormatter::try_new(column, &options)?;
         for (index, row) in rows.iter_mut().enumerate() {
             row.push(match float_at(column, index) {
@@ -102,7 +111,7 @@ pub fn counted(count: u64, noun: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, StringArray};
+    use arrow::array::{ArrayRef, ListArray, StringArray};
 
     use super::*;
 
@@ -129,6 +138,15 @@ mod tests {
         let batch = RecordBatch::try_from_iter_with_nullable([("t", column, true)]).unwrap();
         let shown: Vec<String> = rows_of(&batch).unwrap().into_iter().flatten().collect();
         assert_eq!(shown, ["\"NULL\"", "NULL", "\"\"NULL\"\"", "a\\nb", "a\\\\nb", "null"]);
+    }
+
+    #[test]
+    fn a_list_is_json_and_an_absent_one_is_no_list() {
+        let items = [Some(vec![Some(f64::NAN), None, Some(0.1)]), None, Some(vec![])];
+        let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(items));
+        let batch = RecordBatch::try_from_iter_with_nullable([("l", list, true)]).unwrap();
+        let shown: Vec<String> = rows_of(&batch).unwrap().into_iter().flatten().collect();
+        assert_eq!(shown, ["[\"NaN\",null,0.1]", "NULL", "[]"]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 pub mod account;
 pub mod cells;
-pub mod json;
 pub mod progress;
 pub mod sink;
 pub mod table;

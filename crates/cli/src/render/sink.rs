@@ -12,9 +12,8 @@ use arrow::error::ArrowError;
 use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, Writer as JsonWriter};
 use parquet::arrow::ArrowWriter;
 use tempfile::NamedTempFile;
-use wanqu_client::csv;
+use wanqu_client::{csv, json};
 
-use super::json;
 use super::table::{Screen, render};
 use crate::args::Format;
 use crate::escape;

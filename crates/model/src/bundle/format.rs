@@ -134,6 +134,8 @@ mod tests {
             "sources[].csv.separator",
             "members[].ca",
             "members[].issuers[].audience",
+            "members[].issuers[].maxLifeSeconds",
+            "projects[].subjects[].jurisdiction",
             "format.requires",
         ] {
             assert!(is_known(path), "{path}");

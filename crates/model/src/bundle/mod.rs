@@ -8,6 +8,7 @@ mod doubles;
 mod format;
 mod lenient;
 mod narrow;
+mod participation;
 mod pattern;
 mod read;
 mod source;
@@ -102,10 +103,24 @@ pub struct Member {
 pub struct Issuer {
     /// Claim `iss` of its tokens.
     pub issuer: String,
-    /// Claim `aud` of its tokens for this federation.
+    /// Claim `aud` of its tokens for this member's gateway, and for no other's.
     pub audience: String,
     /// Ed25519 public keys, PEM (`SubjectPublicKeyInfo`); empty until the issuer is placed.
     pub public_keys: Vec<String>,
+    /// Longest life of its tokens, in seconds. A bundle with the default does not say it, so that older nodes read it.
+    #[serde(default = "usual_token_life", skip_serializing_if = "is_usual_token_life")]
+    pub max_life_seconds: u32,
+}
+
+/// Returns the default of [`Issuer::max_life_seconds`]: a day.
+#[must_use]
+pub const fn usual_token_life() -> u32 {
+    86_400
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_usual_token_life(seconds: &u32) -> bool {
+    *seconds == usual_token_life()
 }
 
 /// One jurisdiction's part of a table: a dataset under its own name, or its part of a common table.
@@ -281,7 +296,7 @@ pub struct Project {
     /// Name of the project.
     pub name: ResourceName,
     /// Researchers who take part.
-    pub subjects: Vec<Subject>,
+    pub subjects: Vec<ProjectSubject>,
     /// Purposes of its queries.
     pub purposes: Vec<Purpose>,
     /// Agreements that it rests on.
@@ -290,7 +305,22 @@ pub struct Project {
     pub queries_per_day: Option<u32>,
 }
 
-/// Researcher, as an issuer names them.
+/// Researcher who takes part in a project: a subject of an issuer of their home.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProjectSubject {
+    /// Home at whose gateway the researcher asks. It is absent if only one member has the issuer, so that older nodes read the
+    /// bundle, and in bundles of older operators; then it is whichever member has the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jurisdiction: Option<JurisdictionId>,
+    /// Claim `iss` of the researcher's token.
+    pub issuer: String,
+    /// Claim `sub` of the researcher's token.
+    pub subject: String,
+}
+
+/// Researcher, as an issuer names them. Issuers of two homes may have the same name: whoever compares researchers of several homes
+/// compares the homes too, as [`NodeBundle::takes_part`] does.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Subject {

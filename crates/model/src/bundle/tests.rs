@@ -33,6 +33,7 @@ fn member(id: &str, name: &str) -> Member {
         issuer: format!("https://{claim}.example"),
         audience: "wanqu".to_owned(),
         public_keys: vec!["KEY".to_owned()],
+        max_life_seconds: usual_token_life(),
     };
     Member {
         jurisdiction: id.parse().unwrap(),
@@ -78,7 +79,11 @@ pub(super) fn bundle() -> NodeBundle {
         agreements: ["hk-to-mo", "mo-to-hk"].map(agreement).to_vec(),
         projects: vec![Project {
             name: "care".parse().unwrap(),
-            subjects: vec![Subject { issuer: "https://hongkong.example".to_owned(), subject: "mei".to_owned() }],
+            subjects: vec![ProjectSubject {
+                jurisdiction: None,
+                issuer: "https://hongkong.example".to_owned(),
+                subject: "mei".to_owned(),
+            }],
             purposes: vec!["health-planning".parse().unwrap()],
             agreements: vec!["mo-to-hk".parse().unwrap()],
             queries_per_day: None,
@@ -207,9 +212,44 @@ fn an_object_with_an_unknown_field_or_value_is_left_out_and_the_rest_is_in_force
     assert_eq!(there, all_but(&["hk-to-mo"]));
     let (_, there) = left(|b| b["projects"][0]["subjects"][0]["group"] = json!("x"));
     assert_eq!(there, all_but(&["care"]));
+    let (left_out, there) = left(|b| b["members"][0]["issuers"][0]["boundTo"] = json!("a key"));
+    assert_eq!(left_out[0], "members[0] MO", "an issuer under a rule that is not known");
+    assert_eq!(there, all_but(&["gba.health.visits", "macau.health.visits"]));
 
     let reason = read(|b| b["slices"][0]["policy"]["dominance"] = json!(80)).unwrap().left_out[0].reason.clone();
     assert_eq!(reason, "unknown field `dominance`");
+}
+
+#[test]
+fn what_restricts_researchers_stands_only_in_bundles_that_use_it_and_an_older_node_leaves_it_out_with_its_object() {
+    let plain = serde_json::to_value(bundle()).unwrap();
+    assert!(plain["projects"][0]["subjects"][0].get("jurisdiction").is_none());
+    assert!(plain["members"][0]["issuers"][0].get("maxLifeSeconds").is_none());
+    let mut used = bundle();
+    used.projects[0].subjects[0].jurisdiction = Some("HK".parse().unwrap());
+    used.members[0].issuers[0].max_life_seconds = 600;
+    let written = serde_json::to_value(&used).unwrap();
+    assert_eq!(written["projects"][0]["subjects"][0]["jurisdiction"], "HK");
+    assert_eq!(written["members"][0]["issuers"][0]["maxLifeSeconds"], 600);
+    // Nodes of before have these types without the fields, and refuse what they do not know.
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[expect(dead_code, reason = "only that it can be read matters")]
+    #[expect(clippy::items_after_statements, reason = "it is of this case alone")]
+    struct SubjectOfBefore {
+        issuer: String,
+        subject: String,
+    }
+    let older = |bundle: &Value| SubjectOfBefore::deserialize(&bundle["projects"][0]["subjects"][0]).map(drop);
+    assert!(older(&plain).is_ok());
+    assert_eq!(
+        older(&written).unwrap_err().to_string(),
+        "unknown field `jurisdiction`, expected `issuer` or `subject`"
+    );
+    assert_eq!(
+        NodeBundle::read(written.to_string().as_bytes()).unwrap(),
+        ReadBundle { bundle: used, left_out: vec![] }
+    );
 }
 
 #[test]

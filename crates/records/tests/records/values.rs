@@ -122,6 +122,29 @@ fn a_value_of_ndjson_is_read_exactly_or_not() {
     }
 }
 
+/// What the page on files says of forms that people write, and that PostgreSQL reads as well.
+#[test]
+fn documented_forms_are_read_alike_in_both_formats() {
+    for (value, data_type, expected) in [
+        ("2024-1-2", "date", "2024-01-02"),
+        ("2024-1-2 3:04", "timestamp", "2024-01-02T03:04:00"),
+        ("12.", "int32", "12"),
+        ("12.", "decimal", "12.00"),
+        ("12.", "float64", "12.0"),
+        (".5", "decimal", "0.50"),
+        (".", "decimal", "bad"),
+        ("\u{2212}12", "int32", "-12"),
+        ("\u{2212}1.5", "decimal", "-1.50"),
+        ("\u{2212}1.5", "float64", "-1.5"),
+        ("\u{2013}12", "int32", "bad"),
+        ("1969-12-31 23:59:59.999999000", "timestamp", "1969-12-31T23:59:59.999999"),
+        ("1969-12-31 23:59:59.999999999", "timestamp", "bad"),
+    ] {
+        assert_eq!(one(value, data_type, TextFormat::Csv), expected, "{value:?} as {data_type}");
+        assert_eq!(one(&format!("\"{value}\""), data_type, TextFormat::Ndjson), expected, "{value:?} as {data_type}");
+    }
+}
+
 #[test]
 fn records_of_csv_have_their_fields_or_are_bad() {
     let read = csv("a,b\r\n1,x\n2\n3,z,e\n\n4,\"w\n\"\r\n5,\"q\"r\n6,7\0\n8,9", "b: string;a: int32").unwrap();

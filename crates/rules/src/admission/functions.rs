@@ -27,8 +27,8 @@ pub(super) enum Arguments {
     DateTrunc,
     /// A literal interval above zero, then anything, then a literal time.
     DateBin,
-    /// A float, or a column as it is, then literals: at the ends of their ranges integers and decimals overflow, and
-    /// arithmetic could move a value there.
+    /// A float or a decimal of less than 38 digits, or a column as it is, then literals: at the ends of their ranges integers
+    /// and decimals overflow, and arithmetic could move a value there.
     Rounding,
 }
 
@@ -92,8 +92,8 @@ pub(super) fn allowed(name: &str) -> Option<&'static Allowed> {
 }
 
 impl Arguments {
-    /// Returns true if arguments have this form. `is_float` tells whether an argument is a float.
-    pub fn hold(self, args: &[Expr], is_float: impl Fn(&Expr) -> bool) -> bool {
+    /// Returns true if arguments have this form. `has_room` tells whether an argument's type holds what it is rounded to.
+    pub fn hold(self, args: &[Expr], has_room: impl Fn(&Expr) -> bool) -> bool {
         let literal = |e: &Expr| matches!(e, Expr::Literal(..));
         let rest_literal = |args: &[Expr]| args.iter().skip(1).all(literal);
         match self {
@@ -116,7 +116,7 @@ impl Arguments {
                 [width, _, origin] => is_width(width) && is_point(origin),
                 _ => false,
             },
-            Self::Rounding => args.first().is_some_and(|e| is_float(e) || is_untouched(e)) && rest_literal(args),
+            Self::Rounding => args.first().is_some_and(|e| has_room(e) || is_untouched(e)) && rest_literal(args),
         }
     }
 
@@ -139,7 +139,7 @@ impl Arguments {
                 "its width is a literal interval greater than zero, of months alone or of days and less, and its origin a \
                  literal time"
             }
-            Self::Rounding => "it rounds a float, or a column as it is, by a literal",
+            Self::Rounding => "it rounds a float, a decimal of less than 38 digits, or a column as it is, by a literal",
         }
     }
 }

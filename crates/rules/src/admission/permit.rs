@@ -10,7 +10,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::Request;
 use super::admitted::GrantedAgreement;
 use crate::catalog::CatalogTable;
-use crate::envelope::{ENVELOPE_VERSION, Envelope};
+use crate::envelope::{ENVELOPE_VERSION, Envelope, node_itself};
 
 /// Greatest difference between the clocks of two nodes.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
@@ -61,6 +61,7 @@ pub(super) fn envelope(request: &Request<'_>, bundle: &NodeBundle, now: Timestam
         )
         .with_subject(peer.to_string()));
     }
+    requester(envelope, bundle)?;
     let in_time = envelope.deadline > now
         && envelope.issued_at <= now.saturating_add(CLOCK_SKEW).unwrap_or(now)
         && envelope.issued_at < envelope.deadline;
@@ -116,6 +117,31 @@ pub(super) fn non_public(
     Ok(Some(GrantedAgreement { name: agreement.name.clone(), digest: agreement.digest.clone() }))
 }
 
+/// Checks that the home can have authenticated the requester. A home is believed when it names a researcher of its own issuers, and
+/// never when it names another home's.
+fn requester(envelope: &Envelope, bundle: &NodeBundle) -> Result<(), Refusal> {
+    let (home, requester) = (&envelope.from, &envelope.requester);
+    // A node fetches public tables in its own name.
+    if *requester == node_itself(home) || bundle.is_issuer_of(home, &requester.issuer) {
+        return Ok(());
+    }
+    let issuers: Vec<&str> = bundle.issuers_of(home).map(|issuer| issuer.issuer.as_str()).collect();
+    let rule = format!(
+        "a home asks for researchers of its own issuers; those of {home} are known here as {}",
+        listed(&issuers)
+    );
+    Err(refusal(
+        Code::Requester,
+        &format!("the requester's issuer is none of {home}"),
+        &rule,
+        &format!(
+            "ask at the home whose issuer it is, or have it added to the issuers of {home}'s Jurisdiction at the owner"
+        ),
+        bundle,
+    )
+    .with_subject(requester.issuer.clone()))
+}
+
 fn listed<T: ToString>(items: &[T]) -> String {
     if items.is_empty() {
         return "nothing".to_owned();
@@ -134,15 +160,19 @@ fn project<'a>(envelope: &Envelope, bundle: &'a NodeBundle) -> Result<&'a Projec
         ));
     };
     let project = bundle.projects.iter().find(|project| project.name == *name);
-    let member = project.is_some_and(|project| project.subjects.contains(&envelope.requester));
+    let member = project.is_some_and(|project| bundle.takes_part(project, &envelope.from, &envelope.requester));
     match project {
         Some(project) if member => Ok(project),
         // One refusal for both: nobody outside a project learns that there is one.
         _ => Err(refusal(
             Code::Requester,
             "no project of this name lists the requester here",
-            "non-public data is read by the subjects of a project that the owner knows",
-            "have yourself added to the project's subjects, at the owner too",
+            &format!(
+                "non-public data is read by the subjects of a project that the owner knows, each from their own home: this is {} \
+                 of {} from {}",
+                envelope.requester.subject, envelope.requester.issuer, envelope.from
+            ),
+            "have yourself added to the project's subjects, with this home, at the owner too",
             bundle,
         )
         .with_subject(name.to_string())),

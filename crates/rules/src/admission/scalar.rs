@@ -138,8 +138,13 @@ fn function(name: &str, args: &[Expr], tables: &BaseTables) -> Result<(), Refusa
         };
         return Err(not_allowed(&format!("the function {name}"), remedy));
     };
-    let is_float = |e: &Expr| tables.type_of(e).is_some_and(|t| t.is_floating());
-    if entry.arguments.hold(args, is_float) {
+    // A decimal with a digit to spare holds what it is rounded to.
+    let has_room = |e: &Expr| {
+        tables.type_of(e).is_some_and(|t| {
+            t.is_floating() || matches!(t, DataType::Decimal128(digits, _) if i16::from(digits) < MAX_DIGITS)
+        })
+    };
+    if entry.arguments.hold(args, has_room) {
         return Ok(());
     }
     let what = format!("the function {name} with these arguments");

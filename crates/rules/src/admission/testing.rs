@@ -115,6 +115,7 @@ pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
         slice("shenzhen.health.visits", "sz-visits", Some("patient_id"), min_units, VISITS),
     ];
     let mut bundle = bundle::empty();
+    bundle.members[1].issuers = vec![bundle::issuer(&requester().issuer, "HK")];
     let macau =
         Member { jurisdiction: "MO".parse().unwrap(), sql_name: "macau".parse().unwrap(), ..bundle.members[1].clone() };
     bundle.members.push(macau);
@@ -141,7 +142,7 @@ fn agreement(name: &str, from: &str, to: &str, digest: &str) -> Agreement {
 fn project() -> Project {
     Project {
         name: "demand".parse().unwrap(),
-        subjects: vec![requester()],
+        subjects: vec![bundle::listed("HK", &requester())],
         purposes: vec!["health-planning".parse().unwrap(), "audit".parse().unwrap()],
         agreements: vec!["sz-to-hk".parse().unwrap()],
         queries_per_day: None,

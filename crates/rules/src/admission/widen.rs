@@ -12,6 +12,7 @@ use datafusion::logical_expr::{BinaryExpr, Case, Expr, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::base::BaseTables;
+use crate::casts::is_exact;
 
 /// Returns an argument of which no part leaves the range of its type. Its own type stays, except that 32 bits become 64.
 ///
@@ -28,9 +29,15 @@ pub(super) fn widened(expr: Expr, tables: &BaseTables) -> Result<Expr, Refusal> 
         .with_remedy("CAST the argument to DECIMAL(38, 0), or to DOUBLE"));
     }
     let narrow = |t: Option<DataType>| matches!(t, Some(DataType::Int8 | DataType::Int16 | DataType::Int32));
-    let wide = expr.clone().transform_up(|node| {
+    let wide = expr.clone().transform_down(|node| {
         Ok(match node {
-            Expr::Column(_) if narrow(tables.type_of(&node)) => Transformed::yes(cast(node, &DataType::Int64)),
+            // It is a decimal from the column on.
+            Expr::Cast(ref part) if is_decimal_column(part, tables) => {
+                Transformed::new(node, false, TreeNodeRecursion::Jump)
+            }
+            Expr::Column(_) if narrow(tables.type_of(&node)) => {
+                Transformed::new(cast(node, &DataType::Int64), true, TreeNodeRecursion::Jump)
+            }
             Expr::Literal(ref value, ref metadata) if narrow(Some(value.data_type())) => {
                 match value.cast_to(&DataType::Int64) {
                     Ok(value) => Transformed::yes(Expr::Literal(value, metadata.clone())),
@@ -44,6 +51,13 @@ pub(super) fn widened(expr: Expr, tables: &BaseTables) -> Result<Expr, Refusal> 
         Ok(wide) if tables.type_of(&wide.data).is_some() => wide.data,
         _ => expr,
     })
+}
+
+/// Returns true for a column of integers as a decimal that holds all of them.
+fn is_decimal_column(cast: &Cast, tables: &BaseTables) -> bool {
+    matches!(cast.expr.as_ref(), Expr::Column(_))
+        && cast.field.data_type().is_decimal()
+        && tables.type_of(&cast.expr).is_some_and(|from| is_exact(&from, cast.field.data_type()))
 }
 
 /// Moves every cast to a decimal or a float below the arithmetic of integers that it stands around.
@@ -102,10 +116,14 @@ fn below_cast(expr: &Expr, to: &DataType, tables: &BaseTables) -> Result<Option<
     if !is_arithmetic(expr) || !tables.type_of(expr).is_some_and(|t| t.is_integer()) {
         return Ok(None);
     }
-    if !to.is_floating() && greatest(expr, tables) >= 10_f64.powi(i32::from(DECIMAL128_MAX_PRECISION)) {
-        return Err(Refusal::new(Code::AggregateArgument, "an argument of more than 38 digits is not added up")
-            .with_rule("an argument's values fit into its type, whatever they are")
-            .with_remedy("CAST the columns to DOUBLE first"));
+    if let DataType::Decimal128(precision, scale) = to {
+        let whole = i32::from(*precision) - i32::from(*scale);
+        if greatest(expr, tables) >= 10_f64.powi(whole) {
+            let what = format!("an argument of more than {whole} digits before the point is not added up");
+            return Err(Refusal::new(Code::AggregateArgument, what)
+                .with_rule("an argument's values fit into its type, whatever they are")
+                .with_remedy("CAST the columns to DOUBLE first, or what is cast to a decimal of more digits"));
+        }
     }
     Ok(Some(cast(over_wide(expr, to, tables), to)))
 }

@@ -1,9 +1,10 @@
 //! Types of a plan: coerced by the engine's rules, with what those rules take from the wrong place put right.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::numbers;
 use super::planning_state;
 use super::timestamps::{in_microseconds, of_seconds};
 use crate::expressions::each_expression;
@@ -14,6 +15,22 @@ use crate::expressions::each_expression;
 /// A type that does not fit.
 pub fn analyse(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     coerced(prepared(plan)?)
+}
+
+/// Returns the plan of a text with its types coerced and checked, where numbers have the types in which they are written.
+///
+/// # Errors
+/// A type that does not fit.
+pub(super) fn analyse_text(plan: LogicalPlan) -> DfResult<LogicalPlan> {
+    coerced(numbers::settled(prepared(plan)?)?)
+}
+
+/// Returns an expression over these columns as a text has it, with operands of types that keep every value.
+///
+/// # Errors
+/// A type that does not fit.
+pub(super) fn settle_text(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
+    numbers::settled_expr(prepared_expr(expr, columns)?, columns)
 }
 
 /// Returns the plan with its types coerced, as a part of a plan that was analysed needs it for what was added to it.
@@ -43,15 +60,17 @@ fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     if !found {
         return Ok(plan);
     }
-    each_expression(plan, |expr, schema| {
-        let whole = expr.transform_up(|part| {
-            Ok(match places(&part).or_else(|| of_seconds(&part, schema)) {
-                Some(changed) => Transformed::yes(changed),
-                None => Transformed::no(part),
-            })
-        });
-        whole.map(|whole| whole.data)
-    })
+    each_expression(plan, prepared_expr)
+}
+
+fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
+    let whole = expr.transform_up(|part| {
+        Ok(match places(&part).or_else(|| of_seconds(&part, schema)) {
+            Some(changed) => Transformed::yes(changed),
+            None => Transformed::no(part),
+        })
+    });
+    whole.map(|whole| whole.data)
 }
 
 /// Returns a call of `round` whose places are a literal of the type that it takes; `None` for another expression. With a cast

@@ -10,6 +10,7 @@
 mod analysis;
 mod fold;
 mod normal;
+mod numbers;
 mod pushed;
 mod sql;
 mod stack;

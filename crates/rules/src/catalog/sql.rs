@@ -4,21 +4,25 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{
     DFSchema, DataFusionError, Result as DfResult, SchemaError, TableReference, plan_datafusion_err, plan_err,
 };
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
 use datafusion::prelude::SessionConfig;
-use datafusion::sql::parser::{DFParserBuilder, Statement as DfStatement};
-use datafusion::sql::planner::SqlToRel;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
+use datafusion::sql::sqlparser::ast::{CastKind, DataType as SqlType, Expr as SqlExpr, Statement, Value};
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::Token;
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_sql::{Text, Unread};
 
 use super::fold::fold_constants;
 use super::stack::{self, with_room};
@@ -28,40 +32,68 @@ use crate::fault::known;
 use crate::functions;
 use crate::wanted;
 use crate::words::planning_words;
-use crate::workarounds::{self, QueryDialect};
+use crate::workarounds::{self, NamedCasts};
 
-/// Deeper nesting than this is refused by the parser, before it can exhaust a stack.
+/// Deeper nesting of expressions and queries than this is refused while the text is read, before it can exhaust a stack.
 const RECURSION_LIMIT: usize = 128;
 
-/// Parses a text that must be exactly one statement, and that a read-only query.
+/// Parses a text that must be exactly one statement, and that a read-only query. The work of reading is bounded too.
+///
+/// # Errors
+/// [`Code::Limit`] for a text that is too long, too deep or too much work to read; [`Code::InvalidSql`] and
+/// [`Code::NotAQuery`] for what is no query.
 pub fn parse_query(sql: &str, max_bytes: usize) -> Result<Statement, Refusal> {
     if sql.len() > max_bytes {
         return Err(Refusal::new(Code::Limit, format!("the SQL text has {} bytes", sql.len()))
             .with_rule(format!("a query's text has at most {max_bytes} bytes"))
             .with_remedy("load long lists as a registered public table and join it"));
     }
-    let invalid = |error: DataFusionError| {
-        let words = planning_words(&error).unwrap_or_else(|| "it is not a query of this dialect".to_owned());
-        Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {words}"))
-            .with_rule("the dialect is DataFusion's, which follows PostgreSQL")
-            .with_remedy("correct the text at the place that is named; the page on SQL lists what is answered")
-    };
-    let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&QueryDialect)
-        .with_recursion_limit(RECURSION_LIMIT)
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(invalid)?;
+    let text = Text::new(sql).map_err(|unread| unread_query(&unread))?;
     let not_a_query = |what: &str| {
         Refusal::new(Code::NotAQuery, what.to_owned())
             .with_rule("a request is one SELECT statement")
             .with_remedy("send one query that begins with SELECT or WITH")
     };
-    match (statements.pop_front(), statements.pop_front()) {
-        (None, _) => Err(not_a_query("the text holds no statement")),
-        (Some(_), Some(_)) => Err(not_a_query("the text holds more than one statement")),
-        (Some(DfStatement::Statement(statement)), None) if matches!(*statement, Statement::Query(_)) => Ok(*statement),
-        (Some(_), None) => Err(not_a_query("the statement is not a query")),
+    // Statements of other kinds are not even read.
+    if text.first_keyword().is_some_and(|word| !QUERY_WORDS.contains(&word)) {
+        return Err(not_a_query("the statement is not a query"));
+    }
+    let read = text.parse(RECURSION_LIMIT, |parser| {
+        while parser.consume_token(&Token::SemiColon) {}
+        if parser.peek_token_ref().token == Token::EOF {
+            return Ok(Err("the text holds no statement"));
+        }
+        let statement = parser.parse_statement()?;
+        let ended = parser.consume_token(&Token::SemiColon);
+        while parser.consume_token(&Token::SemiColon) {}
+        match (ended, &parser.peek_token_ref().token) {
+            (_, Token::EOF) if matches!(statement, Statement::Query(_)) => Ok(Ok(statement)),
+            (_, Token::EOF) => Ok(Err("the statement is not a query")),
+            (true, _) => Ok(Err("the text holds more than one statement")),
+            (false, _) => parser.expected_ref("end of statement", parser.peek_token_ref()),
+        }
+    });
+    read.map_err(|unread| unread_query(&unread))?.map_err(not_a_query)
+}
+
+/// Keywords that a query begins with, or a statement that its parser has better words for.
+const QUERY_WORDS: [Keyword; 4] = [Keyword::SELECT, Keyword::WITH, Keyword::VALUES, Keyword::FROM];
+
+/// Makes a refusal of a text that was not read.
+fn unread_query(unread: &Unread) -> Refusal {
+    match unread {
+        Unread::Invalid(error) => {
+            let error = DataFusionError::SQL(Box::new(error.clone()), None);
+            let words = planning_words(&error).unwrap_or_else(|| "it is not a query of this dialect".to_owned());
+            Refusal::new(Code::InvalidSql, format!("the SQL cannot be read: {words}"))
+                .with_rule(unread.rule())
+                .with_remedy(format!("{}; the page on SQL lists what is answered", unread.remedy()))
+        }
+        Unread::TooLong { .. } | Unread::TooDeep { .. } => {
+            Refusal::new(Code::Limit, format!("the SQL cannot be read: {unread}"))
+                .with_rule(unread.rule())
+                .with_remedy(unread.remedy())
+        }
     }
 }
 
@@ -73,10 +105,12 @@ pub fn planning_state() -> &'static SessionState {
         // Scalar subqueries become joins, so that one mechanism places them: the other way keeps a subquery inside an
         // expression, which runs where its operator runs. That it has one row is checked by an aggregate over it.
         config.options_mut().optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+        config.options_mut().sql_parser.parse_float_as_decimal = true;
         let types = Arc::new(super::timestamps::Microseconds);
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
+            .with_expr_planners(expression_planners())
             .with_type_planner(types)
             .with_optimizer_rules(workarounds::optimiser_rules())
             .build();
@@ -86,18 +120,36 @@ pub fn planning_state() -> &'static SessionState {
     &STATE
 }
 
+/// Returns the planners of expressions that have a syntax of their own: those of the engine, behind the one here.
+fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(functions::RuledCalls)];
+    planners.extend(SessionStateDefaults::default_expr_planners());
+    planners
+}
+
 /// Reads an expression over the columns of `schema`, as a mapping is.
 ///
 /// # Errors
 /// The fault of the text.
 pub fn parse_expression(text: &str, schema: &DFSchema) -> DfResult<Expr> {
-    let mut read = DFParserBuilder::new(text)
-        .with_dialect(&QueryDialect)
-        .with_recursion_limit(RECURSION_LIMIT)
-        .build()
-        .and_then(|mut parser| parser.parse_into_expr())?;
+    let read = Text::new(text).and_then(|text| {
+        text.parse(RECURSION_LIMIT, |parser| {
+            let read = parser.parse_expr_with_alias()?;
+            match &parser.peek_token_ref().token {
+                Token::EOF => Ok(read),
+                _ => parser.expected_ref("end of expression", parser.peek_token_ref()),
+            }
+        })
+    });
+    let mut read = read.map_err(|unread| plan_datafusion_err!("{unread}; {}", unread.remedy()))?;
     workarounds::prepare_expression(&mut read.expr).map_err(|r| plan_datafusion_err!("{}", r.message))?;
-    planning_state().create_logical_expr_from_sql_expr(read, schema)
+    let expr = planning_state().create_logical_expr_from_sql_expr(read, schema)?;
+    super::analysis::settle_text(expr, schema)
+}
+
+/// The planner's options: a number with a point is a decimal. One with an exponent has become a CAST to a float by then.
+fn parsed_numbers() -> ParserOptions {
+    ParserOptions::new().with_parse_float_as_decimal(true)
 }
 
 impl Catalog {
@@ -125,25 +177,29 @@ impl Catalog {
         stack::check_statement(&statement)?;
         weight::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
-        workarounds::tell_apart(&mut statement, |name| planning_state().aggregate_functions().contains_key(name));
         workarounds::tell_tables_from_columns(&mut statement, |name| self.columns_of(name));
         workarounds::part_from_aggregates(&mut statement, |name| {
             planning_state().aggregate_functions().contains_key(name)
         });
         let qualified = workarounds::Qualified::of(&statement);
         workarounds::name_merged_keys(&mut statement);
-        let names = Names { catalog: self, state: planning_state() };
-        let plan = SqlToRel::new(&names).sql_statement_to_plan(statement).map_err(planning_error)?;
+        let mut names = Names { catalog: self, state: planning_state(), casts: NamedCasts::default() };
+        names.casts =
+            workarounds::name_casts(&mut statement, |data_type| names.field(data_type)).map_err(planning_error)?;
+        let plan = SqlToRel::new_with_options(&names, parsed_numbers())
+            .sql_statement_to_plan(statement)
+            .map_err(planning_error)?;
         weight::check_plan(&plan)?;
+        let plan = workarounds::casts_again(plan).map_err(planning_error)?;
         workarounds::check_reach(&plan)?;
         let plan = workarounds::merge_keys(plan, &qualified)?;
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan
-            .and_then(super::analyse)
+            .and_then(super::analysis::analyse_text)
             .and_then(|plan| functions::kept_right(plan, fold_constants))
-            .and_then(workarounds::without_true_filters)
             .and_then(workarounds::without_true_having)
             .map_err(planning_error)?;
+        functions::check_positions(&plan).map_err(planning_error)?;
         stack::check_plan(&plan)?;
         Ok(plan)
     }
@@ -196,9 +252,13 @@ fn advice(root: &DataFusionError, words: &str, code: Code) -> (&'static str, &'s
             "a function is one of the dialect, and takes values of its own types",
             "CAST an argument whose type does not fit; the page on SQL lists what is answered",
         ),
-        DataFusionError::ArrowError(..) => {
-            ("a constant has a value of its type", "correct the constant, or use TRY_CAST where it may have none")
-        }
+        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+            ArrowError::CastError(_) | ArrowError::ParseError(_) => {
+                ("a constant has a value of its type", "correct the constant, or use TRY_CAST where it may have none")
+            }
+            ArrowError::DivideByZero => ("a divisor is not zero", "correct the divisor, or write NULLIF(divisor, 0)"),
+            _ => ("an expression of constants has a result", "correct the constants of the part that is named"),
+        },
         _ => ("names, types and clauses of a query fit together", "correct the part that is named, or CAST it"),
     }
 }
@@ -213,6 +273,24 @@ const KNOWN_NAMES: (&str, &str) = (
 struct Names<'a> {
     catalog: &'a Catalog,
     state: &'a SessionState,
+    casts: NamedCasts,
+}
+
+impl Names<'_> {
+    /// Returns the field of values that are cast to a type of SQL.
+    fn field(&self, data_type: &SqlType) -> DfResult<FieldRef> {
+        let null = Box::new(SqlExpr::value(Value::Null));
+        let cast = SqlExpr::Cast {
+            kind: CastKind::Cast,
+            expr: null,
+            data_type: data_type.clone(),
+            array: false,
+            format: None,
+        };
+        let planned = SqlToRel::new(self).sql_to_expr(cast, &DFSchema::empty(), &mut PlannerContext::new())?;
+        let Expr::Cast(cast) = planned else { return plan_err!("{data_type} is no type that values are cast to") };
+        Ok(cast.field)
+    }
 }
 
 impl ContextProvider for Names<'_> {
@@ -242,7 +320,7 @@ impl ContextProvider for Names<'_> {
     }
 
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
-        self.state.scalar_functions().get(name).cloned()
+        self.state.scalar_functions().get(name).cloned().or_else(|| self.casts.function(name))
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -194,6 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_long_to_read_is_refused_with_the_place_to_look_at() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let nested = |core: &str| format!("SELECT\n{}{core}{} AS x", "CAST((".repeat(40), ") AS INT)".repeat(40));
+        assert!(catalog.plan(&nested("1"), 1 << 20).is_ok());
+        let refusal = catalog.plan(&nested("1 1"), 1 << 20).unwrap_err();
+        assert_eq!(refusal.code, Code::Limit, "{refusal}");
+        assert_eq!(refusal.message, "the SQL cannot be read: it takes too many steps to read");
+        assert!(refusal.remedy.unwrap().contains("innermost brackets, at line 2, column 240"), "{:?}", refusal.rule);
+        let refusal = catalog.plan(&format!("SELECT {}1", "NOT ".repeat(200)), 1 << 20).unwrap_err();
+        assert_eq!(refusal.code, Code::Limit, "{refusal}");
+        assert_eq!(refusal.rule.unwrap(), "at most 128 expressions and queries lie within each other");
+    }
+
+    #[test]
     fn tables_of_every_kind_are_bounded() {
         let bundle = bundle();
         let catalog = Catalog::owner(&bundle, &shenzhen());

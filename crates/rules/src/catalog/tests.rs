@@ -23,6 +23,7 @@ use crate::functions::kept_right;
 
 mod differences;
 mod functions;
+mod numbers;
 mod random;
 mod values;
 

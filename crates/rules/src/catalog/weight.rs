@@ -20,6 +20,8 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, Statement, Visit, Visitor};
 use wanqu_model::refusal::{Code, Refusal};
 
+use crate::workarounds::cast_by_name;
+
 /// The most parts of a query's expressions, once they are written out.
 const MOST: u64 = 10_000;
 
@@ -124,7 +126,7 @@ fn parts_of_literal(expr: &Expr) -> Option<u64> {
         Expr::Cast(cast) => parts_of_literal(&cast.expr).map(|parts| parts + 1),
         Expr::TryCast(cast) => parts_of_literal(&cast.expr).map(|parts| parts + 1),
         Expr::Negative(expr) => parts_of_literal(expr).map(|parts| parts + 1),
-        _ => None,
+        other => cast_by_name(other).and_then(parts_of_literal).map(|parts| parts + 1),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! DataFusion 55's simplifier compares what is cast instead of the cast (`CAST(m AS BIGINT) = 1` becomes `m = 1.00`), also
 //! where many values are cast to one. And the engine cuts off what is after the point: PostgreSQL rounds, decimals half away
-//! from zero and floats half to even. So such casts are functions wherever expressions are simplified or computed. Casts
+//! from zero and floats half to even, and points in time half away from the epoch (PostgreSQL's is 2000-01-01; here it is
+//! 1970, as in DuckDB). So such casts are functions wherever expressions are simplified or computed. Casts
 //! that keep every value stay casts, of which tables make use to skip what cannot match.
 //!
 //! Elsewhere, in what is judged and in texts, a cast is a cast.
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float32Array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
-    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type,
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type, Int64Type,
+    TimeUnit,
 };
 use datafusion::common::datatype::DataTypeExt;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -100,8 +102,8 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
     let is_number = |t: &DataType| t.is_integer() || t.is_decimal() || t.is_floating();
     match (from, to) {
         _ if is_exact(from, to) => false,
-        // Digits of the second are cut off where a literal is brought to a coarser unit.
-        (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a < b,
+        // Digits of the second are cut off, towards 1970, by a cast to a coarser unit, and where a literal is brought to one.
+        (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a != b,
         // These the engine leaves alone.
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..) | DataType::Date32) => false,
         _ => (is_number(from) || from.is_temporal()) && (is_number(to) || to.is_temporal()),
@@ -109,7 +111,7 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
 }
 
 /// Returns a cast in SQL, without what is cast if that is long.
-fn text_of(inner: &Expr, to: &DataType, schema: &DFSchema) -> String {
+pub(super) fn text_of(inner: &Expr, to: &DataType, schema: &DFSchema) -> String {
     let mut parts = 0_usize;
     let _ = inner.apply(|_| {
         parts += 1;
@@ -144,7 +146,11 @@ impl LossyCast {
     fn computed(&self, values: &ArrayRef) -> DfResult<ArrayRef> {
         let options = CastOptions { safe: self.or_null, ..CastOptions::default() };
         let to = self.field.data_type();
-        let rounded = if to.is_integer() { rounded(values)? } else { Arc::clone(values) };
+        let rounded = match (values.data_type(), to) {
+            (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => rounded_time(values, *from, *to)?,
+            (_, to) if to.is_integer() => rounded(values)?,
+            _ => Arc::clone(values),
+        };
         let cast = match cast_with_options(&rounded, to, &options) {
             Ok(cast) => cast,
             Err(_) if !self.or_null => return Err(self.refusal()),
@@ -200,6 +206,32 @@ fn rounded(values: &ArrayRef) -> DfResult<ArrayRef> {
     Ok(cast_with_options(values, &whole, &CastOptions { safe: false, ..CastOptions::default() })?)
 }
 
+/// Returns points in time in the unit `to`, rounded half away from 1970, if that is coarser than their own.
+fn rounded_time(values: &ArrayRef, from: TimeUnit, to: TimeUnit) -> DfResult<ArrayRef> {
+    let DataType::Timestamp(_, zone) = values.data_type() else { return Ok(Arc::clone(values)) };
+    let step = per_second(from) / per_second(to);
+    if step <= 1 {
+        return Ok(Arc::clone(values));
+    }
+    let ticks = cast_with_options(values, &DataType::Int64, &CastOptions::default())?;
+    let nearest = |ticks: i64| {
+        let (whole, rest) = (ticks / step, ticks % step);
+        if 2 * rest.abs() >= step { whole + rest.signum() } else { whole }
+    };
+    let nearest: ArrayRef = Arc::new(ticks.as_primitive::<Int64Type>().unary::<_, Int64Type>(nearest));
+    Ok(cast_with_options(&nearest, &DataType::Timestamp(to, zone.clone()), &CastOptions::default())?)
+}
+
+/// Returns the ticks of a unit in one second.
+pub(super) const fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
 impl ScalarUDFImpl for LossyCast {
     fn name(&self) -> &'static str {
         NAME
@@ -240,8 +272,8 @@ impl ScalarUDFImpl for LossyCast {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Decimal128Array, Float64Array, Int64Array};
-    use arrow::datatypes::Schema;
+    use arrow::array::{Decimal128Array, Float64Array, Int64Array, TimestampMicrosecondArray};
+    use arrow::datatypes::{Schema, TimestampMillisecondType};
     use arrow::util::display::array_value_to_string;
     use datafusion::common::config::ConfigOptions;
 
@@ -298,6 +330,21 @@ mod tests {
         let large = || Arc::new(Float64Array::from(vec![1e300, f64::INFINITY, 1.0]));
         assert_eq!(values(large(), DataType::Float32, true).unwrap(), "NULL inf 1.0");
         assert!(values(large(), DataType::Float32, false).unwrap_err().contains("out of range"));
+    }
+
+    #[test]
+    fn times_are_rounded_half_away_from_1970() {
+        let times = || Arc::new(TimestampMicrosecondArray::from(vec![-1, -499_999, -500_000, 499_999, 500_000]));
+        for or_null in [false, true] {
+            let found = values(times(), DataType::Timestamp(TimeUnit::Second, None), or_null).unwrap();
+            assert_eq!(
+                found,
+                "1970-01-01T00:00:00 1970-01-01T00:00:00 1969-12-31T23:59:59 1970-01-01T00:00:00 1970-01-01T00:00:01"
+            );
+        }
+        let least: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![i64::MIN]));
+        let coarse = rounded_time(&least, TimeUnit::Microsecond, TimeUnit::Millisecond).unwrap();
+        assert_eq!(coarse.as_primitive::<TimestampMillisecondType>().value(0), -9_223_372_036_854_776);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! `date_trunc` to weeks, months, quarters and years, in the unit of its argument.
+//! `date_trunc` in the unit of its argument, and down, also before 1970.
 //!
-//! The engine multiplies to nanoseconds first, in which the year 9999 is not.
+//! The engine multiplies to nanoseconds first for weeks and more, and for every constant; the year 9999 is not in these. And
+//! it cuts constants towards 1970, where a column is truncated down.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 
-/// The engine's function, corrected for times in units of microseconds and more without a time zone.
+/// The engine's function, corrected for times without a time zone.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct DateTrunc {
     engine: Arc<ScalarUDF>,
@@ -27,45 +28,67 @@ impl Default for DateTrunc {
     }
 }
 
-/// Unit that is not a fixed number of seconds, or does not begin at the epoch.
+/// Unit to which a time is truncated.
 #[derive(Debug, Clone, Copy)]
-enum Coarse {
+enum Unit {
+    /// This many nanoseconds, counted from the epoch: up to days.
+    Fixed(i64),
     Week,
     /// This many months; a year has a multiple of them.
     Months(i64),
 }
 
-fn coarse(unit: &ScalarValue) -> Option<Coarse> {
+fn unit_of(unit: &ScalarValue) -> Option<Unit> {
     let (ScalarValue::Utf8(Some(unit)) | ScalarValue::Utf8View(Some(unit)) | ScalarValue::LargeUtf8(Some(unit))) = unit
     else {
         return None;
     };
     match unit.to_lowercase().as_str() {
-        "week" => Some(Coarse::Week),
-        "month" => Some(Coarse::Months(1)),
-        "quarter" => Some(Coarse::Months(3)),
-        "year" => Some(Coarse::Months(12)),
+        "microsecond" => Some(Unit::Fixed(1_000)),
+        "millisecond" => Some(Unit::Fixed(1_000_000)),
+        "second" => Some(Unit::Fixed(SECOND)),
+        "minute" => Some(Unit::Fixed(60 * SECOND)),
+        "hour" => Some(Unit::Fixed(3_600 * SECOND)),
+        "day" => Some(Unit::Fixed(DAY)),
+        "week" => Some(Unit::Week),
+        "month" => Some(Unit::Months(1)),
+        "quarter" => Some(Unit::Months(3)),
+        "year" => Some(Unit::Months(12)),
         _ => None,
     }
 }
 
-impl Coarse {
-    /// Returns the first day of the unit that a day is in. Days are counted from 1970-01-01, a Thursday.
-    fn begin(self, day: i64) -> i64 {
+impl Unit {
+    /// Returns the beginning of the unit that a time is in, both in ticks of this many nanoseconds since 1970; `None` if 64
+    /// bits do not hold it.
+    fn begin(self, time: i64, tick: i64) -> Option<i64> {
+        let day = DAY / tick;
         match self {
-            Self::Week => day - (day + 3).rem_euclid(7),
+            // A time is the beginning of the tick that it is in.
+            Self::Fixed(nanos) if nanos <= tick => Some(time),
+            Self::Fixed(nanos) => time.checked_sub(time.rem_euclid(nanos / tick)),
+            Self::Week => first_day_of_week(time.div_euclid(day)).checked_mul(day),
             Self::Months(months) => {
-                let (year, month) = year_and_month(day);
-                first_day(year, month - month.rem_euclid(months))
+                let (year, month) = year_and_month(time.div_euclid(day));
+                first_day(year, month - month.rem_euclid(months)).checked_mul(day)
             }
         }
     }
 }
 
+/// Nanoseconds of a second.
+const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds of a day.
+const DAY: i64 = 86_400 * SECOND;
 /// Days of 400 years.
 const ERA: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH: i64 = 719_468;
+
+/// Returns the Monday of the week that a day is in. Days are counted from 1970-01-01, a Thursday.
+fn first_day_of_week(day: i64) -> i64 {
+    day - (day + 3).rem_euclid(7)
+}
 
 /// Returns the year of a day and its month, from 0. Source: H. Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 fn year_and_month(day: i64) -> (i64, i64) {
@@ -85,17 +108,15 @@ fn first_day(year: i64, month: i64) -> i64 {
     era * ERA + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 - EPOCH
 }
 
-fn truncated<T: ArrowTimestampType>(times: &ArrayRef, unit: Coarse) -> ArrayRef {
-    let per_second = match T::UNIT {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
+fn truncated<T: ArrowTimestampType>(times: &ArrayRef, unit: Unit) -> ArrayRef {
+    let tick = match T::UNIT {
+        TimeUnit::Second => SECOND,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
     };
-    let day = 86_400 * per_second;
-    let times = times.as_primitive::<T>();
     // Times so near the least that the unit begins before it have no beginning.
-    let begins: PrimitiveArray<T> = times.unary_opt(|time| unit.begin(time.div_euclid(day)).checked_mul(day));
+    let begins: PrimitiveArray<T> = times.as_primitive::<T>().unary_opt(|time| unit.begin(time, tick));
     Arc::new(begins)
 }
 
@@ -142,7 +163,7 @@ impl ScalarUDFImpl for DateTrunc {
             *times = without_hidden(times);
         }
         let [ColumnarValue::Scalar(unit), times] = &args.args[..] else { return self.engine.invoke_with_args(args) };
-        let (Some(unit), DataType::Timestamp(of, None)) = (coarse(unit), times.data_type()) else {
+        let (Some(unit), DataType::Timestamp(of, None)) = (unit_of(unit), times.data_type()) else {
             return self.engine.invoke_with_args(args);
         };
         let column = times.to_array(1)?;
@@ -150,7 +171,7 @@ impl ScalarUDFImpl for DateTrunc {
             TimeUnit::Microsecond => truncated::<TimestampMicrosecondType>(&column, unit),
             TimeUnit::Millisecond => truncated::<TimestampMillisecondType>(&column, unit),
             TimeUnit::Second => truncated::<TimestampSecondType>(&column, unit),
-            TimeUnit::Nanosecond => return self.engine.invoke_with_args(args),
+            TimeUnit::Nanosecond => truncated::<TimestampNanosecondType>(&column, unit),
         };
         Ok(match times {
             ColumnarValue::Array(_) => ColumnarValue::Array(begins),
@@ -184,14 +205,32 @@ mod tests {
         while day.year() < 9990 {
             let month = day.month();
             for (unit, expected) in [
-                (Coarse::Week, day - i64::from(day.weekday().to_monday_zero_offset()).days()),
-                (Coarse::Months(1), day.first_of_month()),
-                (Coarse::Months(3), date(day.year(), month - (month - 1) % 3, 1)),
-                (Coarse::Months(12), day.first_of_year()),
+                (Unit::Fixed(DAY), day),
+                (Unit::Week, day - i64::from(day.weekday().to_monday_zero_offset()).days()),
+                (Unit::Months(1), day.first_of_month()),
+                (Unit::Months(3), date(day.year(), month - (month - 1) % 3, 1)),
+                (Unit::Months(12), day.first_of_year()),
             ] {
-                assert_eq!(unit.begin(number(day)), number(expected), "{day} {unit:?}");
+                let noon = number(day) * 86_400 + 43_200;
+                assert_eq!(unit.begin(noon, SECOND), Some(number(expected) * 86_400), "{day} {unit:?}");
             }
             day += 97.days();
+        }
+    }
+
+    #[test]
+    fn times_before_1970_are_truncated_down_in_every_unit() {
+        for (unit, expected) in [
+            ("microsecond", -3_601_000_001),
+            ("millisecond", -3_601_001_000),
+            ("second", -3_602_000_000),
+            ("minute", -3_660_000_000),
+            ("hour", -7_200_000_000),
+            ("day", -86_400_000_000),
+        ] {
+            let unit = unit_of(&ScalarValue::from(unit)).unwrap();
+            assert_eq!(unit.begin(-3_601_000_001, 1_000), Some(expected), "{unit:?}");
+            assert_eq!(unit.begin(i64::MIN, 1_000).is_none(), !matches!(unit, Unit::Fixed(1_000)), "{unit:?}");
         }
     }
 }

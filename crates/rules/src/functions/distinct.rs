@@ -28,6 +28,13 @@ impl<T: Exact> DistinctTotal<T> {
     pub fn new(result: Outcome, values: DataType) -> Self {
         Self { rows: HashMap::new(), result, values, of: PhantomData }
     }
+
+    /// Returns the sum of the different values, and their number.
+    pub fn total(&self) -> Total {
+        let mut total = Total::default();
+        self.rows.keys().for_each(|value| total.add(*value));
+        total
+    }
 }
 
 /// Column of a partial sum of different values: the values themselves.
@@ -59,9 +66,7 @@ impl<T: Exact> Accumulator for DistinctTotal<T> {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        let mut total = Total::default();
-        self.rows.keys().for_each(|value| total.add(*value));
-        total.value::<T>(&self.result)
+        self.total().value::<T>(&self.result)
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {

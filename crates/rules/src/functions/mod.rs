@@ -9,15 +9,19 @@
 //! | `replaced` | puts the accumulators of this folder into the engine's aggregates | |
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
+//! | `distinct_moments` | variance and correlation of DISTINCT values: none, or DISTINCT is passed over | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
+//! | `positions` | arguments of `ntile`, `nth_value`, `lag` and percentiles without a meaning | |
 //! | `whole` | `ceil` and `floor` of decimals at the edge of their digits | |
-//! | `date_trunc` | coarse units of times before 1677 and after 2262 | |
+//! | `date_trunc` | times before 1677 and after 2262; constants before 1970 | |
+//! | `coarser_times` | `to_unixtime` and others before 1970: cut off towards it | |
 //! | `date_bin` | such times: an error instead of NULL | |
+//! | `ruled` | functions that have no result for some arguments say which, in words | |
 //! | `grown` | results of any size: `repeat`, `lpad`, `range` and others have a bound | |
 //!
 //! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
@@ -26,15 +30,20 @@
 mod average;
 mod cast;
 mod checked;
+mod coarser_times;
 mod constants;
 mod date_bin;
 mod date_trunc;
 mod distinct;
+mod distinct_moments;
 mod extreme;
+mod fallible;
 mod grown;
 pub(crate) mod one_form;
+mod positions;
 mod quotient;
 mod replaced;
+mod ruled;
 mod sliding;
 mod sums;
 mod total;
@@ -51,8 +60,11 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::{kept_right, kept_right_expr};
+pub use fallible::casts_of_texts;
 pub use one_form::one_form_of;
+pub(crate) use positions::check_positions;
 use replaced::{Replaced, replacements};
+pub(crate) use ruled::RuledCalls;
 
 use crate::range::{Overflow, out_of_range};
 
@@ -63,10 +75,15 @@ pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
     }
     state.register_udf(Arc::new(ScalarUDF::from(date_bin::DateBin::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::default())))?;
+    let coarser = coarser_times::CoarserTime::all(|name| state.scalar_functions().get(name).cloned());
+    for function in coarser {
+        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
+    }
     for function in whole::Whole::both() {
         state.register_udf(Arc::new(ScalarUDF::from(function)))?;
     }
-    grown::register(state)
+    grown::register(state)?;
+    ruled::register(state)
 }
 
 /// Returns the aggregate `sum`, for plans that are put together by hand.

@@ -14,6 +14,7 @@ use datafusion::common::cast::as_decimal256_array;
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::{Accumulator, EmitTo, GroupsAccumulator};
 
+use super::distinct::DistinctTotal;
 use crate::half_away::rounded;
 
 /// Divides two columns of decimals. The quotients have this type, whose scale is that of the engine's division.
@@ -48,6 +49,19 @@ pub(super) fn divided(numbers: &ArrayRef, divisors: &ArrayRef, returns: &DataTyp
     Ok(Arc::new(quotients.with_precision_and_scale(*precision, *scale)?))
 }
 
+/// Returns the average of so many values with this sum, of this scale, as a decimal of a precision and a scale; `None` of no
+/// values.
+fn average(sum: i256, from: i8, count: u64, (precision, scale): (u8, i8)) -> Result<Option<i128>> {
+    if count == 0 {
+        return Ok(None);
+    }
+    let up = i256::from_i128(10).wrapping_pow(u32::try_from(scale - from).unwrap_or(0));
+    let limit = 10_u128.pow(u32::from(precision.min(DECIMAL128_MAX_PRECISION)));
+    let average = sum.checked_mul(up).and_then(|sum| rounded(sum, i256::from_i128(count.into())));
+    let fits = average.and_then(i256::to_i128).filter(|average| average.unsigned_abs() < limit);
+    fits.map(Some).ok_or_else(|| exec_datafusion_err!("an average of decimals is out of range"))
+}
+
 /// Returns the averages of these sums and counts.
 fn averages(counts: &ArrayRef, sums: &ArrayRef, returns: &DataType) -> Result<ArrayRef> {
     let (DataType::Decimal128(_, from) | DataType::Decimal256(_, from)) = *sums.data_type() else {
@@ -58,14 +72,8 @@ fn averages(counts: &ArrayRef, sums: &ArrayRef, returns: &DataType) -> Result<Ar
     };
     let sums = cast(sums, &DataType::Decimal256(DECIMAL256_MAX_PRECISION, from))?;
     let (counts, sums) = (counts.as_primitive::<UInt64Type>(), as_decimal256_array(&sums)?);
-    let up = i256::from_i128(10).wrapping_pow(u32::try_from(scale - from).unwrap_or(0));
-    let limit = 10_u128.pow(u32::from(precision.min(DECIMAL128_MAX_PRECISION)));
     let averages = sums.iter().zip(counts.iter()).map(|(sum, count)| match (sum, count) {
-        (Some(sum), Some(count)) if count != 0 => {
-            let average = sum.checked_mul(up).and_then(|sum| rounded(sum, i256::from_i128(count.into())));
-            let fits = average.and_then(i256::to_i128).filter(|average| average.unsigned_abs() < limit);
-            fits.map(Some).ok_or_else(|| exec_datafusion_err!("an average of decimals is out of range"))
-        }
+        (Some(sum), Some(count)) => average(sum, from, count, (precision, scale)),
         _ => Ok(None),
     });
     let averages = averages.collect::<Result<Decimal128Array>>()?;
@@ -109,6 +117,50 @@ impl Accumulator for OneAverage {
 
     fn supports_retract_batch(&self) -> bool {
         self.engine.supports_retract_batch()
+    }
+}
+
+/// Average of different decimals, rounded.
+#[derive(Debug)]
+pub(super) struct DistinctAverage {
+    pub different: DistinctTotal<Decimal128Type>,
+    /// Scale of the values.
+    pub scale: i8,
+    pub returns: DataType,
+}
+
+impl Accumulator for DistinctAverage {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.different.update_batch(values)
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let DataType::Decimal128(precision, scale) = self.returns else {
+            return plan_err!("an average of decimals is a decimal");
+        };
+        let total = self.different.total();
+        let average = average(total.to_i256(), self.scale, total.count, (precision, scale))?;
+        Ok(ScalarValue::Decimal128(average, precision, scale))
+    }
+
+    fn size(&self) -> usize {
+        size_of_val(self) + self.different.size()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        self.different.state()
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        self.different.merge_batch(states)
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        self.different.retract_batch(values)
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
     }
 }
 

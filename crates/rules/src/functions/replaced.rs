@@ -22,8 +22,9 @@ use wanqu_model::aggregates::Statistic;
 
 use super::Overflow;
 use super::distinct::{DistinctTotal, distinct_state_fields};
+use super::distinct_moments::{DistinctMoments, distinct_moments_fields};
 use super::extreme::{Extreme, GroupExtremes, OneExtreme};
-use super::quotient::{GroupAverages, OneAverage};
+use super::quotient::{DistinctAverage, GroupAverages, OneAverage};
 use super::sliding::{Best, Sliding, SumKind};
 use super::sums::{GroupTotals, OneTotal};
 use super::total::{Outcome, state_fields};
@@ -120,6 +121,23 @@ impl Replaced {
         self.part == Part::Average && !args.is_distinct && matches!(args.return_type(), DataType::Decimal128(..))
     }
 
+    /// Returns the accumulator of an average of different decimals, or of moments of different values; `None` for other
+    /// aggregates.
+    fn distinct(&self, args: &AccumulatorArgs<'_>) -> Option<Box<dyn Accumulator>> {
+        if !args.is_distinct {
+            return None;
+        }
+        let returns = args.return_type().clone();
+        match (self.part, args.expr_fields.first().map(|field| field.data_type())) {
+            (Part::Moments(which), _) => Some(Box::new(DistinctMoments::new(which, returns))),
+            (Part::Average, Some(values @ DataType::Decimal128(_, scale))) => {
+                let different = DistinctTotal::new(self.outcome(args), values.clone());
+                Some(Box::new(DistinctAverage { different, scale: *scale, returns }))
+            }
+            _ => None,
+        }
+    }
+
     fn outcome(&self, args: &AccumulatorArgs<'_>) -> Outcome {
         let (name, data_type) = (args.name.to_owned(), args.return_type().clone());
         Outcome { name, data_type, overflow: self.overflow }
@@ -204,6 +222,9 @@ impl AggregateUDFImpl for Replaced {
         if let Some(sum) = self.exact_sum(&args) {
             return Ok(sum);
         }
+        if let Some(distinct) = self.distinct(&args) {
+            return Ok(distinct);
+        }
         if self.is_decimal_average(&args) {
             let returns = args.return_type().clone();
             return Ok(Box::new(OneAverage { engine: self.inner().accumulator(args)?, returns }));
@@ -216,6 +237,13 @@ impl AggregateUDFImpl for Replaced {
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         let data_type = args.return_field.data_type();
+        match (self.part, args.input_fields.first().map(|field| field.data_type())) {
+            (Part::Moments(_), _) if args.is_distinct => return Ok(distinct_moments_fields(args.name)),
+            (Part::Average, Some(values @ DataType::Decimal128(..))) if args.is_distinct => {
+                return Ok(distinct_state_fields(args.name, values));
+            }
+            _ => {}
+        }
         if !self.is_exact_sum(data_type) {
             return self.inner().state_fields(args);
         }
@@ -231,6 +259,7 @@ impl AggregateUDFImpl for Replaced {
         }
         match self.part {
             Part::Moments(Statistic::Corr) => false,
+            Part::Moments(_) if args.is_distinct => false,
             _ => self.inner().groups_accumulator_supported(args),
         }
     }
@@ -257,6 +286,9 @@ impl AggregateUDFImpl for Replaced {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         if let Some(sum) = self.exact_sum(&args) {
             return Ok(sum);
+        }
+        if let Some(distinct) = self.distinct(&args) {
+            return Ok(distinct);
         }
         if self.is_decimal_average(&args) {
             let returns = args.return_type().clone();

@@ -88,7 +88,7 @@ impl<S: Summary> Sliding<S> {
 }
 
 /// Calls `each` with the columns of every row that has all of them.
-fn rows(columns: &[ArrayRef], mut each: impl FnMut(&[f64])) -> Result<()> {
+pub(super) fn rows(columns: &[ArrayRef], mut each: impl FnMut(&[f64])) -> Result<()> {
     let floats = columns.iter().map(|column| cast(column, &DataType::Float64)).collect::<Result<Vec<_>, _>>()?;
     let floats: Vec<&Float64Array> = floats.iter().map(AsArray::as_primitive::<Float64Type>).collect();
     let mut row = Vec::with_capacity(floats.len());

@@ -184,7 +184,7 @@ impl Spelling<'_> {
     fn arguments<F: UDFCoercionExt>(&self, args: &[Expr], function: &F) -> DfResult<Vec<String>> {
         let plain_integers = self.takes_plain_integers(args, function);
         let text = |arg: &Expr| match arg {
-            Expr::Literal(ScalarValue::Float64(Some(number)), _) if number.is_finite() => Ok(format!("{number:?}")),
+            Expr::Literal(ScalarValue::Float64(Some(number)), _) if number.is_finite() => Ok(format!("{number:e}")),
             Expr::Literal(value, _) if plain_integers && is_small_integer(value) => {
                 literal_text(&value.cast_to(&DataType::Int64)?)
             }
@@ -254,7 +254,7 @@ fn operator_text(op: Operator) -> &'static str {
         Operator::NotILikeMatch => "!~~*",
         Operator::BitwiseAnd => "&",
         Operator::BitwiseOr => "|",
-        Operator::BitwiseXor => "^",
+        Operator::BitwiseXor => "#",
         Operator::BitwiseShiftRight => ">>",
         Operator::BitwiseShiftLeft => "<<",
         Operator::StringConcat => "||",

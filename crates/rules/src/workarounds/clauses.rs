@@ -107,10 +107,7 @@ pub(super) fn check_distinct(function: &Function) -> ControlFlow<Box<Refusal>> {
         return ControlFlow::Continue(());
     }
     let name = function.name.to_string().to_lowercase();
-    let passed_over = name.starts_with("regr_")
-        || name.starts_with("covar")
-        || matches!(&*name, "corr" | "nth_value" | "approx_percentile_cont" | "approx_percentile_cont_with_weight");
-    if passed_over {
+    if matches!(&*name, "regr_count" | "nth_value" | "approx_percentile_cont" | "approx_percentile_cont_with_weight") {
         return refuse(
             &format!("DISTINCT in {name}"),
             "aggregate over a derived table: FROM (SELECT DISTINCT … FROM …) AS t",

@@ -2,12 +2,13 @@
 //!
 //! | file | fault | upstream |
 //! |---|---|---|
-//! | [`precedence`] | operators bind otherwise than in PostgreSQL; `IS DISTINCT FROM` takes all that follows | datafusion-sqlparser-rs#2436 |
 //! | [`clauses`] | clauses that are read and ignored; FETCH | |
 //! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
+//! | [`numerals`] | numbers with an exponent or of many digits | |
 //! | [`statement`] | columns that are selected twice | |
+//! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
-//! | [`cast_names`] | `avg(x)` beside `avg(CAST(x …))` | kind of datafusion#15032 |
+//! | [`cast_names`] | a column beside its own cast | kind of datafusion#15032 |
 //! | [`table_names`] | tables called like a column, in correlated subqueries | |
 //! | [`using_keys`] | the merged key of USING in WHERE | |
 //! | [`wide`] | time that grows with the square of the number of aggregates | |
@@ -17,6 +18,8 @@
 //! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
+//! That operators bind otherwise than in PostgreSQL is mended while a text is read, by the dialect of the crate `wanqu-sql`.
+//!
 //! The first nine change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
@@ -25,10 +28,12 @@ mod cast_names;
 mod clauses;
 pub(crate) mod in_lists;
 mod multisets;
+mod names;
 mod negation;
+mod numerals;
 mod one_row;
 mod patterns;
-mod precedence;
+mod selected;
 mod shift;
 mod statement;
 mod subqueries;
@@ -44,14 +49,13 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use one_row::is_only_value;
-pub(crate) use precedence::QueryDialect;
 pub(crate) use statement::{prepare_expression, prepare_statement};
 pub(crate) use table_names::tell_tables_from_columns;
 pub(crate) use using::{Qualified, merge_keys};
 
 pub(crate) use using_keys::name_merged_keys;
 
-pub(crate) use cast_names::{tell_apart, without_true_filters};
+pub(crate) use cast_names::{NamedCasts, cast_by_name, casts_again, name_casts};
 pub(crate) use multisets::number_copies;
 pub(crate) use subqueries::{check_one_row, check_reach};
 pub(crate) use wide::{part_from_aggregates, without_true_having};

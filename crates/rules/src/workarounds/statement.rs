@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Select,
-    SelectItem, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    Ident, Query, Select, SelectItem, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
-use wanqu_model::refusal::Refusal;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::clauses::{check_distinct, check_query, check_select, check_table, refuse};
-use super::{patterns, shift};
+use super::names::normal;
+use super::{numerals, patterns, selected, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -41,10 +42,12 @@ impl VisitorMut for Preparation {
     type Break = Box<Refusal>;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
+        numerals::as_other_rows(query);
         check_query(query)
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
+        selected::rewrite(select);
         name_repeated_columns(&mut select.projection);
         check_select(select)
     }
@@ -59,14 +62,26 @@ impl VisitorMut for Preparation {
                 "count(DISTINCT …) of anything but one expression",
                 "count the rows of SELECT DISTINCT in a derived table",
             ),
+            Expr::BinaryOp { op: BinaryOperator::BitwiseXor, .. } => otherwise_elsewhere(
+                "^",
+                "it is the power in PostgreSQL and DuckDB, and the exclusive OR of bits elsewhere",
+                "write power(a, b) for the power, or a # b for the exclusive OR of bits",
+            ),
+            Expr::BinaryOp { op: BinaryOperator::Xor, .. } => otherwise_elsewhere(
+                "XOR",
+                "it is one of conditions in MySQL, and one of bits in other engines",
+                "write a <> b for two conditions, or a # b for the exclusive OR of bits",
+            ),
             Expr::Collate { .. } => refuse("COLLATE", "leave it out: text is compared by its code points"),
             Expr::Function(function) => {
                 if !matches!(function.parameters, FunctionArguments::None) {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
                 check_distinct(function)?;
+                numerals::as_items_of_lists(function);
                 shift::rewrite(expr)
             }
+            Expr::Value(_) => numerals::rewrite(expr),
             _ => patterns::rewrite(expr),
         }
     }
@@ -79,6 +94,15 @@ impl VisitorMut for Preparation {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Refuses an operator that has different meanings, so that no query is answered in the one that was not meant.
+fn otherwise_elsewhere(operator: &str, why: &str, remedy: &str) -> ControlFlow<Box<Refusal>> {
+    ControlFlow::Break(Box::new(
+        Refusal::new(Code::InvalidSql, format!("the operator {operator} is not supported: {why}"))
+            .with_rule("a text is answered only in the meaning that it has in PostgreSQL")
+            .with_remedy(remedy),
+    ))
 }
 
 /// Returns true for `count(DISTINCT a, b)` and `count(DISTINCT *)`.
@@ -96,7 +120,7 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
     let mut taken = HashSet::new();
     for item in items {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        let text = expr.to_string();
+        let text = one_text(expr);
         if taken.insert(text.clone()) {
             continue;
         }
@@ -112,6 +136,28 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
     }
 }
 
-fn normal(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
+/// Returns the text of an expression, which is the same for `CAST(x AS INT)`, `x::INT` and `(x::INT)`.
+fn one_text(expr: &Expr) -> String {
+    struct OneForm;
+    impl VisitorMut for OneForm {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Cast { kind: kind @ CastKind::DoubleColon, .. } => *kind = CastKind::Cast,
+                Expr::Cast { kind: kind @ CastKind::SafeCast, .. } => *kind = CastKind::TryCast,
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    match expr {
+        Expr::Nested(inner) => one_text(inner),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => expr.to_string(),
+        _ => {
+            let mut one = expr.clone();
+            let _ = one.visit(&mut OneForm);
+            one.to_string()
+        }
+    }
 }

@@ -12,6 +12,8 @@ use datafusion::sql::sqlparser::ast::{
     TableAlias, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
 };
 
+use super::names::{alias_of, name_of, normal};
+
 /// Renames the tables of a statement that are called like a column. `columns` gives those of a table of the catalog.
 pub fn tell_tables_from_columns(statement: &mut Statement, columns: impl Fn(&[String]) -> Vec<String>) {
     let mut names = Names { columns: HashSet::new(), tables: HashSet::new(), queries: 0, of_table: &columns };
@@ -52,9 +54,7 @@ impl Visitor for Names<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let Some(name) = name_of(factor) {
-            self.tables.insert(name);
-        }
+        self.tables.extend(name_of(factor).map(normal));
         if let Some(alias) = alias_of(factor) {
             self.columns.extend(alias.columns.iter().map(|column| normal(&column.name)));
         }
@@ -109,7 +109,7 @@ impl VisitorMut for Renaming<'_> {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let renamed = name_of(factor).and_then(|name| self.renamed(&Ident::with_quote('"', name)));
+        let renamed = name_of(factor).and_then(|name| self.renamed(name));
         if let Some(name) = renamed
             && let TableFactor::Table { alias, .. }
             | TableFactor::Derived { alias, .. }
@@ -123,27 +123,4 @@ impl VisitorMut for Renaming<'_> {
         }
         ControlFlow::Continue(())
     }
-}
-
-/// Returns the name by which a table's columns are named.
-fn name_of(factor: &TableFactor) -> Option<String> {
-    match (alias_of(factor), factor) {
-        (Some(alias), _) => Some(normal(&alias.name)),
-        (None, TableFactor::Table { name, .. }) => name.0.last().and_then(|part| part.as_ident()).map(normal),
-        _ => None,
-    }
-}
-
-fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
-    match factor {
-        TableFactor::Table { alias, .. }
-        | TableFactor::Derived { alias, .. }
-        | TableFactor::Function { alias, .. }
-        | TableFactor::UNNEST { alias, .. } => alias.as_ref(),
-        _ => None,
-    }
-}
-
-fn normal(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

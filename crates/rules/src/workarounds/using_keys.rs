@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, Statement, TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, Join, JoinConstraint, JoinOperator, Query, Select, Statement, VisitMut, VisitorMut,
 };
+
+use super::names::{name_of, normal};
 
 /// Names the merged keys in the conditions of a statement by their table.
 pub fn name_merged_keys(statement: &mut Statement) {
@@ -24,7 +26,7 @@ pub fn name_merged_keys(statement: &mut Statement) {
 
 fn name_keys(select: &mut Select) {
     let [from] = &select.from[..] else { return };
-    let (Some(table), [first, others @ ..]) = (name_of(&from.relation), &from.joins[..]) else { return };
+    let (Some(table), [first, others @ ..]) = (name_of(&from.relation).cloned(), &from.joins[..]) else { return };
     let mut keys = keys_of(first);
     // A key that a later join does not merge as well is of two tables.
     for join in others {
@@ -86,18 +88,4 @@ fn keys_of(join: &Join) -> HashSet<String> {
     };
     let JoinConstraint::Using(columns) = constraint else { return HashSet::new() };
     columns.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident())).map(normal).collect()
-}
-
-fn name_of(factor: &TableFactor) -> Option<Ident> {
-    match factor {
-        TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-            Some(alias.name.clone())
-        }
-        TableFactor::Table { name, alias: None, .. } => name.0.last().and_then(|part| part.as_ident()).cloned(),
-        _ => None,
-    }
-}
-
-fn normal(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }

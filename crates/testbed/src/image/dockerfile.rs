@@ -20,7 +20,7 @@ const BASE: &str = "localhost/wanqu-testbed/machine:1";
 
 /// Builds an image from a Dockerfile and from programs that are built already, and gives the path of its archive. The
 /// Dockerfile takes the base of its stages from the arguments `BUILD_IMAGE` and `BASE_IMAGE`, and the folder of the programs
-/// from `PREBUILT`. The archive is kept: the same programs are not packed twice.
+/// from `PREBUILT`, in which their bill of materials lies too. The archive is kept: the same programs are not packed twice.
 ///
 /// # Errors
 /// If this is not root, buildah cannot be had, or a step of the Dockerfile fails.
@@ -33,6 +33,10 @@ pub fn build(dockerfile: &Path, programs: &[PathBuf], name: &str) -> Result<Path
     for program in programs {
         strip(program, &bin.join(program.file_name().unwrap_or_default()))?;
     }
+    let workspace = dockerfile.parent().unwrap_or(Path::new("."));
+    let bill = wanqu_sbom::bill(workspace, None)?;
+    let path = bin.join("sbom.cdx.json");
+    fs::write(&path, bill.to_string()).map_err(TestbedError::io(&path))?;
     let key = key(dockerfile, &bin, name)?;
     cache::kept("images", &format!("{key}.tar"), |into| {
         say(&format!("building the image {name}"));
@@ -69,10 +73,12 @@ fn buildah(dockerfile: &Path, work: &Path, context: &Path, name: &str, into: &Pa
         command
     };
     run(buildah().arg("pull").arg(format!("docker-archive:{}", base.display())))?;
-    let bases = [format!("BUILD_IMAGE={BASE}"), format!("BASE_IMAGE={BASE}"), "PREBUILT=bin".to_owned()];
+    // What this machine's own files were made into has no digest that anybody could have written down before.
+    let bases = [format!("BUILD_IMAGE={BASE}"), format!("BASE_IMAGE={BASE}")];
+    let bases = bases.into_iter().chain(["PREBUILT=bin".to_owned(), "UNPINNED=yes".to_owned()]);
     run(buildah()
         .args(["bud", "--isolation", "chroot", "--pull=never", "--timestamp", "0", "--tag", name])
-        .args(bases.iter().flat_map(|argument| ["--build-arg", argument]))
+        .args(bases.flat_map(|argument| ["--build-arg".to_owned(), argument]))
         .arg("--file")
         .arg(dockerfile)
         .arg(context))?;

@@ -114,7 +114,7 @@ impl<'a> Node<'a> {
 }
 
 /// Returns an account without a token: a node knows nothing of Kubernetes.
-fn account(node: &Node<'_>) -> ServiceAccount {
+pub(super) fn account(node: &Node<'_>) -> ServiceAccount {
     ServiceAccount {
         metadata: node.metadata(names::node(&node.name)),
         automount_service_account_token: Some(false),

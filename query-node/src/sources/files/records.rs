@@ -57,6 +57,7 @@ impl RecordSource {
     /// Returns the source that a bundle describes.
     pub fn new(spec: &SourceSpec, files: &FilesSpec, format: TextFormat, own: &OwnFolders) -> Self {
         let columns = Columns::new(source_schema(&spec.columns), &files.text)
+            .with_names(spec.columns.iter().map(|column| column.name.as_str()))
             .with_optional(spec.columns.iter().map(|column| column.optional))
             .with_values(spec.columns.iter().map(|column| column.values.as_ref()));
         Self {

@@ -39,6 +39,14 @@ const PASS: &[(&str, usize)] = &[
     ("SELECT count(DISTINCT v.visit_id) FROM shenzhen.health.visits v", 1),
     ("SELECT count(v.age) FROM shenzhen.health.visits v", 1),
     ("SELECT sum(v.cost * 1.1 + 5) FROM shenzhen.health.visits v", 1),
+    ("SELECT sum(v.cost / 7.8), avg(v.cost * 0.9), avg(v.weight / 0.45) FROM shenzhen.health.visits v", 2),
+    ("SELECT sum(v.days * 0.5), sum(v.tests * 1.5) FROM shenzhen.health.visits v", 2),
+    (
+        "SELECT sum(CASE WHEN v.age > 64 THEN v.cost ELSE 0.0 END), avg(CASE WHEN v.age > 64 THEN 1.0 ELSE 0.0 END) FROM shenzhen.health.visits v",
+        2,
+    ),
+    ("SELECT floor(v.age * 0.1), count(*) FROM shenzhen.health.visits v WHERE v.cost > 12.345 GROUP BY 1", 0),
+    ("SELECT count(*) FROM shenzhen.health.visits v WHERE v.weight > 60.5 AND v.days IN (1.5, 2.0)", 0),
     ("SELECT sum(CAST(2 * v.days - v.tests AS DECIMAL(38, 0))) FROM shenzhen.health.visits v", 1),
     ("SELECT sum(v.weight * v.days), sum(v.weight * v.weight) FROM shenzhen.health.visits v", 2),
     ("SELECT avg(v.age) FROM shenzhen.health.visits v", 1),
@@ -273,6 +281,11 @@ fn arithmetic_of_integers_is_added_up_in_types_that_hold_it() {
     for part in ["tests AS Decimal128(19, 0)) * CAST(Int64(1000000) AS Decimal128(7, 0))", "Decimal128(10, 0))"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    // A written number makes decimals of integers, which hold all that there can be.
+    let text = plan("sum(v.days * 0.5)");
+    assert!(text.contains("days AS Decimal128(10, 0)) * Decimal128(0.5,1,1))"), "{text}");
+    let text = plan("sum(v.tests * 2 * 0.5)");
+    assert!(text.contains("tests AS Decimal128(19, 0)) * CAST(Int64(2) AS Decimal128(1, 0))"), "{text}");
     let text = plan("avg(CASE WHEN v.sex = 'F' THEN v.tests * 3 END)");
     assert!(text.contains("tests AS Float64) * CAST(Int64(3) AS Float64)"), "{text}");
     let text = plan("sum(v.days * 3)");

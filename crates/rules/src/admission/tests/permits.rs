@@ -7,7 +7,7 @@ use wanqu_model::refusal::Code;
 use crate::admission::testing::{admit_envelope, bundle, envelope, hong_kong, now, shenzhen};
 use crate::admission::{Request, admit};
 use crate::catalog::Catalog;
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, node_itself};
 
 const SQL: &str = "SELECT count(*) FROM shenzhen.health.visits";
 
@@ -26,6 +26,10 @@ const CHANGES: &[(&str, Change, Code)] = &[
     ("a project nobody knows", |e, _| e.project = Some("other".parse().unwrap()), Code::Requester),
     ("another subject", |e, _| e.requester.subject = "eve".to_owned(), Code::Requester),
     ("another issuer", |e, _| e.requester.issuer = "https://evil.example".to_owned(), Code::Requester),
+    ("an issuer of the owner's", |e, _| e.requester.issuer = "https://id.example".to_owned(), Code::Requester),
+    ("an issuer that the home has no more", |_, b| b.members[1].issuers.clear(), Code::Requester),
+    ("a subject of another home", |_, b| b.projects[0].subjects[0].jurisdiction = Some(shenzhen()), Code::Requester),
+    ("the home node itself", |e, _| e.requester = node_itself(&hong_kong()), Code::Requester),
     ("no purpose", |e, _| e.purpose = None, Code::Purpose),
     ("a purpose of the agreement only", |e, _| e.purpose = Some("teaching".parse().unwrap()), Code::Purpose),
     ("a purpose of the project only", |e, _| e.purpose = Some("audit".parse().unwrap()), Code::Purpose),
@@ -66,6 +70,45 @@ fn a_request_is_refused_with_the_code_of_the_permission_that_it_lacks() {
 }
 
 #[test]
+fn a_home_that_names_another_homes_researcher_is_told_whose_issuers_it_has() {
+    let mut lie = envelope(SQL);
+    lie.requester.issuer = "https://id.example".to_owned();
+    for sql in [SQL, "SELECT count(*) FROM shenzhen.health.facilities"] {
+        lie.sql = sql.to_owned();
+        let refusal = admit_envelope(&lie, &bundle()).unwrap_err();
+        assert_eq!(refusal.message, "the requester's issuer is none of HK", "{sql}");
+        assert_eq!(refusal.subject.as_deref(), Some("https://id.example"));
+        assert!(refusal.rule.unwrap().ends_with("those of HK are known here as https://id.example.hk"));
+    }
+    // The same names at two homes are two people.
+    let mut both = bundle();
+    both.members[2].issuers = both.members[1].issuers.clone();
+    both.agreements.push(wanqu_fixtures::bundle::agreement("sz-to-mo", "CN-SZ", "MO"));
+    both.agreements[2].tables = both.agreements[0].tables.clone();
+    both.projects[0].agreements.push("sz-to-mo".parse().unwrap());
+    let macau = "MO".parse().unwrap();
+    let mut of_macau = envelope(SQL);
+    (of_macau.from, of_macau.agreement) = ("MO".parse().unwrap(), Some(both.agreements[2].digest.clone()));
+    let catalog = Catalog::owner(&both, &both.jurisdiction);
+    let ask = |bundle: &NodeBundle| admit(&Request { envelope: &of_macau, peer: &macau }, bundle, &catalog, now());
+    let refusal = ask(&both).unwrap_err();
+    assert_eq!(refusal.code, Code::Requester);
+    assert!(refusal.rule.unwrap().contains("mei of https://id.example.hk from MO"));
+    let mut listed = both.clone();
+    listed.projects[0].subjects.push(wanqu_fixtures::bundle::listed("MO", &of_macau.requester));
+    assert!(ask(&listed).is_ok(), "unless the project says so");
+    let own = Request { envelope: &envelope("SELECT count(*) FROM shenzhen.health.facilities"), peer: &hong_kong() };
+    let mut node = own.envelope.clone();
+    node.requester = node_itself(&hong_kong());
+    assert!(admit(&Request { envelope: &node, peer: &hong_kong() }, &both, &catalog, now()).is_ok());
+    node.requester = node_itself(&shenzhen());
+    assert_eq!(
+        admit(&Request { envelope: &node, peer: &hong_kong() }, &both, &catalog, now()).unwrap_err().code,
+        Code::Requester
+    );
+}
+
+#[test]
 fn an_agreement_on_a_dataset_covers_its_part_of_a_common_table() {
     let common = envelope("SELECT count(*) FROM gba.health.visits");
     assert!(admit_envelope(&common, &bundle()).is_ok());
@@ -92,6 +135,8 @@ fn a_jurisdictions_own_researchers_need_a_project_and_no_agreement() {
     let (mut own, mut bundle) = (envelope(SQL), bundle());
     own.from = shenzhen();
     own.agreement = None;
+    bundle.projects[0].subjects.push(wanqu_fixtures::bundle::listed("CN-SZ", &own.requester));
+    bundle.members[0].issuers.push(wanqu_fixtures::bundle::issuer(&own.requester.issuer, "CN-SZ"));
     bundle.agreements.clear();
     let catalog = Catalog::owner(&bundle, &bundle.jurisdiction);
     let ask = |envelope: &Envelope| admit(&Request { envelope, peer: &shenzhen() }, &bundle, &catalog, now());

@@ -18,6 +18,7 @@ use datafusion::physical_expr::expressions::{
 };
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
 
+use super::micros::{InMicros, has_nanoseconds};
 use super::opaque::Opaque;
 
 /// Reads stored columns as their declared types.
@@ -114,6 +115,8 @@ impl Adapter {
         let stored = field.data_type();
         Ok(if stored == declared {
             column
+        } else if has_nanoseconds(stored) {
+            Opaque::hide(InMicros::read(column, declared.clone()))
         } else if keeps_order(declared, stored) {
             Arc::new(CastExpr::new(column, declared.clone(), None))
         } else {

@@ -19,6 +19,7 @@ mod fit;
 mod footer;
 mod guard;
 mod handle;
+mod micros;
 mod opaque;
 #[cfg(test)]
 mod tests;

@@ -220,6 +220,16 @@ async fn stored_types_are_read_as_the_declared_ones_that_hold_their_values() {
         ),
         (
             "timestamp",
+            Arc::new(TimestampNanosecondArray::from(vec![-1, -1_001]).with_timezone("Asia/Hong_Kong")),
+            "1969-12-31T23:59:59.999999;1969-12-31T23:59:59.999998",
+        ),
+        (
+            "timestamp",
+            Arc::new(TimestampMillisecondArray::from(vec![-1, -1_000])),
+            "1969-12-31T23:59:59.999;1969-12-31T23:59:59",
+        ),
+        (
+            "timestamp",
             Arc::new(TimestampMillisecondArray::from(vec![0, 1]).with_timezone("Asia/Hong_Kong")),
             "1970-01-01T00:00:00;1970-01-01T00:00:00.001",
         ),
@@ -251,6 +261,7 @@ async fn a_value_that_its_declared_type_cannot_hold_is_a_bad_record() {
         ("int32", Arc::new(Int64Array::from(vec![1, 1 << 40, 3])), "1;3"),
         ("float64", Arc::new(Int64Array::from(vec![1, (1 << 53) + 1, 3])), "1.0;3.0"),
         ("date", Arc::new(Date64Array::from(vec![0, 1, 86_400_000])), "1970-01-01;1970-01-02"),
+        ("date", Arc::new(Date64Array::from(vec![-86_400_000, -1, 0])), "1969-12-31;1970-01-01"),
         ("decimal(12,2)", decimals, "1.25;7.00"),
     ];
     for (declared, stored, expected) in cases {

@@ -11,16 +11,19 @@
 //! | `\|\| & \| # << >> ~ ~~` and all other operators | one level, between those and `+` | `\|\|` beside `*`, `~` beside `=` |
 //! | `+ -`, `* / %`, unary `-`, `::` | the same | the same |
 //!
-//! `BETWEEN SYMMETRIC` is read here too, which sqlparser does not know.
+//! `BETWEEN SYMMETRIC` is read here too, which sqlparser does not know, and `#`, PostgreSQL's exclusive OR of bits, which it
+//! knows in PostgreSQL's dialect alone.
 
 use std::any::TypeId;
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
-use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect, Precedence};
-use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use datafusion::sql::sqlparser::tokenizer::Token;
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator, Visit, Visitor};
+use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
+
+use crate::work::Work;
 
 /// Level of `= <> < <= > >=`: above IS, below LIKE.
 const COMPARISON: u8 = 18;
@@ -30,13 +33,37 @@ const MEMBERSHIP: u8 = 20;
 const OTHER: u8 = 22;
 
 /// The SQL that queries, fragments and mappings are written in: sqlparser's generic dialect with PostgreSQL's precedence.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct QueryDialect;
+///
+/// It counts what it is asked while a text is read.
+#[derive(Debug)]
+pub(crate) struct QueryDialect {
+    work: Work,
+}
+
+impl QueryDialect {
+    /// Returns the dialect for one reading.
+    pub(crate) fn new(work: Work) -> Self {
+        Self { work }
+    }
+
+    /// Copies an operand, which the parser only lends. In a chain of operators that grows with the square of its length.
+    fn copy(&self, operand: &Expr) -> Box<Expr> {
+        self.work.steps_of(STEPS_OF_COPY * parts_of(operand, usize::MAX) as u64);
+        Box::new(operand.clone())
+    }
+
+    /// Returns the steps that the reading took.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> u64 {
+        self.work.taken()
+    }
+}
 
 /// Answers a question about the dialect as [`GenericDialect`] does.
 macro_rules! as_generic {
     ($($question:ident),* $(,)?) => {
         $(fn $question(&self) -> bool {
+            self.work.step();
             GenericDialect.$question()
         })*
     };
@@ -44,6 +71,7 @@ macro_rules! as_generic {
 
 impl Dialect for QueryDialect {
     fn dialect(&self) -> TypeId {
+        self.work.step();
         TypeId::of::<GenericDialect>()
     }
 
@@ -60,6 +88,7 @@ impl Dialect for QueryDialect {
     }
 
     fn prec_value(&self, level: Precedence) -> u8 {
+        self.work.step();
         match level {
             Precedence::Eq => COMPARISON,
             Precedence::Between | Precedence::Like => MEMBERSHIP,
@@ -69,6 +98,7 @@ impl Dialect for QueryDialect {
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        self.work.step();
         let other = matches!(
             parser.peek_token_ref().token,
             Token::StringConcat
@@ -84,14 +114,30 @@ impl Dialect for QueryDialect {
         other.then_some(Ok(OTHER))
     }
 
+    /// Reads as the parser does, and counts how deep expressions lie within each other: it does not for `INTERVAL INTERVAL …`.
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        self.work.step();
+        let _level = self.work.enter()?;
+        Some(parser.parse_prefix())
+    }
+
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        self.work.step();
         if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) {
             let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
-            return Some(right.map(|right| Expr::IsDistinctFrom(Box::new(expr.clone()), Box::new(right))));
+            return Some(right.map(|right| Expr::IsDistinctFrom(self.copy(expr), Box::new(right))));
         }
         if parser.parse_keywords(&[Keyword::IS, Keyword::NOT, Keyword::DISTINCT, Keyword::FROM]) {
             let right = parser.parse_subexpr(self.prec_value(Precedence::Is));
-            return Some(right.map(|right| Expr::IsNotDistinctFrom(Box::new(expr.clone()), Box::new(right))));
+            return Some(right.map(|right| Expr::IsNotDistinctFrom(self.copy(expr), Box::new(right))));
+        }
+        if parser.consume_token(&Token::Sharp) {
+            let right = parser.parse_subexpr(OTHER);
+            return Some(right.map(|right| Expr::BinaryOp {
+                left: Box::new(expr.clone()),
+                op: BinaryOperator::PGBitwiseXor,
+                right: Box::new(right),
+            }));
         }
         if parser.parse_keywords(&[Keyword::NOT, Keyword::BETWEEN, Keyword::SYMMETRIC]) {
             return Some(between_symmetric(parser, expr, true));
@@ -210,17 +256,30 @@ fn between_symmetric(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<
 /// Parts that an operand of BETWEEN SYMMETRIC may have.
 const MOST_PARTS: usize = 64;
 
+/// Steps that a copy of one part of an expression counts for.
+const STEPS_OF_COPY: u64 = 16;
+
 fn is_long(operand: &Expr) -> bool {
-    struct Parts(usize);
+    parts_of(operand, MOST_PARTS) > MOST_PARTS
+}
+
+/// Counts the parts of an expression, up to one more than `most`.
+fn parts_of(operand: &Expr, most: usize) -> usize {
+    struct Parts {
+        parts: usize,
+        most: usize,
+    }
     impl Visitor for Parts {
         type Break = ();
 
         fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-            self.0 += 1;
-            if self.0 > MOST_PARTS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            self.parts += 1;
+            if self.parts > self.most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    operand.visit(&mut Parts(0)).is_break()
+    let mut parts = Parts { parts: 0, most };
+    let _ = operand.visit(&mut parts);
+    parts.parts
 }
 
 #[cfg(test)]
@@ -229,7 +288,8 @@ mod tests {
 
     /// Reads a condition and writes it with every operand in parentheses.
     fn grouped(text: &str) -> String {
-        let mut parser = Parser::new(&QueryDialect).try_with_sql(text).unwrap();
+        let dialect = QueryDialect::new(Work::unbounded());
+        let mut parser = Parser::new(&dialect).try_with_sql(text).unwrap();
         let expr = parser.parse_expr().unwrap();
         assert_eq!(parser.peek_token_ref().token, Token::EOF, "{text}");
         write(&expr)
@@ -276,6 +336,7 @@ mod tests {
             ("a + 1 || b", "((a + 1) || b)"),
             ("a << 1 = 4", "((a << 1) = 4)"),
             ("a | b & c", "((a | b) & c)"),
+            ("a # b # c + 1 = d", "(((a # b) # (c + 1)) = d)"),
             ("s ~ 'x' || 'y' = f", "(((s ~ 'x') || 'y') = f)"),
             ("NOT a = b", "(NOT (a = b))"),
             ("NOT a IS NULL", "(NOT (a IS NULL))"),

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, FieldRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, FieldRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{
-    Encoder, EncoderFactory, EncoderOptions, JsonFormat, NullableEncoder, Writer, WriterBuilder,
+    Encoder, EncoderFactory, EncoderOptions, JsonFormat, NullableEncoder, Writer, WriterBuilder, make_encoder,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -26,13 +26,39 @@ pub fn writer<F: JsonFormat>() -> Writer<Vec<u8>, F> {
 /// # Errors
 /// If one has none: a day or a time out of the calendar's range.
 pub fn has_texts(batch: &RecordBatch) -> Result<(), ArrowError> {
-    for column in batch.columns().iter().filter(|column| may_lack_text(column.data_type())) {
+    batch.columns().iter().try_for_each(has_text)
+}
+
+/// Checks that every value of a column has a text.
+fn has_text(column: &ArrayRef) -> Result<(), ArrowError> {
+    if may_lack_text(column.data_type()) {
         let format = ArrayFormatter::try_new(column, &STRICT)?;
         for row in 0..column.len() {
             format.value(row).try_to_string()?;
         }
     }
     Ok(())
+}
+
+/// Returns each value of a column as JSON: of a list, the text of an array.
+///
+/// # Errors
+/// If a value has no text, or the column's type none in JSON.
+pub fn values(column: &ArrayRef) -> Result<Vec<String>, ArrowError> {
+    has_text(column)?;
+    let field = Arc::new(Field::new("value", column.data_type().clone(), true));
+    let options = EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(Arc::new(WholeFloats));
+    let mut encoder = make_encoder(&field, column, &options)?;
+    let value = |row| {
+        let mut text = Vec::new();
+        if encoder.is_null(row) {
+            text.extend_from_slice(b"null");
+        } else {
+            encoder.encode(row, &mut text);
+        }
+        String::from_utf8(text).map_err(|error| ArrowError::JsonError(error.to_string()))
+    };
+    (0..column.len()).map(value).collect()
 }
 
 /// Returns false for the types whose every value can be written.
@@ -78,7 +104,8 @@ impl Encoder for Floats<'_> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{ArrayRef, Float32Array, Float64Array, ListArray, TimestampMicrosecondArray};
+    use arrow::array::{Float32Array, Float64Array, ListArray, StringArray, TimestampMicrosecondArray};
+    use arrow::buffer::{NullBuffer, OffsetBuffer};
     use arrow::datatypes::Float64Type;
     use arrow::json::writer::LineDelimited;
 
@@ -115,6 +142,30 @@ mod tests {
     }
 
     #[test]
+    fn an_array_keeps_what_its_text_would_lose() {
+        let items: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("a, b"),
+            None,
+            Some(""),
+            Some("null"),
+            Some("\"x\"\n[1]"),
+            Some("深圳"),
+        ]));
+        let field = Arc::new(Field::new_list_field(DataType::Utf8, true));
+        let lists: ArrayRef = Arc::new(ListArray::new(
+            Arc::clone(&field),
+            OffsetBuffer::new(vec![0, 4, 4, 6, 6].into()),
+            items,
+            Some(NullBuffer::from(vec![true, true, true, false])),
+        ));
+        let texts = [r#"["a, b",null,"","null"]"#, "[]", r#"["\"x\"\n[1]","深圳"]"#, "null"];
+        assert_eq!(values(&lists).unwrap(), texts);
+        let outer = Arc::new(Field::new_list_field(lists.data_type().clone(), true));
+        let nested: ArrayRef = Arc::new(ListArray::new(outer, OffsetBuffer::new(vec![0, 4].into()), lists, None));
+        assert_eq!(values(&nested).unwrap(), [format!("[{}]", texts.join(","))]);
+    }
+
+    #[test]
     fn a_time_out_of_the_calendars_range_is_found_in_a_list_too() {
         let column: ArrayRef = Arc::new(TimestampMicrosecondArray::from(vec![Some(0), None, Some(i64::MAX)]));
         let list = arrow::compute::cast(&column, &DataType::new_list(column.data_type().clone(), true)).unwrap();
@@ -122,6 +173,7 @@ mod tests {
             let batch = |rows| RecordBatch::try_from_iter([("t", column.slice(0, rows))]).unwrap();
             assert!(has_texts(&batch(3)).is_err());
             assert!(has_texts(&batch(2)).is_ok());
+            assert!(values(&column).is_err());
         }
     }
 }
