@@ -199,10 +199,10 @@ mod tests {
         let begun = Instant::now();
         let at = |seconds| begun + Duration::from_secs(seconds);
         // Nothing has come; something came a moment ago, and so little that the pace decides; all is well until the end.
-        assert_eq!(times.due(begun, begun, 0), at(10));
-        assert_eq!(times.due(begun, at(9), 100), begun + Duration::from_millis(10_012));
-        assert_eq!(times.due(begun, at(9), 5 * 8 * 1024), at(15));
-        assert_eq!(times.due(begun, at(9), 1 << 20), at(19), "a pause");
+        assert_eq!(times.due(begun, begun, 0), at(20));
+        assert_eq!(times.due(begun, at(9), 100), begun + Duration::from_millis(20_012));
+        assert_eq!(times.due(begun, at(9), 5 * 8 * 1024), at(25));
+        assert_eq!(times.due(begun, at(9), 1 << 20), at(29), "a pause");
         assert_eq!(times.due(begun, at(55), 1 << 20), at(60), "the end");
         assert_eq!(times.due(begun, at(55), u64::MAX), at(60));
     }

@@ -36,10 +36,6 @@ fn rule_broken_by(part: &Expr) -> Option<(&str, &'static str)> {
         Expr::AggregateFunction(call) => (call.func.name(), &call.params.args),
         _ => return None,
     };
-    let literal = |at: usize| match args.get(at) {
-        Some(Expr::Literal(value, _)) => Some(number(value)),
-        _ => None,
-    };
     let (at, holds, rule): (usize, fn(f64) -> bool, _) = match name {
         "ntile" => (0, |buckets| buckets >= 1.0, "ntile(n) takes a positive number of buckets"),
         "nth_value" => {
@@ -47,11 +43,15 @@ fn rule_broken_by(part: &Expr) -> Option<(&str, &'static str)> {
         }
         "lag" | "lead" => (1, |_| true, "lag(x, n) and lead(x, n) take a number of rows, which is not NULL"),
         "percentile_cont" | "approx_percentile_cont" => {
-            (1, |part| (0.0..=1.0).contains(&part), "a percentile is a number between 0 and 1")
+            (1, |part| (0.0..=1.0).contains(&part), "a percentile is a constant between 0 and 1")
         }
         _ => return None,
     };
-    let broken = literal(at)?.is_none_or(|number| !holds(number));
+    let broken = match args.get(at)? {
+        Expr::Literal(value, _) => number(value).is_none_or(|number| !holds(number)),
+        // Places of rows can differ from row to row; a percentile cannot.
+        other => name.ends_with("percentile_cont") && !other.column_refs().is_empty(),
+    };
     broken.then_some((name, rule))
 }
 

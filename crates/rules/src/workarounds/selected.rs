@@ -14,7 +14,6 @@ use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, Ident, Query, Select, SelectItem, TableFactor, UnaryOperator, VisitMut,
     VisitorMut,
 };
-use datafusion::sql::sqlparser::parser::Parser;
 use wanqu_sql::Text;
 
 /// Deepest nesting of the forms below.
@@ -97,7 +96,8 @@ fn counted(expr: &Expr) -> Option<Expr> {
         }
         _ => return None,
     };
-    let mut written = Text::new(template).and_then(|text| text.parse(DEPTH, Parser::parse_expr)).ok()?;
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not one for every lifetime")]
+    let mut written = Text::new(template).and_then(|text| text.parse(DEPTH, |parser| parser.parse_expr())).ok()?;
     let _ = VisitMut::visit(&mut written, &mut Filling { query, value });
     Some(if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(written) } } else { written })
 }
@@ -145,7 +145,8 @@ mod tests {
 
     fn rewritten(sql: &str) -> String {
         let text = Text::new(sql).unwrap();
-        let mut statements = text.parse(DEPTH, Parser::parse_statements).unwrap();
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is not one for every lifetime")]
+        let mut statements = text.parse(DEPTH, |parser| parser.parse_statements()).unwrap();
         let Statement::Query(query) = &mut statements[0] else { panic!("{sql}") };
         let SetExpr::Select(select) = query.body.as_mut() else { panic!("{sql}") };
         rewrite(select);
