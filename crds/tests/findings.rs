@@ -118,11 +118,6 @@ fn names_that_do_not_fit_together() {
                 "{issuer: \"https://id.sz.example\", audience: wanqu}",
                 "{issuer: \"https://id.sz.example\", audience: \"wanqu:gba.example/MO\"}",
             ),
-            (
-                "  sqlName: macau\n",
-                "  sqlName: macau\n  issuers: [{issuer: \"https://id.sz.example\", audience: wanqu}]\n",
-            ),
-            ("  sqlName: macau\n", "  sqlName: macau\n  issuers: [{issuer: \"https://id.sz.example\"}]\n"),
             ("metadata: {name: sz-facilities}", "metadata: {name: sz-visits}"),
             ("metadata: {name: sz-facilities}", "metadata: {name: sz facilities}"),
             ("table: health.facilities\n  source", "table: health.visits\n  source"),

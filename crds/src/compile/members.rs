@@ -23,6 +23,7 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
     if !trust_domain.is_empty() {
         check_audiences(index, trust_domain, findings);
     }
+    let shared = shared_audiences(index);
     let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
         check(jurisdiction, findings);
         let spec = &jurisdiction.resource.spec;
@@ -34,14 +35,23 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
             display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
             endpoint: placement.endpoint.clone().or_else(|| external.map(|e| e.endpoint.clone())),
             ca: placement.ca.clone().or_else(|| external.map(|e| e.ca.clone())),
-            issuers: spec.issuers.iter().map(|issuer| with_keys(issuer, (trust_domain, id), placement)).collect(),
+            issuers: spec
+                .issuers
+                .iter()
+                .map(|issuer| with_keys(issuer, (trust_domain, id), &shared, placement))
+                .collect(),
         }
     };
     index.jurisdictions.iter().map(member).collect()
 }
 
 /// Returns an issuer with the keys of the manifest and of the placement, each once.
-fn with_keys(spec: &IssuerSpec, at: (&str, &JurisdictionId), placement: &Placement) -> Issuer {
+fn with_keys(
+    spec: &IssuerSpec,
+    at: (&str, &JurisdictionId),
+    shared: &BTreeSet<(&str, &str)>,
+    placement: &Placement,
+) -> Issuer {
     let mut public_keys = spec.public_keys.clone();
     for key in placement.issuer_keys.get(&spec.issuer).into_iter().flatten() {
         if !public_keys.contains(key) {
@@ -50,40 +60,43 @@ fn with_keys(spec: &IssuerSpec, at: (&str, &JurisdictionId), placement: &Placeme
     }
     Issuer {
         issuer: spec.issuer.clone(),
-        audience: spec.audience_at(at.0, at.1),
+        audience: match &spec.audience {
+            Some(audience) if !shared.contains(&(spec.issuer.as_str(), audience.as_str())) => audience.clone(),
+            _ => gateway_audience(at.0, at.1),
+        },
         public_keys,
         max_life_seconds: spec.max_life_seconds.unwrap_or(usual_token_life()),
     }
 }
 
-/// Checks that no token is good at two gateways: each jurisdiction's audience is its own.
-fn check_audiences(index: &Index<'_>, trust_domain: &str, findings: &mut Findings) {
-    let mut takers: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+/// Returns the audiences that several jurisdictions state for one issuer. A token for such a one would be good at each of
+/// their gateways, so it stands for none of them: each takes tokens for its own.
+fn shared_audiences<'a>(index: &Index<'a>) -> BTreeSet<(&'a str, &'a str)> {
+    let mut takers: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for jurisdiction in index.jurisdictions.values() {
         for issuer in &jurisdiction.resource.spec.issuers {
             if let Some(audience) = &issuer.audience {
-                takers.entry((&issuer.issuer, audience)).or_default().push(jurisdiction.name());
+                takers.entry((&issuer.issuer, audience)).or_default().insert(jurisdiction.name());
             }
         }
     }
+    takers.into_iter().filter(|(_, names)| names.len() > 1).map(|(shared, _)| shared).collect()
+}
+
+/// Checks that no jurisdiction states the audience of another.
+fn check_audiences(index: &Index<'_>, trust_domain: &str, findings: &mut Findings) {
     for (id, jurisdiction) in &index.jurisdictions {
         let own = gateway_audience(trust_domain, id);
-        let remedy = format!("leave it out, which means {own}, or give each jurisdiction an audience of its own");
         for (position, issuer) in jurisdiction.resource.spec.issuers.iter().enumerate() {
-            let Some(audience) = &issuer.audience else { continue };
-            let path = format!("spec.issuers[{position}].audience");
-            let others = takers.get(&(issuer.issuer.as_str(), audience.as_str()));
-            let other = others.and_then(|names| names.iter().find(|name| **name != jurisdiction.name()));
-            if let Some(other) = other {
+            if issuer.audience.as_ref().is_some_and(|audience| is_gateway_audience(audience) && *audience != own) {
+                let path = format!("spec.issuers[{position}].audience");
                 let problem = format!(
-                    "Jurisdiction {other} takes tokens of {} for the audience {audience} too, so that a token which is shown to \
-                     one of them is good at the other",
-                    issuer.issuer
+                    "{} is not the audience of this jurisdiction",
+                    issuer.audience.as_deref().unwrap_or_default()
                 );
-                findings.add(jurisdiction, path, problem, remedy.clone());
-            } else if is_gateway_audience(audience) && *audience != own {
-                let problem = format!("{audience} is not the audience of this jurisdiction");
-                findings.add(jurisdiction, path, problem, remedy.clone());
+                let remedy =
+                    format!("leave it out, which means {own}, or give each jurisdiction an audience of its own");
+                findings.add(jurisdiction, path, problem, remedy);
             }
         }
     }

@@ -50,7 +50,7 @@ pub struct ResearchProjectSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SubjectSpec {
     /// Home of the researcher, at whose gateway they ask: HK. The same issuer and subject at another home are somebody else, unless
-    /// they are listed too. Default: the one jurisdiction that lists the issuer; where several do, it has to be said.
+    /// they are listed too. Default: each jurisdiction that lists the issuer; of kubernetes, which is another one in each cluster, it has to be said where several do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jurisdiction: Option<JurisdictionId>,
     /// Claim iss of the researcher's tokens: https://id.health.example.
