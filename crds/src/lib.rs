@@ -7,6 +7,7 @@
 //!                                    Placements (addresses, CAs, keys, folders)
 //! ```
 
+mod audiences;
 mod compile;
 mod finding;
 pub mod generated;
@@ -20,6 +21,7 @@ mod schedule;
 mod schema;
 mod sourced;
 
+pub use audiences::Audiences;
 pub use compile::{Compiled, advise, agreement_digest, check, compile};
 pub use finding::Finding;
 pub use placements::{Placement, Placements};

@@ -1,12 +1,12 @@
 //! Members, as every node knows them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use wanqu_model::audience::{gateway_audience, is_gateway_audience};
 use wanqu_model::bundle::{Issuer, Member, usual_token_life};
-use wanqu_model::names::JurisdictionId;
 
 use super::index::Index;
+use crate::audiences::Audiences;
 use crate::finding::Findings;
 use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
 use crate::placements::{Placement, Placements};
@@ -23,7 +23,7 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
     if !trust_domain.is_empty() {
         check_audiences(index, trust_domain, findings);
     }
-    let shared = shared_audiences(index);
+    let audiences = Audiences::of(trust_domain, index.jurisdictions.values().map(|j| &j.resource.spec));
     let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
         check(jurisdiction, findings);
         let spec = &jurisdiction.resource.spec;
@@ -35,23 +35,14 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
             display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
             endpoint: placement.endpoint.clone().or_else(|| external.map(|e| e.endpoint.clone())),
             ca: placement.ca.clone().or_else(|| external.map(|e| e.ca.clone())),
-            issuers: spec
-                .issuers
-                .iter()
-                .map(|issuer| with_keys(issuer, (trust_domain, id), &shared, placement))
-                .collect(),
+            issuers: spec.issuers.iter().map(|issuer| with_keys(issuer, audiences.at(id, issuer), placement)).collect(),
         }
     };
     index.jurisdictions.iter().map(member).collect()
 }
 
-/// Returns an issuer with the keys of the manifest and of the placement, each once.
-fn with_keys(
-    spec: &IssuerSpec,
-    at: (&str, &JurisdictionId),
-    shared: &BTreeSet<(&str, &str)>,
-    placement: &Placement,
-) -> Issuer {
+/// Returns an issuer with its audience, and with the keys of the manifest and of the placement, each once.
+fn with_keys(spec: &IssuerSpec, audience: String, placement: &Placement) -> Issuer {
     let mut public_keys = spec.public_keys.clone();
     for key in placement.issuer_keys.get(&spec.issuer).into_iter().flatten() {
         if !public_keys.contains(key) {
@@ -60,27 +51,10 @@ fn with_keys(
     }
     Issuer {
         issuer: spec.issuer.clone(),
-        audience: match &spec.audience {
-            Some(audience) if !shared.contains(&(spec.issuer.as_str(), audience.as_str())) => audience.clone(),
-            _ => gateway_audience(at.0, at.1),
-        },
+        audience,
         public_keys,
         max_life_seconds: spec.max_life_seconds.unwrap_or(usual_token_life()),
     }
-}
-
-/// Returns the audiences that several jurisdictions state for one issuer. A token for such a one would be good at each of
-/// their gateways, so it stands for none of them: each takes tokens for its own.
-fn shared_audiences<'a>(index: &Index<'a>) -> BTreeSet<(&'a str, &'a str)> {
-    let mut takers: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for jurisdiction in index.jurisdictions.values() {
-        for issuer in &jurisdiction.resource.spec.issuers {
-            if let Some(audience) = &issuer.audience {
-                takers.entry((&issuer.issuer, audience)).or_default().insert(jurisdiction.name());
-            }
-        }
-    }
-    takers.into_iter().filter(|(_, names)| names.len() > 1).map(|(shared, _)| shared).collect()
 }
 
 /// Checks that no jurisdiction states the audience of another.

@@ -2,7 +2,6 @@
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
-use wanqu_model::audience::gateway_audience;
 use wanqu_model::names::{JurisdictionId, SqlName};
 
 use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
@@ -189,8 +188,9 @@ pub struct IssuerSpec {
     /// Claim iss of its tokens, for example https://id.health.example.
     #[schemars(length(min = 1, max = 512))]
     pub issuer: String,
-    /// Claim aud of its tokens for this jurisdiction's gateway, for an issuer that cannot write the default. Each jurisdiction needs
-    /// its own, or a token for one is good at another. Default: wanqu:, the trust domain, / and the id: wanqu:gba.example/HK.
+    /// Claim aud of its tokens for this jurisdiction's gateway, for an issuer that cannot write the default. Give each jurisdiction
+    /// its own: one that several jurisdictions state for an issuer is passed over, and each of them takes tokens for its default.
+    /// Default: wanqu:, the trust domain, / and the id: wanqu:gba.example/HK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub audience: Option<String>,
@@ -204,12 +204,4 @@ pub struct IssuerSpec {
     #[schemars(length(max = 16), inner(length(min = 1, max = 4096)))]
     #[x_kube(validation = Rule::new("self.all(k, k.contains('-----BEGIN PUBLIC KEY-----'))").message("a public key is PEM, beginning with -----BEGIN PUBLIC KEY-----"))]
     pub public_keys: Vec<String>,
-}
-
-impl IssuerSpec {
-    /// Returns the claim `aud` of its tokens for the gateway of a jurisdiction that lists it.
-    #[must_use]
-    pub fn audience_at(&self, trust_domain: &str, jurisdiction: &JurisdictionId) -> String {
-        self.audience.clone().unwrap_or_else(|| gateway_audience(trust_domain, jurisdiction))
-    }
 }

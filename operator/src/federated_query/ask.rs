@@ -11,12 +11,13 @@ use wanqu_crds::kinds::FederatedQuery;
 use wanqu_model::answer::{Answer, Event, Keep, Question};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::dereference::OwnTokens;
 use super::validate::Accepted;
 use crate::context::Context;
 use crate::runs::Answered;
 use crate::runs::inline::Rows;
 
-/// Lifetime of a token. The node checks it once, when the question arrives.
+/// Lifetime of a token, if the gateway takes tokens that live for so long. The node checks it once, when the question arrives.
 const TOKEN: Duration = Duration::from_mins(2);
 
 /// Pauses before a gateway that did not begin with a question is asked again.
@@ -34,7 +35,7 @@ struct Asker {
     server_name: String,
     ca: String,
     requester: String,
-    audience: String,
+    tokens: OwnTokens,
     issuer: Arc<wanqu_identity::TokenIssuer>,
 }
 
@@ -61,7 +62,7 @@ pub(super) fn asking(
         server_name: accepted.server_name.clone(),
         ca: accepted.ca.clone(),
         requester: accepted.requester.clone(),
-        audience: accepted.audience.clone(),
+        tokens: accepted.tokens.clone(),
         issuer: Arc::clone(&accepted.issuer),
     };
     let name = query.name_any();
@@ -88,7 +89,8 @@ impl Asker {
 
     /// Returns a client with a new token. The node judges that by its own clock, so it holds from the machine's time on.
     fn client(&self) -> Result<Client, Refusal> {
-        let token = self.issuer.issue(&self.requester, &self.audience, Timestamp::now(), TOKEN);
+        let OwnTokens { audience, longest } = &self.tokens;
+        let token = self.issuer.issue(&self.requester, audience, Timestamp::now(), TOKEN.min(*longest));
         let token = token.map_err(|error| Refusal::new(Code::Identity, error.to_string()))?;
         Client::connect(&self.endpoint, &self.ca, &token, Some(&self.server_name))
     }
@@ -149,7 +151,10 @@ mod tests {
             server_name: gateway_dns(DOMAIN, &"HK".parse().unwrap()),
             ca: authority.certificate_pem().to_owned(),
             requester: "wei".to_owned(),
-            audience: gateway_audience(DOMAIN, &"HK".parse().unwrap()),
+            tokens: OwnTokens {
+                audience: gateway_audience(DOMAIN, &"HK".parse().unwrap()),
+                longest: Duration::from_hours(1),
+            },
             issuer: Arc::new(TokenIssuer::new("kubernetes").unwrap()),
         }
     }

@@ -14,6 +14,7 @@ use kube::ResourceExt;
 use wanqu_crds::kinds::{Delivery, FederatedQuery};
 use wanqu_identity::{is_sealed_now, seal};
 
+use super::dereference::OwnTokens;
 use super::plan::seconds;
 use super::validate::Accepted;
 use crate::framework::Result;
@@ -21,7 +22,7 @@ use crate::framework::Result;
 /// The annotation with the public key.
 pub(crate) const DELIVER_TO: &str = "wanqu.dev/deliver-to";
 
-/// Lifetime of a token.
+/// Lifetime of a token, if the gateway takes tokens that live for so long.
 const LIFETIME: Duration = Duration::from_mins(5);
 
 /// Returns the delivery for the status: the present one if it is for the key in the annotation, a new one if it is not,
@@ -41,11 +42,13 @@ pub(super) fn delivery(
     if !runs.filter_map(|run| run.kept.as_ref()).any(|kept| now < kept.expires) {
         return Ok(None);
     }
-    let token = accepted.issuer.issue_for_result(&accepted.requester, &accepted.audience, now, LIFETIME)?;
+    let OwnTokens { audience, longest } = &accepted.tokens;
+    let lifetime = LIFETIME.min(*longest);
+    let token = accepted.issuer.issue_for_result(&accepted.requester, audience, now, lifetime)?;
     let mut delivery = Delivery {
         to: to.clone(),
         sealed_token: String::new(),
-        expires: seconds(now + SignedDuration::try_from(LIFETIME).unwrap_or_default()),
+        expires: seconds(now + SignedDuration::try_from(lifetime).unwrap_or_default()),
         namespace: accepted.namespace.clone(),
         service: accepted.service.clone(),
         server_name: accepted.server_name.clone(),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use wanqu_crds::Schedule;
-use wanqu_crds::kinds::{FederatedQuery, IssuerSpec, ResearchProject, SubjectSpec};
+use wanqu_crds::kinds::{FederatedQuery, ResearchProject, SubjectSpec};
 use wanqu_identity::{TokenIssuer, gateway_dns};
 use wanqu_model::names::Purpose;
 
-use super::dereference::{Home, References};
+use super::dereference::{Home, OwnTokens, References};
 use crate::framework::conditions::{Claim, Reason, Type};
 use crate::host::{self, Host};
 use crate::names::TOKEN_ISSUER;
@@ -17,8 +17,8 @@ use crate::names::TOKEN_ISSUER;
 pub(super) struct Accepted {
     /// The issuer of the requester's token.
     pub(super) issuer: Arc<TokenIssuer>,
-    /// The audience of the requester's token: the home node's gateway, and no other.
-    pub(super) audience: String,
+    /// Claims of the requester's token.
+    pub(super) tokens: OwnTokens,
     /// The requester.
     pub(super) requester: String,
     /// The namespace of the home node.
@@ -85,8 +85,7 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     let schedule = spec.schedule.as_ref().map(|fields| Schedule::parse(fields, spec.time_zone.as_deref()));
     let schedule = schedule.transpose();
     let schedule = schedule.map_err(|error| no(format!("{}: {error}; {}", error.field(), error.remedy())))?;
-    let listed = runs_here(home)?;
-    let audience = listed.audience_at(&federation.spec.trust_domain, &spec.from);
+    let tokens = runs_here(home)?.clone();
     takes_part(query, references.project.as_ref())?;
     let issuer = references.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
     let name = home.jurisdiction.name_any();
@@ -95,7 +94,7 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     let own = query.namespace().unwrap_or_default();
     Ok(Accepted {
         issuer,
-        audience,
+        tokens,
         requester: spec.requester.clone(),
         namespace: host::namespace(&home.jurisdiction, &own).unwrap_or(own),
         service: format!("{name}-gateway"),
@@ -105,16 +104,16 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     })
 }
 
-/// Checks that the operator can reach the home node and may vouch for its researchers. Returns the operator as the home lists it.
-fn runs_here(home: &Home) -> Result<&IssuerSpec, Claim> {
-    let (spec, name) = (&home.jurisdiction.spec, home.jurisdiction.name_any());
+/// Checks that the operator can reach the home node and may vouch for its researchers. Returns the claims of its tokens.
+fn runs_here(home: &Home) -> Result<&OwnTokens, Claim> {
+    let name = home.jurisdiction.name_any();
     if !Host::of(&home.jurisdiction).is_here() {
         return Err(no(format!(
             "spec.from: the node of Jurisdiction {name} runs in another cluster; create the query there, or ask from a \
              jurisdiction whose node runs here"
         )));
     }
-    spec.issuers.iter().find(|issuer| issuer.issuer == TOKEN_ISSUER).ok_or_else(|| {
+    home.tokens.as_ref().ok_or_else(|| {
         no(format!(
             "spec.from: Jurisdiction {name} does not accept the issuer {TOKEN_ISSUER}; its custodian can add it to \
              spec.issuers"
