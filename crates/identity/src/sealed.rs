@@ -63,7 +63,7 @@ impl DeliveryKey {
     /// Opens a token that was sealed for this key and this `context`.
     ///
     /// # Errors
-    /// It was sealed for another key or context, by another suite, or was changed.
+    /// If it was sealed for another key or context, by another suite, or was changed.
     pub fn open(self, sealed: &str, context: &[impl AsRef<str>]) -> Result<String, IdentityError> {
         let wrong = || {
             IdentityError::Sealed(
@@ -106,7 +106,7 @@ impl std::fmt::Debug for DeliveryKey {
 /// Seals a token for a public key (base64) and a context.
 ///
 /// # Errors
-/// The text is no public key, or one of small order, which gives no secret.
+/// If the text is no public key, or one of small order, which gives no secret.
 pub fn seal(token: &str, public: &str, context: &[impl AsRef<str>]) -> Result<String, IdentityError> {
     let wrong = || IdentityError::Sealed("needs an X25519 public key, base64, to be sealed for");
     let theirs = STANDARD.decode(public).ok().and_then(|key| PublicKey::from_bytes(&key).ok()).ok_or_else(wrong)?;

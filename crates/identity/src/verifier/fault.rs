@@ -1,4 +1,4 @@
-//! What is wrong with a token, in words for its bearer.
+//! Faults of tokens, in words for their bearers.
 
 /// Greatest length of a text of a token that a message repeats, in characters.
 const MAX_SHOWN: usize = 200;
@@ -6,22 +6,22 @@ const MAX_SHOWN: usize = 200;
 /// Rule that a token breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// It is longer than any that is looked at.
+    /// The token is longer than any that is read.
     #[error("the token is too long")]
     TooLong,
-    /// No key of an accepted issuer signed it in that issuer's name, or it is no token.
+    /// No key of an accepted issuer signed the token in that issuer's name, or the text is no token.
     #[error("the token is not one that an issuer of this jurisdiction signed")]
     Unknown,
-    /// It lacks a claim, or has one of another type.
+    /// The token lacks a claim, or has one of another type.
     #[error("the token lacks one of the claims iss, sub, aud, nbf and exp, or has one that cannot be read")]
     Claims,
-    /// It has an extension that has to be understood.
-    #[error("the token has a critical extension, which this gateway does not know")]
+    /// The token's header has an extension that its reader has to understand.
+    #[error("the token's header has an extension that this gateway does not know: crit, b64, zip or enc")]
     Extension,
-    /// It is something else than an access token.
+    /// The token is something else than an access token.
     #[error("the token is of the type {0}, which is no access token")]
     Type(String),
-    /// It is for somebody else.
+    /// The token is for another gateway.
     #[error("the token is for {named}; this gateway takes tokens for {taken}")]
     Audience {
         /// Audiences that it names.
@@ -29,7 +29,7 @@ pub enum TokenFault {
         /// Audience that this gateway takes.
         taken: String,
     },
-    /// It is good at several gateways.
+    /// The token is good at several gateways.
     #[error("the token is for several gateways, {named}: each that is shown it could show it to the others")]
     Several {
         /// Audiences that it names.
@@ -37,7 +37,7 @@ pub enum TokenFault {
         /// Audience that this gateway takes.
         taken: String,
     },
-    /// Its audience stands for several gateways.
+    /// The token's audience stands for several gateways.
     #[error(
         "the token is for {audience}, which gateways of other jurisdictions take too: each could show it to the others"
     )]
@@ -47,13 +47,13 @@ pub enum TokenFault {
         /// Audience of the issuer's tokens, here and elsewhere.
         audience: String,
     },
-    /// It is past its end.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// It is before its beginning.
+    /// The token is not valid yet.
     #[error("the token is not valid yet: nbf or iat is in the future")]
     NotYet,
-    /// It lives for too long.
+    /// The token lives for too long.
     #[error("the token is valid for {life} s; tokens of {issuer} live for at most {most} s here")]
     Life {
         /// Its life, in seconds.
@@ -63,10 +63,10 @@ pub enum TokenFault {
         /// Its issuer.
         issuer: String,
     },
-    /// It names nobody.
+    /// The token names nobody.
     #[error("the token does not name its bearer")]
     Bearer,
-    /// It was used, and is good once.
+    /// The token is good once, and was used.
     #[error("the token was used already, and is good for one use")]
     Spent,
     /// The gateway remembers as many used tokens as it can.
@@ -88,7 +88,7 @@ impl TokenFault {
             Self::Claims => {
                 "have the issuer add them: iss, sub and aud as text, nbf and exp as whole seconds".to_owned()
             }
-            Self::Extension => "have the issuer leave crit out of the token's header".to_owned(),
+            Self::Extension => "have the issuer leave crit, b64, zip and enc out of the token's header".to_owned(),
             Self::Type(_) => "use an access token: typ is at+jwt or JWT, or is not there".to_owned(),
             Self::Audience { taken, .. } => format!("ask the issuer for a token with the audience {taken}"),
             Self::Several { taken, .. } => format!("ask the issuer for a token with the audience {taken} alone"),

@@ -128,7 +128,7 @@ fn a_token_for_another_gateway_is_refused_and_says_for_which() {
     for aud in [json!("gba.example"), json!([]), json!(""), json!("WANQU:gba.example/HK"), json!(["a", "b"])] {
         assert!(matches!(verify(aud.clone()), TokenFault::Audience { .. }), "{aud}");
     }
-    // One who holds it at either of them could show it to the other.
+    // A gateway of the two that is shown such a token could show it to the other.
     let both = verify(json!([AUDIENCE, "wanqu:gba.example/MO"]));
     assert!(matches!(both, TokenFault::Several { .. }), "{both}");
     assert_eq!(both.remedy(), "ask the issuer for a token with the audience wanqu:gba.example/HK alone");
@@ -143,7 +143,7 @@ fn an_audience_that_another_gateway_takes_too_is_good_at_none() {
         let verifier = TokenVerifier::from_bundle(&bundle(vec![issuer.as_issuer(own)], vec![of_macau])).unwrap();
         verifier.verify(&signed(&issuer, &claims(|c| drop(c.insert("aud".into(), aud)))), Timestamp::now())
     };
-    // As bundles of operators from before audiences of jurisdictions have it.
+    // Operators that knew no audiences of jurisdictions made such bundles.
     let shared = verified("gba.example", issuer.as_issuer("gba.example"), "gba.example".into()).unwrap_err();
     assert!(matches!(shared, TokenFault::Shared { .. }), "{shared}");
     assert!(
@@ -247,6 +247,16 @@ fn a_token_for_one_result_is_good_once() {
     assert_eq!(with("openid wanqu:result", "".into()), Err(TokenFault::Claims));
     assert_eq!(with("wanqu:result", "x".repeat(65).into()), Err(TokenFault::Claims));
     assert_eq!(with("openid profile", "one".into()).unwrap().single_use, None);
+    assert!(with("openid\twanqu:result", "one".into()).unwrap().single_use.is_some());
+    // A list of words narrows as much as a text does.
+    let listed = signed(
+        &issuer,
+        &claims(|c| {
+            c.insert("scope".into(), json!(["openid", "wanqu:result"]));
+            c.insert("jti".into(), "two".into());
+        }),
+    );
+    assert!(verifier.verify(&listed, now).unwrap().single_use.is_some());
 }
 
 #[test]
@@ -269,6 +279,80 @@ fn the_algorithm_is_never_the_tokens_choice() {
             encode(&Header::new(Algorithm::HS256), &claims(|_| {}), &EncodingKey::from_secret(secret)).unwrap();
         assert!(verifier.verify(&forged, Timestamp::now()).is_err());
     }
+}
+
+#[test]
+fn nothing_in_a_header_leads_to_a_key_or_to_another_reading() {
+    let (issuer, verifier) = house();
+    let stranger = TokenIssuer::new(ISSUER).unwrap();
+    let header = |change: Value| -> Header {
+        let mut header = json!({"alg": "EdDSA", "typ": "JWT"});
+        header.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        serde_json::from_value(header).unwrap()
+    };
+    let public = URL_SAFE_NO_PAD.encode(keys::ed25519_of_pem(&stranger.public_key_pem()).unwrap());
+    let leads = [
+        json!({"kid": "../../../../dev/null"}),
+        json!({"kid": "' OR 1=1 --"}),
+        json!({"kid": "x".repeat(4000)}),
+        json!({"jku": "https://keys.example/jwks.json"}),
+        json!({"x5u": "file:///etc/passwd"}),
+        json!({"x5c": ["MIIB"]}),
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": public}}),
+        json!({"cty": "JWT"}),
+    ];
+    for lead in leads {
+        // Neither does it make a stranger's token good, nor a friend's bad.
+        let forged = stranger.sign_as(&header(lead.clone()), &claims(|_| {}));
+        assert_eq!(verifier.verify(&forged, Timestamp::now()), Err(TokenFault::Unknown), "{lead}");
+        let honest = issuer.sign_as(&header(lead.clone()), &claims(|_| {}));
+        assert!(verifier.verify(&honest, Timestamp::now()).is_ok(), "{lead}");
+    }
+    let extensions = [
+        json!({"crit": ["exp"]}),
+        json!({"crit": []}),
+        json!({"b64": false}),
+        json!({"crit": ["b64"], "b64": false}),
+        json!({"zip": "DEF"}),
+        json!({"enc": "A128GCM"}),
+    ];
+    for extension in extensions {
+        let token = issuer.sign_as(&header(extension.clone()), &claims(|_| {}));
+        assert_eq!(verifier.verify(&token, Timestamp::now()), Err(TokenFault::Extension), "{extension}");
+    }
+    // A token within a token.
+    let inner = signed(&issuer, &claims(|_| {}));
+    let nested = issuer.sign_as(&header(json!({"cty": "JWT"})), &inner);
+    assert_eq!(verifier.verify(&nested, Timestamp::now()), Err(TokenFault::Claims));
+}
+
+#[test]
+fn a_header_that_says_something_twice_is_refused() {
+    let (issuer, verifier) = house();
+    let good = signed(&issuer, &claims(|_| {}));
+    for header in [
+        r#"{"alg":"none","alg":"EdDSA"}"#,
+        r#"{"alg":"EdDSA","alg":"none"}"#,
+        r#"{"alg":"EdDSA","typ":"JWT","typ":"logout+jwt"}"#,
+        r#"{"alg":["EdDSA","none"]}"#,
+    ] {
+        let refused = verifier.verify(&with_header(&good, header), Timestamp::now());
+        assert_eq!(refused, Err(TokenFault::Unknown), "{header}");
+    }
+}
+
+#[test]
+fn a_token_is_tried_with_the_keys_of_the_issuer_that_it_names() {
+    let issuers: Vec<Issuer> = (0..16)
+        .map(|number| {
+            let of = format!("https://{number}.example");
+            let keys = (0..16).map(|_| TokenIssuer::new(&of).unwrap().public_key_pem()).collect();
+            Issuer { issuer: of, audience: AUDIENCE.to_owned(), public_keys: keys, max_life_seconds: 60 }
+        })
+        .collect();
+    let verifier = TokenVerifier::new(&issuers).unwrap();
+    let tried = |issuer: &str| verifier.accepted.read().of_issuer(issuer).count();
+    assert_eq!((tried("https://3.example"), tried("https://stranger.example")), (16, 0));
 }
 
 #[test]
