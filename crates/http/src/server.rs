@@ -1,9 +1,8 @@
 //! Plain HTTP server for a router: one request for each connection, and bounds on what a client may hold.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use hyper::Request;
@@ -21,20 +20,31 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Longest head of a request, in bytes.
 const HEAD: usize = 16 * 1024;
 
+/// Time between two looks for a connection that can make room.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Bounds on what clients may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections at once, at least one. A further one takes the place of one that has sent no request yet, or waits.
+    /// Connections at once, at least one. A further one takes the place of one that has sent no request yet, or that has not
+    /// taken its answer for a while; or it waits.
     pub connections: usize,
     /// Time until the head of the request must have come.
     pub head: Duration,
+    /// Time from the request after which an answer that is not taken makes room.
+    pub answer: Duration,
     /// Time from the connection to the end of the answer.
     pub whole: Duration,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { connections: 64, head: Duration::from_secs(5), whole: Duration::from_secs(10) }
+        Self {
+            connections: 64,
+            head: Duration::from_secs(5),
+            answer: Duration::from_secs(1),
+            whole: Duration::from_secs(10),
+        }
     }
 }
 
@@ -42,15 +52,16 @@ impl Default for Bounds {
 /// that panics.
 ///
 /// A connection is always accepted. If there are as many as there may be, the oldest that has not sent its request yet makes
-/// room: whoever holds connections open and says nothing keeps nobody from an answer.
+/// room: whoever holds connections open and says nothing keeps nobody from an answer. Nor does whoever asks and does not take the
+/// answer: if all have asked, the oldest whose answer should have been taken by then makes room.
 pub async fn serve(listener: Arc<TcpListener>, router: Router, bounds: Bounds) {
     let mut connections = Connections::default();
-    let most = bounds.connections.max(1);
+    let bounds = Bounds { connections: bounds.connections.max(1), ..bounds };
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.can_make_room(most) => match accepted {
+            accepted = listener.accept(), if connections.can_make_room(bounds) => match accepted {
                 Ok((stream, _)) => {
-                    connections.make_room(most);
+                    connections.make_room(bounds);
                     connections.add(stream, router.clone(), bounds);
                 }
                 Err(error) => {
@@ -59,6 +70,7 @@ pub async fn serve(listener: Arc<TcpListener>, router: Router, bounds: Bounds) {
                 }
             },
             Some(ended) = connections.tasks.join_next_with_id() => connections.ended(&ended),
+            () = tokio::time::sleep(LOOK), if !connections.can_make_room(bounds) => {}
         }
     }
 }
@@ -73,31 +85,34 @@ struct Connections {
 /// One connection.
 struct Open {
     task: AbortHandle,
-    /// True once its request has come.
-    asked: Arc<AtomicBool>,
+    /// Time at which its request came.
+    asked: Arc<OnceLock<Instant>>,
 }
 
 impl Connections {
-    /// Returns true if there are fewer than `most`, or one of them has asked for nothing yet.
-    fn can_make_room(&self, most: usize) -> bool {
-        self.open.len() < most || self.oldest_silent().is_some()
+    /// Returns true if there are fewer than there may be, or one of them can make room.
+    fn can_make_room(&self, bounds: Bounds) -> bool {
+        self.open.len() < bounds.connections || self.in_the_way(bounds.answer).is_some()
     }
 
-    /// Ends the oldest that has asked for nothing yet, if there are as many as `most`.
-    fn make_room(&mut self, most: usize) {
-        if self.open.len() >= most
-            && let Some(silent) = self.oldest_silent().and_then(|silent| self.open.remove(silent))
+    /// Ends a connection that can make room, if there are as many as there may be.
+    fn make_room(&mut self, bounds: Bounds) {
+        if self.open.len() >= bounds.connections
+            && let Some(one) = self.in_the_way(bounds.answer).and_then(|one| self.open.remove(one))
         {
-            silent.task.abort();
+            one.task.abort();
         }
     }
 
-    fn oldest_silent(&self) -> Option<usize> {
-        self.open.iter().position(|open| !open.asked.load(Ordering::SeqCst))
+    /// Returns the oldest that has asked for nothing yet, or else the oldest that asked so long ago.
+    fn in_the_way(&self, answer: Duration) -> Option<usize> {
+        let is_silent = |open: &Open| open.asked.get().is_none();
+        let is_stuck = |open: &Open| open.asked.get().is_some_and(|asked| asked.elapsed() >= answer);
+        self.open.iter().position(is_silent).or_else(|| self.open.iter().position(is_stuck))
     }
 
     fn add(&mut self, stream: TcpStream, router: Router, bounds: Bounds) {
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = Arc::default();
         let task = self.tasks.spawn(connection(stream, router, bounds, Arc::clone(&asked)));
         self.open.push_back(Open { task, asked });
     }
@@ -111,10 +126,10 @@ impl Connections {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, bounds: Bounds, asked: Arc<AtomicBool>) {
+async fn connection(stream: TcpStream, router: Router, bounds: Bounds, asked: Arc<OnceLock<Instant>>) {
     let router = TowerToHyperService::new(router);
     let noted = service_fn(move |request: Request<Incoming>| {
-        asked.store(true, Ordering::SeqCst);
+        asked.get_or_init(Instant::now);
         router.call(request)
     });
     let served = http1::Builder::new()
@@ -141,7 +156,8 @@ mod tests {
     async fn slow_clients_are_cut_off_and_the_next_is_answered() {
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
-        let bounds = Bounds { connections: 2, head: Duration::from_millis(100), whole: Duration::from_mins(1) };
+        let (head, long) = (Duration::from_millis(100), Duration::from_mins(1));
+        let bounds = Bounds { connections: 2, head, answer: long, whole: long };
         let serving = serve(listener, Router::new().route("/livez", get("ok\n")), bounds);
         let asking = async {
             // Two that send half a request and wait, which is as many as there may be.
@@ -202,7 +218,8 @@ mod tests {
     async fn a_request_that_is_being_answered_makes_no_room_for_another() {
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
-        let bounds = Bounds { connections: 1, head: Duration::from_mins(10), whole: Duration::from_mins(10) };
+        let long = Duration::from_mins(10);
+        let bounds = Bounds { connections: 1, head: long, answer: long, whole: long };
         let slow = get(async || {
             tokio::time::sleep(Duration::from_millis(200)).await;
             "ok\n"
@@ -230,5 +247,35 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), both)
             .await
             .expect("the second waits for the first and is answered");
+    }
+
+    #[tokio::test]
+    async fn a_probe_is_answered_while_others_do_not_take_their_answers() {
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let long = Duration::from_mins(10);
+        let bounds = Bounds { connections: 8, head: long, answer: Duration::from_millis(100), whole: long };
+        // More than a socket takes ahead of its reader.
+        let metrics = get(async || "wanqu 1\n".repeat(2 << 20));
+        let router = Router::new().route("/livez", get("ok\n")).route("/metrics", metrics);
+        let serving = serve(listener, router, bounds);
+        let asking = async {
+            let mut deaf = Vec::new();
+            for _ in 0..24 {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\n\r\n").await.unwrap();
+                deaf.push(stream);
+            }
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: node\r\n\r\n").await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("ok\n"), "{answer}");
+            assert_eq!(deaf.len(), 24);
+        };
+        let both = async {
+            tokio::select! { () = serving => {}, () = asking => {} }
+        };
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("whoever takes no answer holds the server");
     }
 }
