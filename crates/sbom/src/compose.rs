@@ -178,7 +178,7 @@ dependencies = [
 
     #[test]
     fn a_tree_is_read_by_name_and_version() {
-        let tree = "wanqu-cli v0.1.0 (/work/crates/cli)\nring v1.2.3\n\nring v1.2.3 (*)\nserde v1.0.0+meta\n";
+        let tree = "wanqu-cli v0.1.0 (/home/wei/wanqu/crates/cli)\nring v1.2.3\n\nring v1.2.3 (*)\nserde v1.0.0+meta\n";
         let expected = [crate_("ring", "1.2.3"), crate_("serde", "1.0.0+meta"), crate_("wanqu-cli", "0.1.0")];
         assert_eq!(listed(tree).unwrap(), BTreeSet::from(expected));
         assert!(listed("└── ring v1.2.3").is_err());
