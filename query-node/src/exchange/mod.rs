@@ -33,7 +33,7 @@ pub use client::{Exchange, endpoints_of};
 pub use owners::{InProcess, Members, Owners};
 pub use replay::ReplayGuard;
 pub use server::{ExchangeServer, OwnerService, VerifiedRequest};
-pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign};
+pub use signing::{CLOCK_SKEW, MAX_DEADLINE, open, sign, sign_json};
 pub use unavailable::unavailable_to;
 
 #[cfg(test)]

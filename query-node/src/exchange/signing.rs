@@ -17,6 +17,7 @@ use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use super::replay::ReplayGuard;
 
 const MAGIC: &[u8; 4] = b"WQE1";
+/// Bytes that a signature covers before the JSON.
 const CONTEXT: &[u8] = b"wanqu exchange envelope, version 1\n";
 const SIGNATURE: usize = 64;
 
@@ -33,8 +34,14 @@ pub const MAX_DEADLINE: SignedDuration = SignedDuration::from_hours(1);
 pub fn sign(envelope: &Envelope, identity: &NodeIdentity) -> Result<Vec<u8>, Refusal> {
     let json = serde_json::to_vec(envelope)
         .map_err(|_| Refusal::new(Code::Internal, "the envelope could not be written as JSON"))?;
-    let signature = identity.sign(&signed_text(&json));
-    Ok([MAGIC.as_slice(), &signature, &json].concat())
+    Ok(sign_json(&json, identity))
+}
+
+/// Signs bytes as the JSON of an envelope, whatever they are: a hostile member can sign what it likes.
+#[must_use]
+pub fn sign_json(json: &[u8], identity: &NodeIdentity) -> Vec<u8> {
+    let signature = identity.sign(&signed_text(json));
+    [MAGIC.as_slice(), &signature, json].concat()
 }
 
 /// Opens an envelope that came over a connection whose certificate names `peer`, at the node of `own`.

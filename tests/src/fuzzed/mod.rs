@@ -1,6 +1,7 @@
-//! What strangers send, as bytes: for each kind a function that reads it as a node does, and panics if it is believed where it
-//! must not be. One function serves the ordinary tests, which feed it changed seeds ([`Target::try_mutations`]), and the
-//! programs of `fuzz/`, in which a fuzzer looks for new paths for as long as one likes.
+//! Bytes of strangers. For each kind of them a function reads bytes as a node does, and panics if more is believed than may be.
+//!
+//! The ordinary tests feed these functions with seeds that are changed at random ([`Target::try_mutations`]); the programs of
+//! `fuzz/` feed them with the inputs of a fuzzer, which looks for new paths.
 
 use std::path::Path;
 use std::{fs, io};
@@ -10,14 +11,14 @@ mod seeds;
 mod sql;
 mod wire;
 
-/// A kind of what strangers send.
+/// Kind of bytes that strangers send.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, which is that of the program in `fuzz/fuzz_targets` and of the folder of its corpus.
+    /// Name of the kind, of its program in `fuzz/fuzz_targets`, and of the folder of its corpus.
     pub name: &'static str,
-    /// Reads bytes as a node does. It panics if more is believed than may be.
+    /// Reads bytes as a node does. Panics if more is believed than may be.
     pub read: fn(&[u8]),
-    /// Returns right ones to begin with.
+    /// Returns valid inputs, which the changed ones are made of.
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 

@@ -9,7 +9,7 @@ const LONGEST: usize = 64 * 1024;
 /// Numbers that lengths and counts are changed into.
 const AWKWARD: [u64; 8] = [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, i64::MAX as u64, u64::MAX];
 
-/// Returns so many changed seeds.
+/// Returns `rounds` changed seeds.
 pub(super) fn mutations(seeds: &[Vec<u8>], rounds: usize) -> impl Iterator<Item = Vec<u8>> {
     let mut random = StdRng::seed_from_u64(20_261_128);
     (0..rounds).map(move |_| {
@@ -27,23 +27,23 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut impl Rng) {
     let from = random.random_range(0..=bytes.len());
     let to = random.random_range(from..=bytes.len().min(from + 64));
     match random.random_range(0..7) {
-        // Another bit, another byte.
+        // Change a bit or a byte.
         0 if from < bytes.len() => bytes[from] ^= 1 << random.random_range(0..8),
         1 if from < bytes.len() => bytes[from] = random.random(),
-        // A part less, twice, or many times.
+        // Remove a part, or repeat it.
         2 => drop(bytes.drain(from..to)),
         3 => {
             let part = bytes[from..to].to_vec();
             let times = random.random_range(1..100);
             bytes.splice(from..from, part.repeat(times));
         }
-        // The beginning alone, or with the end of another.
+        // Cut the end off, or replace it by the end of another seed.
         4 => bytes.truncate(from),
         5 => {
             bytes.truncate(from);
             bytes.extend_from_slice(&other[random.random_range(0..=other.len())..]);
         }
-        // A number that is awkward.
+        // Write an awkward number over what is there.
         _ => {
             let number = AWKWARD[random.random_range(0..AWKWARD.len())].to_le_bytes();
             let number = &number[..[1, 2, 4, 8][random.random_range(0..4)]];

@@ -1,4 +1,4 @@
-//! Right ones to begin with.
+//! Seeds: valid inputs of each kind, and some that are known to be hostile.
 
 use std::sync::Arc;
 use std::time::Duration;

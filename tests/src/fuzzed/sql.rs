@@ -1,4 +1,4 @@
-//! Literals, and texts of queries.
+//! Readers of SQL: literals, and texts of queries.
 
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::lit;
@@ -9,7 +9,7 @@ use wanqu_rules::catalog::{Spelling, bare_name_text, parse_query};
 /// The longest text that is read.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// Writes a text as a literal and as a name, and reads both back: as what they were, and as nothing else.
+/// Writes a text as a literal and as a name, and checks that both are read back as the same text.
 pub(super) fn literal(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let schema = DFSchema::empty();
@@ -37,7 +37,6 @@ pub(super) fn literal(bytes: &[u8]) {
 pub(super) fn query(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     match parse_query(text, MOST_BYTES) {
-        // What was read can be written, and is a query then too.
         Ok(statement) => assert!(matches!(statement, Statement::Query(_))),
         Err(refusal) => {
             let known = [Code::Limit, Code::InvalidSql, Code::NotAQuery].contains(&refusal.code);

@@ -1,4 +1,4 @@
-//! What comes over connections and as files.
+//! Readers of bytes that come over connections, and of bundles.
 
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow_flight::FlightData;
 use jiff::Timestamp;
-use query_node::exchange::{MAX_DEADLINE, ReplayGuard, open};
+use query_node::exchange::{MAX_DEADLINE, ReplayGuard, open, sign_json};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 use wanqu_client::decode::{self, MAX_ROWS_WITHOUT_BYTES};
 use wanqu_fixtures::identity::{authority, jid, node, trust};
@@ -25,7 +25,7 @@ pub(super) static HONG_KONG: LazyLock<NodeIdentity> = LazyLock::new(|| node(&aut
 /// The gateway that tokens are for.
 pub(super) const AUDIENCE: &str = "wanqu:gba.test/HK";
 
-/// Who signs tokens, and who verifies them.
+/// Issuer of tokens, and the verifier of the gateway that they are for.
 pub(super) static TOKENS: LazyLock<(TokenIssuer, TokenVerifier)> = LazyLock::new(|| {
     let issuer = TokenIssuer::new("https://id.example").expect("an issuer");
     let verifier = TokenVerifier::new(&[issuer.as_issuer(AUDIENCE)]).expect("a key of an issuer");
@@ -35,7 +35,7 @@ pub(super) static TOKENS: LazyLock<(TokenIssuer, TokenVerifier)> = LazyLock::new
 /// Opens bytes as an envelope: as they are, and as the JSON of one with a signature that holds.
 pub(super) fn envelope(bytes: &[u8]) {
     let now = Timestamp::now();
-    let signed = [&b"WQE1"[..], &HONG_KONG.sign(&[CONTEXT, bytes].concat()), bytes].concat();
+    let signed = sign_json(bytes, &HONG_KONG);
     for bytes in [bytes, &signed] {
         let guard = ReplayGuard::default();
         let peer = HONG_KONG.as_peer();
@@ -47,9 +47,6 @@ pub(super) fn envelope(bytes: &[u8]) {
     }
 }
 
-/// What an envelope's signature covers before its JSON.
-const CONTEXT: &[u8] = b"wanqu exchange envelope, version 1\n";
-
 /// Reads bytes as the ticket of a question.
 pub(super) fn ticket(bytes: &[u8]) {
     let Ok(request) = serde_json::from_slice::<TicketRequest>(bytes) else { return };
@@ -58,7 +55,7 @@ pub(super) fn ticket(bytes: &[u8]) {
     assert_eq!(serde_json::to_vec(&read).expect("a ticket can be written"), written);
 }
 
-/// Gives bytes to the exchange's side of a TLS handshake. Nobody is known by what they send before it ends.
+/// Gives bytes to the exchange's side of a TLS handshake. They never complete it: the sender has no key.
 pub(super) fn handshake(bytes: &[u8]) {
     static CONFIG: LazyLock<Arc<ServerConfig>> = LazyLock::new(|| {
         let macau = authority("MO");
@@ -77,7 +74,7 @@ pub(super) fn handshake(bytes: &[u8]) {
     assert!(server.is_handshaking() && server.peer_certificates().is_none(), "a handshake without a key");
 }
 
-/// Reads bytes as messages of columns and rows: the first four say how long head and columns are. Then as a stream.
+/// Reads bytes as messages of columns and rows, of which the first four bytes give the lengths, and as a stream of Arrow IPC.
 pub(super) fn rows(bytes: &[u8]) {
     if let Some((lengths, rest)) = bytes.split_first_chunk::<4>() {
         let [a, b, c, d] = *lengths;
@@ -103,7 +100,7 @@ pub(super) fn two_columns() -> Schema {
     Schema::new(vec![Field::new("t", DataType::Utf8View, true), Field::new("n", DataType::Int64, true)])
 }
 
-/// Reads bytes as the bundle of a node. What was left out of it is named, and the rest is a bundle by itself.
+/// Reads bytes as the bundle of a node. The bundle that is read can be written and read again, with nothing left out.
 pub(super) fn bundle(bytes: &[u8]) {
     let Ok(read) = NodeBundle::read(bytes) else { return };
     let written = serde_json::to_vec(&read.bundle).expect("a bundle can be written");
@@ -112,7 +109,7 @@ pub(super) fn bundle(bytes: &[u8]) {
     assert_eq!(again.bundle, read.bundle);
 }
 
-/// Verifies bytes as a token, and opens them as a sealed one. Nobody but the issuer makes one that holds.
+/// Verifies bytes as a token, and opens them as a sealed one. Only tokens that the issuer made hold.
 pub(super) fn token(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let now = Timestamp::now();
