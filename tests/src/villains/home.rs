@@ -1,4 +1,4 @@
-//! A home whose gateway keeps the tokens that it is shown. Its identity is right, and its researchers trust it.
+//! Hostile home: a gateway with a valid identity that keeps the tokens it is shown, and shows them elsewhere.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use wanqu_identity::{Slot, Validity, gateway_server_config};
 use super::owner::{Service, accepted};
 use crate::federation::{Federation, jid};
 
-/// A hostile home, until it is dropped.
+/// Hostile home. Its gateway is open until this is dropped.
 pub struct HostileHome {
     address: String,
     ca: String,
@@ -42,7 +42,7 @@ impl HostileHome {
         Self { address, ca: authority.certificate_pem().to_owned(), tokens, _stop: stop.drop_guard() }
     }
 
-    /// Returns a researcher's client of it: nothing tells it from the gateway of an honest home.
+    /// Returns a client of its gateway, as a researcher has one. Nothing tells the gateway from an honest one.
     ///
     /// # Panics
     /// If the token cannot be sent.

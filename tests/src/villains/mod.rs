@@ -1,4 +1,4 @@
-//! Villains: programs that have an identity or none, and do whatever they like. Each feature is tried with them.
+//! Villains: hostile programs, with the identity of a member or with none, which tests run against honest nodes.
 //!
 //! | villain | has | does |
 //! |---|---|---|

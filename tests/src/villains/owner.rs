@@ -1,4 +1,4 @@
-//! An owner that answers with whatever it likes. Its identity is right: its own authority is the villain.
+//! Hostile owner: a node with a valid identity that answers every question with messages of the test's choice.
 
 use std::io;
 use std::pin::Pin;
@@ -30,7 +30,7 @@ use super::release::Answer;
 use crate::federation::{Federation, jid};
 use crate::impostor::identity_of;
 
-/// A hostile owner, until it is dropped.
+/// Hostile owner. Its exchange is open until this is dropped.
 pub struct HostileOwner {
     address: String,
     answer: Arc<Mutex<Answer>>,
@@ -70,7 +70,7 @@ impl HostileOwner {
     }
 }
 
-/// Connections whose handshake is done.
+/// Returns the connections of a listener whose handshakes have succeeded.
 pub(super) fn accepted(listener: TcpListener, tls: TlsAcceptor) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(4);
     tokio::spawn(async move {
@@ -113,7 +113,7 @@ impl AsyncWrite for Connection {
     }
 }
 
-/// Server of a villain.
+/// Flight service of a villain.
 pub(super) struct Service {
     /// Messages of every answer.
     pub answer: Arc<Mutex<Answer>>,

@@ -1,4 +1,4 @@
-//! Messages of a hostile owner.
+//! Releases as messages, for a hostile owner to send as they are or changed.
 
 use std::sync::Arc;
 
