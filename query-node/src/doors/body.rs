@@ -2,7 +2,7 @@
 //!
 //! A body is read only after its head has proved who sends it. It must go on: without a pause that is too long, at no
 //! less than a slow line's pace, and to its end within a bound. All unfinished bodies of a door share a bound on memory, of
-//! which one caller has a part.
+//! which one caller has a part. A body counts before any of it has come, so that calls without number are no way around it.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -57,6 +57,9 @@ const UNFINISHED: usize = 64 << 20;
 /// Part of them that one caller may have.
 const OF_CALLER: usize = UNFINISHED / 4;
 
+/// Bytes that a call counts for beside those of its body: its head, its stream and its task.
+const OF_CALL: usize = 4 * 1024;
+
 /// Bytes of unfinished bodies: of all of them, and of each caller's.
 type Received = (usize, HashMap<Arc<str>, usize>);
 
@@ -64,9 +67,21 @@ type Received = (usize, HashMap<Arc<str>, usize>);
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unfinished(Arc<Mutex<Received>>);
 
-/// Bytes that one body holds until this is dropped.
+impl Unfinished {
+    /// Counts a call of `caller`, of whose body nothing has come.
+    ///
+    /// # Errors
+    /// [`Code::Limit`] if too much is being received, from all callers or from this one.
+    pub fn begin(&self, caller: Arc<str>) -> Result<Held, Refusal> {
+        let mut held = Held { all: self.clone(), caller, bytes: 0 };
+        held.grow(OF_CALL)?;
+        Ok(held)
+    }
+}
+
+/// Bytes that one call holds until this is dropped.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     all: Unfinished,
     caller: Arc<str>,
     bytes: usize,
@@ -79,8 +94,9 @@ impl Held {
         if state.0 + more > UNFINISHED || own + more > OF_CALLER {
             return Err(Refusal::new(Code::Limit, "too many calls are being received at once")
                 .with_rule(format!(
-                    "unfinished calls hold at most {} MiB, those of one caller a quarter",
-                    UNFINISHED >> 20
+                    "unfinished calls hold at most {} MiB, those of one caller a quarter; each counts for its bytes and {} KiB",
+                    UNFINISHED >> 20,
+                    OF_CALL >> 10
                 ))
                 .with_remedy("finish a call before the next one is begun"));
         }
@@ -110,6 +126,8 @@ pub(super) struct Timed {
     times: BodyTimes,
     begun: Instant,
     last: Instant,
+    /// Bytes that have come.
+    came: u64,
     held: Held,
     due: Pin<Box<Sleep>>,
     /// It is being read: what it waited before that was not its sender's time.
@@ -117,15 +135,15 @@ pub(super) struct Timed {
 }
 
 impl Timed {
-    /// Returns the body of a call of `caller`, whose time begins when it is first asked for.
-    pub fn new(body: Body, times: BodyTimes, unfinished: &Unfinished, caller: Arc<str>) -> Self {
+    /// Returns the body of a call, whose time begins when it is first asked for.
+    pub fn new(body: Body, times: BodyTimes, held: Held) -> Self {
         let now = Instant::now();
-        let held = Held { all: unfinished.clone(), caller, bytes: 0 };
         Self {
             body,
             times,
             begun: now,
             last: now,
+            came: 0,
             held,
             due: Box::pin(sleep_until(times.due(now, now, 0))),
             reading: false,
@@ -154,7 +172,8 @@ impl HttpBody for Timed {
                 if bytes > 0 {
                     self.last = Instant::now();
                 }
-                let due = self.times.due(self.begun, self.last, self.held.bytes as u64);
+                self.came += bytes as u64;
+                let due = self.times.due(self.begun, self.last, self.came);
                 self.due.as_mut().reset(due);
                 // A stream of empty frames that are always ready never comes to the timer below.
                 if due <= Instant::now() {
@@ -210,18 +229,24 @@ mod tests {
     #[test]
     fn unfinished_bodies_hold_so_much_and_one_caller_a_quarter() {
         let all = Unfinished::default();
-        let body = |caller: &str| Held { all: all.clone(), caller: caller.into(), bytes: 0 };
-        let mut wei = body("wei");
-        wei.grow(OF_CALLER).unwrap();
-        assert_eq!(body("wei").grow(1).unwrap_err().code, Code::Limit);
-        let mut others: Vec<Held> = ["a", "b", "c"].map(body).into_iter().collect();
+        let body = |caller: &str| all.begin(caller.into());
+        let mut wei = body("wei").unwrap();
+        wei.grow(OF_CALLER - OF_CALL).unwrap();
+        assert_eq!(wei.grow(1).unwrap_err().code, Code::Limit);
+        assert_eq!(body("wei").unwrap_err().code, Code::Limit);
+        let mut others: Vec<Held> = ["a", "b", "c"].map(|other| body(other).unwrap()).into();
         for other in &mut others {
-            other.grow(OF_CALLER).unwrap();
+            other.grow(OF_CALLER - OF_CALL).unwrap();
         }
-        assert_eq!(body("d").grow(1).unwrap_err().code, Code::Limit, "all of it is taken");
+        assert_eq!(body("d").unwrap_err().code, Code::Limit, "all of it is taken");
         drop(wei);
-        body("d").grow(OF_CALLER).unwrap();
+        body("d").unwrap().grow(OF_CALLER - OF_CALL).unwrap();
         drop(others);
+        // Calls of which nothing comes count too.
+        let silent: Vec<Held> = std::iter::from_fn(|| body("wei").ok()).collect();
+        assert_eq!(silent.len(), OF_CALLER / OF_CALL);
+        body("ana").unwrap();
+        drop(silent);
         let left = all.0.lock();
         assert_eq!((left.0, left.1.len()), (0, 0));
     }
@@ -229,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_never_comes_fails() {
         let times = BodyTimes { idle: Duration::from_millis(20), ..BodyTimes::default() };
-        let mut body = Timed::new(silent_body(), times, &Unfinished::default(), "wei".into());
+        let mut body = Timed::new(silent_body(), times, Unfinished::default().begin("wei".into()).unwrap());
         let failed = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
         assert!(matches!(failed, Some(Err(status)) if status.code() == tonic::Code::ResourceExhausted));
     }

@@ -14,7 +14,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -31,11 +32,13 @@ pub struct CrowdBounds {
     pub known: usize,
     /// The same of one caller: a researcher at the gateway, a jurisdiction at the exchange.
     pub known_of_caller: usize,
+    /// Calls of a stranger that are refused before its connection is closed.
+    pub refused_calls: usize,
 }
 
 impl Default for CrowdBounds {
     fn default() -> Self {
-        Self { strangers: 256, strangers_of_address: 32, known: 1024, known_of_caller: 128 }
+        Self { strangers: 256, strangers_of_address: 32, known: 1024, known_of_caller: 128, refused_calls: 32 }
     }
 }
 
@@ -68,6 +71,10 @@ pub(super) struct Presence {
     crowd: Crowd,
     id: u64,
     close: CancellationToken,
+    cut_off: CancellationToken,
+    /// The reason for which it is cut off, once it is.
+    reason: OnceLock<&'static str>,
+    refused: AtomicUsize,
     caller: Mutex<Option<Arc<str>>>,
 }
 
@@ -94,7 +101,15 @@ impl Crowd {
         state.strangers.insert(id, Stranger { address, close: close.clone() });
         *state.by_address.entry(address).or_default() += 1;
         drop(state);
-        Presence { crowd: self.clone(), id, close, caller: Mutex::default() }
+        Presence {
+            crowd: self.clone(),
+            id,
+            close,
+            cut_off: CancellationToken::new(),
+            reason: OnceLock::new(),
+            refused: AtomicUsize::new(0),
+            caller: Mutex::default(),
+        }
     }
 }
 
@@ -116,7 +131,27 @@ impl State {
 }
 
 impl Presence {
-    /// Returns the token that is cancelled when the connection is to be closed.
+    /// Has the connection closed, whoever makes its calls.
+    fn cut_off(&self, reason: &'static str) {
+        let _ = self.reason.set(reason);
+        self.cut_off.cancel();
+    }
+
+    /// Waits until the connection is cut off. Returns the reason.
+    pub async fn is_cut_off(&self) -> &'static str {
+        self.cut_off.cancelled().await;
+        self.reason.get().copied().unwrap_or("it was to be closed")
+    }
+
+    /// Notes a call on this connection that did not prove who makes it. A stranger has a few of them: each costs the node a
+    /// signature, and the stranger nothing.
+    pub fn call_refused(&self) {
+        if !self.is_known() && self.refused.fetch_add(1, Ordering::Relaxed) + 1 >= self.crowd.bounds.refused_calls {
+            self.cut_off("its calls did not prove who makes them");
+        }
+    }
+
+    /// Returns the token that is cancelled when the connection is to be closed for another stranger's.
     pub fn close(&self) -> &CancellationToken {
         &self.close
     }
@@ -194,7 +229,8 @@ fn network_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const BOUNDS: CrowdBounds = CrowdBounds { strangers: 5, strangers_of_address: 3, known: 3, known_of_caller: 2 };
+    const BOUNDS: CrowdBounds =
+        CrowdBounds { strangers: 5, strangers_of_address: 3, known: 3, known_of_caller: 2, refused_calls: 2 };
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -253,6 +289,20 @@ mod tests {
         assert_eq!(crowd.state.lock().by_address[&address("10.0.0.1")], 3);
         drop(all);
         assert_eq!(crowd.state.lock().known, 0);
+    }
+
+    #[test]
+    fn a_stranger_has_few_calls_that_are_refused_and_a_known_caller_any_number() {
+        let crowd = Crowd::new(BOUNDS);
+        let (stranger, wei) = (crowd.arrive(address("10.0.0.1")), crowd.arrive(address("10.0.0.1")));
+        wei.call_refused();
+        wei.known_as("wei").unwrap();
+        for presence in [&stranger, &wei] {
+            presence.call_refused();
+            assert!(!presence.cut_off.is_cancelled());
+            presence.call_refused();
+        }
+        assert!(stranger.cut_off.is_cancelled() && !wei.cut_off.is_cancelled());
     }
 
     #[test]

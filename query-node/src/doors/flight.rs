@@ -198,7 +198,7 @@ impl<D: Door> Bounded<D> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
         let token = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token = token.and_then(|value| value.strip_prefix("Bearer "));
-        let who = self.door.0.identify(&Head { caller: &caller, token })?;
+        let who = self.door.0.identify(&Head { caller: &caller, token }).inspect_err(|_| caller.call_refused())?;
         caller.known_as(&who.name())?;
         Ok(who)
     }
@@ -218,9 +218,12 @@ impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
             Ok(who) => who,
             Err(refusal) => return std::future::ready(Ok(to_status(refusal).into_http())).boxed(),
         };
-        let name = who.name();
+        let held = match self.unfinished.begin(who.name()) {
+            Ok(held) => held,
+            Err(refusal) => return std::future::ready(Ok(to_status(refusal).into_http())).boxed(),
+        };
         request.extensions_mut().insert(who);
-        let request = request.map(|body| Body::new(Timed::new(body, BodyTimes::default(), &self.unfinished, name)));
+        let request = request.map(|body| Body::new(Timed::new(body, BodyTimes::default(), held)));
         let longest = self.door.0.longest_message();
         FlightServiceServer::from_arc(Arc::clone(&self.door)).max_decoding_message_size(longest).call(request)
     }

@@ -65,6 +65,13 @@ impl Caller {
     pub fn known_as(&self, caller: &str) -> Result<(), Refusal> {
         self.presence.as_ref().map_or(Ok(()), |presence| presence.known_as(caller))
     }
+
+    /// Notes a call that did not prove who makes it.
+    pub fn call_refused(&self) {
+        if let Some(presence) = &self.presence {
+            presence.call_refused();
+        }
+    }
 }
 
 /// A TLS connection that was accepted. It breaks when it is to be closed.
@@ -138,8 +145,17 @@ async fn greet(
     Ok(Connection { caller: caller(&stream, presence), stream, broken, ended: false })
 }
 
-/// Waits until a connection is to be closed: by then no call has proved who makes it, or it has been told to.
+/// Waits until a connection is to be closed: no call has proved in time who makes it, or it has been told to.
 async fn to_be_closed(presence: Arc<Presence>, until: Instant, address: SocketAddr, refused: Arc<RefusedConnections>) {
+    let reason = tokio::select! {
+        reason = presence.is_cut_off() => reason,
+        reason = still_a_stranger(&presence, until) => reason,
+    };
+    refused.note(address, reason);
+}
+
+/// Waits until a connection on which no call has proved who makes it is to be closed. Returns the reason.
+async fn still_a_stranger(presence: &Presence, until: Instant) -> &'static str {
     let reason = tokio::select! {
         () = presence.close().cancelled() => "it had not said who it is when others came",
         () = sleep_until(until) => "it did not say in time who it is",
@@ -148,7 +164,7 @@ async fn to_be_closed(presence: Arc<Presence>, until: Instant, address: SocketAd
         // From now on it ends as HTTP/2 has it: by its own end, or when it answers no ping.
         return std::future::pending().await;
     }
-    refused.note(address, reason);
+    reason
 }
 
 fn caller(stream: &TlsStream<TcpStream>, presence: Arc<Presence>) -> Caller {
