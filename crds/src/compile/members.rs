@@ -6,6 +6,7 @@ use wanqu_model::audience::{gateway_audience, is_gateway_audience};
 use wanqu_model::bundle::{Issuer, Member, usual_token_life};
 use wanqu_model::names::JurisdictionId;
 
+use super::Closed;
 use super::index::Index;
 use crate::finding::Findings;
 use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
@@ -45,6 +46,32 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
     index.jurisdictions.iter().map(member).collect()
 }
 
+/// Returns the jurisdictions that the compilation goes without. Nobody is believed who comes from one, and nobody asks it; only its
+/// own node knows its address and its authority, without which it could show nothing.
+pub(super) fn closed(index: &Index<'_>, placements: &Placements, listed: &[JurisdictionId]) -> Closed {
+    let mut closed = Closed::default();
+    for jurisdiction in &index.out.jurisdictions {
+        let spec = &jurisdiction.resource.spec;
+        if index.jurisdictions.contains_key(&spec.id) || closed.own.contains_key(&spec.id) {
+            continue;
+        }
+        let placement = placements.members.get(&spec.id);
+        let own = Member {
+            jurisdiction: spec.id.clone(),
+            sql_name: spec.sql_name.clone(),
+            display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
+            endpoint: placement.and_then(|placement| placement.endpoint.clone()),
+            ca: placement.and_then(|placement| placement.ca.clone()),
+            issuers: Vec::new(),
+        };
+        if listed.contains(&spec.id) {
+            closed.listed.insert(spec.id.clone(), Member { endpoint: None, ca: None, ..own.clone() });
+        }
+        closed.own.insert(spec.id.clone(), (jurisdiction.name().to_owned(), own));
+    }
+    closed
+}
+
 /// Returns an issuer with the keys of the manifest and of the placement, each once.
 fn with_keys(
     spec: &IssuerSpec,
@@ -73,7 +100,7 @@ fn with_keys(
 /// their gateways, so it stands for none of them: each takes tokens for its own.
 fn shared_audiences<'a>(index: &Index<'a>) -> BTreeSet<(&'a str, &'a str)> {
     let mut takers: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-    for jurisdiction in index.jurisdictions.values() {
+    for jurisdiction in index.jurisdictions.values().chain(&index.out.jurisdictions) {
         for issuer in &jurisdiction.resource.spec.issuers {
             if let Some(audience) = &issuer.audience {
                 takers.entry((&issuer.issuer, audience)).or_default().insert(jurisdiction.name());
