@@ -129,6 +129,12 @@ impl<'a> Index<'a> {
         !self.jurisdictions.contains_key(id) && self.out.jurisdictions.iter().any(|out| out.resource.spec.id == *id)
     }
 
+    /// Returns true if a jurisdiction that is left out, or gone, is one that was meant: others name it too.
+    pub(super) fn mentions(&self, id: &JurisdictionId) -> bool {
+        let listed = self.federation.as_ref().is_some_and(|(_, one)| one.resource.spec.members.contains(id));
+        listed || self.is_out(id) || self.out.datasets.iter().any(|dataset| dataset.resource.spec.jurisdiction == *id)
+    }
+
     /// Returns the datasets of a jurisdiction that are declared, in order or not.
     pub(super) fn declared_of<'i>(&'i self, id: &'i JurisdictionId) -> impl Iterator<Item = &'a Sourced<Dataset>> + 'i {
         let all = self.datasets.values().chain(&self.out.datasets).copied();

@@ -176,6 +176,12 @@ impl Compiled {
         &self.agreements
     }
 
+    /// Returns true if a bundle has a dataset of this name.
+    #[must_use]
+    pub fn has_dataset(&self, name: &str) -> bool {
+        self.slices.iter().any(|slice| slice.dataset.as_str() == name)
+    }
+
     /// Returns true if the node of this id is that of the Jurisdiction of this name: of two with one id, the first.
     #[must_use]
     pub fn is_node_of(&self, id: &JurisdictionId, jurisdiction: &str) -> bool {

@@ -46,7 +46,7 @@ pub(super) fn surely_applies(policy: &Sourced<DisclosurePolicy>, dataset: &Sourc
 /// Returns true if a policy whose `appliesTo` is at fault may mean a dataset: nobody knows which it would have named.
 pub(super) fn might_apply(index: &Index<'_>, policy: &Sourced<DisclosurePolicy>, dataset: &Sourced<Dataset>) -> bool {
     let (to, spec) = (&policy.resource.spec.applies_to, &dataset.resource.spec);
-    let unknown = |id| !index.jurisdictions.contains_key(id) && !index.is_out(id);
+    let unknown = |id| !index.jurisdictions.contains_key(id) && !index.mentions(id);
     index.out.faults.in_field("DisclosurePolicy", policy.name(), "spec.appliesTo")
         && to.jurisdiction.as_ref().is_none_or(|id| *id == spec.jurisdiction || unknown(id))
         && (to.grades.is_empty() || to.grades.contains(&spec.grade))
