@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     /// The agreements of a bundle that says this of the state of one of them.
-    pub(crate) fn agreements(state: &str) -> Vec<Agreement> {
+    fn agreements(state: &str) -> Vec<Agreement> {
         let text = format!(
             "
 apiVersion: wanqu.dev/v1alpha1

@@ -91,7 +91,9 @@ fn without(rest: &mut Resources, finding: &Finding, first: bool) {
 }
 
 fn find<T: kube::Resource>(all: &mut [Sourced<T>], name: &str, change: impl FnOnce(&mut Sourced<T>)) {
-    all.iter_mut().find(|one| one.name() == name).into_iter().for_each(|one| change(one));
+    if let Some(one) = all.iter_mut().find(|one| one.name() == name) {
+        change(one);
+    }
 }
 
 fn remove<T>(list: &mut Vec<T>, at: usize) {
