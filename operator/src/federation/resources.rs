@@ -69,9 +69,13 @@ where
                     remedy: REMEDY.to_owned(),
                 };
                 unreadable.push(finding(&malformed.path, &malformed.problem));
-                readable.extend(object.read_fields(fields.needed).cloned().map(Sourced::from));
-                let lost = fields.closing.iter().filter(|field| object.read_fields(&[field]).is_none());
-                unreadable.extend(lost.map(|field| finding(field, "it cannot be read")));
+                if let Some(rest) = object.read_fields(fields.needed) {
+                    readable.push(Sourced::from(rest.clone()));
+                    let told = |field: &str| malformed.path.starts_with(field);
+                    let lost = |field: &&&str| object.read_fields(&[**field]).is_none() && !told(field);
+                    unreadable
+                        .extend(fields.closing.iter().filter(lost).map(|field| finding(field, "it cannot be read")));
+                }
             }
         }
     }
