@@ -9,15 +9,20 @@ mod property;
 mod random;
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use wanqu_crds::{Partial, Placement, Placements, Resources, Sourced, manifests, partial};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::JurisdictionId;
 
-/// The resources of `examples/gba`.
-fn examples() -> Resources {
+static EXAMPLES: LazyLock<Resources> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/gba");
     manifests::read_dir(&folder).unwrap_or_else(|findings| panic!("{findings:#?}"))
+});
+
+/// The resources of `examples/gba`.
+fn examples() -> Resources {
+    EXAMPLES.clone()
 }
 
 fn id(text: &str) -> JurisdictionId {
