@@ -1,5 +1,6 @@
 //! Problems in manifests, worded so that their authors can mend them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::sourced::{Origin, Sourced};
@@ -39,13 +40,53 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Problems found so far.
+/// Objects that a compilation goes without, by kind and name, with the fields at fault.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct LeftOut(BTreeMap<(String, String), BTreeSet<String>>);
+
+impl LeftOut {
+    /// Adds an object that a finding is about; returns true if it was not left out before.
+    pub(crate) fn add(&mut self, finding: &Finding) -> bool {
+        let key = (finding.kind.clone(), finding.name.clone());
+        let is_new = !self.0.contains_key(&key);
+        self.0.entry(key).or_default().insert(finding.path.clone());
+        is_new
+    }
+
+    /// Returns true if the object of this kind and name is left out.
+    pub(crate) fn contains(&self, kind: &str, name: &str) -> bool {
+        self.0.contains_key(&(kind.to_owned(), name.to_owned()))
+    }
+
+    /// Returns true if a resource is left out.
+    pub(crate) fn holds<T: kube::Resource<DynamicType = ()>>(&self, resource: &Sourced<T>) -> bool {
+        !self.0.is_empty() && self.contains(&T::kind(&()), resource.name())
+    }
+
+    /// Returns true if a field of this object, or one in it, is at fault.
+    pub(crate) fn in_field(&self, kind: &str, name: &str, field: &str) -> bool {
+        let paths = self.0.get(&(kind.to_owned(), name.to_owned()));
+        paths.into_iter().flatten().any(|path| path.is_empty() || within(path, field) || within(field, path))
+    }
+
+    /// Returns the names of the objects of a kind that are left out.
+    pub(crate) fn names<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.keys().filter(move |(of, _)| of == kind).map(|(_, name)| name.as_str())
+    }
+}
+
+/// Returns true if the field at `path` is `field` or lies in it.
+pub(crate) fn within(path: &str, field: &str) -> bool {
+    path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Problems found so far, and the objects that the compilation goes without, of which nothing is said again.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(pub(crate) Vec<Finding>);
+pub(crate) struct Findings(pub(crate) Vec<Finding>, pub(crate) LeftOut);
 
 impl From<&[Finding]> for Findings {
     fn from(found: &[Finding]) -> Self {
-        Self(found.to_vec())
+        Self(found.to_vec(), LeftOut::default())
     }
 }
 
@@ -71,7 +112,7 @@ impl Findings {
 
     /// Returns true if a problem of this resource was noted already, so that the resource exists.
     pub(crate) fn speak_of(&self, kind: &str, name: &str) -> bool {
-        self.0.iter().any(|finding| finding.kind == kind && finding.name == name)
+        self.1.contains(kind, name) || self.0.iter().any(|finding| finding.kind == kind && finding.name == name)
     }
 
     /// Returns all problems, in the order of files and lines, each once.

@@ -22,7 +22,7 @@ mod schema;
 mod sourced;
 
 pub use audiences::Audiences;
-pub use compile::{Compiled, advise, agreement_digest, check, compile};
+pub use compile::{Compiled, Partial, advise, agreement_digest, check, compile, partial};
 pub use finding::Finding;
 pub use placements::{Placement, Placements};
 pub use resources::Resources;

@@ -1,7 +1,7 @@
 //! Compilations of federations: the federation's controller writes them, the others read them.
 //!
-//! They are kept in memory only. After a start everything is compiled before anything is written, and a bundle in the
-//! cluster stays until there is a better one.
+//! They are kept in memory only. After a start everything is compiled before anything is written. What is at fault is left
+//! out with all that rests on it, so that nothing that somebody else withdraws waits for it.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, GzBuilder};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
-use wanqu_crds::{Compiled, Finding};
+use wanqu_crds::{Compiled, Finding, Partial};
 use wanqu_model::names::JurisdictionId;
 
 use crate::framework::hash::sha256;
@@ -37,6 +37,8 @@ pub enum Verdict {
     NotCompiled,
     /// It has no findings.
     Valid,
+    /// It has no findings of its own, and loses something by those of another object, which these name.
+    LeftOut(Vec<Finding>),
     /// It has these findings.
     Invalid(Vec<Finding>),
 }
@@ -49,10 +51,14 @@ pub struct Compilation {
     pub states: HashSet<ObjectState>,
     /// A hash of what it was compiled of, addresses and keys included.
     pub fingerprint: String,
-    /// Findings; none if it compiles.
+    /// Findings; none if everything compiles.
     pub findings: Vec<Finding>,
-    /// The last state without findings, which nodes are to run.
+    /// What other objects lose by those with findings.
+    pub left_out: Vec<Finding>,
+    /// What nodes are to run: everything that is in order.
     good: Option<Arc<Good>>,
+    /// True if that is of the present state.
+    current: bool,
     /// The time of the compilation.
     compiled_at: Instant,
     /// The beginning of the changes that have followed each other without a pause since.
@@ -65,7 +71,7 @@ const QUIET: Duration = Duration::from_millis(700);
 /// The longest that changes without a pause hold up bundles.
 const LONGEST_BURST: Duration = Duration::from_secs(10);
 
-/// A state without findings, and the bundles that were made of it so far.
+/// What compiles of a state, and the bundles that were made of it so far.
 struct Good {
     compiled: Compiled,
     bundles: Mutex<HashMap<JurisdictionId, Made>>,
@@ -89,29 +95,29 @@ pub struct BundleFile {
 }
 
 impl Compilation {
-    /// A compilation after `before`: if it has findings, the last state without stays.
+    /// A compilation after `before`: if there is no Federation that can be read, what was compiled last stays.
     #[must_use]
     pub fn new(
         federation: &str,
         states: HashSet<ObjectState>,
         fingerprint: String,
-        outcome: Result<Compiled, Vec<Finding>>,
+        outcome: Partial,
         before: Option<&Self>,
         now: Instant,
     ) -> Self {
         let burst = before.filter(|before| now.duration_since(before.compiled_at) < QUIET);
         let burst_since = burst.map_or(now, |before| before.burst_since);
-        let (good, findings) = match outcome {
-            Ok(compiled) => {
-                (Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Semaphore::new(1) })), Vec::new())
-            }
-            Err(findings) => {
+        let Partial { compiled, findings, left_out } = outcome;
+        let current = compiled.is_some();
+        let good = match compiled {
+            Some(compiled) => Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Semaphore::new(1) })),
+            None => {
                 let before = before.filter(|compilation| compilation.federation == federation);
-                (before.and_then(|compilation| compilation.good.clone()), findings)
+                before.and_then(|compilation| compilation.good.clone())
             }
         };
         let federation = federation.to_owned();
-        Self { federation, states, fingerprint, findings, good, compiled_at: now, burst_since }
+        Self { federation, states, fingerprint, findings, left_out, good, current, compiled_at: now, burst_since }
     }
 
     /// Returns how long to wait before bundles are written; none if they can be.
@@ -127,24 +133,29 @@ impl Compilation {
         if !self.states.contains(state) {
             return Verdict::NotCompiled;
         }
-        let findings: Vec<Finding> =
-            self.findings.iter().filter(|f| f.kind == state.kind && f.name == state.name).cloned().collect();
-        if findings.is_empty() { Verdict::Valid } else { Verdict::Invalid(findings) }
+        let about = |all: &[Finding]| -> Vec<Finding> {
+            all.iter().filter(|f| f.kind == state.kind && f.name == state.name).cloned().collect()
+        };
+        match (about(&self.findings), about(&self.left_out)) {
+            (own, _) if !own.is_empty() => Verdict::Invalid(own),
+            (_, left_out) if !left_out.is_empty() => Verdict::LeftOut(left_out),
+            _ => Verdict::Valid,
+        }
     }
 
-    /// Returns true if the present state has no findings.
+    /// Returns true if nodes are to run what compiles of the present state.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        self.findings.is_empty()
+        self.current
     }
 
-    /// Returns the last state without findings.
+    /// Returns what nodes are to run.
     #[must_use]
     pub fn compiled(&self) -> Option<&Compiled> {
         self.good.as_deref().map(|good| &good.compiled)
     }
 
-    /// Returns a member's bundle of the last state without findings; none if there is none, or it was no member then.
+    /// Returns a jurisdiction's bundle; none if there is no such jurisdiction.
     #[must_use]
     pub fn bundle(&self, member: &JurisdictionId) -> Option<Arc<BundleFile>> {
         let good = self.good.as_deref()?;
@@ -210,7 +221,7 @@ mod tests {
     use std::io::Read;
 
     use flate2::read::GzDecoder;
-    use wanqu_crds::{Placements, check, manifests};
+    use wanqu_crds::{Placements, Resources, manifests, partial};
 
     use super::*;
 
@@ -230,23 +241,65 @@ spec: {id: HK, sqlName: hongkong}
         ObjectState { kind: "Jurisdiction".to_owned(), name: "hongkong".to_owned(), uid: "u".to_owned(), generation }
     }
 
-    fn outcome(text: &str) -> Result<Compiled, Vec<Finding>> {
-        check(&manifests::parse(text, "x.yaml").unwrap(), &Placements::default())
+    fn outcome(text: &str) -> Partial {
+        partial(&manifests::parse(text, "x.yaml").unwrap(), &Placements::default())
+    }
+
+    fn nothing() -> Partial {
+        partial(&Resources::default(), &Placements::default())
     }
 
     #[test]
-    fn a_change_that_does_not_compile_leaves_the_last_good_bundle() {
+    fn a_fault_is_told_of_its_object_and_bundles_are_made_without_it() {
         let (hk, now) = ("HK".parse().unwrap(), Instant::now());
         let good = Compilation::new("gba", HashSet::from([state(1)]), "1".to_owned(), outcome(GOOD), None, now);
         let first = good.bundle(&hk).unwrap();
         let bad = outcome(&GOOD.replace("[HK]", "[HK, MO]"));
         let bad = Compilation::new("gba", HashSet::from([state(2)]), "2".to_owned(), bad, Some(&good), now);
-        assert!(good.is_current() && !bad.is_current());
-        assert_eq!(bad.bundle(&hk).unwrap(), first);
+        assert!(good.is_current() && bad.is_current() && bad.findings.len() == 1);
+        assert_eq!(bad.bundle(&hk).unwrap(), first, "what is in order is as it was");
         assert_eq!(bad.verdict(&state(1)), Verdict::NotCompiled, "nothing is said of a state that was not looked at");
         assert_eq!(bad.verdict(&state(2)), Verdict::Valid, "the fault is the federation's");
-        let other = Compilation::new("other", HashSet::new(), "3".to_owned(), Err(Vec::new()), Some(&good), now);
+        let other = Compilation::new("other", HashSet::new(), "3".to_owned(), nothing(), Some(&good), now);
         assert!(other.bundle(&hk).is_none(), "another federation's bundles are not its own");
+        let unread = Compilation::new("gba", HashSet::new(), "4".to_owned(), nothing(), Some(&good), now);
+        assert!(!unread.is_current());
+        assert_eq!(
+            unread.bundle(&hk).unwrap(),
+            first,
+            "a Federation that cannot be read leaves what was compiled last"
+        );
+    }
+
+    #[test]
+    fn an_object_that_loses_by_the_fault_of_another_says_so() {
+        let text = format!(
+            "{GOOD}---
+apiVersion: wanqu.dev/v1alpha1
+kind: Dataset
+metadata: {{name: beds}}
+spec:
+  jurisdiction: HK
+  custodian: Hospital Authority
+  table: health.beds
+  source: {{files: {{path: beds.csv, format: csv}}}}
+  columns: [{{name: code, type: string, class: public}}]
+  policies: [strict]
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: DisclosurePolicy
+metadata: {{name: strict}}
+spec: {{minUnits: 20, appliesTo: {{datasets: [nope]}}}}
+"
+        );
+        let dataset = ObjectState { kind: "Dataset".to_owned(), name: "beds".to_owned(), ..state(1) };
+        let states = HashSet::from([dataset.clone()]);
+        let compilation = Compilation::new("gba", states, String::new(), outcome(&text), None, Instant::now());
+        let Verdict::LeftOut(why) = compilation.verdict(&dataset) else {
+            panic!("{:?}", compilation.verdict(&dataset))
+        };
+        assert!(why[0].problem.starts_with("DisclosurePolicy strict is left out"), "{why:?}");
+        assert!(!compilation.compiled().unwrap().has_dataset("beds"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::framework::clock::Clock;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
 use crate::framework::watched::{Catalogue, Children, in_namespace};
+use crate::holdings::Holdings;
 use crate::host::{self, Host};
 use crate::peer_agreements::PeerAgreements;
 use crate::queues::Queues;
@@ -41,6 +42,8 @@ pub struct Context {
     pub compilations: Compilations,
     /// Agreements that members elsewhere hold.
     pub peers: PeerAgreements,
+    /// Agreements that nodes here hold.
+    pub holdings: Holdings,
     /// Datasets that nodes report they cannot read.
     pub sources: SourceReports,
     /// Queues of all controllers.

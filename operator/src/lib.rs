@@ -17,6 +17,7 @@ pub mod described;
 pub mod federated_query;
 pub mod federation;
 pub mod framework;
+pub mod holdings;
 pub mod host;
 pub mod jurisdiction;
 pub mod latest;

@@ -20,6 +20,7 @@ use crate::framework::queue::Requests;
 use crate::framework::tasks::{Ended, Pace, Tasks, restarting};
 use crate::framework::watched::Watches;
 use crate::framework::{Clock, Guarded, Result, controller, leader, observe};
+use crate::holdings::Holdings;
 use crate::peer_agreements::PeerAgreements;
 use crate::peers;
 use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
@@ -135,6 +136,7 @@ impl Operator {
             children,
             compilations: Compilations::default(),
             peers: PeerAgreements::default(),
+            holdings: Holdings::default(),
             sources: SourceReports::default(),
             queues,
             runs: Arc::new(Runs::new(process)),

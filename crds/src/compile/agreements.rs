@@ -72,7 +72,11 @@ fn check(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings:
 }
 
 /// Returns the tables that an agreement covers: datasets under their own names, common tables under `gba`.
-fn tables(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings: &mut Findings) -> BTreeSet<TableRef> {
+pub(super) fn tables(
+    index: &Index<'_>,
+    agreement: &Sourced<DataSharingAgreement>,
+    findings: &mut Findings,
+) -> BTreeSet<TableRef> {
     let spec = &agreement.resource.spec;
     let mut tables = BTreeSet::new();
     for (position, name) in spec.datasets.iter().enumerate() {
@@ -108,10 +112,10 @@ fn tables(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, findings
     tables
 }
 
-/// Returns the common tables that the agreement's `from` serves.
-fn served_by<'a>(index: &'a Index<'_>, spec: &DataSharingAgreementSpec) -> BTreeSet<&'a ResourceName> {
-    let own = index.datasets.values().filter(|d| d.resource.spec.jurisdiction == spec.from);
-    own.flat_map(|d| &d.resource.spec.serves).map(|s| &s.common_table).collect()
+/// Returns the common tables that the agreement's `from` serves, or would but for a fault: a table that it covers and that its
+/// owner has no part of grants nothing.
+fn served_by<'a>(index: &Index<'a>, spec: &DataSharingAgreementSpec) -> BTreeSet<&'a ResourceName> {
+    index.declared_of(&spec.from).flat_map(|d| &d.resource.spec.serves).map(|s| &s.common_table).collect()
 }
 
 fn tables_of_domains(
@@ -136,7 +140,9 @@ fn tables_of_domains(
     for (position, domain) in spec.domains.iter().enumerate() {
         if let Some(found) = by_domain.get(domain) {
             tables.extend(found.iter().cloned());
-        } else if index.catalog(&spec.from).is_some() {
+        } else if index.catalog(&spec.from).is_some()
+            && !index.declared_of(&spec.from).any(|dataset| dataset.resource.spec.table.domain == *domain)
+        {
             let remedy = instead(domain.as_str(), by_domain.keys().map(|domain| domain.as_str()));
             let problem = format!("{} has nothing in the domain {domain}", spec.from);
             findings.add(agreement, format!("spec.domains[{position}]"), problem, remedy);

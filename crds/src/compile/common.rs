@@ -59,6 +59,40 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     slices
 }
 
+/// Returns the slices of common tables that datasets of members would serve and that are left out because of a fault. Other
+/// members are told of them: an answer without one of an owner's slices would look complete, and would not be. The owner itself
+/// has none of them, so it refuses whoever asks.
+pub(super) fn missing(index: &Index<'_>, served: &[Slice], is_member: impl Fn(&JurisdictionId) -> bool) -> Vec<Slice> {
+    let mut slices: Vec<Slice> = Vec::new();
+    for dataset in index.out.datasets.iter().filter(|dataset| is_member(&dataset.resource.spec.jurisdiction)) {
+        let (spec, Ok(name)) = (&dataset.resource.spec, dataset.name().parse::<ResourceName>()) else { continue };
+        for serves in &spec.serves {
+            let Some(table) = index.common_tables.get(&serves.common_table) else { continue };
+            let table = &table.resource.spec;
+            let full = table.table.under(&catalog());
+            let same = |slice: &Slice| slice.table == full && slice.jurisdiction == spec.jurisdiction;
+            if served.iter().chain(&slices).any(same) {
+                continue;
+            }
+            let columns = columns(dataset, serves, table, "", &mut Findings::default());
+            let protected = columns.iter().find(|column| column.class != ColumnClass::Public);
+            let unit = protected.map(|column| spec.privacy_unit.clone().unwrap_or_else(|| column.name.clone()));
+            slices.push(Slice {
+                table: full,
+                jurisdiction: spec.jurisdiction.clone(),
+                dataset: name.clone(),
+                custodian: spec.custodian.clone(),
+                description: table.description.clone(),
+                privacy_unit: unit,
+                columns,
+                policy: policies::rule(index, &name, dataset),
+                approximate_rows: None,
+            });
+        }
+    }
+    slices
+}
+
 /// Returns the dataset that serves each common table in each jurisdiction, with its position in `serves`: of several, the one
 /// that was given first.
 fn servers<'a>(index: &Index<'a>) -> BTreeMap<(&'a JurisdictionId, &'a ResourceName), (&'a str, usize)> {

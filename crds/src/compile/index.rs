@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use wanqu_model::names::{COMMON_CATALOG, JurisdictionId, ResourceName, SqlName, WHOLE_CATALOG};
 
-use crate::finding::{Finding, Findings, instead};
+use crate::finding::{Finding, Findings, LeftOut, instead};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, LocalTable, ResearchProject,
 };
@@ -30,6 +30,32 @@ pub(super) struct Index<'a> {
     pub(super) projects: ByName<'a, ResearchProject>,
     /// Names of datasets that are declared but not in `datasets`, because of a fault that was reported already.
     broken: Vec<ResourceName>,
+    /// Resources that the compilation goes without, and that others are measured by all the same.
+    pub(super) out: Out<'a>,
+}
+
+/// Resources that are left out of everything above.
+#[derive(Default)]
+pub(super) struct Out<'a> {
+    pub(super) jurisdictions: Vec<&'a Sourced<Jurisdiction>>,
+    pub(super) datasets: Vec<&'a Sourced<Dataset>>,
+    pub(super) policies: Vec<&'a Sourced<DisclosurePolicy>>,
+    /// Names and fields of all of them.
+    pub(super) faults: LeftOut,
+}
+
+impl<'a> Out<'a> {
+    fn new(resources: &'a Resources, faults: &LeftOut) -> Self {
+        fn of<'a, T: kube::Resource<DynamicType = ()>>(all: &'a [Sourced<T>], faults: &LeftOut) -> Vec<&'a Sourced<T>> {
+            all.iter().filter(|resource| faults.holds(resource)).collect()
+        }
+        Self {
+            jurisdictions: of(&resources.jurisdictions, faults),
+            datasets: of(&resources.datasets, faults),
+            policies: of(&resources.policies, faults),
+            faults: faults.clone(),
+        }
+    }
 }
 
 impl<'a> Index<'a> {
@@ -40,7 +66,9 @@ impl<'a> Index<'a> {
             check_members(federation, &jurisdictions, findings);
         }
         let mut datasets = by_name(&resources.datasets, findings);
-        let mut broken = Vec::new();
+        let out = Out::new(resources, &findings.1);
+        let mut broken: Vec<ResourceName> =
+            out.datasets.iter().filter_map(|dataset| dataset.name().parse().ok()).collect();
         datasets.retain(|name, dataset| {
             let id = &dataset.resource.spec.jurisdiction;
             let known = jurisdictions.contains_key(id);
@@ -67,6 +95,7 @@ impl<'a> Index<'a> {
             agreements: by_name(&resources.agreements, findings),
             projects: by_name(&resources.projects, findings),
             broken,
+            out,
         }
     }
 
@@ -89,10 +118,27 @@ impl<'a> Index<'a> {
         findings: &mut Findings,
     ) -> bool {
         let known = self.jurisdictions.contains_key(id);
-        if !known {
+        if !known && !self.is_out(id) {
             unknown_jurisdiction(at, path, id, &self.jurisdictions, findings);
         }
         known
+    }
+
+    /// Returns true if a jurisdiction of this id is declared and left out.
+    pub(super) fn is_out(&self, id: &JurisdictionId) -> bool {
+        !self.jurisdictions.contains_key(id) && self.out.jurisdictions.iter().any(|out| out.resource.spec.id == *id)
+    }
+
+    /// Returns true if a jurisdiction that is left out, or gone, is one that was meant: others name it too.
+    pub(super) fn mentions(&self, id: &JurisdictionId) -> bool {
+        let listed = self.federation.as_ref().is_some_and(|(_, one)| one.resource.spec.members.contains(id));
+        listed || self.is_out(id) || self.out.datasets.iter().any(|dataset| dataset.resource.spec.jurisdiction == *id)
+    }
+
+    /// Returns the datasets of a jurisdiction that are declared, in order or not.
+    pub(super) fn declared_of<'i>(&'i self, id: &'i JurisdictionId) -> impl Iterator<Item = &'a Sourced<Dataset>> + 'i {
+        let all = self.datasets.values().chain(&self.out.datasets).copied();
+        all.filter(move |dataset| dataset.resource.spec.jurisdiction == *id)
     }
 }
 
@@ -134,6 +180,9 @@ fn by_name<'a, T: kube::Resource<DynamicType = ()>>(
 ) -> ByName<'a, T> {
     let mut named: ByName<'a, T> = BTreeMap::new();
     for resource in resources {
+        if findings.1.holds(resource) {
+            continue;
+        }
         let Some(name) = checked_name(resource, findings) else { continue };
         if let Some(first) = named.get(&name) {
             let problem = format!("a {} of this name exists already{}", T::kind(&()), seen_at(first, ""));

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use wanqu_model::audience::{gateway_audience, is_gateway_audience};
 use wanqu_model::bundle::{Issuer, Member, usual_token_life};
+use wanqu_model::names::JurisdictionId;
 
+use super::Closed;
 use super::index::Index;
 use crate::audiences::Audiences;
 use crate::finding::Findings;
@@ -23,7 +25,10 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
     if !trust_domain.is_empty() {
         check_audiences(index, trust_domain, findings);
     }
-    let audiences = Audiences::of(trust_domain, index.jurisdictions.values().map(|j| &j.resource.spec));
+    let audiences = Audiences::of(
+        trust_domain,
+        index.jurisdictions.values().chain(&index.out.jurisdictions).map(|j| &j.resource.spec),
+    );
     let member = |(&id, &jurisdiction): (&&_, &&Sourced<Jurisdiction>)| {
         check(jurisdiction, findings);
         let spec = &jurisdiction.resource.spec;
@@ -39,6 +44,32 @@ pub(super) fn members(index: &Index<'_>, placements: &Placements, findings: &mut
         }
     };
     index.jurisdictions.iter().map(member).collect()
+}
+
+/// Returns the jurisdictions that the compilation goes without. Nobody is believed who comes from one, and nobody asks it; only its
+/// own node knows its address and its authority, without which it could show nothing.
+pub(super) fn closed(index: &Index<'_>, placements: &Placements, listed: &[JurisdictionId]) -> Closed {
+    let mut closed = Closed::default();
+    for jurisdiction in &index.out.jurisdictions {
+        let spec = &jurisdiction.resource.spec;
+        if index.jurisdictions.contains_key(&spec.id) || closed.own.contains_key(&spec.id) {
+            continue;
+        }
+        let placement = placements.members.get(&spec.id);
+        let own = Member {
+            jurisdiction: spec.id.clone(),
+            sql_name: spec.sql_name.clone(),
+            display_name: spec.display_name.clone().unwrap_or_else(|| spec.sql_name.to_string()),
+            endpoint: placement.and_then(|placement| placement.endpoint.clone()),
+            ca: placement.and_then(|placement| placement.ca.clone()),
+            issuers: Vec::new(),
+        };
+        if listed.contains(&spec.id) {
+            closed.listed.insert(spec.id.clone(), Member { endpoint: None, ca: None, ..own.clone() });
+        }
+        closed.own.insert(spec.id.clone(), (jurisdiction.name().to_owned(), own));
+    }
+    closed
 }
 
 /// Returns an issuer with its audience, and with the keys of the manifest and of the placement, each once.

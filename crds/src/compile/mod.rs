@@ -6,17 +6,19 @@
 mod advice;
 mod agreements;
 mod common;
+mod consequences;
 mod datasets;
 mod files;
 mod index;
 mod mapping;
 mod members;
+mod partial;
 mod policies;
 mod projects;
 mod queries;
 mod types;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wanqu_model::bundle::{
     Agreement, BundleFormat, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, Project, Slice, SourceSpec,
@@ -30,6 +32,7 @@ use crate::resources::Resources;
 pub use advice::advise;
 pub use agreements::digest as agreement_digest;
 use index::Index;
+pub use partial::{Partial, partial};
 
 /// Compiles the resources of one federation into one bundle per member.
 ///
@@ -92,25 +95,39 @@ pub fn compile(
 /// Every problem of every resource, in the order of files and lines.
 pub fn check(resources: &Resources, placements: &Placements) -> Result<Compiled, Vec<Finding>> {
     let mut findings = Findings::from(resources.unreadable.as_slice());
-    let index = Index::new(resources, &mut findings);
-    let members = members::members(&index, placements, &mut findings);
-    policies::check(&index, &mut findings);
-    let mut slices = datasets::slices(&index, &mut findings);
-    slices.extend(common::slices(&index, &mut findings));
-    slices.sort_by(|a, b| (&a.table, &a.jurisdiction).cmp(&(&b.table, &b.jurisdiction)));
-    let common_tables = common::infos(&index, &mut findings);
-    let agreements = agreements::agreements(&index, &mut findings);
-    let projects = projects::projects(&index, &mut findings);
-    queries::check(resources, &index, &mut findings);
+    match pass(resources, placements, &mut findings) {
+        Some(compiled) if findings.0.is_empty() => Ok(compiled),
+        _ => Err(findings.into_sorted()),
+    }
+}
 
-    let Some((name, federation)) = index.federation.as_ref().filter(|_| findings.0.is_empty()) else {
-        return Err(findings.into_sorted());
-    };
-    Ok(Compiled {
+/// Compiles once, without the objects that `findings` has as left out, and notes what is wrong; returns none without a
+/// Federation. If something is wrong, the outcome is of no use.
+fn pass(resources: &Resources, placements: &Placements, findings: &mut Findings) -> Option<Compiled> {
+    let index = Index::new(resources, findings);
+    let members = members::members(&index, placements, findings);
+    policies::check(&index, findings);
+    let mut slices = datasets::slices(&index, findings);
+    slices.extend(common::slices(&index, findings));
+    slices.sort_by(|a, b| (&a.table, &a.jurisdiction).cmp(&(&b.table, &b.jurisdiction)));
+    let common_tables = common::infos(&index, findings);
+    let agreements = agreements::agreements(&index, findings);
+    let projects = projects::projects(&index, findings);
+    queries::check(resources, &index, findings);
+
+    let (name, federation) = index.federation.as_ref()?;
+    let closed = members::closed(&index, placements, &federation.resource.spec.members);
+    let is_member =
+        |id: &JurisdictionId| members.iter().chain(closed.listed.values()).any(|member| member.jurisdiction == *id);
+    let missing = common::missing(&index, &slices, is_member);
+    Some(Compiled {
         name: name.clone(),
         trust_domain: federation.resource.spec.trust_domain.clone(),
+        nodes: index.jurisdictions.iter().map(|(&id, member)| (id.clone(), member.name().to_owned())).collect(),
         members,
+        closed,
         slices,
+        missing,
         common_tables,
         agreements,
         projects,
@@ -125,7 +142,12 @@ pub struct Compiled {
     name: ResourceName,
     trust_domain: String,
     members: Vec<Member>,
+    /// Names of the members' Jurisdictions.
+    nodes: BTreeMap<JurisdictionId, String>,
+    closed: Closed,
     slices: Vec<Slice>,
+    /// Slices of common tables that are left out because of a fault.
+    missing: Vec<Slice>,
     common_tables: Vec<CommonTableInfo>,
     agreements: Vec<Agreement>,
     projects: Vec<Project>,
@@ -133,8 +155,17 @@ pub struct Compiled {
     sources: BTreeMap<JurisdictionId, Vec<SourceSpec>>,
 }
 
+/// Jurisdictions that are at fault or no members. Their nodes get bundles that grant nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Closed {
+    /// All of them, as their own nodes know them.
+    own: BTreeMap<JurisdictionId, (String, Member)>,
+    /// Those that the Federation lists, as others know them: by their names alone.
+    listed: BTreeMap<JurisdictionId, Member>,
+}
+
 impl Compiled {
-    /// Returns the members, in the order of their ids.
+    /// Returns the members that are in order, in the order of their ids.
     pub fn members(&self) -> impl Iterator<Item = &JurisdictionId> {
         self.members.iter().map(|member| &member.jurisdiction)
     }
@@ -145,14 +176,37 @@ impl Compiled {
         &self.agreements
     }
 
-    /// Returns one member's bundle; `None` if it is no member.
+    /// Returns true if a bundle has a dataset of this name.
+    #[must_use]
+    pub fn has_dataset(&self, name: &str) -> bool {
+        self.slices.iter().any(|slice| slice.dataset.as_str() == name)
+    }
+
+    /// Returns true if the node of this id is that of the Jurisdiction of this name: of two with one id, the first.
+    #[must_use]
+    pub fn is_node_of(&self, id: &JurisdictionId, jurisdiction: &str) -> bool {
+        let closed = || self.closed.own.get(id).map(|(name, _)| name);
+        self.nodes.get(id).or_else(closed).is_some_and(|name| name == jurisdiction)
+    }
+
+    /// Returns one member's bundle; for a jurisdiction that is at fault or no member, one that grants nothing; `None` if there is
+    /// no such jurisdiction.
     #[must_use]
     pub fn bundle(&self, id: &JurisdictionId) -> Option<NodeBundle> {
-        self.members().any(|member| member == id).then(|| self.seen_by(id))
+        if self.members().any(|member| member == id) {
+            return Some(self.seen_by(id));
+        }
+        self.closed.own.get(id).map(|(_, member)| self.without_grants(id, vec![member.clone()]))
     }
 
     fn seen_by(&self, id: &JurisdictionId) -> NodeBundle {
         let mut slices = self.slices.clone();
+        let own: BTreeSet<_> = self.missing.iter().filter(|s| s.jurisdiction == *id).map(|s| &s.table).collect();
+        let elsewhere = self.missing.iter().filter(|slice| slice.jurisdiction != *id);
+        slices.extend(elsewhere.cloned());
+        // The table goes with the slices of all owners: without its own one, an answer at home would look complete.
+        slices.retain(|slice| !own.contains(&slice.table));
+        slices.sort_by(|a, b| (&a.table, &a.jurisdiction).cmp(&(&b.table, &b.jurisdiction)));
         // Another owner's expressions would tell the names of the columns of its datasets.
         for slice in slices.iter_mut().filter(|slice| slice.jurisdiction != *id) {
             // Which of the columns is the privacy unit has to be known, or no join by it could be planned.
@@ -163,16 +217,31 @@ impl Compiled {
             }
             slice.columns.iter_mut().for_each(|column| column.expression = None);
         }
+        let mut members: Vec<Member> = self.members.iter().chain(self.closed.listed.values()).cloned().collect();
+        members.sort_by(|a, b| a.jurisdiction.cmp(&b.jurisdiction));
+        NodeBundle {
+            members,
+            slices,
+            common_tables: self.common_tables.iter().filter(|info| !own.contains(&info.table)).cloned().collect(),
+            sources: self.sources.get(id).cloned().unwrap_or_default(),
+            agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
+            projects: self.projects.clone(),
+            ..self.without_grants(id, Vec::new())
+        }
+    }
+
+    /// Returns a bundle of these members that grants nothing.
+    fn without_grants(&self, id: &JurisdictionId, members: Vec<Member>) -> NodeBundle {
         NodeBundle {
             federation: self.name.clone(),
             trust_domain: self.trust_domain.clone(),
             jurisdiction: id.clone(),
-            members: self.members.clone(),
-            slices,
-            common_tables: self.common_tables.clone(),
-            sources: self.sources.get(id).cloned().unwrap_or_default(),
-            agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
-            projects: self.projects.clone(),
+            members,
+            slices: Vec::new(),
+            common_tables: Vec::new(),
+            sources: Vec::new(),
+            agreements: Vec::new(),
+            projects: Vec::new(),
             limits: self.limits.clone(),
             format: BundleFormat::default(),
         }

@@ -5,7 +5,7 @@ use wanqu_model::names::ResourceName;
 
 use super::index::{Index, unknown};
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DisclosurePolicySpec};
+use crate::kinds::{Dataset, DisclosurePolicy, DisclosurePolicySpec};
 use crate::sourced::Sourced;
 
 /// Returns the strictest of the federation's own rule, which always applies, and of all policies that apply.
@@ -24,7 +24,32 @@ pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dat
             tighten(&mut rule, policy, spec.min_units, spec.rounding, spec.publish_zeros);
         }
     }
+    for resource in index.out.policies.iter().filter(|policy| might_apply(index, policy, dataset)) {
+        let (spec, name) = (&resource.resource.spec, resource.name().parse::<ResourceName>());
+        if let Ok(name) = name {
+            tighten(&mut rule, &name, spec.min_units, spec.rounding, spec.publish_zeros);
+        }
+    }
     rule
+}
+
+/// Returns true if a policy that is at fault certainly protects a dataset: either of them names the other, or the policy's
+/// `appliesTo` selects it.
+pub(super) fn surely_applies(policy: &Sourced<DisclosurePolicy>, dataset: &Sourced<Dataset>) -> bool {
+    let names = |names: &[ResourceName], name: &str| names.iter().any(|other| other.as_str() == name);
+    let selects = |name: ResourceName| applies(&policy.resource.spec, &name, dataset);
+    names(&dataset.resource.spec.policies, policy.name())
+        || names(&policy.resource.spec.applies_to.datasets, dataset.name())
+        || dataset.name().parse().is_ok_and(selects)
+}
+
+/// Returns true if a policy whose `appliesTo` is at fault may mean a dataset: nobody knows which it would have named.
+pub(super) fn might_apply(index: &Index<'_>, policy: &Sourced<DisclosurePolicy>, dataset: &Sourced<Dataset>) -> bool {
+    let (to, spec) = (&policy.resource.spec.applies_to, &dataset.resource.spec);
+    let unknown = |id| !index.jurisdictions.contains_key(id) && !index.mentions(id);
+    index.out.faults.in_field("DisclosurePolicy", policy.name(), "spec.appliesTo")
+        && to.jurisdiction.as_ref().is_none_or(|id| *id == spec.jurisdiction || unknown(id))
+        && (to.grades.is_empty() || to.grades.contains(&spec.grade))
 }
 
 fn tighten(rule: &mut ReleaseRule, policy: &ResourceName, min_units: u32, rounding: u32, publish_zeros: bool) {

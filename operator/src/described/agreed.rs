@@ -1,5 +1,5 @@
-//! Condition `Agreed` of an agreement: its other party holds the same terms. Where this operator runs both parties'
-//! nodes, both hold what is declared here; where another operator runs one of them, that node is asked.
+//! Condition `Agreed` of an agreement: both parties' nodes hold the same terms. Nodes that this operator runs say which bundle they
+//! run; where another operator runs one of them, that node is asked.
 
 use wanqu_crds::kinds::DataSharingAgreementSpec;
 use wanqu_model::bundle::AgreementState;
@@ -38,10 +38,21 @@ pub(super) fn parties(catalogue: &Catalogue, namespace: &str, spec: &DataSharing
     }
 }
 
-/// Returns the condition for parties whose nodes both run the bundles of this operator.
-pub(super) fn ours(digest: &str) -> Claim {
-    let message = format!("this operator runs both parties' nodes, so both hold the same terms, sha256:{digest}");
-    Claim::yes(Type::Agreed, Reason::SameTerms, message)
+/// Returns the condition for parties whose nodes both run the bundles of this operator. `behind` says which of them does not run
+/// what is declared here, and why.
+pub(super) fn ours(digest: &str, behind: Option<&str>) -> Claim {
+    match behind {
+        Some(behind) => Claim::unknown(
+            Type::Agreed,
+            Reason::RollingOut,
+            format!("{behind}; it is to hold the terms sha256:{digest} as they are declared here"),
+        ),
+        None => {
+            let message =
+                format!("this operator runs both parties' nodes, and both hold the same terms, sha256:{digest}");
+            Claim::yes(Type::Agreed, Reason::SameTerms, message)
+        }
+    }
 }
 
 /// Returns the condition for a party elsewhere, given what its node told the party here.
@@ -103,6 +114,14 @@ mod tests {
 
     fn told(name: &str, digest: &str, state: AgreementState) -> PeerAnswer {
         PeerAnswer::Agreements(vec![HeldAgreement { name: name.parse().unwrap(), digest: digest.to_owned(), state }])
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_agreed_while_a_node_runs_something_else() {
+        let claim = ours("d1", Some("the node of HK runs another bundle still"));
+        assert_eq!((claim.holds, claim.reason), (None, Reason::RollingOut));
+        assert!(claim.message.starts_with("the node of HK runs another bundle still; "), "{}", claim.message);
+        assert_eq!(ours("d1", None).holds, Some(true));
     }
 
     #[test]

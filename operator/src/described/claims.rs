@@ -2,7 +2,7 @@
 
 use crate::compilation::Verdict;
 use crate::framework::conditions::{Claim, Reason, Type};
-use crate::framework::findings::message;
+use crate::framework::findings::message as message_of;
 
 /// Returns the conditions of a resource in a namespace without a federation.
 pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
@@ -17,18 +17,27 @@ pub(super) fn without_federation(namespace: &str) -> Vec<Claim> {
 /// true.
 pub(super) fn claims(verdict: &Verdict, own_conditions: Vec<Claim>) -> Vec<Claim> {
     if let Verdict::Invalid(findings) = verdict {
-        let message = message(findings);
+        let message = message_of(findings);
         return vec![
             Claim::no(Type::Valid, Reason::Invalid, message.clone()),
             Claim::no(Type::Ready, Reason::Invalid, message),
         ];
     }
-    let ready = own_conditions.iter().find(|claim| claim.holds != Some(true)).map_or_else(
-        || Claim::yes(Type::Ready, Reason::AsDeclared, "it is valid, and in the nodes' bundles"),
-        |claim| Claim { of: Type::Ready, ..claim.clone() },
-    );
-    let mut claims =
-        vec![Claim::yes(Type::Valid, Reason::Compiled, "it is valid, and so is everything that it refers to")];
+    let (valid, in_order) = match verdict {
+        Verdict::LeftOut(why) => {
+            let message = "it is valid by itself, and something that it rests on is not: its condition Ready says what";
+            (message, Claim::no(Type::Ready, Reason::LeftOut, message_of(why)))
+        }
+        _ => (
+            "it is valid, and so is everything that it refers to",
+            // A node of which this is not so yet says so in the condition BundleCurrent of its Jurisdiction.
+            Claim::yes(Type::Ready, Reason::AsDeclared, "it is valid, and in the latest bundles"),
+        ),
+    };
+    let lacking =
+        own_conditions.iter().find(|claim| claim.holds != Some(true)).filter(|_| in_order.holds == Some(true));
+    let ready = lacking.map_or(in_order, |claim| Claim { of: Type::Ready, ..claim.clone() });
+    let mut claims = vec![Claim::yes(Type::Valid, Reason::Compiled, valid)];
     claims.extend(own_conditions);
     claims.push(ready);
     claims
@@ -60,6 +69,15 @@ mod tests {
             "spec.privacyUnit: column age is measure; class it as identifier\ncolumn age is measure"
         );
         assert!(claims.iter().all(|claim| claim.holds == Some(false) && claim.reason == Reason::Invalid));
+    }
+
+    #[test]
+    fn what_another_object_takes_from_one_is_told_with_its_name() {
+        let lost = Finding { problem: "DisclosurePolicy strict is left out".to_owned(), ..finding("spec", "mend it") };
+        let claims = claims(&Verdict::LeftOut(vec![lost]), Vec::new());
+        let told: Vec<_> = claims.iter().map(|claim| (claim.of, claim.holds, claim.reason)).collect();
+        assert_eq!(told, [(Type::Valid, Some(true), Reason::Compiled), (Type::Ready, Some(false), Reason::LeftOut)]);
+        assert_eq!(claims[1].message, "spec: DisclosurePolicy strict is left out; mend it");
     }
 
     #[test]

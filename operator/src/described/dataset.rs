@@ -11,6 +11,11 @@ use crate::framework::conditions::{Claim, Reason, Type};
 impl Described for Dataset {
     fn own_conditions(&self, context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
         let (name, namespace) = (self.name_any(), self.namespace().unwrap_or_default());
+        // Of a dataset that is in no bundle, its node says nothing, which is not that it can be read.
+        let compilation = context.compilations.get(&namespace);
+        if !compilation.is_some_and(|c| c.compiled().is_some_and(|compiled| compiled.has_dataset(&name))) {
+            return (Vec::new(), None);
+        }
         let report = context.sources.of(&namespace, &self.spec.jurisdiction, &name);
         (report.map(|report| readable(report.err().as_deref())).into_iter().collect(), None)
     }

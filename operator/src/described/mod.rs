@@ -29,6 +29,12 @@ pub trait Described: Reported + HasStatus<Status = Status> {
     fn own_conditions(&self, _context: &Context) -> (Vec<Claim>, Option<Timestamp>) {
         (Vec::new(), None)
     }
+
+    /// Returns true if the nodes that its conditions speak of have reported. Until then nothing is said of it; their reports
+    /// queue it again.
+    fn is_reported(&self, _context: &Context) -> bool {
+        true
+    }
 }
 
 impl Described for CommonTable {}
@@ -54,6 +60,9 @@ pub async fn reconcile<K: Described>(object: Arc<Guarded<K>>, context: Arc<Conte
     let verdict =
         compilation.map_or(Verdict::NotCompiled, |compilation| compilation.verdict(&ObjectState::of(&*object)));
     if verdict == Verdict::NotCompiled {
+        return Ok(Action::await_change());
+    }
+    if object.read().is_some_and(|object| !object.is_reported(&context)) && !matches!(verdict, Verdict::Invalid(_)) {
         return Ok(Action::await_change());
     }
     // Build and report.

@@ -42,6 +42,8 @@ pub(super) struct Home {
     pub(super) jurisdiction: Jurisdiction,
     /// True if its node can be asked.
     pub(super) ready: bool,
+    /// The reason for which it cannot, as its Jurisdiction says it.
+    pub(super) why: Option<String>,
     /// The certificate authority that vouches for its gateway.
     pub(super) ca: Option<String>,
     /// Claims of the operator's own tokens for its gateway, if it lists the operator as an issuer.
@@ -94,6 +96,10 @@ fn home_of(context: &Context, namespace: &str, jurisdiction: &Jurisdiction, toke
     let trust = context.children.get("ConfigMap", namespace, &names::trust(&jurisdiction.name_any()));
     Home {
         ready: holds(conditions, Type::Ready, jurisdiction.metadata.generation),
+        why: conditions
+            .iter()
+            .find(|c| c.type_ == Type::Ready.as_str() && c.status != "True")
+            .and_then(|condition| condition.message.lines().next().map(str::to_owned)),
         ca: trust.and_then(|map| Some(map.data.get("data")?.get("ca.pem")?.as_str()?.to_owned())),
         jurisdiction: jurisdiction.clone(),
         tokens,

@@ -90,7 +90,10 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     let issuer = references.issuer.clone().ok_or_else(|| wait(Reason::Waiting, "the token issuer has no key yet"))?;
     let name = home.jurisdiction.name_any();
     let ca = home.ca.clone().filter(|_| home.ready);
-    let ca = ca.ok_or_else(|| wait(Reason::MemberNotReady, format!("the node of Jurisdiction {name} is not ready")))?;
+    let ca = ca.ok_or_else(|| {
+        let why = home.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        wait(Reason::MemberNotReady, format!("the node of Jurisdiction {name} is not ready{why}"))
+    })?;
     let own = query.namespace().unwrap_or_default();
     Ok(Accepted {
         issuer,

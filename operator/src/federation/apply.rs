@@ -55,7 +55,8 @@ pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<O
 
 /// Publishes a compilation to the other controllers.
 pub(super) fn publish(context: &Context, namespace: &str, compilation: Compilation) {
-    tracing::info!(namespace, federation = compilation.federation, problems = compilation.findings.len(), "compiled");
+    let (problems, left_out) = (compilation.findings.len(), compilation.left_out.len());
+    tracing::info!(namespace, federation = compilation.federation, problems, left_out, "compiled");
     context.compilations.publish(namespace, compilation);
     context.queues.push_all(&context.catalogue, namespace);
     // Another Federation of the namespace is told that it is one too many.

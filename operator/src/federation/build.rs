@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use wanqu_crds::{Resources, check};
+use wanqu_crds::{Resources, partial};
 
 use super::dereference::Inputs;
 use crate::compilation::Compilation;
@@ -20,6 +20,6 @@ pub(super) fn build(
     }
     let resources = declared();
     let federation = resources.federations.first().map(|federation| federation.name().to_owned()).unwrap_or_default();
-    let outcome = check(&resources, &inputs.placements);
+    let outcome = partial(&resources, &inputs.placements);
     Some(Compilation::new(&federation, inputs.states.clone(), fingerprint, outcome, before, now))
 }

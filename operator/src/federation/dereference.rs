@@ -75,10 +75,17 @@ pub(super) fn dereference(context: &Context, namespace: &str, issuer: Option<&To
     add_states(&catalogue.policies, namespace, &mut states);
     add_states(&catalogue.agreements, namespace, &mut states);
     add_states(&catalogue.projects, namespace, &mut states);
-    let jurisdictions = in_namespace(&catalogue.jurisdictions, namespace);
-    let jurisdictions: Vec<&Jurisdiction> = jurisdictions.iter().filter_map(|j| j.read()).collect();
-    let placed =
-        jurisdictions.iter().map(|j| (j.spec.id.clone(), placement(j, &context.children, namespace, issuer))).collect();
+    let found = in_namespace(&catalogue.jurisdictions, namespace);
+    // The node of one that cannot be read as a whole still has its place and its authority.
+    let whole_or_not: Vec<&Jurisdiction> =
+        found.iter().filter_map(|j| j.read_fields(&["spec.id", "spec.placement"])).collect();
+    let jurisdictions: Vec<&Jurisdiction> = found.iter().filter_map(|j| j.read()).collect();
+    // Of two of one id the older one has the node.
+    let placed = whole_or_not
+        .iter()
+        .rev()
+        .map(|j| (j.spec.id.clone(), placement(j, &context.children, namespace, issuer)))
+        .collect();
     let members = jurisdictions.iter().map(|j| Member {
         id: j.spec.id.clone(),
         bundle: bundle(j, &context.children, namespace),

@@ -75,7 +75,7 @@ fn of_another(older: &str) -> Vec<Claim> {
 }
 
 fn valid(inputs: &Inputs, compilation: &Compilation) -> Claim {
-    if compilation.is_current() {
+    if compilation.findings.is_empty() {
         let message = format!("{} resources compile", inputs.states.len());
         return Claim::yes(Type::Valid, Reason::Compiled, message);
     }
@@ -83,13 +83,20 @@ fn valid(inputs: &Inputs, compilation: &Compilation) -> Claim {
     if compilation.findings.len() > NAMED {
         lines.push(format!("and {} more", compilation.findings.len() - NAMED));
     }
+    let lacking: BTreeSet<_> = compilation.left_out.iter().map(|finding| (&finding.kind, &finding.name)).collect();
+    lines.push(match lacking.len() {
+        0 => "nodes run everything else".to_owned(),
+        some => format!(
+            "nodes run everything else; {some} objects lose something by it, and their condition Ready says what"
+        ),
+    });
     Claim::no(Type::Valid, Reason::Invalid, lines.join("\n"))
 }
 
 fn bundles(members: &[Member], compilation: &Compilation, current: &BTreeSet<JurisdictionId>) -> Claim {
     if !compilation.is_current() {
         // Nodes keep their bundle also where an operator that was started since does not know it.
-        let message = "the federation does not compile, and its condition Valid says why; nodes run what compiled last";
+        let message = "nothing can be compiled, and its condition Valid says why; nodes run what compiled last";
         return Claim::no(Type::BundleCurrent, Reason::Invalid, message);
     }
     let behind = |member: &&Member| {
@@ -119,7 +126,7 @@ mod tests {
     use std::time::Instant;
 
     use serde_json::json;
-    use wanqu_crds::{Placements, check, manifests};
+    use wanqu_crds::{Placements, Resources, manifests, partial};
 
     use super::*;
     use crate::compilation::ObjectState;
@@ -141,7 +148,7 @@ spec: {id: HK, sqlName: hongkong}
     }
 
     fn compilation(text: &str, states: HashSet<ObjectState>) -> Compilation {
-        let outcome = check(&manifests::parse(text, "x.yaml").unwrap(), &Placements::default());
+        let outcome = partial(&manifests::parse(text, "x.yaml").unwrap(), &Placements::default());
         Compilation::new("gba", states, String::new(), outcome, None, Instant::now())
     }
 
@@ -169,13 +176,28 @@ spec: {id: HK, sqlName: hongkong}
 
     #[test]
     fn a_federation_that_does_not_compile_says_the_same_of_its_bundles_after_a_restart_of_the_operator() {
-        let (gba, broken) = (federation("gba"), FEDERATION.replace("[HK]", "[HK, MO]"));
-        let outcome = || check(&manifests::parse(&broken, "x.yaml").unwrap(), &Placements::default());
+        let gba = federation("gba");
+        let outcome = || partial(&Resources::default(), &Placements::default());
         let good = compilation(FEDERATION, HashSet::new());
         let later = Compilation::new("gba", HashSet::new(), String::new(), outcome(), Some(&good), Instant::now());
         let restarted = Compilation::new("gba", HashSet::new(), String::new(), outcome(), None, Instant::now());
         assert!(later.compiled().is_some() && restarted.compiled().is_none());
         let said = [later, restarted].map(|c| claims(&gba, &inputs(), Some(&c), &BTreeSet::new()));
         assert_eq!(said[0], said[1]);
+    }
+
+    #[test]
+    fn a_fault_is_told_and_says_nothing_of_bundles_that_are_current() {
+        let (gba, broken) = (federation("gba"), FEDERATION.replace("[HK]", "[HK, MO]"));
+        let claims = claims(&gba, &inputs(), Some(&compilation(&broken, HashSet::new())), &BTreeSet::new());
+        let told: Vec<_> = claims.iter().map(|claim| (claim.of, claim.holds, claim.reason)).collect();
+        let expected = [
+            (Type::Valid, Some(false), Reason::Invalid),
+            (Type::BundleCurrent, Some(true), Reason::AsDeclared),
+            (Type::Ready, Some(false), Reason::Invalid),
+        ];
+        assert_eq!(told, expected);
+        assert!(claims[0].message.contains("there is no Jurisdiction with the id MO"), "{}", claims[0].message);
+        assert!(claims[0].message.ends_with("nodes run everything else"), "{}", claims[0].message);
     }
 }

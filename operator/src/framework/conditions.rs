@@ -42,6 +42,8 @@ pub enum Reason {
     Compiled,
     /// A field of the resource is wrong.
     Invalid,
+    /// Another object is at fault, and this one loses something by it.
+    LeftOut,
     /// Something that the resource depends on is not there yet.
     Waiting,
     /// The namespace has no Federation.
@@ -208,6 +210,7 @@ impl Reason {
         match self {
             Self::Compiled => "Compiled",
             Self::Invalid => "Invalid",
+            Self::LeftOut => "LeftOut",
             Self::Waiting => "Waiting",
             Self::NoFederation => "NoFederation",
             Self::AsDeclared => "AsDeclared",

@@ -27,8 +27,8 @@ const MAX_BUNDLE: usize = 1_000_000;
 pub(super) enum Outcome {
     /// All objects are as desired; the copies stand so to the latest bundle.
     Applied(Box<Resources<Applied>>, Copies),
-    /// Nothing was written: the workload as it is.
-    Running(Box<StatefulSet>),
+    /// Only the bundle was written: the workload as it is, and how its copies stand to the bundle.
+    Running(Box<StatefulSet>, Copies),
     /// The node has no bundle, so it cannot start.
     NoBundle,
     /// The bundle is too large: its size in bytes.
@@ -38,7 +38,15 @@ pub(super) enum Outcome {
 impl Outcome {
     /// Returns true if copies are about to load the latest bundle, which no watch reports.
     pub(super) fn is_underway(&self) -> bool {
-        matches!(self, Self::Applied(_, copies) if !copies.behind.is_empty())
+        self.copies().is_some_and(|copies| !copies.behind.is_empty())
+    }
+
+    /// Returns how the copies stand to the latest bundle, if that was written.
+    pub(super) fn copies(&self) -> Option<&Copies> {
+        match self {
+            Self::Applied(_, copies) | Self::Running(_, copies) => Some(copies),
+            Self::NoBundle | Self::TooLarge(_) => None,
+        }
     }
 }
 
@@ -88,12 +96,7 @@ pub(super) async fn apply(
         return Ok(Outcome::NoBundle);
     }
     let stateful_set = applier.apply(stateful_set).await?;
-    let mut copies = Copies::default();
-    if let Some(file) = &inputs.bundle {
-        tell_pods(context, jurisdiction, inputs, &file.digest).await?;
-        let pods = own_pods(context, jurisdiction, inputs);
-        copies = node_reports::copies(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await;
-    }
+    let copies = told(context, jurisdiction, inputs).await?;
     let (services, policies) = applied;
     let resources = Resources { account, services, policies, disruption, bundle, stateful_set };
     Ok(Outcome::Applied(Box::new(resources), copies))
@@ -110,12 +113,30 @@ pub(super) async fn runs(context: &Context, jurisdiction: &Jurisdiction, inputs:
     }
 }
 
-/// Returns the workload of an invalid jurisdiction, as it is.
+/// Tells the pods of the latest bundle, and returns how they stand to it.
+async fn told(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<Copies> {
+    let Some(file) = &inputs.bundle else { return Ok(Copies::default()) };
+    tell_pods(context, jurisdiction, inputs, &file.digest).await?;
+    let pods = own_pods(context, jurisdiction, inputs);
+    Ok(node_reports::copies(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await)
+}
+
+/// Leaves the workload of an invalid jurisdiction as it is, and writes its bundle: that has nothing of what is wrong, and what
+/// others withdraw.
 pub(super) async fn as_it_runs(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<Outcome> {
     let applier = identity::applier(context, jurisdiction, &inputs.target);
     let name = names::node(&jurisdiction.name_any());
     let found = applier.get::<StatefulSet>(inputs.target.namespace(), &name).await?;
-    Ok(found.map_or(Outcome::NoBundle, |running| Outcome::Running(Box::new(running))))
+    let Some(running) = found else { return Ok(Outcome::NoBundle) };
+    let size = inputs.bundle.as_ref().map_or(0, |file| file.gzip.len());
+    if size > MAX_BUNDLE {
+        return Ok(Outcome::TooLarge(size));
+    }
+    if let Some(bundle) = build::bundle_alone(&build::Node::new(jurisdiction, inputs, &context.settings)) {
+        applier.apply(bundle).await?;
+    }
+    let copies = told(context, jurisdiction, inputs).await?;
+    Ok(Outcome::Running(Box::new(running), copies))
 }
 
 /// Announces a new bundle to the pods. A kubelet reads a mounted `ConfigMap` about once a minute, but at once when its

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::{Client, ResourceExt};
+use wanqu_crds::Compiled;
 use wanqu_crds::kinds::Jurisdiction;
+use wanqu_model::bundle::Agreement;
 
 use super::neighbours::{Neighbours, missing_addresses};
 use super::pods::problem_of;
@@ -19,12 +21,14 @@ use crate::host::Host;
 pub(super) struct Inputs {
     /// The federation of its namespace.
     pub(super) federation: FederationRef,
-    /// Its bundle of the last state without findings, if that names its own authority.
+    /// Its bundle, if that names its own authority.
     pub(super) bundle: Option<Arc<BundleFile>>,
     /// The wait for more changes before bundles are written; none if there is no need.
     pub(super) unsettled: Option<Duration>,
-    /// True if the last state without findings is the present one.
+    /// True if the bundle is of the present state.
     pub(super) current: bool,
+    /// The agreements in the bundle.
+    pub(super) agreements: Vec<Agreement>,
     /// The nodes of the other members.
     pub(super) neighbours: Neighbours,
     /// The consequence of addresses that it does not give.
@@ -88,12 +92,17 @@ pub(super) async fn dereference(
     let namespace = home(jurisdiction);
     let compilation = context.compilations.get(&namespace);
     let unsettled = compilation.as_ref().and_then(|compilation| compilation.unsettled(Instant::now()));
-    let bundle = match compilation.as_ref().filter(|_| unsettled.is_none()) {
-        Some(compilation) => {
-            compilation.bundle_aside(&jurisdiction.spec.id).await.filter(|file| file.names_own_authority)
-        }
+    let (id, name) = (&jurisdiction.spec.id, jurisdiction.name_any());
+    let compiled = compilation.as_ref().and_then(|compilation| compilation.compiled());
+    // Of two of one id only one has the node.
+    let own = compiled.is_some_and(|compiled| compiled.is_node_of(id, &name));
+    let bundle = match compilation.as_ref().filter(|_| own && unsettled.is_none()) {
+        Some(compilation) => compilation.bundle_aside(id).await.filter(|file| file.names_own_authority),
         None => None,
     };
+    let agreements = compiled.filter(|compiled| compiled.members().any(|member| member == id));
+    let agreements = agreements.into_iter().flat_map(Compiled::agreements).filter(|a| a.from == *id || a.to == *id);
+    let agreements = agreements.cloned().collect();
     let (target, access_problem) = target(context, jurisdiction, &namespace).await?;
     let pods = match &target {
         Target::Here { namespace } => context.children.pods_of(namespace, &federation.name, &jurisdiction.spec.id),
@@ -104,6 +113,7 @@ pub(super) async fn dereference(
         bundle,
         unsettled,
         current: compilation.as_deref().is_some_and(Compilation::is_current),
+        agreements,
         neighbours: neighbours(&context.catalogue, jurisdiction, &namespace),
         missing_addresses: missing_addresses(jurisdiction),
         pod_problems: pods.iter().filter_map(|pod| problem_of(pod)).collect(),

@@ -58,6 +58,9 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
             context.events.warning(&*object, "Remove", "NotRemoved", note).await;
             return Err(error);
         }
+        if let Some(jurisdiction) = object.read_fields(IDENTITY_FIELDS) {
+            context.holdings.forget(&home(&*object), &jurisdiction.spec.id);
+        }
         return Ok(Action::await_change());
     }
     let mut progress = Progress::default();
@@ -72,8 +75,28 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
             LATER
         }
     };
+    note_holdings(&object, &context, &progress);
     written::report(&context.client, &object, &progress.claims(), context.clock.now()).await?;
     result.map(|_| Action::requeue(again))
+}
+
+/// Notes what its node holds, by the reports of its copies, and queues the agreements if that is new.
+fn note_holdings(object: &Guarded<Jurisdiction>, context: &Context, progress: &Progress) {
+    let Some(jurisdiction) = object.read_fields(IDENTITY_FIELDS) else { return };
+    let (namespace, id) = (home(object), &jurisdiction.spec.id);
+    let compilation = context.compilations.get(&namespace);
+    let compiled = compilation.as_ref().and_then(|compilation| compilation.compiled());
+    // Of two of one id only one has the node.
+    if compiled.is_some_and(|compiled| !compiled.is_node_of(id, &jurisdiction.name_any())) {
+        return;
+    }
+    let new = match (progress.lacking(), progress.agreements()) {
+        (None, Some(agreements)) => context.holdings.run(&namespace, id, agreements.to_vec()),
+        (lacking, _) => context.holdings.lack(&namespace, id, lacking.unwrap_or("it has not been asked yet")),
+    };
+    if new {
+        context.queues.agreements.push_all(&context.catalogue.agreements, &namespace);
+    }
 }
 
 /// The fields of a Jurisdiction that its node's certificates depend on.

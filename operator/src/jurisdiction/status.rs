@@ -1,6 +1,7 @@
 //! Step 6: the conditions of a jurisdiction.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use wanqu_model::bundle::Agreement;
 
 use super::apply::Outcome;
 use super::dereference::{Inputs, Target};
@@ -22,6 +23,7 @@ pub(super) struct Progress {
     bundle: Claim,
     workload: Claim,
     remote: bool,
+    agreements: Option<Vec<Agreement>>,
 }
 
 impl Default for Progress {
@@ -33,6 +35,7 @@ impl Default for Progress {
             bundle: waiting(Type::BundleCurrent),
             workload: waiting(Type::WorkloadReady),
             remote: false,
+            agreements: None,
         }
     }
 }
@@ -94,6 +97,7 @@ impl Progress {
 
     /// Adds the outcome of writing the node's objects.
     pub(super) fn applied(&mut self, inputs: &Inputs, outcome: &Outcome) {
+        self.agreements = outcome.copies().and(inputs.bundle.as_ref()).map(|_| inputs.agreements.clone());
         let no = |of, reason, message: String| Claim::no(of, reason, message);
         match outcome {
             Outcome::NoBundle => {
@@ -118,11 +122,26 @@ impl Progress {
                 }
                 self.workload = workload(resources.stateful_set.get(), inputs);
             }
-            Outcome::Running(stateful_set) => {
+            Outcome::Running(stateful_set, copies) => {
                 self.bundle = bundle(inputs);
+                if self.bundle.holds == Some(true)
+                    && let Some(lacking) = lacking(copies)
+                {
+                    self.bundle = lacking;
+                }
                 self.workload = workload(stateful_set, inputs);
             }
         }
+    }
+
+    /// Returns the agreements of the bundle that was written; `None` if none was.
+    pub(super) fn agreements(&self) -> Option<&[Agreement]> {
+        self.agreements.as_deref()
+    }
+
+    /// Returns the reason for which the node is not known to run the latest bundle; `None` if it runs that.
+    pub(super) fn lacking(&self) -> Option<&str> {
+        (self.bundle.holds != Some(true)).then_some(&*self.bundle.message)
     }
 
     /// Returns all conditions. Ready is true if all others are.
@@ -151,6 +170,7 @@ fn valid(verdict: &Verdict, federated: bool) -> Claim {
             Claim::yes(Type::Valid, Reason::Compiled, "it is valid, and so is everything that it refers to")
         }
         Verdict::Invalid(findings) => Claim::no(Type::Valid, Reason::Invalid, message(findings)),
+        Verdict::LeftOut(findings) => Claim::no(Type::Valid, Reason::LeftOut, message(findings)),
     }
 }
 
@@ -175,9 +195,12 @@ fn bundle(inputs: &Inputs) -> Claim {
             let message = format!("it has the latest bundle, sha256:{}", file.digest);
             Claim::yes(Type::BundleCurrent, Reason::Compiled, message)
         }
+        None if inputs.current => {
+            let message = "the authority of this jurisdiction is new, and the next bundle will have it";
+            Claim::no(Type::BundleCurrent, Reason::Waiting, message)
+        }
         _ => {
-            let message =
-                "the federation does not compile, and its condition Valid says why; the node runs what compiled last";
+            let message = "nothing can be compiled, and the Federation's condition Valid says why; the node runs what compiled last";
             Claim::no(Type::BundleCurrent, Reason::Invalid, message)
         }
     }

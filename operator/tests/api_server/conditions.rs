@@ -41,7 +41,7 @@ async fn the_examples_run_and_what_breaks_one_thing_stops_nothing_else() {
         }
     }
     everybody_trusts_everybody(&bed).await;
-    a_mapping_that_does_not_fit(&bed).await;
+    a_dataset_that_names_no_policy(&bed).await;
     an_agreement_that_is_suspended(&bed).await;
     a_dataset_that_goes(&bed).await;
 }
@@ -63,22 +63,49 @@ async fn everybody_trusts_everybody(bed: &Bed) {
     assert_eq!(domains, ["CN-SZ", "HK", "MO"]);
 }
 
-async fn a_mapping_that_does_not_fit(bed: &Bed) {
-    let before = bed.until_there("ConfigMap", "gba-hongkong", "hongkong-bundle").await;
+async fn a_dataset_that_names_no_policy(bed: &Bed) {
     bed.merge("Dataset", "gba", "hongkong-visits", json!({"spec": {"policies": ["no-such-policy"]}})).await;
     let message = bed.condition("Dataset", "hongkong-visits", "Valid", "False", "Invalid").await;
     assert!(message.starts_with("spec.policies[0]: there is no DisclosurePolicy no-such-policy; "), "{message}");
-    let message = bed.condition("Federation", "gba", "BundleCurrent", "False", "Invalid").await;
-    assert!(message.contains("run what compiled last"), "{message}");
     let message = bed.condition("Federation", "gba", "Ready", "False", "Invalid").await;
     assert!(message.contains("Dataset hongkong-visits spec.policies[0]"), "{message}");
     bed.ready("Dataset", "shenzhen-visits").await;
-    let after = bed.until_there("ConfigMap", "gba-hongkong", "hongkong-bundle").await;
-    assert_eq!(before["metadata"]["resourceVersion"], after["metadata"]["resourceVersion"], "the last good one stays");
+    bed.condition("Federation", "gba", "BundleCurrent", "True", "AsDeclared").await;
+    let message = bed.condition("DataSharingAgreement", "hongkong-to-shenzhen", "Ready", "False", "LeftOut").await;
+    assert!(message.contains("spec.datasets[0]: Dataset hongkong-visits is left out, so "), "{message}");
+    bed.ready("Jurisdiction", "hongkong").await;
+    bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| {
+        let own = bundle(map).sources;
+        (!own.iter().any(|source| source.table.to_string() == "hongkong.health.visits")).then_some(())
+    })
+    .await;
+    a_revocation_beside_a_fault(bed).await;
 
     bed.merge("Dataset", "gba", "hongkong-visits", json!({"spec": {"policies": null}})).await;
     bed.ready("Dataset", "hongkong-visits").await;
     bed.ready("Federation", "gba").await;
+}
+
+/// While a Dataset of Hong Kong's is at fault, Macau takes an agreement back, and gives another one up.
+async fn a_revocation_beside_a_fault(bed: &Bed) {
+    let name = "macau-to-shenzhen";
+    bed.merge("DataSharingAgreement", "gba", name, json!({"spec": {"state": "Suspended"}})).await;
+    bed.condition("DataSharingAgreement", name, "InForce", "False", "Inactive").await;
+    let state = |map: &Value| bundle(map).agreements.iter().find(|a| a.name.as_str() == name).map(|a| a.state);
+    for (namespace, map) in [("gba-macau", "macau-bundle"), ("gba-shenzhen", "shenzhen-bundle")] {
+        bed.until("ConfigMap", namespace, map, |map| (state(map)? == AgreementState::Suspended).then_some(())).await;
+    }
+    let spec = bed.get("DataSharingAgreement", "gba", name).await.unwrap()["spec"].clone();
+    bed.delete("DataSharingAgreement", "gba", name).await;
+    bed.until("ConfigMap", "gba-macau", "macau-bundle", |map| state(map).is_none().then_some(())).await;
+    let message = bed.condition("ResearchProject", "bay-area-capacity", "Ready", "False", "Invalid").await;
+    assert!(message.contains("there is no DataSharingAgreement macau-to-shenzhen"), "{message}");
+    let mut again = json!({
+        "apiVersion": "wanqu.dev/v1alpha1", "kind": "DataSharingAgreement", "metadata": {"name": name}, "spec": spec,
+    });
+    again["spec"]["state"] = json!("Active");
+    bed.apply(&again.to_string()).await;
+    bed.condition("DataSharingAgreement", name, "InForce", "True", "Active").await;
 }
 
 async fn an_agreement_that_is_suspended(bed: &Bed) {
@@ -105,7 +132,7 @@ async fn a_dataset_that_goes(bed: &Bed) {
     assert!(named(&bed.until_there("ConfigMap", "gba-hongkong", "hongkong-bundle").await));
     bed.delete("Dataset", "gba", "macau-air").await;
     bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| (!named(map)).then_some(())).await;
-    // An agreement rests on this one: it stays in the bundles, and the agreement says what is missing.
+    // Agreements name the table that this one served: they say what is missing.
     bed.delete("Dataset", "gba", "macau-visits").await;
     let message = bed.condition("DataSharingAgreement", "macau-to-shenzhen", "Valid", "False", "Invalid").await;
     assert!(message.starts_with("spec.commonTables[0]: MO serves nothing of health-visits"), "{message}");

@@ -6,6 +6,7 @@ mod copies;
 mod corpus;
 mod cut;
 mod drift;
+mod faults;
 mod identities;
 mod leader;
 mod malformed;

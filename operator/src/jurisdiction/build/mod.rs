@@ -64,9 +64,14 @@ pub(super) fn build(node: &Node<'_>) -> Resources<Prepared> {
         services: services::services(node).into_iter().map(Built::new).collect(),
         policies: network::policies(node).into_iter().map(Built::new).collect(),
         disruption: Built::new(disruption::budget(node)),
-        bundle: node.bundle.as_deref().map(|file| Built::new(bundle::config_map(node, file))),
+        bundle: bundle_alone(node),
         stateful_set: Built::new(stateful_set::stateful_set(node)),
     }
+}
+
+/// Builds the `ConfigMap` with the bundle alone; none without a bundle.
+pub(super) fn bundle_alone(node: &Node<'_>) -> Option<Built<ConfigMap, Prepared>> {
+    node.bundle.as_deref().map(|file| Built::new(bundle::config_map(node, file)))
 }
 
 impl<'a> Node<'a> {

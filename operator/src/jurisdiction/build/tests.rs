@@ -25,6 +25,7 @@ fn inputs(namespace: &str) -> Inputs {
         })),
         unsettled: None,
         current: true,
+        agreements: Vec::new(),
         neighbours: Neighbours {
             namespaces: ["gba-macau", namespace].map(str::to_owned).into(),
             ..Neighbours::default()
