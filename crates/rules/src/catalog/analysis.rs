@@ -4,6 +4,8 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::frames::with_wide_key;
+use super::moments::{may_need_time, with_time};
 use super::numbers;
 use super::planning_state;
 use super::timestamps::{in_microseconds, of_seconds};
@@ -47,13 +49,17 @@ pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     }
 }
 
-/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places), and
-/// integers as [times](of_seconds).
+/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places),
+/// integers as [times](of_seconds), and days beside [intervals](with_time), and keys of [frames](with_wide_key).
 fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
-            found |= expr.exists(|part| Ok(places(part).is_some() || matches!(part, Expr::Cast(_))))?;
+            found |= expr.exists(|part| {
+                Ok(places(part).is_some()
+                    || may_need_time(part)
+                    || matches!(part, Expr::Cast(_) | Expr::WindowFunction(_)))
+            })?;
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
@@ -65,7 +71,11 @@ fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     let whole = expr.transform_up(|part| {
-        Ok(match places(&part).or_else(|| of_seconds(&part, schema)) {
+        let changed = places(&part)
+            .or_else(|| of_seconds(&part, schema))
+            .or_else(|| with_time(&part, schema))
+            .or_else(|| with_wide_key(&part, schema));
+        Ok(match changed {
             Some(changed) => Transformed::yes(changed),
             None => Transformed::no(part),
         })

@@ -14,6 +14,7 @@
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
 //! | `positions` | arguments of `ntile`, `nth_value`, `lag` and percentiles without a meaning | |
@@ -39,6 +40,7 @@ mod distinct_moments;
 mod extreme;
 mod fallible;
 mod grown;
+mod intervals;
 pub(crate) mod one_form;
 mod positions;
 mod quotient;
@@ -61,6 +63,7 @@ pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::{kept_right, kept_right_expr};
 pub use fallible::casts_of_texts;
+pub(crate) use intervals::check_intervals;
 pub use one_form::one_form_of;
 pub(crate) use positions::check_positions;
 use replaced::{Replaced, replacements};

@@ -9,7 +9,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::clauses::{check_distinct, check_query, check_select, check_table, refuse};
+use super::clauses::{check_distinct, check_query, check_select, check_table, check_window, refuse};
 use super::names::normal;
 use super::{numerals, patterns, selected, shift};
 
@@ -78,6 +78,7 @@ impl VisitorMut for Preparation {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
                 check_distinct(function)?;
+                check_window(function)?;
                 numerals::as_items_of_lists(function);
                 shift::rewrite(expr)
             }
