@@ -8,7 +8,7 @@ use super::frames::with_wide_key;
 use super::moments::{may_need_time, with_time};
 use super::numbers;
 use super::planning_state;
-use super::timestamps::{in_microseconds, of_seconds};
+use super::timestamps::{check_number_as_time, check_numbers_as_times, in_microseconds, of_seconds};
 use crate::expressions::each_expression;
 
 /// Returns the plan with its types coerced and checked.
@@ -32,7 +32,9 @@ pub(super) fn analyse_text(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 /// # Errors
 /// A type that does not fit.
 pub(super) fn settle_text(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
-    numbers::settled_expr(prepared_expr(expr, columns)?, columns)
+    let expr = numbers::settled_expr(prepared_expr(expr, columns)?, columns)?;
+    check_number_as_time(&expr, columns)?;
+    Ok(expr)
 }
 
 /// Returns the plan with its types coerced, as a part of a plan that was analysed needs it for what was added to it.
@@ -43,10 +45,12 @@ pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let state = planning_state();
     let coerce = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
     let plan = coerce(plan)?;
-    match in_microseconds(&plan)? {
-        Some(plan) => coerce(plan),
-        None => Ok(plan),
-    }
+    let plan = match in_microseconds(&plan)? {
+        Some(plan) => coerce(plan)?,
+        None => plan,
+    };
+    check_numbers_as_times(&plan)?;
+    Ok(plan)
 }
 
 /// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places),
@@ -71,10 +75,11 @@ fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     let whole = expr.transform_up(|part| {
-        let changed = places(&part)
-            .or_else(|| of_seconds(&part, schema))
-            .or_else(|| with_time(&part, schema))
-            .or_else(|| with_wide_key(&part, schema));
+        let changed = places(&part).or_else(|| of_seconds(&part, schema)).or_else(|| with_time(&part, schema));
+        let changed = match changed {
+            None => with_wide_key(&part, schema)?,
+            changed => changed,
+        };
         Ok(match changed {
             Some(changed) => Transformed::yes(changed),
             None => Transformed::no(part),

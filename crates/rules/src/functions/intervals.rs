@@ -101,9 +101,10 @@ pub(crate) fn check_intervals(plan: &LogicalPlan) -> DfResult<()> {
         let all = |schema: &DFSchema| schema.fields().iter().any(|field| is_interval(field.data_type()));
         let ordered = match node {
             LogicalPlan::Sort(sort) => sort.expr.iter().any(|key| is(&key.expr)),
-            LogicalPlan::Aggregate(aggregate) => {
-                aggregate.group_expr.iter().any(|key| key.exists(|e| Ok(is(e))).unwrap_or(true))
-            }
+            LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.iter().any(|key| match key {
+                Expr::GroupingSet(sets) => sets.distinct_expr().into_iter().any(is),
+                key => is(key),
+            }),
             LogicalPlan::Distinct(distinct) => all(distinct.input().schema()),
             LogicalPlan::Join(join) => join.on.iter().any(|(left, right)| is(left) || is(right)),
             _ => false,

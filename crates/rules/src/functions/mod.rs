@@ -10,6 +10,7 @@
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
 //! | `distinct_moments` | variance and correlation of DISTINCT values: none, or DISTINCT is passed over | |
+//! | `determination` | `regr_r2` where y does not vary: NULL instead of 1 | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
@@ -35,6 +36,7 @@ mod coarser_times;
 mod constants;
 mod date_bin;
 mod date_trunc;
+mod determination;
 mod distinct;
 mod distinct_moments;
 mod extreme;
