@@ -26,11 +26,13 @@ pub fn lines(batch: &RecordBatch) -> Result<String, ArrowError> {
     let options = FormatOptions::new().with_display_error(false);
     let columns = batch.columns().iter().map(|column| Text::new(column, &options));
     let formats = columns.collect::<Result<Vec<_>, _>>()?;
+    // A column without a type has no bits for its NULLs.
+    let nulls: Vec<_> = batch.columns().iter().map(|column| column.logical_nulls()).collect();
     let mut text = String::new();
     for row in 0..batch.num_rows() {
-        let fields = batch.columns().iter().zip(&formats);
-        let fields = fields.map(|(column, format)| {
-            let present = !column.is_null(row);
+        let fields = nulls.iter().zip(&formats);
+        let fields = fields.map(|(nulls, format)| {
+            let present = nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
             present.then(|| format.of(row)).transpose()
         });
         text += &line(fields.collect::<Result<Vec<_>, _>>()?);
@@ -82,7 +84,9 @@ fn quoted(text: String) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        ArrayRef, Float64Array, Int64Array, ListArray, NullArray, StringArray, TimestampMicrosecondArray,
+    };
     use arrow::datatypes::{Int64Type, Schema};
 
     use super::*;
@@ -99,6 +103,11 @@ mod tests {
     fn null_and_the_empty_text_are_two_things() {
         let rows = batch(vec![("a", texts(vec![Some(""), None])), ("b", texts(vec![None, Some("")]))]);
         assert_eq!(lines(&rows).unwrap(), "\"\",\n,\"\"\n");
+        let untyped: ArrayRef = Arc::new(NullArray::new(2));
+        assert_eq!(
+            lines(&batch(vec![("a", untyped), ("b", texts(vec![Some("x"), Some("")]))])).unwrap(),
+            ",x\n,\"\"\n"
+        );
         let rows = batch(vec![("a", texts(vec![Some(""), None, Some("x")]))]);
         assert_eq!(lines(&rows).unwrap(), "\"\"\n\nx\n");
     }

@@ -17,10 +17,13 @@ pub fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
     let options = FormatOptions::new().with_null(NULL).with_display_error(false);
     let mut rows = vec![Vec::with_capacity(batch.num_columns()); batch.num_rows()];
     for column in batch.columns() {
+        // A column without a type has no bits for its NULLs.
+        let nulls = column.logical_nulls();
+        let is_null = |index| nulls.as_ref().is_some_and(|nulls| nulls.is_null(index));
         if column.data_type().is_nested() {
             // As JSON, in which the items of a list can be told apart.
             for (index, (row, value)) in rows.iter_mut().zip(json::values(column)?).enumerate() {
-                row.push(if column.is_null(index) { NULL.to_owned() } else { escape::line(&value) });
+                row.push(if is_null(index) { NULL.to_owned() } else { escape::line(&value) });
             }
             continue;
         }
@@ -28,7 +31,7 @@ pub fn rows_of(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
         for (index, row) in rows.iter_mut().enumerate() {
             row.push(match float_at(column, index) {
                 Some(value) => float(value),
-                None if column.is_null(index) => NULL.to_owned(),
+                None if is_null(index) => NULL.to_owned(),
                 None => no_null(escape::line(&format.value(index).try_to_string()?)),
             });
         }

@@ -4,9 +4,11 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::frames::with_wide_key;
+use super::moments::{may_need_time, with_time};
 use super::numbers;
 use super::planning_state;
-use super::timestamps::{in_microseconds, of_seconds};
+use super::timestamps::{check_number_as_time, check_numbers_as_times, in_microseconds, of_seconds};
 use crate::expressions::each_expression;
 
 /// Returns the plan with its types coerced and checked.
@@ -30,7 +32,9 @@ pub(super) fn analyse_text(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 /// # Errors
 /// A type that does not fit.
 pub(super) fn settle_text(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
-    numbers::settled_expr(prepared_expr(expr, columns)?, columns)
+    let expr = numbers::settled_expr(prepared_expr(expr, columns)?, columns)?;
+    check_number_as_time(&expr, columns)?;
+    Ok(expr)
 }
 
 /// Returns the plan with its types coerced, as a part of a plan that was analysed needs it for what was added to it.
@@ -41,19 +45,25 @@ pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let state = planning_state();
     let coerce = |plan| state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {});
     let plan = coerce(plan)?;
-    match in_microseconds(&plan)? {
-        Some(plan) => coerce(plan),
-        None => Ok(plan),
-    }
+    let plan = match in_microseconds(&plan)? {
+        Some(plan) => coerce(plan)?,
+        None => plan,
+    };
+    check_numbers_as_times(&plan)?;
+    Ok(plan)
 }
 
-/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places), and
-/// integers as [times](of_seconds).
+/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places),
+/// integers as [times](of_seconds), and days beside [intervals](with_time), and keys of [frames](with_wide_key).
 fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
-            found |= expr.exists(|part| Ok(places(part).is_some() || matches!(part, Expr::Cast(_))))?;
+            found |= expr.exists(|part| {
+                Ok(places(part).is_some()
+                    || may_need_time(part)
+                    || matches!(part, Expr::Cast(_) | Expr::WindowFunction(_)))
+            })?;
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
@@ -65,7 +75,12 @@ fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     let whole = expr.transform_up(|part| {
-        Ok(match places(&part).or_else(|| of_seconds(&part, schema)) {
+        let changed = places(&part).or_else(|| of_seconds(&part, schema)).or_else(|| with_time(&part, schema));
+        let changed = match changed {
+            None => with_wide_key(&part, schema)?,
+            changed => changed,
+        };
+        Ok(match changed {
             Some(changed) => Transformed::yes(changed),
             None => Transformed::no(part),
         })

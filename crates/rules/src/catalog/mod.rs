@@ -9,6 +9,8 @@
 
 mod analysis;
 mod fold;
+mod frames;
+mod moments;
 mod normal;
 mod numbers;
 mod pushed;

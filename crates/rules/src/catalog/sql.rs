@@ -196,6 +196,7 @@ impl Catalog {
         let plan = plan.and_then(workarounds::number_copies).and_then(workarounds::check_one_row);
         let plan = plan
             .and_then(super::analysis::analyse_text)
+            .and_then(|plan| functions::check_intervals(&plan).map(|()| plan))
             .and_then(|plan| functions::kept_right(plan, fold_constants))
             .and_then(workarounds::without_true_having)
             .map_err(planning_error)?;

@@ -8,12 +8,13 @@
 
 use arrow::datatypes::{DataType, Field, FieldRef, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, DFSchemaRef, Result as DfResult, ScalarValue};
+use datafusion::common::{DFSchema, DFSchemaRef, DataFusionError, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::planner::TypePlanner;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::sql::sqlparser::ast::{DataType as SqlType, TimezoneInfo};
 use std::sync::Arc;
+use wanqu_model::refusal::{Code, Refusal};
 
 use super::planning_state;
 use crate::expressions::each_expression;
@@ -43,6 +44,53 @@ pub(super) fn of_seconds(part: &Expr, schema: &DFSchema) -> Option<Expr> {
     }
     let seconds = Cast::new(expr.clone(), DataType::Timestamp(TimeUnit::Second, zone.clone()));
     Some(Expr::Cast(Cast::new(Box::new(Expr::Cast(seconds)), field.data_type().clone())))
+}
+
+/// Checks that a plan casts no number to a day, or one with a fraction to a time, by itself or since the engine coerces types so:
+/// the engine reads them in units of the type's own.
+///
+/// # Errors
+/// The refusal of such a cast.
+pub(super) fn check_numbers_as_times(plan: &LogicalPlan) -> DfResult<()> {
+    plan.apply_with_subqueries(|node| {
+        let schema = expression_schema(node);
+        node.apply_expressions(|expr| check_number_as_time(expr, &schema).map(|()| TreeNodeRecursion::Continue))
+    })?;
+    Ok(())
+}
+
+/// Checks the same of an expression over these columns.
+///
+/// # Errors
+/// As [`check_numbers_as_times`].
+pub(super) fn check_number_as_time(expr: &Expr, schema: &DFSchema) -> DfResult<()> {
+    expr.apply(
+        |part| if is_number_as_time(part, schema) { Err(number_as_time()) } else { Ok(TreeNodeRecursion::Continue) },
+    )?;
+    Ok(())
+}
+
+fn is_number_as_time(part: &Expr, schema: &DFSchema) -> bool {
+    let (expr, to) = match part {
+        Expr::Cast(Cast { expr, field }) | Expr::TryCast(TryCast { expr, field }) => (expr, field.data_type()),
+        _ => return false,
+    };
+    let Ok(from) = expr.get_type(schema) else { return false };
+    match to {
+        DataType::Date32 | DataType::Date64 => from.is_numeric(),
+        DataType::Timestamp(..) => from.is_floating() || from.is_decimal(),
+        _ => false,
+    }
+}
+
+fn number_as_time() -> DataFusionError {
+    let refusal = Refusal::new(Code::InvalidSql, "a number stands where a day or a time is meant")
+        .with_rule("a whole number of seconds since 1970 can be CAST to a TIMESTAMP; no other number is a day or a time")
+        .with_subject("CAST")
+        .with_remedy(
+            "write to_date(CAST(n AS VARCHAR), '%Y%m%d') for a number like 20240131, or DATE '1970-01-01' + n for days since 1970",
+        );
+    DataFusionError::External(Box::new(refusal))
 }
 
 /// Returns the plan with times in microseconds; `None` if it has no others. Its types must be coerced anew: functions that

@@ -6,12 +6,15 @@
 //! 1970, as in DuckDB). So such casts are functions wherever expressions are simplified or computed. Casts
 //! that keep every value stay casts, of which tables make use to skip what cannot match.
 //!
+//! The engine writes a `T` between day and time where a time becomes a text: `ts LIKE '2024-02-29 12%'` finds none. SQL has a space
+//! there, as `TIMESTAMP '…'` is read.
+//!
 //! Elsewhere, in what is judged and in texts, a cast is a cast.
 
 use std::any::Any;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float32Array, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{
     DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Field, FieldRef, Float32Type, Float64Type, Int64Type,
@@ -104,6 +107,8 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
         _ if is_exact(from, to) => false,
         // Digits of the second are cut off, towards 1970, by a cast to a coarser unit, and where a literal is brought to one.
         (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a != b,
+        // A text of a time has a `T` in the engine.
+        (DataType::Timestamp(..), to) if to.is_string() => true,
         // These the engine leaves alone.
         (DataType::Timestamp(..) | DataType::Date32, DataType::Timestamp(..) | DataType::Date32) => false,
         _ => (is_number(from) || from.is_temporal()) && (is_number(to) || to.is_temporal()),
@@ -148,6 +153,7 @@ impl LossyCast {
         let to = self.field.data_type();
         let rounded = match (values.data_type(), to) {
             (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => rounded_time(values, *from, *to)?,
+            (DataType::Timestamp(..), to) if to.is_string() => text_of_times(values)?,
             (_, to) if to.is_integer() => rounded(values)?,
             _ => Arc::clone(values),
         };
@@ -187,6 +193,21 @@ impl LossyCast {
                 .with_remedy("use TRY_CAST, which gives NULL for such a value, or a wider type");
         DataFusionError::External(Box::new(refusal))
     }
+}
+
+/// Returns points in time as SQL writes them: `2024-02-29 12:00:00`, and `+00` for UTC.
+fn text_of_times(values: &ArrayRef) -> DfResult<ArrayRef> {
+    let texts = cast_with_options(values, &DataType::Utf8, &CastOptions::default())?;
+    let written = texts.as_string::<i32>().iter().map(|text| {
+        text.map(|text| {
+            let text = text.replacen('T', " ", 1);
+            match text.strip_suffix('Z') {
+                Some(utc) => format!("{utc}+00"),
+                None => text,
+            }
+        })
+    });
+    Ok(Arc::new(written.collect::<StringArray>()))
 }
 
 /// Returns numbers without what is after the point: floats rounded half to even, decimals half away from zero.

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::utils::take_function_args;
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue, plan_err};
-use datafusion::logical_expr::expr::{AggregateFunction, Alias, Case, Cast, TryCast};
+use datafusion::logical_expr::expr::{AggregateFunction, Alias, Between, Case, Cast, TryCast};
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, binary_expr,
@@ -25,6 +25,7 @@ use wanqu_numbers::{Operation, in_range};
 use super::average::with_exact_averages;
 use super::cast::{constant, lossy_cast, original_cast};
 use super::grown::check_concatenation;
+use super::intervals::{self, as_difference, is_interval};
 use super::one_form::{in_one_form, inside};
 use super::out_of_range;
 use super::quotient::divided;
@@ -176,10 +177,20 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
     let (op, operands) = match &part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];
-            if !arithmetic.contains(op) || !can_leave(&left.get_type(schema)?, &right.get_type(schema)?) {
+            let (l, r) = (left.get_type(schema)?, right.get_type(schema)?);
+            let by_length = intervals::is_comparison(*op) && is_interval(&l) && is_interval(&r);
+            if !by_length && !(arithmetic.contains(op) && can_leave(&l, &r)) {
                 return Ok(Transformed::no(part));
             }
-            (*op, vec![left.as_ref().clone(), right.as_ref().clone()])
+            let operands = if by_length {
+                vec![as_difference(left, schema), as_difference(right, schema)]
+            } else {
+                vec![left.as_ref().clone(), right.as_ref().clone()]
+            };
+            (*op, operands)
+        }
+        Expr::Between(between) if is_interval(&between.expr.get_type(schema)?) => {
+            return in_two_comparisons(between, schema).map(Transformed::yes);
         }
         Expr::Negative(inner) if inner.get_type(schema)?.is_signed_integer() => {
             (Operator::Minus, vec![inner.as_ref().clone()])
@@ -194,6 +205,19 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
         signature: Signature::any(operands.len(), Volatility::Immutable),
     };
     Ok(Transformed::yes(ScalarUDF::from(function).call(operands)))
+}
+
+/// Returns BETWEEN as two comparisons.
+fn in_two_comparisons(between: &Between, schema: &DFSchema) -> DfResult<Expr> {
+    let Between { expr, negated, low, high } = between;
+    let side = |op, bound: &Expr| {
+        checked_part(binary_expr(expr.as_ref().clone(), op, bound.clone()), schema).map(|checked| checked.data)
+    };
+    Ok(if *negated {
+        binary_expr(side(Operator::Lt, low)?, Operator::Or, side(Operator::Gt, high)?)
+    } else {
+        binary_expr(side(Operator::GtEq, low)?, Operator::And, side(Operator::LtEq, high)?)
+    })
 }
 
 /// Most characters of an expression that a refusal quotes.
@@ -266,6 +290,17 @@ impl Checked {
     fn computed(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         if self.op == Operator::StringConcat {
             check_concatenation(&args.args, args.number_rows)?;
+        }
+        if intervals::is_comparison(self.op) {
+            let [left, right] = take_function_args(NAME, args.args)?;
+            let one = matches!((&left, &right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+            let rows = if one { 1 } else { args.number_rows };
+            let truth = intervals::compared(&left.into_array(rows)?, self.op, &right.into_array(rows)?)?;
+            return Ok(if one {
+                ColumnarValue::Scalar(ScalarValue::try_from_array(&truth, 0)?)
+            } else {
+                ColumnarValue::Array(truth)
+            });
         }
         let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
         let decimals = is_decimal(&self.returns) && args.args.iter().all(|value| is_decimal(&value.data_type()));

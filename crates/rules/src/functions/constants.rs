@@ -85,7 +85,7 @@ fn protected(expr: Expr, columns: &DFSchema, constants: &HashSet<Column>) -> DfR
             return Ok(Transformed::new(checked, true, TreeNodeRecursion::Jump));
         }
         match part {
-            Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) => {
+            Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) | Expr::Between(_) => {
                 checked_part(part, columns)
             }
             part => Ok(Transformed::no(part)),

@@ -10,10 +10,12 @@
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
 //! | `distinct_moments` | variance and correlation of DISTINCT values: none, or DISTINCT is passed over | |
+//! | `determination` | `regr_r2` where y does not vary: NULL instead of 1 | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
 //! | `positions` | arguments of `ntile`, `nth_value`, `lag` and percentiles without a meaning | |
@@ -34,11 +36,13 @@ mod coarser_times;
 mod constants;
 mod date_bin;
 mod date_trunc;
+mod determination;
 mod distinct;
 mod distinct_moments;
 mod extreme;
 mod fallible;
 mod grown;
+mod intervals;
 pub(crate) mod one_form;
 mod positions;
 mod quotient;
@@ -61,6 +65,7 @@ pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
 pub(crate) use constants::{kept_right, kept_right_expr};
 pub use fallible::casts_of_texts;
+pub(crate) use intervals::check_intervals;
 pub use one_form::one_form_of;
 pub(crate) use positions::check_positions;
 use replaced::{Replaced, replacements};

@@ -21,6 +21,7 @@ use datafusion::logical_expr::{
 use wanqu_model::aggregates::Statistic;
 
 use super::Overflow;
+use super::determination::Determination;
 use super::distinct::{DistinctTotal, distinct_state_fields};
 use super::distinct_moments::{DistinctMoments, distinct_moments_fields};
 use super::extreme::{Extreme, GroupExtremes, OneExtreme};
@@ -231,6 +232,9 @@ impl AggregateUDFImpl for Replaced {
         }
         match self.float_extreme(args.return_type()) {
             Some(which) => Ok(Box::new(OneExtreme { which, data_type: args.return_type().clone(), best: None })),
+            None if self.part == Part::Moments(Statistic::RegrR2) => {
+                Ok(Box::new(Determination(self.inner().accumulator(args)?)))
+            }
             None => self.inner().accumulator(args),
         }
     }
@@ -258,7 +262,7 @@ impl AggregateUDFImpl for Replaced {
             return !args.is_distinct;
         }
         match self.part {
-            Part::Moments(Statistic::Corr) => false,
+            Part::Moments(Statistic::Corr | Statistic::RegrR2) => false,
             Part::Moments(_) if args.is_distinct => false,
             _ => self.inner().groups_accumulator_supported(args),
         }

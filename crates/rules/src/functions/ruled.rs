@@ -8,6 +8,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
+use arrow::array::AsArray;
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DataFusionError, Result as DfResult};
@@ -112,7 +114,7 @@ const RULES: &[Rule] = &[
     rule(
         "to_char",
         "a form has the letters of chrono's strftime, such as '%Y-%m-%d', and only those that the type has",
-        "write a form such as '%Y-%m-%d'",
+        "write a form such as '%Y-%m-%d': %Y for YYYY, %m for MM, %d for DD, %H:%M:%S for HH24:MI:SS",
     ),
     rule(
         "date_bin",
@@ -242,6 +244,9 @@ impl ScalarUDFImpl for Ruled {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        if self.rule.name == "to_char" && is_without_letters(&args.args)? {
+            return Err(self.refusal(None));
+        }
         // Some compute with dates and lengths that they do not look at before.
         match catch_unwind(AssertUnwindSafe(|| self.engine.inner().invoke_with_args(args))) {
             Ok(Err(error)) if known(&error).is_none() => Err(self.refusal(Some(&error))),
@@ -278,6 +283,13 @@ impl ScalarUDFImpl for Ruled {
     fn documentation(&self) -> Option<&Documentation> {
         self.engine.inner().documentation()
     }
+}
+
+/// Returns true if a form of `to_char` has no letter of strftime: the engine gives such a form itself, whatever the time is.
+fn is_without_letters(args: &[ColumnarValue]) -> DfResult<bool> {
+    let Some(form) = args.get(1) else { return Ok(false) };
+    let forms = cast(&form.to_array(1)?, &DataType::Utf8)?;
+    Ok(forms.as_string::<i32>().iter().flatten().any(|form| !form.is_empty() && !form.contains('%')))
 }
 
 /// Plans `substring(… FROM … FOR …)` and `extract(… FROM …)` with the functions that say their rules: the engine's planner takes its

@@ -71,7 +71,10 @@ impl Moments {
             Statistic::Corr => (n > 1.0 && sxx != 0.0 && syy != 0.0).then(|| sxy / (sxx * syy).sqrt()),
             Statistic::RegrSlope => slope,
             Statistic::RegrIntercept => slope.map(|b| mean_y - b * mean_x),
-            Statistic::RegrR2 => (n > 1.0 && sxx != 0.0 && syy != 0.0).then(|| sxy * sxy / (sxx * syy)),
+            // Where y does not vary there is nothing that x leaves unexplained (SQL:2023, part 2, 10.9).
+            Statistic::RegrR2 => {
+                (n > 1.0 && sxx != 0.0).then(|| if syy == 0.0 { 1.0 } else { sxy * sxy / (sxx * syy) })
+            }
             Statistic::RegrAvgX => some.then_some(mean_x),
             Statistic::RegrAvgY => some.then_some(mean_y),
             Statistic::RegrSxx => some.then_some(sxx),

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Fetch, Function, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator,
-    LimitClause, Query, Select, SelectFlavor, TableFactor, Value,
+    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, TableFactor, Value, WindowSpec,
+    WindowType,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -78,6 +79,11 @@ pub(super) fn check_select(select: &Select) -> ControlFlow<Box<Refusal>> {
         (select.flavor == SelectFlavor::FromFirstNoSelect, "FROM without SELECT", "write SELECT * FROM …"),
         (modifiers, "WITH ROLLUP, CUBE or TOTALS", "write GROUP BY ROLLUP (…)"),
     ])?;
+    for NamedWindowDefinition(_, window) in &select.named_window {
+        if let NamedWindowExpr::WindowSpec(window) = window {
+            check_refined(window)?;
+        }
+    }
     for join in select.from.iter().flat_map(|from| &from.joins) {
         check_join(join)?;
     }
@@ -98,6 +104,24 @@ fn check_join(join: &Join) -> ControlFlow<Box<Refusal>> {
         (unconditional, "an outer join without ON or USING", "write ON, or CROSS JOIN"),
         (join.global, "GLOBAL JOIN", "write JOIN"),
     ])
+}
+
+/// Refuses a window that refines a named one: the engine forgets what the named one says.
+pub(super) fn check_window(function: &Function) -> ControlFlow<Box<Refusal>> {
+    match &function.over {
+        Some(WindowType::WindowSpec(window)) => check_refined(window),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+fn check_refined(window: &WindowSpec) -> ControlFlow<Box<Refusal>> {
+    match &window.window_name {
+        Some(name) => refuse(
+            &format!("the window ({name} …), which refines another,"),
+            "write OVER with the name alone, or the whole window between the parentheses",
+        ),
+        None => ControlFlow::Continue(()),
+    }
 }
 
 /// Refuses DISTINCT where the engine would pass it over.

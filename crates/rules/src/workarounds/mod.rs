@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`clauses`] | clauses that are read and ignored; FETCH | |
 //! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
+//! | [`quantified`] | NULL in a list behind ANY, and in rows that are compared | |
 //! | [`numerals`] | numbers with an exponent or of many digits | |
 //! | [`statement`] | columns that are selected twice | |
 //! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | |
@@ -20,7 +21,7 @@
 //!
 //! That operators bind otherwise than in PostgreSQL is mended while a text is read, by the dialect of the crate `wanqu-sql`.
 //!
-//! The first nine change the text's syntax tree, the next two the plan, before it is analysed. The
+//! The first ten change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
@@ -33,6 +34,7 @@ mod negation;
 mod numerals;
 mod one_row;
 mod patterns;
+mod quantified;
 mod selected;
 mod shift;
 mod statement;

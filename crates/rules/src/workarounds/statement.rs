@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, Query, Select, SelectItem, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
+    TypedString, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::clauses::{check_distinct, check_query, check_select, check_table, refuse};
+use super::clauses::{check_distinct, check_query, check_select, check_table, check_window, refuse};
 use super::names::normal;
-use super::{numerals, patterns, selected, shift};
+use super::{numerals, patterns, quantified, selected, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -43,11 +44,15 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         numerals::as_other_rows(query);
+        bare_places(query);
         check_query(query)
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         selected::rewrite(select);
+        if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
+            keys.iter_mut().for_each(bare_place);
+        }
         name_repeated_columns(&mut select.projection);
         check_select(select)
     }
@@ -78,10 +83,13 @@ impl VisitorMut for Preparation {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
                 check_distinct(function)?;
+                check_window(function)?;
                 numerals::as_items_of_lists(function);
                 shift::rewrite(expr)
             }
             Expr::Value(_) => numerals::rewrite(expr),
+            Expr::AnyOp { .. } | Expr::BinaryOp { .. } | Expr::InList { .. } => quantified::rewrite(expr),
+            Expr::TypedString(typed) => exact_time(typed),
             _ => patterns::rewrite(expr),
         }
     }
@@ -93,6 +101,35 @@ impl VisitorMut for Preparation {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Takes the parentheses off the places of columns that a query is ordered by: the engine takes `(2)` for a constant.
+fn bare_places(query: &mut Query) {
+    if let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by {
+        keys.iter_mut().for_each(|key| bare_place(&mut key.expr));
+    }
+}
+
+/// Takes the parentheses off a number.
+fn bare_place(key: &mut Expr) {
+    let mut inner = &*key;
+    while let Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    if matches!(inner, Expr::Value(ValueWithSpan { value: Value::Number(..), .. })) {
+        *key = inner.clone();
+    }
+}
+
+/// Refuses a point in time whose type has fewer digits than it may be written with: the engine cuts them off.
+fn exact_time(typed: &TypedString) -> ControlFlow<Box<Refusal>> {
+    match typed.data_type {
+        DataType::Timestamp(Some(digits), _) if digits < 6 => refuse(
+            &format!("TIMESTAMP({digits}) before a text"),
+            "write TIMESTAMP '…', and CAST it to TIMESTAMP(n) to round it",
+        ),
+        _ => ControlFlow::Continue(()),
     }
 }
 

@@ -44,6 +44,42 @@ fn no_clause_is_passed_over() {
 }
 
 #[test]
+fn a_named_window_is_not_passed_over() {
+    let windows = "WINDOW w AS (PARTITION BY ward), v AS (PARTITION BY ward ORDER BY age)";
+    let with =
+        |over: &str, windows: &str| plan(&format!("SELECT rank() OVER {over} FROM shenzhen.health.visits {windows}"));
+    for over in ["(w ORDER BY age)", "(w)", "(v ROWS UNBOUNDED PRECEDING)"] {
+        let refusal = with(over, windows).unwrap_err();
+        assert!(refusal.message.contains("refines another") && refusal.remedy.is_some(), "{over}: {refusal}");
+    }
+    let refined = with("u", "WINDOW w AS (PARTITION BY ward), u AS (w ORDER BY age)").unwrap_err();
+    assert!(refined.message.contains("refines another"), "{refined}");
+    assert!(with("v", windows).is_ok());
+}
+
+#[test]
+fn intervals_have_no_order_of_their_own() {
+    let of = |tail: &str| plan(&format!("SELECT {tail}"));
+    let visits = "FROM shenzhen.health.visits v";
+    for tail in [
+        format!("INTERVAL '1 day' * v.age AS i {visits} ORDER BY i"),
+        format!("max(CAST(v.ward AS INTERVAL)) {visits}"),
+        format!("DISTINCT CAST(v.ward AS INTERVAL) {visits}"),
+        format!("count(*) {visits} GROUP BY CAST(v.ward AS INTERVAL)"),
+        "greatest(INTERVAL '24 hours', INTERVAL '1 day')".to_owned(),
+        "INTERVAL '24 hours' IN (INTERVAL '1 day')".to_owned(),
+    ] {
+        let refusal = of(&tail).unwrap_err();
+        assert_eq!(refusal.code, Code::InvalidSql, "{tail}: {refusal}");
+        assert!(refusal.remedy.is_some(), "{tail}: {refusal}");
+    }
+    let folded = of(
+        "INTERVAL '24 hours' = INTERVAL '1 day' AS a, INTERVAL '25 hours' BETWEEN INTERVAL '1 day' AND INTERVAL '1 month' AS b",
+    );
+    assert!(folded.as_ref().unwrap().contains("Boolean(true) AS a, Boolean(true) AS b"), "{folded:?}");
+}
+
+#[test]
 fn distinct_is_not_passed_over() {
     for call in ["regr_count(DISTINCT age, days)", "nth_value(DISTINCT age, 2)", "count(DISTINCT *)"] {
         let refusal = plan(&format!("SELECT {call} FROM shenzhen.health.visits")).unwrap_err();
