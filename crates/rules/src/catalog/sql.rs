@@ -169,6 +169,11 @@ impl Catalog {
         weight::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_tables_from_columns(&mut statement, |name| self.columns_of(name));
+        workarounds::name_order_keys(
+            &mut statement,
+            |name| self.columns_of(name),
+            |name| planning_state().aggregate_functions().contains_key(name),
+        );
         workarounds::part_from_aggregates(&mut statement, |name| {
             planning_state().aggregate_functions().contains_key(name)
         });

@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Ident, Query, Select, SelectItem, Statement, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    Ident, Query, Select, SelectItem, Statement, TableFactor, Value, ValueWithSpan, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::clauses::{check_distinct, check_query, check_select, check_table, refuse};
 use super::names::normal;
-use super::{numerals, patterns, selected, shift};
+use super::{lengths, numerals, patterns, selected, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -82,6 +83,7 @@ impl VisitorMut for Preparation {
                 shift::rewrite(expr)
             }
             Expr::Value(_) => numerals::rewrite(expr),
+            Expr::Cast { .. } => lengths::rewrite(expr),
             _ => patterns::rewrite(expr),
         }
     }
@@ -114,14 +116,19 @@ fn counts_distinct_tuples(function: &Function) -> bool {
         && function.name.to_string().eq_ignore_ascii_case("count")
 }
 
-/// Gives a column that is selected twice a name of its own, `id:2`, as the answer's columns are named: a projection of
-/// DataFusion's cannot hold two columns of one name.
+/// Gives a column that is computed with a constant the name that is written, since DataFusion's would be `Int64(1)`, or a cast
+/// for `1e5`. And gives a column that is selected twice a name of its own, `id:2`, as the answer's columns are named: a
+/// projection of DataFusion's cannot hold two columns of one name.
 fn name_repeated_columns(items: &mut [SelectItem]) {
     let mut taken = HashSet::new();
     for item in items {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
         let text = one_text(expr);
         if taken.insert(text.clone()) {
+            if has_constant(expr) {
+                *item =
+                    SelectItem::ExprWithAlias { alias: Ident::with_quote('"', expr.to_string()), expr: expr.clone() };
+            }
             continue;
         }
         let name = match expr {
@@ -134,6 +141,37 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
         }
     }
+}
+
+/// Returns true if an expression is a constant, or has a number with a point or an exponent in it.
+fn has_constant(expr: &Expr) -> bool {
+    struct Constants {
+        columns: bool,
+        fractions: bool,
+    }
+    impl Visitor for Constants {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => {
+                    self.fractions |= digits.contains(['.', 'e', 'E']);
+                }
+                Expr::Value(_)
+                | Expr::TypedString(_)
+                | Expr::Interval(_)
+                | Expr::Cast { .. }
+                | Expr::Nested(_)
+                | Expr::UnaryOp { .. }
+                | Expr::BinaryOp { .. } => {}
+                _ => self.columns = true,
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Constants { columns: false, fractions: false };
+    let _ = Visit::visit(expr, &mut found);
+    found.fractions || !found.columns
 }
 
 /// Returns the text of an expression, which is the same for `CAST(x AS INT)`, `x::INT` and `(x::INT)`.
