@@ -194,7 +194,7 @@ fn one_text(expr: &Expr) -> String {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => expr.to_string(),
         _ => {
             let mut one = expr.clone();
-            let _ = one.visit(&mut OneForm);
+            let _ = VisitMut::visit(&mut one, &mut OneForm);
             one.to_string()
         }
     }
