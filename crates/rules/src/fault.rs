@@ -40,6 +40,15 @@ pub fn refusal_over_public(error: &DataFusionError) -> Refusal {
 /// of a cast which it can be, of the query's `casts`.
 #[must_use]
 pub fn refusal_over_released(error: &DataFusionError, casts: &[String]) -> Refusal {
+    // An owner's part that needed more is a refusal of its own.
+    if matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)) {
+        return Refusal::new(Code::Limit, "merging what was released needs more memory than one query may use at home")
+            .with_rule("joins, groups, orders and windows over released rows are computed by the home node, within limits.memoryMib")
+            .with_remedy(
+                "ask for fewer rows or groups, filter and aggregate before a join, order or window, or have the home node's \
+                 limits.memoryMib raised",
+            );
+    }
     known(error).unwrap_or_else(|| {
         let (code, why, remedy) = match error.find_root() {
             DataFusionError::ArrowError(arrow, _) if is_cast(arrow) => {
@@ -66,7 +75,7 @@ pub fn refusal_over_released(error: &DataFusionError, casts: &[String]) -> Refus
     })
 }
 
-/// What to do about a cast without a result.
+/// Remedy for a cast without a result.
 const CAST_REMEDY: &str = "use TRY_CAST, which gives NULL for a value that is none of the type";
 
 fn is_cast(arrow: &ArrowError) -> bool {
@@ -103,7 +112,7 @@ fn without_result(root: &DataFusionError) -> Option<String> {
     if let Some(words) = regex_words(text) {
         return Some(words);
     }
-    // What follows the first line is a backtrace or a list of values.
+    // The lines after the first are a backtrace or a list of values.
     Some(with_sql_types(text.lines().next().unwrap_or_default()))
 }
 
@@ -138,7 +147,7 @@ pub(crate) fn known(error: &DataFusionError) -> Option<Refusal> {
             Refusal::new(Code::Limit, "the fragment needs more memory than one query may use here")
                 .with_remedy("ask for fewer groups, or filter first"),
         ),
-        // What lies behind the beginnings of files, which are looked at before.
+        // Beginnings of files are read before a query runs, so this fault lies further back.
         _ if of_a_file => {
             tracing::warn!(kind = error_kind(error), "a file of a table that a query reads is damaged, or gone");
             Some(
@@ -191,6 +200,18 @@ mod tests {
             let refusal = refusal_without_values(&error);
             assert!(!serde_json::to_string(&refusal).unwrap().contains("CANARY"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_merge_without_memory_says_that_it_was_the_merge() {
+        let full = || DataFusionError::ResourcesExhausted("CANARY".to_owned());
+        for error in [full(), DataFusionError::Shared(Arc::new(full()))] {
+            let refusal = refusal_over_released(&error, &[]);
+            assert_eq!(refusal.code, Code::Limit);
+            assert!(refusal.message.starts_with("merging") && refusal.message.contains("at home"), "{refusal}");
+            assert!(refusal.remedy.is_some_and(|remedy| remedy.contains("limits.memoryMib")));
+        }
+        assert!(refusal_over_public(&full()).message.starts_with("the fragment"));
     }
 
     #[test]

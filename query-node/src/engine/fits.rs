@@ -1,4 +1,4 @@
-//! Which types become a column's declared type by themselves, where the expression of a mapping gives another.
+//! Types that become a column's declared type without a cast, where the expression of a mapping gives another.
 
 use arrow::datatypes::DataType;
 

@@ -269,4 +269,6 @@ mod semantics;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod text_tests;
+#[cfg(test)]
 mod time_tests;

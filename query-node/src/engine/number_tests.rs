@@ -25,7 +25,7 @@ const RECORDS: &str = "id,g,n,i,v,f,d,t
 4,b,7,2,3.00,5.0,,
 ";
 
-/// Whether a query runs over public rows, or behind the gate.
+/// Place where a query runs: over public rows, or behind the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Over {
     Public,
@@ -248,7 +248,7 @@ async fn decimals_are_rounded_at_their_edges() {
     }
 }
 
-/// What is cast is compared, and not what it was cast from: many values become one.
+/// The result of a cast is compared, and not the value that was cast: many values become one.
 #[tokio::test]
 async fn a_cast_that_loses_something_is_compared_as_what_it_gives() {
     const MANY: &str = "id,m,n,f,b

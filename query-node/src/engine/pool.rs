@@ -14,7 +14,7 @@ use crate::stay::{self, Stay};
 pub struct GaugedPool {
     pool: FairSpillPool,
     gauge: Gauge,
-    /// What the query holds: given back when its last operator is gone.
+    /// Place that the query holds, given back when its last operator is gone.
     _stay: Option<Stay>,
 }
 

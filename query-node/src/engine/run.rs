@@ -194,7 +194,7 @@ impl Run for EngineRun<'_> {
                 let bound = self.sources.lock().clone();
                 Some(Watched::new(bound).await.map_err(external)?)
             }
-            // Whoever runs several passes compares the fingerprints around them all.
+            // The caller that runs several passes compares the fingerprints around all of them.
             Fetching::Whole => None,
         };
         let planned = self.state.query_planner().create_physical_plan(&plan, &self.state).await;

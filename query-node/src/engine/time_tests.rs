@@ -82,3 +82,18 @@ async fn what_is_cut_off_a_time_is_cut_down_to_it() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_hours_of_a_difference_of_times_are_those_beside_its_days() {
+    let mut fixture = Fixture::new();
+    fixture.write("t.csv", RECORDS);
+    fixture.dataset("t", "t.csv", SourceFormat::Csv, "id: int32 public; t: timestamp public", rule(1, 1));
+    let engine = fixture.engine().unwrap();
+    let since = "t - TIMESTAMP '1969-12-30 12:00:00'";
+    for (part, expected) in [("day", "1;1"), ("hour", "11;10"), ("minute", "59;58"), ("millisecond", "59999;57123")] {
+        let sql = format!("SELECT extract({part} FROM {since}) FROM shenzhen.d.t WHERE id < 3 ORDER BY id");
+        for over in [Over::Public, Over::Gated] {
+            assert_eq!(rows_of(&fixture, &engine, over, &sql).await.as_deref(), Ok(expected), "{part} {over:?}");
+        }
+    }
+}

@@ -36,6 +36,9 @@ result of more than 38 digits is refused, over protected ones arithmetic that co
 digits more than the column, rounded half away from zero. A quotient in which a number with a point is written, as in `100.0 * count(*) / 3` or `sum(m) / 2.0`, is a float,
 also where the number is written in a derived table; so is the average of such values. CAST the number to a `DECIMAL` for a decimal quotient.
 
+A day or a time is not compared with a number: `d > 2020` is refused. A `TIMESTAMP` has no zone, and one that is written in it is refused
+unless it is UTC. The median of decimals has one digit more than they have.
+
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
@@ -56,6 +59,8 @@ const CHINESE: &str = "# SQL：支持哪些写法
 转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。
 
 带小数点的数是定点小数，位数与书写一致，最多 38 位；超出 64 位的整数也是：`0.1 + 0.2 = 0.3` 为真。带指数的数（如 `1e3`）是浮点数（`DOUBLE`），与 DuckDB 相同。定点小数与浮点数一起运算或比较时变为浮点数；定点小数与整数之间的比较总是精确的，不论位数。定点小数与整数的 `+ - * %` 是精确的；公开记录上，结果超过 38 位的查询被拒绝；受保护的记录上，结果可能超过 38 位的运算被拒绝。定点小数列的 `/` 比该列多四位小数，四舍五入（远离零）。写有带小数点的数的商（如 `100.0 * count(*) / 3`、`sum(m) / 2.0`）是浮点数，即使这个数写在派生表里；这类值的平均数也是。需要定点小数的商时，请把该数 CAST 为 `DECIMAL`。
+
+日期和时间不能与数比较：`d > 2020` 被拒绝。`TIMESTAMP` 没有时区，写了 UTC 以外的时区会被拒绝。定点小数的中位数比原数多一位小数。
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
 ";

@@ -1,13 +1,16 @@
 //! Types of a plan: coerced by the engine's rules, with what those rules take from the wrong place put right.
 
+use std::sync::Arc;
+
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::frames::with_wide_key;
-use super::moments::{may_need_time, with_time};
+use super::moments::with_time;
 use super::numbers;
 use super::planning_state;
+use super::temporal;
 use super::timestamps::{check_number_as_time, check_numbers_as_times, in_microseconds, of_seconds};
 use crate::expressions::each_expression;
 
@@ -24,7 +27,9 @@ pub fn analyse(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 /// # Errors
 /// A type that does not fit.
 pub(super) fn analyse_text(plan: LogicalPlan) -> DfResult<LogicalPlan> {
-    coerced(numbers::settled(prepared(plan)?)?)
+    let plan = coerced(numbers::settled(prepared(plan)?)?)?;
+    temporal::check_zones(&plan)?;
+    Ok(plan)
 }
 
 /// Returns an expression over these columns as a text has it, with operands of types that keep every value.
@@ -53,17 +58,14 @@ pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     Ok(plan)
 }
 
-/// Returns the plan with what coercion would read in another way than it is meant: the places of [`round`](places),
-/// integers as [times](of_seconds), and days beside [intervals](with_time), and keys of [frames](with_wide_key).
+/// Returns the plan with parts that coercion would read in another way than they are meant: the places of [`round`](places),
+/// integers as [times](of_seconds), [days and times](temporal), days beside [intervals](with_time), keys of
+/// [frames](with_wide_key), and functions that a syntax of their own names by the engine's in place of [those here](own).
 fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
         node.apply_expressions(|expr| {
-            found |= expr.exists(|part| {
-                Ok(places(part).is_some()
-                    || may_need_time(part)
-                    || matches!(part, Expr::Cast(_) | Expr::WindowFunction(_)))
-            })?;
+            found |= expr.exists(|part| Ok(!matches!(part, Expr::Column(_) | Expr::Literal(..) | Expr::Alias(_))))?;
             Ok(TreeNodeRecursion::Continue)
         })
     })?;
@@ -75,9 +77,16 @@ fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
     let whole = expr.transform_up(|part| {
-        let changed = places(&part).or_else(|| of_seconds(&part, schema)).or_else(|| with_time(&part, schema));
+        let changed = places(&part)
+            .or_else(|| of_seconds(&part, schema))
+            .or_else(|| with_time(&part, schema))
+            .or_else(|| own(&part));
         let changed = match changed {
             None => with_wide_key(&part, schema)?,
+            changed => changed,
+        };
+        let changed = match changed {
+            None => temporal::settled(&part, schema)?,
             changed => changed,
         };
         Ok(match changed {
@@ -86,6 +95,15 @@ fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
         })
     });
     whole.map(|whole| whole.data)
+}
+
+/// Returns a call of the function that a session has under the name of the engine's: a syntax of its own, such as `array[1, 2]`,
+/// `a || b` of lists or `extract(year FROM d)`, is planned with the engine's, whatever a session has. `None` if it is that
+/// already, or has none.
+fn own(part: &Expr) -> Option<Expr> {
+    let Expr::ScalarFunction(call) = part else { return None };
+    let own = planning_state().scalar_functions().get(call.func.name())?;
+    (!Arc::ptr_eq(own, &call.func)).then(|| own.call(call.args.clone()))
 }
 
 /// Returns a call of `round` whose places are a literal of the type that it takes; `None` for another expression. With a cast

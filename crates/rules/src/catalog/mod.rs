@@ -16,6 +16,7 @@ mod numbers;
 mod pushed;
 mod sql;
 mod stack;
+mod temporal;
 mod timestamps;
 mod types;
 mod weight;

@@ -9,11 +9,6 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator};
 
-/// Returns true if an expression is of a kind in which days may have to become points in time.
-pub(super) fn may_need_time(part: &Expr) -> bool {
-    matches!(part, Expr::BinaryExpr(BinaryExpr { op: Operator::Plus | Operator::Minus, .. }))
-}
-
 /// Returns the expression with days as points in time where it would forget hours; `None` for another expression.
 pub(super) fn with_time(part: &Expr, schema: &DFSchema) -> Option<Expr> {
     let Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Plus | Operator::Minus), right }) = part else {

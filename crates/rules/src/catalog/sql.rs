@@ -12,7 +12,6 @@ use datafusion::common::{
 };
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::execution::SessionStateDefaults;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
@@ -110,7 +109,6 @@ pub fn planning_state() -> &'static SessionState {
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_default_features()
-            .with_expr_planners(expression_planners())
             .with_type_planner(types)
             .with_optimizer_rules(workarounds::optimiser_rules())
             .build();
@@ -118,13 +116,6 @@ pub fn planning_state() -> &'static SessionState {
         state
     });
     &STATE
-}
-
-/// Returns the planners of expressions that have a syntax of their own: those of the engine, behind the one here.
-fn expression_planners() -> Vec<Arc<dyn ExprPlanner>> {
-    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(functions::RuledCalls)];
-    planners.extend(SessionStateDefaults::default_expr_planners());
-    planners
 }
 
 /// Reads an expression over the columns of `schema`, as a mapping is.
@@ -178,6 +169,11 @@ impl Catalog {
         weight::check_statement(&statement)?;
         workarounds::prepare_statement(&mut statement)?;
         workarounds::tell_tables_from_columns(&mut statement, |name| self.columns_of(name));
+        workarounds::name_order_keys(
+            &mut statement,
+            |name| self.columns_of(name),
+            |name| planning_state().aggregate_functions().contains_key(name),
+        );
         workarounds::part_from_aggregates(&mut statement, |name| {
             planning_state().aggregate_functions().contains_key(name)
         });

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
 use super::cast::per_second;
+use super::changed::{Change, changed};
 
 /// The functions, and the unit in which each gives a time.
 const FUNCTIONS: [(&str, TimeUnit); 3] = [
@@ -21,19 +20,14 @@ const FUNCTIONS: [(&str, TimeUnit); 3] = [
     ("to_timestamp_millis", TimeUnit::Millisecond),
 ];
 
-/// Function of the engine whose first argument is brought to the unit of its result before.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct CoarserTime {
-    engine: Arc<ScalarUDF>,
-    unit: TimeUnit,
-}
+/// Unit to which the first argument is brought before the engine sees it: that of the result.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Coarser(TimeUnit);
 
-impl CoarserTime {
-    /// Returns every function, given those of the engine by their names.
-    pub fn all(engine: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> Vec<Self> {
-        let found = |(name, unit)| engine(name).map(|engine| Self { engine, unit });
-        FUNCTIONS.into_iter().filter_map(found).collect()
-    }
+/// Returns every function, given those of the engine by their names.
+pub(super) fn all(engine: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> Vec<Arc<ScalarUDF>> {
+    let found = |(name, unit)| engine(name).map(|engine| changed(engine, Coarser(unit)));
+    FUNCTIONS.into_iter().filter_map(found).collect()
 }
 
 /// Returns a column of times in a coarser unit, each as the tick that it is in.
@@ -44,34 +38,14 @@ fn floored(times: &ArrayRef, step: i64, to: &DataType) -> Result<ArrayRef> {
     Ok(cast(&whole, to)?)
 }
 
-impl ScalarUDFImpl for CoarserTime {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        self.engine.inner().return_type(arg_types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        self.engine.return_field_from_args(args)
-    }
-
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+impl Change for Coarser {
+    fn compute(&self, engine: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         if let Some(value) = args.args.first_mut()
             && let DataType::Timestamp(from, zone) = value.data_type()
-            && per_second(from) > per_second(self.unit)
+            && per_second(from) > per_second(self.0)
         {
-            let to = DataType::Timestamp(self.unit, zone);
-            let step = per_second(from) / per_second(self.unit);
+            let to = DataType::Timestamp(self.0, zone);
+            let step = per_second(from) / per_second(self.0);
             *value = match &*value {
                 ColumnarValue::Array(times) => ColumnarValue::Array(floored(times, step, &to)?),
                 ColumnarValue::Scalar(time) => {
@@ -83,6 +57,6 @@ impl ScalarUDFImpl for CoarserTime {
                 *field = Arc::new(field.as_ref().clone().with_data_type(to));
             }
         }
-        self.engine.inner().invoke_with_args(args)
+        engine.inner().invoke_with_args(args)
     }
 }

@@ -7,25 +7,22 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowTimestampType, DataType, FieldRef, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowTimestampType, DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType,
 };
 use datafusion::common::{Result, ScalarValue};
-use datafusion::functions::datetime::date_trunc;
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::functions::datetime;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 
-/// The engine's function, corrected for times without a time zone.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct DateTrunc {
-    engine: Arc<ScalarUDF>,
-}
+use super::changed::{Change, changed};
 
-impl Default for DateTrunc {
-    fn default() -> Self {
-        Self { engine: date_trunc() }
-    }
+/// Correction for times without a time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct TruncatedDown;
+
+/// Returns the function.
+pub(super) fn date_trunc() -> Arc<ScalarUDF> {
+    changed(datetime::date_trunc(), TruncatedDown)
 }
 
 /// Unit to which a time is truncated.
@@ -136,35 +133,15 @@ fn without_hidden(times: &ArrayRef) -> ArrayRef {
     }
 }
 
-impl ScalarUDFImpl for DateTrunc {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        self.engine.inner().return_type(arg_types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
-        self.engine.return_field_from_args(args)
-    }
-
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+impl Change for TruncatedDown {
+    fn compute(&self, engine: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         // The engine computes on what lies in the places of NULLs too, which can overflow.
         if let [_, ColumnarValue::Array(times)] = &mut args.args[..] {
             *times = without_hidden(times);
         }
-        let [ColumnarValue::Scalar(unit), times] = &args.args[..] else { return self.engine.invoke_with_args(args) };
+        let [ColumnarValue::Scalar(unit), times] = &args.args[..] else { return engine.invoke_with_args(args) };
         let (Some(unit), DataType::Timestamp(of, None)) = (unit_of(unit), times.data_type()) else {
-            return self.engine.invoke_with_args(args);
+            return engine.invoke_with_args(args);
         };
         let column = times.to_array(1)?;
         let begins = match of {

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit};
+use arrow::datatypes::{DataType, Int64Type, IntervalMonthDayNanoType, IntervalUnit, TimeUnit, UInt64Type};
 use datafusion::common::{DataFusionError, Result as DfResult, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use wanqu_model::refusal::{Code, Refusal};
+
+use super::changed::{Change, changed};
 
 /// Bytes of one result that is made of constants alone. It may be repeated for each row of a batch.
 const MAX_CONSTANT: u64 = 64 * 1024;
@@ -42,11 +42,21 @@ enum Growth {
     Together,
     /// The first argument between all the others.
     Between,
-    /// The second argument between the elements of the first.
+    /// The second argument between the elements of the first, the third in the places of NULLs.
     Listed,
+    /// The third argument in the place of each element of the first.
+    ElementsReplaced,
+    /// The first argument in the letters of another alphabet.
+    Encoded,
+    /// A list of the pieces of the first argument.
+    Split,
+    /// The groups of the second argument, each of which may be the whole of the first.
+    Groups,
+    /// The first argument as the letters of the second write it out.
+    Formatted,
 }
 
-const FUNCTIONS: [(&str, Growth); 17] = [
+const FUNCTIONS: [(&str, Growth); 27] = [
     ("repeat", Growth::Times),
     ("array_repeat", Growth::Times),
     ("lpad", Growth::Padded),
@@ -64,59 +74,43 @@ const FUNCTIONS: [(&str, Growth); 17] = [
     ("make_array", Growth::Together),
     ("array_to_string", Growth::Listed),
     ("overlay", Growth::Together),
+    ("array_union", Growth::Together),
+    ("arrays_zip", Growth::Together),
+    ("map", Growth::Together),
+    ("encode", Growth::Encoded),
+    ("array_replace", Growth::ElementsReplaced),
+    ("array_replace_n", Growth::ElementsReplaced),
+    ("array_replace_all", Growth::ElementsReplaced),
+    ("string_to_array", Growth::Split),
+    ("regexp_match", Growth::Groups),
+    ("to_char", Growth::Formatted),
 ];
+
+/// Bytes of an element of a list beside its own.
+const ELEMENT: u64 = 16;
+
+/// The most groups of a pattern that may lie within each other, and so each hold a whole text.
+const NESTED_GROUPS: u64 = 250;
+
+/// The most bytes that one letter of a form becomes.
+const LETTER: u64 = 32;
 
 /// Puts the bounded functions into a session, in place of the engine's own.
 pub(super) fn register(state: &mut SessionState) -> DfResult<()> {
     for (name, growth) in FUNCTIONS {
         // One that this build of the engine does not have cannot be called.
         if let Ok(engine) = state.udf(name) {
-            state.register_udf(Arc::new(ScalarUDF::from(Grown { engine, growth })))?;
+            state.register_udf(changed(engine, growth))?;
         }
     }
     Ok(())
 }
 
-/// Function of the engine that makes nothing beyond a bound.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Grown {
-    engine: Arc<ScalarUDF>,
-    growth: Growth,
-}
-
-impl ScalarUDFImpl for Grown {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        self.engine.inner().return_type(arg_types)
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        self.engine.return_field_from_args(args)
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        self.engine.inner().coerce_types(arg_types)
-    }
-
-    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
-        self.engine.inner().schema_name(args)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+impl Change for Growth {
+    fn compute(&self, engine: &ScalarUDF, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        check(self.growth, &args.args, if constant { 1 } else { args.number_rows }, self.engine.name())?;
-        self.engine.inner().invoke_with_args(args)
+        check(*self, &args.args, if constant { 1 } else { args.number_rows }, engine.name())?;
+        engine.inner().invoke_with_args(args)
     }
 }
 
@@ -152,10 +146,11 @@ fn too_large(name: &str, constant: bool) -> DataFusionError {
     DataFusionError::External(Box::new(refusal))
 }
 
-/// Sizes of arguments, in bytes, and their values where these count.
+/// Sizes of arguments, in bytes, and their values and numbers of elements where these count.
 struct Sizes {
     bytes: Vec<Each<u64>>,
     numbers: Vec<Each<f64>>,
+    elements: Vec<Each<u64>>,
 }
 
 /// A value for each row, or one for all.
@@ -175,14 +170,20 @@ impl<T: Copy + Default> Each<T> {
 
 impl Sizes {
     fn of(growth: Growth, args: &[ColumnarValue]) -> DfResult<Self> {
-        let bytes = args.iter().map(bytes).collect::<DfResult<_>>()?;
+        let mut bytes = args.iter().map(bytes).collect::<DfResult<Vec<_>>>()?;
+        if let (Growth::Groups, Some(pattern), Some(groups)) = (growth, args.get(1), bytes.get_mut(1)) {
+            *groups = brackets(pattern)?;
+        }
         let counts = matches!(growth, Growth::Times | Growth::Padded | Growth::Steps | Growth::Resized);
         let numbers = if counts { args.iter().map(numbers).collect::<DfResult<_>>()? } else { Vec::new() };
-        Ok(Self { bytes, numbers })
+        let listed = matches!(growth, Growth::Listed | Growth::ElementsReplaced);
+        let elements = if listed { args.iter().map(elements).collect::<DfResult<_>>()? } else { Vec::new() };
+        Ok(Self { bytes, numbers, elements })
     }
 
     fn at(&self, growth: Growth, row: usize) -> u64 {
         let bytes = |arg: usize| self.bytes.get(arg).map_or(0, |each| each.at(row));
+        let elements = |arg: usize| self.elements.get(arg).map_or(0, |each| each.at(row));
         let number = |arg: usize| self.numbers.get(arg).map(|each| each.at(row));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of floats saturates")]
         let count = |arg: usize| number(arg).unwrap_or_default().max(0.0) as u64;
@@ -217,7 +218,18 @@ impl Sizes {
                 of.saturating_add(of.saturating_add(1).saturating_mul(to)).saturating_add(of.saturating_mul(to / 2))
             }
             Growth::Together => (0..self.bytes.len()).map(bytes).fold(0, u64::saturating_add),
-            Growth::Listed => bytes(0).saturating_add((bytes(0) / 4 + 1).saturating_mul(bytes(1))),
+            Growth::Listed => {
+                let each = bytes(1).saturating_add(bytes(2)).saturating_add(ELEMENT);
+                bytes(0).saturating_add(elements(0).saturating_add(1).saturating_mul(each))
+            }
+            Growth::ElementsReplaced => {
+                let each = bytes(2).saturating_add(ELEMENT);
+                bytes(0).saturating_add(elements(0).saturating_mul(each))
+            }
+            Growth::Encoded => bytes(0).saturating_mul(2),
+            Growth::Split => bytes(0).saturating_mul(ELEMENT / 2),
+            Growth::Groups => bytes(0).saturating_mul(bytes(1).clamp(1, NESTED_GROUPS)),
+            Growth::Formatted => bytes(1).saturating_mul(LETTER),
             Growth::Between => {
                 let all = (1..self.bytes.len()).map(bytes).fold(0, u64::saturating_add);
                 all.saturating_add(bytes(0).saturating_mul(self.bytes.len() as u64))
@@ -248,6 +260,43 @@ fn bytes(arg: &ColumnarValue) -> DfResult<Each<u64>> {
             Ok(Each::All(all / (array.len() as u64).max(1)))
         }
     }
+}
+
+/// Returns the numbers of brackets that open in an argument's texts.
+fn brackets(arg: &ColumnarValue) -> DfResult<Each<u64>> {
+    let array = match arg {
+        ColumnarValue::Scalar(value) => value.to_array()?,
+        ColumnarValue::Array(array) => Arc::clone(array),
+    };
+    let texts = cast(&array, &DataType::Utf8View)?;
+    let texts = texts.as_string_view();
+    let values: Vec<u64> = texts.iter().map(|text| text.map_or(0, |text| text.matches('(').count() as u64)).collect();
+    Ok(match (arg, values.first()) {
+        (ColumnarValue::Scalar(_), Some(value)) => Each::All(*value),
+        _ => Each::Rows(values),
+    })
+}
+
+/// Returns the numbers of elements of an argument's lists; none for what is no list.
+fn elements(arg: &ColumnarValue) -> DfResult<Each<u64>> {
+    let array = match arg {
+        ColumnarValue::Scalar(value) => value.to_array()?,
+        ColumnarValue::Array(array) => Arc::clone(array),
+    };
+    let is_list = matches!(
+        array.data_type(),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::ListView(_)
+    );
+    if !is_list {
+        return Ok(Each::All(0));
+    }
+    let lengths = cast(&arrow::compute::kernels::length::length(&array)?, &DataType::UInt64)?;
+    let lengths = lengths.as_primitive::<UInt64Type>();
+    let values: Vec<u64> = lengths.iter().map(Option::unwrap_or_default).collect();
+    Ok(match (arg, values.first()) {
+        (ColumnarValue::Scalar(_), Some(value)) => Each::All(*value),
+        _ => Each::Rows(values),
+    })
 }
 
 /// Returns an argument's values as numbers: times and intervals in seconds, and nothing of others.

@@ -14,7 +14,7 @@
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
-//! | `checked`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `checked`, `operation`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
@@ -23,14 +23,17 @@
 //! | `date_trunc` | times before 1677 and after 2262; constants before 1970 | |
 //! | `coarser_times` | `to_unixtime` and others before 1970: cut off towards it | |
 //! | `date_bin` | such times: an error instead of NULL | |
+//! | `durations` | parts of durations: `hour` of nine days is 216 | |
+//! | `pattern` | `$` in a replacement names a group | |
 //! | `ruled` | functions that have no result for some arguments say which, in words | |
 //! | `grown` | results of any size: `repeat`, `lpad`, `range` and others have a bound | |
 //!
-//! What does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
+//! A result that does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
 mod average;
 mod cast;
+mod changed;
 mod checked;
 mod coarser_times;
 mod constants;
@@ -39,11 +42,14 @@ mod date_trunc;
 mod determination;
 mod distinct;
 mod distinct_moments;
+mod durations;
 mod extreme;
 mod fallible;
 mod grown;
 mod intervals;
 pub(crate) mod one_form;
+mod operation;
+mod pattern;
 mod positions;
 mod quotient;
 mod replaced;
@@ -59,7 +65,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::common::Result as DfResult;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::logical_expr::AggregateUDF;
 
 pub(crate) use checked::checked_expr;
 pub use checked::{as_written, checked};
@@ -69,7 +75,6 @@ pub(crate) use intervals::check_intervals;
 pub use one_form::one_form_of;
 pub(crate) use positions::check_positions;
 use replaced::{Replaced, replacements};
-pub(crate) use ruled::RuledCalls;
 
 use crate::range::{Overflow, out_of_range};
 
@@ -78,15 +83,13 @@ pub(crate) fn register(state: &mut SessionState) -> DfResult<()> {
     for aggregate in replacements() {
         state.register_udaf(Arc::new(AggregateUDF::from(aggregate)))?;
     }
-    state.register_udf(Arc::new(ScalarUDF::from(date_bin::DateBin::default())))?;
-    state.register_udf(Arc::new(ScalarUDF::from(date_trunc::DateTrunc::default())))?;
-    let coarser = coarser_times::CoarserTime::all(|name| state.scalar_functions().get(name).cloned());
-    for function in coarser {
-        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
+    let coarser = coarser_times::all(|name| state.scalar_functions().get(name).cloned());
+    let changed = [date_bin::date_bin(), date_trunc::date_trunc()].into_iter().chain(coarser).chain(whole::both());
+    for function in changed {
+        state.register_udf(function)?;
     }
-    for function in whole::Whole::both() {
-        state.register_udf(Arc::new(ScalarUDF::from(function)))?;
-    }
+    durations::register(state)?;
+    pattern::register(state)?;
     grown::register(state)?;
     ruled::register(state)
 }

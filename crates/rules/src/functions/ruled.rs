@@ -6,27 +6,17 @@
 //! and over released values, which a refusal does not quote.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock};
 
 use arrow::array::AsArray;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, FieldRef};
-use datafusion::common::config::ConfigOptions;
+use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::functions::datetime::date_part;
-use datafusion::functions::unicode::substr;
-use datafusion::logical_expr::expr::ScalarFunction;
-use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult};
-use datafusion::logical_expr::preimage::PreimageResult;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::sort_properties::{ExprProperties, SortProperties};
-use datafusion::logical_expr::{
-    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::changed::{Change, changed};
 use crate::fault::known;
 use crate::words::regex_words;
 
@@ -36,9 +26,9 @@ use crate::words::regex_words;
 struct Rule {
     /// Name of the function.
     name: &'static str,
-    /// What holds for its arguments.
+    /// Condition that its arguments meet where it has a result.
     rule: &'static str,
-    /// What to write where they may be others.
+    /// Text to write where they may not meet it.
     remedy: &'static str,
 }
 
@@ -177,31 +167,20 @@ const RULES: &[Rule] = &[
     rule("arrow_cast", "a value has one in the type", "use TRY_CAST, which gives NULL for such a value"),
 ];
 
-fn rule_of(name: &str) -> Option<Rule> {
-    RULES.iter().find(|rule| rule.name == name).copied()
-}
-
 /// Puts the functions into a session, in place of those that are there.
 pub(super) fn register(state: &mut SessionState) -> DfResult<()> {
     for rule in RULES {
         // One that this build of the engine does not have cannot be called.
         if let Ok(engine) = state.udf(rule.name) {
-            state.register_udf(Arc::new(ScalarUDF::from(Ruled { engine, rule: *rule })))?;
+            state.register_udf(changed(engine, *rule))?;
         }
     }
     Ok(())
 }
 
-/// Function that says its rule where it fails.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Ruled {
-    engine: Arc<ScalarUDF>,
-    rule: Rule,
-}
-
-impl Ruled {
+impl Rule {
     fn refusal(&self, error: Option<&DataFusionError>) -> DataFusionError {
-        let Rule { name, rule, remedy } = self.rule;
+        let Self { name, rule, remedy } = *self;
         let why = error.and_then(|error| regex_words(&error.to_string()));
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         let refusal =
@@ -213,75 +192,19 @@ impl Ruled {
     }
 }
 
-impl ScalarUDFImpl for Ruled {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
+impl Change for Rule {
+    const AS_ENGINE: bool = true;
 
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn schema_name(&self, args: &[Expr]) -> DfResult<String> {
-        self.engine.inner().schema_name(args)
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> DfResult<DataType> {
-        self.engine.inner().return_type(arg_types)
-    }
-
-    fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        let engine = Arc::new(self.engine.inner().with_updated_config(config)?);
-        Some(ScalarUDF::from(Self { engine, rule: self.rule }))
-    }
-
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> DfResult<FieldRef> {
-        self.engine.inner().return_field_from_args(args)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        if self.rule.name == "to_char" && is_without_letters(&args.args)? {
+    fn compute(&self, engine: &ScalarUDF, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        if self.name == "to_char" && is_without_letters(&args.args)? {
             return Err(self.refusal(None));
         }
         // Some compute with dates and lengths that they do not look at before.
-        match catch_unwind(AssertUnwindSafe(|| self.engine.inner().invoke_with_args(args))) {
+        match catch_unwind(AssertUnwindSafe(|| engine.inner().invoke_with_args(args))) {
             Ok(Err(error)) if known(&error).is_none() => Err(self.refusal(Some(&error))),
             Ok(computed) => computed,
             Err(_) => Err(self.refusal(None)),
         }
-    }
-
-    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> DfResult<ExprSimplifyResult> {
-        self.engine.inner().simplify(args, info)
-    }
-
-    fn is_strict(&self) -> bool {
-        self.engine.inner().is_strict()
-    }
-
-    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> DfResult<PreimageResult> {
-        self.engine.inner().preimage(args, literal, info)
-    }
-
-    fn short_circuits(&self) -> bool {
-        self.engine.inner().short_circuits()
-    }
-
-    fn output_ordering(&self, inputs: &[ExprProperties]) -> DfResult<SortProperties> {
-        // An error of the domain, which the values will show.
-        Ok(self.engine.inner().output_ordering(inputs).unwrap_or(SortProperties::Unordered))
-    }
-
-    fn coerce_types(&self, arg_types: &[DataType]) -> DfResult<Vec<DataType>> {
-        self.engine.inner().coerce_types(arg_types)
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.engine.inner().documentation()
     }
 }
 
@@ -292,36 +215,9 @@ fn is_without_letters(args: &[ColumnarValue]) -> DfResult<bool> {
     Ok(forms.as_string::<i32>().iter().flatten().any(|form| !form.is_empty() && !form.contains('%')))
 }
 
-/// Plans `substring(… FROM … FOR …)` and `extract(… FROM …)` with the functions that say their rules: the engine's planner takes its
-/// own, whatever a session has.
-#[derive(Debug, Default)]
-pub(crate) struct RuledCalls;
-
-impl ExprPlanner for RuledCalls {
-    fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
-        static SUBSTR: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ruled(substr()));
-        Ok(call(&SUBSTR, args))
-    }
-
-    fn plan_extract(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
-        static DATE_PART: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| ruled(date_part()));
-        Ok(call(&DATE_PART, args))
-    }
-}
-
-fn ruled(engine: Arc<ScalarUDF>) -> Arc<ScalarUDF> {
-    match rule_of(engine.name()) {
-        Some(rule) => Arc::new(ScalarUDF::from(Ruled { engine, rule })),
-        None => engine,
-    }
-}
-
-fn call(function: &Arc<ScalarUDF>, args: Vec<Expr>) -> PlannerResult<Vec<Expr>> {
-    PlannerResult::Planned(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::clone(function), args)))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::changed::Changed;
     use super::*;
     use crate::catalog::planning_state;
 
@@ -331,7 +227,7 @@ mod tests {
         for rule in RULES {
             let function = functions.get(rule.name).unwrap_or_else(|| panic!("{} is no function", rule.name));
             let implementation: &dyn std::any::Any = function.inner().as_ref();
-            assert!(implementation.is::<Ruled>(), "{} is another", rule.name);
+            assert!(implementation.is::<Changed<Rule>>(), "{} is another", rule.name);
         }
     }
 }

@@ -6,21 +6,17 @@ use std::sync::Arc;
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, FieldRef};
 use datafusion::common::Result;
 use datafusion::functions::math::{ceil, floor};
-use datafusion::logical_expr::{
-    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-};
+use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
 
-/// `ceil` or `floor` of the engine.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Whole {
-    engine: Arc<ScalarUDF>,
-}
+use super::changed::{Change, changed};
 
-impl Whole {
-    /// Returns both functions.
-    pub fn both() -> [Self; 2] {
-        [ceil(), floor()].map(|engine| Self { engine })
-    }
+/// One digit more before the point.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct OneDigitMore;
+
+/// Returns both functions.
+pub(super) fn both() -> [Arc<ScalarUDF>; 2] {
+    [ceil(), floor()].map(|engine| changed(engine, OneDigitMore))
 }
 
 /// Returns a type with room for one digit more before the point, if there is one.
@@ -33,41 +29,29 @@ fn roomier(data_type: &DataType) -> Option<DataType> {
     }
 }
 
-impl ScalarUDFImpl for Whole {
-    fn name(&self) -> &str {
-        self.engine.name()
-    }
-
-    fn aliases(&self) -> &[String] {
-        self.engine.aliases()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.engine.signature()
-    }
-
-    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+impl Change for OneDigitMore {
+    fn return_type(&self, engine: &ScalarUDF, arg_types: &[DataType]) -> Result<DataType> {
         match arg_types.first().and_then(roomier) {
             Some(roomier) => Ok(roomier),
-            None => self.engine.inner().return_type(arg_types),
+            None => engine.inner().return_type(arg_types),
         }
     }
 
-    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+    fn return_field(&self, engine: &ScalarUDF, args: ReturnFieldArgs) -> Result<FieldRef> {
         let roomier = args.arg_fields.first().and_then(|field| roomier(field.data_type()));
-        let field = self.engine.return_field_from_args(args)?;
+        let field = engine.return_field_from_args(args)?;
         Ok(match roomier {
             Some(roomier) => Arc::new(field.as_ref().clone().with_data_type(roomier)),
             None => field,
         })
     }
 
-    fn invoke_with_args(&self, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+    fn compute(&self, engine: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         for value in &mut args.args {
             if let Some(roomier) = roomier(&value.data_type()) {
                 *value = value.cast_to(&roomier, None)?;
             }
         }
-        self.engine.inner().invoke_with_args(args)
+        engine.inner().invoke_with_args(args)
     }
 }

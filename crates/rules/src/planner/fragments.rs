@@ -135,7 +135,7 @@ impl<'a> Fragments<'a> {
     fn check(&mut self, owner: &JurisdictionId, meant: &LogicalPlan, sql: &str) -> Result<SchemaRef, Refusal> {
         let read = self.read(owner, sql)?;
         let reads_back = readback::is_what_was_meant(meant, &read, owner);
-        // What the rules say of the question is of more use than that it has no text.
+        // A refusal by the owner's rules tells more than one for want of a text.
         let schema = self.judge(owner, read)?;
         if reads_back { Ok(schema) } else { Err(readback::refusal(owner)) }
     }
@@ -149,6 +149,10 @@ impl<'a> Fragments<'a> {
         catalog.plan(sql, self.context.sql_bytes).map_err(|refusal| {
             if refusal.code == Code::Cancelled {
                 return refusal;
+            }
+            // Every decimal of a fragment has a CAST around it, so that it can be heavier than the query that it came from.
+            if refusal.code == Code::Limit {
+                return refusal.with_owner(owner.clone());
             }
             // The text is ours: that it does not plan at the owner is a fault here, not the researcher's.
             tracing::error!(%owner, code = %refusal.code, "a fragment's text does not plan at its owner: {refusal}");

@@ -371,3 +371,12 @@ fn a_left_join_is_asked_of_the_owners_of_its_left_side_alone() {
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].starts_with("MO: "), "{asked:?}");
 }
+
+#[test]
+fn a_query_whose_fragment_is_too_heavy_is_told_the_bound() {
+    let branches: Vec<String> = (0..400).map(|i| format!("WHEN s = 's{i}' THEN amt * {i}")).collect();
+    let sql = format!("SELECT sum(CASE {} END) AS y FROM hongkong.t.every", branches.join(" "));
+    let refusal = split(&sql).err().unwrap();
+    assert_eq!(refusal.code, Code::Limit, "{refusal}");
+    assert!(refusal.remedy.is_some(), "{refusal}");
+}

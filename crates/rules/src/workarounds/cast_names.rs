@@ -85,21 +85,19 @@ impl<F: FnMut(&SqlType) -> DfResult<FieldRef>> VisitorMut for Calls<F> {
             self.casts.functions.insert(name.clone(), Arc::new(ScalarUDF::from(function)));
         }
         let inner = std::mem::replace(inner.as_mut(), SqlExpr::value(Value::Null));
-        *expr = call(&name, inner);
+        *expr = call(&name, vec![inner]);
         ControlFlow::Continue(())
     }
 }
 
-fn call(name: &str, argument: SqlExpr) -> SqlExpr {
+/// Returns the call of a function.
+pub(super) fn call(name: &str, arguments: Vec<SqlExpr>) -> SqlExpr {
+    let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
     SqlExpr::Function(Function {
         name: ObjectName::from(vec![Ident::with_quote('"', name)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))],
-            clauses: vec![],
-        }),
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
         filter: None,
         null_treatment: None,
         over: None,

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Volatili
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyExpressions};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
-use super::negation;
+use super::{long_cases, negation};
 
 /// Name that stands for the qualifier of a column while a condition is kept apart. No query can name it.
 const APART: &str = "__condition";
@@ -38,7 +38,7 @@ pub fn simplify(
     schema: &DFSchemaRef,
     context: &impl Fn(DFSchemaRef) -> ExprSimplifier,
 ) -> DfResult<Transformed<Expr>> {
-    let expr = negation::as_difference(expr, schema)?.data;
+    let expr = negation::as_difference(long_cases::brought_together(expr)?.data, schema)?.data;
     if !has_conditions_to_part(&expr)? {
         return context(Arc::clone(schema)).simplify_with_cycle_count_transformed(expr).map(|(expr, _)| expr);
     }
@@ -233,9 +233,11 @@ impl OptimizerRule for SoundSimplifyExpressions {
     }
 
     fn rewrite(&self, plan: LogicalPlan, config: &dyn OptimizerConfig) -> DfResult<Transformed<LogicalPlan>> {
-        let differences = negation::in_operator(plan)?;
+        let conditions = long_cases::in_operator(plan)?;
+        let differences = negation::in_operator(conditions.data)?;
         let simplified = self.simplified(differences.data, config)?;
-        Ok(Transformed::new_transformed(simplified.data, differences.transformed || simplified.transformed))
+        let changed = conditions.transformed || differences.transformed || simplified.transformed;
+        Ok(Transformed::new_transformed(simplified.data, changed))
     }
 }
 
@@ -271,7 +273,7 @@ impl SoundSimplifyExpressions {
             let name = names.save(&expr);
             let before = expr.clone();
             let simplified = match expr {
-                // What an aggregate becomes is DataFusion's to say; its arguments are not.
+                // DataFusion's rule rewrites the aggregate itself; its arguments are simplified here.
                 Expr::AggregateFunction(_) => expr.map_children(|child| simplify(child, &schema, &context))?,
                 other => simplify(other, &schema, &context)?,
             };

@@ -5,34 +5,40 @@
 //! | [`clauses`] | clauses that are read and ignored; FETCH | |
 //! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
 //! | [`quantified`] | NULL in a list behind ANY, and in rows that are compared | |
+//! | [`lengths`] | `CAST(x AS VARCHAR(3))` | |
 //! | [`numerals`] | numbers with an exponent or of many digits | |
 //! | [`statement`] | columns that are selected twice | |
 //! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
 //! | [`cast_names`] | a column beside its own cast | kind of datafusion#15032 |
 //! | [`table_names`] | tables called like a column, in correlated subqueries | |
+//! | [`order_keys`] | columns in ORDER BY that are called like an alias | |
 //! | [`using_keys`] | the merged key of USING in WHERE | |
 //! | [`wide`] | time that grows with the square of the number of aggregates | |
 //! | [`using`] | the merged key of RIGHT, FULL and NATURAL JOIN | datafusion#22881 |
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
+//! | [`long_cases`] | conditions over a CASE: time that grows with the cube of its branches | |
 //! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
 //!
-//! That operators bind otherwise than in PostgreSQL is mended while a text is read, by the dialect of the crate `wanqu-sql`.
+//! Operators that bind otherwise than in PostgreSQL are mended while a text is read, by the dialect of the crate `wanqu-sql`.
 //!
-//! The first ten change the text's syntax tree, the next two the plan, before it is analysed. The
-//! last three are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
+//! The first twelve change the text's syntax tree, the next two the plan, before it is analysed. The
+//! last four are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
 mod cast_names;
 mod clauses;
 pub(crate) mod in_lists;
+mod lengths;
+mod long_cases;
 mod multisets;
 mod names;
 mod negation;
 mod numerals;
 mod one_row;
+mod order_keys;
 mod patterns;
 mod quantified;
 mod selected;
@@ -44,6 +50,7 @@ mod table_names;
 mod tests;
 mod using;
 mod using_keys;
+mod walk;
 mod wide;
 
 use std::sync::Arc;
@@ -51,6 +58,7 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use one_row::is_only_value;
+pub(crate) use order_keys::name_order_keys;
 pub(crate) use statement::{prepare_expression, prepare_statement};
 pub(crate) use table_names::tell_tables_from_columns;
 pub(crate) use using::{Qualified, merge_keys};

@@ -16,6 +16,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use wanqu_sql::Text;
 
+use super::walk::outside_queries;
+
 /// Deepest nesting of the forms below.
 const DEPTH: usize = 32;
 
@@ -41,45 +43,17 @@ pub(super) fn rewrite(select: &mut Select) {
     }
     for item in &mut select.projection {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { continue };
-        let mut written = Subqueries { depth: 0, found: false };
-        let name = expr.to_string();
-        let _ = VisitMut::visit(expr, &mut written);
+        let (name, mut found) = (expr.to_string(), false);
+        outside_queries(expr, |part| {
+            if let Some(counted) = counted(part) {
+                *part = counted;
+                found = true;
+            }
+        });
         // The name of the column is that of what was written.
-        if written.found
-            && let SelectItem::UnnamedExpr(expr) = item
-        {
+        if found && let SelectItem::UnnamedExpr(expr) = item {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
         }
-    }
-}
-
-/// Subqueries of an expression, but not those in the queries inside it.
-struct Subqueries {
-    depth: usize,
-    found: bool,
-}
-
-impl VisitorMut for Subqueries {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Some(counted) = counted(expr)
-        {
-            *expr = counted;
-            self.found = true;
-        }
-        ControlFlow::Continue(())
     }
 }
 

@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArguments, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
-    TypedString, Value, ValueWithSpan, VisitMut, VisitorMut,
+    TypedString, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::clauses::{check_distinct, check_query, check_select, check_table, check_window, refuse};
 use super::names::normal;
-use super::{numerals, patterns, quantified, selected, shift};
+use super::{lengths, numerals, patterns, quantified, selected, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -90,6 +90,7 @@ impl VisitorMut for Preparation {
             Expr::Value(_) => numerals::rewrite(expr),
             Expr::AnyOp { .. } | Expr::BinaryOp { .. } | Expr::InList { .. } => quantified::rewrite(expr),
             Expr::TypedString(typed) => exact_time(typed),
+            Expr::Cast { .. } => lengths::rewrite(expr),
             _ => patterns::rewrite(expr),
         }
     }
@@ -151,14 +152,19 @@ fn counts_distinct_tuples(function: &Function) -> bool {
         && function.name.to_string().eq_ignore_ascii_case("count")
 }
 
-/// Gives a column that is selected twice a name of its own, `id:2`, as the answer's columns are named: a projection of
-/// DataFusion's cannot hold two columns of one name.
+/// Gives a column that is computed with a constant the name that is written, since DataFusion's would be `Int64(1)`, or a cast
+/// for `1e5`. And gives a column that is selected twice a name of its own, `id:2`, as the answer's columns are named: a
+/// projection of DataFusion's cannot hold two columns of one name.
 fn name_repeated_columns(items: &mut [SelectItem]) {
     let mut taken = HashSet::new();
     for item in items {
         let SelectItem::UnnamedExpr(expr) = item else { continue };
         let text = one_text(expr);
         if taken.insert(text.clone()) {
+            if has_constant(expr) {
+                *item =
+                    SelectItem::ExprWithAlias { alias: Ident::with_quote('"', expr.to_string()), expr: expr.clone() };
+            }
             continue;
         }
         let name = match expr {
@@ -171,6 +177,37 @@ fn name_repeated_columns(items: &mut [SelectItem]) {
             *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
         }
     }
+}
+
+/// Returns true if an expression is a constant, or has a number with a point or an exponent in it.
+fn has_constant(expr: &Expr) -> bool {
+    struct Constants {
+        columns: bool,
+        fractions: bool,
+    }
+    impl Visitor for Constants {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Value(ValueWithSpan { value: Value::Number(digits, _), .. }) => {
+                    self.fractions |= digits.contains(['.', 'e', 'E']);
+                }
+                Expr::Value(_)
+                | Expr::TypedString(_)
+                | Expr::Interval(_)
+                | Expr::Cast { .. }
+                | Expr::Nested(_)
+                | Expr::UnaryOp { .. }
+                | Expr::BinaryOp { .. } => {}
+                _ => self.columns = true,
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Constants { columns: false, fractions: false };
+    let _ = Visit::visit(expr, &mut found);
+    found.fractions || !found.columns
 }
 
 /// Returns the text of an expression, which is the same for `CAST(x AS INT)`, `x::INT` and `(x::INT)`.
@@ -193,7 +230,7 @@ fn one_text(expr: &Expr) -> String {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => expr.to_string(),
         _ => {
             let mut one = expr.clone();
-            let _ = one.visit(&mut OneForm);
+            let _ = VisitMut::visit(&mut one, &mut OneForm);
             one.to_string()
         }
     }

@@ -226,3 +226,43 @@ fn what_cannot_be_planned_is_said_in_words() {
         }
     }
 }
+
+#[test]
+fn columns_of_constants_are_called_as_they_are_written() {
+    for (item, name) in [
+        ("1e5", "1e5"),
+        ("1.5", "1.5"),
+        ("-2.5E-3", "-2.5E-3"),
+        ("1", "1"),
+        ("1 + 1", "1 + 1"),
+        ("'x'", "'x'"),
+        ("DATE '2026-01-31'", "DATE '2026-01-31'"),
+        ("CAST('1' AS INT)", "CAST('1' AS INT)"),
+        ("'1'::INT", "'1'::INT"),
+        ("sum(v.age * 1.5)", "sum(v.age * 1.5)"),
+        ("count(*)", "count(*)"),
+        ("sum(v.age)", "sum(v.age)"),
+    ] {
+        let bundle = bundle();
+        let sql = format!("SELECT {item} FROM shenzhen.health.visits v");
+        let plan = Catalog::owner(&bundle, &shenzhen()).plan(&sql, 1 << 20).unwrap();
+        assert_eq!(plan.schema().field(0).name(), name, "{item}");
+    }
+    let repeated = plan("SELECT 1.5, 1.5, 1e5 FROM shenzhen.health.visits").unwrap();
+    assert!(repeated.contains("AS 1.5, ") && repeated.contains("AS 1.5:2"), "{repeated}");
+}
+
+#[test]
+fn groups_are_ordered_by_what_an_alias_is_called_like() {
+    for sql in [
+        "SELECT ward, sum(age) AS age FROM shenzhen.health.visits GROUP BY ward ORDER BY sum(age) DESC, ward",
+        "SELECT ward, count(*) AS age FROM shenzhen.health.visits GROUP BY ward ORDER BY max(age)",
+        "SELECT DISTINCT ward, age * 1.5 FROM shenzhen.health.visits ORDER BY age * 1.5",
+        "SELECT age * 1.5, count(*) FROM shenzhen.health.visits GROUP BY age * 1.5 ORDER BY age * 1.5",
+        "SELECT -days AS age FROM shenzhen.health.visits ORDER BY -age",
+    ] {
+        plan(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+    let ordered = plan("SELECT -days AS age FROM shenzhen.health.visits v ORDER BY -age").unwrap();
+    assert!(ordered.contains("Sort: (- v.age)") || ordered.contains("Sort: - v.age"), "{ordered}");
+}

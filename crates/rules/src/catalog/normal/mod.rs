@@ -56,7 +56,7 @@ pub(crate) fn ask_the_same(
     if equal(meant, false).is_ok_and(|same| same) {
         return Ok(true);
     }
-    // What was put together after planning has neither its types coerced nor its constants folded, as the reader's plan has.
+    // Expressions that were put together after planning have neither coerced types nor folded constants; the reader's plan has.
     let meant = coerced(meant.clone()).unwrap_or_else(|_| meant.clone());
     Ok(equal(&meant, false)? || equal(&meant, true)?)
 }

@@ -85,7 +85,7 @@ fn has_decimals(plan: &LogicalPlan) -> DfResult<bool> {
     Ok(found)
 }
 
-/// What is known of the parts of a plan that were walked over, the inner ones first.
+/// Walk over a plan from its leaves up, with the columns and casts that have been found to be written numbers.
 #[derive(Default)]
 struct Walk {
     /// Columns that are computed with numbers as they are written.

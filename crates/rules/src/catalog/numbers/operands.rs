@@ -249,7 +249,7 @@ impl Walk {
         let literal = matches!(expr, Expr::Literal(..));
         match to {
             DataType::Float64 | DataType::Float32 if literal => self.as_float(expr, columns),
-            // What the engine makes of a float; it has no such casts of decimals.
+            // The engine casts floats to these types, and has no such cast of a decimal.
             to if to.is_temporal() || *to == DataType::Boolean => self.written_as_float(expr, columns),
             _ => Ok(expr),
         }

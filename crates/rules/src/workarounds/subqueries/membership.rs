@@ -16,9 +16,9 @@ use super::{capture, existence, is_correlated, scalar, shape, subquery};
 /// Use that is made of a condition's truth value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
-    /// Whether it is true: it may be false for NULL.
+    /// Its truth: the condition may be false in place of NULL.
     True,
-    /// Whether it is false: it may be true for NULL.
+    /// Its being false: the condition may be true in place of NULL.
     False,
     /// Its value.
     Value,
