@@ -129,7 +129,7 @@ fn said(text: &str) -> Option<String> {
     while let Some(rest) = KINDS.iter().find_map(|kind| text.strip_prefix(kind)) {
         text = rest;
     }
-    let text = with_sql_types(text);
+    let text = with_sql_types(&text.replace("count(Int64(1))", "count(*)"));
     (!text.is_empty() && !DUMPS.iter().any(|dump| text.contains(dump))).then_some(text)
 }
 

@@ -29,13 +29,25 @@ pub(crate) fn check_positions(plan: &LogicalPlan) -> DfResult<()> {
     Ok(())
 }
 
-/// Returns the function and the rule of an argument without a meaning.
+/// Aggregates that the engine cannot take values out of again, as a window that moves needs.
+const ONLY_GROWING: [&str; 7] = ["array_agg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "string_agg"];
+
+/// Returns the function and the rule of an argument without a meaning, or of a frame that the engine has no function for.
 fn rule_broken_by(part: &Expr) -> Option<(&str, &'static str)> {
+    if let Expr::WindowFunction(call) = part
+        && ONLY_GROWING.contains(&call.fun.name())
+        && !call.params.window_frame.start_bound.is_unbounded()
+    {
+        return Some((call.fun.name(), "its window begins with UNBOUNDED PRECEDING"));
+    }
     let (name, args) = match part {
         Expr::WindowFunction(call) => (call.fun.name(), &call.params.args),
         Expr::AggregateFunction(call) => (call.func.name(), &call.params.args),
         _ => return None,
     };
+    if name != "count" && matches!(args.first(), Some(Expr::Literal(ScalarValue::Null, _))) {
+        return Some((name, "an argument has a type, which NULL alone has not: CAST(NULL AS BIGINT) has one"));
+    }
     let (at, holds, rule): (usize, fn(f64) -> bool, _) = match name {
         "ntile" => (0, |buckets| buckets >= 1.0, "ntile(n) takes a positive number of buckets"),
         "nth_value" => {

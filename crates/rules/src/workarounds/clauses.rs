@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Fetch, Function, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator,
-    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, TableFactor, Value, WindowSpec,
+    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, SelectItem, TableFactor, Value, WindowSpec,
     WindowType,
 };
 use wanqu_model::refusal::{Code, Refusal};
@@ -79,6 +79,11 @@ pub(super) fn check_select(select: &Select) -> ControlFlow<Box<Refusal>> {
         (select.flavor == SelectFlavor::FromFirstNoSelect, "FROM without SELECT", "write SELECT * FROM …"),
         (modifiers, "WITH ROLLUP, CUBE or TOTALS", "write GROUP BY ROLLUP (…)"),
     ])?;
+    let picks = |item: &SelectItem| match item {
+        SelectItem::Wildcard(options) | SelectItem::QualifiedWildcard(_, options) => options.opt_ilike.is_some(),
+        _ => false,
+    };
+    refuse_any(&[(select.projection.iter().any(picks), "* ILIKE", "name the columns, or write * EXCLUDE (…)")])?;
     for NamedWindowDefinition(_, window) in &select.named_window {
         if let NamedWindowExpr::WindowSpec(window) = window {
             check_refined(window)?;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, GroupByExpr, Ident, OrderBy, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
+    FunctionArguments, GroupByExpr, Ident, ObjectNamePart, OrderBy, OrderByKind, Query, Select, SelectItem, Statement, TableFactor,
     TypedString, Value, ValueWithSpan, Visit, VisitMut, Visitor, VisitorMut,
 };
 use wanqu_model::refusal::{Code, Refusal};
@@ -82,6 +82,7 @@ impl VisitorMut for Preparation {
                 if !matches!(function.parameters, FunctionArguments::None) {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
+                removes_all(function);
                 check_distinct(function)?;
                 check_window(function)?;
                 numerals::as_items_of_lists(function);
@@ -103,6 +104,18 @@ impl VisitorMut for Preparation {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Calls the functions that change every item of a list by `array_remove` and `array_replace`, as in PostgreSQL: those of the engine
+/// with these names change the first alone.
+fn removes_all(function: &mut Function) {
+    let [ObjectNamePart::Identifier(name)] = &mut function.name.0[..] else { return };
+    let all = match &*name.value.to_lowercase() {
+        "array_remove" | "list_remove" => "array_remove_all",
+        "array_replace" | "list_replace" => "array_replace_all",
+        _ => return,
+    };
+    all.clone_into(&mut name.value);
 }
 
 /// Takes the parentheses off the places of columns that a query is ordered by: the engine takes `(2)` for a constant.

@@ -37,6 +37,10 @@ fn no_clause_is_passed_over() {
     for sql in [
         "SELECT ward INTO copied FROM shenzhen.health.visits",
         "SELECT TOP 3 ward FROM shenzhen.health.visits",
+        "SELECT * ILIKE 'w%' FROM shenzhen.health.visits",
+        "SELECT max(NULL), count(NULL) FROM shenzhen.health.visits",
+        "SELECT avg(NULL) OVER () FROM shenzhen.health.visits",
+        "SELECT bool_or(age > 1) OVER (ORDER BY age ROWS 1 PRECEDING) FROM shenzhen.health.visits",
         "FROM shenzhen.health.visits",
     ] {
         assert_eq!(plan(sql).unwrap_err().code, Code::InvalidSql, "{sql}");
@@ -265,4 +269,13 @@ fn groups_are_ordered_by_what_an_alias_is_called_like() {
     }
     let ordered = plan("SELECT -days AS age FROM shenzhen.health.visits v ORDER BY -age").unwrap();
     assert!(ordered.contains("Sort: (- v.age)") || ordered.contains("Sort: - v.age"), "{ordered}");
+}
+
+#[test]
+fn every_item_of_a_list_is_removed() {
+    for (call, folded) in [("array_remove", "List([2])"), ("array_replace", "List([7, 2, 7])")] {
+        let other = if call == "array_remove" { "" } else { ", 7" };
+        let planned = plan(&format!("SELECT {call}(ARRAY[1, 2, 1], 1{other}) AS a")).unwrap();
+        assert!(planned.contains(folded), "{planned}");
+    }
 }
