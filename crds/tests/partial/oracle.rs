@@ -56,7 +56,13 @@ fn without(rest: &mut Resources, finding: &Finding, first: bool) {
             None => rest.datasets.retain(|one| one.name() != name),
         },
         "CommonTable" => rest.common_tables.retain(|one| one.name() != name),
-        "DisclosurePolicy" => rest.policies.retain(|one| one.name() != name),
+        "DisclosurePolicy" => {
+            rest.policies.retain(|one| one.name() != name);
+            // It is in order where only the jurisdiction that it names was taken away: without it datasets are only less protected.
+            for dataset in rest.datasets.iter_mut().filter(|_| !first) {
+                dataset.resource.spec.policies.retain(|policy| policy.as_str() != name);
+            }
+        }
         "DataSharingAgreement" => {
             let mut mended = false;
             find(&mut rest.agreements, name, |one| {
