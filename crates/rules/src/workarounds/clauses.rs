@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     DuplicateTreatment, Expr, Fetch, Function, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator,
-    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, SelectItem, TableFactor, Value, WindowSpec,
-    WindowType,
+    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, SelectItem, TableFactor, Value,
+    WindowSpec, WindowType,
 };
 use wanqu_model::refusal::{Code, Refusal};
 

@@ -229,7 +229,7 @@ mod tests {
             "SELECT -id AS x FROM t ORDER BY x",
             "SELECT -id AS y FROM t ORDER BY -y",
             "SELECT x AS x FROM t ORDER BY -x",
-            "SELECT -x AS x FROM t JOIN t AS b USING (id) ORDER BY -x",
+            "SELECT -x AS x FROM t JOIN t AS b USING(id) ORDER BY -x",
             "SELECT -id AS x FROM t AS a CROSS JOIN t AS b ORDER BY -x",
             "SELECT -id AS x FROM t ORDER BY (SELECT x)",
         ] {
