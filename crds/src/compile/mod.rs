@@ -151,6 +151,13 @@ impl Compiled {
         self.members().any(|member| member == id).then(|| self.seen_by(id))
     }
 
+    /// Returns the format with the fields that older nodes may ignore: without [`Slice::one_row_per_unit`] they judge as they did.
+    fn format(&self) -> BundleFormat {
+        let used = self.slices.iter().any(|slice| slice.one_row_per_unit);
+        let ignorable = if used { vec!["slices[].oneRowPerUnit".to_owned()] } else { Vec::new() };
+        BundleFormat { ignorable, ..BundleFormat::default() }
+    }
+
     fn seen_by(&self, id: &JurisdictionId) -> NodeBundle {
         let mut slices = self.slices.clone();
         // Another owner's expressions would tell the names of the columns of its datasets.
@@ -174,7 +181,7 @@ impl Compiled {
             agreements: self.agreements.iter().filter(|a| a.from == *id || a.to == *id).cloned().collect(),
             projects: self.projects.clone(),
             limits: self.limits.clone(),
-            format: BundleFormat::default(),
+            format: self.format(),
         }
     }
 }

@@ -40,6 +40,7 @@ In the examples `t` (public) and `p` (protected) are common tables of three juri
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
 and `o` (`k`, `z`) are public tables of one jurisdiction. The rule is one of one unit, so that every cell is released.
+Where a cell needs several units, less is answered over protected rows: [what is not allowed there](architecture.md#admission-and-the-gate).
 ";
 
 const CHINESE: &str = "# SQL：支持哪些写法
@@ -57,7 +58,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 带小数点的数是定点小数，位数与书写一致，最多 38 位；超出 64 位的整数也是：`0.1 + 0.2 = 0.3` 为真。带指数的数（如 `1e3`）是浮点数（`DOUBLE`），与 DuckDB 相同。定点小数与浮点数一起运算或比较时变为浮点数；定点小数与整数之间的比较总是精确的，不论位数。定点小数与整数的 `+ - * %` 是精确的；公开记录上，结果超过 38 位的查询被拒绝；受保护的记录上，结果可能超过 38 位的运算被拒绝。定点小数列的 `/` 比该列多四位小数，四舍五入（远离零）。写有带小数点的数的商（如 `100.0 * count(*) / 3`、`sum(m) / 2.0`）是浮点数，即使这个数写在派生表里；这类值的平均数也是。需要定点小数的商时，请把该数 CAST 为 `DECIMAL`。
 
-例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
+例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].
