@@ -302,7 +302,7 @@ const REFUSED: &[(&str, Code)] = &[
     ("SELECT sum(V.cost) FROM V JOIN F ON V.facility_id IS NOT DISTINCT FROM F.facility_id", NotAnAggregate),
     // Weights from inside.
     ("SELECT sum(V.cost) FROM V JOIN shenzhen.health.visits w ON V.patient_id = w.patient_id", NotAnAggregate),
-    ("SELECT sum(V.cost - w.cost) FROM V JOIN gba.health.visits w ON V.patient_id = w.patient", NotAnAggregate),
+    ("SELECT sum(V.cost - w.cost_cny) FROM V JOIN gba.health.visits w ON V.patient_id = w.patient", NotAnAggregate),
     ("SELECT count(*) FROM V JOIN shenzhen.health.visits w USING (patient_id)", NotAnAggregate),
     (
         "SELECT count(*) FROM V, shenzhen.health.visits w WHERE V.patient_id = w.patient_id AND (V.sex = 'F' OR V.visit_date = w.visit_date)",
