@@ -4,6 +4,7 @@
 //! a home node that lies. In neither case may a planted value be seen anywhere outside its jurisdiction.
 
 mod channels;
+mod combined;
 mod conditions;
 pub mod literals;
 mod rows;
@@ -56,6 +57,7 @@ pub fn all() -> Vec<Attack> {
         channels::attacks(),
         statements::attacks(),
         subqueries::attacks(),
+        combined::attacks(),
     ]
     .concat()
 }

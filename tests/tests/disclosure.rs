@@ -125,7 +125,7 @@ fn told_apart(few: &Answered, nobody: &Answered) -> Option<String> {
     let account = |answered: &Answered| {
         let summary = &answered.summary;
         let releases = summary.outcomes.iter().flat_map(|outcome| {
-            outcome.releases.iter().map(|release| (release.owner.clone(), release.rows, release.suppressed_cells))
+            outcome.releases.iter().map(|release| (release.owner.clone(), release.rows, release.may_hide_cells()))
         });
         let releases: Vec<_> = releases.collect();
         format!("{} {:?} {} {releases:?}", summary.rows, summary.rows_lacking, summary.may_lack)

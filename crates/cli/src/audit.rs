@@ -269,6 +269,7 @@ mod tests {
         };
         Record {
             entry: Entry::Refused { request, refusal: Refusal::new(Code::ColumnClass, "an identifier never leaves") },
+            nonce: None,
             previous: String::new(),
             sequence: 7,
             time: Timestamp::UNIX_EPOCH,

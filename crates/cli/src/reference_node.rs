@@ -43,7 +43,7 @@ fn metrics() -> Metrics {
     metrics.asked(&jid("HK"), Code::Limit.to_string());
     metrics.sent(&jid("HK"), 0);
     metrics.received(&jid("HK")).inc_by(0);
-    metrics.suppressed(&jid("HK"), 0);
+    metrics.withholding(&jid("HK"));
     metrics.task_restarts("file-follower").inc_by(0);
     metrics.running(Door::Exchange, 0);
     metrics.peer_reachable(&jid("HK"), true);

@@ -274,7 +274,6 @@ mod tests {
         let release = ReleaseReport {
             owner: id.parse().unwrap(),
             rows,
-            suppressed_cells: Some(0),
             min_units: Some(10),
             rounding: 5,
             publish_zeros: false,

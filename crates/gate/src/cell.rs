@@ -69,14 +69,6 @@ impl Seen {
             Self::Few(_) => Reach::Few,
         }
     }
-
-    /// Returns the hashes; `None` for enough.
-    pub fn hashes(&self) -> Option<impl Iterator<Item = u32> + Clone> {
-        match self {
-            Self::Enough => None,
-            Self::Few(seen) => Some(seen.iter().copied()),
-        }
-    }
 }
 
 /// Requirement on one count of units.
@@ -122,63 +114,6 @@ pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone,
 pub fn is_proved_by_prefix(reaches: impl Iterator<Item = Reach>) -> bool {
     let mut counted = reaches.peekable();
     counted.peek().is_some() && counted.all(|reach| reach == Reach::Enough)
-}
-
-/// The cells that were kept back, and the units behind them, input by input.
-#[derive(Debug)]
-pub struct Suppressed {
-    k: usize,
-    cells: u64,
-    /// Rows behind cells of which only the number of rows is known.
-    rows: u64,
-    /// The units behind all of them, input by input.
-    inputs: Vec<Seen>,
-}
-
-/// Step in which numbers of suppressed cells are told.
-const STEP: u64 = 5;
-
-impl Suppressed {
-    /// Starts with no cell.
-    pub fn new(k: u32, inputs: usize) -> Self {
-        Self { k: k as usize, cells: 0, rows: 0, inputs: vec![Seen::default(); inputs] }
-    }
-
-    /// Sets the number of inputs, where it was not known at the start.
-    pub fn expect_inputs(&mut self, inputs: usize) {
-        if self.inputs.len() < inputs {
-            self.inputs.resize(inputs, Seen::default());
-        }
-    }
-
-    /// Adds a cell, with the hashes of each input's units; `None` for enough.
-    pub fn add(&mut self, units: impl Iterator<Item = Option<impl Iterator<Item = u32>>>) {
-        self.cells += 1;
-        for (seen, hashes) in self.inputs.iter_mut().zip(units) {
-            seen.join(hashes, self.k);
-        }
-    }
-
-    /// Adds a cell of a single input of which only the number of rows is known. No unit has more than `most` rows in all
-    /// cells together.
-    pub fn add_rows(&mut self, rows: u64, most: u64) {
-        self.cells += 1;
-        self.rows = self.rows.saturating_add(rows);
-        if self.rows > most.saturating_mul(self.k.saturating_sub(1) as u64) {
-            self.inputs.fill(Seen::Enough);
-        }
-    }
-
-    /// Returns the exact number of cells, for the owner's log.
-    pub fn exact(&self) -> u64 {
-        self.cells
-    }
-
-    /// Returns the number that others may learn: rounded down to a multiple of five, and 0 where fewer than k units of
-    /// any input are behind all cells together, so that it does not tell "nobody" from "a few".
-    pub fn public(&self) -> u64 {
-        if self.inputs.iter().all(|seen| *seen == Seen::Enough) { self.cells / STEP * STEP } else { 0 }
-    }
 }
 
 #[cfg(test)]
@@ -229,16 +164,5 @@ mod tests {
         assert!(!is_proved_by_prefix([Enough, Nobody].into_iter()));
         assert!(!is_proved_by_prefix([Few].into_iter()));
         assert!(!is_proved_by_prefix([].into_iter()));
-    }
-
-    #[test]
-    fn suppressed_cells_are_told_in_steps_and_only_if_enough_stand_behind_them() {
-        let mut suppressed = Suppressed::new(3, 1);
-        for cell in [vec![1, 2], vec![2, NOBODY_KNOWN], vec![2], vec![1], vec![1]] {
-            suppressed.add([Some(cell.into_iter())].into_iter());
-        }
-        assert_eq!((suppressed.exact(), suppressed.public()), (5, 0), "two units in five cells");
-        suppressed.add([Some([3].into_iter())].into_iter());
-        assert_eq!((suppressed.exact(), suppressed.public()), (6, 5), "three units in six cells");
     }
 }

@@ -131,13 +131,11 @@ async fn gated(
             // The result may be of two states of the source; not even its failure is told.
             continue;
         }
-        let Attempt { schema, batches, suppressed: outcome, held } =
-            result.map_err(|error| refusal_without_values(&error))?;
+        let Attempt { schema, batches, suppressed, held } = result.map_err(|error| refusal_without_values(&error))?;
         let account = GateAccount {
             rule: Some(shape.rule.clone()),
             rows: Some(batches.iter().map(|batch| batch.num_rows() as u64).sum()),
-            suppressed_exact: outcome.exact(),
-            suppressed_public: Some(outcome.public()),
+            suppressed,
         };
         let batches = futures::stream::iter(batches).map(move |batch| {
             // The cells' part of the memory is given back when the last of them has left.
@@ -154,7 +152,8 @@ async fn gated(
 struct Attempt {
     schema: SchemaRef,
     batches: Vec<arrow::array::RecordBatch>,
-    suppressed: cell::Suppressed,
+    /// Number of cells that are kept back.
+    suppressed: u64,
     /// The memory of the cells.
     held: MemoryReservation,
 }

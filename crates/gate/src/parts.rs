@@ -86,13 +86,6 @@ impl<'a> Parts<'a> {
         };
         is_released(&needs, reaches.into_iter(), *publish_zeros)
     }
-
-    /// Returns the hashes of the units behind a cell, input by input.
-    pub fn behind(&self, key: &Key) -> impl Iterator<Item = Option<impl Iterator<Item = u32>>> {
-        static NOBODY: Seen = Seen::Few(Vec::new());
-        let cell = self.cells.get(key);
-        (0..self.rule.inputs.len()).map(move |input| cell.map_or(&NOBODY, |cell| &cell.inputs[input]).hashes())
-    }
 }
 
 /// Returns the conditions of a family among those that a mask says are met.
@@ -201,9 +194,6 @@ mod tests {
                 }
             }
             assert_eq!(parts.releases(&key(cell)), is_released(&needs, reaches.into_iter(), *publish_zeros), "{cell}");
-            let found: Vec<Option<BTreeSet<u32>>> =
-                parts.behind(&key(cell)).map(|units| units.map(Iterator::collect)).collect();
-            assert_eq!(found, behind, "{cell}");
         }
     }
 

@@ -13,7 +13,7 @@ use hashbrown::HashSet;
 use wanqu_rules::admission::{Condition, GatedShape};
 use wanqu_rules::unit::NOBODY_KNOWN;
 
-use super::cell::{Need, Reach, Suppressed, is_proved_by_prefix, is_released};
+use super::cell::{Need, Reach, is_proved_by_prefix, is_released};
 use super::counting::{Counting, mask_words, reached, row_counts};
 use super::hashes::Hashes;
 use super::keys::{Key, Keys};
@@ -42,8 +42,8 @@ pub struct Passes<'a> {
 pub struct Outcome {
     /// Cells that are released.
     pub cells: Cells,
-    /// Cells that are kept back.
-    pub suppressed: Suppressed,
+    /// Number of cells that are kept back, for the owner's own log.
+    pub suppressed: u64,
 }
 
 impl Passes<'_> {
@@ -54,7 +54,7 @@ impl Passes<'_> {
         while let Some(batch) = batches.try_next().await? {
             cells.add(self.layout, &batch, &BooleanArray::from(vec![true; batch.num_rows()]))?;
         }
-        Ok(Outcome { cells, suppressed: Suppressed::new(1, 0) })
+        Ok(Outcome { cells, suppressed: 0 })
     }
 
     /// Decides in one pass: the aggregate, and beside it the units of every cell.
@@ -65,8 +65,7 @@ impl Passes<'_> {
     pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
         let threaded = thread(self.run, &self.aggregate.input, None)?;
         let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
-        let inputs = threaded.units.len();
-        let mut suppressed = Suppressed::new(self.shape.rule.min_units, inputs);
+        let mut suppressed = 0;
         let mut aggregates = self.requested();
         let first = self.layout.keys + aggregates.len();
         aggregates.extend(counting.aggregates());
@@ -75,9 +74,8 @@ impl Passes<'_> {
         let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
             let reached = counting.reached(&batch, first)?;
-            let passed = self.decide(&counting.needs, &reached, batch.num_rows(), |row| {
-                suppressed.add(reached[..inputs].iter().map(|column| Hashes::read(column, row).map(Hashes::iter)));
-            });
+            let passed = self.decide(&counting.needs, &reached, batch.num_rows());
+            suppressed += passed.false_count() as u64;
             let Some(all_met) = counting.all_met(&batch, first)? else {
                 cells.add(self.layout, &batch, &passed)?;
                 continue;
@@ -134,7 +132,7 @@ impl Passes<'_> {
             cells.add(self.layout, &batch, &decided)?;
             doubts.add(&batch, &not(&decided)?, of_rows, &cells)?;
         }
-        self.settle(Outcome { cells, suppressed: Suppressed::new(self.shape.rule.min_units, 0) }, doubts).await
+        self.settle(Outcome { cells, suppressed: 0 }, doubts).await
     }
 
     /// Runs the aggregate with the number of rows beside it; no unit has more than `most`.
@@ -151,7 +149,7 @@ impl Passes<'_> {
         aggregates.extend([known.alias("__rows_known"), count(lit(1)).alias("__rows_all")]);
         let plan = self.with_aggregates(threaded.plan, aggregates)?;
         let keys = self.keys()?;
-        let mut suppressed = Suppressed::new(min_units, 1);
+        let mut suppressed = 0;
         let mut doubts = Doubts::default();
         let mut batches = self.run.execute(&plan).await?;
         while let Some(batch) = batches.try_next().await? {
@@ -165,9 +163,7 @@ impl Passes<'_> {
                     ByRows::Nobody => self.shape.rule.publish_zeros,
                     ByRows::Few | ByRows::Doubt => false,
                 };
-                if !release && verdict != ByRows::Doubt {
-                    suppressed.add_rows(known, most);
-                }
+                suppressed += u64::from(!release && verdict != ByRows::Doubt);
                 released.push(release);
                 doubtful.push(verdict == ByRows::Doubt);
             }
@@ -185,7 +181,6 @@ impl Passes<'_> {
         let threaded = thread(self.run, &self.aggregate.input, None)?;
         let inputs = self.inputs(&threaded)?;
         let count = inputs.reaches.len();
-        outcome.suppressed.expect_inputs(count);
         let keys = self.keys()?;
         let mut parts = Parts::new(PartRule {
             inputs: inputs.needs,
@@ -210,9 +205,7 @@ impl Passes<'_> {
             }
             outcome.cells.check_room(doubts.bytes.saturating_add(parts.bytes()))?;
         }
-        for key in doubts.keys.iter().filter(|key| !parts.releases(key)) {
-            outcome.suppressed.add(parts.behind(key));
-        }
+        outcome.suppressed += doubts.keys.iter().filter(|key| !parts.releases(key)).count() as u64;
         for batch in &doubts.batches {
             let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(parts.releases(key))).collect();
             outcome.cells.add(self.layout, batch, &verdicts)?;
@@ -224,22 +217,11 @@ impl Passes<'_> {
         Ok(Keys::new(&self.layout.schema, self.layout.keys)?)
     }
 
-    /// Decides every row; `kept_back` is told of those that are not released.
-    fn decide(
-        &self,
-        needs: &[Need],
-        reached: &[&BinaryArray],
-        rows: usize,
-        mut kept_back: impl FnMut(usize),
-    ) -> BooleanArray {
+    /// Decides every row: true for those that are released.
+    fn decide(&self, needs: &[Need], reached: &[&BinaryArray], rows: usize) -> BooleanArray {
         let zeros = self.shape.rule.publish_zeros;
-        let verdicts = (0..rows).map(|row| {
-            let released = is_released(needs, reached.iter().map(|column| Reach::read(column, row)), zeros);
-            if !released {
-                kept_back(row);
-            }
-            released
-        });
+        let verdicts =
+            (0..rows).map(|row| is_released(needs, reached.iter().map(|column| Reach::read(column, row)), zeros));
         BooleanArray::from(verdicts.collect::<Vec<bool>>())
     }
 

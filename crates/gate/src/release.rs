@@ -25,16 +25,15 @@ pub struct GateAccount {
     pub rule: Option<ReleaseRule>,
     /// Rows released; `None` for a stream of public rows, whose number is known at its end.
     pub rows: Option<u64>,
-    /// Cells that were kept back, exactly. For the owner's own log only: it never leaves.
-    pub suppressed_exact: u64,
-    /// Cells that were kept back, as others may learn it: see [`ReleaseReport::suppressed_cells`].
-    pub suppressed_public: Option<u64>,
+    /// Number of cells that were kept back. For the owner's own log only: nothing of it leaves, see
+    /// [`ReleaseReport::may_hide_cells`].
+    pub suppressed: u64,
 }
 
 impl GateAccount {
     /// Returns the account of a release of public rows.
     pub(crate) fn public() -> Self {
-        Self { rule: None, rows: None, suppressed_exact: 0, suppressed_public: None }
+        Self { rule: None, rows: None, suppressed: 0 }
     }
 
     fn report(&self, owner: JurisdictionId, rows: u64, fetched: &FetchedBytes, closed: Closed) -> ReleaseReport {
@@ -45,7 +44,6 @@ impl GateAccount {
         ReleaseReport {
             owner,
             rows,
-            suppressed_cells: self.suppressed_public,
             min_units: rule.map(|r| r.min_units),
             rounding: rule.map_or(1, |r| r.rounding),
             publish_zeros: rule.is_none_or(|r| r.publish_zeros),

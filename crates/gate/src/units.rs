@@ -1,7 +1,7 @@
 //! `units_reach(unit)`: an aggregate that counts distinct privacy units and stops at k.
 //!
 //! For each group it answers NULL once k distinct units were seen: that is enough, whatever else the group holds. Below
-//! k it answers the units' hashes ([`Hashes`]), so that those behind all suppressed cells can be counted together. A
+//! k it answers the units' hashes ([`Hashes`]), so that those behind a part of a cell can be counted together. A
 //! record that does not say whose it is adds [`NOBODY_KNOWN`] to them, which counts as no unit, but makes the answer not
 //! empty: an empty one means that truly nobody is in the group.
 //!

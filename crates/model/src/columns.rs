@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 ///
 /// | class | leaves as a row | filter | group key | inside an aggregate |
 /// |---|---|---|---|---|
-/// | public | yes | yes | yes | yes |
-/// | dimension | no | yes | yes | yes |
-/// | measure | no | yes | no | yes |
+/// | public | yes | yes | yes | counted |
+/// | dimension | no | yes | yes | counted |
+/// | measure | no | no | no | yes |
 /// | identifier | never | only joined with another identifier | no | counting distinct units |
 /// | sealed | never | no | no | no; no fragment reads it |
+///
+/// Where a cell needs one unit only, there is nobody to protect: there measures may filter, and dimensions and public columns be
+/// added up.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]

@@ -11,9 +11,6 @@ pub struct ReleaseReport {
     pub owner: JurisdictionId,
     /// Number of rows released.
     pub rows: u64,
-    /// Number of cells that the gate kept back, rounded down to a multiple of five; 0 also if fewer units than the rule's
-    /// minimum stand behind them all. `None` if no gate applied.
-    pub suppressed_cells: Option<u64>,
     /// Minimum number of units of a released cell; `None` if no gate applied.
     pub min_units: Option<u32>,
     /// Base that counts were rounded to; 1 is no rounding.
@@ -49,6 +46,10 @@ pub struct LeftOutRecords {
 
 impl ReleaseReport {
     /// Returns true if a cell that is missing from this release may exist at the owner.
+    ///
+    /// That is all that is told of cells that were kept back, and it follows from the rule alone. A number, however it is rounded,
+    /// tells of one more cell whoever knows the others; and whether there was any tells of one more person whoever knows
+    /// all but one.
     #[must_use]
     pub fn may_hide_cells(&self) -> bool {
         self.min_units.is_some_and(|k| k > 1)

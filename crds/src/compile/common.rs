@@ -51,6 +51,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
                 privacy_unit: spec.privacy_unit.clone(),
                 policy: policies::rule(index, name, dataset),
                 approximate_rows: datasets::approximate_rows(&dataset.resource.spec),
+                one_row_per_unit: datasets::one_row_per_unit(spec),
             };
             check_classes(dataset, &slice, &table.resource.spec, &at, findings);
             slices.push(slice);

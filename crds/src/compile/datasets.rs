@@ -31,6 +31,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
             privacy_unit: spec.privacy_unit.clone(),
             policy: policies::rule(index, name, dataset),
             approximate_rows: approximate_rows(spec),
+            one_row_per_unit: one_row_per_unit(spec),
         });
     }
     slices
@@ -39,6 +40,12 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
 /// Returns the declared number of rows of a dataset, if the dataset is public.
 pub(super) fn approximate_rows(spec: &DatasetSpec) -> Option<u64> {
     spec.approximate_rows.filter(|_| is_public(spec))
+}
+
+/// Returns true if the dataset declares that no privacy unit has more than one row. Only this is told to other members: a greater
+/// number would be a statistic.
+pub(super) fn one_row_per_unit(spec: &DatasetSpec) -> bool {
+    spec.max_rows_per_unit == Some(1)
 }
 
 fn column(column: &DatasetColumn) -> ColumnSpec {

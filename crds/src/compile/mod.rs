@@ -199,6 +199,13 @@ impl Compiled {
         self.closed.own.get(id).map(|(_, member)| self.without_grants(id, vec![member.clone()]))
     }
 
+    /// Returns the format with the fields that older nodes may ignore: without [`Slice::one_row_per_unit`] they judge as they did.
+    fn format(&self) -> BundleFormat {
+        let used = self.slices.iter().any(|slice| slice.one_row_per_unit);
+        let ignorable = if used { vec!["slices[].oneRowPerUnit".to_owned()] } else { Vec::new() };
+        BundleFormat { ignorable, ..BundleFormat::default() }
+    }
+
     fn seen_by(&self, id: &JurisdictionId) -> NodeBundle {
         let mut slices = self.slices.clone();
         let own: BTreeSet<_> = self.missing.iter().filter(|s| s.jurisdiction == *id).map(|s| &s.table).collect();
@@ -243,7 +250,7 @@ impl Compiled {
             agreements: Vec::new(),
             projects: Vec::new(),
             limits: self.limits.clone(),
-            format: BundleFormat::default(),
+            format: self.format(),
         }
     }
 }

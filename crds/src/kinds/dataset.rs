@@ -64,7 +64,9 @@ pub struct DatasetSpec {
     /// are public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy_unit: Option<SqlName>,
-    /// Greatest number of rows that any one privacy unit has, if the custodian knows it. It makes releases cheaper to decide.
+    /// Greatest number of rows that any one privacy unit has, if the custodian knows it. It makes releases cheaper to decide. Other
+    /// members are told whether it is 1, as in a register of people: only such a table is joined with another protected one, since
+    /// a join on the unit then repeats no row of the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_rows_per_unit: Option<u64>,

@@ -78,9 +78,10 @@ pub struct JurisdictionPart {
     pub rows: u64,
     /// Bytes that crossed the border, as encoded; 0 for the home node's own part.
     pub bytes: u64,
-    /// Number of cells that its gate kept back, rounded down to a multiple of five; absent if no gate applied.
+    /// True if its rule keeps small cells back, so that some may be lacking; absent if no gate applied. Whether any was kept back is
+    /// not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suppressed_cells: Option<u64>,
+    pub may_withhold: Option<bool>,
     /// Datasets of which records are left out, and how many of public ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,

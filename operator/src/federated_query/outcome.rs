@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use wanqu_crds::kinds::{FederatedQuery, JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 use wanqu_model::answer::{JurisdictionOutcome, Summary};
 use wanqu_model::refusal::{Code, Refusal};
-use wanqu_model::report::LeftOutRecords;
+use wanqu_model::report::{LeftOutRecords, ReleaseReport};
 
 use super::plan::seconds;
 use super::reason::message_of;
@@ -60,13 +60,12 @@ fn account(run: &mut QueryRun, summary: &Summary) {
 }
 
 fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
-    let suppressed = outcome.releases.iter().filter_map(|release| release.suppressed_cells);
-    let gated = outcome.releases.iter().any(|release| release.suppressed_cells.is_some());
+    let gated = outcome.releases.iter().any(|release| release.min_units.is_some());
     JurisdictionPart {
         jurisdiction: outcome.jurisdiction.clone(),
         rows: outcome.rows,
         bytes: outcome.bytes,
-        suppressed_cells: gated.then(|| suppressed.sum()),
+        may_withhold: gated.then(|| outcome.releases.iter().any(ReleaseReport::may_hide_cells)),
         left_out: left_out(outcome),
         receipts: outcome
             .releases

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::entry::Entry;
 use super::line::{Head, Line, Record, Seal, genesis};
+use super::nonce::Nonce;
 
 /// Position in the chain: the state that the next line must follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +62,9 @@ impl Chain {
     }
 
     /// Returns the record that follows.
-    pub fn record(&self, entry: Entry, time: Timestamp) -> Line {
+    pub fn record(&self, entry: Entry, nonce: Nonce, time: Timestamp) -> Line {
         let (previous, sequence) = (self.digest.clone(), self.sequence + 1);
-        Line::Record(Box::new(Record { entry, previous, sequence, time }))
+        Line::Record(Box::new(Record { entry, nonce: Some(nonce), previous, sequence, time }))
     }
 
     /// Returns the seal that ends the segment.

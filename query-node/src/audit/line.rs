@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::AuditError;
 use super::entry::Entry;
+use super::nonce::Nonce;
 
 /// One numbered entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,9 @@ use super::entry::Entry;
 pub struct Record {
     /// The entry itself.
     pub entry: Entry,
+    /// Secret number that is a part of what the digest commits to; `None` in entries from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<Nonce>,
     /// Digest of the line before it; zeros before the first.
     pub previous: String,
     /// Number of the entry, from 1.

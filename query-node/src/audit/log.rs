@@ -10,6 +10,7 @@ use super::chain::Chain;
 use super::entry::Entry;
 use super::folder::{Disk, Folder, LogFile, NEXT, OPEN, sealed_name};
 use super::line::Line;
+use super::nonce::{Nonce, Nonces};
 use super::{AuditError, AuditSettings, open};
 
 /// Proof that an entry is on the disk.
@@ -46,6 +47,7 @@ pub struct Log {
     path: PathBuf,
     segment_bytes: u64,
     segment_age: SignedDuration,
+    nonces: Nonces,
     tail: Mutex<Tail>,
     /// Number of the last entry that is known to be on the disk. Locked while flushing, and before `tail`.
     durable: Mutex<u64>,
@@ -81,6 +83,15 @@ impl Log {
 
     /// Opens the log in a folder that is locked already; that of the settings is not looked at.
     pub(super) fn in_folder(folder: Arc<dyn Folder>, settings: &AuditSettings) -> Result<Self, AuditError> {
+        Self::with_nonces(folder, settings, Nonce::random)
+    }
+
+    /// Does the same with secret numbers from elsewhere.
+    pub(super) fn with_nonces(
+        folder: Arc<dyn Folder>,
+        settings: &AuditSettings,
+        nonces: Nonces,
+    ) -> Result<Self, AuditError> {
         let (tail, torn_bytes) = open::open(folder.as_ref())?;
         let recovery = Recovery { entries: tail.chain.sequence, torn_bytes };
         Ok(Self {
@@ -88,6 +99,7 @@ impl Log {
             folder,
             segment_bytes: settings.segment_bytes,
             segment_age: SignedDuration::try_from(settings.segment_age).unwrap_or(SignedDuration::MAX),
+            nonces,
             durable: Mutex::new(tail.chain.sequence),
             tail: Mutex::new(tail),
             recovery,
@@ -155,7 +167,7 @@ impl Log {
     fn write(&self, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
         let mut tail = self.tail.lock();
         self.usable(&tail)?;
-        let mut line = tail.chain.record(entry, time);
+        let mut line = tail.chain.record(entry, (self.nonces)(), time);
         let length = line.to_text()?.0.len() as u64;
         let is_full = tail.chain.entries() > 0 && tail.length + length > self.segment_bytes;
         let is_old = tail.chain.begun.is_some_and(|begun| time.duration_since(begun) >= self.segment_age);

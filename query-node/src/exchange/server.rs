@@ -400,7 +400,9 @@ struct Outgoing {
 
 impl Outgoing {
     fn report(&self, report: &ReleaseReport) {
-        self.metrics.suppressed(&self.to, report.suppressed_cells.unwrap_or_default());
+        if report.may_hide_cells() {
+            self.metrics.withholding(&self.to);
+        }
     }
 
     fn message(&self, message: &Result<FlightData, Status>) {

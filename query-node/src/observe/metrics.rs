@@ -85,7 +85,7 @@ struct Inner {
     asked: Family<PeerOutcome, Counter>,
     sent: Family<OfPeer, Counter>,
     received: Family<OfPeer, Counter>,
-    suppressed: Family<OfPeer, Counter>,
+    withholding: Family<OfPeer, Counter>,
     bundle_reloads: Family<Taken, Counter>,
     bundle_left_out: Gauge,
     bundle_closed: Gauge,
@@ -111,7 +111,7 @@ impl Default for Metrics {
             asked: Family::default(),
             sent: Family::default(),
             received: Family::default(),
-            suppressed: Family::default(),
+            withholding: Family::default(),
             bundle_reloads: Family::default(),
             bundle_left_out: Gauge::default(),
             bundle_closed: Gauge::default(),
@@ -146,8 +146,8 @@ impl Inner {
         to.register("fragments_asked", "Fragments sent to owners by how their answer began", self.asked.clone());
         to.register_with_unit("sent", "Releases that left, as encoded", Unit::Bytes, self.sent.clone());
         to.register_with_unit("received", "Releases that came in, as encoded", Unit::Bytes, self.received.clone());
-        let help = "Cells that the gate kept back, as far as releases tell: each rounded down to a multiple of five";
-        to.register("suppressed_cells", help, self.suppressed.clone());
+        let help = "Releases to other nodes by a rule that keeps small cells back, whether it kept any back or not";
+        to.register("withholding_releases", help, self.withholding.clone());
         to.register("bundle_reloads", "Changes of the bundle's file", self.bundle_reloads.clone());
         let help = "Objects of the bundle that this version does not understand, and that are not in force";
         to.register("bundle_left_out", help, self.bundle_left_out.clone());
@@ -199,9 +199,9 @@ impl Metrics {
         self.0.received.get_or_create_owned(&OfPeer { peer: peer.to_string() })
     }
 
-    /// Counts cells kept back from a release to another node, as its report says.
-    pub fn suppressed(&self, peer: &JurisdictionId, cells: u64) {
-        self.0.suppressed.get_or_create(&OfPeer { peer: peer.to_string() }).inc_by(cells);
+    /// Counts a release to another node by a rule that keeps small cells back. How many it kept back is in the audit log alone.
+    pub fn withholding(&self, peer: &JurisdictionId) {
+        self.0.withholding.get_or_create(&OfPeer { peer: peer.to_string() }).inc();
     }
 
     /// Counts a change of the bundle's file, which was taken or refused.
@@ -290,7 +290,7 @@ mod tests {
         metrics.fragment(&jid("MO"), "column-class".to_owned(), Duration::from_secs(1));
         metrics.sent(&jid("MO"), 1000);
         metrics.received(&jid("MO")).inc_by(7);
-        metrics.suppressed(&jid("MO"), 5);
+        metrics.withholding(&jid("MO"));
         metrics.bundle_reload(false);
         metrics.bundle_left_out(3);
         metrics.bundle_closed(true);
@@ -305,7 +305,7 @@ mod tests {
             "wanqu_fragments_total{peer=\"MO\",code=\"column-class\"} 1",
             "wanqu_sent_bytes_total{peer=\"MO\"} 1000",
             "wanqu_received_bytes_total{peer=\"MO\"} 7",
-            "wanqu_suppressed_cells_total{peer=\"MO\"} 5",
+            "wanqu_withholding_releases_total{peer=\"MO\"} 1",
             "wanqu_bundle_reloads_total{outcome=\"refused\"} 1",
             "wanqu_bundle_left_out 3",
             "wanqu_bundle_closed 1",

@@ -108,7 +108,7 @@ impl Owner {
                 tables: names,
                 rule: Some(rule),
                 rows: account.rows.unwrap_or_default(),
-                suppressed_cells: account.suppressed_exact,
+                suppressed_cells: account.suppressed,
                 skipped_records: state.engine.skipped_records(&tables),
             };
             let closed =

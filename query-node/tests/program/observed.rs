@@ -144,7 +144,7 @@ async fn counts_are_served_and_nothing_of_data_questions_or_people() {
         assert!(home.contains(line), "{line} is not in\n{home}");
     }
     let owner = mo.answers("/metrics", 200, "wanqu_fragments_total{peer=\"HK\",code=\"answered\"} 1");
-    for line in ["wanqu_sent_bytes_total{peer=\"HK\"} ", "wanqu_suppressed_cells_total{peer=\"HK\"} "] {
+    for line in ["wanqu_sent_bytes_total{peer=\"HK\"} ", "wanqu_withholding_releases_total{peer=\"HK\"} "] {
         assert!(owner.contains(line), "{line} is not in\n{owner}");
     }
     let canaries = wanqu_samples::canaries();

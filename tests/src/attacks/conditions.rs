@@ -74,7 +74,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "the dearest visits by their cost",
-            AsForNobody("7000000", "700000000"),
+            Refused(&["column-class"]),
             "SELECT sum(cost) AS s, count(*) AS n FROM gba.health.visits WHERE cost > 7000000",
         ),
         attack(
@@ -199,7 +199,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "one person's rows multiplied by a join",
-            Hides("Q99.9"),
+            Refused(&["not-an-aggregate"]),
             "SELECT a.diagnosis, sum(a.cost) AS s FROM gba.health.visits a JOIN gba.health.visits b ON a.jurisdiction = b.jurisdiction AND a.patient = b.patient GROUP BY a.diagnosis",
         ),
         attack(
@@ -224,7 +224,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "a counted condition on a measure",
-            INSIDE,
+            Refused(&["column-class"]),
             "SELECT count(*) FILTER (WHERE cost > 7000000) AS n FROM gba.health.visits",
         ),
     ]

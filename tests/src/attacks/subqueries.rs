@@ -12,7 +12,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         attack(
             "one person's total, kept by a subquery under OR",
             NOBODY,
-            "SELECT sum(cost) AS s FROM gba.health.visits WHERE stay_days > 100000 OR patient IN (SELECT patient FROM gba.health.screenings WHERE kind = 'Q99.9')",
+            "SELECT sum(cost) AS s FROM gba.health.visits WHERE visit_date > DATE '2999-01-01' OR patient IN (SELECT patient FROM gba.health.screenings WHERE kind = 'Q99.9')",
         ),
         attack(
             "one person's visits by a subquery under OR",

@@ -43,6 +43,7 @@ In the examples `t` (public) and `p` (protected) are common tables of three juri
 (whole numbers), `f`, `x` (floats), `m`, `w` (decimals), `s`, `g` (texts), `b` (true or false), `d` (a day) and `ts` (a time).
 In `p`, `id` is the privacy unit, `n`, `f`, `x`, `m` and `w` are measures, and the others dimensions. `k` (columns `k`, `v`, `s`)
 and `o` (`k`, `z`) are public tables of one jurisdiction. The rule is one of one unit, so that every cell is released.
+Where a cell needs several units, less is answered over protected rows: [what is not allowed there](architecture.md#admission-and-the-gate).
 ";
 
 const CHINESE: &str = "# SQL：支持哪些写法
@@ -62,7 +63,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 日期和时间不能与数比较：`d > 2020` 被拒绝。`TIMESTAMP` 没有时区，写了 UTC 以外的时区会被拒绝。定点小数的中位数比原数多一位小数。
 
-例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。
+例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].

@@ -36,7 +36,6 @@ pub async fn honest(owner: &JurisdictionId, columns: &SchemaRef, values: Vec<Arr
     let report = ReleaseReport {
         owner: owner.clone(),
         rows: rows.num_rows() as u64,
-        suppressed_cells: Some(0),
         min_units: Some(1),
         rounding: 1,
         publish_zeros: true,

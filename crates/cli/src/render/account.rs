@@ -17,7 +17,7 @@ use crate::escape;
 pub fn account(summary: &Summary, screen: Screen) -> String {
     let mut text = format!("{}, query {}\n", counted(summary.rows, "row"), summary.query_id);
     if !summary.outcomes.is_empty() {
-        let header = ["from", "rows", "suppressed", "bytes", "time", "rule", "audit"].map(str::to_owned);
+        let header = ["from", "rows", "withheld", "bytes", "time", "rule", "audit"].map(str::to_owned);
         let rows: Vec<Vec<String>> = summary.outcomes.iter().map(outcome_row).collect();
         text += &plain(&header, &rows, &[false, true, true, true, true, false, false], screen);
     }
@@ -118,7 +118,7 @@ fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
     vec![
         id,
         outcome.rows.to_string(),
-        suppressed(&outcome.releases),
+        withheld(&outcome.releases),
         crossed(outcome),
         duration(outcome.elapsed_ms),
         distinct(outcome.releases.iter().map(rule)),
@@ -135,18 +135,16 @@ fn crossed(outcome: &JurisdictionOutcome) -> String {
     }
 }
 
-/// Returns the number of suppressed cells in words. Owners report it in steps of five, and 0 for few as well as for none.
-fn suppressed(releases: &[ReleaseReport]) -> String {
-    let counts: Vec<u64> = releases.iter().filter_map(|release| release.suppressed_cells).collect();
-    if counts.is_empty() {
-        return "no gate".to_owned();
-    }
-    let hides = releases.iter().any(ReleaseReport::may_hide_cells);
-    match counts.iter().sum::<u64>() {
-        0 if hides => "none or few".to_owned(),
-        0 => "0".to_owned(),
-        sum => format!("about {sum}"),
-    }
+/// Returns whether cells may have been kept back, in words. That follows from the rules alone: owners tell nothing else of such cells.
+fn withheld(releases: &[ReleaseReport]) -> String {
+    let text = if releases.iter().any(ReleaseReport::may_hide_cells) {
+        "some may be"
+    } else if releases.iter().any(|release| release.min_units.is_some()) {
+        "none"
+    } else {
+        "no gate"
+    };
+    text.to_owned()
 }
 
 /// Returns the rule that a release passed: `at least 10 units, counts to 5 (gba-baseline)`.
@@ -187,11 +185,10 @@ mod tests {
     use super::*;
     use wanqu_model::refusal::{Code, Refusal};
 
-    fn release(owner: &str, suppressed: Option<u64>, least: Option<u32>) -> ReleaseReport {
+    fn release(owner: &str, least: Option<u32>) -> ReleaseReport {
         ReleaseReport {
             owner: owner.parse().unwrap(),
             rows: 12,
-            suppressed_cells: suppressed,
             min_units: least,
             rounding: 5,
             publish_zeros: false,
@@ -215,9 +212,9 @@ mod tests {
     #[test]
     fn each_jurisdiction_has_a_line() {
         let summary = summary(vec![
-            outcome("CN-SZ", 0, vec![release("CN-SZ", Some(0), Some(10))]),
-            outcome("MO", 1434, vec![release("MO", Some(10), Some(3))]),
-            outcome("HK", 900, vec![ReleaseReport { fetched_bytes: 2048, ..release("HK", None, None) }]),
+            outcome("CN-SZ", 0, vec![release("CN-SZ", Some(10))]),
+            outcome("MO", 1434, vec![release("MO", Some(3))]),
+            outcome("HK", 900, vec![ReleaseReport { fetched_bytes: 2048, ..release("HK", None) }]),
         ]);
         let text = account(&summary, Screen::PLAIN);
         let lines: Vec<String> = text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
@@ -225,9 +222,9 @@ mod tests {
             lines,
             [
                 "24 rows, query 00000000-0000-0000-0000-000000000000",
-                "from rows suppressed bytes time rule audit",
-                "CN-SZ 12 none or few at home 84 ms at least 10 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
-                "MO 12 about 10 1.4 KiB 84 ms at least 3 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
+                "from rows withheld bytes time rule audit",
+                "CN-SZ 12 some may be at home 84 ms at least 10 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
+                "MO 12 some may be 1.4 KiB 84 ms at least 3 units, counts to 5 (gba-baseline) #7 3fa2b1c0",
                 "HK 12 no gate 900 B, fetched 2.0 KiB 84 ms public #7 3fa2b1c0",
             ]
         );
@@ -245,7 +242,7 @@ mod tests {
         let note =
             "note: 3 of 24 rows may lack a jurisdiction's part: no part came from MO (--mark-incomplete marks them)";
         assert!(text.contains(note), "{text}");
-        summary.outcomes.push(outcome("HK", 900, vec![release("HK", Some(0), Some(10))]));
+        summary.outcomes.push(outcome("HK", 900, vec![release("HK", Some(10))]));
         (summary.rows_lacking, summary.may_lack) = (None, true);
         let text = warnings(&summary);
         assert!(text.contains("no part came from MO, and others may have kept cells back\n"), "{text}");
@@ -254,7 +251,7 @@ mod tests {
     #[test]
     fn records_that_are_left_out_are_said_once_for_each_dataset() {
         let left_out = |table: &str, records| LeftOutRecords { table: table.parse().unwrap(), records };
-        let with = |left_out| ReleaseReport { left_out, ..release("HK", None, None) };
+        let with = |left_out| ReleaseReport { left_out, ..release("HK", None) };
         let releases = vec![
             with(vec![left_out("hongkong.x.t", None), left_out("hongkong.x.u", None)]),
             with(vec![left_out("hongkong.x.t", Some(2))]),

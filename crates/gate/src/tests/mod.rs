@@ -97,6 +97,8 @@ fn fixture(visits: &[Visit], people: &[Person], min_units: u32, rounding: u32) -
         "unit: string identifier; sex: string dimension",
         rule(min_units, rounding),
     );
+    // Admission believes the custodian; the gate has to count right even if some are registered twice.
+    fixture.bundle.slices[1].one_row_per_unit = true;
     fixture
 }
 
@@ -116,8 +118,8 @@ enum Way {
     Parted,
 }
 
-/// The released rows as text, in their order, and the suppressed cells.
-type Released = (Vec<Vec<String>>, u64, u64);
+/// The released rows as text, in their order, and the number of suppressed cells.
+type Released = (Vec<Vec<String>>, u64);
 
 async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Released {
     let judged = judged(fixture, sql);
@@ -139,7 +141,7 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     };
     let Outcome { cells, suppressed } = outcome.unwrap();
     let (_, batches) = cells.finish(&layout, judged.plan(), run.state()).unwrap();
-    (texts(&batches), suppressed.exact(), suppressed.public())
+    (texts(&batches), suppressed)
 }
 
 async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
@@ -157,8 +159,7 @@ async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
     let report = report.await?;
     let rows = texts(&batches);
     assert_eq!(report.rows, rows.len() as u64);
-    assert_eq!(report.suppressed_cells, account.suppressed_public);
-    Ok((rows, account.suppressed_exact, report.suppressed_cells.unwrap()))
+    Ok((rows, account.suppressed))
 }
 
 fn visit(unit: u32, place: u32, paid: i64) -> Visit {

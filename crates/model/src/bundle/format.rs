@@ -128,6 +128,7 @@ mod tests {
             "slices[].columns[].class",
             "slices[].privacyUnit",
             "slices[].approximateRows",
+            "slices[].oneRowPerUnit",
             "commonTables[].disjointUnits",
             "commonTables[].colocation[].key",
             "sources[].maxRowsPerUnit",

@@ -147,6 +147,10 @@ pub struct Slice {
     /// Approximate number of rows, for the planner; of public slices only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approximate_rows: Option<u64>,
+    /// True if the custodian declares that no privacy unit has more than one row, as in a register of people. Then a join on the
+    /// unit repeats no row of the other table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_row_per_unit: bool,
 }
 
 impl Slice {
@@ -178,6 +182,7 @@ impl Slice {
             && self.privacy_unit.is_some() == other.privacy_unit.is_some()
             && self.unit_column() == other.unit_column()
             && self.policy == other.policy
+            && self.one_row_per_unit == other.one_row_per_unit
             && columns(self) == columns(other)
     }
 }

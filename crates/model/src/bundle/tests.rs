@@ -25,6 +25,7 @@ fn slice(table: &str, jurisdiction: &str, dataset: &str) -> Slice {
         privacy_unit: Some("patient".parse().unwrap()),
         policy: ReleaseRule { policies: Vec::new(), min_units: 10, rounding: 1, publish_zeros: false },
         approximate_rows: None,
+        one_row_per_unit: false,
     }
 }
 

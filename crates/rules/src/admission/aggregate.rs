@@ -17,7 +17,7 @@ use conditions::{all_given, and, both, given, presence, selections, stripped};
 
 use super::base::BaseTables;
 use super::families::Condition;
-use super::linear::{Linear, linear};
+use super::linear::{Linear, linear, of_one_table};
 use super::widen::widened;
 use super::{growth, predicate, scalar};
 
@@ -123,10 +123,22 @@ fn counted(arg: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec
 fn present_value(value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     scalar::check(value, tables)?;
     predicate::classes(value, tables)?;
+    if tables.is_guarded() && value.column_refs().iter().any(|c| tables.class(c) == ColumnClass::Measure) {
+        return present_measure(stripped(value), base, tables);
+    }
     match linear(stripped(value), tables) {
-        Ok(form) if !form.is_constant() => Ok(nulls(&form, value, base, tables)),
+        Ok(form) if !form.is_constant() => Ok(nulls(&form, value, base, true, tables)),
         _ => Ok(presence(base, given(value), BTreeSet::new(), true)),
     }
+}
+
+/// Returns the conditions of counting the values of a measure where cells need several units. How many have none is a number
+/// like any other, so those without are counted as those with. A function of the measure would be a condition on it.
+fn present_measure(value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    if let Expr::Column(column) = value {
+        return Ok(presence(base, given(value), BTreeSet::from([tables.name(column)]), true));
+    }
+    Ok(nulls(&measured("count", value, tables)?, value, base, true, tables))
 }
 
 fn measured(name: &str, value: &Expr, tables: &BaseTables) -> Result<Linear, Refusal> {
@@ -135,7 +147,12 @@ fn measured(name: &str, value: &Expr, tables: &BaseTables) -> Result<Linear, Ref
     }
     scalar::check(value, tables)?;
     predicate::classes(value, tables)?;
-    linear(value, tables).map_err(|refusal| {
+    let read = |value: &Expr| -> Result<Linear, Refusal> {
+        let form = linear(value, tables)?;
+        of_one_table(form.columns(), tables)?;
+        Ok(form)
+    };
+    read(value).map_err(|refusal| {
         let message = format!("{name}: {}", refusal.message);
         Refusal { message, ..refusal }
     })
@@ -148,11 +165,22 @@ fn average(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTable
     {
         return Err(form(name, "a decimal of so many digits", "use sum and count, or CAST the argument to DOUBLE"));
     }
-    total(name, arg, filter, tables)
+    added(name, arg, filter, true, tables)
 }
 
-/// Checks sum, and avg whose digits are within bounds. Returns its conditions.
+/// Checks sum. Returns its conditions.
 fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+    added(name, arg, filter, false, tables)
+}
+
+/// Checks sum, and avg whose digits are within bounds, of which a count can be told. Returns its conditions.
+fn added(
+    name: &str,
+    arg: &mut Expr,
+    filter: Option<&Expr>,
+    counts: bool,
+    tables: &BaseTables,
+) -> Result<Vec<Condition>, Refusal> {
     if let Some(condition) = indicator(arg, tables) {
         return boolean(condition, filter, tables);
     }
@@ -162,22 +190,25 @@ fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables)
         let form = measured(name, kept.value, tables)?;
         let base = both(filter, Some(&kept.condition));
         conditions = selections(filter, Some(&kept.condition));
-        conditions.extend(nulls(&form, kept.value, base.as_ref(), tables));
+        conditions.extend(nulls(&form, kept.value, base.as_ref(), counts, tables));
     } else {
         let form = measured(name, arg, tables)?;
         conditions = selections(filter, None);
-        conditions.extend(nulls(&form, arg, filter, tables));
+        conditions.extend(nulls(&form, arg, filter, counts, tables));
     }
     *arg = widened(arg.clone(), tables)?;
     Ok(conditions)
 }
 
-fn nulls(form: &Linear, value: &Expr, base: Option<&Expr>, tables: &BaseTables) -> Vec<Condition> {
+/// Returns the conditions of a form whose values may be NULL. `counts` is true if the aggregate tells the number of values, by itself
+/// or beside a sum: then how many rows have none is told where cells need several units.
+fn nulls(form: &Linear, value: &Expr, base: Option<&Expr>, counts: bool, tables: &BaseTables) -> Vec<Condition> {
     if form.is_constant() {
         return vec![];
     }
     let measures = form.columns().map(|column| tables.name(column)).collect();
-    presence(base, all_given(form, value), measures, form.null_tells(tables))
+    let numbered = tables.is_guarded() && (counts || form.has_constant());
+    presence(base, all_given(form, value), measures, numbered || form.null_tells(tables))
 }
 
 /// Checks variance and standard deviation. Returns their conditions.
@@ -198,14 +229,14 @@ fn moment(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables
     }
     let base = both(filter, case.as_ref());
     let mut conditions = selections(filter, case.as_ref());
-    conditions.extend(nulls(&shape, &value, base.as_ref(), tables));
+    conditions.extend(nulls(&shape, &value, base.as_ref(), true, tables));
     *arg = widened(arg.clone(), tables)?;
     Ok(conditions)
 }
 
 /// Checks covariance, correlation and regression of two measures. Returns their conditions.
 fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
-    let mut tells = false;
+    let mut tells = tables.is_guarded();
     for side in [y, x] {
         let shape = measured("a statistic of two columns", side, tables)?;
         tells |= shape.null_tells(tables);
@@ -221,14 +252,11 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Resul
             ));
         }
     }
+    of_one_table(y.column_refs().into_iter().chain(x.column_refs()), tables)?;
     let present = binary_expr(given(y), Operator::And, given(x));
     let measures = y.column_refs().union(&x.column_refs()).map(|column| tables.name(column)).collect();
     let mut conditions = selections(filter, None);
-    let absent = Expr::IsNotTrue(Box::new(present.clone()));
-    conditions.push(Condition { met: and(filter, present), complement: false, chooses: tells, measures });
-    if tells {
-        conditions.push(Condition::chooses(and(filter, absent), false));
-    }
+    conditions.extend(presence(filter, present, measures, tells));
     Ok(conditions)
 }
 
@@ -264,8 +292,8 @@ fn distinct(
         return Err(refused(tables.name(column)));
     }
     let mut conditions = selections(filter, None);
-    let is_unit = tables.leaf(column).and_then(super::base::Leaf::unit_column) == Some(column.name.as_str());
-    if !is_unit {
+    // Every row has its unit, but for those that an outer join fills: they tell who has no row on the other side.
+    if !tables.is_unit(column) || tables.leaf(column).is_none_or(|leaf| leaf.filled) {
         conditions.extend(presence(filter, given(&Expr::Column(column.clone())), BTreeSet::new(), true));
     }
     Ok(Passed { expr: Expr::AggregateFunction(function.clone()), conditions })

@@ -5,6 +5,7 @@
 //! projections. The rules see nothing else, so a column cannot hide behind a new name; and the plan that runs is put
 //! together from these same expressions, so that what is judged is what is run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
@@ -37,6 +38,11 @@ impl Leaf {
     pub fn unit_column(&self) -> Option<&str> {
         self.table.slices.first()?.unit_column().map(SqlName::as_str)
     }
+
+    /// Returns true if the custodian declares that no unit has more than one row.
+    pub fn has_one_row_per_unit(&self) -> bool {
+        self.table.slices.iter().all(|slice| slice.one_row_per_unit)
+    }
 }
 
 /// Tables of the fragment, and the types of their columns.
@@ -44,6 +50,8 @@ impl Leaf {
 pub(super) struct BaseTables {
     pub leaves: Vec<Leaf>,
     schema: DFSchema,
+    guarded: bool,
+    once: BTreeSet<usize>,
 }
 
 /// An expression over base columns, with its number of nodes.
@@ -64,9 +72,30 @@ pub(super) fn nodes(expr: &Expr) -> usize {
 }
 
 impl BaseTables {
-    /// Creates one without a table.
-    pub fn new() -> Self {
-        Self { leaves: vec![], schema: DFSchema::empty() }
+    /// Creates one without a table. It is `guarded` if cells need more than one unit: then values of single people have to be kept
+    /// apart from what a query's own text fixes, and no row may weigh more than another.
+    pub fn new(guarded: bool) -> Self {
+        Self { leaves: vec![], schema: DFSchema::empty(), guarded, once: BTreeSet::new() }
+    }
+
+    /// Returns true if cells need more than one unit.
+    pub fn is_guarded(&self) -> bool {
+        self.guarded
+    }
+
+    /// Records the non-public tables whose rows each enter the aggregate at most once.
+    pub fn enter_once(&mut self, leaves: BTreeSet<usize>) {
+        self.once = leaves;
+    }
+
+    /// Returns true if each row of a base column's table enters the aggregate at most once.
+    pub fn enters_once(&self, column: &Column) -> bool {
+        Self::index(column).is_some_and(|index| self.once.contains(&index))
+    }
+
+    /// Returns true if a base column is the privacy unit of its table.
+    pub fn is_unit(&self, column: &Column) -> bool {
+        self.leaf(column).and_then(Leaf::unit_column) == Some(column.name.as_str())
     }
 
     /// Adds a scan. Returns the plan that stands for it and its columns; `None` if it is not a plain scan of a table of

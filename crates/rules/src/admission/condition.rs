@@ -18,11 +18,7 @@ impl Judge<'_> {
         let verdict =
             predicate::check(conjunct, &self.tables).and_then(|()| predicate::across_tables(conjunct, &self.tables));
         match verdict {
-            Ok(()) => self.admit_columns(
-                operator,
-                conjunct,
-                "rows may be filtered by public columns, dimensions and measures",
-            ),
+            Ok(()) => self.admit_columns(operator, conjunct, predicate::filter_rule(&self.tables)),
             Err(refusal) => self.refuse(operator, refusal),
         }
     }

@@ -29,8 +29,8 @@ impl<'a> Judge<'a> {
     pub(super) fn new(owner: &'a JurisdictionId, rule: ReleaseRule) -> Self {
         Self {
             owner,
+            tables: BaseTables::new(rule.min_units > 1),
             rule,
-            tables: BaseTables::new(),
             must_be_empty: vec![],
             depth: 0,
             aggregating: false,
@@ -41,7 +41,7 @@ impl<'a> Judge<'a> {
 
     /// Returns true if cells need more than one unit, so that weights matter.
     pub(super) fn counts_units(&self) -> bool {
-        self.rule.min_units > 1
+        self.tables.is_guarded()
     }
 
     /// Rewrites an expression over the columns of `input` into one over base columns. `None` if that is refused; the

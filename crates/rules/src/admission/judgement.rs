@@ -116,6 +116,7 @@ impl Judge<'_> {
     fn aggregate(&mut self, aggregate: &Aggregate) -> Option<(Aggregate, Vec<Condition>)> {
         self.aggregating = true;
         let node = self.tree(&aggregate.input, &[])?;
+        self.tables.enter_once(node.rows.once.clone());
         let mut groups = Vec::new();
         for key in &aggregate.group_expr {
             if matches!(key, Expr::GroupingSet(_)) {

@@ -1,5 +1,9 @@
 //! The forms that an aggregate's argument may have over non-public data: affine in measures, or a product of two.
 //!
+//! Where cells need several units, all of an argument's columns are measures of one non-public table, each row of which enters
+//! the aggregate at most once. A public column, or a measure that a join repeats, would weigh people by what the query chose;
+//! of a column of few values, a sum beside a count says how many have each.
+//!
 //! `a*m1 + b*m2 + c` says nothing of a group beyond the sums of `m1` and `m2`. Anything that is not linear can single
 //! people out: a high power is the largest value, a rounding is a threshold, a factor that depends on a dimension packs
 //! many small cells into one sum. Floating point is linear only while nothing is absorbed, and integers only while nothing
@@ -13,6 +17,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::base::BaseTables;
 use super::functions::is_steady;
+use super::remedy;
 use crate::casts;
 
 /// Greatest coefficient; the least is its inverse.
@@ -70,6 +75,11 @@ impl Linear {
     /// Returns true if a NULL tells more of somebody than that a measure was not taken.
     pub fn null_tells(&self, tables: &BaseTables) -> bool {
         self.parsed || self.columns().any(|c| !tables.is_gap(c))
+    }
+
+    /// Returns true if a constant is added: then the sum tells the number of values, too.
+    pub fn has_constant(&self) -> bool {
+        self.constant != 0.0
     }
 
     fn scaled(mut self, by: f64) -> Self {
@@ -137,7 +147,48 @@ fn one(column: &Column, tables: &BaseTables) -> Result<Linear, Refusal> {
         return Err(refused("a column that is not a number", "count it, or group by it if it is a dimension")
             .with_subject(name));
     }
+    added_up(column, tables)?;
     Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], ..Linear::default() })
+}
+
+/// Checks that a column may be added up where cells need several units: it is a measure, and no row of its table is repeated.
+fn added_up(column: &Column, tables: &BaseTables) -> Result<(), Refusal> {
+    if !tables.is_guarded() {
+        return Ok(());
+    }
+    let name = tables.name(column);
+    if !tables.is_protected(column) {
+        return Err(refused("a public column", &remedy::counted_by(column, tables))
+            .with_rule("no factor or summand is public: joined to people it is a weight, and its sum tells how many meet each value")
+            .with_subject(name));
+    }
+    if tables.class(column) != ColumnClass::Measure {
+        return Err(refused("a column that is not a measure", &remedy::counted_by(column, tables))
+            .with_rule(
+                "only measures are added up: of a dimension's few values, a sum and a count are as many equations",
+            )
+            .with_subject(name));
+    }
+    if !tables.enters_once(column) {
+        return Err(refused("a measure whose rows are repeated by a join", &remedy::alone(column, tables))
+            .with_rule("each row enters an aggregate once: a measure of the other table would be weighted by the rows it meets")
+            .with_subject(name));
+    }
+    Ok(())
+}
+
+/// Checks that an argument reads one table alone where cells need several units.
+pub(super) fn of_one_table<'a>(columns: impl Iterator<Item = &'a Column>, tables: &BaseTables) -> Result<(), Refusal> {
+    let mut columns = columns.peekable();
+    let Some(first) = columns.peek().map(|column| BaseTables::index(column)) else { return Ok(()) };
+    match columns.find(|column| BaseTables::index(column) != first) {
+        Some(other) if tables.is_guarded() => {
+            Err(refused("measures of two tables", "aggregate each table's measures by themselves")
+                .with_rule("an argument reads the columns of one table: those of another would weigh its rows")
+                .with_subject(tables.name(other)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn number(value: &ScalarValue) -> Result<f64, Refusal> {
@@ -153,6 +204,7 @@ fn cast_of(inner: &Expr, target: &DataType, tables: &BaseTables) -> Result<Linea
     match inner {
         Expr::Literal(value, _) => Linear { constant: number(value)?, ..Linear::default() }.bounded(),
         Expr::Column(column) if is(DataType::is_string) && target.is_numeric() => {
+            added_up(column, tables)?;
             Ok(Linear { terms: vec![(1.0, Term::One(column.clone()))], parsed: true, ..Linear::default() })
         }
         _ if from.is_some_and(|from| casts::is_exact(&from, target)) => linear(inner, tables),
@@ -165,6 +217,8 @@ fn binary_form(binary: &BinaryExpr, tables: &BaseTables) -> Result<Linear, Refus
     if let (Operator::Minus, Expr::Column(a), Expr::Column(b)) = (op, left.as_ref(), right.as_ref())
         && [left, right].iter().all(|side| tables.type_of(side) == Some(DataType::Date32) && is_steady(side))
     {
+        added_up(a, tables)?;
+        added_up(b, tables)?;
         return Ok(Linear { terms: vec![(1.0, Term::Days(a.clone(), b.clone()))], ..Linear::default() });
     }
     let (l, r) = (linear(left, tables)?, linear(right, tables)?);

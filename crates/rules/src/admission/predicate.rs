@@ -11,7 +11,30 @@ use super::{remedy, scalar};
 /// Checks a condition over base columns.
 pub(super) fn check(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
     classes(expr, tables)?;
-    scalar::check(expr, tables)
+    scalar::check(expr, tables)?;
+    unmeasured(expr, tables)
+}
+
+/// Checks that a condition reads no measure where cells need several units: people whose value the condition fixes hide nobody
+/// among them, and whether a value is NULL is a condition too.
+fn unmeasured(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
+    let measure = sorted(expr).into_iter().find(|c| tables.class(c) == ColumnClass::Measure);
+    let Some(measure) = measure.filter(|_| tables.is_guarded()) else { return Ok(()) };
+    Err(class_refusal(ColumnClass::Measure, &measure, "read by a condition", tables)
+        .with_rule(
+            "where cells need several units, no condition (WHERE, ON, FILTER, CASE) reads a measure or its NULL: people whose \
+             value is fixed by the query hide nobody among them",
+        )
+        .with_remedy(remedy::for_measure(&measure, tables)))
+}
+
+/// Returns the rule by which rows may be filtered.
+pub(super) fn filter_rule(tables: &BaseTables) -> &'static str {
+    if tables.is_guarded() {
+        "rows may be filtered by public columns and dimensions"
+    } else {
+        "rows may be filtered by public columns, dimensions and measures"
+    }
 }
 
 /// Checks a condition that rows of several tables must meet: equal to a column of another table, a measure would become
@@ -40,10 +63,7 @@ pub(super) fn classes(expr: &Expr, tables: &BaseTables) -> Result<(), Refusal> {
             ColumnClass::Identifier => {
                 return Err(class_refusal(ColumnClass::Identifier, &column, "computed with", tables)
                     .with_rule("an identifier is only counted DISTINCT, or joined with another identifier")
-                    .with_remedy(format!(
-                        "filter by dimensions and measures; count units with count(DISTINCT {})",
-                        column.name
-                    )));
+                    .with_remedy(format!("filter by dimensions; count units with count(DISTINCT {})", column.name)));
             }
             ColumnClass::Sealed => return Err(sealed(&column, tables)),
         }
@@ -104,7 +124,7 @@ pub(super) fn unit_link<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<(&'a 
 }
 
 /// Strips the casts that a comparison puts around a column: a cast to text of a text, for example.
-fn bare(expr: &Expr) -> &Expr {
+pub(super) fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(cast) => bare(&cast.expr),
         other => other,

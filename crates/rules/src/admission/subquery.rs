@@ -44,7 +44,7 @@ impl Judge<'_> {
         let (judged, around) = (self.built(judged)?.data, self.built(around)?.data);
         match predicate::check(&around, &self.tables) {
             Ok(()) => {
-                self.admit_columns("WHERE", &around, "rows may be filtered by public columns, dimensions and measures");
+                self.admit_columns("WHERE", &around, predicate::filter_rule(&self.tables));
             }
             Err(refusal) => {
                 self.refuse("WHERE", refusal);

@@ -51,6 +51,7 @@ fn slice(table: &str, dataset: &str, unit: Option<&str>, min_units: u32, columns
             publish_zeros: false,
         },
         approximate_rows: None,
+        one_row_per_unit: false,
     }
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
         "cost_cny float64 measure = cost",
         "note string sealed = note",
     ];
-    let slices = vec![
+    let mut slices = vec![
         slice("gba.health.visits", "sz-visits", Some("patient_id"), min_units, &common),
         slice("shenzhen.air.hourly", "sz-air", None, 1, &["day date public", "hour int32 public", "pm float64 public"]),
         slice(
@@ -114,6 +115,8 @@ pub(crate) fn bundle_of(min_units: u32) -> NodeBundle {
         ),
         slice("shenzhen.health.visits", "sz-visits", Some("patient_id"), min_units, VISITS),
     ];
+    // A register: each patient is in it once.
+    slices.iter_mut().filter(|s| s.dataset.as_str() == "sz-patients").for_each(|s| s.one_row_per_unit = true);
     let mut bundle = bundle::empty();
     bundle.members[1].issuers = vec![bundle::issuer(&requester().issuer, "HK")];
     let macau =

@@ -11,7 +11,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::base::BaseExpr;
 use super::join::{self, Side};
 use super::judge::Judge;
-use super::node::Node;
+use super::node::{Node, Rows};
 use super::{base, predicate, refusals, scalar, subquery};
 
 /// The most operators below each other. The walk takes a piece of the stack for each.
@@ -44,7 +44,12 @@ impl Judge<'_> {
                     self.refuse("FROM", Refusal::new(Code::Internal, "a table is not one of the catalog's"));
                     return None;
                 };
-                Some(Node { plan, columns, leaves: first..first + 1 })
+                let leaf = &self.tables.leaves[first];
+                let rows = Rows {
+                    once: (!leaf.public).then_some(first).into_iter().collect(),
+                    single: (!leaf.public && leaf.has_one_row_per_unit()).then_some(first).into_iter().collect(),
+                };
+                Some(Node { plan, columns, leaves: first..first + 1, rows })
             }
             LogicalPlan::SubqueryAlias(alias) => {
                 let above: Vec<Pending> = above.iter().filter_map(|p| p.below(plan, &alias.input)).collect();
@@ -151,11 +156,16 @@ impl Judge<'_> {
             _ => {}
         }
         let sides = (Side::new(&left, &self.tables), Side::new(&right, &self.tables));
-        let verdict = join::check(join, &sides.0, &sides.1, &met, self);
-        match verdict {
-            Ok(()) => self.admit_operator("JOIN", join_name(join.join_type), "inputs may be joined on equal keys"),
-            Err(refusal) => self.refuse("JOIN", refusal),
-        }
+        let rows = match join::check(join, &sides.0, &sides.1, &met, self) {
+            Ok(rows) => {
+                self.admit_operator("JOIN", join_name(join.join_type), "inputs may be joined on equal keys");
+                rows
+            }
+            Err(refusal) => {
+                self.refuse("JOIN", refusal);
+                Rows::default()
+            }
+        };
         let columns = match join.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti => left.columns,
             JoinType::RightSemi | JoinType::RightAnti => right.columns,
@@ -174,7 +184,7 @@ impl Judge<'_> {
             false,
         );
         let plan = self.built(built.map(LogicalPlan::Join))?;
-        Some(Node { plan, columns, leaves })
+        Some(Node { plan, columns, leaves, rows })
     }
 }
 

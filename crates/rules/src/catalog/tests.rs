@@ -59,6 +59,7 @@ fn slice() -> Arc<Slice> {
         privacy_unit: None,
         policy: ReleaseRule { policies: vec![], min_units: 1, rounding: 1, publish_zeros: false },
         approximate_rows: None,
+        one_row_per_unit: false,
     })
 }
 

@@ -48,6 +48,7 @@ fn slices(table: &str, owners: &[&str], unit: Option<&str>, columns: &[(&str, &s
                 publish_zeros: false,
             },
             approximate_rows: None,
+            one_row_per_unit: false,
         }
     };
     owners.iter().map(slice).collect()
@@ -293,6 +294,18 @@ fn rows_of_people_are_refused_before_anything_is_sent() {
     }
 }
 
+/// The remedy of a refused outer join that keeps public rows.
+#[test]
+fn public_rows_that_meet_nobody_are_kept_at_home() {
+    let kept = "SELECT f.beds, count(*) FROM gba.health.facilities f LEFT JOIN gba.health.visits v ON f.code = v.facility GROUP BY f.beds";
+    let refusal = split(kept).err().unwrap();
+    assert!(matches!(refusal.code, Code::NotAnAggregate | Code::NotSplittable), "{refusal}");
+    let instead = "SELECT a.code, b.n FROM gba.health.facilities AS a LEFT JOIN (SELECT facility, count(*) AS n FROM gba.health.visits GROUP BY facility) AS b ON a.code = b.facility";
+    let asked = fragments(instead);
+    let grouped = |text: &&String| text.contains("count(1)") && text.contains("GROUP BY t1.facility");
+    assert!(asked.len() == 2 && asked.iter().filter(grouped).count() == 1, "{asked:?}");
+}
+
 #[test]
 fn aggregates_with_equal_names_are_kept_apart() {
     for sql in [
@@ -324,7 +337,7 @@ fn subqueries_under_or_and_not_in_are_written_as_what_they_are() {
             "WHERE (t1.specialty NOT IN (SELECT t2.specialty AS member FROM",
         ),
         (
-            "shenzhen.health.raw WHERE cost > 5 OR patient IN (SELECT patient FROM shenzhen.health.raw WHERE minutes > 3)",
+            "shenzhen.health.raw WHERE facility = 'a' OR patient IN (SELECT patient FROM shenzhen.health.raw WHERE specialty = 'b')",
             "t1.patient IN (SELECT t2.patient AS member FROM shenzhen.health.raw AS t2 WHERE",
         ),
     ] {

@@ -98,8 +98,14 @@ fn lines_are_canonical_and_for_the_node_alone() {
     let path = dir.path().join(OPEN);
     let text = fs::read_to_string(&path).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let keys =
-        ["\"digest\"", "\"record\":{\"entry\":{\"asked\":{\"agreement\"", "\"previous\"", "\"sequence\"", "\"time\""];
+    let keys = [
+        "\"digest\"",
+        "\"record\":{\"entry\":{\"asked\":{\"agreement\"",
+        "\"nonce\"",
+        "\"previous\"",
+        "\"sequence\"",
+        "\"time\"",
+    ];
     let places: Vec<usize> = keys.iter().map(|key| text.find(key).expect(key)).collect();
     assert!(places.is_sorted());
     assert_eq!(value["record"]["sequence"], 1);
@@ -109,6 +115,52 @@ fn lines_are_canonical_and_for_the_node_alone() {
         use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+/// Whoever asked knows all of a release's entry but the exact number of cells that were kept back, and can try each number.
+#[test]
+fn a_digest_does_not_tell_what_is_tried_out() {
+    let entry = released(1);
+    let Entry::Released { request, tables, rule, rows, skipped_records, .. } = entry.clone() else {
+        panic!("released")
+    };
+    let digest_of = |nonces| {
+        let log = Log::with_nonces(Arc::new(Disk::new()), &of_bytes(u64::MAX), nonces).unwrap();
+        log.append(now(), entry.clone()).unwrap().digest
+    };
+    let tried = |nonce: Option<Nonce>| {
+        let of = |suppressed_cells| {
+            let (request, tables, rule) = (request.clone(), tables.clone(), rule.clone());
+            let entry = Entry::Released { request, tables, rule, rows, suppressed_cells, skipped_records };
+            let record = Record { entry, nonce: nonce.clone(), previous: line::genesis(), sequence: 1, time: now() };
+            Line::Record(Box::new(record)).to_text().unwrap().1
+        };
+        (0..100).map(of).collect::<Vec<_>>()
+    };
+    let one: fn() -> Nonce = || Nonce::of([1; 32]);
+    assert!(tried(Some(one())).contains(&digest_of(one)), "the digest commits to the entry");
+    let secret = digest_of(Nonce::random);
+    assert!(!tried(None).contains(&secret) && !tried(Some(one())).contains(&secret));
+    assert_ne!(secret, digest_of(Nonce::random), "no two entries have one number");
+    assert!(!format!("{:?}", one()).contains("01"), "it is not printed");
+}
+
+/// An entry as it was written before there were nonces.
+const WITHOUT_NONCE: &str = "{\"digest\":\"DIGEST\",\"record\":{\"entry\":{\"event\":\"turnedAway\",\"from\":\"HK\",\"refusal\":{\"code\":\"limit\",\"message\":\"m\"},\"times\":2},\"previous\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"sequence\":1,\"time\":\"2026-01-02T03:04:05Z\"}}\n";
+
+#[test]
+fn a_log_from_before_there_were_nonces_is_verified_and_goes_on() {
+    use sha2::{Digest, Sha256};
+    let record = WITHOUT_NONCE.split_once("\"record\":").unwrap().1.trim_end().strip_suffix('}').unwrap();
+    let digest = format!("{:x}", Sha256::digest(record.as_bytes()));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(OPEN), WITHOUT_NONCE.replace("DIGEST", &digest)).unwrap();
+    assert_eq!(verify(&[dir.path()]).unwrap().digest, digest);
+    let log = open(dir.path()).unwrap();
+    log.append(now(), released(1)).unwrap();
+    let records = read(&[dir.path()], &Filter::default()).unwrap();
+    assert_eq!(records.iter().map(|record| record.nonce.is_some()).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(verify(&[dir.path()]).unwrap().entries, 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::super::folder::sealed_name;
 use super::*;
 
 /// Settings by which a segment has one or two of the tests' entries.
-const SEGMENT_BYTES: u64 = 1500;
+const SEGMENT_BYTES: u64 = 1700;
 
 fn settings(folder: &Path) -> AuditSettings {
     AuditSettings { segment_bytes: SEGMENT_BYTES, ..AuditSettings::in_folder(folder) }

@@ -163,7 +163,6 @@ fn report(rows: u64, owner: &str) -> FlightData {
     let report = ReleaseReport {
         owner: jid(owner),
         rows,
-        suppressed_cells: None,
         min_units: None,
         rounding: 1,
         publish_zeros: true,

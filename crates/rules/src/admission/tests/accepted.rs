@@ -5,6 +5,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 use crate::admission::testing::{admit_sql, bundle, bundle_of, judge_sql};
 use crate::admission::{Shape, aggregate_of, to_batch};
+use wanqu_model::refusal::Code;
 
 /// SQL over visits `v`, and how many conditions the gate must count.
 const PASS: &[(&str, usize)] = &[
@@ -19,7 +20,7 @@ const PASS: &[(&str, usize)] = &[
     ("SELECT DISTINCT v.sex, v.district FROM shenzhen.health.visits v", 0),
     ("SELECT 1 AS one FROM shenzhen.health.visits v GROUP BY v.sex", 0),
     (
-        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.age BETWEEN 20 AND 30 AND v.cost > 100 AND v.diagnosis LIKE 'E1%'",
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.age BETWEEN 20 AND 30 AND v.emergency AND v.diagnosis LIKE 'E1%'",
         0,
     ),
     ("SELECT count(*) FROM shenzhen.health.visits v WHERE v.diagnosis IN ('E11', 'E12', 'E13', 'E14', 'I10')", 0),
@@ -45,16 +46,13 @@ const PASS: &[(&str, usize)] = &[
         "SELECT sum(CASE WHEN v.age > 64 THEN v.cost ELSE 0.0 END), avg(CASE WHEN v.age > 64 THEN 1.0 ELSE 0.0 END) FROM shenzhen.health.visits v",
         2,
     ),
-    ("SELECT floor(v.age * 0.1), count(*) FROM shenzhen.health.visits v WHERE v.cost > 12.345 GROUP BY 1", 0),
-    ("SELECT count(*) FROM shenzhen.health.visits v WHERE v.weight > 60.5 AND v.days IN (1.5, 2.0)", 0),
+    ("SELECT floor(v.age * 0.1), count(*) FROM shenzhen.health.visits v WHERE v.age > 12.5 GROUP BY 1", 0),
     ("SELECT sum(CAST(2 * v.days - v.tests AS DECIMAL(38, 0))) FROM shenzhen.health.visits v", 1),
     ("SELECT sum(v.weight * v.days), sum(v.weight * v.weight) FROM shenzhen.health.visits v", 2),
-    ("SELECT avg(v.age) FROM shenzhen.health.visits v", 1),
-    ("SELECT avg(v.discharge_date - v.visit_date) FROM shenzhen.health.visits v", 1),
     ("SELECT var_pop(v.weight), stddev(v.cost) FROM shenzhen.health.visits v", 2),
     ("SELECT covar_pop(v.cost, v.weight), corr(v.cost, v.weight) FROM shenzhen.health.visits v", 1),
     ("SELECT regr_sxx(v.cost, v.days), regr_count(v.cost, v.days) FROM shenzhen.health.visits v", 1),
-    ("SELECT bool_or(v.smoker) FROM shenzhen.health.visits v", 3),
+    ("SELECT bool_or(v.emergency), bool_and(v.age > 17) FROM shenzhen.health.visits v", 6),
     ("SELECT count(*) FILTER (WHERE v.age > 64) FROM shenzhen.health.visits v", 1),
     ("SELECT sum(v.cost) FILTER (WHERE v.age > 64) FROM shenzhen.health.visits v", 2),
     (
@@ -71,12 +69,12 @@ const PASS: &[(&str, usize)] = &[
         0,
     ),
     (
-        "SELECT p.district, count(*), sum(p.income) FROM shenzhen.health.visits v JOIN shenzhen.health.patients p ON p.patient_id = v.patient_id GROUP BY p.district",
+        "SELECT p.district, count(*), sum(v.cost) FROM shenzhen.health.visits v JOIN shenzhen.health.patients p ON p.patient_id = v.patient_id GROUP BY p.district",
         1,
     ),
     ("SELECT count(*) FROM shenzhen.health.visits v, shenzhen.health.patients p WHERE v.patient_id = p.patient_id", 0),
     (
-        "SELECT count(*) FROM shenzhen.health.visits a JOIN shenzhen.health.visits b ON a.patient_id = b.patient_id AND b.visit_date > a.discharge_date AND b.visit_date <= a.discharge_date + INTERVAL '30 days'",
+        "SELECT count(*) FROM shenzhen.health.visits a LEFT SEMI JOIN shenzhen.health.visits b ON b.patient_id = a.patient_id AND b.visit_date > a.discharge_date AND b.visit_date <= a.discharge_date + INTERVAL '30 days'",
         0,
     ),
     (
@@ -84,7 +82,7 @@ const PASS: &[(&str, usize)] = &[
         0,
     ),
     (
-        "SELECT f.district, sum(v.cost * f.rate) FROM shenzhen.health.visits v JOIN shenzhen.health.facilities f ON v.facility_id = f.facility_id WHERE f.beds > 100 GROUP BY f.district",
+        "SELECT f.district, sum(v.cost) FROM shenzhen.health.visits v JOIN shenzhen.health.facilities f ON v.facility_id = f.facility_id WHERE f.beds > 100 GROUP BY f.district",
         1,
     ),
     (
@@ -139,8 +137,71 @@ const PASS: &[(&str, usize)] = &[
         "SELECT sum(CAST(v.tests * 1000000 - 1 AS DECIMAL(38, 0))), avg(v.tests * v.tests) FROM shenzhen.health.visits v",
         1,
     ),
-    ("SELECT sum(coalesce(v.weight, 0)) FROM shenzhen.health.visits v", 2),
     ("SELECT CAST(count(*) AS INT) AS n, CAST(sum(v.cost) AS DOUBLE) FROM shenzhen.health.visits v", 1),
+];
+
+/// SQL, how many conditions it has where cells need one unit, and the rule that refuses it where they need several.
+const OF_ONE_UNIT: &[(&str, usize, Code)] = &[
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.age BETWEEN 20 AND 30 AND v.cost > 100 AND v.diagnosis LIKE 'E1%'",
+        0,
+        Code::ColumnClass,
+    ),
+    (
+        "SELECT floor(v.age * 0.1), count(*) FROM shenzhen.health.visits v WHERE v.cost > 12.345 GROUP BY 1",
+        0,
+        Code::ColumnClass,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v WHERE v.weight > 60.5 AND v.days IN (1.5, 2.0)",
+        0,
+        Code::ColumnClass,
+    ),
+    ("SELECT avg(v.age) FROM shenzhen.health.visits v", 1, Code::AggregateArgument),
+    ("SELECT avg(v.discharge_date - v.visit_date) FROM shenzhen.health.visits v", 1, Code::AggregateArgument),
+    ("SELECT bool_or(v.smoker) FROM shenzhen.health.visits v", 3, Code::ColumnClass),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits a JOIN shenzhen.health.visits b ON a.patient_id = b.patient_id AND b.visit_date > a.discharge_date AND b.visit_date <= a.discharge_date + INTERVAL '30 days'",
+        0,
+        Code::NotAnAggregate,
+    ),
+    (
+        "SELECT p.district, count(*), sum(p.income) FROM shenzhen.health.visits v JOIN shenzhen.health.patients p ON p.patient_id = v.patient_id GROUP BY p.district",
+        1,
+        Code::AggregateArgument,
+    ),
+    (
+        "SELECT f.district, sum(v.cost * f.rate) FROM shenzhen.health.visits v JOIN shenzhen.health.facilities f ON v.facility_id = f.facility_id WHERE f.beds > 100 GROUP BY f.district",
+        1,
+        Code::AggregateArgument,
+    ),
+    ("SELECT sum(coalesce(v.weight, 0)) FROM shenzhen.health.visits v", 2, Code::ColumnClass),
+    (
+        "SELECT v.sex, count(*) FILTER (WHERE v.cost > 100 AND v.weight IS NOT NULL) FROM shenzhen.health.visits v GROUP BY v.sex",
+        1,
+        Code::ColumnClass,
+    ),
+    (
+        "SELECT sum(v.cost - w.cost) FROM shenzhen.health.visits v JOIN shenzhen.health.visits w ON v.patient_id = w.patient_id",
+        1,
+        Code::NotAnAggregate,
+    ),
+    (
+        "SELECT f.district, count(*), sum(f.beds) FROM shenzhen.health.facilities f LEFT JOIN shenzhen.health.visits v ON v.facility_id = f.facility_id GROUP BY f.district",
+        1,
+        Code::NotAnAggregate,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v, shenzhen.health.facilities f WHERE f.facility_id = 'a'",
+        0,
+        Code::NotAnAggregate,
+    ),
+    (
+        "SELECT count(*) FROM shenzhen.health.visits v JOIN shenzhen.health.facilities f ON upper(v.facility_id) = upper(f.facility_id)",
+        0,
+        Code::NotAnAggregate,
+    ),
+    ("SELECT count(nullif(v.cost, 5)) FROM shenzhen.health.visits v", 1, Code::AggregateArgument),
 ];
 
 /// Over public tables anything goes.
@@ -239,12 +300,29 @@ fn a_null_counts_as_a_condition_where_it_tells_something() {
         let Shape::Gated(gated) = admitted.shape().clone() else { panic!("{sql}") };
         gated.conditions.iter().map(|c| c.complement).collect::<Vec<_>>()
     };
-    assert_eq!(complement("SELECT count(cost) FROM shenzhen.health.visits"), [false]);
     assert_eq!(complement("SELECT count(diagnosis) FROM shenzhen.health.visits"), [true]);
-    assert_eq!(complement("SELECT count(nullif(cost, 5)) FROM shenzhen.health.visits"), [true]);
-    let outer = "SELECT sum(p.income) FROM shenzhen.health.visits v LEFT JOIN shenzhen.health.patients p \
-                 ON v.patient_id = p.patient_id AND p.income > 1000";
-    assert_eq!(complement(outer), [true], "who has no such row is told by its NULL");
+    let outer = "SELECT count(p.income), count(DISTINCT p.patient_id) FROM shenzhen.health.visits v \
+                 LEFT JOIN shenzhen.health.patients p ON v.patient_id = p.patient_id AND p.district = 'x'";
+    assert_eq!(complement(outer), [true, true], "who has no such row is told by its NULL");
+    // A sum does not tell how many have no value; a count does, and whatever a count can be computed from.
+    assert_eq!(complement("SELECT sum(cost) FROM shenzhen.health.visits"), [false]);
+    for telling in ["count(cost)", "avg(cost)", "sum(cost + 1)", "stddev(cost)", "sum(cost), count(cost)"] {
+        assert_eq!(complement(&format!("SELECT {telling} FROM shenzhen.health.visits")), [true], "{telling}");
+    }
+    let of_one = admit_sql("SELECT count(cost) FROM shenzhen.health.visits", &bundle_of(1)).unwrap();
+    let Shape::Gated(gated) = of_one.shape() else { panic!("public") };
+    assert!(!gated.conditions[0].complement, "where there is nobody to protect, a gap is a gap");
+}
+
+#[test]
+fn where_cells_need_one_unit_the_whole_of_sql_stays() {
+    let (one, ten) = (bundle_of(1), bundle());
+    for (sql, conditions, code) in OF_ONE_UNIT {
+        let admitted = admit_sql(sql, &one).unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+        let Shape::Gated(gated) = admitted.shape() else { panic!("{sql} is public") };
+        assert_eq!(gated.conditions.len(), *conditions, "{sql}: {:?}", gated.conditions);
+        assert_eq!(admit_sql(sql, &ten).expect_err(sql).code, *code, "{sql}");
+    }
 }
 
 #[test]
@@ -263,12 +341,6 @@ fn a_public_table_must_not_multiply_rows() {
     assert!(text.contains("beds"), "the filter on the public table belongs to it: {text}");
     // Where single units are released anyway, there is nothing to weigh.
     assert!(must_be_empty(1).is_empty());
-    // Without equal keys the public table must hold one row at most.
-    let crossed =
-        "SELECT count(*) FROM shenzhen.health.visits v, shenzhen.health.facilities f WHERE f.facility_id = 'a'";
-    let admitted = admit_sql(crossed, &bundle()).unwrap();
-    let Shape::Gated(gated) = admitted.shape().clone() else { panic!("public") };
-    assert_eq!(gated.must_be_empty.len(), 1);
 }
 
 #[test]
@@ -296,7 +368,7 @@ fn arithmetic_of_integers_is_added_up_in_types_that_hold_it() {
 fn casts_that_could_fail_give_null() {
     let admitted = admit_sql(
         "SELECT count(*) FROM shenzhen.health.visits v WHERE CAST(v.diagnosis AS INT) > 5 AND v.result < 3",
-        &bundle(),
+        &bundle_of(1),
     )
     .unwrap();
     let text = admitted.plan().display_indent().to_string();

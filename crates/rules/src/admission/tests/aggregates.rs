@@ -53,7 +53,9 @@ fn arguments(kind: Arguments) -> (&'static [&'static str], &'static [(&'static s
             &["cost, weight", "weight, days"],
             &[("cost, age", AggregateArgument), ("weight, weight * weight", AggregateArgument)],
         ),
-        Arguments::Boolean => (&["smoker", "age > 40"], &[("patient_id = 'x'", ColumnClass)]),
+        Arguments::Boolean => {
+            (&["emergency", "age > 40"], &[("patient_id = 'x'", ColumnClass), ("smoker", ColumnClass)])
+        }
     }
 }
 

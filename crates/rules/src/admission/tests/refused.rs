@@ -223,6 +223,128 @@ const REFUSED: &[(&str, Code)] = &[
     ("SELECT count(*) FROM generate_series(1, 10) AS g JOIN V ON V.age = g.value", InvalidSql),
     ("SELECT sum(F.rate * F.beds * V.cost) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
     ("SELECT sum(V.cost * (F.rate + 1)) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    // Measures in conditions: people whose value the query fixes hide nobody.
+    ("SELECT count(*), sum(cost) FROM V WHERE sex = 'F' AND days = 20", ColumnClass),
+    ("SELECT count(*), sum(cost) FROM V WHERE (sex = 'F' AND district = 'x') OR days = 20", ColumnClass),
+    ("SELECT count(*) FROM V WHERE days IS NULL", ColumnClass),
+    ("SELECT count(*) FROM V WHERE NOT (days IS NOT NULL)", ColumnClass),
+    ("SELECT count(*) FROM V WHERE smoker", ColumnClass),
+    ("SELECT count(*) FROM V WHERE result LIKE 'x%'", ColumnClass),
+    ("SELECT count(*) FROM V WHERE weight IN (60.5, 61)", ColumnClass),
+    ("SELECT count(*) FROM V WHERE coalesce(days, 0) = 0", ColumnClass),
+    ("SELECT count(*) FROM V WHERE days IS NOT DISTINCT FROM 3", ColumnClass),
+    ("SELECT count(*) FROM (SELECT days * 2 AS d FROM V) x WHERE x.d > 4", ColumnClass),
+    (
+        "WITH w AS (SELECT days AS d, sex FROM V) SELECT w.sex, count(*) FROM w WHERE w.d > 4 GROUP BY w.sex",
+        ColumnClass,
+    ),
+    ("SELECT count(*) FROM (SELECT days > 4 AS d FROM V) x WHERE x.d", ColumnClass),
+    ("SELECT sex, count(*) FILTER (WHERE days > 4) FROM V GROUP BY sex", ColumnClass),
+    ("SELECT count(*) FILTER (WHERE days IS NOT NULL) FROM V", ColumnClass),
+    ("SELECT sum(CASE WHEN days > 4 THEN cost END) FROM V", ColumnClass),
+    ("SELECT sum(CASE WHEN days > 4 THEN 1 ELSE 0 END) FROM V", ColumnClass),
+    ("SELECT sum(CASE days WHEN 4 THEN 1 ELSE 0 END) FROM V", ColumnClass),
+    ("SELECT sum(k) FROM (SELECT CASE WHEN days > 4 THEN cost END AS k FROM V) x", ColumnClass),
+    ("SELECT count(CASE WHEN days IS NULL THEN 1 END) FROM V", ColumnClass),
+    ("SELECT sum((days > 4)::int) FROM V", ColumnClass),
+    ("SELECT avg(smoker::int) FROM V", ColumnClass),
+    ("SELECT bool_or(smoker) FROM V", ColumnClass),
+    ("SELECT bool_and(days < 100) FROM V", ColumnClass),
+    ("SELECT count(days > 4) FROM V", AggregateArgument),
+    ("SELECT count(abs(weight)) FROM V", AggregateArgument),
+    ("SELECT count(coalesce(days, age)) FROM V", AggregateArgument),
+    ("SELECT sum(coalesce(cost, 0)) FROM V", ColumnClass),
+    ("SELECT count(*) FROM V JOIN P ON V.patient_id = P.patient_id AND P.income > 1000", ColumnClass),
+    ("SELECT count(*) FROM V LEFT JOIN P ON V.patient_id = P.patient_id AND V.days > 4", ColumnClass),
+    ("SELECT count(*) FROM V LEFT SEMI JOIN P ON V.patient_id = P.patient_id AND P.income > 1000", ColumnClass),
+    (
+        "SELECT count(*) FROM V WHERE sex = 'F' OR patient_id IN (SELECT q.patient_id FROM shenzhen.health.patients q WHERE q.income > 9)",
+        ColumnClass,
+    ),
+    (
+        "SELECT count(*) FROM V WHERE sex = 'F' OR patient_id IN (SELECT w.patient_id FROM shenzhen.health.visits w WHERE w.days > 4)",
+        ColumnClass,
+    ),
+    // A dimension has few values, so that a count and a sum are as many equations.
+    ("SELECT count(*), sum(age) FROM V WHERE age IN (20, 70)", AggregateArgument),
+    ("SELECT avg(birth_year) FROM P", AggregateArgument),
+    ("SELECT stddev(age) FROM V", AggregateArgument),
+    ("SELECT sum(age + cost) FROM V", AggregateArgument),
+    ("SELECT sum(x.a) FROM (SELECT age * 1.5 AS a FROM V) x", AggregateArgument),
+    ("SELECT sum(CASE WHEN sex = 'F' THEN age END) FROM V", AggregateArgument),
+    ("SELECT sum(CAST(diagnosis AS INT)) FROM V", AggregateArgument),
+    ("SELECT avg(discharge_date - visit_date) FROM V", AggregateArgument),
+    // Weights from outside.
+    ("SELECT sum(V.cost * F.beds), sum(F.beds) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    ("SELECT sum(F.beds) FROM V JOIN F USING (facility_id)", AggregateArgument),
+    ("SELECT avg(F.rate) FROM V LEFT JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    ("SELECT sum(V.cost + F.beds) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    ("SELECT corr(V.cost, F.rate) FROM V JOIN F ON V.facility_id = F.facility_id", AggregateArgument),
+    (
+        "SELECT sum(CASE WHEN V.sex = 'F' THEN F.beds END) FROM V JOIN F ON V.facility_id = F.facility_id",
+        AggregateArgument,
+    ),
+    (
+        "SELECT sum(q.w) FROM (SELECT F.beds * V.cost AS w FROM V JOIN F ON V.facility_id = F.facility_id) q",
+        AggregateArgument,
+    ),
+    (
+        "SELECT sum(V.cost) FROM V JOIN F ON V.diagnosis = CASE F.facility_id WHEN 'a' THEN 'A00' WHEN 'b' THEN 'B00' END",
+        NotAnAggregate,
+    ),
+    (
+        "SELECT sum(V.cost) FROM V JOIN (SELECT upper(facility_id) AS k FROM shenzhen.health.facilities) q ON V.diagnosis = q.k",
+        NotAnAggregate,
+    ),
+    ("SELECT sum(V.cost) FROM V, F WHERE V.facility_id = concat(F.facility_id, 'x')", NotAnAggregate),
+    ("SELECT sum(V.cost) FROM V CROSS JOIN F", NotAnAggregate),
+    ("SELECT sum(V.cost) FROM V JOIN F ON V.age < F.beds", NotAnAggregate),
+    ("SELECT sum(V.cost) FROM V JOIN F ON V.facility_id IS NOT DISTINCT FROM F.facility_id", NotAnAggregate),
+    // Weights from inside.
+    ("SELECT sum(V.cost) FROM V JOIN shenzhen.health.visits w ON V.patient_id = w.patient_id", NotAnAggregate),
+    ("SELECT sum(V.cost - w.cost_cny) FROM V JOIN gba.health.visits w ON V.patient_id = w.patient", NotAnAggregate),
+    ("SELECT count(*) FROM V JOIN shenzhen.health.visits w USING (patient_id)", NotAnAggregate),
+    (
+        "SELECT count(*) FROM V, shenzhen.health.visits w WHERE V.patient_id = w.patient_id AND (V.sex = 'F' OR V.visit_date = w.visit_date)",
+        NotAnAggregate,
+    ),
+    (
+        "SELECT count(*) FROM V JOIN (SELECT patient_id AS u FROM shenzhen.health.visits WHERE sex = 'F') w ON V.patient_id = w.u",
+        NotAnAggregate,
+    ),
+    ("SELECT count(*) FROM V FULL JOIN shenzhen.health.visits w ON V.patient_id = w.patient_id", NotAnAggregate),
+    ("SELECT count(*) FROM V JOIN shenzhen.health.visits w ON V.visit_id = w.visit_id", NotAnAggregate),
+    ("SELECT count(*) FROM V JOIN P ON V.patient_id = P.phone", NotAnAggregate),
+    (
+        "SELECT count(*) FROM V JOIN P ON V.patient_id = P.patient_id JOIN shenzhen.health.visits w ON P.patient_id = w.patient_id",
+        NotAnAggregate,
+    ),
+    ("SELECT sum(P.income) FROM V JOIN P ON V.patient_id = P.patient_id", AggregateArgument),
+    ("SELECT sum(V.cost * P.income) FROM V JOIN P ON V.patient_id = P.patient_id", AggregateArgument),
+    ("SELECT corr(V.cost, P.income) FROM V JOIN P ON V.patient_id = P.patient_id", AggregateArgument),
+    (
+        "SELECT sum(P.income - q.income) FROM P JOIN shenzhen.health.patients q ON P.patient_id = q.patient_id",
+        AggregateArgument,
+    ),
+    (
+        "SELECT corr(P.income, q.income) FROM P JOIN shenzhen.health.patients q ON P.patient_id = q.patient_id",
+        AggregateArgument,
+    ),
+    // Rows that are nobody's.
+    ("SELECT count(*), count(V.facility_id) FROM F LEFT JOIN V ON F.facility_id = V.facility_id", NotAnAggregate),
+    (
+        "SELECT F.district, count(*) FROM V RIGHT JOIN F ON F.facility_id = V.facility_id GROUP BY F.district",
+        NotAnAggregate,
+    ),
+    (
+        "SELECT F.district, count(*) FROM V FULL JOIN F ON F.facility_id = V.facility_id GROUP BY F.district",
+        NotAnAggregate,
+    ),
+    ("SELECT F.district, count(*) FROM F NATURAL LEFT JOIN V GROUP BY F.district", NotAnAggregate),
+    (
+        "SELECT q.d, count(*) FROM (SELECT district AS d, facility_id AS f FROM shenzhen.health.facilities) q LEFT JOIN V ON q.f = V.facility_id GROUP BY q.d",
+        NotAnAggregate,
+    ),
     // Statements and names.
     ("EXPLAIN SELECT count(*) FROM V", NotAQuery),
     ("EXPLAIN ANALYZE SELECT count(*) FROM V", NotAQuery),
@@ -277,6 +399,42 @@ fn attacks_are_refused_each_with_its_reason() {
     }
     assert!(REFUSED.len() > 60);
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+/// A remedy that ends with a query is that query, and it passes.
+#[test]
+fn what_a_remedy_says_passes_itself() {
+    let bundle = bundle();
+    let mut asked = 0;
+    for (short, _) in REFUSED {
+        let Err(refusal) = admit_sql(&spelled(short), &bundle) else { continue };
+        let remedy = refusal.remedy.unwrap_or_default();
+        let Some(start) = remedy.find("SELECT ") else { continue };
+        let query = &remedy[start..];
+        // What joins released groups is answered at home, where the planner's tests ask it; others are only sketched.
+        let whole = query.contains(" FROM shenzhen.") || query.contains(" FROM gba.");
+        if !whole || query.contains("; or") || query.contains("LEFT JOIN (SELECT") {
+            continue;
+        }
+        asked += 1;
+        admit_sql(query, &bundle).unwrap_or_else(|refusal| panic!("{short}\nremedy: {query}\n{refusal}"));
+    }
+    assert!(asked > 40, "{asked} remedies were asked");
+}
+
+#[test]
+fn public_rows_are_joined_with_released_groups_instead() {
+    let outer =
+        spelled("SELECT F.district, count(*) FROM F LEFT JOIN V ON F.facility_id = V.facility_id GROUP BY F.district");
+    let refusal = admit_sql(&outer, &bundle()).unwrap_err();
+    assert_eq!(
+        refusal.remedy.as_deref(),
+        Some(
+            "group the non-public table first, and join the public one with what is released: SELECT a.facility_id, b.n FROM \
+             shenzhen.health.facilities AS a LEFT JOIN (SELECT facility_id, count(*) AS n FROM shenzhen.health.visits GROUP BY \
+             facility_id) AS b ON a.facility_id = b.facility_id"
+        )
+    );
 }
 
 #[test]
