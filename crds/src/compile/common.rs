@@ -87,6 +87,7 @@ pub(super) fn missing(index: &Index<'_>, served: &[Slice], is_member: impl Fn(&J
                 privacy_unit: unit,
                 columns,
                 policy: policies::rule(index, &name, dataset),
+                one_row_per_unit: datasets::one_row_per_unit(spec),
                 approximate_rows: None,
             });
         }
