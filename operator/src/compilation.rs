@@ -109,12 +109,11 @@ impl Compilation {
         let burst_since = burst.map_or(now, |before| before.burst_since);
         let Partial { compiled, findings, left_out } = outcome;
         let current = compiled.is_some();
-        let good = match compiled {
-            Some(compiled) => Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Semaphore::new(1) })),
-            None => {
-                let before = before.filter(|compilation| compilation.federation == federation);
-                before.and_then(|compilation| compilation.good.clone())
-            }
+        let good = if let Some(compiled) = compiled {
+            Some(Arc::new(Good { compiled, bundles: Mutex::default(), making: Semaphore::new(1) }))
+        } else {
+            let before = before.filter(|compilation| compilation.federation == federation);
+            before.and_then(|compilation| compilation.good.clone())
         };
         let federation = federation.to_owned();
         Self { federation, states, fingerprint, findings, left_out, good, current, compiled_at: now, burst_since }

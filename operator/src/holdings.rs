@@ -37,11 +37,13 @@ impl Holdings {
     }
 
     /// Notes that a node runs a bundle with these agreements. Returns true if that is new.
+    #[must_use]
     pub fn run(&self, namespace: &str, member: &JurisdictionId, agreements: Vec<Agreement>) -> bool {
         self.note(namespace, member, |held| *held = Held { agreements, lacking: None })
     }
 
     /// Notes that a node is not known to run the latest bundle. Returns true if that is new.
+    #[must_use]
     pub fn lack(&self, namespace: &str, member: &JurisdictionId, why: &str) -> bool {
         self.note(namespace, member, |held| held.lacking = Some(why.to_owned()))
     }

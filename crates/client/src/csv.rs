@@ -27,7 +27,7 @@ pub fn lines(batch: &RecordBatch) -> Result<String, ArrowError> {
     let columns = batch.columns().iter().map(|column| Text::new(column, &options));
     let formats = columns.collect::<Result<Vec<_>, _>>()?;
     // A column without a type has no bits for its NULLs.
-    let nulls: Vec<_> = batch.columns().iter().map(|column| column.logical_nulls()).collect();
+    let nulls: Vec<_> = batch.columns().iter().map(Array::logical_nulls).collect();
     let mut text = String::new();
     for row in 0..batch.num_rows() {
         let fields = nulls.iter().zip(&formats);

@@ -1,6 +1,7 @@
 //! What a bundle permits, compared with what another one does.
 
 use wanqu_model::bundle::{Agreement, NodeBundle, Project, Slice};
+use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JurisdictionId, TableRef};
 
 /// Returns what `of` permits beyond `most`, the bundle of the same member; `bundle_of` gives the other members' bundles that go
@@ -65,11 +66,12 @@ fn no_laxer(slice: &Slice, most: &Slice) -> bool {
             one.name == other.name && one.class >= other.class && one.expression == other.expression
         });
     let (rule, least) = (&slice.policy, &most.policy);
-    columns
-        && slice.privacy_unit == most.privacy_unit
-        && rule.min_units >= least.min_units
+    // Rows of public columns alone pass no gate, whatever the rule is.
+    let public = slice.columns.iter().all(|column| column.class == ColumnClass::Public);
+    let rules = rule.min_units >= least.min_units
         && rule.rounding >= least.rounding
-        && (!rule.publish_zeros || least.publish_zeros)
+        && (!rule.publish_zeros || least.publish_zeros);
+    columns && slice.privacy_unit == most.privacy_unit && (public || rules)
 }
 
 fn no_wider(agreement: &Agreement, most: &Agreement, can_answer: &dyn Fn(&TableRef) -> bool) -> bool {

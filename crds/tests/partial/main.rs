@@ -1,6 +1,13 @@
 //! What is in order compiles without what is at fault: what each fault takes with it, what it leaves alone, and that no fault
 //! ever lets more out.
 
+#![allow(
+    clippy::assigning_clones,
+    clippy::needless_for_each,
+    clippy::redundant_closure_for_method_calls,
+    reason = "plain is better in a test"
+)]
+
 mod direct;
 mod edits;
 mod grants;

@@ -1,4 +1,4 @@
-//! Random choices that a seed repeats (SplitMix64).
+//! Random choices that a seed repeats (`SplitMix64`).
 
 pub struct Random(pub u64);
 

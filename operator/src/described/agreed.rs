@@ -41,18 +41,12 @@ pub(super) fn parties(catalogue: &Catalogue, namespace: &str, spec: &DataSharing
 /// Returns the condition for parties whose nodes both run the bundles of this operator. `behind` says which of them does not run
 /// what is declared here, and why.
 pub(super) fn ours(digest: &str, behind: Option<&str>) -> Claim {
-    match behind {
-        Some(behind) => Claim::unknown(
-            Type::Agreed,
-            Reason::RollingOut,
-            format!("{behind}; it is to hold the terms sha256:{digest} as they are declared here"),
-        ),
-        None => {
-            let message =
-                format!("this operator runs both parties' nodes, and both hold the same terms, sha256:{digest}");
-            Claim::yes(Type::Agreed, Reason::SameTerms, message)
-        }
+    if let Some(behind) = behind {
+        let message = format!("{behind}; it is to hold the terms sha256:{digest} as they are declared here");
+        return Claim::unknown(Type::Agreed, Reason::RollingOut, message);
     }
+    let message = format!("this operator runs both parties' nodes, and both hold the same terms, sha256:{digest}");
+    Claim::yes(Type::Agreed, Reason::SameTerms, message)
 }
 
 /// Returns the condition for a party elsewhere, given what its node told the party here.

@@ -165,7 +165,7 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];
             let (l, r) = (left.get_type(schema)?, right.get_type(schema)?);
             let by_length = intervals::is_comparison(*op) && is_interval(&l) && is_interval(&r);
-            if !by_length && !(arithmetic.contains(op) && can_leave(&l, &r)) {
+            if !(by_length || arithmetic.contains(op) && can_leave(&l, &r)) {
                 return Ok(Transformed::no(part));
             }
             let operands = if by_length {

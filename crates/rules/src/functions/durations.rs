@@ -87,11 +87,12 @@ impl Change for BesideDays {
         if let (Some(unit), DataType::Interval(_)) = (fraction(part), value.data_type()) {
             return each(value, |intervals| fractions(intervals, unit));
         }
-        if is_duration && matches!(value.data_type(), DataType::Interval(_)) {
-            if let Some(field) = args.arg_fields.get_mut(1) {
-                let to = DataType::Interval(IntervalUnit::MonthDayNano);
-                *field = Arc::new(Field::new(field.name(), to, field.is_nullable()));
-            }
+        if is_duration
+            && matches!(value.data_type(), DataType::Interval(_))
+            && let Some(field) = args.arg_fields.get_mut(1)
+        {
+            let to = DataType::Interval(IntervalUnit::MonthDayNano);
+            *field = Arc::new(Field::new(field.name(), to, field.is_nullable()));
         }
         engine.inner().invoke_with_args(args)
     }

@@ -54,9 +54,10 @@ fn condition(part: &Expr) -> Option<Expr> {
     match part {
         Expr::Case(case) => shorter(case, |value| matches!(value, ScalarValue::Boolean(_)).then(|| value.clone())),
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Eq | Operator::NotEq), right }) => {
-            let (case, with) = match (left.as_ref(), right.as_ref()) {
-                (Expr::Case(case), Expr::Literal(with, _)) | (Expr::Literal(with, _), Expr::Case(case)) => (case, with),
-                _ => return None,
+            let ((Expr::Case(case), Expr::Literal(with, _)) | (Expr::Literal(with, _), Expr::Case(case))) =
+                (left.as_ref(), right.as_ref())
+            else {
+                return None;
             };
             shorter(case, |value| truth_of(value, *op, with))
         }

@@ -121,7 +121,9 @@ fn removes_all(function: &mut Function) {
 /// Takes the parentheses off the places of columns that a query is ordered by: the engine takes `(2)` for a constant.
 fn bare_places(query: &mut Query) {
     if let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by {
-        keys.iter_mut().for_each(|key| bare_place(&mut key.expr));
+        for key in keys {
+            bare_place(&mut key.expr);
+        }
     }
 }
 
