@@ -129,7 +129,7 @@ spec:
         assert!(held.holds("hk-to-mo", active.first()) && !held.holds("hk-to-mo", suspended.first()));
         assert!(!held.holds("hk-to-mo", None), "it was withdrawn, and the node has it still");
         assert!(held.holds("other", None));
-        holdings.run("gba", &hk, suspended.clone());
+        let _ = holdings.run("gba", &hk, suspended.clone());
         assert!(holdings.of("gba", &hk).unwrap().holds("hk-to-mo", suspended.first()));
         holdings.forget("gba", &hk);
         assert_eq!(holdings.of("gba", &hk), None);
