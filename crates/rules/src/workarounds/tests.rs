@@ -265,8 +265,9 @@ fn groups_are_ordered_by_what_an_alias_is_called_like() {
     ] {
         plan(sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
     }
-    let ordered = plan("SELECT -days AS age FROM shenzhen.health.visits v ORDER BY -age").unwrap();
-    assert!(ordered.contains("Sort: (- v.age)") || ordered.contains("Sort: - v.age"), "{ordered}");
+    // The engine has no name for both: a refusal, and not the order of the alias.
+    let refusal = plan("SELECT -days AS age FROM shenzhen.health.visits v ORDER BY -age").unwrap_err();
+    assert!(refusal.message.contains("v.age"), "{refusal}");
 }
 
 #[test]
