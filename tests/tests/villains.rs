@@ -187,7 +187,7 @@ async fn a_hostile_home_cannot_show_a_researchers_token_elsewhere() {
         assert_eq!(refusal.remedy, Some(format!("ask the issuer for a token with the audience {taken}")));
         assert_eq!(elsewhere.catalog().await.unwrap_err().code, Code::Identity);
     }
-    // What an issuer wrote for the whole federation is good nowhere.
+    // A token whose audience is the whole federation is good at no gateway.
     for aud in ["gba.test", "wanqu:gba.test", "wanqu:gba.test/"] {
         ask(&villain.client(&sign(aud)), &one).await.unwrap_err();
         for city in [HONG_KONG, SHENZHEN, MACAU] {

@@ -37,7 +37,7 @@ pub enum Unread {
     },
     /// Parts of it lie within each other too deeply.
     TooDeep {
-        /// What lies within each other.
+        /// Kind of the parts that are nested, in the plural.
         what: &'static str,
         /// The most that may.
         most: usize,

@@ -94,7 +94,7 @@ fn closes(finding: &Finding) -> bool {
     match finding.kind.as_str() {
         "Federation" => within(&finding.path, "spec.defaults"),
         "Jurisdiction" => !OF_THE_NODE.iter().any(|field| within(&finding.path, field)),
-        // What a project says of one researcher or of one agreement is left out by itself.
+        // A subject or an agreement at fault is left out of its project by itself.
         "ResearchProject" => !["spec.subjects[", "spec.agreements["].iter().any(|list| finding.path.starts_with(list)),
         "FederatedQuery" => false,
         _ => true,

@@ -123,7 +123,7 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
     if swept.authority_stays || swept.keep == Some(home.as_str()) {
         return Ok(());
     }
-    // What is left of a node in another cluster: nothing but its authority was kept at home.
+    // Of a node in another cluster, the authority alone was kept at home.
     match applier.remove::<Secret>(&home, &names::authority(&name)).await {
         Err(Error::Taken { .. }) => Ok(()),
         removed => removed,

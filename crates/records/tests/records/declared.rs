@@ -151,7 +151,7 @@ fn a_header_that_would_be_read_otherwise_says_how() {
     ] {
         assert_eq!(setting(csv(text, COLUMNS)), expected, "{text:?}");
     }
-    // What may be names stays a missing column.
+    // A first line that may be names of columns stays a header without the declared column.
     for text in ["c,d\n1,x\n", "1,x,y\n", "x,1\n", ",x\n"] {
         assert!(matches!(csv(text, COLUMNS), Err(Fault::MissingColumn(_))), "{text:?}");
     }

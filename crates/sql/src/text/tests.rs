@@ -140,7 +140,7 @@ fn what_the_parser_does_not_count_is_not_too_deep_for_a_stack() {
         let unread = bounded(&sql).unwrap_err();
         assert!(matches!(unread, Unread::TooDeep { .. } | Unread::TooLong { .. }), "{unread:?}: {}", &sql[..60]);
     }
-    // What is written is far below that.
+    // Texts that people write stay far below that.
     bounded("SELECT CAST(NULL AS STRUCT<a ARRAY<STRUCT<b INT[][][]>>>), x[1][2], a < b AND c > d").unwrap();
 }
 

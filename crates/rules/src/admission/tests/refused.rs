@@ -411,7 +411,7 @@ fn what_a_remedy_says_passes_itself() {
         let remedy = refusal.remedy.unwrap_or_default();
         let Some(start) = remedy.find("SELECT ") else { continue };
         let query = &remedy[start..];
-        // What joins released groups is answered at home, where the planner's tests ask it; others are only sketched.
+        // Joins of released groups are answered at home, where the planner's tests ask it; others are only sketched.
         let whole = query.contains(" FROM shenzhen.") || query.contains(" FROM gba.");
         if !whole || query.contains("; or") || query.contains("LEFT JOIN (SELECT") {
             continue;
