@@ -106,11 +106,6 @@ fn few_values() -> Vec<Attack> {
             &format!("SELECT sum(CASE WHEN sex = 'female' THEN birth_year END) AS s {people}"),
         ),
         attack(
-            "a text as a number",
-            ARGUMENT,
-            "SELECT sum(CAST(substr(diagnosis, 2, 2) AS INT)) AS s FROM gba.health.visits",
-        ),
-        attack(
             "years as the other side of a slope",
             ARGUMENT,
             &format!("SELECT regr_slope(income, birth_year) AS s {people}"),
