@@ -152,6 +152,7 @@ mod tests {
             bytes: 0,
             elapsed_ms: 0,
             missing: Some(Refusal::new(Code::OwnerUnavailable, "no answer")),
+            cut_short: false,
         };
         let summary = Summary { may_lack: true, outcomes: vec![missing], ..Summary::default() };
         let how = Delivery { format: Format::Csv, output: None, max_rows: 0, quiet: true };

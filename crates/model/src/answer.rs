@@ -82,6 +82,10 @@ pub struct JurisdictionOutcome {
     pub elapsed_ms: u64,
     /// Reason why it is missing; `None` if it answered.
     pub missing: Option<Refusal>,
+    /// True if the query ended before all rows of a release of public tables had come, as with LIMIT. The report on that
+    /// release, which comes last, is not among `releases`, nor what it would say of records that cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_short: bool,
 }
 
 /// Account of an answer.

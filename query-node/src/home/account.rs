@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -34,7 +34,43 @@ impl Entry {
     }
 }
 
+/// Counter of the rows of one release while they are read. Dropped before the report has come, it says so in the account.
+#[derive(Debug)]
+pub(super) struct Reading {
+    account: Account,
+    owner: JurisdictionId,
+    rows: AtomicU64,
+    reported: AtomicBool,
+}
+
+impl Reading {
+    /// Takes note of rows that were read.
+    pub fn rows(&self, rows: usize) {
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// Puts the release into the account.
+    pub fn reported(&self, report: ReleaseReport) {
+        self.reported.store(true, Ordering::Relaxed);
+        self.account.released(report, self.rows.load(Ordering::Relaxed));
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if !self.reported.load(Ordering::Relaxed) {
+            self.account.cut_short(&self.owner, self.rows.load(Ordering::Relaxed));
+        }
+    }
+}
+
 impl Account {
+    /// Begins to count the rows of a release.
+    pub fn reading(&self, owner: &JurisdictionId) -> Reading {
+        let (account, owner) = (self.clone(), owner.clone());
+        Reading { account, owner, rows: AtomicU64::new(0), reported: AtomicBool::new(false) }
+    }
+
     /// Opens an account in which each of these is asked.
     pub fn open(owners: impl IntoIterator<Item = JurisdictionId>) -> Self {
         let account = Self { began: Instant::now(), outcomes: Arc::default() };
@@ -51,6 +87,7 @@ impl Account {
             bytes: 0,
             elapsed_ms: 0,
             missing: None,
+            cut_short: false,
         };
         let mut outcomes = self.outcomes.lock();
         let entry =
@@ -77,12 +114,20 @@ impl Account {
     }
 
     /// Takes note of a release that has arrived in full.
-    pub fn released(&self, report: ReleaseReport, rows: u64) {
+    fn released(&self, report: ReleaseReport, rows: u64) {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(&report.owner) {
             outcome.rows += rows;
             outcome.elapsed_ms = outcome.elapsed_ms.max(elapsed);
             outcome.releases.push(report);
+        }
+    }
+
+    /// Takes note of a release of which no more is read than these rows, because the answer needs no more.
+    fn cut_short(&self, owner: &JurisdictionId, rows: u64) {
+        if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(owner) {
+            outcome.rows += rows;
+            outcome.cut_short = true;
         }
     }
 
@@ -123,6 +168,18 @@ mod tests {
         account.unneeded(&mo);
         let there: Vec<_> = account.outcomes().into_iter().map(|outcome| outcome.jurisdiction).collect();
         assert_eq!(there, [mo]);
+    }
+
+    #[test]
+    fn a_release_that_is_not_read_to_its_end_is_in_the_account_as_cut_short() {
+        let hk: JurisdictionId = "HK".parse().unwrap();
+        let account = Account::open([hk.clone()]);
+        let reading = account.reading(&hk);
+        reading.rows(3);
+        reading.rows(4);
+        drop(reading);
+        let outcomes = account.outcomes();
+        assert_eq!((outcomes[0].rows, outcomes[0].cut_short, outcomes[0].releases.len()), (7, true, 0));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -361,17 +360,15 @@ async fn compared(
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
 fn accounted(release: Release, owner: JurisdictionId, account: Account, events: Events) -> BatchStream {
     let Release { batches, report, .. } = release;
+    let reading = Arc::new(account.reading(&owner));
     let of_owner = move |refusal: Refusal| Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };
     let batches = batches.map_err(of_owner);
-    let rows = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&rows);
-    let batches = batches.inspect_ok(move |batch| {
-        counted.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-    });
+    let counted = Arc::clone(&reading);
+    let batches = batches.inspect_ok(move |batch| counted.rows(batch.num_rows()));
     let end = stream::once(async move {
         let report = report.await?;
         let progress = Progress::Released { jurisdiction: report.owner.clone(), rows: report.rows };
-        account.released(report, rows.load(Ordering::Relaxed));
+        reading.reported(report);
         // Progress is a courtesy: a listener that is behind does without.
         let _ = events.try_send(Ok(Event::Progress(progress)));
         Ok(None)

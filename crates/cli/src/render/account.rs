@@ -50,6 +50,14 @@ pub fn warnings(summary: &Summary) -> String {
             ),
         };
     }
+    for outcome in summary.outcomes.iter().filter(|outcome| outcome.cut_short) {
+        let _ = writeln!(
+            text,
+            "note: {}: not all of its rows were read, because the answer needed no more; records that cannot be read, and are \
+             left out, are told of at the end alone",
+            outcome.jurisdiction
+        );
+    }
     let lost = lost_parts(summary);
     let because = |kept_back: &str| lost.clone().unwrap_or_else(|| kept_back.to_owned());
     let _ = match summary.rows_lacking {
@@ -121,7 +129,7 @@ fn outcome_row(outcome: &JurisdictionOutcome) -> Vec<String> {
         withheld(&outcome.releases),
         crossed(outcome),
         duration(outcome.elapsed_ms),
-        distinct(outcome.releases.iter().map(rule)),
+        distinct(outcome.releases.iter().map(rule).chain(outcome.cut_short.then(|| "public, cut short".to_owned()))),
         distinct(outcome.releases.iter().map(audit_entry)),
     ]
 }
@@ -202,7 +210,7 @@ mod tests {
 
     fn outcome(id: &str, bytes: u64, releases: Vec<ReleaseReport>) -> JurisdictionOutcome {
         let jurisdiction = id.parse().unwrap();
-        JurisdictionOutcome { jurisdiction, releases, rows: 12, bytes, elapsed_ms: 84, missing: None }
+        JurisdictionOutcome { jurisdiction, releases, rows: 12, bytes, elapsed_ms: 84, missing: None, cut_short: false }
     }
 
     fn summary(outcomes: Vec<JurisdictionOutcome>) -> Summary {
@@ -261,6 +269,13 @@ mod tests {
             "note: HK: 2 records of hongkong.x.t could not be read and are left out\n\
              note: HK: records of hongkong.x.u that cannot be read, if there are any, are left out (badRecords: skip)\n"
         );
+    }
+
+    #[test]
+    fn rows_that_were_not_all_read_are_said() {
+        let cut = JurisdictionOutcome { cut_short: true, ..outcome("HK", 0, Vec::new()) };
+        let text = account(&summary(vec![cut]), Screen::PLAIN);
+        assert!(text.contains("public, cut short") && text.contains("note: HK: not all of its rows were read"), "{text}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::average::with_exact_averages;
+use super::branches::{in_branches, original_branches};
 use super::cast::{constant, lossy_cast, original_cast};
 use super::intervals::{self, as_difference, is_interval};
 use super::one_form::{in_one_form, inside};
@@ -33,7 +34,7 @@ use crate::spell::{Spelling, name_text};
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
     let checked = each_expression(plan, |expr, schema| {
         if !gated {
-            return checked_expr(expr, schema)?.transform_up(|part| joined(part, schema)).map(|changed| changed.data);
+            return checked_expr(in_branches(expr, schema)?, schema)?.transform_up(|part| joined(part, schema)).map(|changed| changed.data);
         }
         expr.transform_down(|part| match part {
             Expr::AggregateFunction(aggregate) => {
@@ -63,8 +64,8 @@ pub(crate) fn checked_expr(expr: Expr, columns: &DFSchema) -> DfResult<Expr> {
 /// If a part of the expression cannot be put together.
 pub fn as_written(expr: Expr) -> DfResult<Expr> {
     let written = expr.transform_up(|part| {
-        if let Some(cast) = original_cast(&part)? {
-            return Ok(Transformed::yes(cast));
+        if let Some(other) = original_cast(&part)?.or_else(|| original_branches(&part)) {
+            return Ok(Transformed::yes(other));
         }
         match (original(&part), inside(&part)) {
             (Some((checked, operands)), _) => checked.original(operands).map(Transformed::yes),
@@ -91,8 +92,8 @@ pub(super) fn unchecked(part: Expr) -> DfResult<Transformed<Expr>> {
     if let Some(value) = constant(&part)? {
         return Ok(Transformed::yes(value));
     }
-    if let Some(cast) = original_cast(&part)? {
-        return Ok(Transformed::yes(cast));
+    if let Some(other) = original_cast(&part)?.or_else(|| original_branches(&part)) {
+        return Ok(Transformed::yes(other));
     }
     match original(&part) {
         None => Ok(Transformed::no(part)),
@@ -169,7 +170,7 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
                 return Ok(Transformed::no(part));
             }
             let operands = if by_length {
-                vec![as_difference(left, schema), as_difference(right, schema)]
+                vec![as_difference(left, schema)?, as_difference(right, schema)?]
             } else {
                 vec![left.as_ref().clone(), right.as_ref().clone()]
             };

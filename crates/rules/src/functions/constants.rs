@@ -7,6 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
+use super::branches::kept_apart;
 use super::checked::{checked_expr, checked_part, unchecked};
 use crate::expressions::each_expression;
 
@@ -88,6 +89,7 @@ fn protected(expr: Expr, columns: &DFSchema, constants: &HashSet<Column>) -> DfR
             Expr::Negative(_) | Expr::Cast(_) | Expr::TryCast(_) | Expr::ScalarFunction(_) | Expr::Between(_) => {
                 checked_part(part, columns)
             }
+            Expr::Case(_) => kept_apart(part, columns),
             part => Ok(Transformed::no(part)),
         }
     });

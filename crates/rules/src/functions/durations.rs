@@ -1,11 +1,11 @@
 //! Parts of durations, which are the differences of times: `extract(hour FROM b - a)`.
 //!
 //! The engine gives all hours of nine days; PostgreSQL gives those beside the whole days, as of any interval. And of an
-//! interval's milliseconds the engine drops the part of a second.
+//! interval's milliseconds the engine drops the part of a second. Of its years the engine makes 360 days in seconds.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int32Array, PrimitiveArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, PrimitiveArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, DurationNanosecondType, Field, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
@@ -64,6 +64,20 @@ fn fractions(intervals: &ArrayRef, unit: i64) -> Result<ArrayRef> {
     Ok(Arc::new(seconds))
 }
 
+/// Returns an interval in seconds as PostgreSQL does: years of 365.25 days, further months of 30, and days of 24 hours.
+#[expect(clippy::cast_precision_loss, reason = "seconds are given as a float")]
+fn seconds(interval: IntervalMonthDayNano) -> f64 {
+    let (years, months) = (interval.months / 12, interval.months % 12);
+    let days = f64::from(years) * 365.25 + f64::from(months) * 30.0 + f64::from(interval.days);
+    days * 86_400.0 + interval.nanoseconds as f64 / 1e9
+}
+
+fn epochs(intervals: &ArrayRef) -> Result<ArrayRef> {
+    let intervals = cast(intervals, &DataType::Interval(IntervalUnit::MonthDayNano))?;
+    let seconds: Float64Array = intervals.as_primitive::<IntervalMonthDayNanoType>().unary(seconds);
+    Ok(Arc::new(seconds))
+}
+
 /// Applies a function to a column or a single value.
 fn each(value: &ColumnarValue, of: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<ColumnarValue> {
     Ok(match value {
@@ -81,7 +95,11 @@ impl Change for BesideDays {
         };
         let Some(part) = part.try_as_str().flatten() else { return engine.inner().invoke_with_args(args) };
         let is_duration = matches!(value.data_type(), DataType::Duration(_));
-        if is_duration && !part.eq_ignore_ascii_case("epoch") {
+        let is_epoch = part.trim().eq_ignore_ascii_case("epoch");
+        if is_epoch && matches!(value.data_type(), DataType::Interval(_)) {
+            return each(value, epochs);
+        }
+        if is_duration && !is_epoch {
             *value = each(value, intervals)?;
         }
         if let (Some(unit), DataType::Interval(_)) = (fraction(part), value.data_type()) {
@@ -125,6 +143,11 @@ mod tests {
         let sql = "SELECT extract(millisecond FROM INTERVAL '1 minute 7.5 seconds') AS x";
         let plan = catalog.plan(sql, 1 << 20).unwrap().display_indent().to_string();
         assert!(plan.contains("(7500) AS x"), "{plan}");
+        for (interval, expected) in [("1 year", "31557600"), ("-14 months 1 day", "-36655200"), ("1 day 0.5 seconds", "86400.5")] {
+            let sql = format!("SELECT extract(epoch FROM INTERVAL '{interval}') AS x");
+            let plan = catalog.plan(&sql, 1 << 20).unwrap().display_indent().to_string();
+            assert!(plan.contains(&format!("({expected}) AS x")), "{interval}: {plan}");
+        }
         assert_eq!(interval(-DAY - 1), IntervalMonthDayNano { months: 0, days: -1, nanoseconds: -1 });
     }
 }

@@ -15,7 +15,7 @@ use datafusion::logical_expr::expr::Cast;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::cast::per_second;
+use super::cast::{original_cast, per_second};
 use crate::expressions::schema_of;
 
 const NANOS_PER_DAY: i128 = 24 * 60 * 60 * 1_000_000_000;
@@ -42,16 +42,19 @@ fn length(interval: IntervalMonthDayNano) -> i128 {
 
 /// Returns the operand of a comparison as it was before the engine made an interval of it: a difference of times keeps its
 /// range so.
-pub(super) fn as_difference(operand: &Expr, schema: &DFSchema) -> Expr {
-    match operand {
+///
+/// # Errors
+/// A cast without its operand.
+pub(super) fn as_difference(operand: &Expr, schema: &DFSchema) -> DfResult<Expr> {
+    Ok(match original_cast(operand)?.as_ref().unwrap_or(operand) {
         Expr::Cast(Cast { expr, field })
             if is_interval(field.data_type())
                 && expr.get_type(schema).is_ok_and(|data_type| matches!(data_type, DataType::Duration(_))) =>
         {
             expr.as_ref().clone()
         }
-        other => other.clone(),
-    }
+        _ => operand.clone(),
+    })
 }
 
 /// Returns the lengths of a column of intervals, or of differences of times, in nanoseconds.

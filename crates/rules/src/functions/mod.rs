@@ -15,6 +15,7 @@
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `operation`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `branches` | CASE of truths becomes AND and OR, which are computed for all rows | |
 //! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
@@ -32,6 +33,7 @@
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
 
 mod average;
+mod branches;
 mod cast;
 mod changed;
 mod checked;

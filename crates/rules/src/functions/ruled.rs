@@ -167,6 +167,11 @@ const RULES: &[Rule] = &[
     rule("arrow_cast", "a value has one in the type", "use TRY_CAST, which gives NULL for such a value"),
 ];
 
+/// Returns true for a function that has no result for some arguments.
+pub(super) fn has_rule(name: &str) -> bool {
+    RULES.iter().any(|rule| rule.name == name)
+}
+
 /// Puts the functions into a session, in place of those that are there.
 pub(super) fn register(state: &mut SessionState) -> DfResult<()> {
     for rule in RULES {
