@@ -284,7 +284,15 @@ mod tests {
             audit_digest: String::new(),
         };
         let jurisdiction = id.parse().unwrap();
-        JurisdictionOutcome { jurisdiction, releases: vec![release], rows, bytes: 1, elapsed_ms: 1, missing: None, cut_short: false }
+        JurisdictionOutcome {
+            jurisdiction,
+            releases: vec![release],
+            rows,
+            bytes: 1,
+            elapsed_ms: 1,
+            missing: None,
+            cut_short: false,
+        }
     }
 
     fn seen(ids: &[&str], outcomes: Vec<JurisdictionOutcome>, may_lack: bool) -> Seen {

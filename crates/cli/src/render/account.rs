@@ -275,7 +275,10 @@ mod tests {
     fn rows_that_were_not_all_read_are_said() {
         let cut = JurisdictionOutcome { cut_short: true, ..outcome("HK", 0, Vec::new()) };
         let text = account(&summary(vec![cut]), Screen::PLAIN);
-        assert!(text.contains("public, cut short") && text.contains("note: HK: not all of its rows were read"), "{text}");
+        assert!(
+            text.contains("public, cut short") && text.contains("note: HK: not all of its rows were read"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -64,7 +64,9 @@ fn truth_of(numbers: &Expr) -> Option<Expr> {
     }
     let boxed = |branch: &Expr| truth_of(branch).map(Box::new);
     match numbers {
-        Expr::Literal(ScalarValue::Int8(number), _) => Some(lit(ScalarValue::Boolean(number.map(|number| number != 0)))),
+        Expr::Literal(ScalarValue::Int8(number), _) => {
+            Some(lit(ScalarValue::Boolean(number.map(|number| number != 0))))
+        }
         Expr::Literal(ScalarValue::Null, _) => Some(lit(ScalarValue::Boolean(None))),
         Expr::Cast(Cast { expr, .. }) => truth_of(expr),
         Expr::Case(case) => {
@@ -145,7 +147,11 @@ fn flatten<'a>(expr: &'a Expr, chain: Operator, operands: &mut Vec<&'a Expr>) {
 fn is_subquery(part: &Expr) -> bool {
     matches!(
         part,
-        Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) | Expr::OuterReferenceColumn(..)
+        Expr::ScalarSubquery(_)
+            | Expr::InSubquery(_)
+            | Expr::Exists(_)
+            | Expr::SetComparison(_)
+            | Expr::OuterReferenceColumn(..)
     )
 }
 

@@ -34,7 +34,9 @@ use crate::spell::{Spelling, name_text};
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
     let checked = each_expression(plan, |expr, schema| {
         if !gated {
-            return checked_expr(in_branches(expr, schema)?, schema)?.transform_up(|part| joined(part, schema)).map(|changed| changed.data);
+            return checked_expr(in_branches(expr, schema)?, schema)?
+                .transform_up(|part| joined(part, schema))
+                .map(|changed| changed.data);
         }
         expr.transform_down(|part| match part {
             Expr::AggregateFunction(aggregate) => {

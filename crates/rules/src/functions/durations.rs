@@ -143,7 +143,9 @@ mod tests {
         let sql = "SELECT extract(millisecond FROM INTERVAL '1 minute 7.5 seconds') AS x";
         let plan = catalog.plan(sql, 1 << 20).unwrap().display_indent().to_string();
         assert!(plan.contains("(7500) AS x"), "{plan}");
-        for (interval, expected) in [("1 year", "31557600"), ("-14 months 1 day", "-36655200"), ("1 day 0.5 seconds", "86400.5")] {
+        for (interval, expected) in
+            [("1 year", "31557600"), ("-14 months 1 day", "-36655200"), ("1 day 0.5 seconds", "86400.5")]
+        {
             let sql = format!("SELECT extract(epoch FROM INTERVAL '{interval}') AS x");
             let plan = catalog.plan(&sql, 1 << 20).unwrap().display_indent().to_string();
             assert!(plan.contains(&format!("({expected}) AS x")), "{interval}: {plan}");

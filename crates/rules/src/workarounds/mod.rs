@@ -7,6 +7,7 @@
 //! | [`quantified`] | NULL in a list behind ANY, and in rows that are compared | |
 //! | [`lengths`] | `CAST(x AS VARCHAR(3))` | |
 //! | [`numerals`] | numbers with an exponent or of many digits | |
+//! | [`distinct_keys`] | DISTINCT rows in the order of a computed column: not planned | |
 //! | [`statement`] | columns that are selected twice | |
 //! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
@@ -24,12 +25,13 @@
 //!
 //! Operators that bind otherwise than in PostgreSQL are mended while a text is read, by the dialect of the crate `wanqu-sql`.
 //!
-//! The first twelve change the text's syntax tree, the next two the plan, before it is analysed. The
+//! The first thirteen change the text's syntax tree, the next two the plan, before it is analysed. The
 //! last four are optimiser rules, so that they hold wherever a plan is optimised: at home before it is split, at the owner,
 //! and in the merge: [`optimiser_rules`]. When DataFusion moves on, a file goes when the tests pass without it.
 
 mod cast_names;
 mod clauses;
+mod distinct_keys;
 pub(crate) mod in_lists;
 mod lengths;
 mod long_cases;

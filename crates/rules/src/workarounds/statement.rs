@@ -12,7 +12,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::clauses::{check_distinct, check_query, check_select, check_table, check_window, refuse};
 use super::names::normal;
-use super::{lengths, numerals, patterns, quantified, selected, shift};
+use super::{distinct_keys, lengths, numerals, patterns, quantified, selected, shift};
 
 /// Prepares a statement for DataFusion's planner.
 ///
@@ -44,6 +44,7 @@ impl VisitorMut for Preparation {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         numerals::as_other_rows(query);
+        distinct_keys::number_keys(query);
         bare_places(query);
         check_query(query)
     }
