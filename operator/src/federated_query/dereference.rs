@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::PostParams;
+use kube::ResourceExt;
 use kube::core::object::HasStatus;
-use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
 use wanqu_crds::Audiences;
 use wanqu_crds::kinds::{FederatedQuery, Federation, Jurisdiction, ResearchProject};
 use wanqu_identity::TokenIssuer;
 use wanqu_model::bundle::usual_token_life;
 
+use super::guarded::is_guarded;
 use crate::context::Context;
 use crate::federation::token_issuer;
+use crate::framework::Result;
 use crate::framework::conditions::{Type, holds};
 use crate::framework::watched::in_namespace;
-use crate::framework::{Error, Result};
 use crate::names::{self, TOKEN_ISSUER};
-
-/// A requester that no user can be.
-const NOBODY: &str = "wanqu:nobody";
 
 /// Objects that a query refers to.
 pub(super) struct References {
@@ -104,43 +100,6 @@ fn home_of(context: &Context, namespace: &str, jurisdiction: &Jurisdiction, toke
         jurisdiction: jurisdiction.clone(),
         tokens,
     }
-}
-
-/// Returns true if an admission policy keeps users from asking in another's name. It is tried by a dry run: a query in
-/// the name of a user who cannot exist must be refused at admission. A refusal is remembered for a while.
-async fn is_guarded(context: &Context, namespace: &str) -> Result<bool> {
-    let now = context.clock.now();
-    if context.runs.is_guarded(namespace, now) {
-        return Ok(true);
-    }
-    let probe = serde_json::from_value::<FederatedQuery>(json!({
-        "apiVersion": FederatedQuery::api_version(&()), "kind": FederatedQuery::kind(&()),
-        "metadata": {"name": "wanqu-probe"},
-        "spec": {"sql": "SELECT 1", "from": "HK", "requester": NOBODY},
-    }));
-    let probe =
-        probe.map_err(|error| Error::Unreadable { object: "the probe".to_owned(), problem: error.to_string() })?;
-    let dry = PostParams { dry_run: true, ..PostParams::default() };
-    let guarded = match Api::namespaced(context.client.clone(), namespace).create(&dry, &probe).await {
-        Ok(_) => false,
-        Err(kube::Error::Api(status)) => {
-            // Policies and webhooks refuse in these words; a right that the operator lacks is refused in others.
-            let denied = ["denied request", "denied the request"].iter().any(|words| status.message.contains(words));
-            if !denied {
-                tracing::warn!(
-                    namespace,
-                    answer = status.message,
-                    "it cannot be tried whether an admission policy guards spec.requester"
-                );
-            }
-            denied
-        }
-        Err(error) => return Err(Error::api(format!("try to create a FederatedQuery in {namespace}"), error)),
-    };
-    if guarded {
-        context.runs.guarded_at(namespace, now);
-    }
-    Ok(guarded)
 }
 
 #[cfg(test)]

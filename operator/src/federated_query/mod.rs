@@ -17,6 +17,7 @@ mod apply;
 mod ask;
 mod deliver;
 mod dereference;
+mod guarded;
 mod outcome;
 mod plan;
 mod reason;

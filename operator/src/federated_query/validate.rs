@@ -69,8 +69,8 @@ fn judge(query: &FederatedQuery, references: &References) -> Result<Accepted, Cl
     if !references.guarded {
         return Err(wait(
             Reason::Unguarded,
-            "no admission policy holds spec.requester to the user who creates the query: install the chart's \
-             ValidatingAdmissionPolicy (admissionPolicy.enabled)",
+            "no admission policy is known to hold spec.requester to the user who creates the query: install the chart's \
+             ValidatingAdmissionPolicy (admissionPolicy.enabled), and let no other policy refuse the operator's own queries",
         ));
     }
     let Some(federation) = &references.federation else {

@@ -11,6 +11,7 @@ use arrow::csv::WriterBuilder;
 use arrow::ipc::reader::StreamReader;
 use bed::WITHIN;
 use futures::StreamExt;
+use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -158,6 +159,30 @@ async fn a_refused_query_has_failed_and_says_rule_and_remedy() {
     bed.condition("bare", "Failed", "True").await;
 }
 
+/// Installs a policy that refuses queries by their names, whoever asks. Returns what takes it away.
+async fn another_policy(bed: &World) -> impl AsyncFnOnce() {
+    let metadata = json!({"name": "no-probes"});
+    let queries = json!({"apiGroups": ["wanqu.dev"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["federatedqueries"]});
+    let policy = json!({
+        "metadata": metadata,
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [queries]},
+            "validations": [{"expression": "object.metadata.name != 'wanqu-probe'", "message": "not by this name"}],
+        },
+    });
+    let binding = json!({"metadata": metadata, "spec": {"policyName": "no-probes", "validationActions": ["Deny"]}});
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(bed.client.clone());
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(bed.client.clone());
+    let create = PostParams::default();
+    policies.create(&create, &serde_json::from_value(policy).unwrap()).await.unwrap();
+    bindings.create(&create, &serde_json::from_value(binding).unwrap()).await.unwrap();
+    async move || {
+        bindings.delete("no-probes", &DeleteParams::default()).await.unwrap();
+        policies.delete("no-probes", &DeleteParams::default()).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_asks_in_anothers_name() {
     let bed = World::unguarded().await;
@@ -168,6 +193,19 @@ async fn nobody_asks_in_anothers_name() {
     mallory.create(&create, &query("forged", "wei", &json!({"sql": BY_JURISDICTION}))).await.unwrap();
     let (reason, _) = bed.condition("forged", "Accepted", "Unknown").await;
     assert_eq!(reason, "Unguarded");
+    // A policy that refuses queries for another reason guards nobody's name.
+    let take_away = another_policy(&bed).await;
+    let probe = |name: &str| query(name, "wei", &json!({"sql": BY_JURISDICTION}));
+    until("the other policy being in force", WITHIN, async || {
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        mallory.create(&dry, &probe("wanqu-probe")).await.err().map(drop).ok_or("it was created")
+    })
+    .await;
+    mallory.create(&create, &probe("again")).await.unwrap();
+    let (reason, _) = bed.condition("again", "Accepted", "Unknown").await;
+    assert_eq!(reason, "Unguarded");
+    mallory.delete("again", &DeleteParams::default()).await.unwrap();
+    take_away().await;
     mallory.delete("forged", &DeleteParams::default()).await.unwrap();
 
     bed.guard().await;

@@ -1,0 +1,91 @@
+//! Proof that an admission policy holds `spec.requester` to the user who creates a query.
+//!
+//! It is tried by dry runs: a query in the name of a user who cannot exist is refused at admission, and the same query in the
+//! operator's own name is not. The second shows that it is the requester that was refused, and not every query.
+
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::PostParams;
+use kube::{Api, Client, Resource};
+use serde_json::json;
+use wanqu_crds::kinds::FederatedQuery;
+
+use crate::context::Context;
+use crate::framework::{Error, Result};
+
+/// A requester that no user can be.
+const NOBODY: &str = "wanqu:nobody";
+
+/// Answer to the attempt to create a query.
+#[derive(Debug)]
+enum Tried {
+    Admitted,
+    /// A policy or a webhook refuses it.
+    Denied,
+    /// It was refused for another reason, as a right that the operator lacks.
+    Failed(String),
+}
+
+/// Returns true if an admission policy keeps users from asking in another's name in a namespace. A proof is remembered for a
+/// while.
+///
+/// # Errors
+/// An API server that cannot be asked.
+pub(super) async fn is_guarded(context: &Context, namespace: &str) -> Result<bool> {
+    let now = context.clock.now();
+    if context.runs.is_guarded(namespace, now) {
+        return Ok(true);
+    }
+    let for_nobody = tried(&context.client, namespace, NOBODY).await?;
+    let guarded = match for_nobody {
+        Tried::Admitted => false,
+        Tried::Denied => {
+            let own = tried(&context.client, namespace, &own_name(&context.client).await?).await?;
+            if !matches!(own, Tried::Admitted) {
+                tracing::warn!(namespace, ?own, "FederatedQueries are refused whoever their requester is");
+            }
+            matches!(own, Tried::Admitted)
+        }
+        Tried::Failed(answer) => {
+            tracing::warn!(namespace, answer, "it cannot be tried whether an admission policy guards spec.requester");
+            false
+        }
+    };
+    if guarded {
+        context.runs.guarded_at(namespace, now);
+    }
+    Ok(guarded)
+}
+
+/// Returns the name by which the API server knows the operator.
+async fn own_name(client: &Client) -> Result<String> {
+    let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+    let review = review.map_err(|error| Error::api("create a SelfSubjectReview", error))?;
+    Ok(review.status.and_then(|status| status.user_info).and_then(|user| user.username).unwrap_or_default())
+}
+
+/// Tries to create a query, without leaving one.
+async fn tried(client: &Client, namespace: &str, requester: &str) -> Result<Tried> {
+    let probe = serde_json::from_value::<FederatedQuery>(json!({
+        "apiVersion": FederatedQuery::api_version(&()), "kind": FederatedQuery::kind(&()),
+        "metadata": {"name": "wanqu-probe"},
+        "spec": {"sql": "SELECT 1", "from": "HK", "requester": requester},
+    }));
+    let probe =
+        probe.map_err(|error| Error::Unreadable { object: "the probe".to_owned(), problem: error.to_string() })?;
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    match Api::namespaced(client.clone(), namespace).create(&dry, &probe).await {
+        Ok(_) => Ok(Tried::Admitted),
+        Err(kube::Error::Api(status)) => Ok(answer(&status.message)),
+        Err(error) => Err(Error::api(format!("try to create a FederatedQuery in {namespace}"), error)),
+    }
+}
+
+/// Reads a refusal. Policies and webhooks refuse in these words; a right that the operator lacks is refused in others.
+fn answer(message: &str) -> Tried {
+    if ["denied request", "denied the request"].iter().any(|words| message.contains(words)) {
+        Tried::Denied
+    } else {
+        Tried::Failed(message.to_owned())
+    }
+}
