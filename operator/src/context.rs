@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::api::DynamicObject;
 use kube::{Client, ResourceExt};
+use tokio::sync::Mutex;
 use wanqu_http::Http;
 use wanqu_model::names::JurisdictionId;
 
@@ -12,6 +13,7 @@ use crate::framework::clock::Clock;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
 use crate::framework::watched::{Catalogue, Children, in_namespace};
+use crate::grants::Grants;
 use crate::holdings::Holdings;
 use crate::host::{self, Host};
 use crate::peer_agreements::PeerAgreements;
@@ -38,6 +40,11 @@ pub struct Context {
     pub catalogue: Catalogue,
     /// Stores of the objects that the operator made.
     pub children: Children,
+    /// Consents of namespaces to nodes of Jurisdictions from elsewhere.
+    pub grants: Grants,
+    /// Held while the first object of a node is written, so that of two nodes of one name in one namespace the first stays the
+    /// first, whichever controllers write them.
+    pub placing: Arc<Mutex<()>>,
     /// Compilations of federations.
     pub compilations: Compilations,
     /// Agreements that members elsewhere hold.

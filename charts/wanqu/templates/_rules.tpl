@@ -15,7 +15,11 @@ has one, and that the operator cannot work without any of the rules.
     - jurisdictions
     - researchprojects
   verbs: [get, list, watch]
-# Their conditions, which the operator writes into their status by server-side apply.
+# The consents of namespaces to nodes from elsewhere. The operator only looks whether there is one.
+- apiGroups: [wanqu.dev]
+  resources: [placementgrants]
+  verbs: [list, watch]
+# The conditions of resources, which the operator writes into their status by server-side apply.
 - apiGroups: [wanqu.dev]
   resources:
     - commontables/status

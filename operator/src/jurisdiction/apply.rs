@@ -57,6 +57,7 @@ pub(super) async fn account(context: &Context, jurisdiction: &Jurisdiction, inpu
         return Ok(());
     }
     let account = build::account(&build::Node::new(jurisdiction, inputs, &context.settings));
+    let _placing = context.placing.lock().await;
     identity::applier(context, jurisdiction, &inputs.target).apply(Built::new(account)).await?;
     Ok(())
 }
