@@ -62,12 +62,12 @@ pub struct Context {
 impl Context {
     /// Returns the pods of the members of a namespace's federation that run in this cluster; `None` without a federation.
     pub(crate) fn pods_here(&self, namespace: &str) -> Option<Vec<(JurisdictionId, Vec<Arc<DynamicObject>>)>> {
-        let federation = self.catalogue.federation(namespace)?.name_any();
+        self.catalogue.federation(namespace)?;
         let members = in_namespace(&self.catalogue.jurisdictions, namespace);
         let here = members.iter().filter_map(|member| member.read()).filter(|member| Host::of(member).is_here());
         let pods = here.filter_map(|member| {
             let home = host::namespace(member, namespace)?;
-            Some((member.spec.id.clone(), self.children.pods_of(&home, &federation, &member.spec.id)))
+            Some((member.spec.id.clone(), self.children.pods_of(&home, namespace, &member.name_any())))
         });
         Some(pods.collect())
     }

@@ -7,9 +7,8 @@ use wanqu_crds::kinds::Jurisdiction;
 
 use super::{Problem, finalizer, home};
 use crate::context::Context;
-use crate::framework::apply::key;
 use crate::framework::conditions::{Reason, Type};
-use crate::framework::labels::made_for;
+use crate::framework::labels::is_made_for;
 use crate::framework::{Guarded, Result};
 use crate::grants::Placing;
 use crate::host::Host;
@@ -33,16 +32,11 @@ pub(super) async fn ensure(context: &Context, object: &Guarded<Jurisdiction>) ->
     });
     let stays = |namespace: &str| {
         let workload = context.children.get("StatefulSet", namespace, &names::node(&name));
-        let own = workload.filter(|workload| is_of(workload, object));
+        let own = workload.filter(|workload| is_made_for(&**workload, &home, &name));
         problem.is_none() && lack(namespace, own.as_deref().and_then(mounted)).is_none()
     };
     finalizer::close(context, object, stays).await?;
     Ok(problem)
-}
-
-/// Returns true if the workload was made for this Jurisdiction.
-fn is_of(workload: &DynamicObject, object: &Guarded<Jurisdiction>) -> bool {
-    made_for(workload).is_some_and(|(namespace, name)| format!("{namespace}/{name}") == key(object))
 }
 
 /// Returns the claim that a workload mounts.

@@ -17,8 +17,8 @@ use wanqu_crds::kinds::Jurisdiction;
 use super::dereference::Target;
 use super::{home, remote};
 use crate::context::Context;
-use crate::framework::apply::{Applier, key};
-use crate::framework::labels::{MANAGER, made_for};
+use crate::framework::apply::Applier;
+use crate::framework::labels::{MANAGER, is_made_for};
 use crate::framework::{Error, Guarded, Result};
 use crate::host::Host;
 use crate::names;
@@ -140,15 +140,12 @@ pub(super) async fn close<K: Resource<DynamicType = ()>>(
 
 /// Returns the namespaces of this cluster in which something was made for a jurisdiction's node.
 fn namespaces<K: Resource>(context: &Context, jurisdiction: &K) -> BTreeSet<String> {
-    let own = key(jurisdiction);
+    let (home, name) = (home(jurisdiction), jurisdiction.name_any());
     let children = &context.children;
     let found = children.all("StatefulSet").into_iter();
     // Made first and removed last: while there is one, there may be Secrets, which no watch reports.
     let found = found.chain(children.all("ServiceAccount")).chain(children.all("Service"));
-    found
-        .filter(|object| made_for(&**object).is_some_and(|(ns, name)| format!("{ns}/{name}") == own))
-        .filter_map(|object| object.namespace())
-        .collect()
+    found.filter(|object| is_made_for(&**object, &home, &name)).filter_map(|object| object.namespace()).collect()
 }
 
 async fn remove_all(applier: &Applier<'_>, of: &str, namespace: &str, authority: bool) -> Result<()> {

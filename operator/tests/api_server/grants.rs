@@ -7,6 +7,7 @@ use wanqu_testbed::Mark;
 
 use crate::bed::{Bed, OPERATOR, condition};
 use crate::guard;
+use crate::pods::pod;
 use crate::rights::bind;
 
 /// Somebody with rights on the resources of this project in the namespace `evil` alone.
@@ -184,4 +185,91 @@ async fn a_grant_takes_effect_at_once_and_so_does_its_end() {
     for (kind, name) in [("Secret", "hongkong-ca"), ("ServiceAccount", "hongkong-node")] {
         assert!(bed.get(kind, "gba-hongkong", name).await.is_none(), "{kind} {name}");
     }
+}
+
+/// The selector of a Service, and the labels of the pods of a workload, in the namespace `shared`.
+async fn selector_and_pods(bed: &Bed, name: &str) -> (Value, Value) {
+    let service = bed.until_there("Service", "shared", &format!("{name}-exchange")).await;
+    let workload = bed.until_there("StatefulSet", "shared", &format!("{name}-node")).await;
+    (service["spec"]["selector"].clone(), workload["spec"]["template"]["metadata"]["labels"].clone())
+}
+
+fn selects(selector: &Value, labels: &Value) -> bool {
+    selector.as_object().unwrap().iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+#[tokio::test]
+async fn two_federations_of_one_name_share_a_namespace_and_no_object() {
+    let bed = Bed::start().await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.namespace("shared").await;
+    for (name, from) in [("gba", "gba"), ("evil", "evil")] {
+        let mut consent: Value =
+            serde_json::from_str(&grant("shared", &json!({"namespace": from}), &["records"])).unwrap();
+        consent["metadata"]["name"] = json!(name);
+        bed.apply(&consent.to_string()).await;
+    }
+    bed.apply_examples().await;
+    bed.merge("Jurisdiction", "gba", "hongkong", json!({"spec": {"placement": {"namespace": "shared"}}})).await;
+    let (selector, pods) = selector_and_pods(&bed, "hongkong").await;
+    let made = bed.until_there("Secret", "shared", "hongkong-identity").await;
+
+    let attacker = Attacker::new(&bed).await;
+    let placed = |name: &str| {
+        let spec = json!({"id": "HK", "sqlName": "hongkong", "placement": {"namespace": "shared"}});
+        resource("Jurisdiction", name, spec)
+    };
+    let federation = resource("Federation", "gba", json!({"trustDomain": "gba.example", "members": ["HK"]}));
+    attacker.apply("evil", &federation).await.unwrap();
+    attacker.apply("evil", &placed("hongkong")).await.unwrap();
+    let message = told(&bed, "hongkong", "Ready", "NameTaken").await;
+    assert!(message.contains("shared/hongkong-node exists and belongs to gba/hongkong"), "{message}");
+    let now = bed.get("Secret", "shared", "hongkong-identity").await.unwrap();
+    assert_eq!(now["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    bed.delete("Jurisdiction", "evil", "hongkong").await;
+    bed.until_gone("Jurisdiction", "evil", "hongkong").await;
+    assert!(bed.get("StatefulSet", "shared", "hongkong-node").await.is_some(), "it was not hers to remove");
+
+    // Under another name her node runs, beside the first and not behind its Services.
+    attacker.apply("evil", &placed("another")).await.unwrap();
+    let (her_selector, her_pods) = selector_and_pods(&bed, "another").await;
+    assert!(selects(&selector, &pods) && selects(&her_selector, &her_pods));
+    assert!(!selects(&selector, &her_pods), "{selector} selects {her_pods}");
+    assert!(!selects(&her_selector, &pods), "{her_selector} selects {pods}");
+
+    // Her consent is withdrawn, and not that of the other.
+    bed.delete("PlacementGrant", "shared", "evil").await;
+    bed.until_gone("StatefulSet", "shared", "another-node").await;
+    bed.run_workload("shared", "hongkong-node").await;
+    bed.ready("Jurisdiction", "hongkong").await;
+}
+
+#[tokio::test]
+async fn pods_of_an_earlier_version_are_labelled_before_services_select_by_the_label() {
+    let bed = Bed::start().await;
+    let label = "wanqu.dev/federation-namespace";
+    let operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
+    operator.stop().await;
+    // As an earlier version left it: a pod without the label, and a Service that does not ask for it.
+    let old = json!({"spec": {"selector": {label: null}}});
+    bed.merge("Service", "gba-macau", "macau-exchange", old).await;
+    let pod = pod("MO", "macau");
+    assert!(pod["metadata"]["labels"].get(label).is_none());
+    bed.apply(&pod.to_string()).await;
+    let mut foreign = pod.clone();
+    foreign["metadata"]["name"] = json!("foreign");
+    foreign["metadata"]["annotations"] = json!({"wanqu.dev/made-for": "evil/macau"});
+    bed.apply(&foreign.to_string()).await;
+
+    let _operator = bed.operator("b", &[]).await;
+    bed.until("Service", "gba-macau", "macau-exchange", |service| {
+        (service["spec"]["selector"][label] == "gba").then_some(())
+    })
+    .await;
+    let labelled = bed.get("Pod", "gba-macau", "macau-node-0").await.unwrap();
+    assert_eq!(labelled["metadata"]["labels"][label], "gba");
+    let foreign = bed.get("Pod", "gba-macau", "foreign").await.unwrap();
+    assert!(foreign["metadata"]["labels"].get(label).is_none(), "it is another's");
 }
