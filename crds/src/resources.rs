@@ -3,7 +3,7 @@
 use crate::finding::Finding;
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
-    ResearchProject,
+    PlacementGrant, ResearchProject,
 };
 use crate::sourced::Sourced;
 
@@ -29,6 +29,9 @@ pub struct Resources {
     pub unreadable: Vec<Finding>,
     /// Queries from manifests. No bundle holds them; on a cluster each has its own conditions and they are left out here.
     pub queries: Vec<Sourced<FederatedQuery>>,
+    /// Consents to placements from manifests. No bundle holds them; on a cluster they lie in the namespaces of the nodes, and are
+    /// left out here.
+    pub grants: Vec<Sourced<PlacementGrant>>,
 }
 
 impl Resources {
@@ -43,6 +46,7 @@ impl Resources {
         self.projects.extend(other.projects);
         self.unreadable.extend(other.unreadable);
         self.queries.extend(other.queries);
+        self.grants.extend(other.grants);
     }
 
     /// Returns the number of resources.
@@ -56,6 +60,7 @@ impl Resources {
             + self.agreements.len()
             + self.projects.len()
             + self.queries.len()
+            + self.grants.len()
     }
 
     /// Returns true if there are no resources.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kube::api::DynamicObject;
 use kube::{Client, ResourceExt};
+use tokio::sync::Mutex;
 use wanqu_http::Http;
 use wanqu_model::names::JurisdictionId;
 
@@ -12,6 +13,7 @@ use crate::framework::clock::Clock;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
 use crate::framework::watched::{Catalogue, Children, in_namespace};
+use crate::grants::Grants;
 use crate::holdings::Holdings;
 use crate::host::{self, Host};
 use crate::peer_agreements::PeerAgreements;
@@ -38,6 +40,11 @@ pub struct Context {
     pub catalogue: Catalogue,
     /// Stores of the objects that the operator made.
     pub children: Children,
+    /// Consents of namespaces to nodes of Jurisdictions from elsewhere.
+    pub grants: Grants,
+    /// Held while the first object of a node is written, so that of two nodes of one name in one namespace the first stays the
+    /// first, whichever controllers write them.
+    pub placing: Arc<Mutex<()>>,
     /// Compilations of federations.
     pub compilations: Compilations,
     /// Agreements that members elsewhere hold.
@@ -55,12 +62,12 @@ pub struct Context {
 impl Context {
     /// Returns the pods of the members of a namespace's federation that run in this cluster; `None` without a federation.
     pub(crate) fn pods_here(&self, namespace: &str) -> Option<Vec<(JurisdictionId, Vec<Arc<DynamicObject>>)>> {
-        let federation = self.catalogue.federation(namespace)?.name_any();
+        self.catalogue.federation(namespace)?;
         let members = in_namespace(&self.catalogue.jurisdictions, namespace);
         let here = members.iter().filter_map(|member| member.read()).filter(|member| Host::of(member).is_here());
         let pods = here.filter_map(|member| {
             let home = host::namespace(member, namespace)?;
-            Some((member.spec.id.clone(), self.children.pods_of(&home, &federation, &member.spec.id)))
+            Some((member.spec.id.clone(), self.children.pods_of(&home, namespace, &member.name_any())))
         });
         Some(pods.collect())
     }

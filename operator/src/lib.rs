@@ -17,6 +17,7 @@ pub mod described;
 pub mod federated_query;
 pub mod federation;
 pub mod framework;
+pub mod grants;
 pub mod holdings;
 pub mod host;
 pub mod jurisdiction;

@@ -7,12 +7,13 @@ use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
-    ResearchProject,
+    PlacementGrant, ResearchProject,
 };
 
 use crate::framework::queue::{Queue, Requests};
 use crate::framework::watched::{Catalogue, Children, Watched, Watches};
 use crate::framework::{Guarded, labels};
+use crate::grants::Grants;
 use crate::settings::Settings;
 
 /// Queues of all controllers, by which they are asked to reconcile objects.
@@ -199,4 +200,25 @@ pub fn watch_children(
         }
     };
     Children::start(&settings.scopes(), owners, watches)
+}
+
+/// Watches the grants of every namespace that is watched, since nodes are placed in them from others. Whatever happens to one, the
+/// Jurisdictions of all other namespaces are queued: what it allowed before does not say.
+#[must_use]
+pub fn watch_grants(settings: &Settings, queues: &Queues, catalogue: &Catalogue, watches: &mut Watches<'_>) -> Grants {
+    let scopes = settings.scopes().into_iter();
+    let watch = |scope: Option<String>| {
+        let mut watched = Watched::new();
+        let (to, known) = (queues.jurisdictions.clone(), catalogue.jurisdictions.clone());
+        watched.route(move |grant: &Guarded<PlacementGrant>| {
+            for jurisdiction in known.state_filter(|jurisdiction| jurisdiction.namespace() != grant.namespace()) {
+                to.push(&jurisdiction.namespace().unwrap_or_default(), &jurisdiction.name_any());
+            }
+        });
+        let store = watched.store();
+        let namespace = scope.as_deref();
+        watched.start(namespace, watcher::Config::default(), |client| api_of(client, namespace), watches);
+        (scope, store)
+    };
+    Grants::new(scopes.map(watch).collect())
 }

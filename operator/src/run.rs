@@ -8,6 +8,7 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use kube::{Client, Resource};
+use tokio::sync::Mutex;
 use wanqu_http::{Bounds, Http, serve};
 
 use crate::compilation::Compilations;
@@ -23,7 +24,7 @@ use crate::framework::{Clock, Guarded, Result, controller, leader, observe};
 use crate::holdings::Holdings;
 use crate::peer_agreements::PeerAgreements;
 use crate::peers;
-use crate::queues::{AllRequests, Queues, watch_children, watch_resources};
+use crate::queues::{AllRequests, Queues, watch_children, watch_grants, watch_resources};
 use crate::runs::Runs;
 use crate::settings::Settings;
 use crate::source_reports::SourceReports;
@@ -72,7 +73,8 @@ pub async fn run(
             task = tasks.ended() => ended = Some(task),
         }
     };
-    let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health };
+    let placing = Arc::default();
+    let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health, placing };
     let work = || operator.clone().work();
     let led = leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await;
     match ended {
@@ -102,6 +104,7 @@ struct Operator {
     clock: Clock,
     metrics: Metrics,
     health: Health,
+    placing: Arc<Mutex<()>>,
 }
 
 impl Operator {
@@ -120,8 +123,10 @@ impl Operator {
         let mut watches = Watches { client: &self.client, health: &self.health, tasks: &mut tasks };
         let catalogue = watch_resources(namespace, &queues, &mut watches);
         let children = watch_children(&self.settings, &queues, &catalogue, &mut watches);
+        let grants = watch_grants(&self.settings, &queues, &catalogue, &mut watches);
         // Nothing is decided before everything that is there has been seen.
-        if children.ready().await.is_err() || catalogue.ready().await.is_err() {
+        let ready = (children.ready().await, catalogue.ready().await, grants.ready().await);
+        if !matches!(ready, (Ok(()), Ok(()), Ok(()))) {
             return tasks.ended().await;
         }
         let process = format!("{}/{}", self.settings.instance, uuid::Uuid::new_v4());
@@ -134,6 +139,8 @@ impl Operator {
             metrics: self.metrics,
             catalogue,
             children,
+            grants,
+            placing: self.placing,
             compilations: Compilations::default(),
             peers: PeerAgreements::default(),
             holdings: Holdings::default(),

@@ -15,7 +15,11 @@ has one, and that the operator cannot work without any of the rules.
     - jurisdictions
     - researchprojects
   verbs: [get, list, watch]
-# Their conditions, which the operator writes into their status by server-side apply.
+# The consents of namespaces to nodes from elsewhere. The operator only looks whether there is one.
+- apiGroups: [wanqu.dev]
+  resources: [placementgrants]
+  verbs: [list, watch]
+# The conditions of resources, which the operator writes into their status by server-side apply.
 - apiGroups: [wanqu.dev]
   resources:
     - commontables/status
@@ -49,7 +53,8 @@ has one, and that the operator cannot work without any of the rules.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
-# The state of a node's pods; and an annotation on each, so that its kubelet refreshes a changed bundle at once.
+# The state of a node's pods; an annotation on each, so that its kubelet refreshes a changed bundle at once; and a label on those from
+# before an upgrade, before Services select by it.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]

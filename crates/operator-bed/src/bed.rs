@@ -159,8 +159,22 @@ impl Bed {
         }
     }
 
-    /// The manifests of `examples/gba`.
+    /// The manifests of `examples/gba`, and the consents of the members' namespaces.
     pub async fn apply_examples(&self) {
+        for member in ["shenzhen", "hongkong", "macau"] {
+            self.consent(member).await;
+        }
+        self.apply_federation().await;
+    }
+
+    /// The consent of a member's namespace, by `examples/kubernetes`.
+    pub async fn consent(&self, member: &str) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/kubernetes");
+        self.apply(&std::fs::read_to_string(folder.join(format!("grant-{member}.yaml"))).unwrap()).await;
+    }
+
+    /// The manifests of `examples/gba`, without anybody's consent.
+    pub async fn apply_federation(&self) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/gba");
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

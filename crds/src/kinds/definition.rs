@@ -8,7 +8,7 @@ use kube::CustomResourceExt;
 
 use super::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
-    ResearchProject,
+    PlacementGrant, ResearchProject,
 };
 
 /// Custom resource definition of one kind.
@@ -73,6 +73,7 @@ pub fn definitions() -> Vec<Definition> {
     vec![
         Definition::of::<Federation>(),
         Definition::of::<Jurisdiction>(),
+        Definition::of::<PlacementGrant>(),
         Definition::of::<CommonTable>(),
         Definition::of::<Dataset>(),
         Definition::of::<DisclosurePolicy>(),

@@ -67,8 +67,8 @@ pub struct JurisdictionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 4096))]
     pub data_root: Option<String>,
-    /// Name of a PersistentVolumeClaim, in the namespace of the node, with the files of its datasets. It is mounted read-only
-    /// at /data, which is then the dataRoot. Without it, the node of a cluster reads no files. Ignored on a laptop.
+    /// Name of a PersistentVolumeClaim, in the namespace of the node, with the files of its datasets. If that is another namespace
+    /// than that of this resource, a PlacementGrant there must list it. It is mounted read-only at /data, which is then the dataRoot. Without it, the node of a cluster reads no files. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub data_claim: Option<String>,
@@ -95,11 +95,12 @@ fn one_replica() -> u32 {
     "[has(self.__namespace__), has(self.kubeconfigSecret), has(self.external)].filter(x, x).size() <= 1"
 ).message("at most one of namespace, kubeconfigSecret and external"))]
 pub struct PlacementSpec {
-    /// Namespace of the same cluster.
+    /// Namespace of the same cluster. If it is another one than that of this resource, a PlacementGrant there must name this
+    /// Jurisdiction, and its dataClaim if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub namespace: Option<String>,
-    /// Secret with a kubeconfig for another cluster.
+    /// Secret with a kubeconfig for another cluster. Its credentials are the consent to what is made there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig_secret: Option<KubeconfigSecret>,
     /// Address and authority of a node that somebody else's operator runs.

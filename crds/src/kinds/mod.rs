@@ -1,6 +1,7 @@
 //! The custom resources, `wanqu.dev/v1alpha1`: one file per kind.
 //!
-//! All are namespaced: a federation and everything in it lives in one namespace. On a laptop the namespace is ignored.
+//! All are namespaced: a federation and everything in it lives in one namespace; only a `PlacementGrant` lives where a node
+//! is to run. On a laptop the namespace is ignored.
 //! References between resources go by `metadata.name`.
 
 #![expect(clippy::duplicated_attributes, reason = "two printer columns may well have one type")]
@@ -16,6 +17,7 @@ mod federated_query;
 mod federation;
 mod jurisdiction;
 mod network;
+mod placement_grant;
 mod query_run;
 mod research_project;
 mod status;
@@ -35,6 +37,7 @@ pub use jurisdiction::{
     NodeStorage, PlacementSpec,
 };
 pub use network::NodeNetwork;
+pub use placement_grant::{GrantedFrom, PlacementGrant, PlacementGrantSpec};
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec, SubjectSpec};
 pub use status::Status;

@@ -206,6 +206,7 @@ impl<'a> Reader<'a> {
             "DataSharingAgreement" => take(&mut r.agreements, document, self.file),
             "ResearchProject" => take(&mut r.projects, document, self.file),
             "FederatedQuery" => take(&mut r.queries, document, self.file),
+            "PlacementGrant" => take(&mut r.grants, document, self.file),
             _ => Err("this kind is not known".to_owned()),
         };
         if let Err(problem) = result {

@@ -132,7 +132,10 @@ fn placement(
 fn bundle(jurisdiction: &Jurisdiction, children: &Children, home: &str) -> StoredBundle {
     let here = Host::of(jurisdiction).is_here();
     let Some(namespace) = host::namespace(jurisdiction, home).filter(|_| here) else { return StoredBundle::NotWatched };
-    let map = children.get("ConfigMap", &namespace, &names::bundle(&jurisdiction.name_any()));
+    let name = jurisdiction.name_any();
+    let map = children.get("ConfigMap", &namespace, &names::bundle(&name));
+    // Where its name is taken, the bundle is another federation's.
+    let map = map.filter(|map| labels::is_made_for(&**map, home, &name));
     let digest = map.and_then(|map| map.annotations().get(labels::BUNDLE_DIGEST).cloned());
     digest.map_or(StoredBundle::Missing, StoredBundle::Digest)
 }

@@ -26,8 +26,9 @@ pub(super) fn resources(catalogue: &Catalogue, namespace: &str) -> Resources {
         policies: all(&catalogue.policies, namespace, &POLICY, found),
         agreements: all(&catalogue.agreements, namespace, &WHOLE, found),
         projects: all(&catalogue.projects, namespace, &WHOLE, found),
-        // Each query has conditions of its own, and none is part of a bundle.
+        // Each query has conditions of its own, and none is part of a bundle; nor are consents to placements.
         queries: Vec::new(),
+        grants: Vec::new(),
         unreadable: Vec::new(),
     };
     Resources { unreadable, ..resources }

@@ -76,6 +76,8 @@ pub enum Reason {
     Issued,
     /// A Secret that the resource names is missing or cannot be used.
     SecretInvalid,
+    /// The namespace in which the node is placed does not consent to it.
+    PlacementNotGranted,
     /// The other cluster cannot be reached.
     ClusterUnreachable,
     /// Not all copies run yet.
@@ -227,6 +229,7 @@ impl Reason {
             Self::External => "External",
             Self::Issued => "Issued",
             Self::SecretInvalid => "SecretInvalid",
+            Self::PlacementNotGranted => "PlacementNotGranted",
             Self::ClusterUnreachable => "ClusterUnreachable",
             Self::RollingOut => "RollingOut",
             Self::NodeTooOld => "NodeTooOld",

@@ -15,6 +15,9 @@ pub const INSTANCE: &str = "app.kubernetes.io/instance";
 pub const NAME: &str = "app.kubernetes.io/name";
 /// A label: the id of the jurisdiction.
 pub const JURISDICTION: &str = "wanqu.dev/jurisdiction";
+/// A label: the namespace of the federation's resources. By it two federations of one name are told apart, whose nodes run in one
+/// namespace.
+pub const FEDERATION_NAMESPACE: &str = "wanqu.dev/federation-namespace";
 /// A label of pods that may connect to gateways.
 pub const GATEWAY_CLIENT: &str = "wanqu.dev/gateway-client";
 /// A label of pods that may read the nodes' metrics.
@@ -35,14 +38,15 @@ pub fn managed() -> String {
     format!("{MANAGED_BY}={MANAGER}")
 }
 
-/// Returns the labels of the objects of a jurisdiction's node.
+/// Returns the labels of the objects of a jurisdiction's node. `home` is the namespace of its resource.
 #[must_use]
-pub fn node(federation: &str, jurisdiction: &JurisdictionId) -> BTreeMap<String, String> {
+pub fn node(home: &str, federation: &str, jurisdiction: &JurisdictionId) -> BTreeMap<String, String> {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     BTreeMap::from([
         label(NAME, "wanqu-node"),
         label(INSTANCE, federation),
         label(MANAGED_BY, MANAGER),
+        label(FEDERATION_NAMESPACE, home),
         label(JURISDICTION, jurisdiction.as_str()),
     ])
 }
@@ -59,4 +63,10 @@ pub fn federation(federation: &str) -> BTreeMap<String, String> {
 pub fn made_for<K: Resource>(object: &K) -> Option<(String, String)> {
     let (namespace, name) = object.annotations().get(MADE_FOR)?.split_once('/')?;
     Some((namespace.to_owned(), name.to_owned()))
+}
+
+/// Returns true if an object was made for the resource of this namespace and name.
+#[must_use]
+pub fn is_made_for<K: Resource>(object: &K, namespace: &str, name: &str) -> bool {
+    made_for(object).is_some_and(|found| (found.0.as_str(), found.1.as_str()) == (namespace, name))
 }

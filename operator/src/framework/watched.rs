@@ -22,7 +22,6 @@ use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     ResearchProject,
 };
-use wanqu_model::names::JurisdictionId;
 
 use super::guarded::Guarded;
 use super::health::{Health, TaskHealth, TaskName};
@@ -333,12 +332,12 @@ impl Children {
         found
     }
 
-    /// Returns the pods of a node in a namespace.
+    /// Returns the pods of a node in a namespace: those that were made for the Jurisdiction `name` of the namespace `home`. Pods of
+    /// another federation may have the same labels but one.
     #[must_use]
-    pub fn pods_of(&self, namespace: &str, federation: &str, jurisdiction: &JurisdictionId) -> Vec<Arc<DynamicObject>> {
-        let wanted = labels::node(federation, jurisdiction);
+    pub fn pods_of(&self, namespace: &str, home: &str, name: &str) -> Vec<Arc<DynamicObject>> {
         let mut pods = self.list("Pod", namespace);
-        pods.retain(|pod| wanted.iter().all(|(key, value)| pod.labels().get(key) == Some(value)));
+        pods.retain(|pod| labels::is_made_for(&**pod, home, name));
         pods
     }
 

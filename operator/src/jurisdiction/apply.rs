@@ -7,15 +7,15 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DynamicObject, ListParams, ObjectMeta, Patch, PatchParams};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 use wanqu_crds::kinds::Jurisdiction;
 
 use super::build::{self, Resources};
 use super::dereference::{Inputs, Target};
-use super::{finalizer, identity};
+use super::{finalizer, home, identity};
 use crate::context::Context;
 use crate::framework::apply::{Applied, Built, Prepared};
-use crate::framework::labels::{self, BUNDLE_DIGEST, MANAGER};
+use crate::framework::labels::{self, BUNDLE_DIGEST, FEDERATION_NAMESPACE, MANAGER};
 use crate::framework::{Error, Result};
 use crate::names;
 use crate::node_reports::{self, Copies};
@@ -57,6 +57,7 @@ pub(super) async fn account(context: &Context, jurisdiction: &Jurisdiction, inpu
         return Ok(());
     }
     let account = build::account(&build::Node::new(jurisdiction, inputs, &context.settings));
+    let _placing = context.placing.lock().await;
     identity::applier(context, jurisdiction, &inputs.target).apply(Built::new(account)).await?;
     Ok(())
 }
@@ -73,6 +74,7 @@ pub(super) async fn apply(
     let keep = if let Target::Here { namespace } = &inputs.target { Some(namespace.as_str()) } else { None };
     let authority_stays = matches!(inputs.target, Target::Remote { .. });
     finalizer::sweep(context, jurisdiction, finalizer::Swept { keep, authority_stays }).await?;
+    label_pods(context, jurisdiction, inputs).await?;
     let account = applier.apply(account).await?;
     let mut applied = (Vec::new(), Vec::new());
     for service in services {
@@ -142,6 +144,32 @@ pub(super) async fn as_it_runs(context: &Context, jurisdiction: &Jurisdiction, i
 /// Announces a new bundle to the pods. A kubelet reads a mounted `ConfigMap` about once a minute, but at once when its
 /// pod changes: so the pod gets an annotation, which restarts nothing.
 async fn tell_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs, digest: &str) -> Result<()> {
+    let untold = |pod: &ObjectMeta| {
+        let told = pod.annotations.as_ref().and_then(|annotations| annotations.get(BUNDLE_DIGEST));
+        told.is_none_or(|told| told != digest)
+    };
+    patch_pods(context, jurisdiction, inputs, untold, &json!({"annotations": {BUNDLE_DIGEST: digest}})).await
+}
+
+/// Labels pods that an earlier version of the operator had made, before Services and network policies select by this label: else
+/// these would pass the pods over until the last of them has been replaced.
+async fn label_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<()> {
+    let home = home(jurisdiction);
+    let unlabelled = |pod: &ObjectMeta| {
+        let label = pod.labels.as_ref().and_then(|labels| labels.get(FEDERATION_NAMESPACE));
+        label.is_none_or(|label| *label != home)
+    };
+    patch_pods(context, jurisdiction, inputs, unlabelled, &json!({"labels": {FEDERATION_NAMESPACE: home}})).await
+}
+
+/// Changes the metadata of those pods of a node that need it.
+async fn patch_pods(
+    context: &Context,
+    jurisdiction: &Jurisdiction,
+    inputs: &Inputs,
+    needs: impl Fn(&ObjectMeta) -> bool,
+    metadata: &Value,
+) -> Result<()> {
     let namespace = inputs.target.namespace();
     let client = match &inputs.target {
         Target::Remote { client: Some(client), .. } => client.clone(),
@@ -149,19 +177,19 @@ async fn tell_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inpu
         Target::Here { .. } => context.client.clone(),
     };
     for pod in pods(context, jurisdiction, inputs, &client).await? {
-        let told = pod.annotations.as_ref().and_then(|annotations| annotations.get(BUNDLE_DIGEST));
-        if told.is_some_and(|told| told == digest) || pod.deletion_timestamp.is_some() {
+        if !needs(&pod) || pod.deletion_timestamp.is_some() {
             continue;
         }
         // A merge and no apply: a pod that is gone meanwhile must not be created.
-        let patch = json!({"metadata": {"uid": pod.uid, "annotations": {BUNDLE_DIGEST: digest}}});
+        let mut patch = json!({"metadata": metadata});
+        patch["metadata"]["uid"] = json!(pod.uid);
         let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let name = pod.name.unwrap_or_default();
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         match api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-            Err(error) => return Err(Error::api(format!("tell Pod {namespace}/{name} of its bundle"), error)),
+            Err(error) => return Err(Error::api(format!("annotate Pod {namespace}/{name}"), error)),
         }
     }
     Ok(())
@@ -178,16 +206,16 @@ async fn pods(
     if matches!(inputs.target, Target::Here { .. }) {
         return Ok(own_pods(context, jurisdiction, inputs).iter().map(|pod| pod.metadata.clone()).collect());
     }
-    let wanted = labels::node(&inputs.federation.name, &jurisdiction.spec.id);
-    let selector: Vec<String> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let found = api.list_metadata(&ListParams::default().labels(&selector.join(","))).await;
+    let found = api.list_metadata(&ListParams::default().labels(&labels::managed())).await;
     let found = found.map_err(|error| Error::api(format!("list the pods of {namespace}"), error))?;
-    Ok(found.items.into_iter().map(|pod: PartialObjectMeta<Pod>| pod.metadata).collect())
+    let (home, name) = (home(jurisdiction), jurisdiction.name_any());
+    let own = found.items.into_iter().filter(|pod| labels::is_made_for(pod, &home, &name));
+    Ok(own.map(|pod: PartialObjectMeta<Pod>| pod.metadata).collect())
 }
 
 /// Returns the pods of a node in this cluster.
 fn own_pods(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Vec<Arc<DynamicObject>> {
     let Target::Here { namespace } = &inputs.target else { return Vec::new() };
-    context.children.pods_of(namespace, &inputs.federation.name, &jurisdiction.spec.id)
+    context.children.pods_of(namespace, &home(jurisdiction), &jurisdiction.name_any())
 }

@@ -105,7 +105,7 @@ pub(super) async fn dereference(
     let agreements = agreements.cloned().collect();
     let (target, access_problem) = target(context, jurisdiction, &namespace).await?;
     let pods = match &target {
-        Target::Here { namespace } => context.children.pods_of(namespace, &federation.name, &jurisdiction.spec.id),
+        Target::Here { namespace: placed } => context.children.pods_of(placed, &namespace, &name),
         Target::Remote { .. } | Target::External => Vec::new(),
     };
     Ok(Inputs {

@@ -3,6 +3,8 @@
 //! Inside one namespace owner references do that. They do not cross namespaces, nor clusters: there, and only there, a
 //! finalizer holds the resource until its node is gone. The volumes with the audit log stay in any case.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -15,8 +17,8 @@ use wanqu_crds::kinds::Jurisdiction;
 use super::dereference::Target;
 use super::{home, remote};
 use crate::context::Context;
-use crate::framework::apply::{Applier, key};
-use crate::framework::labels::{MANAGER, made_for};
+use crate::framework::apply::Applier;
+use crate::framework::labels::{MANAGER, is_made_for};
 use crate::framework::{Error, Guarded, Result};
 use crate::host::Host;
 use crate::names;
@@ -101,23 +103,12 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
     jurisdiction: &K,
     swept: Swept<'_>,
 ) -> Result<()> {
-    let own = key(jurisdiction);
     let (home, name) = (home(jurisdiction), jurisdiction.name_any());
-    let mut namespaces: Vec<String> = context
-        .children
-        .all("StatefulSet")
-        .into_iter()
-        // Made first and removed last: while there is one, there may be Secrets, which no watch reports.
-        .chain(context.children.all("ServiceAccount"))
-        .chain(context.children.all("Service"))
-        .filter(|object| made_for(&**object).is_some_and(|(ns, name)| format!("{ns}/{name}") == own))
-        .filter_map(|object| object.namespace())
-        .filter(|namespace| swept.keep != Some(namespace.as_str()))
-        .collect();
-    namespaces.sort();
-    namespaces.dedup();
     let applier = Applier::here(&context.client, &context.children, jurisdiction);
-    for namespace in namespaces {
+    for namespace in namespaces(context, jurisdiction) {
+        if swept.keep == Some(namespace.as_str()) {
+            continue;
+        }
         remove_all(&applier, &name, &namespace, namespace != home || !swept.authority_stays).await?;
     }
     if swept.authority_stays || swept.keep == Some(home.as_str()) {
@@ -130,7 +121,43 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
     }
 }
 
+/// Closes a node in the namespaces of this cluster that no longer consent to it: removes what it runs by. Its authority and its
+/// volumes stay, so that it is the same node with the same audit log once there is consent again; and so does its account, by which
+/// [`sweep`] finds the authority.
+pub(super) async fn close<K: Resource<DynamicType = ()>>(
+    context: &Context,
+    jurisdiction: &K,
+    stays: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let applier = Applier::here(&context.client, &context.children, jurisdiction);
+    for namespace in namespaces(context, jurisdiction) {
+        if !stays(&namespace) {
+            remove_node(&applier, &jurisdiction.name_any(), &namespace).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the namespaces of this cluster in which something was made for a jurisdiction's node.
+fn namespaces<K: Resource>(context: &Context, jurisdiction: &K) -> BTreeSet<String> {
+    let (home, name) = (home(jurisdiction), jurisdiction.name_any());
+    let children = &context.children;
+    let found = children.all("StatefulSet").into_iter();
+    // Made first and removed last: while there is one, there may be Secrets, which no watch reports.
+    let found = found.chain(children.all("ServiceAccount")).chain(children.all("Service"));
+    found.filter(|object| is_made_for(&**object, &home, &name)).filter_map(|object| object.namespace()).collect()
+}
+
 async fn remove_all(applier: &Applier<'_>, of: &str, namespace: &str, authority: bool) -> Result<()> {
+    remove_node(applier, of, namespace).await?;
+    if authority {
+        applier.remove::<Secret>(namespace, &names::authority(of)).await?;
+    }
+    applier.remove::<ServiceAccount>(namespace, &names::node(of)).await
+}
+
+/// Removes everything that a node runs by, but for its account.
+async fn remove_node(applier: &Applier<'_>, of: &str, namespace: &str) -> Result<()> {
     applier.remove::<StatefulSet>(namespace, &names::node(of)).await?;
     applier.remove::<PodDisruptionBudget>(namespace, &names::node(of)).await?;
     for service in names::services(of) {
@@ -140,9 +167,5 @@ async fn remove_all(applier: &Applier<'_>, of: &str, namespace: &str, authority:
         applier.remove::<NetworkPolicy>(namespace, &policy).await?;
     }
     applier.remove::<ConfigMap>(namespace, &names::bundle(of)).await?;
-    applier.remove::<Secret>(namespace, &names::identity(of)).await?;
-    if authority {
-        applier.remove::<Secret>(namespace, &names::authority(of)).await?;
-    }
-    applier.remove::<ServiceAccount>(namespace, &names::node(of)).await
+    applier.remove::<Secret>(namespace, &names::identity(of)).await
 }

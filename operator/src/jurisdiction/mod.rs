@@ -1,6 +1,7 @@
 //! Jurisdictions: each becomes a running node with valid certificates.
 //!
 //! ```text
+//! consent      of the namespace of the node; without it the node is closed, and nothing else is done
 //! dereference  the federation, its compilation, the cluster and namespace of the node
 //! validate     that the node can be placed there
 //! identity     its authority and its node's certificates: made, renewed, rotated
@@ -11,6 +12,7 @@
 
 mod apply;
 mod build;
+mod consent;
 mod dereference;
 mod finalizer;
 pub mod identity;
@@ -114,12 +116,17 @@ enum Next {
 
 /// Does as much as can be done, and notes that in `progress`.
 async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut Progress) -> Result<Next> {
+    let ungranted = consent::ensure(context, object).await?;
     let verdict = dereference::verdict(context, object);
     let federation = dereference::federation(&context.catalogue, &object.namespace().unwrap_or_default());
     if federation.is_some() && verdict == Verdict::NotCompiled {
         return Ok(Next::WhenCompiled);
     }
     progress.judged(&verdict, federation.is_some());
+    if let Some(problem) = ungranted {
+        progress.faulty(&problem);
+        return Ok(Next::Report(LATER));
+    }
     // Certificates are renewed whatever else is in a resource, even what only a newer operator can read.
     let jurisdiction = object.read_fields(IDENTITY_FIELDS);
     let (Some(federation), Some(jurisdiction)) = (federation, jurisdiction) else { return Ok(Next::Report(LATER)) };

@@ -147,7 +147,9 @@ impl Progress {
     /// Returns all conditions. Ready is true if all others are.
     pub(super) fn claims(self) -> Vec<Claim> {
         let mut claims = vec![self.valid, self.identity, self.bundle, self.workload];
-        let ready = match claims.iter().find(|claim| claim.holds != Some(true)) {
+        // One that waits for an earlier step says less than the one at fault.
+        let at_fault = claims.iter().find(|claim| claim.holds == Some(false));
+        let ready = match at_fault.or_else(|| claims.iter().find(|claim| claim.holds != Some(true))) {
             Some(claim) => Claim { of: Type::Ready, holds: Some(false), ..claim.clone() },
             None if claims[3].reason == Reason::External => Claim { of: Type::Ready, ..claims[3].clone() },
             None => Claim::yes(Type::Ready, Reason::AsDeclared, "its node runs the latest bundle"),

@@ -7,6 +7,7 @@ mod corpus;
 mod cut;
 mod drift;
 mod faults;
+mod grants;
 mod identities;
 mod leader;
 mod malformed;

@@ -15,14 +15,22 @@ async fn a_node_moves_with_its_namespace_and_goes_with_its_jurisdiction() {
     bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
     bed.namespace("elsewhere").await;
     bed.merge("Jurisdiction", "gba", "macau", json!({"spec": {"placement": {"namespace": "elsewhere"}}})).await;
+    // It cannot go there yet, and gets no bundle where it was: so it does not run on by permissions that are withdrawn.
+    let message = bed.condition("Jurisdiction", "macau", "Ready", "False", "PlacementNotGranted").await;
+    bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
+    assert!(bed.get("Secret", "gba-macau", "macau-ca").await.is_some(), "it may come back");
+    assert!(bed.get("ServiceAccount", "elsewhere", "macau-node").await.is_none());
+    bed.apply(message.split_once('\n').unwrap().1).await;
     bed.until_there("StatefulSet", "elsewhere", "macau-node").await;
     bed.until("NetworkPolicy", "gba-hongkong", "hongkong-node-exchange", |policy| {
         let namespaces = &policy["spec"]["ingress"][0]["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"];
         (namespaces == &json!(["elsewhere", "gba-hongkong", "gba-shenzhen"])).then_some(())
     })
     .await;
-    bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
-    bed.until_gone("Secret", "gba-macau", "macau-identity").await;
+    bed.until_gone("ServiceAccount", "gba-macau", "macau-node").await;
+    for secret in ["macau-identity", "macau-ca"] {
+        bed.until_gone("Secret", "gba-macau", secret).await;
+    }
     bed.until("ConfigMap", "gba-hongkong", "hongkong-bundle", |map| {
         let bundle = bundle(map);
         let member = bundle.members.iter().find(|member| member.sql_name.as_str() == "macau")?;

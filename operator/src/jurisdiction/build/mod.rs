@@ -6,6 +6,7 @@ mod network;
 mod services;
 mod stateful_set;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -103,15 +104,20 @@ impl<'a> Node<'a> {
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.namespace.to_owned()),
-            labels: Some(labels::node(&self.federation.name, self.id())),
+            labels: Some(self.labels()),
             owner_references: self.owner.clone().map(|owner| vec![owner]),
             ..ObjectMeta::default()
         }
     }
 
+    /// Returns the labels of all its objects.
+    fn labels(&self) -> BTreeMap<String, String> {
+        labels::node(&self.home, &self.federation.name, self.id())
+    }
+
     /// Returns the selector of the node's pods.
     fn pods(&self) -> LabelSelector {
-        let mut labels = labels::node(&self.federation.name, self.id());
+        let mut labels = self.labels();
         // The manager of a pod is no part of its identity.
         labels.remove(labels::MANAGED_BY);
         LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }

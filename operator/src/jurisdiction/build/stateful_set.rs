@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{
     TopologySpreadConstraint, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
@@ -28,8 +28,6 @@ const MAX_DRAIN: u32 = 120;
 const LAST: u32 = 15;
 
 pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
-    let mut labels = labels::node(&node.federation.name, node.id());
-    labels.extend(node.pods().match_labels.unwrap_or_default());
     // Events of a pod queue its Jurisdiction.
     let made_for = [(labels::MADE_FOR.to_owned(), format!("{}/{}", node.home, node.name))].into();
     StatefulSet {
@@ -37,7 +35,7 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
         spec: Some(StatefulSetSpec {
             replicas: i32::try_from(node.spec.replicas).ok(),
             service_name: Some(names::node(&node.name)),
-            selector: node.pods(),
+            selector: selector(node),
             // Copies do not wait for each other to start; updates still go one by one.
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
@@ -46,7 +44,7 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(labels),
+                    labels: Some(node.labels()),
                     annotations: Some(made_for),
                     ..ObjectMeta::default()
                 }),
@@ -62,6 +60,14 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
         }),
         ..StatefulSet::default()
     }
+}
+
+/// Returns the selector of the workload. It cannot be changed, and those of earlier versions lack the namespace of the federation.
+/// It need not tell nodes of one name apart: a workload takes no pod that is not named after it.
+fn selector(node: &Node<'_>) -> LabelSelector {
+    let mut labels = node.pods().match_labels.unwrap_or_default();
+    labels.remove(labels::FEDERATION_NAMESPACE);
+    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
 }
 
 fn drain(node: &Node<'_>) -> u32 {

@@ -1,5 +1,7 @@
 //! Objects of nodes as they are written.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::*;
@@ -86,6 +88,44 @@ fn in_the_namespace_of_its_resource_the_resource_owns_everything() {
     assert!(resources.services.iter().all(|service| owners(service.get().meta()) == 1));
     let apart = built(&serde_json::json!({}), &inputs("gba-hongkong"));
     assert_eq!(owners(apart.stateful_set.get().meta()), 0, "an owner in another namespace would have it collected");
+}
+
+/// A selector, and whether it selects pods with these labels.
+fn selects(selector: &BTreeMap<String, String>, pod: &BTreeMap<String, String>) -> bool {
+    !selector.is_empty() && selector.iter().all(|(key, value)| pod.get(key) == Some(value))
+}
+
+#[test]
+fn of_two_federations_of_one_name_in_one_namespace_neither_takes_the_others_pods() {
+    let inputs = inputs("shared");
+    let resources = ["gba", "evil"].map(|home| {
+        let mut jurisdiction = jurisdiction(&serde_json::json!({}));
+        jurisdiction.metadata.namespace = Some(home.to_owned());
+        build(&Node::new(&jurisdiction, &inputs, &settings()))
+    });
+    let spec = |resources: &Resources<Prepared>| resources.stateful_set.get().spec.clone().unwrap();
+    let pods = |resources| spec(resources).template.metadata.unwrap().labels.unwrap();
+    for (own, other) in [(0, 1), (1, 0)] {
+        let (own, others_pods) = (&resources[own], pods(&resources[other]));
+        let services = own.services.iter().map(|service| service.get().spec.clone().unwrap().selector.unwrap());
+        let policies = own.policies.iter().map(|policy| policy.get().spec.clone().unwrap().pod_selector.unwrap());
+        let budget = own.disruption.get().spec.clone().unwrap().selector.unwrap();
+        let labels = policies.chain([budget]).map(|selector| selector.match_labels.unwrap());
+        for selector in services.chain(labels) {
+            assert!(selects(&selector, &pods(own)) && !selects(&selector, &others_pods), "{selector:?}");
+        }
+        // Nor may they connect to its exchange.
+        let policy = own.policies[1].get().spec.clone().unwrap();
+        let peers = policy.ingress.unwrap().remove(0).from.unwrap();
+        let nodes = peers[0].pod_selector.clone().unwrap().match_labels.unwrap();
+        assert!(selects(&nodes, &pods(own)) && !selects(&nodes, &others_pods), "{nodes:?}");
+    }
+    // The selector of a workload cannot be changed: it is that of the first version.
+    let labels = serde_json::json!({
+        "app.kubernetes.io/instance": "gba", "app.kubernetes.io/name": "wanqu-node", "wanqu.dev/jurisdiction": "HK",
+    });
+    let selector = spec(&resources[0]).selector;
+    assert_eq!(serde_json::to_value(selector).unwrap(), serde_json::json!({"matchLabels": labels}));
 }
 
 #[test]

@@ -54,11 +54,12 @@ impl Owned<'_> {
     }
 
     fn placed(&self, name: &str, namespace: &str) -> ObjectMeta {
-        let same = self.jurisdiction.metadata.namespace.as_deref() == Some(namespace);
+        let home = self.jurisdiction.namespace().unwrap_or_default();
+        let same = home == namespace;
         ObjectMeta {
             name: Some(name.to_owned()),
             namespace: Some(namespace.to_owned()),
-            labels: Some(labels::node(&self.federation.name, &self.jurisdiction.spec.id)),
+            labels: Some(labels::node(&home, &self.federation.name, &self.jurisdiction.spec.id)),
             owner_references: same.then(|| self.jurisdiction.controller_owner_ref(&()).into_iter().collect()),
             ..ObjectMeta::default()
         }

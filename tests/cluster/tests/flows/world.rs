@@ -47,7 +47,10 @@ impl World {
         for namespace in ["stranger", "observability"] {
             cluster.kubectl(&["create", "namespace", namespace]).unwrap();
         }
-        let node = json!({"app.kubernetes.io/name": "wanqu-node", "app.kubernetes.io/instance": "gba", "wanqu.dev/jurisdiction": "MO"});
+        let node = json!({
+            "app.kubernetes.io/name": "wanqu-node", "app.kubernetes.io/instance": "gba",
+            "wanqu.dev/federation-namespace": "gba", "wanqu.dev/jurisdiction": "MO",
+        });
         let clients = json!({"wanqu.dev/gateway-client": "true", "wanqu.dev/metrics-client": "true"});
         let mut hosts = BTreeMap::from([("machine", cluster.machine()), ("outside", outside.host().clone())]);
         for (name, namespace, labels, script) in [
