@@ -5,19 +5,16 @@
 
 use std::sync::Arc;
 
-use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::{PlacementGrant, PlacementGrantSpec};
 
 use crate::framework::Guarded;
-use crate::framework::watched::in_namespace;
+use crate::framework::watched::{Scoped, in_namespace};
 
-/// Stores of the grants, one per namespace that is watched.
+/// Stores of the grants.
 #[derive(Clone)]
-pub struct Grants {
-    stores: Vec<(Option<String>, Store<Guarded<PlacementGrant>>)>,
-}
+pub struct Grants(Arc<Scoped<Guarded<PlacementGrant>>>);
 
 /// Placement of a node in a namespace of this cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,31 +39,33 @@ pub struct Lack {
 }
 
 impl Grants {
-    /// Grants of these stores, each of a namespace or of the whole cluster.
+    /// Grants of these stores.
     #[must_use]
-    pub fn new(stores: Vec<(Option<String>, Store<Guarded<PlacementGrant>>)>) -> Self {
-        Self { stores }
+    pub fn new(stores: Scoped<Guarded<PlacementGrant>>) -> Self {
+        Self(Arc::new(stores))
     }
 
-    /// Waits until every grant that was there at the start is in its store.
+    /// Waits until every grant that was there at the start is in its store: those of a namespace, or all with `None`.
     ///
     /// # Errors
     /// If a watch ended before.
-    pub async fn ready(&self) -> Result<(), WriterDropped> {
-        for (_, store) in &self.stores {
-            store.wait_until_ready().await?;
-        }
-        Ok(())
+    pub async fn ready(&self, namespace: Option<&str>) -> Result<(), WriterDropped> {
+        self.0.ready(namespace).await
+    }
+
+    /// Returns true if the grants of a namespace are known. False as long as the operator has not been able to read them.
+    #[must_use]
+    pub fn are_read(&self, namespace: &str) -> bool {
+        self.0.is_read(namespace)
     }
 
     /// Returns what a placement lacks; `None` if its namespace consents.
     #[must_use]
     pub fn lack(&self, placing: &Placing<'_>) -> Option<Lack> {
-        let watches = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| scope == placing.target);
-        let Some((_, store)) = self.stores.iter().find(|(scope, _)| watches(scope)) else {
-            return (placing.target != placing.home).then(|| placing.unwatched());
-        };
-        placing.lack(&in_namespace(store, placing.target))
+        match self.0.of(placing.target) {
+            Some(store) => placing.lack(&in_namespace(store, placing.target)),
+            None => (placing.target != placing.home).then(|| placing.unwatched()),
+        }
     }
 }
 

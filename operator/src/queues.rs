@@ -5,16 +5,16 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
+use std::sync::Arc;
 use wanqu_crds::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, FederatedQuery, Federation, Jurisdiction,
     PlacementGrant, ResearchProject,
 };
 
 use crate::framework::queue::{Queue, Requests};
-use crate::framework::watched::{Catalogue, Children, Watched, Watches};
+use crate::framework::watched::{Catalogue, Children, Scoped, Watched, Watches};
 use crate::framework::{Guarded, labels};
 use crate::grants::Grants;
-use crate::settings::Settings;
 
 /// Queues of all controllers, by which they are asked to reconcile objects.
 #[derive(Clone)]
@@ -183,42 +183,50 @@ where
     }
 }
 
-/// Watches the objects that the operator made. Whatever happens to one, the resource that it was made for is queued.
+/// Queues and stores of the controllers of one namespace, or of all, for watches that they share.
+pub struct Inbox {
+    /// Their queues.
+    pub queues: Queues,
+    /// Their stores.
+    pub catalogue: Catalogue,
+}
+
+/// Watches the objects that the operator made in these scopes. Whatever happens to one, the resource that it was made for is
+/// queued.
 #[must_use]
-pub fn watch_children(
-    settings: &Settings,
-    queues: &Queues,
-    catalogue: &Catalogue,
-    watches: &mut Watches<'_>,
-) -> Children {
-    let (to, known) = (queues.clone(), catalogue.clone());
+pub fn watch_children(scopes: &[Option<String>], inboxes: &Arc<[Inbox]>, watches: &mut Watches<'_>) -> Children {
+    let inboxes = Arc::clone(inboxes);
     let owners = move |object: &kube::api::DynamicObject| {
         if let Some((namespace, name)) = labels::made_for(object) {
             // It was made for a Jurisdiction or for a Federation; a queue drops names of objects that do not exist.
-            to.jurisdictions.push(&namespace, &name);
-            to.federations.push_all(&known.federations, &namespace);
+            for Inbox { queues, catalogue } in inboxes.iter() {
+                queues.jurisdictions.push(&namespace, &name);
+                queues.federations.push_all(&catalogue.federations, &namespace);
+            }
         }
     };
-    Children::start(&settings.scopes(), owners, watches)
+    Children::start(scopes, owners, watches)
 }
 
-/// Watches the grants of every namespace that is watched, since nodes are placed in them from others. Whatever happens to one, the
-/// Jurisdictions of all other namespaces are queued: what it allowed before does not say.
+/// Watches the grants of these scopes, since nodes are placed in them from others. Whatever happens to one, the Jurisdictions of
+/// all other namespaces are queued: what it allowed before does not say.
 #[must_use]
-pub fn watch_grants(settings: &Settings, queues: &Queues, catalogue: &Catalogue, watches: &mut Watches<'_>) -> Grants {
-    let scopes = settings.scopes().into_iter();
-    let watch = |scope: Option<String>| {
+pub fn watch_grants(scopes: &[Option<String>], inboxes: &Arc<[Inbox]>, watches: &mut Watches<'_>) -> Grants {
+    let watch = |scope: &Option<String>| {
         let mut watched = Watched::new();
-        let (to, known) = (queues.jurisdictions.clone(), catalogue.jurisdictions.clone());
+        let inboxes = Arc::clone(inboxes);
         watched.route(move |grant: &Guarded<PlacementGrant>| {
-            for jurisdiction in known.state_filter(|jurisdiction| jurisdiction.namespace() != grant.namespace()) {
-                to.push(&jurisdiction.namespace().unwrap_or_default(), &jurisdiction.name_any());
+            for Inbox { queues, catalogue } in inboxes.iter() {
+                let elsewhere = |jurisdiction: &Guarded<Jurisdiction>| jurisdiction.namespace() != grant.namespace();
+                for jurisdiction in catalogue.jurisdictions.state_filter(elsewhere) {
+                    queues.jurisdictions.push(&jurisdiction.namespace().unwrap_or_default(), &jurisdiction.name_any());
+                }
             }
         });
         let store = watched.store();
         let namespace = scope.as_deref();
         watched.start(namespace, watcher::Config::default(), |client| api_of(client, namespace), watches);
-        (scope, store)
+        (scope.clone(), store)
     };
-    Grants::new(scopes.map(watch).collect())
+    Grants::new(Scoped::new(scopes.iter().map(watch).collect()))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::select_all;
 use k8s_openapi::NamespaceResourceScope;
@@ -19,12 +20,13 @@ use crate::framework::leader::LeadError;
 use crate::framework::metrics::Metrics;
 use crate::framework::queue::Requests;
 use crate::framework::tasks::{Ended, Pace, Tasks, restarting};
-use crate::framework::watched::Watches;
+use crate::framework::watched::{Catalogue, Children, Watches};
 use crate::framework::{Clock, Guarded, Result, controller, leader, observe};
+use crate::grants::Grants;
 use crate::holdings::Holdings;
 use crate::peer_agreements::PeerAgreements;
 use crate::peers;
-use crate::queues::{AllRequests, Queues, watch_children, watch_grants, watch_resources};
+use crate::queues::{AllRequests, Inbox, Queues, watch_children, watch_grants, watch_resources};
 use crate::runs::Runs;
 use crate::settings::Settings;
 use crate::source_reports::SourceReports;
@@ -96,6 +98,17 @@ where
     tasks.spawn(name.clone(), restarting(health.of(name), Pace::default(), begin));
 }
 
+/// The longest that a namespace waits for the objects of others to be seen.
+const OTHER_NAMESPACES: Duration = Duration::from_secs(20);
+
+/// Work in one namespace, or in all.
+struct Part {
+    scope: Option<String>,
+    queues: Queues,
+    requests: AllRequests,
+    catalogue: Catalogue,
+}
+
 /// Everything that the work of a leader needs.
 #[derive(Clone)]
 struct Operator {
@@ -109,26 +122,50 @@ struct Operator {
 
 impl Operator {
     /// Watches and reconciles until a task ends, and returns which. Where only some namespaces are watched, each has
-    /// controllers of its own: a federation lies in one namespace.
+    /// controllers of its own, since a federation lies in one namespace, and all read the same watches: one for each kind and
+    /// namespace.
     async fn work(self) -> Ended {
         self.health.kinds_are_served().await;
-        let scopes = self.settings.scopes().into_iter();
-        select_all(scopes.map(|scope| Box::pin(self.clone().work_in(scope)))).await.0
-    }
-
-    async fn work_in(self, namespace: Option<String>) -> Ended {
-        let namespace = namespace.as_deref();
-        let (queues, requests) = Queues::new();
+        let scopes = self.settings.scopes();
         let mut tasks = Tasks::default();
         let mut watches = Watches { client: &self.client, health: &self.health, tasks: &mut tasks };
-        let catalogue = watch_resources(namespace, &queues, &mut watches);
-        let children = watch_children(&self.settings, &queues, &catalogue, &mut watches);
-        let grants = watch_grants(&self.settings, &queues, &catalogue, &mut watches);
-        // Nothing is decided before everything that is there has been seen.
-        let ready = (children.ready().await, catalogue.ready().await, grants.ready().await);
-        if !matches!(ready, (Ok(()), Ok(()), Ok(()))) {
-            return tasks.ended().await;
+        let (mut parts, mut inboxes) = (vec![], vec![]);
+        for scope in scopes.clone() {
+            let (queues, requests) = Queues::new();
+            let catalogue = watch_resources(scope.as_deref(), &queues, &mut watches);
+            inboxes.push(Inbox { queues: queues.clone(), catalogue: catalogue.clone() });
+            parts.push(Part { scope, queues, requests, catalogue });
         }
+        let inboxes: Arc<[Inbox]> = inboxes.into();
+        let children = watch_children(&scopes, &inboxes, &mut watches);
+        let grants = watch_grants(&scopes, &inboxes, &mut watches);
+        let all = parts.into_iter().map(|part| {
+            let work = self.clone().work_in(part, children.clone(), grants.clone());
+            Box::pin(work)
+        });
+        tokio::select! {
+            ended = tasks.ended() => ended,
+            (ended, ..) = select_all(all) => ended,
+        }
+    }
+
+    async fn work_in(self, part: Part, children: Children, grants: Grants) -> Ended {
+        let Part { scope, queues, requests, catalogue } = part;
+        let namespace = scope.as_deref();
+        // Nothing is decided before everything that is there has been seen. A namespace that cannot be read holds up nodes that
+        // are placed in it, and no others.
+        let own = async {
+            children.ready(namespace).await?;
+            grants.ready(namespace).await?;
+            catalogue.ready().await
+        };
+        if own.await.is_err() {
+            // The end of the watch is that of the operator.
+            return std::future::pending().await;
+        }
+        let others = async { (children.ready(None).await, grants.ready(None).await) };
+        let _ = tokio::time::timeout(OTHER_NAMESPACES, others).await;
+        let mut tasks = Tasks::default();
         let process = format!("{}/{}", self.settings.instance, uuid::Uuid::new_v4());
         let context = Arc::new(Context {
             events: Events::new(self.client.clone(), &self.settings.instance),

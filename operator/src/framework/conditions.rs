@@ -78,6 +78,8 @@ pub enum Reason {
     SecretInvalid,
     /// The namespace in which the node is placed does not consent to it.
     PlacementNotGranted,
+    /// The operator has not been able to read the namespace in which the node is placed.
+    NamespaceUnreadable,
     /// The other cluster cannot be reached.
     ClusterUnreachable,
     /// Not all copies run yet.
@@ -230,6 +232,7 @@ impl Reason {
             Self::Issued => "Issued",
             Self::SecretInvalid => "SecretInvalid",
             Self::PlacementNotGranted => "PlacementNotGranted",
+            Self::NamespaceUnreadable => "NamespaceUnreadable",
             Self::ClusterUnreachable => "ClusterUnreachable",
             Self::RollingOut => "RollingOut",
             Self::NodeTooOld => "NodeTooOld",

@@ -35,6 +35,9 @@ pub enum Error {
         /// The problem.
         problem: String,
     },
+    /// The operator has not been able to read a namespace that it is told to watch.
+    #[error("namespace {0} cannot be read by this operator; give its account the chart's Role there")]
+    NamespaceUnreadable(String),
     /// A certificate or key could not be made or read.
     #[error(transparent)]
     Identity(#[from] IdentityError),

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{ApiResource, DynamicObject};
 use kube::core::gvk::GroupVersionKind;
@@ -269,10 +269,58 @@ pub struct Children {
     secrets: Arc<Remembered>,
 }
 
-/// Stores of one kind, one per namespace that is watched.
+/// Stores of one kind.
 struct KindStores {
     resource: ApiResource,
-    stores: Vec<Store<DynamicObject>>,
+    stores: Scoped<DynamicObject>,
+}
+
+/// Stores of one kind, one per namespace that is watched, or one of all namespaces.
+pub struct Scoped<K: Resource + Clone + 'static>(Vec<(Option<String>, Store<K>)>)
+where
+    K::DynamicType: Hash + Eq + Clone;
+
+impl<K> Scoped<K>
+where
+    K: Resource + Clone + 'static,
+    K::DynamicType: Hash + Eq + Clone,
+{
+    /// Stores of these scopes.
+    #[must_use]
+    pub fn new(stores: Vec<(Option<String>, Store<K>)>) -> Self {
+        Self(stores)
+    }
+
+    /// Returns the store that has a namespace in it; `None` if it is not watched.
+    #[must_use]
+    pub fn of(&self, namespace: &str) -> Option<&Store<K>> {
+        let covers = |scope: &Option<String>| scope.as_ref().is_none_or(|scope| scope == namespace);
+        self.0.iter().find(|(scope, _)| covers(scope)).map(|(_, store)| store)
+    }
+
+    /// Returns all stores.
+    pub fn all(&self) -> impl Iterator<Item = &Store<K>> {
+        self.0.iter().map(|(_, store)| store)
+    }
+
+    /// Returns true if every object of a namespace that was there at the start is in its store, also if it is not watched. False
+    /// as long as the operator has not been able to read the namespace, as without a Role there.
+    #[must_use]
+    pub fn is_read(&self, namespace: &str) -> bool {
+        self.of(namespace).is_none_or(|store| matches!(store.wait_until_ready().now_or_never(), Some(Ok(()))))
+    }
+
+    /// Waits until every object that was there at the start is in its store: those of a scope, or of all with `None`.
+    ///
+    /// # Errors
+    /// If a watch ended before.
+    pub async fn ready(&self, namespace: Option<&str>) -> Result<(), WriterDropped> {
+        let is_wanted = |scope: &Option<String>| namespace.is_none() || scope.as_deref() == namespace;
+        for (_, store) in self.0.iter().filter(|(scope, _)| is_wanted(scope)) {
+            store.wait_until_ready().await?;
+        }
+        Ok(())
+    }
 }
 
 impl Children {
@@ -289,14 +337,14 @@ impl Children {
             for namespace in namespaces.iter().map(Option::as_deref) {
                 let mut watched = Watched::<DynamicObject>::of(resource.clone());
                 watched.route(route.clone());
-                stores.push(watched.store());
+                stores.push((namespace.map(str::to_owned), watched.store()));
                 let api = |client| match namespace {
                     Some(namespace) => Api::namespaced_with(client, namespace, &resource),
                     None => Api::all_with(client, &resource),
                 };
                 watched.start(namespace, watcher::Config::default().labels(&labels::managed()), api, watches);
             }
-            kinds.insert(kind, KindStores { resource, stores });
+            kinds.insert(kind, KindStores { resource, stores: Scoped::new(stores) });
         }
         Self { watched: Arc::new(kinds), secrets: Arc::default() }
     }
@@ -309,7 +357,7 @@ impl Children {
         }
         let kept = self.watched.get(kind)?;
         let reference = ObjectRef::new_with(name, kept.resource.clone()).within(namespace);
-        kept.stores.iter().find_map(|store| store.get(&reference))
+        kept.stores.of(namespace)?.get(&reference)
     }
 
     /// Returns the memory of a kind that is not watched.
@@ -321,7 +369,7 @@ impl Children {
     /// Returns every object of a kind that is watched.
     #[must_use]
     pub fn all(&self, kind: &str) -> Vec<Arc<DynamicObject>> {
-        self.watched.get(kind).map(|kept| kept.stores.iter().flat_map(Store::state).collect()).unwrap_or_default()
+        self.watched.get(kind).map(|kept| kept.stores.all().flat_map(Store::state).collect()).unwrap_or_default()
     }
 
     /// Returns every object of a kind that is watched in a namespace.
@@ -341,13 +389,19 @@ impl Children {
         pods
     }
 
-    /// Waits until every object that was there at the start is in its store.
+    /// Returns true if what was made in a namespace is known. False as long as the operator has not been able to read it.
+    #[must_use]
+    pub fn are_read(&self, namespace: &str) -> bool {
+        self.watched.values().all(|kept| kept.stores.is_read(namespace))
+    }
+
+    /// Waits until every object that was there at the start is in its store: those of a namespace, or all with `None`.
     ///
     /// # Errors
     /// If a watch ended before.
-    pub async fn ready(&self) -> Result<(), WriterDropped> {
-        for store in self.watched.values().flat_map(|kept| &kept.stores) {
-            store.wait_until_ready().await?;
+    pub async fn ready(&self, namespace: Option<&str>) -> Result<(), WriterDropped> {
+        for kept in self.watched.values() {
+            kept.stores.ready(namespace).await?;
         }
         Ok(())
     }

@@ -23,17 +23,29 @@ pub(super) async fn ensure(context: &Context, object: &Guarded<Jurisdiction>) ->
     let placed = object.read_fields(&["spec.placement"]).filter(|placed| Host::of(placed).is_here());
     let target = placed.and_then(|placed| placed.spec.placement.namespace.as_deref());
     let claim = placed.and_then(|placed| placed.spec.data_claim.as_deref());
-    let problem = target.and_then(|target| lack(target, claim)).map(|lack| Problem {
+    let of_placement = |reason, problem, remedy| Problem {
         of: Type::WorkloadReady,
-        reason: Reason::PlacementNotGranted,
+        reason,
         path: "spec.placement.namespace".to_owned(),
-        problem: lack.problem,
-        remedy: lack.remedy,
-    });
+        problem,
+        remedy,
+    };
+    let is_read = |namespace: &str| context.grants.are_read(namespace) && context.children.are_read(namespace);
+    if let Some(target) = target.filter(|target| !is_read(target)) {
+        // Whether it consents is not known: what runs there is left alone.
+        return Ok(Some(of_placement(
+            Reason::NamespaceUnreadable,
+            format!("this operator cannot read namespace {target}"),
+            format!("give its account the chart's Role in {target}, or take {target} out of watchNamespaces"),
+        )));
+    }
+    let problem = target
+        .and_then(|target| lack(target, claim))
+        .map(|lack| of_placement(Reason::PlacementNotGranted, lack.problem, lack.remedy));
     let stays = |namespace: &str| {
         let workload = context.children.get("StatefulSet", namespace, &names::node(&name));
         let own = workload.filter(|workload| is_made_for(&**workload, &home, &name));
-        problem.is_none() && lack(namespace, own.as_deref().and_then(mounted)).is_none()
+        !is_read(namespace) || problem.is_none() && lack(namespace, own.as_deref().and_then(mounted)).is_none()
     };
     finalizer::close(context, object, stays).await?;
     Ok(problem)

@@ -66,7 +66,15 @@ pub(super) async fn undo(context: &Context, jurisdiction: &Guarded<Jurisdiction>
     if !jurisdiction.finalizers().iter().any(|held| held == FINALIZER) {
         return Ok(());
     }
-    let placed = jurisdiction.read_fields(&["spec.placement"]).map(Host::of);
+    let fields = jurisdiction.read_fields(&["spec.placement"]);
+    let placed = fields.map(Host::of);
+    let target = fields.filter(|_| matches!(placed, Some(Host::Here)));
+    if let Some(target) = target.and_then(|fields| fields.spec.placement.namespace.as_deref())
+        && !context.children.are_read(target)
+    {
+        // What was made there is not known.
+        return Err(Error::NamespaceUnreadable(target.to_owned()));
+    }
     let authority_stays = !matches!(placed, Some(Host::Here | Host::External(_)));
     sweep(context, jurisdiction, Swept { keep: None, authority_stays }).await?;
     let left_behind = match placed {

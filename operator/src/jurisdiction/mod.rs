@@ -125,7 +125,7 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     progress.judged(&verdict, federation.is_some());
     if let Some(problem) = ungranted {
         progress.faulty(&problem);
-        return Ok(Next::Report(LATER));
+        return Ok(Next::Report(if problem.is_external() { MENDED } else { LATER }));
     }
     // Certificates are renewed whatever else is in a resource, even what only a newer operator can read.
     let jurisdiction = object.read_fields(IDENTITY_FIELDS);
@@ -199,7 +199,7 @@ impl Problem {
     /// Returns true if it can be solved without a change of the Jurisdiction itself.
     #[must_use]
     pub fn is_external(&self) -> bool {
-        matches!(self.reason, Reason::SecretInvalid | Reason::ClusterUnreachable)
+        matches!(self.reason, Reason::SecretInvalid | Reason::ClusterUnreachable | Reason::NamespaceUnreadable)
     }
 
     /// Returns field, problem and remedy in one line.
