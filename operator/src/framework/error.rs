@@ -57,7 +57,7 @@ impl Error {
             Self::Api { source, .. } if is_conflict(source) => Duration::from_secs(1),
             // The server answers the same until the object or the operator's rights change.
             Self::Api { source, .. } if is_refusal(source) => Duration::from_mins(1),
-            Self::Api { .. } => Duration::from_secs(5),
+            Self::Api { .. } | Self::NamespaceUnreadable(_) => Duration::from_secs(5),
             Self::Taken { .. } | Self::Unreadable { .. } | Self::Identity(_) => Duration::from_mins(1),
         }
     }
@@ -71,6 +71,7 @@ impl Error {
             Self::Api { .. } => "api",
             Self::Taken { .. } => "taken",
             Self::Unreadable { .. } => "unreadable",
+            Self::NamespaceUnreadable(_) => "namespace",
             Self::Identity(_) => "identity",
         }
     }

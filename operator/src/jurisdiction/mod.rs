@@ -217,6 +217,7 @@ fn reason_of(error: &Error, remote: bool) -> Reason {
         Error::Taken { .. } => Reason::NameTaken,
         Error::Unreadable { .. } | Error::Identity(_) => Reason::SecretInvalid,
         Error::Api { .. } => Reason::Refused,
+        Error::NamespaceUnreadable(_) => Reason::NamespaceUnreadable,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The rights that the chart gives are enough, and none is left over: every one of them is used on the way of one
 //! federation from its first manifest to its last.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -162,4 +162,34 @@ async fn in_some_namespaces_it_needs_no_right_outside_of_them() {
     let mut requests = bed.plane.audit().since(Mark::default()).unwrap();
     requests.retain(|request| request.user.username == OPERATOR && request.response.code == 403);
     assert!(requests.is_empty(), "{requests:#?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_cannot_be_read_holds_up_no_other() {
+    let bed = Bed::start().await;
+    let namespaces = ["gba", "gba-shenzhen", "gba-hongkong", "gba-macau"];
+    bind_in(&bed, &namespaces[..3]).await;
+    let login = bed.plane.user(OPERATOR, None).unwrap();
+    let _operator = bed.operator_as(&login, "a", &["--watch-namespaces", &namespaces.join(",")]).await;
+    bed.apply_examples().await;
+    for (namespace, name) in [("gba-shenzhen", "shenzhen-node"), ("gba-hongkong", "hongkong-node")] {
+        bed.run_workload(namespace, name).await;
+    }
+    bed.condition("Jurisdiction", "macau", "WorkloadReady", "False", "NamespaceUnreadable").await;
+    assert!(bed.get("StatefulSet", "gba-macau", "macau-node").await.is_none());
+
+    // Each kind of a namespace is watched once, whoever reads it: a watch begins with a list.
+    let mut lists = bed.plane.audit().since(Mark::default()).unwrap();
+    lists.retain(|request| request.user.username == OPERATOR && request.verb == "list" && request.response.code == 200);
+    let mut begun: BTreeMap<&str, usize> = BTreeMap::new();
+    for list in &lists {
+        *begun.entry(list.uri.split('?').next().unwrap_or_default()).or_default() += 1;
+    }
+    assert!(begun.keys().any(|path| path.ends_with("/gba-shenzhen/statefulsets")), "{begun:#?}");
+    assert!(begun.values().all(|count| *count == 1), "{begun:#?}");
+
+    // It joins as soon as it can be read.
+    bind_in(&bed, &namespaces[3..]).await;
+    bed.run_workload("gba-macau", "macau-node").await;
+    bed.ready("Federation", "gba").await;
 }
