@@ -211,8 +211,8 @@ mod tests {
 
     #[test]
     fn where_the_operator_sees_no_grants_nothing_is_placed() {
-        let lack = Grants::new(Vec::new()).lack(&placing("gba", "victim", None)).unwrap();
+        let lack = Grants::new(Scoped::new(Vec::new())).lack(&placing("gba", "victim", None)).unwrap();
         assert!(lack.remedy.contains("watchNamespaces"), "{lack:?}");
-        assert_eq!(Grants::new(Vec::new()).lack(&placing("gba", "gba", None)), None);
+        assert_eq!(Grants::new(Scoped::new(Vec::new())).lack(&placing("gba", "gba", None)), None);
     }
 }
