@@ -159,12 +159,16 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Removes an object that was made for this resource, if it is there.
+    /// Removes an object that was made for this resource, if it is there. One of this name that was made for another stays.
     ///
     /// # Errors
     /// If the API server refuses.
     pub async fn remove<K: Object>(&self, namespace: &str, name: &str) -> Result<()> {
-        let Some(object) = self.get::<K>(namespace, name).await? else { return Ok(()) };
+        let found = match self.get::<K>(namespace, name).await {
+            Err(Error::Taken { .. }) => None,
+            found => found?,
+        };
+        let Some(object) = found else { return Ok(()) };
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = DeleteParams {
             preconditions: Some(Preconditions { uid: object.uid(), resource_version: None }),
@@ -344,6 +348,8 @@ mod tests {
         for _ in 0..2 {
             assert!(matches!(applier.get::<Secret>("gba", "a").await, Err(Error::Taken { .. })));
             assert_eq!(server.calls(), "GET");
+            applier.remove::<Secret>("gba", "a").await.unwrap();
+            assert_eq!(server.calls(), "GET", "nor removed, and what is the resource's own beside it can be");
         }
     }
 }

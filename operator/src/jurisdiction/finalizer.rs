@@ -123,10 +123,7 @@ pub(super) async fn sweep<K: Resource<DynamicType = ()>>(
         return Ok(());
     }
     // Of a node in another cluster, the authority alone was kept at home.
-    match applier.remove::<Secret>(&home, &names::authority(&name)).await {
-        Err(Error::Taken { .. }) => Ok(()),
-        removed => removed,
-    }
+    applier.remove::<Secret>(&home, &names::authority(&name)).await
 }
 
 /// Closes a node in the namespaces of this cluster that no longer consent to it: removes what it runs by. Its authority and its

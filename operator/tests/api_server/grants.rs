@@ -47,11 +47,11 @@ impl Attacker {
     /// A federation of the same name and trust domain as the real one, whose only node is placed where Hong Kong's is.
     async fn attack(&self, jurisdiction: &str) {
         for object in [
-            resource("Federation", "gba", json!({"trustDomain": "gba.example", "members": ["HK"]})),
+            resource("Federation", "gba", &json!({"trustDomain": "gba.example", "members": ["HK"]})),
             resource(
                 "Jurisdiction",
                 jurisdiction,
-                json!({
+                &json!({
                     "id": "HK", "sqlName": "hongkong", "dataClaim": "records",
                     "placement": {"namespace": "gba-hongkong"}, "issuers": [{"issuer": "kubernetes"}],
                 }),
@@ -62,7 +62,7 @@ impl Attacker {
     }
 }
 
-fn resource(kind: &str, name: &str, spec: Value) -> Value {
+fn resource(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "wanqu.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
@@ -111,7 +111,7 @@ async fn rights_in_one_namespace_reach_nothing_in_another() {
     let refused = attacker.apply("gba-hongkong", &consent).await.unwrap_err();
     assert!(matches!(refused, kube::Error::Api(status) if status.code == 403));
     // Nor does a grant of her own namespace say anything of another.
-    let own = resource("PlacementGrant", "grant", json!({"from": [{"namespace": "evil"}], "claims": ["records"]}));
+    let own = resource("PlacementGrant", "grant", &json!({"from": [{"namespace": "evil"}], "claims": ["records"]}));
     attacker.apply("evil", &own).await.unwrap();
     for name in ["hongkong", "another"] {
         attacker.attack(name).await;
@@ -125,7 +125,7 @@ async fn rights_in_one_namespace_reach_nothing_in_another() {
         bed.delete("Jurisdiction", "evil", name).await;
         bed.until_gone("Jurisdiction", "evil", name).await;
     }
-    assert_eq!(written_in(&bed, "gba-hongkong", mark), [String::new(); 0]);
+    assert_eq!(written_in(&bed, "gba-hongkong", mark), Vec::<String>::new());
     bed.ready("Federation", "gba").await;
 }
 
@@ -217,9 +217,9 @@ async fn two_federations_of_one_name_share_a_namespace_and_no_object() {
     let attacker = Attacker::new(&bed).await;
     let placed = |name: &str| {
         let spec = json!({"id": "HK", "sqlName": "hongkong", "placement": {"namespace": "shared"}});
-        resource("Jurisdiction", name, spec)
+        resource("Jurisdiction", name, &spec)
     };
-    let federation = resource("Federation", "gba", json!({"trustDomain": "gba.example", "members": ["HK"]}));
+    let federation = resource("Federation", "gba", &json!({"trustDomain": "gba.example", "members": ["HK"]}));
     attacker.apply("evil", &federation).await.unwrap();
     attacker.apply("evil", &placed("hongkong")).await.unwrap();
     let message = told(&bed, "hongkong", "Ready", "NameTaken").await;
