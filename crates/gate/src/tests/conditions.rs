@@ -1,5 +1,7 @@
 //! Conditions of aggregates: what those of the released values divide a cell into must be nobody or enough.
 
+use std::collections::BTreeMap;
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -108,20 +110,24 @@ async fn a_row_holds_what_a_query_for_its_values_alone_would_release() {
         format!("SELECT place, {columns} count(*) FROM shenzhen.d.visits GROUP BY place")
     };
     let rows = run(&fixture, &engine, &of(&values), Way::Parted).await.0;
+    let mut answers: BTreeMap<Vec<usize>, Vec<Vec<String>>> = BTreeMap::new();
     let mut checked = 0;
     for row in &rows {
         let mut released: Vec<usize> = Vec::new();
         for value in 0..3 {
             let with: Vec<usize> = released.iter().copied().chain([value]).collect();
-            let asked: Vec<String> = with.iter().map(|value| values[*value].clone()).collect();
-            let alone = run(&fixture, &engine, &of(&asked), Way::Parted).await.0;
-            let alone = alone.iter().find(|other| other[0] == row[0]).unwrap();
+            if !answers.contains_key(&with) {
+                let asked: Vec<String> = with.iter().map(|value| values[*value].clone()).collect();
+                answers.insert(with.clone(), run(&fixture, &engine, &of(&asked), Way::Parted).await.0);
+            }
+            let alone = answers[&with].iter().find(|other| other[0] == row[0]).unwrap();
             // A query that would have to withhold something has the value that is withheld here as its last.
             assert_eq!(alone[with.len()], row[1 + value], "{row:?} {alone:?}");
-            if row[1 + value] != "-" {
+            if row[1 + value] == "-" {
+                checked += 1;
+            } else {
                 released = with;
             }
-            checked += usize::from(row[1 + value] == "-");
         }
     }
     assert!(checked > 10, "only {checked} values were withheld");
