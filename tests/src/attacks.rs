@@ -21,8 +21,8 @@ pub enum Outcome {
     /// It is answered exactly as the same question about nobody: so there is no telling whether there is somebody.
     /// The pair says which text of the query names the person, and which names nobody.
     AsForNobody(&'static str, &'static str),
-    /// It is answered, and no owner releases a cell.
-    Withheld,
+    /// It is answered. These columns are NULL in every row, and no others are: each owner withholds them.
+    Withholds(&'static [&'static str]),
     /// It is answered, and this text is nowhere in the answer.
     Hides(&'static str),
     /// It may be answered or refused; no planted value is seen either way.

@@ -10,13 +10,12 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use wanqu_identity::{Authority, Validity};
-use wanqu_model::answer::JurisdictionOutcome;
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
 use wanqu_testing::until;
 use wanqu_tests::attacks::{self, Attack, Outcome};
 use wanqu_tests::check::Pair;
-use wanqu_tests::compare::Order;
+use wanqu_tests::compare::{Cell, Order, Rows};
 use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU, SHENZHEN};
 use wanqu_tests::grammar::RandomQuery;
 use wanqu_tests::health::HealthOptions;
@@ -97,13 +96,16 @@ async fn came_of(
             Some(format!("answered, and should be refused with one of {codes:?}: {rows}"))
         }
         (Outcome::Hides(text), Ok(_)) => rows.contains(text).then(|| format!("the answer has {text}: {rows}")),
-        (Outcome::Withheld, Ok(answered)) => {
-            let released = |outcome: &JurisdictionOutcome| outcome.releases.iter().any(|release| release.rows > 0);
-            let owners = answered.summary.outcomes.iter().filter(|outcome| released(outcome));
-            let owners: Vec<String> = owners.map(|outcome| outcome.jurisdiction.to_string()).collect();
-            (!owners.is_empty()).then(|| format!("{owners:?} released a cell: {rows}"))
+        (Outcome::Withholds(columns), Ok(answered)) => {
+            let Rows { names, rows, .. } = &answered.rows;
+            let nulls: Vec<Vec<&str>> = rows.iter().map(|row| nulls(names, row)).collect();
+            if nulls.is_empty() || nulls.iter().any(|nulls| nulls != columns) {
+                return Some(format!("{columns:?} should be NULL, and {nulls:?} are: {rows:?}"));
+            }
+            let summary = &answered.summary;
+            (summary.rows_lacking != Some(summary.rows)).then(|| format!("rows are not marked: {summary:?}"))
         }
-        (Outcome::Hides(_) | Outcome::Withheld | Outcome::AsForNobody(..), Err(refusal)) => {
+        (Outcome::Hides(_) | Outcome::Withholds(_) | Outcome::AsForNobody(..), Err(refusal)) => {
             Some(format!("should be answered, is refused: {refusal}"))
         }
         (Outcome::AsForNobody(somebody, nobody), Ok(answered)) => {
@@ -114,6 +116,11 @@ async fn came_of(
             }
         }
     }
+}
+
+/// Returns the columns of a row that are NULL.
+fn nulls<'n>(names: &'n [String], row: &[Cell]) -> Vec<&'n str> {
+    names.iter().zip(row).filter(|(_, cell)| **cell == Cell::Null).map(|(name, _)| name.as_str()).collect()
 }
 
 /// Returns how an answer about few could be told from one about nobody; `None` if it could not.

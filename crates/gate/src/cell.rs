@@ -15,6 +15,11 @@ pub enum Reach {
 }
 
 impl Reach {
+    /// Returns true if a part of a cell may be told apart: nobody, or enough.
+    pub fn may_be_told(self) -> bool {
+        self != Self::Few
+    }
+
     /// Reads a value of `units_reach`.
     pub fn read(column: &BinaryArray, row: usize) -> Self {
         if column.is_null(row) {
@@ -61,6 +66,15 @@ impl Seen {
         grown
     }
 
+    /// Adds the units behind something else.
+    pub fn unite(&mut self, other: &Self, k: usize) {
+        let hashes = match other {
+            Self::Enough => None,
+            Self::Few(hashes) => Some(hashes.iter().copied()),
+        };
+        self.join(hashes, k);
+    }
+
     /// Returns whether that is nobody, fewer than k units, or enough.
     pub fn reach(&self) -> Reach {
         match self {
@@ -71,42 +85,51 @@ impl Seen {
     }
 }
 
-/// Requirement on one count of units.
+/// Requirement on the units of one input of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The units of an input whose every row is somebody's.
+    /// Every row of the input is somebody's.
     Input,
-    /// The units of an input that an outer join may not find: nobody, or enough.
+    /// An outer join may not find the input: nobody, or enough.
     PaddedInput,
-    /// The units that meet a condition, or those that do not: nobody, or enough.
-    Condition,
 }
 
-impl Need {
-    fn is_input(self) -> bool {
-        self != Self::Condition
-    }
-}
-
-/// Returns true if a cell is released, by the minimum of units.
+/// Returns true if the row of a cell is released, by the minimum of units.
 ///
 /// At least one input must have enough units, and none may have some but too few. A cell behind which there is nobody is
 /// kept back like one with few, unless the policy lets zeros be published.
 pub fn is_released(needs: &[Need], reaches: impl Iterator<Item = Reach> + Clone, publish_zeros: bool) -> bool {
-    let mut pairs = needs.iter().zip(reaches);
-    if !needs.iter().any(|need| need.is_input()) {
+    if needs.is_empty() {
         // No input was counted, so nothing is known of the cell.
         return false;
     }
-    let mut inputs = pairs.clone().filter(|(need, _)| need.is_input());
-    if inputs.clone().all(|(_, reach)| reach == Reach::Nobody) {
-        return publish_zeros && pairs.all(|(_, reach)| reach != Reach::Few);
+    let mut pairs = needs.iter().zip(reaches.clone());
+    let mut reaches = reaches.take(needs.len());
+    if reaches.clone().all(|reach| reach == Reach::Nobody) {
+        return publish_zeros;
     }
-    inputs.any(|(_, reach)| reach == Reach::Enough)
+    reaches.any(|reach| reach == Reach::Enough)
         && pairs.all(|(need, reach)| match need {
             Need::Input => reach == Reach::Enough,
-            Need::PaddedInput | Need::Condition => reach != Reach::Few,
+            Need::PaddedInput => reach != Reach::Few,
         })
+}
+
+/// Decision on one cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its row is kept back.
+    KeptBack,
+    /// Its row is released, without the values of these groups.
+    Released {
+        /// Indexes of the groups of values that are withheld, ascending.
+        withheld: Vec<usize>,
+    },
+}
+
+impl Verdict {
+    /// The row is released with all its values.
+    pub const WHOLE: Self = Self::Released { withheld: Vec::new() };
 }
 
 /// Returns true if a prefix of the input proves that a cell is released: counts of units only grow, so enough stays
@@ -119,7 +142,7 @@ pub fn is_proved_by_prefix(reaches: impl Iterator<Item = Reach>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Need::{Condition, Input, PaddedInput};
+    use Need::{Input, PaddedInput};
     use Reach::{Enough, Few, Nobody};
 
     #[test]
@@ -127,7 +150,6 @@ mod tests {
         type Case<'a> = (&'a [Need], &'a [Reach], bool, bool);
         let cases: &[Case<'_>] = &[
             (&[], &[], false, false),
-            (&[Condition], &[Nobody], false, false),
             (&[Input], &[Enough], true, true),
             (&[Input], &[Few], false, false),
             (&[Input], &[Nobody], false, true),
@@ -145,12 +167,6 @@ mod tests {
             (&[PaddedInput, PaddedInput], &[Few, Nobody], false, false),
             // A public table that finds nobody: as few.
             (&[PaddedInput], &[Nobody], false, true),
-            // Conditions are groups of their own.
-            (&[Input, Condition], &[Enough, Few], false, false),
-            (&[Input, Condition], &[Enough, Nobody], true, true),
-            (&[Input, Condition, Condition], &[Enough, Enough, Few], false, false),
-            (&[Input, Condition], &[Few, Nobody], false, false),
-            (&[Input, Condition], &[Nobody, Nobody], false, true),
         ];
         for (needs, reaches, plain, zeros) in cases {
             assert_eq!(is_released(needs, reaches.iter().copied(), false), *plain, "{needs:?} {reaches:?}");

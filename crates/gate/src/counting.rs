@@ -11,10 +11,12 @@ use super::cell::Need;
 /// Counts beside an aggregate, and the requirements on them.
 #[derive(Debug)]
 pub struct Counting {
-    /// Aggregates that count units.
+    /// Aggregates that count units: of each input, then of the conditions.
     pub reaches: Vec<Expr>,
-    /// Requirement on each of `reaches`.
+    /// Requirement on each input.
     pub needs: Vec<Need>,
+    /// The condition that each of `reaches` behind the inputs is about.
+    pub conditions: Vec<usize>,
     /// Aggregates that count the rows which do not meet a condition; each must be 0.
     pub unmet: Vec<Expr>,
 }

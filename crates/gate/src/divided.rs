@@ -10,9 +10,10 @@ use hashbrown::HashMap;
 use super::cell::Seen;
 use super::hashes::Hashes;
 use super::keys::Key;
+use super::withheld::Conditions;
 
 /// Part of a cell: the number of a family, and the conditions of that family that its rows meet.
-pub type Part = (usize, Vec<u64>);
+pub type Part = (usize, Conditions);
 
 /// The units of one cell, for each input: of all its rows, and of each part.
 #[derive(Debug)]

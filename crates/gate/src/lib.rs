@@ -4,16 +4,18 @@
 //! admitted aggregate ─▶ thread     every non-public table's privacy unit, up to the aggregate's input
 //!                    ─▶ passes     units behind each cell, counted up to k
 //!                    ─▶ cell       release or keep back
+//!                    ─▶ withheld   values that would divide the cell too finely
 //!                    ─▶ rounding   counts to a base, sums to match
 //!                    ─▶ output     in the order of keys
 //! ```
 //!
-//! The unit of decision is a cell: one row of the fragment's aggregate. `cell` and `rounding` decide, and touch no data
-//! source; `passes` acts. Stronger rules (dominance, noise, a ledger across queries) stand beside the minimum of units
+//! The unit of decision is a cell: one row of the fragment's aggregate. `cell`, `withheld` and `rounding` decide, and touch
+//! no data source; `passes` acts. Stronger rules (dominance, noise, a ledger across queries) stand beside the minimum of units
 //! in `cell`, as further conditions that a cell must meet, and see the same cells before they leave.
 
 mod cell;
 mod counting;
+mod decided;
 mod divided;
 mod engine;
 mod hashes;
@@ -28,6 +30,7 @@ mod strategy;
 mod tally;
 mod thread;
 mod units;
+mod withheld;
 
 use std::sync::Arc;
 
@@ -152,7 +155,7 @@ async fn gated(
 struct Attempt {
     schema: SchemaRef,
     batches: Vec<arrow::array::RecordBatch>,
-    /// Number of cells that are kept back.
+    /// Number of cells that are kept back, whole or in part.
     suppressed: u64,
     /// The memory of the cells.
     held: MemoryReservation,
@@ -186,6 +189,7 @@ fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
         keys: aggregate.group_expr.len(),
         aggregates: aggregate.aggr_expr.len(),
         rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
+        groups: shape.value_groups.clone(),
         schema: nullable(aggregate.schema.as_arrow()),
     })
 }

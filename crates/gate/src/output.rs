@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, nullif, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
@@ -13,9 +13,11 @@ use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReser
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::admission::ValueGroup;
 use wanqu_rules::catalog::nullable;
 use wanqu_rules::harmless_expr;
 
+use super::decided::Decided;
 use super::rounding::Rounding;
 
 /// Rows of one batch of a release.
@@ -42,6 +44,8 @@ pub struct Layout {
     pub aggregates: usize,
     /// Rounding of those aggregates, with the hidden counts.
     pub rounding: Rounding,
+    /// The values that are withheld together.
+    pub groups: Vec<ValueGroup>,
     /// The schema of keys and aggregates, as the admitted aggregate has it.
     pub schema: SchemaRef,
 }
@@ -70,16 +74,23 @@ impl Cells {
         self.held.take()
     }
 
-    /// Adds the rows of `batch` that are `released`, rounded and without hidden columns.
-    pub fn add(&mut self, layout: &Layout, batch: &RecordBatch, released: &BooleanArray) -> DfResult<()> {
+    /// Adds the rows of `batch` that are released, rounded, without hidden columns and with NULL for what is withheld.
+    pub fn add(&mut self, layout: &Layout, batch: &RecordBatch, decided: &Decided) -> DfResult<()> {
+        let released = decided.released();
         if released.true_count() == 0 {
             return Ok(());
         }
-        let kept = filter_record_batch(batch, released)?;
+        let kept = filter_record_batch(batch, &released)?;
         let (keys, rest) = kept.columns().split_at(layout.keys);
         let (aggregates, rest) = rest.split_at(layout.aggregates);
         let mut columns: Vec<ArrayRef> = keys.to_vec();
         columns.extend(layout.rounding.apply(aggregates, rest)?);
+        for (group, rows) in decided.withheld() {
+            for aggregate in &layout.groups[group].aggregates {
+                let column = &mut columns[layout.keys + aggregate];
+                *column = nullif(column, &rows)?;
+            }
+        }
         self.rows += kept.num_rows() as u64;
         let batch = with_rows(&layout.schema, columns, kept.num_rows())?;
         let size = batch.get_array_memory_size();

@@ -6,15 +6,14 @@
 
 use datafusion::common::{Result as DfResult, internal_datafusion_err};
 use datafusion::logical_expr::{Expr, lit, when};
-use wanqu_rules::admission::{Condition, Family};
+use hashbrown::HashMap;
+use wanqu_rules::admission::{Condition, Family, ValueGroup};
 
-use super::cell::{Need, Reach, Seen, is_released};
-use super::divided::DividedCells;
+use super::cell::{Need, Reach, Seen, Verdict, is_released};
+use super::divided::{Divided, DividedCells};
 use super::hashes::Hashes;
 use super::keys::Key;
-
-/// Number of conditions that one hidden group key tells of, as the bits of an integer.
-const BITS: usize = 50;
+use super::withheld::{BITS, Conditions, withheld};
 
 /// Returns the hidden group keys that say which conditions a row meets.
 pub fn masks(conditions: &[Condition]) -> DfResult<Vec<Expr>> {
@@ -37,6 +36,8 @@ pub struct PartRule<'a> {
     pub inputs: Vec<Need>,
     /// Conditions that are set against each other.
     pub families: &'a [Family],
+    /// Values that are released together.
+    pub groups: &'a [ValueGroup],
     /// Least number of units.
     pub k: usize,
     /// True if a cell behind which there is nobody may be released.
@@ -47,21 +48,24 @@ pub struct PartRule<'a> {
 #[derive(Debug)]
 pub struct Parts<'a> {
     rule: PartRule<'a>,
+    /// The conditions of each family.
+    families: Vec<Conditions>,
     cells: DividedCells,
 }
 
 impl<'a> Parts<'a> {
     /// Starts a pass of which no row is known yet.
     pub fn new(rule: PartRule<'a>) -> Self {
+        let families = rule.families.iter().map(|family| family.conditions.iter().copied().collect()).collect();
         let cells = DividedCells::new(rule.inputs.len(), rule.k);
-        Self { rule, cells }
+        Self { rule, families, cells }
     }
 
     /// Adds one row of the pass: rows of the cell `key` that meet the conditions in `mask`, with the units of each input.
-    pub fn add<'u>(&mut self, key: Key, mask: &[u64], units: &(impl Iterator<Item = Option<Hashes<'u>>> + Clone)) {
-        let parts = self.rule.families.iter().enumerate().filter_map(|(index, family)| {
-            let met = met_of(family, mask);
-            (family.rest || met.iter().any(|word| *word != 0)).then_some((index, met))
+    pub fn add<'u>(&mut self, key: Key, mask: &Conditions, units: &(impl Iterator<Item = Option<Hashes<'u>>> + Clone)) {
+        let parts = self.rule.families.iter().zip(&self.families).enumerate().filter_map(|(index, (family, own))| {
+            let met = mask.and(own);
+            (family.rest || !met.is_empty()).then_some((index, met))
         });
         self.cells.add(key, parts, units);
     }
@@ -71,33 +75,39 @@ impl<'a> Parts<'a> {
         self.cells.bytes()
     }
 
-    /// Returns true if a cell is released. A cell of which the pass gave no row has nobody behind it.
-    pub fn releases(&self, key: &Key) -> bool {
-        let PartRule { inputs, publish_zeros, .. } = &self.rule;
-        let mut needs = inputs.clone();
-        let reaches: Vec<Reach> = match self.cells.get(key) {
-            None => vec![Reach::Nobody; inputs.len()],
-            Some(cell) => {
-                let of_parts = cell.parts.values().flatten();
-                let reaches: Vec<Reach> = cell.inputs.iter().chain(of_parts).map(Seen::reach).collect();
-                needs.resize(reaches.len(), Need::Condition);
-                reaches
+    /// Decides on a cell. One of which the pass gave no row has nobody behind it.
+    pub fn decide(&self, key: &Key) -> Verdict {
+        let PartRule { inputs, groups, publish_zeros, .. } = &self.rule;
+        let cell = self.cells.get(key);
+        let reach = |input: usize| cell.map_or(Reach::Nobody, |cell| cell.inputs[input].reach());
+        if !is_released(inputs, (0..inputs.len()).map(reach), *publish_zeros) {
+            return Verdict::KeptBack;
+        }
+        match cell {
+            Some(cell) if cell.parts.values().flatten().any(|units| !units.reach().may_be_told()) => {
+                Verdict::Released { withheld: withheld(groups, |with, own| self.fits(cell, with, own)) }
             }
-        };
-        is_released(&needs, reaches.into_iter(), *publish_zeros)
-    }
-}
-
-/// Returns the conditions of a family among those that a mask says are met.
-fn met_of(family: &Family, mask: &[u64]) -> Vec<u64> {
-    let mut met = vec![0; mask.len()];
-    for condition in &family.conditions {
-        let (word, bit) = (condition / BITS, condition % BITS);
-        if let (Some(met), Some(mask)) = (met.get_mut(word), mask.get(word)) {
-            *met |= mask & (1 << bit);
+            _ => Verdict::WHOLE,
         }
     }
-    met
+
+    /// Returns true if the conditions `with` divide a cell into parts of nobody or enough, in each family that one of `own` is
+    /// in. A part by some conditions of a family is made of those by all of them.
+    fn fits(&self, cell: &Divided, with: &Conditions, own: &Conditions) -> bool {
+        let touched = self.families.iter().enumerate().filter(|(_, family)| !family.is_disjoint(own));
+        touched.into_iter().all(|(index, family)| {
+            let chosen = family.and(with);
+            let mut parts: HashMap<Conditions, Vec<Seen>> = HashMap::new();
+            for ((_, met), units) in cell.parts.iter().filter(|((of, _), _)| *of == index) {
+                let met = met.and(&chosen);
+                if self.rule.families[index].rest || !met.is_empty() {
+                    let known = parts.entry(met).or_insert_with(|| vec![Seen::default(); units.len()]);
+                    known.iter_mut().zip(units).for_each(|(known, units)| known.unite(units, self.rule.k));
+                }
+            }
+            parts.values().flatten().all(|units| units.reach().may_be_told())
+        })
+    }
 }
 
 #[cfg(test)]
@@ -111,7 +121,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
 
     use super::*;
-    use crate::divided::{Divided, Part};
+    use crate::divided::Part;
 
     const INPUTS: usize = 2;
 
@@ -119,7 +129,7 @@ mod tests {
     #[derive(Clone)]
     struct Row {
         cell: u8,
-        mask: Vec<u64>,
+        mask: BTreeSet<usize>,
         units: [Option<BTreeSet<u32>>; INPUTS],
     }
 
@@ -130,7 +140,7 @@ mod tests {
         };
         let row = |rng: &mut StdRng| Row {
             cell: rng.random_range(0..cells),
-            mask: vec![rng.random_range(0..8), rng.random_range(0..2)],
+            mask: [0, 1, 2, 50].into_iter().filter(|_| rng.random_bool(0.4)).collect(),
             units: [units(rng), units(rng)],
         };
         (0..rows).map(|_| row(rng)).collect()
@@ -148,7 +158,9 @@ mod tests {
 
     fn add(parts: &mut Parts<'_>, row: &Row) {
         let columns = column(row);
-        parts.add(key(row.cell), &row.mask, &columns.iter().map(|column| Hashes::read(column, 0)));
+        let mut words = vec![0; 2];
+        row.mask.iter().for_each(|condition| words[condition / BITS] |= 1 << (condition % BITS));
+        parts.add(key(row.cell), &Conditions::of_words(words), &columns.iter().map(|column| Hashes::read(column, 0)));
     }
 
     /// The units of rows, each row read anew; `None` for enough.
@@ -164,15 +176,17 @@ mod tests {
         units.map_or(Reach::Enough, |units| if units.is_empty() { Reach::Nobody } else { Reach::Few })
     }
 
-    /// The parts of a cell, each with its rows.
-    fn divided<'r>(rows: &[&'r Row], families: &[Family]) -> BTreeMap<Part, Vec<&'r Row>> {
-        let mut parts: BTreeMap<Part, Vec<&Row>> = BTreeMap::new();
+    /// A family by its number, and those of its conditions that the rows of a part meet.
+    type Divided = (usize, BTreeSet<usize>);
+
+    /// The parts into which some conditions divide a cell, each with its rows.
+    fn divided<'r>(rows: &[&'r Row], families: &[Family], by: &BTreeSet<usize>) -> BTreeMap<Divided, Vec<&'r Row>> {
+        let mut parts: BTreeMap<Divided, Vec<&Row>> = BTreeMap::new();
         for (index, family) in families.iter().enumerate() {
-            for row in rows {
-                let is_met = |condition: &&usize| row.mask[**condition / BITS] >> (**condition % BITS) & 1 == 1;
-                let mut met = vec![0; row.mask.len()];
-                family.conditions.iter().filter(is_met).for_each(|c| met[c / BITS] |= 1 << (c % BITS));
-                if family.rest || met != vec![0; row.mask.len()] {
+            let own: BTreeSet<usize> = family.conditions.iter().copied().filter(|c| by.contains(c)).collect();
+            for row in rows.iter().filter(|_| !own.is_empty()) {
+                let met: BTreeSet<usize> = row.mask.intersection(&own).copied().collect();
+                if family.rest || !met.is_empty() {
                     parts.entry((index, met)).or_default().push(row);
                 }
             }
@@ -180,20 +194,29 @@ mod tests {
         parts
     }
 
+    /// The decision on a cell with these rows, read anew for each value.
+    fn decided(rule: &PartRule<'_>, rows: &[&Row]) -> Verdict {
+        let reaches: Vec<Reach> =
+            (0..INPUTS).map(|input| reach(union(rows.iter().copied(), input, rule.k).as_ref())).collect();
+        if !is_released(&rule.inputs, reaches.into_iter(), rule.publish_zeros) {
+            return Verdict::KeptBack;
+        }
+        let (mut released, mut withheld) = (BTreeSet::new(), Vec::new());
+        for (index, group) in rule.groups.iter().enumerate() {
+            let with: BTreeSet<usize> = released.iter().chain(&group.conditions).copied().collect();
+            let parts = divided(rows, rule.families, &with);
+            let few = parts.values().any(|part| {
+                (0..INPUTS).any(|input| reach(union(part.iter().copied(), input, rule.k).as_ref()) == Reach::Few)
+            });
+            if few { withheld.push(index) } else { released = with }
+        }
+        Verdict::Released { withheld }
+    }
+
     fn check(parts: &Parts<'_>, rows: &[Row], cells: u8) {
-        let PartRule { inputs, families, k, publish_zeros } = &parts.rule;
         for cell in 0..=cells {
             let own: Vec<&Row> = rows.iter().filter(|row| row.cell == cell).collect();
-            let behind: Vec<_> = (0..INPUTS).map(|input| union(own.iter().copied(), input, *k)).collect();
-            let mut needs = inputs.clone();
-            let mut reaches: Vec<Reach> = behind.iter().map(|units| reach(units.as_ref())).collect();
-            for part in divided(&own, families).values() {
-                for input in 0..INPUTS {
-                    needs.push(Need::Condition);
-                    reaches.push(reach(union(part.iter().copied(), input, *k).as_ref()));
-                }
-            }
-            assert_eq!(parts.releases(&key(cell)), is_released(&needs, reaches.into_iter(), *publish_zeros), "{cell}");
+            assert_eq!(parts.decide(&key(cell)), decided(&parts.rule, &own), "{cell}");
         }
     }
 
@@ -214,12 +237,17 @@ mod tests {
             (0..INPUTS).map(of).sum::<usize>() * size_of::<u32>()
         };
         for (cell, rows) in &cells {
-            total += key(*cell).len() + size_of::<Divided>() + hashes(rows);
-            for part in divided(rows, families).values() {
+            total += key(*cell).len() + size_of::<crate::divided::Divided>() + hashes(rows);
+            for part in divided(rows, families, &[0, 1, 2, 50].into()).values() {
                 total += size_of::<(Part, Vec<Seen>)>() + INPUTS * size_of::<Seen>() + hashes(part);
             }
         }
         total
+    }
+
+    fn groups() -> Vec<ValueGroup> {
+        let group = |conditions: &[usize]| ValueGroup { conditions: conditions.to_vec(), aggregates: vec![0] };
+        vec![group(&[2]), group(&[0, 50]), group(&[1]), group(&[0, 1])]
     }
 
     fn families() -> [Family; 2] {
@@ -229,15 +257,15 @@ mod tests {
     #[test]
     fn cells_are_decided_as_by_reading_all_rows_anew() {
         let mut rng = StdRng::seed_from_u64(17);
-        let families = families();
-        let mut released = 0;
+        let (families, groups) = (families(), groups());
+        let (mut whole, mut in_part, mut kept_back) = (0, 0, 0);
         for (k, publish_zeros, needs) in [
             (2, false, [Need::Input, Need::Input]),
             (3, true, [Need::Input, Need::PaddedInput]),
             (5, false, [Need::PaddedInput, Need::PaddedInput]),
         ] {
             for (count, cells, units) in [(40, 12, 3), (400, 9, 40), (1500, 4, 9)] {
-                let rule = PartRule { inputs: needs.to_vec(), families: &families, k, publish_zeros };
+                let rule = PartRule { inputs: needs.to_vec(), families: &families, groups: &groups, k, publish_zeros };
                 let mut parts = Parts::new(rule);
                 let rows = rows(&mut rng, count, cells, units, k);
                 for (done, row) in rows.iter().enumerate() {
@@ -249,18 +277,25 @@ mod tests {
                 }
                 check(&parts, &rows, cells);
                 assert_eq!(parts.bytes(), bytes(&rows, &families, k));
-                released += (0..cells).filter(|cell| parts.releases(&key(*cell))).count();
+                for verdict in (0..cells).map(|cell| parts.decide(&key(cell))) {
+                    match verdict {
+                        Verdict::KeptBack => kept_back += 1,
+                        Verdict::Released { withheld } if withheld.is_empty() => whole += 1,
+                        Verdict::Released { .. } => in_part += 1,
+                    }
+                }
             }
         }
-        assert!(released > 0, "no cell was released");
+        assert!(whole > 10 && in_part > 10 && kept_back > 10, "{whole} {in_part} {kept_back}");
     }
 
     /// A pass looks up the cell of each row once, and no cell to tell how much memory they take after each batch.
     /// [`DividedCells`] offers no other way to a cell.
     #[test]
     fn a_batch_costs_its_own_rows_and_not_the_cells_before_it() {
-        let families = families();
-        let rule = PartRule { inputs: vec![Need::Input; INPUTS], families: &families, k: 3, publish_zeros: false };
+        let (families, groups) = (families(), groups());
+        let inputs = vec![Need::Input; INPUTS];
+        let rule = PartRule { inputs, families: &families, groups: &groups, k: 3, publish_zeros: false };
         let mut parts = Parts::new(rule);
         let mut rng = StdRng::seed_from_u64(3);
         let mut added = 0;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{BinaryArray, BooleanArray, RecordBatch};
-use arrow::compute::{and, and_not, filter_record_batch, not};
+use arrow::array::RecordBatch;
+use arrow::compute::filter_record_batch;
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::functions_aggregate::count::{count, count_udaf};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -13,8 +13,9 @@ use hashbrown::HashSet;
 use wanqu_rules::admission::{Condition, GatedShape};
 use wanqu_rules::unit::NOBODY_KNOWN;
 
-use super::cell::{Need, Reach, is_proved_by_prefix, is_released};
+use super::cell::{Need, Reach, Verdict, is_proved_by_prefix, is_released};
 use super::counting::{Counting, mask_words, reached, row_counts};
+use super::decided::Decided;
 use super::hashes::Hashes;
 use super::keys::{Key, Keys};
 use super::output::{Cells, Layout};
@@ -22,6 +23,7 @@ use super::parts::{PartRule, Parts, masks};
 use super::strategy::{ByRows, by_rows};
 use super::thread::{Prefix, Threaded, Unit, thread};
 use super::units::UnitsReach;
+use super::withheld::{Conditions, withheld};
 use crate::engine::Run;
 
 /// Passes over the input of one gated aggregate.
@@ -42,7 +44,7 @@ pub struct Passes<'a> {
 pub struct Outcome {
     /// Cells that are released.
     pub cells: Cells,
-    /// Number of cells that are kept back, for the owner's own log.
+    /// Number of cells that are kept back, whole or in part, for the owner's own log.
     pub suppressed: u64,
 }
 
@@ -52,7 +54,7 @@ impl Passes<'_> {
         let input = self.run.bind(&self.aggregate.input)?;
         let mut batches = self.run.execute(&self.with_aggregates(input, self.requested())?).await?;
         while let Some(batch) = batches.try_next().await? {
-            cells.add(self.layout, &batch, &BooleanArray::from(vec![true; batch.num_rows()]))?;
+            cells.add(self.layout, &batch, &Decided::whole(batch.num_rows()))?;
         }
         Ok(Outcome { cells, suppressed: 0 })
     }
@@ -73,18 +75,10 @@ impl Passes<'_> {
         let mut doubts = Doubts::default();
         let mut batches = self.run.execute(&self.with_aggregates(threaded.plan.clone(), aggregates)?).await?;
         while let Some(batch) = batches.try_next().await? {
-            let reached = counting.reached(&batch, first)?;
-            let passed = self.decide(&counting.needs, &reached, batch.num_rows());
-            suppressed += passed.false_count() as u64;
-            let Some(all_met) = counting.all_met(&batch, first)? else {
-                cells.add(self.layout, &batch, &passed)?;
-                continue;
-            };
-            cells.add(self.layout, &batch, &and(&passed, &all_met)?)?;
-            let doubtful = and_not(&passed, &all_met)?;
-            if doubtful.true_count() > 0 {
-                doubts.add(&batch, &doubtful, keys.of(&batch)?, &cells)?;
-            }
+            let decided = self.decide(&counting, &batch, first)?;
+            suppressed += decided.suppressed();
+            cells.add(self.layout, &batch, &decided)?;
+            doubts.add(&batch, &decided, &keys, &cells)?;
         }
         self.settle(Outcome { cells, suppressed }, doubts).await
     }
@@ -127,10 +121,10 @@ impl Passes<'_> {
         let mut doubts = Doubts::default();
         let mut batches = self.run.execute(&self.with_aggregates(input, self.requested())?).await?;
         while let Some(batch) = batches.try_next().await? {
-            let of_rows = keys.of(&batch)?;
-            let decided: BooleanArray = of_rows.iter().map(|key| Some(probe.decided.contains(key))).collect();
+            let verdict = |key| probe.decided.contains(key).then_some(Verdict::WHOLE);
+            let decided: Decided = keys.of(&batch)?.iter().map(verdict).collect();
             cells.add(self.layout, &batch, &decided)?;
-            doubts.add(&batch, &not(&decided)?, of_rows, &cells)?;
+            doubts.add(&batch, &decided, &keys, &cells)?;
         }
         self.settle(Outcome { cells, suppressed: 0 }, doubts).await
     }
@@ -154,21 +148,16 @@ impl Passes<'_> {
         let mut batches = self.run.execute(&plan).await?;
         while let Some(batch) = batches.try_next().await? {
             let (known, all) = (row_counts(&batch, first)?, row_counts(&batch, first + 1)?);
-            let mut released = Vec::with_capacity(batch.num_rows());
-            let mut doubtful = Vec::with_capacity(batch.num_rows());
-            for (known, all) in known.zip(all) {
-                let verdict = by_rows(known, all, most, min_units);
-                let release = match verdict {
-                    ByRows::Enough => true,
-                    ByRows::Nobody => self.shape.rule.publish_zeros,
-                    ByRows::Few | ByRows::Doubt => false,
-                };
-                suppressed += u64::from(!release && verdict != ByRows::Doubt);
-                released.push(release);
-                doubtful.push(verdict == ByRows::Doubt);
-            }
-            cells.add(self.layout, &batch, &released.into())?;
-            doubts.add(&batch, &doubtful.into(), keys.of(&batch)?, &cells)?;
+            let verdict = |(known, all)| match by_rows(known, all, most, min_units) {
+                ByRows::Enough => Some(Verdict::WHOLE),
+                ByRows::Nobody if self.shape.rule.publish_zeros => Some(Verdict::WHOLE),
+                ByRows::Nobody | ByRows::Few => Some(Verdict::KeptBack),
+                ByRows::Doubt => None,
+            };
+            let decided: Decided = known.zip(all).map(verdict).collect();
+            suppressed += decided.suppressed();
+            cells.add(self.layout, &batch, &decided)?;
+            doubts.add(&batch, &decided, &keys, &cells)?;
         }
         self.settle(Outcome { cells, suppressed }, doubts).await
     }
@@ -185,6 +174,7 @@ impl Passes<'_> {
         let mut parts = Parts::new(PartRule {
             inputs: inputs.needs,
             families: &self.shape.families,
+            groups: &self.shape.value_groups,
             k: self.shape.rule.min_units as usize,
             publish_zeros: self.shape.rule.publish_zeros,
         });
@@ -199,16 +189,18 @@ impl Passes<'_> {
             let words = words.collect::<DfResult<Vec<_>>>()?;
             for (row, key) in keys.of(&batch)?.into_iter().enumerate() {
                 if doubts.keys.contains(&key) {
-                    let mask: Vec<u64> = words.iter().map(|word| word[row].unsigned_abs()).collect();
+                    let mask = Conditions::of_words(words.iter().map(|word| word[row].unsigned_abs()).collect());
                     parts.add(key, &mask, &units.iter().map(|column| Hashes::read(column, row)));
                 }
             }
             outcome.cells.check_room(doubts.bytes.saturating_add(parts.bytes()))?;
         }
-        outcome.suppressed += doubts.keys.iter().filter(|key| !parts.releases(key)).count() as u64;
         for batch in &doubts.batches {
-            let verdicts: BooleanArray = keys.of(batch)?.iter().map(|key| Some(parts.releases(key))).collect();
-            outcome.cells.add(self.layout, batch, &verdicts)?;
+            let decided: Decided = keys.of(batch)?.iter().map(|key| Some(parts.decide(key))).collect();
+            outcome.suppressed += decided.suppressed();
+            outcome.cells.add(self.layout, batch, &decided)?;
+            // Deciding is work of its own where many conditions divide a cell.
+            tokio::task::yield_now().await;
         }
         Ok(outcome)
     }
@@ -217,12 +209,28 @@ impl Passes<'_> {
         Ok(Keys::new(&self.layout.schema, self.layout.keys)?)
     }
 
-    /// Decides every row: true for those that are released.
-    fn decide(&self, needs: &[Need], reached: &[&BinaryArray], rows: usize) -> BooleanArray {
+    /// Decides on every row of a batch whose hidden columns begin at `first`, where no two conditions are set against each
+    /// other. A row that does not meet a condition which is counted by rows is in doubt.
+    fn decide(&self, counting: &Counting, batch: &RecordBatch, first: usize) -> DfResult<Decided> {
+        let (reached, all_met) = (counting.reached(batch, first)?, counting.all_met(batch, first)?);
+        let (inputs, parts) = reached.split_at(counting.needs.len());
         let zeros = self.shape.rule.publish_zeros;
-        let verdicts =
-            (0..rows).map(|row| is_released(needs, reached.iter().map(|column| Reach::read(column, row)), zeros));
-        BooleanArray::from(verdicts.collect::<Vec<bool>>())
+        let verdict = |row: usize| {
+            if !is_released(&counting.needs, inputs.iter().map(|column| Reach::read(column, row)), zeros) {
+                return Some(Verdict::KeptBack);
+            }
+            if all_met.as_ref().is_some_and(|met| !met.value(row)) {
+                return None;
+            }
+            let few = counting.conditions.iter().zip(parts).filter(|(_, part)| !Reach::read(part, row).may_be_told());
+            let few: Conditions = few.map(|(condition, _)| *condition).collect();
+            if few.is_empty() {
+                return Some(Verdict::WHOLE);
+            }
+            let fits = |_: &Conditions, own: &Conditions| few.is_disjoint(own);
+            Some(Verdict::Released { withheld: withheld(&self.shape.value_groups, fits) })
+        };
+        Ok((0..batch.num_rows()).map(verdict).collect())
     }
 
     /// Returns the aggregates that were asked for, and the hidden counts for rounding.
@@ -245,23 +253,24 @@ impl Passes<'_> {
             return internal_err!("a gated aggregate whose input has no privacy unit");
         }
         let function = Arc::new(AggregateUDF::from(UnitsReach::new(self.shape.rule.min_units)));
-        let mut counting = Counting { reaches: Vec::new(), needs: Vec::new(), unmet: self.unmet(&by_rows) };
-        let mut add = |unit: &Unit, filter: Option<Expr>, need: Need| -> DfResult<()> {
+        let unmet = self.unmet(&by_rows);
+        let mut counting = Counting { reaches: Vec::new(), needs: Vec::new(), conditions: Vec::new(), unmet };
+        let reach = |unit: &Unit, filter: Option<Expr>, index: usize| -> DfResult<Expr> {
             let column = Expr::Column(unit.column(&threaded.plan)?);
             let filter = filter.map(Box::new);
             let call = AggregateFunction::new_udf(Arc::clone(&function), vec![column], false, filter, vec![], None);
-            counting.reaches.push(Expr::AggregateFunction(call).alias(format!("__reach_{}", counting.needs.len())));
-            counting.needs.push(need);
-            Ok(())
+            Ok(Expr::AggregateFunction(call).alias(format!("__reach_{index}")))
         };
         for unit in &threaded.units {
-            add(unit, None, if unit.padded { Need::PaddedInput } else { Need::Input })?;
+            counting.reaches.push(reach(unit, None, counting.reaches.len())?);
+            counting.needs.push(if unit.padded { Need::PaddedInput } else { Need::Input });
         }
         for (index, Condition { met, complement, .. }) in self.shape.conditions.iter().enumerate() {
-            for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
-                add(unit, Some(met.clone()), Need::Condition)?;
-                if *complement {
-                    add(unit, Some(met.clone().is_not_true()), Need::Condition)?;
+            let unmet = complement.then(|| met.clone().is_not_true());
+            for filter in [Some(met.clone()), unmet].into_iter().flatten() {
+                for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
+                    counting.reaches.push(reach(unit, Some(filter.clone()), counting.reaches.len())?);
+                    counting.conditions.push(index);
                 }
             }
         }
@@ -308,16 +317,17 @@ struct Doubts {
 }
 
 impl Doubts {
-    /// Adds the rows of `batch` that are `doubtful`, with their keys.
-    fn add(&mut self, batch: &RecordBatch, doubtful: &BooleanArray, keys: Vec<Key>, beside: &Cells) -> DfResult<()> {
+    /// Adds the rows of `batch` that are in doubt.
+    fn add(&mut self, batch: &RecordBatch, decided: &Decided, keys: &Keys, beside: &Cells) -> DfResult<()> {
+        let doubtful = decided.doubtful();
         if doubtful.true_count() == 0 {
             return Ok(());
         }
-        let batch = filter_record_batch(batch, doubtful)?;
+        let batch = filter_record_batch(batch, &doubtful)?;
         self.bytes = self.bytes.saturating_add(batch.get_array_memory_size());
         beside.check_room(self.bytes)?;
+        self.keys.extend(keys.of(&batch)?);
         self.batches.push(batch);
-        self.keys.extend(keys.into_iter().zip(doubtful.iter()).filter(|(_, d)| *d == Some(true)).map(|(key, _)| key));
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ pub enum Entry {
         rule: Option<ReleaseRule>,
         /// Number of rows released.
         rows: u64,
-        /// Exact number of cells kept back. It never leaves the owner.
+        /// Exact number of cells kept back, or released without some of their values. It never leaves the owner.
         suppressed_cells: u64,
         /// Number of records of the sources that could not be read and were left out.
         #[serde(default)]

@@ -27,7 +27,7 @@ use wanqu_rules::envelope::{ENVELOPE_VERSION, Envelope};
 use wanqu_rules::fragment::{BatchStream, Fragment, Release};
 use wanqu_rules::merge::Part;
 use wanqu_rules::planner::{Doubt, FederatedPlan, FragmentGroup};
-use wanqu_rules::promise::Check;
+use wanqu_rules::promise::{Check, Withheld};
 
 use super::account::Account;
 use super::cells::Cells;
@@ -147,7 +147,8 @@ impl Asking {
                     let hiding = group.hiding.iter().position(|hiding| *hiding == owner);
                     let batches = match self.compared_keys(group) {
                         Some(keys) => {
-                            compared(cells.entry(number).or_default(), batches, keys, hiding.is_some()).await?
+                            let hides = hiding.map(|_| &group.promise.withheld);
+                            compared(cells.entry(number).or_default(), batches, keys, hides).await?
                         }
                         None => batches,
                     };
@@ -342,13 +343,13 @@ async fn compared(
     cells: &mut Cells,
     mut batches: BatchStream,
     keys: usize,
-    may_hide: bool,
+    hides: Option<&Withheld>,
 ) -> Result<BatchStream, Refusal> {
     let mut release: Vec<RecordBatch> = Vec::new();
     while let Some(batch) = batches.try_next().await? {
         release.push(batch);
     }
-    cells.add(&release, keys, may_hide)?;
+    cells.add(&release, keys, hides)?;
     let rows = stream::iter(release).map(move |batch| {
         // The stream that they came from holds their memory.
         let _ = &batches;

@@ -6,38 +6,42 @@ use std::collections::HashSet;
 use arrow::array::RecordBatch;
 use arrow::row::{RowConverter, SortField};
 use wanqu_model::refusal::{Code, Refusal};
+use wanqu_rules::promise::Withheld;
 
 /// Released cells of one fragment group.
 #[derive(Debug, Default)]
 pub(super) struct Cells {
     /// Encoded key of every cell that any owner released.
     all: HashSet<Vec<u8>>,
-    /// Number of cells of each owner that may keep some back.
+    /// Number of cells that each owner which may keep some back released whole.
     of_hiding: Vec<usize>,
 }
 
 impl Cells {
-    /// Adds one owner's release, whose first `keys` columns tell one cell from another.
+    /// Adds one owner's release, whose first `keys` columns tell one cell from another. `hides` has the values that the owner may
+    /// withhold from rows, if its rule may keep cells back.
     ///
     /// # Errors
     /// [`Code::Internal`] if a key has a type that cannot be encoded.
-    pub fn add(&mut self, release: &[RecordBatch], keys: usize, may_hide: bool) -> Result<(), Refusal> {
-        let mut own = HashSet::new();
+    pub fn add(&mut self, release: &[RecordBatch], keys: usize, hides: Option<&Withheld>) -> Result<(), Refusal> {
+        let mut whole = 0;
         for batch in release {
-            own.extend(encoded(batch, keys)?);
+            let lacking =
+                hides.map_or(0, |withheld| withheld.lacking(batch).into_iter().filter(|lacks| *lacks).count());
+            whole += batch.num_rows() - lacking;
+            self.all.extend(encoded(batch, keys)?);
         }
         if keys == 0 {
             // The one cell exists even where every owner kept it back.
             self.all.insert(Vec::new());
         }
-        if may_hide {
-            self.of_hiding.push(own.len());
+        if hides.is_some() {
+            self.of_hiding.push(whole);
         }
-        self.all.extend(own);
         Ok(())
     }
 
-    /// Returns true if some cell lacks the part of an owner that may keep cells back.
+    /// Returns true if some cell lacks the part, or a value of the part, of an owner that may keep cells back.
     pub fn lack(&self) -> bool {
         self.of_hiding.iter().any(|own| *own < self.all.len())
     }
@@ -73,9 +77,32 @@ mod tests {
     /// The result for releases of two owners, the first of which may keep cells back.
     fn lack(hiding: &[Option<&str>], open: &[Option<&str>], keys: usize) -> bool {
         let mut cells = Cells::default();
-        cells.add(&release(hiding), keys, true).unwrap();
-        cells.add(&release(open), keys, false).unwrap();
+        cells.add(&release(hiding), keys, Some(&Withheld::default())).unwrap();
+        cells.add(&release(open), keys, None).unwrap();
         cells.lack()
+    }
+
+    #[test]
+    fn a_cell_from_which_a_value_is_withheld_lacks_a_part() {
+        let counts = |counts: &[Option<i64>]| -> Vec<RecordBatch> {
+            let keys: ArrayRef = Arc::new(StringArray::from(vec!["a"; counts.len()]));
+            let all: ArrayRef = Arc::new(Int64Array::from(vec![12; counts.len()]));
+            let some: ArrayRef = Arc::new(Int64Array::from(counts.to_vec()));
+            vec![
+                RecordBatch::try_from_iter_with_nullable([("k", keys, true), ("n", all, true), ("m", some, true)])
+                    .unwrap(),
+            ]
+        };
+        let withheld = Withheld { together: vec![vec![2]], ..Withheld::default() };
+        let lack = |hiding: Option<i64>, open: Option<i64>| {
+            let mut cells = Cells::default();
+            cells.add(&counts(&[hiding]), 1, Some(&withheld)).unwrap();
+            cells.add(&counts(&[open]), 1, None).unwrap();
+            cells.lack()
+        };
+        assert!(!lack(Some(0), Some(4)));
+        assert!(lack(None, Some(4)), "the count of the owner that may withhold it");
+        assert!(!lack(Some(3), None), "NULL of an owner that withholds nothing is a value");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One person decoded from cells that each hold enough people: others whose values the query itself fixes, weights, rows that
 //! are nobody's, and NULLs that are counted.
 
-use super::Outcome::{Hides, Refused, Withheld};
+use super::Outcome::{Hides, Refused, Withholds};
 use super::{Attack, Outcome, attack};
 
 const CLASS: Outcome = Refused(&["column-class"]);
@@ -256,7 +256,7 @@ fn nobodys() -> Vec<Attack> {
         ),
         attack(
             "who has no visits, by an outer join",
-            Withheld,
+            Withholds(&["a"]),
             "SELECT count(DISTINCT p.patient) AS a, count(DISTINCT v.patient) AS b FROM gba.health.visits v LEFT JOIN gba.health.patients p ON v.patient = p.patient AND p.birth_year <> 1899",
         ),
     ]

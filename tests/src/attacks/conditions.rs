@@ -1,6 +1,6 @@
 //! Conditions that few meet, or that few do not meet: in WHERE, HAVING, FILTER, CASE and joins.
 
-use super::Outcome::{AsForNobody, Harmless, Hides, Refused, Withheld};
+use super::Outcome::{AsForNobody, Harmless, Hides, Refused, Withholds};
 use super::{Attack, attack};
 
 /// The known diagnosis, and one that nobody has.
@@ -8,7 +8,7 @@ const NOBODY: super::Outcome = AsForNobody("Q99.9", "Q00.0");
 
 /// Inside an aggregate, a condition that nobody meets is answered, and one that few meet is not: the design says "none
 /// or at least k". So the two can be told apart there; the values cannot be learnt.
-const INSIDE: super::Outcome = Harmless;
+const INSIDE: super::Outcome = Withholds(&["s"]);
 
 pub(super) fn attacks() -> Vec<Attack> {
     vec![
@@ -84,7 +84,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "a counted condition inside",
-            INSIDE,
+            Harmless,
             "SELECT specialty, count(*) FILTER (WHERE diagnosis = 'Q99.9') AS n FROM gba.health.visits GROUP BY specialty",
         ),
         attack(
@@ -109,43 +109,113 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "all but one, inside",
-            Withheld,
+            Withholds(&["others"]),
             "SELECT sum(cost) AS whole, sum(cost) FILTER (WHERE diagnosis <> 'Q99.9') AS others FROM gba.health.visits",
         ),
         attack(
             "all but one, by CASE",
-            Withheld,
+            Withholds(&["others"]),
             "SELECT sum(cost) AS whole, sum(CASE WHEN diagnosis <> 'Q99.9' THEN cost END) AS others FROM gba.health.visits",
         ),
         attack(
             "all but one, counted",
-            Withheld,
+            Withholds(&["others"]),
             "SELECT count(*) AS whole, count(*) FILTER (WHERE birth_year <> 1899) AS others FROM gba.health.patients",
         ),
         attack(
             "a condition that is one's absence",
-            Withheld,
+            Withholds(&["others"]),
             "SELECT count(*) AS n, count(nullif(diagnosis, 'Q99.9')) AS others FROM gba.health.visits",
         ),
         attack(
             "the difference of two conditions",
-            Withheld,
+            Withholds(&["b"]),
             "SELECT sum(cost) FILTER (WHERE emergency) AS a, sum(cost) FILTER (WHERE emergency AND diagnosis <> 'Q99.9') AS b, sum(cost) FILTER (WHERE NOT emergency) AS c, sum(cost) FILTER (WHERE NOT emergency AND diagnosis <> 'Q99.9') AS d FROM gba.health.visits",
         ),
         attack(
             "the difference of two counts",
-            Withheld,
+            Withholds(&["b"]),
             "SELECT count(*) FILTER (WHERE diagnosis <> 'J45') AS a, count(*) FILTER (WHERE diagnosis NOT IN ('J45', 'Q99.9')) AS b FROM gba.health.visits",
         ),
         attack(
             "two conditions less a third",
-            Withheld,
+            Withholds(&["b"]),
             "SELECT count(*) FILTER (WHERE emergency OR diagnosis = 'Q99.9') AS a, count(*) FILTER (WHERE NOT emergency OR diagnosis = 'Q99.9') AS b FROM gba.health.visits",
         ),
         attack(
             "the difference of a FILTER and a CASE",
-            Withheld,
+            Withholds(&["b"]),
             "SELECT sum(cost) FILTER (WHERE diagnosis <> 'J45') AS a, sum(CASE WHEN diagnosis <> 'J45' AND diagnosis <> 'Q99.9' THEN cost END) AS b FROM gba.health.visits",
+        ),
+        attack(
+            "all but one, before the whole",
+            Withholds(&["others"]),
+            "SELECT count(*) FILTER (WHERE diagnosis <> 'Q99.9') AS others, count(*) AS whole FROM gba.health.visits",
+        ),
+        attack(
+            "one among what is told",
+            Withholds(&["one"]),
+            "SELECT count(*) AS n, sum(cost) AS s, avg(cost) AS a, count(*) FILTER (WHERE diagnosis = 'Q99.9') AS one FROM gba.health.visits",
+        ),
+        attack(
+            "all but one of three",
+            Withholds(&["b"]),
+            "SELECT count(*) AS n, count(*) FILTER (WHERE diagnosis NOT IN ('I10', 'Q99.9')) AS a, count(*) FILTER (WHERE diagnosis = 'I10') AS b FROM gba.health.visits",
+        ),
+        attack(
+            "all but one of three, the other way round",
+            Withholds(&["b"]),
+            "SELECT count(*) AS n, count(*) FILTER (WHERE diagnosis = 'I10') AS a, count(*) FILTER (WHERE diagnosis NOT IN ('I10', 'Q99.9')) AS b FROM gba.health.visits",
+        ),
+        attack(
+            "all but one, as not the one",
+            Withholds(&["others"]),
+            "SELECT count(*) AS n, count(*) FILTER (WHERE (diagnosis = 'Q99.9') IS NOT TRUE) AS others FROM gba.health.visits",
+        ),
+        attack(
+            "the average of all but one",
+            Withholds(&["others"]),
+            "SELECT avg(cost) FILTER (WHERE diagnosis <> 'Q99.9') AS others, avg(cost) AS whole, count(*) AS n FROM gba.health.visits",
+        ),
+        attack(
+            "all but one by a spread",
+            Withholds(&["others"]),
+            "SELECT var_pop(cost) AS whole, count(cost) AS n, var_pop(cost) FILTER (WHERE diagnosis <> 'Q99.9') AS others FROM gba.health.visits",
+        ),
+        attack(
+            "one by a difference at home",
+            Withholds(&["one"]),
+            "SELECT n - m AS one, n FROM (SELECT count(*) AS n, count(*) FILTER (WHERE diagnosis <> 'Q99.9') AS m FROM gba.health.visits) t",
+        ),
+        attack(
+            "one by flags",
+            Withholds(&["f"]),
+            "SELECT count(*) AS n, bool_or(diagnosis = 'Q99.9') AS f FROM gba.health.visits",
+        ),
+        attack(
+            "a filter that is withheld, and its double",
+            Withholds(&["a", "b"]),
+            "SELECT count(*) AS n, count(*) FILTER (WHERE diagnosis = 'Q99.9') AS a, sum(CASE diagnosis WHEN 'Q99.9' THEN 1 ELSE 0 END) AS b FROM gba.health.visits",
+        ),
+        attack(
+            "one by sums of different measures",
+            Withholds(&["b"]),
+            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'J45') AS a, sum(stay_days) FILTER (WHERE diagnosis NOT IN ('J45', 'Q99.9')) AS b FROM gba.health.visits",
+        ),
+        attack(
+            "one by a total of totals",
+            Harmless,
+            "SELECT specialty, count(*) AS n, count(*) FILTER (WHERE diagnosis <> 'Q99.9') AS others FROM gba.health.visits GROUP BY ROLLUP (specialty)",
+        ),
+        attack(
+            "one by what HAVING lets through",
+            Harmless,
+            "SELECT specialty, count(*) AS n FROM gba.health.visits GROUP BY specialty HAVING count(*) FILTER (WHERE diagnosis = 'Q99.9') > 0",
+        ),
+        attack(
+            "one by the order of groups",
+            Harmless,
+            "SELECT specialty FROM gba.health.visits GROUP BY specialty ORDER BY sum(cost) FILTER (WHERE diagnosis = 'Q99.9') DESC NULLS LAST LIMIT 1",
         ),
         attack(
             "groups of one",

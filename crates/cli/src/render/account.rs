@@ -73,7 +73,7 @@ pub fn warnings(summary: &Summary) -> String {
             text,
             "note: {lacking} of {} may lack a jurisdiction's part: {} (--mark-incomplete marks them)",
             counted(summary.rows, "row"),
-            because("it was asked and released no such cell"),
+            because("it was asked and released no such cell, or withheld a value of it"),
         ),
         None if summary.may_lack => writeln!(
             text,

@@ -18,6 +18,51 @@ fn rows_that_may_lack_a_part_are_marked_on_request() {
     assert_eq!((marked.code, marked.out.as_str()), (Some(0), expected), "{}", marked.err);
 }
 
+/// A value that an owner withholds is no 0, and its row says so: the sum of a few, or a count without them, would not show it.
+#[test]
+fn a_value_that_an_owner_withholds_marks_its_row() {
+    let world = crate::up::World::new();
+    for city in ["hongkong", "macau"] {
+        let file = world.path().join(city).join("visits.csv");
+        let ears: String = (0..4).map(|n| format!("ears-{n},ears,10\n")).collect();
+        let mut visits = fs::read_to_string(&file).unwrap() + &ears;
+        if city == "macau" {
+            // One of eight has no cost: how many have one would tell.
+            visits = visits.replace("surgery-0,surgery,100\n", "surgery-0,surgery,\n");
+        }
+        fs::write(&file, visits).unwrap();
+    }
+    let command = world.wanqu(&["up", "-f", world.path().to_str().unwrap()]);
+    let up = Up::with(world, command);
+    let marked = |select: &str, keys: &str| {
+        let sql = format!("SELECT {keys}, {select} FROM gba.health.visits GROUP BY {keys} ORDER BY {keys}");
+        let found = up.query(&[&CSV[..], &["--mark-incomplete", &sql]].concat());
+        assert_eq!(found.code, Some(0), "{sql}: {}", found.err);
+        (found.out, found.err)
+    };
+    let (out, err) = marked("count(*) AS n, count(cost) AS c, sum(cost) AS s", "ward");
+    let expected = "ward,n,c,s,may_lack_a_part\nears,8,8,80,false\neyes,7,7,721,true\nsurgery,17,9,936,true\n";
+    assert_eq!(out, expected, "{err}");
+    assert!(err.contains("2 of 3 rows may lack a jurisdiction's part"), "{err}");
+    // A sum does not tell how many have no cost.
+    let (out, _) = marked("sum(cost) AS s", "ward");
+    assert_eq!(out, "ward,s,may_lack_a_part\nears,80,false\neyes,721,true\nsurgery,1664,false\n");
+    // The owners' rows as they released them: where each is one owner's, none tells what is lacking.
+    let (out, err) = marked("count(*) AS n, count(cost) AS c", "jurisdiction, ward");
+    let macau: Vec<&str> = out.lines().filter(|line| line.starts_with("MO")).collect();
+    assert_eq!(macau, ["MO,ears,4,4,true", "MO,surgery,8,,true"], "{out}{err}");
+    // A total is of all that it can be.
+    let total = up.query(
+        &[&CSV[..], &["--mark-incomplete", "SELECT count(*) AS n, count(cost) AS c FROM gba.health.visits"]].concat(),
+    );
+    assert_eq!(total.out, "n,c,may_lack_a_part\n33,20,true\n", "{}", total.err);
+    // A row that is gone because of a value that is lacking is told of.
+    let having = "SELECT ward FROM gba.health.visits GROUP BY ward HAVING count(cost) > 10";
+    let gone = up.query(&[&CSV[..], &[having]].concat());
+    assert_eq!(gone.out, "ward\n", "{}", gone.err);
+    assert!(gone.err.contains("rows may be absent"), "{}", gone.err);
+}
+
 #[test]
 fn a_missing_jurisdiction_fails_the_query_unless_a_partial_answer_was_asked_for() {
     let up = Up::start();

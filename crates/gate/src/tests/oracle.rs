@@ -14,40 +14,92 @@ pub(super) struct Seen {
     /// For each input: the record that is in the row, if an outer join found one.
     pub(super) units: Vec<Option<Whose>>,
     pub(super) padded: Vec<bool>,
-    /// For each condition whose units are counted: whether the row is one of them.
-    pub(super) conditions: Vec<bool>,
+    /// For each group of values, in the order of the columns: its conditions, each with the family it is in and whether the row
+    /// meets it.
+    pub(super) values: Vec<Vec<(Family, bool)>>,
 }
 
-/// Counts distinct units plainly. The keys that are released with their number of rows, and how many are not.
-fn oracle(rows: &[Seen], k: usize) -> (BTreeMap<Vec<String>, usize>, u64) {
+/// Family of conditions that are set against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Family {
+    /// Those that select rows: rows that meet none are a part, too.
+    Rows,
+    /// Those of the values of one measure.
+    Measure,
+}
+
+/// A column of a group of values.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Column {
+    /// One that has a value whatever there is to count.
+    Count(usize),
+    /// One that is NULL where no row meets its conditions.
+    Sum(usize),
+}
+
+/// State of a group of values in one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    withheld: bool,
+    /// True if no row meets all of its conditions.
+    empty: bool,
+}
+
+/// Cells by their keys: the number of rows, and their groups of values.
+type Cells = BTreeMap<Vec<String>, (usize, Vec<Told>)>;
+
+/// Counts distinct units plainly. The cells that are released, and how many are not, or not whole.
+fn oracle(rows: &[Seen], k: usize) -> (Cells, u64) {
     let mut groups: BTreeMap<&[String], Vec<&Seen>> = BTreeMap::new();
     for row in rows {
         groups.entry(&row.key).or_default().push(row);
     }
-    let mut released = BTreeMap::new();
-    let mut kept_back = 0;
+    let mut released = Cells::new();
+    let mut suppressed = 0;
     for (key, rows) in groups {
         let first = rows[0];
         // The number of units, and whether there is any record at all.
-        let count = |input: usize, of: &dyn Fn(&Seen) -> bool| {
-            let found: Vec<Option<u32>> =
-                rows.iter().filter(|r| of(r)).filter_map(|r| r.units[input]).map(|w| w.0).collect();
+        let count = |input: usize, of: &[&Seen]| {
+            let found: Vec<Option<u32>> = of.iter().filter_map(|r| r.units[input]).map(|w| w.0).collect();
             (found.iter().flatten().collect::<BTreeSet<_>>().len(), !found.is_empty())
         };
         let none_or_enough = |(units, any): (usize, bool)| !any || units >= k;
         let inputs: Vec<usize> = (0..first.units.len()).collect();
         let passes = inputs.iter().all(|&i| {
-            let all = count(i, &|_| true);
-            (if first.padded[i] { none_or_enough(all) } else { all.0 >= k })
-                && (0..first.conditions.len()).all(|c| none_or_enough(count(i, &|row: &Seen| row.conditions[c])))
-        }) && inputs.iter().any(|&i| count(i, &|_| true).0 >= k);
-        if passes {
-            released.insert(key.to_vec(), rows.len());
-        } else {
-            kept_back += 1;
+            let all = count(i, &rows);
+            if first.padded[i] { none_or_enough(all) } else { all.0 >= k }
+        }) && inputs.iter().any(|&i| count(i, &rows).0 >= k);
+        if !passes {
+            suppressed += 1;
+            continue;
         }
+        // The places of the conditions of what is released so far.
+        let mut chosen: Vec<(usize, usize)> = Vec::new();
+        let mut told = Vec::new();
+        for (group, conditions) in first.values.iter().enumerate() {
+            let with: Vec<(usize, usize)> =
+                chosen.iter().copied().chain((0..conditions.len()).map(|condition| (group, condition))).collect();
+            let fits = [Family::Rows, Family::Measure].iter().all(|family| {
+                let of_family: Vec<_> = with.iter().filter(|(g, c)| first.values[*g][*c].0 == *family).collect();
+                let mut parts: BTreeMap<Vec<bool>, Vec<&Seen>> = BTreeMap::new();
+                for row in rows.iter().filter(|_| !of_family.is_empty()) {
+                    let met: Vec<bool> = of_family.iter().map(|(g, c)| row.values[*g][*c].1).collect();
+                    if *family == Family::Rows || met.contains(&true) {
+                        parts.entry(met).or_default().push(row);
+                    }
+                }
+                parts.values().all(|part| inputs.iter().all(|&i| none_or_enough(count(i, part))))
+            });
+            let empty = !rows.iter().any(|row| row.values[group].iter().all(|(_, met)| *met));
+            told.push(Told { withheld: !fits, empty });
+            if fits {
+                chosen = with;
+            }
+        }
+        suppressed += u64::from(told.iter().any(|told| told.withheld));
+        released.insert(key.to_vec(), (rows.len(), told));
     }
-    (released, kept_back)
+    (released, suppressed)
 }
 
 pub(super) fn text_of(prefix: &str, number: Option<u32>) -> String {
@@ -57,20 +109,34 @@ pub(super) fn text_of(prefix: &str, number: Option<u32>) -> String {
 pub(super) fn seen_visits(
     visits: &[Visit],
     key: impl Fn(&Visit) -> Vec<String>,
-    conditions: impl Fn(&Visit) -> Vec<bool>,
+    values: impl Fn(&Visit) -> Vec<Vec<(Family, bool)>>,
 ) -> Vec<Seen> {
-    let seen =
-        |v| Seen { key: key(v), units: vec![Some(Whose(v.unit))], padded: vec![false], conditions: conditions(v) };
+    let seen = |v| Seen { key: key(v), units: vec![Some(Whose(v.unit))], padded: vec![false], values: values(v) };
     visits.iter().map(seen).collect()
 }
 
-/// The last column of the queries is `count(*)`.
-pub(super) fn expect(found: &Released, rows: &[Seen], k: usize, what: &str) {
-    let (released, kept_back) = oracle(rows, k);
+/// Compares a release with the plain count. The last column of the queries is `count(*)`. `columns` are those of each group
+/// of values.
+pub(super) fn expect(found: &Released, rows: &[Seen], columns: &[&[Column]], k: usize, what: &str) {
+    let (released, suppressed) = oracle(rows, k);
     let keys = rows.first().map_or(0, |row| row.key.len());
-    let cells: BTreeMap<Vec<String>, usize> =
-        found.0.iter().map(|row| (row[..keys].to_vec(), row.last().unwrap().parse().unwrap())).collect();
-    assert_eq!(cells.len(), found.0.len(), "{what}: a key comes twice");
-    assert_eq!(cells, released, "{what}");
-    assert_eq!(found.1, kept_back, "{what}: suppressed");
+    let mut seen = BTreeMap::new();
+    for row in &found.0 {
+        let (key, n) = (row[..keys].to_vec(), row.last().unwrap().parse::<usize>().unwrap());
+        let Some((rows, told)) = released.get(&key) else { panic!("{what}: {row:?} is released") };
+        assert_eq!(told.len(), columns.len(), "{what}");
+        for (told, columns) in told.iter().zip(columns) {
+            for column in *columns {
+                let (column, null) = match column {
+                    Column::Count(column) => (column, told.withheld),
+                    Column::Sum(column) => (column, told.withheld || told.empty),
+                };
+                assert_eq!(row[*column] == "-", null, "{what}: column {column} of {row:?}, {told:?}");
+            }
+        }
+        assert_eq!(n, *rows, "{what}: {row:?}");
+        assert!(seen.insert(key, n).is_none(), "{what}: a key comes twice");
+    }
+    assert_eq!(seen.len(), released.len(), "{what}: rows");
+    assert_eq!(found.1, suppressed, "{what}: suppressed");
 }

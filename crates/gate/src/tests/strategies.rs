@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::oracle::{Seen, Whose, expect, seen_visits, text_of};
+use super::oracle::Column::{Count, Sum};
+use super::oracle::{Column, Family, Seen, Whose, expect, seen_visits, text_of};
 use super::{Person, Visit, Way, fixture, people, run, visits};
 
 #[tokio::test]
@@ -20,32 +21,35 @@ async fn every_strategy_agrees_with_a_plain_count_of_units() {
         let place = |v: &Visit| vec![text_of("p", v.place)];
         let both = |v: &Visit| vec![text_of("p", v.place), v.kind.to_string()];
         let none = |_: &Visit| Vec::new();
-        let queries: Vec<(&str, Vec<Seen>)> = vec![
-            ("SELECT place, count(*) FROM shenzhen.d.visits GROUP BY place", seen_visits(&visits, place, none)),
+        let queries: Vec<(&str, Vec<Seen>, &[&[Column]])> = vec![
+            ("SELECT place, count(*) FROM shenzhen.d.visits GROUP BY place", seen_visits(&visits, place, none), &[]),
             (
                 "SELECT place, kind, count(*) FROM shenzhen.d.visits GROUP BY place, kind",
                 seen_visits(&visits, both, none),
+                &[],
             ),
-            ("SELECT count(*) FROM shenzhen.d.visits", seen_visits(&visits, |_| vec![], none)),
+            ("SELECT count(*) FROM shenzhen.d.visits", seen_visits(&visits, |_| vec![], none), &[]),
             (
                 "SELECT place, sum(paid), count(*) FROM shenzhen.d.visits GROUP BY place",
-                seen_visits(&visits, place, |v| vec![v.paid.is_some()]),
+                seen_visits(&visits, place, |v| vec![vec![(Family::Measure, v.paid.is_some())]]),
+                &[&[Sum(1)]],
             ),
             (
                 "SELECT place, count(*) FILTER (WHERE kind = 1), count(*) FROM shenzhen.d.visits GROUP BY place",
-                seen_visits(&visits, place, |v| vec![v.kind == 1, v.kind != 1]),
+                seen_visits(&visits, place, |v| vec![vec![(Family::Rows, v.kind == 1)]]),
+                &[&[Count(1)]],
             ),
         ];
-        for (sql, seen) in &queries {
+        for (sql, seen, columns) in &queries {
             let inline = run(&fixture, &engine, sql, Way::Inline).await;
-            expect(&inline, seen, k as usize, sql);
+            expect(&inline, seen, columns, k as usize, sql);
             let most = units_rows(&visits);
             for way in
                 [Way::Parted, Way::InlineByRows, Way::Probe(1), Way::Probe(100), Way::Probe(1500), Way::Probe(100_000)]
             {
                 assert_eq!(run(&fixture, &engine, sql, way).await, inline, "{sql} by {way:?}");
             }
-            if seen[0].conditions.is_empty() {
+            if columns.is_empty() {
                 let by_rows = run(&fixture, &engine, sql, Way::Rows(most)).await;
                 assert_eq!(by_rows, inline, "{sql} by rows");
             }
@@ -77,7 +81,7 @@ async fn after_a_join_the_units_of_every_input_count() {
             let mut add = |v: Option<&Visit>, p: Option<&Person>| {
                 let key = vec![text_of("p", v.and_then(|v| v.place)), text_of("s", p.and_then(|p| p.sex))];
                 let units = vec![v.map(|v| Whose(v.unit)), p.map(|p| Whose(p.unit))];
-                seen.push(Seen { key, units, padded: vec![pads_visits, pads_people], conditions: vec![] });
+                seen.push(Seen { key, units, padded: vec![pads_visits, pads_people], values: vec![] });
             };
             let meet = |v: &Visit, p: &Person| v.unit.is_some() && v.unit == p.unit;
             for v in &visits {
@@ -93,7 +97,7 @@ async fn after_a_join_the_units_of_every_input_count() {
                 "SELECT v.place, p.sex, count(*) FROM shenzhen.d.visits v {kind} shenzhen.d.people p ON v.unit = p.unit GROUP BY v.place, p.sex"
             );
             let inline = run(&fixture, &engine, &sql, Way::Inline).await;
-            expect(&inline, &seen, k as usize, &sql);
+            expect(&inline, &seen, &[], k as usize, &sql);
             if !pads_visits {
                 for way in [Way::Probe(50), Way::Probe(700)] {
                     assert_eq!(run(&fixture, &engine, &sql, way).await, inline, "{sql} by {way:?}");

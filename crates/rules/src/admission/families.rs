@@ -9,6 +9,11 @@
 //! Totals are set against each other only where they add up the same thing: numbers of rows, or one measure. That a cell
 //! holds a few visits with a cost and without a length of stay does not matter to `avg(cost)` beside `avg(days)`; it does
 //! beside `avg(cost + days)`, which would leave their cost alone in the difference.
+//!
+//! A cell of which a part is too small does not lose its row. Its values are taken in the order of their columns, those of
+//! the same conditions at once ([`ValueGroup`]), and one is withheld if its conditions, with those of the values that were
+//! released before it, divide the cell into a part that is too small. So a row holds what a query for these columns alone
+//! would release.
 
 use std::collections::BTreeSet;
 
@@ -49,6 +54,58 @@ impl Family {
     #[must_use]
     pub fn divides(&self) -> bool {
         self.conditions.len() > 1
+    }
+}
+
+/// Values of a row that are released together or not at all: the aggregates that depend on the same conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueGroup {
+    /// Indexes into the conditions of the fragment, ascending; never empty.
+    pub conditions: Vec<usize>,
+    /// Indexes into the aggregates of the fragment, ascending; never empty.
+    pub aggregates: Vec<usize>,
+}
+
+/// The conditions of a fragment, and the values that depend on them.
+pub(super) struct Values {
+    /// The conditions, no two of them equal.
+    pub conditions: Vec<Condition>,
+    /// The groups of values, in the order of their first columns.
+    pub groups: Vec<ValueGroup>,
+}
+
+impl Values {
+    /// Collects the conditions of each aggregate. One without conditions is in no group.
+    pub fn new(of_aggregates: Vec<Vec<Condition>>) -> Self {
+        let mut conditions: Vec<Condition> = Vec::new();
+        let mut groups: Vec<ValueGroup> = Vec::new();
+        for (aggregate, own) in of_aggregates.into_iter().enumerate() {
+            let indexes: BTreeSet<usize> = own.into_iter().map(|one| index_of(&mut conditions, one)).collect();
+            let indexes: Vec<usize> = indexes.into_iter().collect();
+            match groups.iter_mut().find(|group| group.conditions == indexes) {
+                Some(group) => group.aggregates.push(aggregate),
+                None if indexes.is_empty() => {}
+                None => groups.push(ValueGroup { conditions: indexes, aggregates: vec![aggregate] }),
+            }
+        }
+        Self { conditions, groups }
+    }
+}
+
+/// Returns the index of a condition among those known, which it joins if it is new.
+fn index_of(known: &mut Vec<Condition>, condition: Condition) -> usize {
+    match known.iter().position(|c| c.met == condition.met) {
+        Some(index) => {
+            let same = &mut known[index];
+            same.complement |= condition.complement;
+            same.chooses |= condition.chooses;
+            same.measures.extend(condition.measures);
+            index
+        }
+        None => {
+            known.push(condition);
+            known.len() - 1
+        }
     }
 }
 
@@ -100,6 +157,28 @@ mod tests {
         assert_eq!(families(&[]), []);
         assert_eq!(families(std::slice::from_ref(&plain)), [family(&[0], false)]);
         assert_eq!(families(&[plain, whole]), [family(&[0, 1], true)]);
+    }
+
+    #[test]
+    fn values_of_the_same_conditions_are_one_group() {
+        let (a, b) = (Condition::chooses(col("a"), false), Condition::chooses(col("b"), true));
+        let present = |chooses| Condition { chooses, complement: chooses, ..of(&["cost"]) };
+        let of_aggregates = vec![
+            vec![],
+            vec![b.clone(), a.clone()],
+            vec![present(false)],
+            vec![a.clone()],
+            vec![a.clone(), b.clone()],
+            vec![present(true)],
+        ];
+        let Values { conditions, groups } = Values::new(of_aggregates);
+        assert_eq!(conditions, [b, a, present(true)], "a condition that two aggregates have is as strict as either");
+        let group = |conditions: &[usize], aggregates: &[usize]| ValueGroup {
+            conditions: conditions.to_vec(),
+            aggregates: aggregates.to_vec(),
+        };
+        assert_eq!(groups, [group(&[0, 1], &[1, 4]), group(&[2], &[2, 5]), group(&[1], &[3])]);
+        assert!(Values::new(vec![vec![]]).groups.is_empty());
     }
 
     #[test]

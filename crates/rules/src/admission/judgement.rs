@@ -8,7 +8,7 @@ use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::{Aggregate, Distinct, Expr, LogicalPlan, Projection};
 use wanqu_model::names::JurisdictionId;
 
-use super::families::{Condition, families};
+use super::families::{Condition, Values, families};
 use super::judge::Judge;
 use super::node::Node;
 use super::shape::{GatedShape, Judged, Judgement, Shape};
@@ -34,9 +34,9 @@ pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
     let Judge { rule, must_be_empty, findings, refusals, .. } = judge;
     let verdict = match (refusals.into_iter().next(), built) {
         (Some(refusal), _) => Err(refusal),
-        (None, Some((plan, conditions))) => {
+        (None, Some((plan, Values { conditions, groups: value_groups }))) => {
             let families = families(&conditions);
-            let shape = Shape::Gated(GatedShape { rule, conditions, families, must_be_empty });
+            let shape = Shape::Gated(GatedShape { rule, conditions, families, value_groups, must_be_empty });
             Ok(Judged { plan, shape, tables })
         }
         (None, None) => Err(Refusal::new(Code::Internal, "a fragment was neither admitted nor refused")),
@@ -52,7 +52,7 @@ enum Output {
 
 impl Judge<'_> {
     /// Judges `[Projection] Aggregate tree`. Returns the plan over base columns, and the conditions of its aggregates.
-    fn gated(&mut self, plan: &LogicalPlan) -> Option<(LogicalPlan, Vec<Condition>)> {
+    fn gated(&mut self, plan: &LogicalPlan) -> Option<(LogicalPlan, Values)> {
         if let Some(name) = base::reserved_name(plan) {
             self.refuse("SELECT", refusals::reserved(&name));
             return None;
@@ -64,7 +64,7 @@ impl Judge<'_> {
             other => (None, other),
         };
         let outputs = self.outputs(top, below)?;
-        let (aggregate, conditions) = match below {
+        let (aggregate, values) = match below {
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate)?,
             LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input)?,
             other => {
@@ -78,7 +78,7 @@ impl Judge<'_> {
             }
         };
         let released = self.release(aggregate, &outputs, plan.schema())?;
-        Some((released, conditions))
+        Some((released, values))
     }
 
     /// Reads each column of the release. The projection on top only picks, renames and casts.
@@ -113,7 +113,7 @@ impl Judge<'_> {
         Some(outputs)
     }
 
-    fn aggregate(&mut self, aggregate: &Aggregate) -> Option<(Aggregate, Vec<Condition>)> {
+    fn aggregate(&mut self, aggregate: &Aggregate) -> Option<(Aggregate, Values)> {
         self.aggregating = true;
         let node = self.tree(&aggregate.input, &[])?;
         self.tables.enter_once(node.rows.once.clone());
@@ -149,7 +149,7 @@ impl Judge<'_> {
                             "rows may be counted: the units of every cell are counted, too",
                         );
                     }
-                    conditions.extend(passed.conditions);
+                    conditions.push(passed.conditions);
                     values.push(passed.expr);
                 }
                 Err(refusal) => self.refuse(&operator, refusal),
@@ -162,7 +162,7 @@ impl Judge<'_> {
     }
 
     /// Judges `SELECT DISTINCT` of rows: an aggregate without aggregate functions.
-    fn distinct(&mut self, input: &LogicalPlan) -> Option<(Aggregate, Vec<Condition>)> {
+    fn distinct(&mut self, input: &LogicalPlan) -> Option<(Aggregate, Values)> {
         self.aggregating = true;
         let node = self.tree(input, &[])?;
         let groups: Vec<Expr> = node.columns.iter().map(|c| c.expr.clone()).collect();
@@ -187,31 +187,26 @@ impl Judge<'_> {
         node: Node,
         groups: Vec<Expr>,
         values: Vec<Expr>,
-        conditions: Vec<Condition>,
-    ) -> Option<(Aggregate, Vec<Condition>)> {
+        conditions: Vec<Vec<Condition>>,
+    ) -> Option<(Aggregate, Values)> {
         let groups = groups.into_iter().enumerate().map(|(i, key)| key.alias(format!("g{i}"))).collect();
         let values = values.into_iter().enumerate().map(|(i, value)| value.alias(format!("a{i}"))).collect();
         let aggregate = self.built(Aggregate::try_new(Arc::new(node.plan), groups, values))?;
         let k = self.rule.min_units;
-        let rule =
-            format!("cells of fewer than {k} units are kept back, and counts are rounded to {}", self.rule.rounding);
+        let values = Values::new(conditions);
+        let withheld = if k > 1 && !values.groups.is_empty() {
+            "a value whose conditions leave a part of fewer is NULL in its row, "
+        } else {
+            ""
+        };
+        let base = self.rule.rounding;
+        let rule = format!("cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}");
         self.admit_operator("release", "every cell".to_owned(), &rule);
-        let mut distinct: Vec<Condition> = Vec::new();
-        for condition in conditions {
-            match distinct.iter_mut().find(|c| c.met == condition.met) {
-                Some(known) => {
-                    known.complement |= condition.complement;
-                    known.chooses |= condition.chooses;
-                    known.measures.extend(condition.measures);
-                }
-                None => distinct.push(condition),
-            }
-        }
-        if distinct.len() > MAX_CONDITIONS {
-            self.refuse("SELECT", many_conditions(distinct.len()));
+        if values.conditions.len() > MAX_CONDITIONS {
+            self.refuse("SELECT", many_conditions(values.conditions.len()));
             return None;
         }
-        Some((aggregate, distinct))
+        Some((aggregate, values))
     }
 
     /// Puts a projection on the aggregate that gives its columns the names of the original plan.

@@ -50,7 +50,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use admitted::{AdmittedFragment, GrantedAgreement};
-pub use families::{Condition, Family};
+pub use families::{Condition, Family, ValueGroup};
 pub use finding::{PolicyFinding, to_batch};
 pub use shape::{GatedShape, Judged, Judgement, Shape, aggregate_of};
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::refusal::Refusal;
 
-use super::families::{Condition, Family};
+use super::families::{Condition, Family, ValueGroup};
 use super::finding::PolicyFinding;
 use crate::catalog::CatalogTable;
 
@@ -41,6 +41,27 @@ impl Judged {
         &self.shape
     }
 
+    /// Returns the columns that the gate may withhold from rows of the release, those that it withholds together as one set. Of
+    /// values that hold a count the set is the counts, which are NULL for no other reason.
+    #[must_use]
+    pub fn withheld(&self) -> Vec<Vec<usize>> {
+        let (Shape::Gated(shape), Some(aggregate)) = (&self.shape, aggregate_of(&self.plan)) else { return vec![] };
+        if shape.rule.min_units <= 1 {
+            return vec![];
+        }
+        let outputs = outputs(&self.plan, aggregate);
+        let set = |group: &ValueGroup| {
+            let columns = |counts: bool| -> Vec<usize> {
+                let is_of_group = |index| group.aggregates.contains(&index);
+                let is_chosen = |index: usize| is_of_group(index) && (!counts || is_count(&aggregate.aggr_expr[index]));
+                let columns = outputs.iter().enumerate();
+                columns.filter(|(_, index)| index.is_some_and(is_chosen)).map(|(column, _)| column).collect()
+            };
+            [columns(true), columns(false)].into_iter().find(|columns| !columns.is_empty())
+        };
+        shape.value_groups.iter().filter_map(set).collect()
+    }
+
     /// Returns the tables it reads, each once.
     #[must_use]
     pub fn tables(&self) -> &[Arc<CatalogTable>] {
@@ -66,6 +87,8 @@ pub struct GatedShape {
     pub conditions: Vec<Condition>,
     /// Families of conditions that can be set against each other. Each condition is in at least one of them.
     pub families: Vec<Family>,
+    /// The values of a row that conditions decide about, in the order in which they are decided.
+    pub value_groups: Vec<ValueGroup>,
     /// Plans over public tables only that must each give no row; if one gives a row, the fragment is refused.
     ///
     /// A public table that joins a non-public one must hold at most one row for each value of the join key: with
@@ -73,6 +96,33 @@ pub struct GatedShape {
     /// the public table, and one sum would carry many small cells (`n_a + 1000 * n_b`). Each plan here finds a key that
     /// occurs twice. Admission sees no rows, so it can only say what must be looked at; what is read is public.
     pub must_be_empty: Vec<LogicalPlan>,
+}
+
+/// Returns for each column of a gated plan which of the aggregates it shows; `None` for keys and literals.
+fn outputs(plan: &LogicalPlan, aggregate: &Aggregate) -> Vec<Option<usize>> {
+    let value = |index: usize| index.checked_sub(aggregate.group_expr.len());
+    let LogicalPlan::Projection(top) = plan else {
+        return (0..aggregate.schema.fields().len()).map(value).collect();
+    };
+    let shown = |expr: &Expr| {
+        let mut inner = expr;
+        loop {
+            match inner {
+                Expr::Alias(alias) => inner = &alias.expr,
+                Expr::Cast(cast) => inner = &cast.expr,
+                Expr::TryCast(cast) => inner = &cast.expr,
+                Expr::Column(column) => return aggregate.schema.maybe_index_of_column(column).and_then(value),
+                _ => return None,
+            }
+        }
+    };
+    top.expr.iter().map(shown).collect()
+}
+
+/// Returns true if an aggregate is a count: it has a value in every row.
+fn is_count(aggregate: &Expr) -> bool {
+    let function = aggregate.clone().unalias_nested().data;
+    matches!(function, Expr::AggregateFunction(function) if matches!(function.func.name(), "count" | "regr_count"))
 }
 
 /// Returns the one aggregate of a gated plan: the plan itself, or the input of its one projection on top.

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::provider_as_source;
 use datafusion::logical_expr::expr::Cast;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Projection, when};
 use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
@@ -23,7 +23,7 @@ use super::{promised, readback};
 use crate::admission::{self, PolicyFinding};
 use crate::catalog::{self, Catalog};
 use crate::merge::{OWNER_COLUMN, ReleaseTable};
-use crate::promise::Promise;
+use crate::promise::{Promise, Withheld};
 use crate::words::planning_words;
 
 /// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
@@ -77,7 +77,23 @@ struct Judged {
     sql: String,
     tables: Vec<Arc<Slice>>,
     findings: Range<usize>,
+    planned: PlannedText,
+}
+
+/// A text as its owner plans it.
+#[derive(Clone)]
+struct PlannedText {
     schema: SchemaRef,
+    /// Columns that the owner's gate may withhold from rows, set by set: see [`admission::Judged::withheld`].
+    withheld: Vec<Vec<usize>>,
+}
+
+/// The texts of a region.
+struct Texts {
+    texts: Vec<(JurisdictionId, String)>,
+    schema: SchemaRef,
+    /// Columns that the gate of any owner may withhold from rows, set by set.
+    withheld: Vec<Vec<usize>>,
 }
 
 impl<'a> Fragments<'a> {
@@ -116,28 +132,28 @@ impl<'a> Fragments<'a> {
         sql: &str,
         tables: Vec<Arc<Slice>>,
         judged: &mut Vec<Judged>,
-    ) -> Result<SchemaRef, Refusal> {
+    ) -> Result<PlannedText, Refusal> {
         let alike =
             |a: &[Arc<Slice>], b: &[Arc<Slice>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.judged_like(b));
         if let Some(same) = judged.iter().find(|same| same.sql == sql && alike(&same.tables, &tables)) {
             let repeated: Vec<PolicyFinding> = self.findings[same.findings.clone()].to_vec();
             self.findings.extend(repeated.into_iter().map(|f| PolicyFinding { owner: owner.clone(), ..f }));
-            return Ok(Arc::clone(&same.schema));
+            return Ok(same.planned.clone());
         }
         let before = self.findings.len();
-        let schema = self.check(owner, meant, sql)?;
+        let planned = self.check(owner, meant, sql)?;
         let findings = before..self.findings.len();
-        judged.push(Judged { sql: sql.to_owned(), tables, findings, schema: Arc::clone(&schema) });
-        Ok(schema)
+        judged.push(Judged { sql: sql.to_owned(), tables, findings, planned: planned.clone() });
+        Ok(planned)
     }
 
     /// Plans a text as its owner will, checks that it is read as what was `meant`, and asks the owner's rules about it.
-    fn check(&mut self, owner: &JurisdictionId, meant: &LogicalPlan, sql: &str) -> Result<SchemaRef, Refusal> {
+    fn check(&mut self, owner: &JurisdictionId, meant: &LogicalPlan, sql: &str) -> Result<PlannedText, Refusal> {
         let read = self.read(owner, sql)?;
         let reads_back = readback::is_what_was_meant(meant, &read, owner);
         // A refusal by the owner's rules tells more than one for want of a text.
-        let schema = self.judge(owner, read)?;
-        if reads_back { Ok(schema) } else { Err(readback::refusal(owner)) }
+        let planned = self.judge(owner, read)?;
+        if reads_back { Ok(planned) } else { Err(readback::refusal(owner)) }
     }
 
     /// Plans a text as its owner will.
@@ -164,11 +180,11 @@ impl<'a> Fragments<'a> {
     }
 
     /// Asks an owner's rules about a plan.
-    fn judge(&mut self, owner: &JurisdictionId, plan: LogicalPlan) -> Result<SchemaRef, Refusal> {
+    fn judge(&mut self, owner: &JurisdictionId, plan: LogicalPlan) -> Result<PlannedText, Refusal> {
         let schema = catalog::nullable(plan.schema().as_arrow());
         let judgement = admission::judge(plan, owner);
         self.findings.extend(judgement.findings);
-        judgement.verdict.map(|_| schema)
+        judgement.verdict.map(|judged| PlannedText { schema, withheld: judged.withheld() })
     }
 
     /// Ends a region. Returns the plan that reads its releases, with the region's own columns. An aggregate without GROUP BY
@@ -203,7 +219,7 @@ impl<'a> Fragments<'a> {
             // Of what is public. A release of the rest is not made twice because the first may have been lost.
             region.spare = if region.public { others } else { vec![] };
         }
-        let (texts, schema) = self.texts(&region)?;
+        let Texts { texts, schema, withheld } = self.texts(&region)?;
         let spare = self.spare_texts(&region, &schema);
         let one_cell = Total::is_one(&region.plan);
         let one_row = one_cell && region.owners.len() == 1 && keys.is_none();
@@ -222,12 +238,19 @@ impl<'a> Fragments<'a> {
             };
             columns.push(value.alias_qualified(qualifier.cloned(), field.name()));
         }
-        if keys.is_some() {
-            columns.push(Expr::Column(Column::new(Some(name), OWNER_COLUMN)).alias(OWNER_COLUMN));
-        }
         let (restricted, hiding) = (region.restricted_tables(), region.hiding_owners());
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-        let promise = Arc::new(promised::promise(&region, &names));
+        let withheld = Withheld { together: withheld, owners: hiding.iter().cloned().collect() };
+        if keys.is_some() {
+            let column = |column: &str| Expr::Column(Column::new(Some(name.clone()), column));
+            // A row from which a value is withheld lacks a part of its owner's as a row that is kept back does.
+            let owner = match withheld.condition(|index| column(&names[index])) {
+                Some(lacks) => when(lacks.is_not_true(), column(OWNER_COLUMN)).end().map_err(invalid)?,
+                None => column(OWNER_COLUMN),
+            };
+            columns.push(owner.alias(OWNER_COLUMN));
+        }
+        let promise = Arc::new(Promise { withheld, ..promised::promise(&region, &names) });
         self.groups.push(FragmentGroup {
             texts,
             spare,
@@ -244,8 +267,8 @@ impl<'a> Fragments<'a> {
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))
     }
 
-    fn texts(&mut self, region: &Region) -> Result<(Vec<(JurisdictionId, String)>, SchemaRef), Refusal> {
-        let (mut texts, mut judged) = (Vec::new(), Vec::new());
+    fn texts(&mut self, region: &Region) -> Result<Texts, Refusal> {
+        let (mut texts, mut judged, mut withheld) = (Vec::new(), Vec::new(), Vec::new());
         let mut common: Option<SchemaRef> = None;
         for owner in &region.owners {
             let Text { sql, columns } = fragment_text(&region.plan, owner).map_err(|error| {
@@ -256,7 +279,8 @@ impl<'a> Fragments<'a> {
                     .with_remedy("write the part that is named in another form, or aggregate earlier")
             })?;
             let planned = self.judge_once(owner, &region.plan, &sql, region.slices_of(owner), &mut judged)?;
-            let schema = release_schema(&columns, &planned);
+            let schema = release_schema(&columns, &planned.schema);
+            withheld.extend(planned.withheld.into_iter().filter(|set| !withheld.contains(set)).collect::<Vec<_>>());
             if let Some(first) = &common
                 && *first != schema
             {
@@ -269,7 +293,7 @@ impl<'a> Fragments<'a> {
             texts.push((owner.clone(), sql));
         }
         match common {
-            Some(schema) => Ok((texts, schema)),
+            Some(schema) => Ok(Texts { texts, schema, withheld }),
             None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")
                 .with_rule("a table is read where it is held")
                 .with_remedy("`wanqu catalog` lists the tables and who holds them")),
@@ -282,8 +306,8 @@ impl<'a> Fragments<'a> {
         let mut texts = Vec::new();
         for owner in &region.spare {
             let Ok(Text { sql, columns }) = fragment_text(&region.plan, owner) else { continue };
-            if self.check(owner, &region.plan, &sql).is_ok_and(|planned| release_schema(&columns, &planned) == *schema)
-            {
+            let planned = self.check(owner, &region.plan, &sql);
+            if planned.is_ok_and(|planned| release_schema(&columns, &planned.schema) == *schema) {
                 texts.push((owner.clone(), sql));
             }
         }

@@ -28,7 +28,8 @@ pub(super) fn promise(region: &Region, names: &[String]) -> Promise {
         rules.extend(asked(aggregate, names));
     }
     let keys = aggregate.map(|aggregate| aggregate.group_expr.len());
-    Promise { keys, public: region.public, rules, rounded: region.rounding_owners().into_iter().collect() }
+    let rounded = region.rounding_owners().into_iter().collect();
+    Promise { keys, public: region.public, rules, rounded, ..Promise::default() }
 }
 
 /// Returns the rules of the columns of aggregates.

@@ -73,9 +73,8 @@ impl Check {
 
     fn judged(&mut self, batch: &RecordBatch) -> Result<(), Broken> {
         self.rows += batch.num_rows() as u64;
-        let is_rounded = self.promise.rounded.contains(&self.owner);
         for (rule, condition) in self.promise.rules.iter().zip(&self.conditions) {
-            holds(rule, batch, &self.owner, is_rounded, condition.as_ref())?;
+            holds(rule, batch, &self.owner, &self.promise, condition.as_ref())?;
         }
         let most = if self.promise.public { MAX_ROW_TEXT } else { MAX_CELL_TEXT };
         for (index, column) in batch.columns().iter().enumerate() {

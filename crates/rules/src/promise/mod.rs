@@ -8,6 +8,7 @@ mod check;
 mod rule;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 use std::collections::BTreeSet;
 
@@ -15,6 +16,7 @@ use datafusion::logical_expr::Expr;
 use wanqu_model::names::JurisdictionId;
 
 pub use check::Check;
+pub use withheld::Withheld;
 
 /// Greatest length of a text in a cell of a gated release, in bytes: group keys are codes and names.
 pub const MAX_CELL_TEXT: usize = 64 * 1024;
@@ -33,6 +35,8 @@ pub struct Promise {
     pub rules: Vec<Rule>,
     /// Owners whose counts are rounded, so that a count of 0 can stand for some.
     pub rounded: BTreeSet<JurisdictionId>,
+    /// Values that may be withheld.
+    pub withheld: Withheld,
 }
 
 /// A rule of one or two columns, each by its number.
@@ -45,7 +49,7 @@ pub enum Rule {
         /// True if it can be NULL all the same, as where an outer join found no row.
         or_null: bool,
     },
-    /// The column is a count: it has a value, which is not negative.
+    /// The column is a count: it has a value, which is not negative, unless it is withheld.
     Count(usize),
     /// The column is a sum of squares, or is made of one: no value of it is negative.
     NotNegative(usize),
@@ -56,7 +60,7 @@ pub enum Rule {
         /// Count of all rows.
         all: usize,
     },
-    /// An aggregate over no value has none.
+    /// An aggregate over no value has none, nor has one whose count is withheld.
     Empty {
         /// Count of the values.
         count: usize,

@@ -9,17 +9,17 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use datafusion::physical_plan::PhysicalExpr;
 use wanqu_model::names::JurisdictionId;
 
-use super::Rule;
+use super::{Promise, Rule};
 
 /// A rule that a release breaks: the column's number, and the rule in words.
 pub(super) type Broken = (usize, &'static str);
 
-/// Checks a rule on every row of a batch. `condition` is that of [`Rule::Asked`], ready to run.
+/// Checks a rule of a promise on every row of a batch. `condition` is that of [`Rule::Asked`], ready to run.
 pub(super) fn holds(
     rule: &Rule,
     batch: &RecordBatch,
     owner: &JurisdictionId,
-    is_rounded: bool,
+    promise: &Promise,
     condition: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<(), Broken> {
     let column =
@@ -32,12 +32,12 @@ pub(super) fn holds(
         }
         Rule::Count(index) => {
             let array = column(*index)?;
-            check(
-                batch,
-                *index,
-                |row| integer(array, row).is_some_and(|n| n >= 0),
-                "a count is 0 or more, and never NULL",
-            )
+            if promise.withheld.may_be_null(owner, *index) {
+                let counts = |row| array.is_null(row) || integer(array, row).is_some_and(|n| n >= 0);
+                return check(batch, *index, counts, "a count is 0 or more, or NULL where it is withheld");
+            }
+            let counts = |row| integer(array, row).is_some_and(|n| n >= 0);
+            check(batch, *index, counts, "a count is 0 or more, and never NULL")
         }
         Rule::NotNegative(index) => {
             let array = column(*index)?;
@@ -50,8 +50,13 @@ pub(super) fn holds(
         }
         Rule::Empty { count, value } => {
             let (number, array) = (column(*count)?, column(*value)?);
-            let agrees = |row| is_rounded || integer(number, row) != Some(0) || array.is_null(row);
-            check(batch, *value, agrees, "an aggregate over no value is NULL")
+            let is_rounded = promise.rounded.contains(owner);
+            let agrees = |row| match integer(number, row) {
+                None => array.is_null(row),
+                Some(0) => is_rounded || array.is_null(row),
+                Some(_) => true,
+            };
+            check(batch, *value, agrees, "an aggregate over no value is NULL, and so is one whose count is withheld")
         }
         Rule::Ordered { least, greatest } => {
             let (low, high) = (column(*least)?, column(*greatest)?);

@@ -87,6 +87,42 @@ fn counts_are_numbers_of_something() {
     assert_eq!(part(4, 3).as_deref(), Some("a count of some rows is no larger than the count of all rows"));
 }
 
+/// A promise of a count in column 0 and a sum in column 1 that may be withheld together.
+fn withholding(owner: &str) -> Promise {
+    let withheld = Withheld { together: vec![vec![0]], owners: [owner.parse().unwrap()].into() };
+    Promise { rules: vec![Rule::Count(0), Rule::Empty { count: 0, value: 1 }], withheld, ..Promise::default() }
+}
+
+#[test]
+fn a_count_is_null_only_of_an_owner_that_may_withhold_it() {
+    let rows = |count, sum| [release(&[counts(&[Some(7), count]), counts(&[Some(70), sum])])];
+    assert_eq!(broken(withholding("MO"), &rows(None, None)), None);
+    assert_eq!(broken(withholding("MO"), &rows(Some(0), None)), None);
+    let found = broken(withholding("HK"), &rows(None, None));
+    assert_eq!(found.as_deref(), Some("a count is 0 or more, and never NULL"));
+    let found = broken(withholding("MO"), &rows(Some(-1), None));
+    assert_eq!(found.as_deref(), Some("a count is 0 or more, or NULL where it is withheld"));
+    // A sum without its count would weigh an average that does not count it.
+    let found = broken(withholding("MO"), &rows(None, Some(5)));
+    assert_eq!(found.as_deref(), Some("an aggregate over no value is NULL, and so is one whose count is withheld"));
+}
+
+#[test]
+fn a_row_lacks_a_set_of_which_every_column_is_null() {
+    let withheld = Withheld { together: vec![vec![0, 1], vec![2]], ..Withheld::default() };
+    let columns = [
+        counts(&[Some(1), None, None, Some(1)]),
+        counts(&[None, Some(1), None, Some(1)]),
+        counts(&[Some(1), Some(1), Some(1), None]),
+    ];
+    assert_eq!(withheld.lacking(&release(&columns)), [false, false, true, true]);
+    assert_eq!(
+        withheld.condition(|index| col(["a", "b", "c"][index])).unwrap().to_string(),
+        "a IS NULL AND b IS NULL OR c IS NULL"
+    );
+    assert!(Withheld::default().condition(|_| col("a")).is_none());
+}
+
 #[test]
 fn aggregates_of_the_same_values_fit_together() {
     let sum = |value: Option<i128>| -> ArrayRef { Arc::new(Decimal128Array::from(vec![value])) };
@@ -96,7 +132,8 @@ fn aggregates_of_the_same_values_fit_together() {
         broken(promise, &[release(&[counts(&[Some(count)]), sum(value)])])
     };
     assert_eq!((empty(0, None, false), empty(2, Some(0), false), empty(2, None, false)), (None, None, None));
-    assert_eq!(empty(0, Some(5), false).as_deref(), Some("an aggregate over no value is NULL"));
+    let rule = "an aggregate over no value is NULL, and so is one whose count is withheld";
+    assert_eq!(empty(0, Some(5), false).as_deref(), Some(rule));
     assert_eq!(empty(0, Some(5), true), None, "a rounded 0 can be some");
 
     let squares = |value: f64| -> Option<String> {

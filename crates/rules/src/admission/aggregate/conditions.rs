@@ -48,13 +48,9 @@ pub(super) fn presence(
     measures: BTreeSet<String>,
     null_tells: bool,
 ) -> Vec<Condition> {
-    let absent = Expr::IsNotTrue(Box::new(present.clone()));
-    let met = and(base, present);
-    let present = Condition { met, complement: null_tells && base.is_none(), chooses: null_tells, measures };
-    match base {
-        Some(base) if null_tells => vec![present, Condition::chooses(and(Some(base), absent), false)],
-        _ => vec![present],
-    }
+    // With a base, the rows that it keeps and that have no value are a part of the family already.
+    let complement = null_tells && base.is_none();
+    vec![Condition { met: and(base, present), complement, chooses: null_tells, measures }]
 }
 
 /// Returns the condition that a value is not NULL.

@@ -132,6 +132,45 @@ fn another_owner_can_stand_in_where_no_owner_holds_a_row_or_each_holds_all() {
 }
 
 #[test]
+fn values_that_an_owner_may_withhold_are_known_by_their_columns() {
+    let withheld = |least: u32, select: &str| -> (Vec<Vec<usize>>, usize) {
+        let mut bundle = bundle();
+        let restricted = bundle.slices.iter_mut().filter(|slice| slice.privacy_unit.is_some());
+        restricted.for_each(|slice| slice.policy.min_units = least);
+        let sql = format!("SELECT specialty, {select} FROM gba.health.visits GROUP BY specialty");
+        let plan = Planner::new(&bundle).plan(&sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+        let withheld = &plan.groups[0].promise.withheld;
+        (withheld.together.clone(), withheld.owners.len())
+    };
+    for (select, together) in [
+        ("count(*)", vec![]),
+        ("count(*), count(DISTINCT patient)", vec![]),
+        // A NULL of a count is that of a withheld one, and one of a sum can be.
+        ("count(cost)", vec![vec![1]]),
+        ("sum(cost)", vec![vec![1]]),
+        ("avg(cost), count(*)", vec![vec![2]]),
+        ("sum(cost), sum(minutes), count(minutes)", vec![vec![1], vec![3]]),
+        ("stddev(minutes), count(*)", vec![vec![1]]),
+        ("sum(cost) FILTER (WHERE facility = 'x'), count(*) FILTER (WHERE facility = 'x')", vec![vec![1], vec![2]]),
+        ("avg(cost) FILTER (WHERE facility = 'x')", vec![vec![2]]),
+        ("bool_or(facility = 'x'), bool_and(facility = 'x')", vec![vec![1, 2]]),
+    ] {
+        assert_eq!(withheld(10, select), (together, 3), "{select}");
+        assert_eq!(withheld(1, select), (vec![], 0), "{select}: nobody is protected");
+    }
+}
+
+/// A value that is withheld leaves the row without its owner's name, so that the merge misses the owner there.
+#[test]
+fn the_merge_misses_the_owner_of_a_value_that_is_withheld() {
+    let merge = |sql: &str| Planner::new(&bundle()).plan(sql).verdict.unwrap().merge.display_indent().to_string();
+    let plain = merge(CELLS);
+    assert!(plain.contains("__owner") && !plain.contains("IS NOT TRUE THEN"), "{plain}");
+    let withheld = merge("SELECT specialty, avg(cost) AS a FROM gba.health.visits GROUP BY specialty");
+    assert!(withheld.contains("IS NULL IS NOT TRUE THEN __release_0.__owner END AS __owner"), "{withheld}");
+}
+
+#[test]
 fn cells_are_compared_by_their_keys_where_a_rule_hides_some() {
     let keys = |sql: &str| -> Vec<Option<usize>> {
         let plan = Planner::new(&bundle()).plan(sql).verdict.unwrap();
