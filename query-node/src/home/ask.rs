@@ -260,7 +260,7 @@ impl Asking {
             Some(group) => Check::new(Arc::clone(&group.promise), owner.clone(), &release.schema),
             None => return Err(Refusal::new(Code::Internal, "a fragment is of no group of its plan")),
         };
-        let whole = accounted(release, owner.clone(), account.clone(), events.clone());
+        let whole = accounted(release, owner.clone(), account, events.clone());
         let whole = checked(whole, check, owner, self.state.bundle.limits.release_bytes(), pool);
         if fragment.public && !self.question.partial {
             return Ok(whole);
@@ -359,7 +359,7 @@ async fn compared(
 }
 
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
-fn accounted(release: Release, owner: JurisdictionId, account: Account, events: Events) -> BatchStream {
+fn accounted(release: Release, owner: JurisdictionId, account: &Account, events: Events) -> BatchStream {
     let Release { batches, report, .. } = release;
     let reading = Arc::new(account.reading(&owner));
     let of_owner = move |refusal: Refusal| Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };

@@ -24,7 +24,7 @@ fn a_value_that_an_owner_withholds_marks_its_row() {
     let world = crate::up::World::new();
     for city in ["hongkong", "macau"] {
         let file = world.path().join(city).join("visits.csv");
-        let ears: String = (0..4).map(|n| format!("ears-{n},ears,10\n")).collect();
+        let ears = (0..4).map(|n| format!("ears-{n},ears,10\n")).collect::<Vec<_>>().concat();
         let mut visits = fs::read_to_string(&file).unwrap() + &ears;
         if city == "macau" {
             // One of eight has no cost: how many have one would tell.

@@ -7,14 +7,14 @@ use rand::rngs::StdRng;
 
 use super::oracle::Column::{Count, Sum};
 use super::oracle::Family::{Measure, Rows};
-use super::oracle::{Column, Family, Seen, expect, seen_visits, text_of};
+use super::oracle::{Family, Seen, Steps, expect, seen_visits, text_of};
 use super::{Visit, Way, fixture, release, run, visit, visits};
 
 /// Conditions of the groups of values of a query, as the oracle has them.
 type Values = fn(&Visit) -> Vec<Vec<(Family, bool)>>;
 
 /// What is selected beside `count(*)` and grouped by place, the conditions, and the columns that have them.
-const QUERIES: &[(&str, Values, &[&[Column]])] = &[
+const QUERIES: &[(&str, Values, Steps)] = &[
     (
         "count(*) FILTER (WHERE kind <= 1), count(*) FILTER (WHERE kind = 1)",
         |v| vec![vec![(Rows, v.kind <= 1)], vec![(Rows, v.kind == 1)]],
@@ -76,7 +76,7 @@ async fn conditions_divide_a_cell_into_parts_that_are_none_or_enough() {
         let visits = visits(&mut rng, rows, units, places);
         let fixture = fixture(&visits, &[], k, 1);
         let engine = fixture.engine();
-        let mut queries: Vec<(String, Vec<Seen>, &[&[Column]])> = Vec::new();
+        let mut queries: Vec<(String, Vec<Seen>, Steps)> = Vec::new();
         for (select, values, columns) in QUERIES {
             let sql = format!("SELECT place, {select}, count(*) FROM shenzhen.d.visits GROUP BY place");
             queries.push((sql, seen_visits(&visits, |v| vec![text_of("p", v.place)], values), columns));
@@ -106,8 +106,8 @@ async fn a_row_holds_what_a_query_for_its_values_alone_would_release() {
     let engine = fixture.engine();
     let values: Vec<String> = [0, 1, 2].map(|kind| format!("count(*) FILTER (WHERE kind = {kind})")).to_vec();
     let of = |values: &[String]| {
-        let columns: String = values.iter().map(|value| format!("{value}, ")).collect();
-        format!("SELECT place, {columns} count(*) FROM shenzhen.d.visits GROUP BY place")
+        let columns = values.join(", ");
+        format!("SELECT place, {columns}, count(*) FROM shenzhen.d.visits GROUP BY place")
     };
     let rows = run(&fixture, &engine, &of(&values), Way::Parted).await.0;
     let mut answers: BTreeMap<Vec<usize>, Vec<Vec<String>>> = BTreeMap::new();
@@ -172,7 +172,7 @@ async fn totals_whose_difference_is_one_person_are_not_released_together() {
         ("sum(CASE WHEN kind < 7 THEN 1 ELSE 0 END), count(*) FILTER (WHERE kind < 7)", vec!["-", "-"]),
     ] {
         let (found, suppressed) = release(&fixture, &of(select)).await.unwrap();
-        assert_eq!(found, [released.clone()], "{select}");
+        assert_eq!(found, std::slice::from_ref(&released), "{select}");
         assert_eq!(suppressed, u64::from(released.contains(&"-")), "{select}");
     }
 }

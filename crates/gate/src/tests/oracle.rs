@@ -37,6 +37,9 @@ pub(super) enum Column {
     Sum(usize),
 }
 
+/// Columns that are withheld together, in the order in which that is decided.
+pub(super) type Steps = &'static [&'static [Column]];
+
 /// State of a group of values in one cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Told {
@@ -117,7 +120,7 @@ pub(super) fn seen_visits(
 
 /// Compares a release with the plain count. The last column of the queries is `count(*)`. `columns` are those of each group
 /// of values.
-pub(super) fn expect(found: &Released, rows: &[Seen], columns: &[&[Column]], k: usize, what: &str) {
+pub(super) fn expect(found: &Released, rows: &[Seen], columns: Steps, k: usize, what: &str) {
     let (released, suppressed) = oracle(rows, k);
     let keys = rows.first().map_or(0, |row| row.key.len());
     let mut seen = BTreeMap::new();

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::oracle::Column::{Count, Sum};
-use super::oracle::{Column, Family, Seen, Whose, expect, seen_visits, text_of};
+use super::oracle::{Family, Seen, Steps, Whose, expect, seen_visits, text_of};
 use super::{Person, Visit, Way, fixture, people, run, visits};
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn every_strategy_agrees_with_a_plain_count_of_units() {
         let place = |v: &Visit| vec![text_of("p", v.place)];
         let both = |v: &Visit| vec![text_of("p", v.place), v.kind.to_string()];
         let none = |_: &Visit| Vec::new();
-        let queries: Vec<(&str, Vec<Seen>, &[&[Column]])> = vec![
+        let queries: Vec<(&str, Vec<Seen>, Steps)> = vec![
             ("SELECT place, count(*) FROM shenzhen.d.visits GROUP BY place", seen_visits(&visits, place, none), &[]),
             (
                 "SELECT place, kind, count(*) FROM shenzhen.d.visits GROUP BY place, kind",

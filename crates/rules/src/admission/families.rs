@@ -94,19 +94,15 @@ impl Values {
 
 /// Returns the index of a condition among those known, which it joins if it is new.
 fn index_of(known: &mut Vec<Condition>, condition: Condition) -> usize {
-    match known.iter().position(|c| c.met == condition.met) {
-        Some(index) => {
-            let same = &mut known[index];
-            same.complement |= condition.complement;
-            same.chooses |= condition.chooses;
-            same.measures.extend(condition.measures);
-            index
-        }
-        None => {
-            known.push(condition);
-            known.len() - 1
-        }
-    }
+    let Some(index) = known.iter().position(|c| c.met == condition.met) else {
+        known.push(condition);
+        return known.len() - 1;
+    };
+    let same = &mut known[index];
+    same.complement |= condition.complement;
+    same.chooses |= condition.chooses;
+    same.measures.extend(condition.measures);
+    index
 }
 
 /// Returns the families of a fragment's conditions: those that select rows, and those of each set of connected measures.

@@ -40,7 +40,7 @@ pub(super) fn in_branches(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
 /// If a part of the expression has no type.
 pub(super) fn kept_apart(part: Expr, schema: &DFSchema) -> DfResult<Transformed<Expr>> {
     let Expr::Case(case) = &part else { return Ok(Transformed::no(part)) };
-    if !part.exists(computes)? || part.get_type(schema)? != DataType::Boolean {
+    if !part.exists(|inner| Ok(computes(inner)))? || part.get_type(schema)? != DataType::Boolean {
         return Ok(Transformed::no(part));
     }
     let name = part.schema_name().to_string();
@@ -173,13 +173,13 @@ fn can_fail(part: &Expr, schema: &DFSchema) -> bool {
 }
 
 /// Returns true for an expression that computes a value, and may have none.
-fn computes(part: &Expr) -> DfResult<bool> {
+fn computes(part: &Expr) -> bool {
     use Operator::{Divide, Minus, Modulo, Multiply, Plus};
-    Ok(match part {
+    match part {
         Expr::BinaryExpr(BinaryExpr { op, .. }) => [Plus, Minus, Multiply, Divide, Modulo].contains(op),
         Expr::Negative(_) | Expr::Cast(_) | Expr::ScalarFunction(_) => true,
         _ => false,
-    })
+    }
 }
 
 /// Direction of a conversion between truths and numbers.

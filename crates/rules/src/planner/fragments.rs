@@ -90,7 +90,7 @@ struct PlannedText {
 
 /// The texts of a region.
 struct Texts {
-    texts: Vec<(JurisdictionId, String)>,
+    by_owner: Vec<(JurisdictionId, String)>,
     schema: SchemaRef,
     /// Columns that the gate of any owner may withhold from rows, set by set.
     withheld: Vec<Vec<usize>>,
@@ -219,7 +219,7 @@ impl<'a> Fragments<'a> {
             // Of what is public. A release of the rest is not made twice because the first may have been lost.
             region.spare = if region.public { others } else { vec![] };
         }
-        let Texts { texts, schema, withheld } = self.texts(&region)?;
+        let Texts { by_owner: texts, schema, withheld } = self.texts(&region)?;
         let spare = self.spare_texts(&region, &schema);
         let one_cell = Total::is_one(&region.plan);
         let one_row = one_cell && region.owners.len() == 1 && keys.is_none();
@@ -293,7 +293,7 @@ impl<'a> Fragments<'a> {
             texts.push((owner.clone(), sql));
         }
         match common {
-            Some(schema) => Ok(Texts { texts, schema, withheld }),
+            Some(schema) => Ok(Texts { by_owner: texts, schema, withheld }),
             None => Err(Refusal::new(Code::OwnerUnavailable, "no jurisdiction holds this table")
                 .with_rule("a table is read where it is held")
                 .with_remedy("`wanqu catalog` lists the tables and who holds them")),
