@@ -7,7 +7,7 @@
 //!   compiles            └─▶ jurisdiction identities, bundle and workload of one node
 //! ```
 //!
-//! One controller per kind writes the status of that kind and of no other. The federation's controller compiles; the
+//! One controller per kind that has a status writes it, and no other. The federation's controller compiles; the
 //! others read the result from [`Compilations`](compilation::Compilations), and everything else from the stores of
 //! [`framework`].
 

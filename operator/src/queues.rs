@@ -185,6 +185,8 @@ where
 
 /// Queues and stores of the controllers of one namespace, or of all, for watches that they share.
 pub struct Inbox {
+    /// The namespace; none for all of them.
+    pub scope: Option<String>,
     /// Their queues.
     pub queues: Queues,
     /// Their stores.
@@ -199,7 +201,8 @@ pub fn watch_children(scopes: &[Option<String>], inboxes: &Arc<[Inbox]>, watches
     let owners = move |object: &kube::api::DynamicObject| {
         if let Some((namespace, name)) = labels::made_for(object) {
             // It was made for a Jurisdiction or for a Federation; a queue drops names of objects that do not exist.
-            for Inbox { queues, catalogue } in inboxes.iter() {
+            let is_its = |inbox: &&Inbox| inbox.scope.as_ref().is_none_or(|scope| *scope == namespace);
+            for Inbox { queues, catalogue, .. } in inboxes.iter().filter(is_its) {
                 queues.jurisdictions.push(&namespace, &name);
                 queues.federations.push_all(&catalogue.federations, &namespace);
             }
@@ -209,14 +212,14 @@ pub fn watch_children(scopes: &[Option<String>], inboxes: &Arc<[Inbox]>, watches
 }
 
 /// Watches the grants of these scopes, since nodes are placed in them from others. Whatever happens to one, the Jurisdictions of
-/// all other namespaces are queued: what it allowed before does not say.
+/// all other namespaces are queued, since a grant that was changed or deleted no longer says which of them it allowed.
 #[must_use]
 pub fn watch_grants(scopes: &[Option<String>], inboxes: &Arc<[Inbox]>, watches: &mut Watches<'_>) -> Grants {
     let watch = |scope: &Option<String>| {
         let mut watched = Watched::new();
         let inboxes = Arc::clone(inboxes);
         watched.route(move |grant: &Guarded<PlacementGrant>| {
-            for Inbox { queues, catalogue } in inboxes.iter() {
+            for Inbox { queues, catalogue, .. } in inboxes.iter() {
                 let elsewhere = |jurisdiction: &Guarded<Jurisdiction>| jurisdiction.namespace() != grant.namespace();
                 for jurisdiction in catalogue.jurisdictions.state_filter(elsewhere) {
                     queues.jurisdictions.push(&jurisdiction.namespace().unwrap_or_default(), &jurisdiction.name_any());

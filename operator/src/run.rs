@@ -133,7 +133,7 @@ impl Operator {
         for scope in scopes.clone() {
             let (queues, requests) = Queues::new();
             let catalogue = watch_resources(scope.as_deref(), &queues, &mut watches);
-            inboxes.push(Inbox { queues: queues.clone(), catalogue: catalogue.clone() });
+            inboxes.push(Inbox { scope: scope.clone(), queues: queues.clone(), catalogue: catalogue.clone() });
             parts.push(Part { scope, queues, requests, catalogue });
         }
         let inboxes: Arc<[Inbox]> = inboxes.into();

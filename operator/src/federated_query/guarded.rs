@@ -1,7 +1,7 @@
 //! Proof that an admission policy holds `spec.requester` to the user who creates a query.
 //!
-//! It is tried by dry runs: a query in the name of a user who cannot exist is refused at admission, and the same query in the
-//! operator's own name is not. The second shows that it is the requester that was refused, and not every query.
+//! It is tried by dry runs: a query in a name like the operator's own is refused at admission, and the same query in the operator's
+//! own name is not. The second shows that it is the requester that was refused, and not every query.
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::PostParams;
@@ -12,8 +12,8 @@ use wanqu_crds::kinds::FederatedQuery;
 use crate::context::Context;
 use crate::framework::{Error, Result};
 
-/// A requester that no user can be.
-const NOBODY: &str = "wanqu:nobody";
+/// End of a name that no user has.
+const NOBODY: &str = ":nobody";
 
 /// Answer to the attempt to create a query.
 #[derive(Debug)]
@@ -35,17 +35,17 @@ pub(super) async fn is_guarded(context: &Context, namespace: &str) -> Result<boo
     if context.runs.is_guarded(namespace, now) {
         return Ok(true);
     }
-    let for_nobody = tried(&context.client, namespace, NOBODY).await?;
-    let guarded = match for_nobody {
-        Tried::Admitted => false,
-        Tried::Denied => {
-            let own = tried(&context.client, namespace, &own_name(&context.client).await?).await?;
-            if !matches!(own, Tried::Admitted) {
-                tracing::warn!(namespace, ?own, "FederatedQueries are refused whoever their requester is");
-            }
-            matches!(own, Tried::Admitted)
+    let own = own_name(&context.client).await?;
+    let in_anothers = tried(&context.client, namespace, &format!("{own}{NOBODY}")).await?;
+    let in_its_own = tried(&context.client, namespace, &own).await?;
+    let guarded = match (in_anothers, in_its_own) {
+        (Tried::Denied, Tried::Admitted) => true,
+        (Tried::Admitted, _) => false,
+        (Tried::Denied, Tried::Denied) => {
+            tracing::warn!(namespace, "an admission policy refuses FederatedQueries whoever their requester is");
+            false
         }
-        Tried::Failed(answer) => {
+        (Tried::Failed(answer), _) | (_, Tried::Failed(answer)) => {
             tracing::warn!(namespace, answer, "it cannot be tried whether an admission policy guards spec.requester");
             false
         }

@@ -36,7 +36,10 @@ pub enum Error {
         problem: String,
     },
     /// The operator has not been able to read a namespace that it is told to watch.
-    #[error("namespace {0} cannot be read by this operator; give its account the chart's Role there")]
+    #[error(
+        "namespace {0} cannot be read by this operator; give its account the chart's Role there, or, if the namespace is gone, take it out of \
+         watchNamespaces"
+    )]
     NamespaceUnreadable(String),
     /// A certificate or key could not be made or read.
     #[error(transparent)]

@@ -189,7 +189,7 @@ async fn patch_pods(
         match api.patch_metadata(&name, &params, &Patch::Merge(&patch)).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
-            Err(error) => return Err(Error::api(format!("annotate Pod {namespace}/{name}"), error)),
+            Err(error) => return Err(Error::api(format!("change the metadata of Pod {namespace}/{name}"), error)),
         }
     }
     Ok(())

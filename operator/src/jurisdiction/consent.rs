@@ -31,17 +31,19 @@ pub(super) async fn ensure(context: &Context, object: &Guarded<Jurisdiction>) ->
         remedy,
     };
     let is_read = |namespace: &str| context.grants.are_read(namespace) && context.children.are_read(namespace);
-    if let Some(target) = target.filter(|target| !is_read(target)) {
-        // Whether it consents is not known: what runs there is left alone.
-        return Ok(Some(of_placement(
+    // Whether a namespace that cannot be read consents is not known: nothing is made there, and what runs there is left alone.
+    let unread = target.filter(|target| !is_read(target)).map(|target| {
+        of_placement(
             Reason::NamespaceUnreadable,
             format!("this operator cannot read namespace {target}"),
-            format!("give its account the chart's Role in {target}, or take {target} out of watchNamespaces"),
-        )));
-    }
-    let problem = target
-        .and_then(|target| lack(target, claim))
-        .map(|lack| of_placement(Reason::PlacementNotGranted, lack.problem, lack.remedy));
+            format!("give its account the chart's Role in {target}, or place the node in another namespace"),
+        )
+    });
+    let ungranted = || {
+        let lack = lack(target?, claim)?;
+        Some(of_placement(Reason::PlacementNotGranted, lack.problem, lack.remedy))
+    };
+    let problem = unread.or_else(ungranted);
     let stays = |namespace: &str| {
         let workload = context.children.get("StatefulSet", namespace, &names::node(&name));
         let own = workload.filter(|workload| is_made_for(&**workload, &home, &name));

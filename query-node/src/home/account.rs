@@ -25,22 +25,32 @@ struct Entry {
     asked: usize,
     /// Counters of the bytes of each release, whether it comes to its end or not.
     received: Vec<Arc<AtomicU64>>,
+    /// Counters of the rows of each release.
+    readings: Vec<Arc<Reading>>,
 }
 
 impl Entry {
     fn outcome(&self) -> JurisdictionOutcome {
         let bytes = self.received.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
-        JurisdictionOutcome { bytes, ..self.outcome.clone() }
+        let is_unread =
+            |reading: &&Arc<Reading>| !reading.ended.load(Ordering::Relaxed) && self.outcome.missing.is_none();
+        let unread = self.readings.iter().filter(is_unread);
+        let rows = unread.clone().map(|reading| reading.rows.load(Ordering::Relaxed)).sum::<u64>();
+        JurisdictionOutcome {
+            bytes,
+            rows: self.outcome.rows + rows,
+            cut_short: unread.count() > 0,
+            ..self.outcome.clone()
+        }
     }
 }
 
-/// Counter of the rows of one release while they are read. Dropped before the report has come, it says so in the account.
-#[derive(Debug)]
+/// Counter of the rows of one release while they are read. One that has not ended when the answer has is of a release that was not
+/// read to its end, because the answer needed no more.
+#[derive(Debug, Default)]
 pub(super) struct Reading {
-    account: Account,
-    owner: JurisdictionId,
     rows: AtomicU64,
-    reported: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl Reading {
@@ -49,26 +59,21 @@ impl Reading {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
-    /// Puts the release into the account.
-    pub fn reported(&self, report: ReleaseReport) {
-        self.reported.store(true, Ordering::Relaxed);
-        self.account.released(report, self.rows.load(Ordering::Relaxed));
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if !self.reported.load(Ordering::Relaxed) {
-            self.account.cut_short(&self.owner, self.rows.load(Ordering::Relaxed));
-        }
+    /// Takes note of the end, of an error too. Returns the number of rows.
+    pub fn end(&self) -> u64 {
+        self.ended.store(true, Ordering::Relaxed);
+        self.rows.load(Ordering::Relaxed)
     }
 }
 
 impl Account {
     /// Begins to count the rows of a release.
-    pub fn reading(&self, owner: &JurisdictionId) -> Reading {
-        let (account, owner) = (self.clone(), owner.clone());
-        Reading { account, owner, rows: AtomicU64::new(0), reported: AtomicBool::new(false) }
+    pub fn reading(&self, owner: &JurisdictionId) -> Arc<Reading> {
+        let reading = Arc::<Reading>::default();
+        if let Some(entry) = self.outcomes.lock().get_mut(owner) {
+            entry.readings.push(Arc::clone(&reading));
+        }
+        reading
     }
 
     /// Opens an account in which each of these is asked.
@@ -90,8 +95,12 @@ impl Account {
             cut_short: false,
         };
         let mut outcomes = self.outcomes.lock();
-        let entry =
-            outcomes.entry(owner.clone()).or_insert_with(|| Entry { outcome: outcome(), asked: 0, received: vec![] });
+        let entry = outcomes.entry(owner.clone()).or_insert_with(|| Entry {
+            outcome: outcome(),
+            asked: 0,
+            received: vec![],
+            readings: vec![],
+        });
         entry.asked += 1;
     }
 
@@ -114,20 +123,12 @@ impl Account {
     }
 
     /// Takes note of a release that has arrived in full.
-    fn released(&self, report: ReleaseReport, rows: u64) {
+    pub fn released(&self, report: ReleaseReport, rows: u64) {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(&report.owner) {
             outcome.rows += rows;
             outcome.elapsed_ms = outcome.elapsed_ms.max(elapsed);
             outcome.releases.push(report);
-        }
-    }
-
-    /// Takes note of a release of which no more is read than these rows, because the answer needs no more.
-    fn cut_short(&self, owner: &JurisdictionId, rows: u64) {
-        if let Some(Entry { outcome, .. }) = self.outcomes.lock().get_mut(owner) {
-            outcome.rows += rows;
-            outcome.cut_short = true;
         }
     }
 
@@ -174,12 +175,15 @@ mod tests {
     fn a_release_that_is_not_read_to_its_end_is_in_the_account_as_cut_short() {
         let hk: JurisdictionId = "HK".parse().unwrap();
         let account = Account::open([hk.clone()]);
-        let reading = account.reading(&hk);
+        let (reading, lost) = (account.reading(&hk), account.reading(&hk));
+        lost.rows(100);
+        lost.end();
         reading.rows(3);
         reading.rows(4);
-        drop(reading);
         let outcomes = account.outcomes();
         assert_eq!((outcomes[0].rows, outcomes[0].cut_short, outcomes[0].releases.len()), (7, true, 0));
+        reading.end();
+        assert!(!account.outcomes()[0].cut_short);
     }
 
     #[test]

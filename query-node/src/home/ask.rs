@@ -260,7 +260,7 @@ impl Asking {
             Some(group) => Check::new(Arc::clone(&group.promise), owner.clone(), &release.schema),
             None => return Err(Refusal::new(Code::Internal, "a fragment is of no group of its plan")),
         };
-        let whole = accounted(release, owner.clone(), account, events.clone());
+        let whole = accounted(release, owner.clone(), account.clone(), events.clone());
         let whole = checked(whole, check, owner, self.state.bundle.limits.release_bytes(), pool);
         if fragment.public && !self.question.partial {
             return Ok(whole);
@@ -359,17 +359,22 @@ async fn compared(
 }
 
 /// Returns the rows of a release. When they have ended and its report has come, the release is in the account.
-fn accounted(release: Release, owner: JurisdictionId, account: &Account, events: Events) -> BatchStream {
+fn accounted(release: Release, owner: JurisdictionId, account: Account, events: Events) -> BatchStream {
     let Release { batches, report, .. } = release;
-    let reading = Arc::new(account.reading(&owner));
+    let reading = account.reading(&owner);
     let of_owner = move |refusal: Refusal| Refusal { owner: refusal.owner.or_else(|| Some(owner.clone())), ..refusal };
     let batches = batches.map_err(of_owner);
-    let counted = Arc::clone(&reading);
+    let (counted, broken) = (Arc::clone(&reading), Arc::clone(&reading));
     let batches = batches.inspect_ok(move |batch| counted.rows(batch.num_rows()));
+    let batches = batches.inspect_err(move |_| {
+        broken.end();
+    });
     let end = stream::once(async move {
-        let report = report.await?;
+        let report = report.await;
+        let rows = reading.end();
+        let report = report?;
         let progress = Progress::Released { jurisdiction: report.owner.clone(), rows: report.rows };
-        reading.reported(report);
+        account.released(report, rows);
         // Progress is a courtesy: a listener that is behind does without.
         let _ = events.try_send(Ok(Event::Progress(progress)));
         Ok(None)

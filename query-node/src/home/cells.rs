@@ -13,7 +13,7 @@ use wanqu_rules::promise::Withheld;
 pub(super) struct Cells {
     /// Encoded key of every cell that any owner released.
     all: HashSet<Vec<u8>>,
-    /// Number of cells that each owner which may keep some back released whole.
+    /// For each owner that may keep cells back, the number of cells that it released with all their values.
     of_hiding: Vec<usize>,
 }
 

@@ -46,7 +46,7 @@ and `o` (`k`, `z`) are public tables of one jurisdiction. The rule is one of one
 Where a cell needs several units, less is answered over protected rows: [what is not allowed there](architecture.md#admission-and-the-gate).
 
 Over protected rows, a group with enough people has its row. A value with a condition (FILTER, CASE, or an argument that can be
-NULL: `avg(x)`, `count(x)`) is NULL there if the condition, with those of the values before it, leaves some part of the group with
+NULL: `avg(x)`, `count(x)`) is NULL there if the condition, with those of the values released before it, leaves some part of the group with
 a few people. Ask for the values that matter most first. Rows that lack such a value of a jurisdiction are marked with
 `--mark-incomplete`, like rows of which a jurisdiction released nothing.
 ";
@@ -70,7 +70,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 
-在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前各值的条件，会使组内某个部分只剩少数人，该值就是 NULL。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。
+在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前已放行的各值的条件，会使组内某个部分只剩少数人，该值就是 NULL。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].

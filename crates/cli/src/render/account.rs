@@ -53,8 +53,8 @@ pub fn warnings(summary: &Summary) -> String {
     for outcome in summary.outcomes.iter().filter(|outcome| outcome.cut_short) {
         let _ = writeln!(
             text,
-            "note: {}: not all of its rows were read, because the answer needed no more; records that cannot be read, and are \
-             left out, are told of at the end alone",
+            "note: {}: not all of its rows were read, because the answer needed no more; how many records could not be read is \
+             told only where all are: ask without LIMIT",
             outcome.jurisdiction
         );
     }

@@ -7,13 +7,14 @@
 //! order open, and PostgreSQL keeps to the text's for conditions of equal cost.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::utils::take_function_args;
-use datafusion::common::{DFSchema, Result as DfResult, ScalarValue};
+use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Case, Cast};
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
@@ -102,7 +103,9 @@ fn guarded_chain(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
     if operands.len() > MOST_OPERANDS {
         return Ok(None);
     }
-    let fails = |operand: &Expr| operand.exists(|inner| Ok(can_fail(inner, schema)));
+    let fails = |operand: &Expr| {
+        Ok::<_, DataFusionError>(!is_key(operand)? && operand.exists(|inner| Ok(can_fail(inner, schema)))?)
+    };
     let chain = |operands: Vec<Expr>| {
         let boxed = |left, right| BinaryExpr { left: Box::new(left), op: *op, right: Box::new(right) };
         operands.into_iter().reduce(|left, right| Expr::BinaryExpr(boxed(left, right)))
@@ -111,7 +114,7 @@ fn guarded_chain(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
     for operand in &operands {
         if fails(operand)? {
             any_fails = true;
-        } else if !operand.exists(|inner| Ok(is_subquery(inner)))? {
+        } else if !operand.is_volatile() && !operand.exists(|inner| Ok(is_subquery(inner)))? {
             safe.push((*operand).clone());
         }
     }
@@ -142,6 +145,19 @@ fn flatten<'a>(expr: &'a Expr, chain: Operator, operands: &mut Vec<&'a Expr>) {
         }
         other => operands.push(other),
     }
+}
+
+/// Returns true for an equality that joins: of columns of two tables, or of a table and of the query outside. The engine looks for
+/// such operands as they are.
+fn is_key(operand: &Expr) -> DfResult<bool> {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = operand else { return Ok(false) };
+    if operand.exists(|inner| Ok(matches!(inner, Expr::OuterReferenceColumn(..))))? {
+        return Ok(true);
+    }
+    let tables =
+        |side: &Expr| -> HashSet<_> { side.column_refs().into_iter().map(|column| column.relation.clone()).collect() };
+    let (left, right) = (tables(left), tables(right));
+    Ok(!left.is_empty() && !right.is_empty() && left.is_disjoint(&right))
 }
 
 fn is_subquery(part: &Expr) -> bool {
@@ -261,5 +277,31 @@ impl ScalarUDFImpl for Converted {
             ColumnarValue::Scalar(one) => ColumnarValue::Scalar(one.cast_to(&to)?),
             ColumnarValue::Array(column) => ColumnarValue::Array(cast(&column, &to)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::testing::{bundle, shenzhen};
+    use crate::catalog::Catalog;
+    use crate::checked;
+
+    #[test]
+    fn what_can_fail_is_computed_where_the_rest_leaves_it_open() {
+        let bundle = bundle();
+        let catalog = Catalog::owner(&bundle, &shenzhen());
+        let guards = |condition: &str| {
+            let sql =
+                format!("SELECT count(*) FROM shenzhen.health.visits v JOIN shenzhen.health.visits w ON {condition}");
+            let plan = checked(catalog.plan(&sql, 1 << 20).unwrap(), false).unwrap();
+            plan.display_indent().to_string().matches("CASE WHEN").count()
+        };
+        assert_eq!(guards("v.tests <> 0 AND 100 / v.tests > 20"), 1);
+        assert_eq!(guards("100 / v.tests > 20 AND v.tests <> 0 AND 7 % v.days = 1"), 2);
+        assert_eq!(guards("v.tests = 0 OR 100 / v.tests > 20"), 1);
+        assert_eq!(guards("100 / v.tests > 20 AND 100 / v.days > 20"), 0, "nothing decides between them");
+        assert_eq!(guards("v.tests <> 0 AND 100 / v.tests = w.tests"), 0, "it is the key of a join");
+        assert_eq!(guards("random() < 0.5 AND 100 / v.tests > 20"), 0, "a second number would be drawn");
     }
 }

@@ -1,7 +1,8 @@
 //! Parts of durations, which are the differences of times: `extract(hour FROM b - a)`.
 //!
 //! The engine gives all hours of nine days; PostgreSQL gives those beside the whole days, as of any interval. And of an
-//! interval's milliseconds the engine drops the part of a second. Of its years the engine makes 360 days in seconds.
+//! interval's milliseconds the engine drops the part of a second. `epoch` of an
+//! interval counts a year as 360 days in the engine, and as 365.25 in PostgreSQL.
 
 use std::sync::Arc;
 

@@ -45,7 +45,8 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     // The one owner gives the whole of it; nothing more may be done to it there.
     let lost = !whole.hiding_owners().is_empty();
     let hidden = lost && !aggregate.group_expr.is_empty();
-    Ok(Placed::Home(HomePart { lost, hidden, ..HomePart::complete(fragments.cut(whole)?) }))
+    let part = HomePart::complete(fragments.cut(whole)?);
+    Ok(Placed::Home(HomePart { lost, hidden, withheld: fragments.last_may_be_withheld(), ..part }))
 }
 
 /// Places the check that a scalar subquery has one row. No owner knows its function.

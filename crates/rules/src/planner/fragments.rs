@@ -118,7 +118,8 @@ impl<'a> Fragments<'a> {
             Placed::Home(part) => Ok(part),
             Placed::Owners(region) => {
                 let lost = !region.hiding_owners().is_empty();
-                Ok(HomePart { lost, ..HomePart::complete(self.cut(region)?) })
+                let part = HomePart::complete(self.cut(region)?);
+                Ok(HomePart { lost, withheld: self.last_may_be_withheld(), ..part })
             }
         }
     }
@@ -203,6 +204,11 @@ impl<'a> Fragments<'a> {
     pub fn last_table(&self) -> Result<Arc<ReleaseTable>, Refusal> {
         let last = self.groups.last().map(|group| Arc::clone(&group.table));
         last.ok_or_else(|| Refusal::new(Code::Internal, "a region was cut and has no leaf"))
+    }
+
+    /// Returns true if a value of the leaf that was made last may be withheld by some owner.
+    pub fn last_may_be_withheld(&self) -> bool {
+        self.groups.last().is_some_and(|group| group.promise.withheld.may_lack())
     }
 
     /// Ends a region whose releases may hide cells, each told from others by the first `keys` columns. Behind the region's

@@ -60,6 +60,7 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
     let filled = join.join_type.is_outer() && !(left.lacks.is_empty() && right.lacks.is_empty());
     let marked_anyway = left.marked_anyway || right.marked_anyway || filled;
     let hidden = left.hidden || right.hidden;
+    let withheld = left.withheld || right.withheld;
     let mut lacks = Vec::new();
     if keeps_left(join.join_type) {
         lacks.extend(left.lacks);
@@ -71,7 +72,7 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
     let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
     let joined = joined.recompute_schema().map_err(invalid)?;
     let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
-    Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, absent })
+    Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, withheld, absent })
 }
 
 /// Returns the doubt about absent rows of a join: a value that lacks a part may match nothing, and what would match a cell

@@ -108,6 +108,7 @@ impl<'a> Merging<'a> {
         let owner_step = self.owner_step();
         let released = self.release(&owner_step, fragments)?;
         let table = Arc::clone(&released.table);
+        let may_be_withheld = fragments.last_may_be_withheld();
         let home_step = self.home_step(&owner_step, released)?;
         let mut output = self.key_columns(&home_step);
         output.extend(self.value_columns(&home_step, &table)?);
@@ -121,7 +122,15 @@ impl<'a> Merging<'a> {
         let lost = self.hides() && self.is_by_owner();
         let marked_anyway = !lacks.is_empty() && (self.grouping_sets || self.is_finer(&owner_step));
         let hidden = self.hides() && !self.groups.is_empty();
-        Ok(HomePart { lacks, lost, marked_anyway, hidden, ..HomePart::complete(LogicalPlan::Projection(plan)) })
+        let withheld = may_be_withheld && lacks.is_empty();
+        Ok(HomePart {
+            lacks,
+            lost,
+            marked_anyway,
+            hidden,
+            withheld,
+            ..HomePart::complete(LogicalPlan::Projection(plan))
+        })
     }
 
     /// Returns true if some owner may keep cells back.

@@ -31,6 +31,8 @@ pub(super) struct HomePart {
     pub marked_anyway: bool,
     /// True if a cell may be kept back at every owner, so that no row stands for it.
     pub hidden: bool,
+    /// True if a value of a row may be withheld and no mark says so.
+    pub withheld: bool,
     /// Doubt about rows that are gone: a row that may lack a part may have decided about them.
     pub absent: Doubt,
 }
@@ -38,7 +40,15 @@ pub(super) struct HomePart {
 impl HomePart {
     /// Makes a part of a plan that lacks nothing.
     pub fn complete(plan: LogicalPlan) -> Self {
-        Self { plan, lacks: vec![], lost: false, marked_anyway: false, hidden: false, absent: Doubt::Never }
+        Self {
+            plan,
+            lacks: vec![],
+            lost: false,
+            marked_anyway: false,
+            hidden: false,
+            withheld: false,
+            absent: Doubt::Never,
+        }
     }
 
     /// Returns true if something may be lacking, marked or not.
@@ -49,6 +59,7 @@ impl HomePart {
     /// Returns the doubt about rows that the part's rows decide about.
     pub fn doubt(&self) -> Doubt {
         match (self.lacks.is_empty(), self.marked_anyway) {
+            _ if self.withheld => Doubt::Always,
             (true, _) => Doubt::Never,
             (false, false) => Doubt::CellsLack,
             (false, true) => Doubt::Always,
@@ -70,7 +81,8 @@ impl HomePart {
         let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
         let plan = Projection::try_new(columns, Arc::new(self.plan)).map_err(invalid)?;
         let plan = LogicalPlan::Projection(plan);
-        Ok(Self { lost: true, hidden: self.hidden, absent: self.absent, ..Self::complete(plan) })
+        let (hidden, withheld, absent) = (self.hidden, self.withheld, self.absent);
+        Ok(Self { lost: true, hidden, withheld, absent, ..Self::complete(plan) })
     }
 }
 
@@ -78,7 +90,7 @@ impl HomePart {
 pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
     let part = if mixes_rows(plan) { part.unmarked()? } else { part };
     let absent = if keeps_rows(plan) { part.absent } else { part.absent.max(part.doubt()) };
-    let HomePart { plan: input, lacks, lost, marked_anyway, hidden, .. } = part;
+    let HomePart { plan: input, lacks, lost, marked_anyway, hidden, withheld, .. } = part;
     let mut exprs = plan.expressions();
     let mut lacks_after = lacks.clone();
     match plan {
@@ -91,7 +103,7 @@ pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, 
     }
     let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
     let plan = plan.recompute_schema().map_err(invalid)?;
-    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, hidden, absent })
+    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, hidden, withheld, absent })
 }
 
 /// Returns true if a row of the result is made of many rows: each may lack what any of those lacks, or what is hidden at

@@ -140,6 +140,7 @@ impl Placer<'_, '_> {
         let marked = parts.iter().any(|p| !p.lacks.is_empty());
         let marked_anyway = parts.iter().any(|p| p.marked_anyway);
         let (hidden, absent) = (parts.iter().any(|p| p.hidden), doubt_of(&parts));
+        let withheld = parts.iter().any(|p| p.withheld);
         let name = self.0.lack_name();
         let width = union.schema.fields().len();
         let mut inputs = parts.into_iter().map(|part| {
@@ -158,7 +159,7 @@ impl Placer<'_, '_> {
         })?;
         let plan = all.build().map_err(invalid)?;
         let lacks = if marked { vec![Column::new_unqualified(name)] } else { vec![] };
-        Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, absent })
+        Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, withheld, absent })
     }
 }
 

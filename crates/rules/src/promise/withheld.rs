@@ -16,6 +16,12 @@ pub struct Withheld {
 }
 
 impl Withheld {
+    /// Returns true if any owner may withhold something.
+    #[must_use]
+    pub fn may_lack(&self) -> bool {
+        !self.owners.is_empty() && !self.together.is_empty()
+    }
+
     /// Returns true if an owner may give NULL for a column that else has a value in every row.
     #[must_use]
     pub fn may_be_null(&self, owner: &JurisdictionId, column: usize) -> bool {

@@ -16,6 +16,7 @@ pub(super) fn number_keys(query: &mut Query) {
     // A wildcard has as many columns as its tables.
     let Some(items) = select.projection.iter().map(selected).collect::<Option<Vec<&Expr>>>() else { return };
     for key in keys {
+        // Two queries of the same text can give different values, as with random().
         let is_computed = !matches!(key.expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_));
         let position = items.iter().position(|item| **item == key.expr);
         if let (true, Some(position)) = (is_computed && !has_query(&key.expr), position) {

@@ -89,6 +89,22 @@ fn rows_that_are_chosen_by_a_value_that_may_lack_a_part_are_told() {
 }
 
 #[test]
+fn a_row_that_is_chosen_by_a_value_that_may_be_withheld_is_told() {
+    let by_owner = |value: &str| {
+        told(
+            10,
+            &format!(
+                "SELECT jurisdiction, {value} AS n FROM gba.health.visits GROUP BY jurisdiction HAVING {value} > 5"
+            ),
+        )
+    };
+    assert_eq!(by_owner("count(*)"), (false, true, Doubt::Never));
+    assert_eq!(by_owner("count(cost)"), (false, true, Doubt::Always));
+    let all = "SELECT jurisdiction, count(cost) AS n FROM gba.health.visits GROUP BY jurisdiction";
+    assert_eq!(told(10, all), (false, true, Doubt::Never));
+}
+
+#[test]
 fn no_row_is_marked_where_no_rule_hides_cells() {
     for (sql, _) in queries() {
         assert_eq!(told(1, &sql), (false, false, Doubt::Never), "{sql}");
