@@ -282,7 +282,6 @@ impl ScalarUDFImpl for Converted {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::admission::testing::{bundle, shenzhen};
     use crate::catalog::Catalog;
     use crate::checked;

@@ -21,6 +21,7 @@ pub(super) enum Placed {
 
 /// A plan over releases.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct HomePart {
     pub plan: LogicalPlan,
     /// Boolean columns, behind the plan's own, that mark rows which may lack an owner's part.
