@@ -20,9 +20,19 @@ mod crash;
 mod memory;
 mod segments;
 
-/// A log whose segments never end.
+/// A log whose segments never end. A process that another test starts holds the lock of a log that was closed until it runs its
+/// own program, so that a lock is waited for.
 fn open(folder: &Path) -> Result<Log, AuditError> {
-    Log::open(&AuditSettings { segment_bytes: u64::MAX, ..AuditSettings::in_folder(folder) })
+    let settings = AuditSettings { segment_bytes: u64::MAX, ..AuditSettings::in_folder(folder) };
+    let mut opened = Log::open(&settings);
+    for _ in 0..50 {
+        if !matches!(opened, Err(AuditError::InUse(_))) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        opened = Log::open(&settings);
+    }
+    opened
 }
 
 /// Settings of a log in memory whose segments have this size.
