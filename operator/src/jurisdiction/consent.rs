@@ -31,7 +31,7 @@ pub(super) async fn ensure(context: &Context, object: &Guarded<Jurisdiction>) ->
         remedy,
     };
     let is_read = |namespace: &str| context.grants.are_read(namespace) && context.children.are_read(namespace);
-    // Whether a namespace that cannot be read consents is not known: nothing is made there, and what runs there is left alone.
+    // The consent of a namespace that cannot be read is not known: nothing is made there, and a node that runs there is left alone.
     let unread = target.filter(|target| !is_read(target)).map(|target| {
         of_placement(
             Reason::NamespaceUnreadable,

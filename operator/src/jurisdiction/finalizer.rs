@@ -72,7 +72,7 @@ pub(super) async fn undo(context: &Context, jurisdiction: &Guarded<Jurisdiction>
     if let Some(target) = target.and_then(|fields| fields.spec.placement.namespace.as_deref())
         && !context.children.are_read(target)
     {
-        // What was made there is not known.
+        // Objects that were made there are not known, so that they could not be removed.
         return Err(Error::NamespaceUnreadable(target.to_owned()));
     }
     let authority_stays = !matches!(placed, Some(Host::Here | Host::External(_)));

@@ -13,7 +13,7 @@ use super::{Visit, Way, fixture, release, run, visit, visits};
 /// Conditions of the groups of values of a query, as the oracle has them.
 type Values = fn(&Visit) -> Vec<Vec<(Family, bool)>>;
 
-/// What is selected beside `count(*)` and grouped by place, the conditions, and the columns that have them.
+/// Select lists beside `count(*)` grouped by place, each with its conditions and the columns that have them.
 const QUERIES: &[(&str, Values, Steps)] = &[
     (
         "count(*) FILTER (WHERE kind <= 1), count(*) FILTER (WHERE kind = 1)",
@@ -97,7 +97,8 @@ async fn conditions_divide_a_cell_into_parts_that_are_none_or_enough() {
     assert!(suppressed > 20, "only {suppressed} cells were kept back");
 }
 
-/// What is withheld of a row is what queries for fewer columns do not give either: the pattern of NULLs tells nothing new.
+/// A value is withheld from a row where a query for it and the values released before it would not have it: the pattern of NULLs
+/// tells nothing new.
 #[tokio::test]
 async fn a_row_holds_what_a_query_for_its_values_alone_would_release() {
     let mut rng = StdRng::seed_from_u64(29);

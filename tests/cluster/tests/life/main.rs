@@ -39,7 +39,7 @@ async fn a_federation_lives_through_what_a_platform_does_to_it() {
     under_the_stream(&mut life, &stream).await;
     let tally = stream.end().await;
     tally.check();
-    // How many there are depends on the machine.
+    // The number of answers depends on the speed of the machine.
     assert!(tally.right > 50, "{} answers are no steady stream", tally.right);
     println!(
         "the stream: {} right answers, none wrong, none failed; {} asked again; the longest took {:.1} s",
