@@ -308,6 +308,23 @@ async fn an_owner_ends_a_fragment_by_its_own_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_nobody_takes_gives_its_place_back() {
+    let _alone = ALONE.lock().await;
+    let hurry = |bundle: &mut NodeBundle| bundle.limits.deadline_seconds = 3;
+    let federation = Federation::start_with(world(), |options| options.amend = Some(Box::new(hurry))).await.unwrap();
+    let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
+    while !matches!(answer.next().await.unwrap().unwrap(), Event::Batch(_)) {}
+    // The connection stays open, and nothing more is read from it.
+    is_empty(&federation, HONG_KONG, "gateway").await;
+    is_empty(&federation, MACAU, "exchange").await;
+    nodes_are_idle(Duration::from_mins(1)).await;
+    // What is left of the answer is no whole one.
+    let end = answer.filter_map(async |event| event.err()).next().await.expect("a refusal");
+    assert_eq!(end.code, Code::Limit, "{end}");
+    federation.ask(HONG_KONG, ALL_VISITS).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fragments_that_are_read_and_refused_do_not_fill_the_log() {
     let _alone = ALONE.lock().await;
     let federation = Federation::start(world()).await.unwrap();

@@ -11,6 +11,7 @@ use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightData;
 use jiff::Timestamp;
+use query_node::audit::{self, AuditError, AuditSettings, BundleStanding, Entry, Filter, Log};
 use wanqu_client::status::to_status;
 use wanqu_fixtures::hostile::{LIES, Parts};
 use wanqu_identity::TokenIssuer;
@@ -237,4 +238,48 @@ async fn a_hostile_home_cannot_speak_for_another_homes_researchers() {
     let client = federation.client(MACAU);
     let refusal = ask(client, &question(sql)).await.unwrap_err();
     assert_eq!(refusal.code, Code::Requester, "and an honest home says so before it asks anybody: {refusal}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_cuts_a_log_or_writes_it_anew_lacks_what_other_members_hold() {
+    let federation = Federation::start(World::health(1, HealthOptions::default()).unwrap()).await.unwrap();
+    federation.ask(HONG_KONG, BY_SPECIALTY).await.unwrap();
+    federation.ask(HONG_KONG, BY_SPECIALTY).await.unwrap();
+    let holder = federation.local.node(&jid(HONG_KONG)).unwrap();
+    assert_eq!(holder.hold_checkpoints().await.unwrap(), 2, "Shenzhen's and Macau's");
+
+    // What Hong Kong wrote down, as it gives it to whoever checks Macau.
+    let own: &Path = federation.local.audit(&jid(HONG_KONG)).unwrap();
+    let held = audit::read(&[own], &Filter::default()).unwrap().into_iter().find_map(|record| match record.entry {
+        Entry::Checkpoints { held, .. } => held.into_iter().find(|signed| signed.checkpoint.member == jid(MACAU)),
+        _ => None,
+    });
+    let held = held.expect("Macau's checkpoint");
+    held.verify_with_ca(federation.local.ca(&jid(MACAU)).unwrap()).unwrap();
+    held.verify_with_ca(federation.local.ca(&jid(HONG_KONG)).unwrap()).unwrap_err();
+    let log: &Path = federation.local.audit(&jid(MACAU)).unwrap();
+    assert_eq!(audit::log_id(log).unwrap(), Some(held.checkpoint.log));
+    let expected = [held.expected()];
+    audit::verify_holds(&[log], &expected).unwrap();
+
+    // Macau's administrator cuts off the last entry.
+    let villain = tempfile::tempdir().unwrap();
+    let cut = villain.path().join("audit.ndjson");
+    let whole = std::fs::read_to_string(log.join("audit.ndjson")).unwrap();
+    let last = whole.trim_end().rfind('\n').unwrap();
+    std::fs::write(&cut, &whole[..=last]).unwrap();
+    audit::verify(&[&cut]).unwrap();
+    let fault = audit::verify_holds(&[&cut], &expected).unwrap_err();
+    assert!(matches!(fault, AuditError::Lacking { .. }), "{fault}");
+
+    // Or writes as many others.
+    let anew = villain.path().join("anew");
+    let other = Log::open(&AuditSettings::in_folder(&anew)).unwrap();
+    for _ in 0..held.checkpoint.sequence {
+        let (standing, digest) = (BundleStanding::InForce, "d".to_owned());
+        other.append(Timestamp::now(), Entry::Bundle { node: jid(MACAU), standing, digest }).unwrap();
+    }
+    audit::verify(&[&anew]).unwrap();
+    let fault = audit::verify_holds(&[&anew], &expected).unwrap_err();
+    assert!(matches!(fault, AuditError::Another { .. }), "{fault}");
 }

@@ -353,6 +353,10 @@ pub struct AuditArgs {
     /// Only refusals.
     #[arg(long)]
     pub refused: bool,
+    /// Only the ends of other members' logs, as their nodes told them. With `--format ndjson` to a file, it is what such a member
+    /// checks its log with (`--held`).
+    #[arg(long, conflicts_with = "refused")]
+    pub checkpoints: bool,
     /// Only the last ENTRIES entries that match; 0 for all.
     #[arg(long, value_name = "ENTRIES", default_value_t = 0)]
     pub limit: usize,
@@ -363,6 +367,13 @@ pub struct AuditArgs {
     /// entry that an earlier check found. It shows a log that was cut or written anew.
     #[arg(long, value_name = "SEQUENCE:DIGEST", requires = "verify")]
     pub expect: Vec<query_node::audit::Expected>,
+    /// Check also that the log holds every end of it that another member was told: a file that this one wrote with
+    /// `wanqu audit --checkpoints --format ndjson`.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    pub held: Vec<PathBuf>,
+    /// Check also that the log's own node signed these ends, by the certificates of its jurisdiction's CA.
+    #[arg(long, value_name = "FILE", requires = "held")]
+    pub ca: Option<PathBuf>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,

@@ -15,6 +15,10 @@ use super::failure::{Failure, Outcome};
 use super::render::sink::{Sink, sink};
 use super::state::StateDir;
 
+mod held;
+
+use held::Held;
+
 /// Number of entries that are written at once. An export holds no more in memory, however long the log is.
 const AT_ONCE: usize = 1000;
 
@@ -25,8 +29,10 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
     }
     let places = [vec![place(state, args)?], args.archived.clone()].concat();
     if args.verify {
-        let found = verify_holds(&places, &args.expect).map_err(failed)?;
-        super::put(&summary(&found))?;
+        let held = Held::read(args, &places)?;
+        let expected = [args.expect.clone(), held.expected.clone()].concat();
+        let found = verify_holds(&places, &expected).map_err(failed)?;
+        super::put(&format!("{}{}", summary(&found), held.summary()))?;
         if found.torn_bytes > 0 {
             eprintln!(
                 "note: {} bytes after the last whole entry: one that is being written, or was cut off",
@@ -36,7 +42,11 @@ pub fn run(state: &StateDir, args: &AuditArgs) -> Outcome {
         return Ok(());
     }
     let filter = Filter {
-        events: args.refused.then_some(&[Event::Refused, Event::TurnedAway]),
+        events: match args {
+            AuditArgs { checkpoints: true, .. } => Some(&[Event::Checkpoints]),
+            AuditArgs { refused: true, .. } => Some(&[Event::Refused, Event::TurnedAway]),
+            _ => None,
+        },
         query_id: args.query,
         project: args.project.clone(),
         from: None,
@@ -199,6 +209,7 @@ fn event(event: Event) -> &'static str {
         Event::PublicOpened => "public rows opened",
         Event::PublicClosed => "public rows closed",
         Event::Bundle => "bundle",
+        Event::Checkpoints => "others' logs",
         Event::Fetched => "kept answer fetched",
     }
 }
@@ -236,6 +247,10 @@ fn subject(entry: &Entry) -> String {
                 BundleStanding::Closed => "no bundle is in force",
             };
             format!("{standing} ({digest})")
+        }
+        Entry::Checkpoints { held, .. } => {
+            let ends = held.iter().map(|it| format!("{} #{}", it.checkpoint.member, it.checkpoint.sequence));
+            ends.collect::<Vec<_>>().join(", ")
         }
         Entry::Fetched { query_id, refusal: None, .. } => format!("result {query_id}"),
         Entry::Fetched { query_id, refusal: Some(refusal), .. } => {

@@ -31,7 +31,7 @@ pub use authority::{Authority, Validity};
 pub use credentials::Credentials;
 pub use error::{IdentityError, tls_reason};
 pub use names::{gateway_dns, node_dns, node_uri};
-pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity};
+pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity, trust_domain_of};
 pub use sealed::{DeliveryKey, is_sealed_now, seal};
 pub use slot::Slot;
 pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};

@@ -25,28 +25,44 @@ pub struct PeerIdentity {
 impl PeerIdentity {
     /// Reads a node's certificate: exactly one URI, which names a node of this trust domain, and an Ed25519 key.
     pub fn of(trust_domain: &str, leaf: &CertificateDer<'_>) -> Result<Self, IdentityError> {
-        let (rest, certificate) =
-            X509Certificate::from_der(leaf).map_err(|_| IdentityError::Certificate("cannot be read"))?;
-        if !rest.is_empty() {
-            return Err(IdentityError::Certificate("has bytes after its end"));
-        }
-        let names = certificate
-            .subject_alternative_name()
-            .map_err(|_| IdentityError::Certificate("has alternative names that cannot be read"))?
-            .ok_or(IdentityError::Certificate("has no alternative names"))?;
-        let uris: Vec<&str> = names
-            .value
-            .general_names
-            .iter()
-            .filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None })
-            .collect();
-        // X.509-SVID, section 2: exactly one URI.
-        let [uri] = uris[..] else { return Err(IdentityError::Certificate("does not have exactly one URI")) };
-        let jurisdiction = parse_node_uri(trust_domain, uri)
+        let (uri, public_key) = uri_and_key(leaf)?;
+        let jurisdiction = parse_node_uri(trust_domain, &uri)
             .ok_or(IdentityError::Certificate("has a URI that names no node of this trust domain"))?;
-        let public_key = keys::ed25519_of_spki(certificate.public_key().raw)?;
         Ok(Self { jurisdiction, public_key })
     }
+}
+
+/// Returns the trust domain of the SPIFFE ID in a certificate. Nobody is believed for it: it is for reading what was signed
+/// in a federation that is not at hand, with the CA of its member.
+///
+/// # Errors
+/// The certificate cannot be read, or has no such id.
+pub fn trust_domain_of(leaf: &CertificateDer<'_>) -> Result<String, IdentityError> {
+    let (uri, _) = uri_and_key(leaf)?;
+    let domain = uri.strip_prefix("spiffe://").and_then(|rest| rest.split('/').next());
+    domain.map(str::to_owned).ok_or(IdentityError::Certificate("has a URI that is no SPIFFE ID"))
+}
+
+/// Returns the only URI of a certificate, and its Ed25519 key.
+fn uri_and_key(leaf: &CertificateDer<'_>) -> Result<(String, [u8; 32]), IdentityError> {
+    let (rest, certificate) =
+        X509Certificate::from_der(leaf).map_err(|_| IdentityError::Certificate("cannot be read"))?;
+    if !rest.is_empty() {
+        return Err(IdentityError::Certificate("has bytes after its end"));
+    }
+    let names = certificate
+        .subject_alternative_name()
+        .map_err(|_| IdentityError::Certificate("has alternative names that cannot be read"))?
+        .ok_or(IdentityError::Certificate("has no alternative names"))?;
+    let uris: Vec<&str> = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None })
+        .collect();
+    // X.509-SVID, section 2: exactly one URI.
+    let [uri] = uris[..] else { return Err(IdentityError::Certificate("does not have exactly one URI")) };
+    Ok((uri.to_owned(), keys::ed25519_of_spki(certificate.public_key().raw)?))
 }
 
 /// Identity of a node: its certificate chain and its key.

@@ -8,6 +8,8 @@ use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
 
+use super::checkpoint::SignedCheckpoint;
+
 /// Fragment that was asked for: its text, the requester and the purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -152,6 +154,13 @@ pub enum Entry {
         /// Digest of the bundle in force: with `+narrowed` after it if only a part of that bundle is, `none` if nothing is.
         digest: String,
     },
+    /// Ends of the other members' logs, as their nodes told them.
+    Checkpoints {
+        /// Jurisdiction of the node itself.
+        node: JurisdictionId,
+        /// The checkpoints, signed.
+        held: Vec<SignedCheckpoint>,
+    },
     /// An answer that this home node keeps is about to be given to the one who asked, or was refused.
     Fetched {
         /// Id of the query, which is that of the result.
@@ -199,6 +208,8 @@ pub enum Event {
     PublicClosed,
     /// [`Entry::Bundle`].
     Bundle,
+    /// [`Entry::Checkpoints`].
+    Checkpoints,
     /// [`Entry::Fetched`].
     Fetched,
 }
@@ -214,6 +225,7 @@ impl Entry {
             Self::PublicOpened { .. } => Event::PublicOpened,
             Self::PublicClosed { .. } => Event::PublicClosed,
             Self::Bundle { .. } => Event::Bundle,
+            Self::Checkpoints { .. } => Event::Checkpoints,
             Self::Fetched { .. } => Event::Fetched,
         }
     }
@@ -225,7 +237,11 @@ impl Entry {
             Self::Released { request, .. } | Self::Refused { request, .. } | Self::PublicOpened { request, .. } => {
                 Some(request)
             }
-            Self::PublicClosed { .. } | Self::TurnedAway { .. } | Self::Bundle { .. } | Self::Fetched { .. } => None,
+            Self::PublicClosed { .. }
+            | Self::TurnedAway { .. }
+            | Self::Bundle { .. }
+            | Self::Checkpoints { .. }
+            | Self::Fetched { .. } => None,
         }
     }
 
@@ -248,7 +264,8 @@ impl Entry {
             Self::PublicClosed { from, .. }
             | Self::TurnedAway { from, .. }
             | Self::Fetched { from, .. }
-            | Self::Bundle { node: from, .. } => from,
+            | Self::Bundle { node: from, .. }
+            | Self::Checkpoints { node: from, .. } => from,
         }
     }
 }

@@ -16,6 +16,8 @@ pub(super) const NEXT: &str = "audit.ndjson.next";
 pub(super) const TORN: &str = "audit.ndjson.torn";
 /// Name of the file that the one writer holds locked.
 const LOCK: &str = "audit.lock";
+/// Name of the file that holds the id of the log.
+pub(super) const ID: &str = "audit.id";
 /// Name of the file by which it is tried whether the folder can be written.
 const PROBE: &str = "audit.probe";
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::chain::Chain;
 use super::entry::Entry;
@@ -42,6 +43,7 @@ pub struct Recovery {
 /// 3. the open segment gets its final name, and is made read-only;
 /// 4. the next segment gets the open segment's name.
 pub struct Log {
+    id: Uuid,
     folder: Arc<dyn Folder>,
     /// Path of the open segment.
     path: PathBuf,
@@ -95,6 +97,7 @@ impl Log {
         let (tail, torn_bytes) = open::open(folder.as_ref())?;
         let recovery = Recovery { entries: tail.chain.sequence, torn_bytes };
         Ok(Self {
+            id: open::identify(folder.as_ref())?,
             path: folder.path(OPEN),
             folder,
             segment_bytes: settings.segment_bytes,
@@ -116,6 +119,27 @@ impl Log {
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.tail.lock().chain.sequence
+    }
+
+    /// Returns the id of the log.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Returns the last entry of the open segment, once it is on the disk; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub fn last(&self) -> Result<Option<Receipt>, AuditError> {
+        let last = {
+            let chain = &self.tail.lock().chain;
+            (chain.entries() > 0).then(|| Receipt { sequence: chain.sequence, digest: chain.entry_digest.clone() })
+        };
+        if let Some(last) = &last {
+            self.flush(last.sequence)?;
+        }
+        Ok(last)
     }
 
     /// Checks that an entry could be written now, where others would find it. Tried on a file beside the log, because an

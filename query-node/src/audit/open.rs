@@ -3,9 +3,11 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::AuditError;
 use super::chain::Chain;
-use super::folder::{Folder, LogFile, NEXT, OPEN, TORN, sealed_name, sealed_number};
+use super::folder::{Folder, ID, LogFile, NEXT, OPEN, TORN, sealed_name, sealed_number};
 use super::line::Line;
 use super::log::Tail;
 use super::walk::Walk;
@@ -32,6 +34,36 @@ pub(super) fn open(folder: &dyn Folder) -> Result<(Tail, u64), AuditError> {
     }
     let synced = chain.sequence;
     Ok((Tail { file, chain, length, synced, failed: false }, torn_bytes))
+}
+
+/// Length of an id as text, with its line end.
+const ID_BYTES: usize = 37;
+
+/// Returns the id of the log in a folder, which gets one where it has none.
+///
+/// # Errors
+/// [`AuditError::File`] if it cannot be read or written, or is no id.
+pub(super) fn identify(folder: &dyn Folder) -> Result<Uuid, AuditError> {
+    let id = || -> io::Result<Uuid> {
+        let file = folder.append(ID)?;
+        let mut text = Vec::new();
+        Reading { file: file.as_ref(), offset: 0 }.take(ID_BYTES as u64 + 1).read_to_end(&mut text)?;
+        let read = std::str::from_utf8(&text).ok().and_then(|text| Uuid::try_parse(text.trim_end()).ok());
+        // A crash may have left a part.
+        match read {
+            Some(id) => Ok(id),
+            None if text.len() < ID_BYTES => {
+                let id = Uuid::new_v4();
+                file.cut(0)?;
+                file.write(format!("{id}\n").as_bytes())?;
+                file.sync()?;
+                folder.sync()?;
+                Ok(id)
+            }
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "it holds no id of a log")),
+        }
+    };
+    id().map_err(|source| AuditError::File { path: folder.path(ID), source })
 }
 
 /// Gives the next segment the name of the open one, and opens it.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -13,6 +13,7 @@ use wanqu_model::names::{JurisdictionId, ResourceName};
 use super::AuditError;
 use super::chain::Chain;
 use super::entry::Event;
+use super::folder::ID;
 use super::line::{Line, Record};
 use super::segments::{Segment, segments};
 use super::walk::Walk;
@@ -85,6 +86,24 @@ impl FromStr for Expected {
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_digest { Ok(Self { sequence, digest: digest.to_ascii_lowercase() }) } else { Err(FORM) }
     }
+}
+
+/// Returns the id of the log in a folder; `None` if the place is no folder of a log.
+///
+/// # Errors
+/// [`AuditError::File`] if the file with the id cannot be read, or holds none.
+pub fn log_id(place: &Path) -> Result<Option<Uuid>, AuditError> {
+    let path = place.join(ID);
+    let failed = |source| AuditError::File { path: path.clone(), source };
+    let text = match wanqu_file::read_text(&path, 64) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let no_id = |_| failed(io::Error::new(io::ErrorKind::InvalidData, "it holds no id of a log"));
+    Uuid::try_parse(text.trim_end()).map(Some).map_err(no_id)
 }
 
 /// Verifies as [`verify`] does, and that the log holds these entries. A log that was cut or written anew is whole in itself:

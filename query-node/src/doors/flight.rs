@@ -1,7 +1,6 @@
 //! Arrow Flight for servers that have a few of its methods: the others answer "unimplemented".
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,19 +13,18 @@ use arrow_flight::{
 };
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, stream};
 use rustls::pki_types::CertificateDer;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
 use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
-use wanqu_client::status::{internal, to_status};
+use wanqu_client::status::to_status;
 use wanqu_identity::{Bearer, PeerIdentity};
-use wanqu_model::refusal::{Code, Refusal};
+use wanqu_model::refusal::Refusal;
 
 use super::body::{BodyTimes, Timed, Unfinished};
 use super::listener::{Accepting, Caller, accept};
@@ -135,45 +133,6 @@ pub(crate) async fn serve(
         outcome = server => outcome,
         () = async { stop.cancelled().await; tokio::time::sleep(Duration::from_secs(3)).await } => Ok(()),
     }
-}
-
-/// Returns the refusal that ends a call at its deadline.
-pub(crate) fn deadline_passed() -> Refusal {
-    Refusal::too_late("the deadline passed before the answer was complete")
-}
-
-/// Returns the refusal that ends a call that still runs when the node ends.
-pub(crate) fn cut_short() -> Refusal {
-    Refusal::new(Code::Draining, "the node ended before the answer was complete")
-        .with_remedy("ask again: another replica answers, or this one when it is back")
-}
-
-/// Returns the messages up to the first failure; a panic, the deadline (with `late` for its refusal) and the node's end (`cut`)
-/// are failures too. `kept` is dropped with the stream: a guard in it acts when the client goes away.
-pub(crate) fn bounded<K: Send + 'static>(
-    messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
-    (deadline, late): (Instant, Refusal),
-    cut: CancellationToken,
-    kept: K,
-) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
-    let messages = AssertUnwindSafe(messages)
-        .catch_unwind()
-        .map(|message| message.unwrap_or_else(|_| Err(to_status(internal()))))
-        .boxed();
-    stream::unfold(Some((messages, cut, kept, late)), move |state| async move {
-        let (mut messages, cut, kept, late) = state?;
-        let next = tokio::select! {
-            biased;
-            () = cut.cancelled() => return Some((Err(to_status(cut_short())), None)),
-            next = tokio::time::timeout_at(deadline, messages.next()) => next,
-        };
-        match next {
-            Ok(Some(Ok(message))) => Some((Ok(message), Some((messages, cut, kept, late)))),
-            Ok(Some(Err(status))) => Some((Err(status), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(to_status(late)), None)),
-        }
-    })
 }
 
 /// The service: a call's head is judged before its body is read, and the door's message limit is looked up at each call.

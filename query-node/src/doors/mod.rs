@@ -6,6 +6,7 @@
 //!             ─▶ flight     Arrow Flight over the connections: a door answers tickets and actions
 //!                  ─▶ body      calls are received once they have said whose they are, and not for ever
 //!                  ─▶ places    bound on the calls at once; closed when the node drains
+//!                  ─▶ bounded    answers end at their deadline, whether anybody takes them or not
 //!                  ─▶ wire      schema and rows as messages, rebuilt from their visible values (clear)
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! tokens and questions. Each is kept by a [`Doorway`]: the limits in force, its places, its metrics and its clock.
 
 mod body;
+pub(crate) mod bounded;
 mod clear;
 mod crowd;
 mod doorway;

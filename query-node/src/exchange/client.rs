@@ -24,10 +24,12 @@ use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
 
 use super::agreements::{self, HeldAgreement};
+use super::checkpoints;
 use super::failures::{explain, explain_call, too_late, unconnected};
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use super::unavailable;
+use crate::audit::SignedCheckpoint;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::Metrics;
 
@@ -169,6 +171,14 @@ impl Exchange {
     pub async fn look_for_unavailable(&self, peer: &JurisdictionId) {
         let answer = self.act(peer, unavailable::ACTION).await.and_then(|answer| unavailable::read(&answer, peer));
         self.unavailable.lock().insert(peer.clone(), answer.unwrap_or_default());
+    }
+
+    /// Asks a member for the end of its audit log, signed; `None` if it has no entry.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); [`Code::ReleaseShape`] for one that is not the member's own, or does not hold.
+    pub async fn checkpoint(&self, peer: &JurisdictionId) -> Result<Option<SignedCheckpoint>, Refusal> {
+        checkpoints::read(&self.act(peer, checkpoints::ACTION).await?, peer, &self.trust)
     }
 
     /// Forgets what a member told of its tables.

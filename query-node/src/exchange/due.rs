@@ -5,7 +5,7 @@ use wanqu_model::bundle::Limits;
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::{Code, Refusal};
 
-use crate::doors::flight::deadline_passed;
+use crate::doors::bounded::deadline_passed;
 
 /// The party whose deadline holds for a fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,11 +11,13 @@
 //! A release that ends without its report was cut short. A refusal is a status with the refusal as JSON in its details;
 //! of any other status only the kind is believed, never the text. Either end's going away cancels the other's work.
 //!
-//! Beside it there are two `DoAction`s: they answer with the agreements that the other end holds with the caller ([`agreements`]),
-//! and with the tables that it cannot read now, of those that the caller may ask for ([`unavailable`]).
+//! Beside it there are three `DoAction`s: they answer with the agreements that the other end holds with the caller
+//! ([`agreements`]), with the tables that it cannot read now, of those that the caller may ask for ([`unavailable`]), and with the
+//! end of its audit log ([`checkpoints`]).
 
 mod agreements;
 mod capacity;
+mod checkpoints;
 mod client;
 mod due;
 mod failures;

@@ -26,12 +26,15 @@ use wanqu_rules::fragment::ReleaseReport;
 
 use super::agreements::{self, HeldAgreement};
 use super::capacity::{Capacity, STREAMS, Seat, Work};
+use super::checkpoints;
 use super::due::Due;
 use super::lapse::{trust_lapsed, until_lapsed};
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::unavailable;
-use crate::doors::flight::{Call, Door, Head, Messages, Who, bounded, serve};
+use crate::audit::{Checkpoint, SignedCheckpoint};
+use crate::doors::bounded::bounded;
+use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::{Accepting, Caller};
 use crate::doors::wire::encode;
 use crate::doors::{Doorway, Tap};
@@ -128,6 +131,11 @@ pub trait OwnerService: Send + Sync + 'static {
     /// Returns the agreements that the owner holds with `peer`.
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement>;
 
+    /// Returns the end of the owner's audit log; `None` if it has no entry, or cannot be told. By default there is no log.
+    async fn checkpoint(&self) -> Option<Checkpoint> {
+        None
+    }
+
     /// Returns the tables that the owner cannot read now, of those that `peer` may ask for.
     fn unavailable_to(&self, _peer: &JurisdictionId) -> Vec<TableRef> {
         Vec::new()
@@ -161,6 +169,7 @@ pub(crate) fn withdrawn(
 /// The owner's end of the exchange.
 pub struct ExchangeServer {
     own: JurisdictionId,
+    identity: Slot<NodeIdentity>,
     trust: Trust,
     tls: Arc<rustls::ServerConfig>,
     service: Arc<dyn OwnerService>,
@@ -183,6 +192,7 @@ impl ExchangeServer {
     ) -> Result<Self, IdentityError> {
         Ok(Self {
             own: identity.now().jurisdiction().clone(),
+            identity: identity.clone(),
             tls: server_config(identity, &trust)?,
             trust,
             service,
@@ -367,9 +377,13 @@ impl Door for ExchangeServer {
         let _seat = self.capacity.arrive(&peer, &self.door.limits.now()).map_err(to_status)?;
         let answer = match action.r#type.as_str() {
             agreements::ACTION => serde_json::to_vec(&self.service.agreements_with(&peer)),
+            checkpoints::ACTION => {
+                let checkpoint = self.service.checkpoint().await;
+                serde_json::to_vec(&checkpoint.map(|it| SignedCheckpoint::new(it, &self.identity.now())))
+            }
             unavailable::ACTION => serde_json::to_vec(&self.service.unavailable_to(&peer)),
             _ => {
-                let actions = [agreements::ACTION, unavailable::ACTION].join("` and `");
+                let actions = [agreements::ACTION, checkpoints::ACTION, unavailable::ACTION].join("`, `");
                 let refusal = Refusal::new(Code::Envelope, "the action is not known here")
                     .with_rule(format!("the actions of an exchange are `{actions}`"));
                 return Err(to_status(refusal));

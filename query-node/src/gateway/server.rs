@@ -20,7 +20,8 @@ use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::listing::{list, marked, marked_elsewhere};
-use crate::doors::flight::{Call, Door, Head, Messages, Who, bounded, deadline_passed, serve};
+use crate::doors::bounded::{bounded, deadline_passed};
+use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
 use crate::doors::{Doorway, Share};

@@ -9,6 +9,7 @@
 //! Bundle and identities can be replaced while the node runs: what is running keeps what it began with, and whatever comes
 //! next finds the new ones. [`Node::checks`] says whether the node can be asked.
 
+mod checkpoints;
 mod checks;
 mod doors;
 mod error;
@@ -40,6 +41,7 @@ use crate::results::ResultsSettings;
 use crate::state::NARROWED;
 use crate::supervisor::Supervisor;
 
+use checkpoints::Checkpoints;
 pub use checks::Check;
 use checks::Health;
 use doors::Doors;
@@ -80,6 +82,7 @@ pub struct Node {
     doors: Doors,
     health: Health,
     peers: Peers,
+    checkpoints: Checkpoints,
     supervisor: Supervisor,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
@@ -105,6 +108,7 @@ impl Node {
             doors: Doors::new(tap),
             health: Health::default(),
             peers: Peers::default(),
+            checkpoints: Checkpoints::default(),
             supervisor: Supervisor::new(metrics.clone()),
             metrics,
             clock,

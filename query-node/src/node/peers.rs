@@ -52,13 +52,19 @@ impl Peers {
 }
 
 impl Node {
-    /// Asks the other members again and again which agreements they hold with this one, for as long as it is polled.
+    /// Asks the other members again and again which agreements they hold with this one, and now and then for the end of
+    /// their audit logs, for as long as it is polled.
     pub async fn follow_peers(self: &Arc<Self>) -> Infallible {
         let poll = |progress: Progress| {
             let node = Arc::clone(self);
             async move {
                 loop {
                     node.ask_peers().await;
+                    if node.checkpoints.is_due()
+                        && let Err(error) = node.hold_checkpoints().await
+                    {
+                        tracing::error!(%error, "the ends of the other members' logs cannot be written down");
+                    }
                     progress.made();
                     tokio::select! {
                         () = tokio::time::sleep(PERIOD) => {}

@@ -19,7 +19,7 @@ use wanqu_rules::admission::{self, AdmittedFragment, Request, Shape};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::while_wanted;
 
-use crate::audit::{Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
+use crate::audit::{Checkpoint, Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, unavailable_to};
 use crate::state::{Live, NodeState};
@@ -199,6 +199,16 @@ impl OwnerService for Owner {
     fn agreements_with(&self, peer: &JurisdictionId) -> Vec<HeldAgreement> {
         let state = self.live.now();
         if state.closed().is_some() { Vec::new() } else { agreements_with(&state.bundle, peer) }
+    }
+
+    async fn checkpoint(&self) -> Option<Checkpoint> {
+        let (log, time) = (Arc::clone(&self.log), self.clock.now());
+        let id = log.id();
+        let last = tokio::task::spawn_blocking(move || log.last()).await;
+        let last =
+            last.ok()?.inspect_err(|error| tracing::error!(%error, "the audit log cannot be written")).ok()??;
+        let member = self.live.now().bundle.jurisdiction.clone();
+        Some(Checkpoint { member, log: id, sequence: last.sequence, digest: last.digest, time })
     }
 
     fn unavailable_to(&self, peer: &JurisdictionId) -> Vec<TableRef> {

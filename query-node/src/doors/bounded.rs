@@ -1,0 +1,221 @@
+//! Answers on their way out: to their end, to the first failure, or to their deadline, whether anybody takes them or not.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow_flight::FlightData;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::Status;
+use wanqu_client::status::{internal, to_status};
+use wanqu_model::refusal::{Code, Refusal};
+
+/// Time after the deadline in which a reader is still told that it has passed. Then the answer ends unread.
+const UNTAKEN: Duration = Duration::from_secs(5);
+
+/// Returns the refusal that ends a call at its deadline.
+pub(crate) fn deadline_passed() -> Refusal {
+    Refusal::too_late("the deadline passed before the answer was complete")
+}
+
+/// Returns the refusal that ends a call that still runs when the node ends.
+fn cut_short() -> Refusal {
+    Refusal::new(Code::Draining, "the node ended before the answer was complete")
+        .with_remedy("ask again: another replica answers, or this one when it is back")
+}
+
+/// Returns the messages up to the first failure; a panic, the deadline (with `late` for its refusal) and the node's end (`cut`)
+/// are failures too. `kept` is dropped with the messages: a guard in it acts when the client goes away.
+///
+/// A server asks for the next message only when the connection has room for it, so whoever asks and takes nothing would keep the
+/// messages and `kept` for as long as the connection lives. Both are dropped soon after the deadline, whether anybody asks
+/// for more or not.
+pub(crate) fn bounded<K: Send + 'static>(
+    messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
+    due: (Instant, Refusal),
+    cut: CancellationToken,
+    kept: K,
+) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+    let messages = AssertUnwindSafe(messages)
+        .catch_unwind()
+        .map(|message| message.unwrap_or_else(|_| Err(to_status(internal()))))
+        .map(move |message| {
+            let _ = &kept;
+            message
+        });
+    Bounded::new(messages.boxed(), due, cut, UNTAKEN)
+}
+
+/// Messages that are still to come, shared by the call and by the task that gives them up.
+#[derive(Clone)]
+struct Running(Arc<Mutex<Option<BoxStream<'static, Result<FlightData, Status>>>>>);
+
+impl Running {
+    /// Drops what is still to come, and with it all that it holds.
+    fn end(&self) {
+        // Dropped when the lock is free: the guards in it do work of their own.
+        let ended = self.0.lock().take();
+        drop(ended);
+    }
+}
+
+/// The messages of one answer. Nothing comes after the first failure.
+struct Bounded {
+    running: Running,
+    give_up: JoinHandle<()>,
+    deadline: Pin<Box<Sleep>>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Refusal of an answer that is late; `None` when the answer has ended.
+    late: Option<Refusal>,
+}
+
+impl Bounded {
+    /// Returns the messages of an answer that ends unread `untaken` after its deadline or its node's end.
+    fn new(
+        messages: BoxStream<'static, Result<FlightData, Status>>,
+        (deadline, late): (Instant, Refusal),
+        cut: CancellationToken,
+        untaken: Duration,
+    ) -> Self {
+        let running = Running(Arc::new(Mutex::new(Some(messages))));
+        let (unread, ended) = (running.clone(), cut.clone());
+        let give_up = tokio::spawn(async move {
+            let _ = tokio::time::timeout_at(deadline, ended.cancelled()).await;
+            tokio::time::sleep(untaken).await;
+            unread.end();
+        });
+        let cut = Box::pin(cut.cancelled_owned());
+        Self { running, give_up, deadline: Box::pin(sleep_until(deadline)), cut, late: Some(late) }
+    }
+
+    fn fail(&mut self, refusal: Refusal) -> Poll<Option<Result<FlightData, Status>>> {
+        self.late = None;
+        self.running.end();
+        Poll::Ready(Some(Err(to_status(refusal))))
+    }
+}
+
+impl Stream for Bounded {
+    type Item = Result<FlightData, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(late) = self.late.clone() else { return Poll::Ready(None) };
+        if self.cut.as_mut().poll(cx).is_ready() {
+            return self.fail(cut_short());
+        }
+        let next = match self.running.0.lock().as_mut() {
+            Some(messages) => messages.poll_next_unpin(cx),
+            None => Poll::Ready(Some(Err(to_status(late.clone())))),
+        };
+        match next {
+            Poll::Pending if self.deadline.as_mut().poll(cx).is_ready() => self.fail(late),
+            Poll::Ready(ended @ (None | Some(Err(_)))) => {
+                self.late = None;
+                self.running.end();
+                Poll::Ready(ended)
+            }
+            other => other,
+        }
+    }
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        self.give_up.abort();
+        self.running.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, stream};
+    use wanqu_testing::until;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn message() -> Result<FlightData, Status> {
+        Ok(FlightData::default())
+    }
+
+    fn late() -> Refusal {
+        Refusal::new(Code::Limit, "too late")
+    }
+
+    /// An answer without end, which holds `place`.
+    fn endless(place: &Arc<()>, seconds: u64, cut: &CancellationToken) -> Bounded {
+        let held = Arc::clone(place);
+        let messages = stream::repeat_with(move || {
+            let _ = &held;
+            message()
+        });
+        Bounded::new(messages.boxed(), (Instant::now() + Duration::from_secs(seconds), late()), cut.clone(), SOON)
+    }
+
+    async fn given_up(place: &Arc<()>) {
+        let free = async || if Arc::strong_count(place) == 1 { Ok(()) } else { Err("it is held") };
+        until("the place becoming free", Duration::from_secs(20), free).await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_takes_ends_soon_after_its_deadline_or_with_its_node() {
+        let (place, cut) = (Arc::new(()), CancellationToken::new());
+        let mut overdue = endless(&place, 0, &cut);
+        given_up(&place).await;
+        assert_eq!(overdue.next().await.unwrap().unwrap_err().code(), to_status(late()).code());
+        assert!(overdue.next().await.is_none());
+
+        let mut begun = endless(&place, 3600, &cut);
+        assert!(begun.next().await.unwrap().is_ok());
+        assert_eq!(Arc::strong_count(&place), 2);
+        cut.cancel();
+        given_up(&place).await;
+        assert_eq!(begun.next().await.unwrap().unwrap_err().code(), to_status(cut_short()).code());
+        assert!(begun.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_reader_leaves_ends_at_once() {
+        let place = Arc::new(());
+        let answer = endless(&place, 3600, &CancellationToken::new());
+        drop(answer);
+        assert_eq!(Arc::strong_count(&place), 1);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_waits_hears_of_the_deadline_and_of_the_end() {
+        for end in [false, true] {
+            let cut = CancellationToken::new();
+            let deadline = Instant::now() + if end { Duration::from_hours(1) } else { SOON };
+            let mut answer = Box::pin(bounded(stream::pending(), (deadline, late()), cut.clone(), ()));
+            assert!(answer.next().now_or_never().is_none());
+            if end {
+                cut.cancel();
+            }
+            let told = answer.next().await.unwrap().unwrap_err();
+            let expected = to_status(if end { cut_short() } else { late() });
+            assert_eq!((told.code(), told.message()), (expected.code(), expected.message()));
+            assert!(answer.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_an_end_end_it_once() {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        let panics = stream::iter([1, 2]).map(|n| if n == 1 { message() } else { panic!("a value") });
+        let told: Vec<_> = bounded(panics, (deadline, late()), CancellationToken::new(), ()).collect().await;
+        assert_eq!(told.len(), 2);
+        assert!(told[0].is_ok() && !told[1].as_ref().unwrap_err().message().contains("a value"));
+        let one = stream::iter([message()]);
+        let all: Vec<_> = bounded(one, (deadline, late()), CancellationToken::new(), ()).collect().await;
+        assert!(all.len() == 1 && all[0].is_ok());
+    }
+}
