@@ -229,7 +229,7 @@ impl Entries {
         let mut copies = segment.copies.into_iter();
         let Some(first) = copies.next() else {
             let path = format!("segment {}", segment.number).into();
-            return Err(AuditError::File { path, source: std::io::ErrorKind::NotFound.into() });
+            return Err(AuditError::File { path, source: io::ErrorKind::NotFound.into() });
         };
         let path = first.path.clone();
         let walk = Walk::new(first.reader()?, &path, self.chain.clone());

@@ -277,7 +277,7 @@ fn a_full_disk_gives_no_receipt_and_leaves_no_trace() {
     // A part of a line that cannot be taken back must not be followed by anything.
     {
         let mut state = disk.state();
-        state.room = Some(state.text(OPEN).unwrap().len() + 10);
+        state.room = Some(state.used() + 10);
         state.cut_fails = true;
     }
     assert!(log.append(now(), released(1)).is_err());
@@ -330,10 +330,11 @@ fn a_receipt_means_that_the_entry_is_safe() {
 #[test]
 fn appends_share_flushes() {
     let (disk, log) = with_room(None);
+    let before = disk.state().syncs;
     // The first flush ends when all eight have written.
     disk.state().sync_waits_for = 8;
     append_at_once(&disk, log, 1);
-    let syncs = disk.state().syncs;
+    let syncs = disk.state().syncs - before;
     assert!(syncs <= 2, "{syncs}: one for the first, one for all others");
 }
 
@@ -356,7 +357,28 @@ fn a_log_that_is_not_where_it_was_takes_nothing() {
     assert_eq!(verify(&[dir.path()]).unwrap().entries, 2);
     let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["audit.lock", OPEN], "looking leaves nothing behind");
+    assert_eq!(names, ["audit.id", "audit.lock", OPEN], "looking leaves nothing behind");
+}
+
+#[test]
+fn a_log_keeps_its_id_and_a_damaged_one_is_no_reason_to_take_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path()).unwrap();
+    let id = log.id();
+    assert_eq!(log.last().unwrap(), None, "it has no entry");
+    let receipt = log.append(now(), released(1)).unwrap();
+    assert_eq!(log.last().unwrap(), Some(receipt));
+    drop(log);
+    assert_eq!((open(dir.path()).unwrap().id(), log_id(dir.path()).unwrap()), (id, Some(id)));
+    assert_eq!(log_id(&dir.path().join(OPEN)).unwrap(), None, "a file of it has none");
+
+    let place = dir.path().join("audit.id");
+    // A crash left a part.
+    fs::write(&place, "0f3d").unwrap();
+    assert_ne!(open(dir.path()).unwrap().id(), id);
+    fs::write(&place, "x".repeat(40)).unwrap();
+    assert!(matches!(open(dir.path()).unwrap_err(), AuditError::File { .. }));
+    assert!(log_id(dir.path()).is_err());
 }
 
 #[test]
