@@ -310,7 +310,7 @@ async fn an_owner_ends_a_fragment_by_its_own_deadline() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_nobody_takes_gives_its_place_back() {
     let _alone = ALONE.lock().await;
-    let hurry = |bundle: &mut NodeBundle| bundle.limits.deadline_seconds = 3;
+    let hurry = |bundle: &mut NodeBundle| bundle.limits.deadline_seconds = 10;
     let federation = Federation::start_with(world(), |options| options.amend = Some(Box::new(hurry))).await.unwrap();
     let mut answer = federation.client(HONG_KONG).ask(&question(ENDLESS_ROWS)).await.unwrap();
     while !matches!(answer.next().await.unwrap().unwrap(), Event::Batch(_)) {}

@@ -55,13 +55,19 @@ pub(crate) fn bounded<K: Send + 'static>(
 
 /// Messages that are still to come, shared by the call and by the task that gives them up.
 #[derive(Clone)]
-struct Running(Arc<Mutex<Option<BoxStream<'static, Result<FlightData, Status>>>>>);
+struct Running(Arc<Mutex<State>>);
+
+enum State {
+    Going(BoxStream<'static, Result<FlightData, Status>>),
+    /// The answer has ended: with this refusal, if its reader has not been told.
+    Ended(Option<Refusal>),
+}
 
 impl Running {
-    /// Drops what is still to come, and with it all that it holds.
-    fn end(&self) {
+    /// Drops what is still to come, and with it all that it holds. A reader who asks for more is told `why`.
+    fn end(&self, why: Option<Refusal>) {
         // Dropped when the lock is free: the guards in it do work of their own.
-        let ended = self.0.lock().take();
+        let ended = std::mem::replace(&mut *self.0.lock(), State::Ended(why));
         drop(ended);
     }
 }
@@ -72,8 +78,7 @@ struct Bounded {
     give_up: JoinHandle<()>,
     deadline: Pin<Box<Sleep>>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Refusal of an answer that is late; `None` when the answer has ended.
-    late: Option<Refusal>,
+    late: Refusal,
 }
 
 impl Bounded {
@@ -84,21 +89,25 @@ impl Bounded {
         cut: CancellationToken,
         untaken: Duration,
     ) -> Self {
-        let running = Running(Arc::new(Mutex::new(Some(messages))));
-        let (unread, ended) = (running.clone(), cut.clone());
+        let running = Running(Arc::new(Mutex::new(State::Going(messages))));
+        let (unread, ended, too_late) = (running.clone(), cut.clone(), late.clone());
         let give_up = tokio::spawn(async move {
-            let _ = tokio::time::timeout_at(deadline, ended.cancelled()).await;
+            let cut = tokio::time::timeout_at(deadline, ended.cancelled()).await.is_ok();
             tokio::time::sleep(untaken).await;
-            unread.end();
+            unread.end(Some(if cut { cut_short() } else { too_late }));
         });
         let cut = Box::pin(cut.cancelled_owned());
-        Self { running, give_up, deadline: Box::pin(sleep_until(deadline)), cut, late: Some(late) }
+        Self { running, give_up, deadline: Box::pin(sleep_until(deadline)), cut, late }
     }
 
-    fn fail(&mut self, refusal: Refusal) -> Poll<Option<Result<FlightData, Status>>> {
-        self.late = None;
-        self.running.end();
-        Poll::Ready(Some(Err(to_status(refusal))))
+    /// Ends the answer with what its reader is told now; `None` if that is nothing.
+    fn end(&self, told: Option<Result<FlightData, Status>>) -> Poll<Option<Result<FlightData, Status>>> {
+        self.running.end(None);
+        Poll::Ready(told)
+    }
+
+    fn fail(&self, refusal: Refusal) -> Poll<Option<Result<FlightData, Status>>> {
+        self.end(Some(Err(to_status(refusal))))
     }
 }
 
@@ -106,21 +115,20 @@ impl Stream for Bounded {
     type Item = Result<FlightData, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(late) = self.late.clone() else { return Poll::Ready(None) };
+        // First: what is dropped when an answer is given up can cancel its token.
+        if let State::Ended(why) = &mut *self.running.0.lock() {
+            return Poll::Ready(why.take().map(|why| Err(to_status(why))));
+        }
         if self.cut.as_mut().poll(cx).is_ready() {
             return self.fail(cut_short());
         }
-        let next = match self.running.0.lock().as_mut() {
-            Some(messages) => messages.poll_next_unpin(cx),
-            None => Poll::Ready(Some(Err(to_status(late.clone())))),
+        let next = match &mut *self.running.0.lock() {
+            State::Going(messages) => messages.poll_next_unpin(cx),
+            State::Ended(why) => Poll::Ready(why.take().map(|why| Err(to_status(why)))),
         };
         match next {
-            Poll::Pending if self.deadline.as_mut().poll(cx).is_ready() => self.fail(late),
-            Poll::Ready(ended @ (None | Some(Err(_)))) => {
-                self.late = None;
-                self.running.end();
-                Poll::Ready(ended)
-            }
+            Poll::Pending if self.deadline.as_mut().poll(cx).is_ready() => self.fail(self.late.clone()),
+            Poll::Ready(ended @ (None | Some(Err(_)))) => self.end(ended),
             other => other,
         }
     }
@@ -129,7 +137,7 @@ impl Stream for Bounded {
 impl Drop for Bounded {
     fn drop(&mut self) {
         self.give_up.abort();
-        self.running.end();
+        self.running.end(None);
     }
 }
 
@@ -150,9 +158,9 @@ mod tests {
         Refusal::new(Code::Limit, "too late")
     }
 
-    /// An answer without end, which holds `place`.
+    /// An answer without end, which holds `place`, and cancels its token when it is dropped, as the doors' do.
     fn endless(place: &Arc<()>, seconds: u64, cut: &CancellationToken) -> Bounded {
-        let held = Arc::clone(place);
+        let held = (Arc::clone(place), cut.clone().drop_guard());
         let messages = stream::repeat_with(move || {
             let _ = &held;
             message()
@@ -167,12 +175,13 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_nobody_takes_ends_soon_after_its_deadline_or_with_its_node() {
-        let (place, cut) = (Arc::new(()), CancellationToken::new());
-        let mut overdue = endless(&place, 0, &cut);
+        let place = Arc::new(());
+        let mut overdue = endless(&place, 0, &CancellationToken::new());
         given_up(&place).await;
         assert_eq!(overdue.next().await.unwrap().unwrap_err().code(), to_status(late()).code());
         assert!(overdue.next().await.is_none());
 
+        let cut = CancellationToken::new();
         let mut begun = endless(&place, 3600, &cut);
         assert!(begun.next().await.unwrap().is_ok());
         assert_eq!(Arc::strong_count(&place), 2);
