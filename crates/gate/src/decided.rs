@@ -6,11 +6,18 @@ use arrow::array::BooleanArray;
 
 use super::cell::Verdict;
 
+/// Decision on one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Released,
+    KeptBack,
+    Doubtful,
+}
+
 /// Decisions on rows, in their order.
 #[derive(Debug, Default)]
 pub struct Decided {
-    released: Vec<bool>,
-    doubtful: Vec<bool>,
+    rows: Vec<State>,
     /// For each group of values of which any is withheld: the rows that it is withheld from. Shorter ones end with rows that
     /// have it.
     withheld: BTreeMap<usize, Vec<bool>>,
@@ -20,14 +27,17 @@ pub struct Decided {
 impl Decided {
     /// Decides that so many rows are released with all their values.
     pub fn whole(rows: usize) -> Self {
-        Self { released: vec![true; rows], doubtful: vec![false; rows], ..Self::default() }
+        Self { rows: vec![State::Released; rows], ..Self::default() }
     }
 
     /// Adds the decision on the next row; `None` if it is in doubt.
     pub fn push(&mut self, verdict: Option<Verdict>) {
-        let row = self.released.len();
-        self.doubtful.push(verdict.is_none());
-        self.released.push(matches!(verdict, Some(Verdict::Released { .. })));
+        let row = self.rows.len();
+        self.rows.push(match verdict {
+            None => State::Doubtful,
+            Some(Verdict::KeptBack) => State::KeptBack,
+            Some(Verdict::Released { .. }) => State::Released,
+        });
         match verdict {
             None => {}
             Some(Verdict::KeptBack) => self.suppressed += 1,
@@ -44,19 +54,23 @@ impl Decided {
 
     /// Returns the rows that are released.
     pub fn released(&self) -> BooleanArray {
-        self.released.clone().into()
+        self.are(State::Released)
     }
 
     /// Returns the rows that are in doubt.
     pub fn doubtful(&self) -> BooleanArray {
-        self.doubtful.clone().into()
+        self.are(State::Doubtful)
+    }
+
+    fn are(&self, state: State) -> BooleanArray {
+        self.rows.iter().map(|row| Some(*row == state)).collect()
     }
 
     /// Returns the groups of which values are withheld, each with a mark for every released row.
     pub fn withheld(&self) -> impl Iterator<Item = (usize, BooleanArray)> {
         self.withheld.iter().map(|(group, rows)| {
-            let marks = rows.iter().copied().chain(std::iter::repeat(false)).zip(&self.released);
-            (*group, marks.filter(|(_, released)| **released).map(|(mark, _)| Some(mark)).collect())
+            let marks = rows.iter().copied().chain(std::iter::repeat(false)).zip(&self.rows);
+            (*group, marks.filter(|(_, row)| **row == State::Released).map(|(mark, _)| Some(mark)).collect())
         })
     }
 

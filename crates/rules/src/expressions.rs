@@ -4,7 +4,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
 /// Returns the plan with every expression rewritten by `rewrite`, which is given the columns that it is over. Names stay.
 pub(crate) fn each_expression(
@@ -35,4 +35,25 @@ pub(crate) fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
         }
         node => Ok(merge_schema(&node.inputs())),
     }
+}
+
+/// Returns true for the operators that compare two values, NULL-safe or not.
+pub(crate) fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+/// Returns true if a part of an expression is a subquery, or a column of the query outside.
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
+    let is_subquery = |part: &Expr| {
+        matches!(
+            part,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::SetComparison(_)
+                | Expr::OuterReferenceColumn(..)
+        )
+    };
+    expr.exists(|part| Ok(is_subquery(part))).unwrap_or(true)
 }

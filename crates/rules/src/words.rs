@@ -39,7 +39,7 @@ const DUMPS: [&str; 14] = [
 ];
 
 /// Types as the engine calls them, and as SQL does. Longer names come before those that begin like them.
-const TYPES: [(&str, &str); 15] = [
+const TYPES: [(&str, &str); 18] = [
     ("LargeUtf8", "VARCHAR"),
     ("Utf8View", "VARCHAR"),
     ("Utf8", "VARCHAR"),
@@ -53,8 +53,21 @@ const TYPES: [(&str, &str); 15] = [
     ("Decimal128", "DECIMAL"),
     ("Decimal256", "DECIMAL"),
     ("Date32", "DATE"),
+    ("Boolean", "BOOLEAN"),
+    ("Interval(MonthDayNano)", "INTERVAL"),
+    ("Duration(µs)", "INTERVAL"),
     ("Timestamp(µs)", "TIMESTAMP"),
     ("Timestamp(ns)", "TIMESTAMP"),
+];
+
+/// The engine's words for operands that do not fit together: what stands before them, what behind them, and words for both.
+const OPERANDS: [(&str, &str, &str); 6] = [
+    ("Cannot infer common argument type for comparison operation ", "", "there is no comparison "),
+    ("Cannot infer common argument type for logical boolean operation ", "", "there is no operation "),
+    ("Cannot coerce arithmetic expression ", " to valid types", "there is no operation "),
+    ("Cannot get result type for temporal operation ", ": ", "there is no operation "),
+    ("Can not find compatible types to compare ", "", "there is no comparison of "),
+    ("Function '", "' user-defined coercion failed", "the types of the arguments do not fit together in the function "),
 ];
 
 /// Returns what an error of planning says; `None` if it is of no use to the one who wrote the query.
@@ -129,6 +142,12 @@ fn said(text: &str) -> Option<String> {
     while let Some(rest) = KINDS.iter().find_map(|kind| text.strip_prefix(kind)) {
         text = rest;
     }
+    let operands = OPERANDS.iter().find_map(|(before, behind, words)| {
+        let operands = text.strip_prefix(before)?;
+        let operands = if behind.is_empty() { operands } else { operands.split(behind).next()? };
+        Some(format!("{words}{operands}"))
+    });
+    let text = operands.unwrap_or_else(|| text.to_owned());
     let text = with_sql_types(&text.replace("count(Int64(1))", "count(*)"));
     (!text.is_empty() && !DUMPS.iter().any(|dump| text.contains(dump))).then_some(text)
 }
@@ -168,8 +187,24 @@ mod tests {
         let plan = |text: &str| planning_words(&DataFusionError::Plan(text.to_owned()));
         assert_eq!(
             plan("Cannot coerce arithmetic expression Int64 + Utf8View to valid types").as_deref(),
-            Some("Cannot coerce arithmetic expression BIGINT + VARCHAR to valid types"),
+            Some("there is no operation BIGINT + VARCHAR"),
         );
+        for (engine, words) in [
+            (
+                "Cannot infer common argument type for comparison operation Interval(MonthDayNano) = Utf8",
+                "there is no comparison INTERVAL = VARCHAR",
+            ),
+            (
+                "Cannot get result type for temporal operation Date32 * Int64: Invalid argument error: Invalid date",
+                "there is no operation DATE * BIGINT",
+            ),
+            (
+                "Function 'coalesce' user-defined coercion failed with: Execution error: Expect to get struct",
+                "the types of the arguments do not fit together in the function coalesce",
+            ),
+        ] {
+            assert_eq!(plan(engine).as_deref(), Some(words));
+        }
         let sum = "Internal error: Function 'sum' failed to match any signature. No function matches the given name and \
                    argument types 'sum(Utf8View)'. You might need to add explicit type casts.";
         assert_eq!(plan(sum).as_deref(), Some("no function has these arguments: sum(VARCHAR)"));

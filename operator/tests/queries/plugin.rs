@@ -17,7 +17,8 @@ use crate::{BY_JURISDICTION, ENDLESS};
 const HOME: [&str; 6] = ["--from", "HK", "--project", "capacity", "--purpose", "health-planning"];
 
 /// The words that even `--quiet` does not suppress.
-const LACKING: &str = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
+const LACKING: &str =
+    "note: rows may lack a jurisdiction's part: it was asked and may have kept cells or values back\n";
 
 fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["query"], more, &HOME].concat()

@@ -61,6 +61,8 @@ async fn what_grows_is_refused_before_it_is_made_of_constants_and_of_rows() {
         ("range(n)", texts),
         ("replace(repeat(x, 50000000), 'a', 'bbbb')", texts),
         ("repeat(x, 30000000) || repeat(x, 30000000)", texts),
+        // Each within its bound, and more than they may be together.
+        ("length(repeat(x, 30000000)), repeat(x, 30000001), repeat(x, 30000002), repeat(x, 30000003)", texts),
     ] {
         let from = if from.is_empty() { String::new() } else { format!(" FROM {from}") };
         let refusal = run(&format!("SELECT {expression} AS v{from}")).await.expect_err(expression);

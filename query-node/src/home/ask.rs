@@ -224,8 +224,8 @@ impl Asking {
     }
 
     /// Returns one owner's release. What passed a gate is small and is awaited in full, so that an owner that breaks off can
-    /// still be named as missing. Public rows stream, unless the answer may be partial: then they are awaited, too, since no
-    /// row can be shown as whole, and none taken back, before every part is in.
+    /// still be named as missing. Public rows stream, unless they are read again and again, or the answer may be partial: then
+    /// they are awaited, too, since no row can be shown as whole, and none taken back, before every part is in.
     async fn ask_owner(
         &self,
         fragment: Fragment,
@@ -256,13 +256,13 @@ impl Asking {
         let release = self.owners.ask(&envelope, &fragment).await?;
         account.arriving(&fragment.owner, &release.bytes);
         let owner = fragment.owner.clone();
-        let check = match self.plan.groups.get(fragment.group as usize) {
-            Some(group) => Check::new(Arc::clone(&group.promise), owner.clone(), &release.schema),
+        let (check, repeated) = match self.plan.groups.get(fragment.group as usize) {
+            Some(group) => (Check::new(Arc::clone(&group.promise), owner.clone(), &release.schema), group.repeated),
             None => return Err(Refusal::new(Code::Internal, "a fragment is of no group of its plan")),
         };
         let whole = accounted(release, owner.clone(), account.clone(), events.clone());
         let whole = checked(whole, check, owner, self.state.bundle.limits.release_bytes(), pool);
-        if fragment.public && !self.question.partial {
+        if fragment.public && !self.question.partial && !repeated {
             return Ok(whole);
         }
         held::held(whole, pool).await
@@ -299,11 +299,12 @@ impl Asking {
         pool: Arc<dyn MemoryPool>,
     ) -> Result<(), Refusal> {
         let session = merge_session(pool)?;
-        let FederatedPlan { merge, marked, lost, .. } = self.plan;
+        let FederatedPlan { merge, marked, lost, rows_kept_back, .. } = self.plan;
         let marks = Marks { in_plan: marked, untold: lost || gaps.untold, shown: self.question.mark_incomplete };
         let (schema, mut batches) = merge::run(&session, merge).await?;
         let shown = marks.schema(&schema);
         send(events, Event::Schema(Arc::clone(&shown))).await?;
+        let absent = gaps.absent || rows_kept_back;
         let (mut rows, mut lacking) = (0_u64, 0_u64);
         while let Some(batch) = batches.next().await {
             let (batch, lacks) = marks.rows(&batch?, &shown)?;
@@ -315,8 +316,8 @@ impl Asking {
             query_id: self.query_id,
             rows,
             rows_lacking: marks.counted(lacking),
-            may_lack: marks.untold || account.anybody_missing() || lacking > 0 || gaps.absent,
-            rows_may_be_absent: gaps.absent,
+            may_lack: marks.untold || account.anybody_missing() || lacking > 0 || absent,
+            rows_may_be_absent: absent,
             outcomes: account.outcomes(),
             ..Summary::default()
         };

@@ -49,6 +49,12 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT id, x FROM @t ORDER BY x NULLS FIRST, id",
                 "SELECT g, count(*) AS n FROM @p GROUP BY g ORDER BY g NULLS FIRST",
             ),
+            w(
+                "`ORDER BY` an expression with a column that is called like an alias",
+                "`ORDER BY` 表达式中的列与别名同名",
+                "SELECT id, -x AS x FROM @t ORDER BY abs(x) NULLS LAST, id",
+                "SELECT g, -count(*) AS i FROM @p GROUP BY g ORDER BY min(g)",
+            ),
             c(
                 "`LIMIT … OFFSET`",
                 "SELECT id FROM @t ORDER BY id LIMIT 3 OFFSET 2",
@@ -172,6 +178,11 @@ pub const TOPICS: &[Topic] = &[
                 "SELECT count(*) FROM @p WHERE i # 1 = 0",
                 "SELECT id, xor(i, 3) AS a, i & 3 AS b, i | 3 AS c FROM @t",
             ),
+            c(
+                "`<<`, `>>`",
+                "SELECT id, i << 2 AS a, i >> 1 AS c FROM @t WHERE i BETWEEN 0 AND 100",
+                "SELECT count(*) FROM @p WHERE i << 1 > 2",
+            ),
             w(
                 "`^` (write `power(a, b)`, or `a # b` for bits)",
                 "`^`（乘方写 `power(a, b)`，按位异或写 `a # b`）",
@@ -280,6 +291,30 @@ pub const TOPICS: &[Topic] = &[
                 "`INTERVAL`",
                 "SELECT id FROM @t WHERE d + INTERVAL '1 day' > DATE '2019-04-14'",
                 "SELECT count(*) FROM @p WHERE d + INTERVAL '1 day' > DATE '2019-04-14'",
+            ),
+            w(
+                "an interval times a whole number, a day plus a number of days",
+                "时段乘以整数，日期加天数",
+                "SELECT id FROM @t WHERE d + INTERVAL '1 day' * 2 > DATE '2019-04-14' AND d + 1 < DATE '2100-01-01'",
+                "SELECT count(*) FROM @p WHERE d + INTERVAL '1 day' * 2 > DATE '2019-04-14' AND d + 1 < DATE '2100-01-01'",
+            ),
+            w(
+                "an interval times a column",
+                "时段乘以列",
+                "SELECT id FROM @t WHERE d + INTERVAL '1 day' * i > DATE '2019-04-14'",
+                "SELECT count(*) FROM @p WHERE d + INTERVAL '1 day' * i > DATE '2019-04-14'",
+            ),
+            w(
+                "a truth beside a constant text",
+                "真值与常量文本比较",
+                "SELECT id FROM @t WHERE b = 'true' OR b <> 'f'",
+                "SELECT count(*) FROM @p WHERE b = 'true'",
+            ),
+            w(
+                "a text beside a truth",
+                "文本列与真值比较",
+                "SELECT id FROM @t WHERE s = b",
+                "SELECT count(*) FROM @p WHERE s = true",
             ),
             w(
                 "days and times compared",

@@ -27,7 +27,9 @@ nodes (`just sql-page`); what is answered is held against DuckDB's answer.
 
 A cast to a type of fewer digits rounds as PostgreSQL does: decimals half away from zero, floats to whole numbers half to even.
 A value that does not fit into the type is refused over public rows, and is NULL over protected ones and with `TRY_CAST`. Text
-with a fraction is no whole number: `CAST('2.5' AS INTEGER)` is refused.
+with a fraction is no whole number: `CAST('2.5' AS INTEGER)` is refused. Inside an aggregate over protected rows no value is left out
+because it is large: `count(n + 1)` counts every row that has an `n`, as `count(n)` does, and a sum is NULL where it does not fit.
+`x << n` is `x` times 2 to the power of `n`, and refused where that does not fit; `n` is from 0 to below the width of `x`.
 
 A number with a point is a decimal of the digits that it is written with, at most 38, and so is an integer beyond 64 bits: `0.1 + 0.2 = 0.3`
 is true. With an exponent, as in `1e3`, it is a float (`DOUBLE`), as in DuckDB. Beside a float a decimal becomes a float, in arithmetic and compared; decimals
@@ -48,7 +50,8 @@ Where a cell needs several units, less is answered over protected rows: [what is
 Over protected rows, a group with enough people has its row. A value with a condition (FILTER, CASE, or an argument that can be
 NULL: `avg(x)`, `count(x)`) is NULL there if the condition, with those of the values released before it, leaves some part of the group with
 a few people. Ask for the values that matter most first. Rows that lack such a value of a jurisdiction are marked with
-`--mark-incomplete`, like rows of which a jurisdiction released nothing.
+`--mark-incomplete`, like rows of which a jurisdiction released nothing. What is made of it goes by the logic of NULL, counts
+included: [values that are withheld](queries.md#values-that-are-withheld).
 ";
 
 const CHINESE: &str = "# SQL：支持哪些写法
@@ -62,7 +65,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 - **不支持**：方言里没有这种写法。
 - **有缺陷**：查询失败，或结果与 DuckDB 不同。只要还有一处，测试就不会通过。
 
-转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。
+转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。在受保护的记录上，聚合函数的参数不会因为值太大而漏计：`count(n + 1)` 与 `count(n)` 一样，统计 `n` 有值的每条记录；总和放不下时为 NULL。`x << n` 是 `x` 乘以 2 的 `n` 次方，放不下时被拒绝；`n` 从 0 起，小于 `x` 的位数。
 
 带小数点的数是定点小数，位数与书写一致，最多 38 位；超出 64 位的整数也是：`0.1 + 0.2 = 0.3` 为真。带指数的数（如 `1e3`）是浮点数（`DOUBLE`），与 DuckDB 相同。定点小数与浮点数一起运算或比较时变为浮点数；定点小数与整数之间的比较总是精确的，不论位数。定点小数与整数的 `+ - * %` 是精确的；公开记录上，结果超过 38 位的查询被拒绝；受保护的记录上，结果可能超过 38 位的运算被拒绝。定点小数列的 `/` 比该列多四位小数，四舍五入（远离零）。写有带小数点的数的商（如 `100.0 * count(*) / 3`、`sum(m) / 2.0`）是浮点数，即使这个数写在派生表里；这类值的平均数也是。需要定点小数的商时，请把该数 CAST 为 `DECIMAL`。
 
@@ -70,7 +73,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 
-在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前已放行的各值的条件，会使组内某个部分只剩少数人，该值就是 NULL。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。
+在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前已放行的各值的条件，会使组内某个部分只剩少数人，该值就是 NULL。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。由它算出的值遵循 NULL 的逻辑，计数也不例外，见[保留的值](queries.md#values-that-are-withheld)（英文）。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].

@@ -78,13 +78,13 @@ pub fn warnings(summary: &Summary) -> String {
         None if summary.may_lack => writeln!(
             text,
             "note: rows may lack a jurisdiction's part: {}",
-            because("it was asked and may have kept cells back"),
+            because("it was asked and may have kept cells or values back"),
         ),
         None => Ok(()),
     };
     if summary.rows_may_be_absent {
-        let kept_back =
-            "a condition, LIMIT or join went by cells that may lack a part: a jurisdiction may have kept cells back";
+        let kept_back = "a jurisdiction may have kept whole cells back, or cells or values by which a condition, LIMIT or \
+                         join went";
         let _ = writeln!(text, "note: rows may be absent: {}", because(kept_back));
     }
     text
@@ -102,12 +102,12 @@ fn left_out(summary: &Summary) -> Vec<(&JurisdictionId, &LeftOutRecords)> {
     told.into_iter().map(|((owner, _), one)| (owner, one)).collect()
 }
 
-/// Says whose parts did not come, and that others may have kept cells back where a rule lets them; `None` if all came.
+/// Says whose parts did not come, and that others may have kept cells or values back where a rule lets them; `None` if all came.
 fn lost_parts(summary: &Summary) -> Option<String> {
     let missing = summary.outcomes.iter().filter(|outcome| outcome.missing.is_some());
     let names: Vec<&str> = missing.map(|outcome| outcome.jurisdiction.as_str()).collect();
     let hidden = summary.outcomes.iter().flat_map(|outcome| &outcome.releases).any(ReleaseReport::may_hide_cells);
-    let others = if hidden { ", and others may have kept cells back" } else { "" };
+    let others = if hidden { ", and others may have kept cells or values back" } else { "" };
     (!names.is_empty()).then(|| format!("no part came from {}{others}", names.join(", ")))
 }
 
@@ -253,7 +253,7 @@ mod tests {
         summary.outcomes.push(outcome("HK", 900, vec![release("HK", Some(10))]));
         (summary.rows_lacking, summary.may_lack) = (None, true);
         let text = warnings(&summary);
-        assert!(text.contains("no part came from MO, and others may have kept cells back\n"), "{text}");
+        assert!(text.contains("no part came from MO, and others may have kept cells or values back\n"), "{text}");
     }
 
     #[test]
@@ -298,11 +298,12 @@ mod tests {
         assert_eq!(warnings(&summary), "");
         summary.may_lack = true;
         summary.rows_lacking = None;
-        let kept_back = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells back\n";
+        let kept_back =
+            "note: rows may lack a jurisdiction's part: it was asked and may have kept cells or values back\n";
         assert_eq!(warnings(&summary), kept_back);
         (summary.rows_lacking, summary.rows_may_be_absent) = (Some(0), true);
-        let absent = "note: rows may be absent: a condition, LIMIT or join went by cells that may lack a part: \
-                      a jurisdiction may have kept cells back\n";
+        let absent = "note: rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which \
+                      a condition, LIMIT or join went\n";
         assert_eq!(warnings(&summary), absent);
         summary.rows_lacking = Some(1);
         let both = warnings(&summary);

@@ -47,10 +47,36 @@ fn a_value_that_an_owner_withholds_marks_its_row() {
     // A sum does not tell how many have no cost.
     let (out, _) = marked("sum(cost) AS s", "ward");
     assert_eq!(out, "ward,s,may_lack_a_part\nears,80,false\neyes,721,true\nsurgery,1664,false\n");
-    // The owners' rows as they released them: where each is one owner's, none tells what is lacking.
+    // The owners' rows as they released them: where each is one owner's, those that lack a value are marked, and no row stands
+    // for a cell that is kept back.
     let (out, err) = marked("count(*) AS n, count(cost) AS c", "jurisdiction, ward");
+    let expected =
+        "HK,ears,4,4,false\nHK,eyes,7,7,false\nHK,surgery,9,9,false\nMO,ears,4,4,false\nMO,surgery,8,,true\n";
+    assert_eq!(out, format!("jurisdiction,ward,n,c,may_lack_a_part\n{expected}"), "{err}");
+    assert!(err.contains("1 of 5 rows may lack") && err.contains("rows may be absent"), "{err}");
+    // A withheld count is NULL in every expression, as the documents say, and its row is marked.
+    let made = "count(cost) IS NULL AS a, coalesce(count(cost), -1) AS b, greatest(count(cost), 0) AS c, \
+                CASE WHEN count(cost) > 0 THEN 'some' ELSE 'none' END AS d, count(cost) + 1 AS e, \
+                regr_count(cost, cost) IS NOT NULL AS f";
+    let (out, _) = marked(made, "jurisdiction, ward");
     let macau: Vec<&str> = out.lines().filter(|line| line.starts_with("MO")).collect();
-    assert_eq!(macau, ["MO,ears,4,4,true", "MO,surgery,8,,true"], "{out}{err}");
+    assert_eq!(macau, ["MO,ears,false,4,4,some,5,true,false", "MO,surgery,true,-1,0,none,,false,true"], "{out}");
+    let counts = "SELECT jurisdiction, ward, count(cost) AS c FROM gba.health.visits GROUP BY jurisdiction, ward";
+    for (sql, expected) in [
+        (format!("SELECT ward FROM ({counts}) q WHERE c IS NULL"), "surgery\n"),
+        (format!("SELECT ward FROM ({counts}) q WHERE c IS NOT NULL AND jurisdiction = 'MO'"), "ears\n"),
+        (format!("SELECT ward FROM ({counts}) q WHERE coalesce(c, 0) = 0"), "surgery\n"),
+        (format!("SELECT 1 AS ward WHERE 5 NOT IN (SELECT c FROM ({counts}) q)"), ""),
+        (format!("SELECT 1 AS ward WHERE 5 NOT IN (SELECT c FROM ({counts}) q WHERE jurisdiction = 'HK')"), "1\n"),
+        (
+            "SELECT ward FROM gba.health.visits GROUP BY jurisdiction, ward HAVING count(cost) IS NULL".to_owned(),
+            "surgery\n",
+        ),
+    ] {
+        let found = up.query(&[&CSV[..], &[&sql]].concat());
+        assert_eq!(found.out, format!("ward\n{expected}"), "{sql}: {}", found.err);
+        assert!(found.err.contains("may be absent"), "{sql}: {}", found.err);
+    }
     // A total is of all that it can be.
     let total = up.query(
         &[&CSV[..], &["--mark-incomplete", "SELECT count(*) AS n, count(cost) AS c FROM gba.health.visits"]].concat(),

@@ -12,6 +12,7 @@ use datafusion::common::{
 };
 use datafusion::datasource::cte_worktable::CteWorkTable;
 use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner, TypePlanner};
 use datafusion::logical_expr::{AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF};
@@ -113,6 +114,7 @@ pub fn planning_state() -> &'static SessionState {
             .with_optimizer_rules(workarounds::optimiser_rules())
             .build();
         functions::register(&mut state).expect("a session takes functions");
+        state.register_expr_planner(Arc::new(super::operators::Operators)).expect("a session takes operators");
         state
     });
     &STATE
@@ -173,7 +175,7 @@ impl Catalog {
             &mut statement,
             |name| self.columns_of(name),
             |name| planning_state().aggregate_functions().contains_key(name),
-        );
+        )?;
         workarounds::part_from_aggregates(&mut statement, |name| {
             planning_state().aggregate_functions().contains_key(name)
         });

@@ -11,8 +11,10 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, TimeUnit};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult};
 use datafusion::logical_expr::expr::{AggregateFunction, Between, Cast, InList, TryCast};
-use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, LogicalPlan};
 use wanqu_model::refusal::{Code, Refusal};
+
+use crate::expressions::is_comparison;
 
 /// Returns a part of an expression, whose own parts are settled, with operands of which the engine makes what is meant; `None`
 /// if it does already.
@@ -97,11 +99,6 @@ fn names_zone(expr: &Expr) -> bool {
     let zone = after_hours[begin..].trim();
     let is_utc = matches!(&*zone.to_ascii_uppercase(), "" | "Z" | "UTC" | "+00" | "+0000" | "+00:00" | "-00:00");
     !is_utc && (zone.starts_with(['+', '-']) || zone.starts_with(|c: char| c.is_ascii_alphabetic()))
-}
-
-fn is_comparison(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 fn cast(expr: Expr, to: DataType) -> Expr {

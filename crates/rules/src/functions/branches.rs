@@ -22,6 +22,7 @@ use datafusion::logical_expr::{
 };
 
 use super::ruled::has_rule;
+use crate::expressions::has_subquery;
 
 /// Most operands of a chain of AND or OR that are looked at; each that can fail repeats those that cannot.
 const MOST_OPERANDS: usize = 64;
@@ -114,7 +115,7 @@ fn guarded_chain(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
     for operand in &operands {
         if fails(operand)? {
             any_fails = true;
-        } else if !operand.is_volatile() && !operand.exists(|inner| Ok(is_subquery(inner)))? {
+        } else if !operand.is_volatile() && !has_subquery(operand) {
             safe.push((*operand).clone());
         }
     }
@@ -158,17 +159,6 @@ fn is_key(operand: &Expr) -> DfResult<bool> {
         |side: &Expr| -> HashSet<_> { side.column_refs().into_iter().map(|column| column.relation.clone()).collect() };
     let (left, right) = (tables(left), tables(right));
     Ok(!left.is_empty() && !right.is_empty() && left.is_disjoint(&right))
-}
-
-fn is_subquery(part: &Expr) -> bool {
-    matches!(
-        part,
-        Expr::ScalarSubquery(_)
-            | Expr::InSubquery(_)
-            | Expr::Exists(_)
-            | Expr::SetComparison(_)
-            | Expr::OuterReferenceColumn(..)
-    )
 }
 
 /// Returns true for what people keep out by a condition: divisions, readings of texts, functions that have no result for some

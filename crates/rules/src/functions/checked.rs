@@ -15,11 +15,12 @@ use datafusion::logical_expr::{
 use super::average::with_exact_averages;
 use super::branches::{in_branches, original_branches};
 use super::cast::{constant, lossy_cast, original_cast};
-use super::intervals::{self, as_difference, is_interval};
+use super::intervals::{as_difference, is_interval};
 use super::one_form::{in_one_form, inside};
 use super::operation::Checked;
 use super::out_of_range;
-use crate::expressions::each_expression;
+use super::shifts::is_shift;
+use crate::expressions::{each_expression, is_comparison};
 use crate::spell::{Spelling, name_text};
 
 /// Returns the plan with arithmetic that fails where a result does not fit into its type, with floats of one form, and with
@@ -166,9 +167,10 @@ pub(super) fn checked_part(part: Expr, schema: &DFSchema) -> DfResult<Transforme
     let (op, operands) = match &part {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let arithmetic = [Operator::Plus, Operator::Minus, Operator::Multiply, Operator::Divide, Operator::Modulo];
+            let arithmetic = arithmetic.contains(op) || is_shift(*op);
             let (l, r) = (left.get_type(schema)?, right.get_type(schema)?);
-            let by_length = intervals::is_comparison(*op) && is_interval(&l) && is_interval(&r);
-            if !(by_length || arithmetic.contains(op) && can_leave(&l, &r)) {
+            let by_length = is_comparison(*op) && is_interval(&l) && is_interval(&r);
+            if !(by_length || arithmetic && can_leave(&l, &r)) {
                 return Ok(Transformed::no(part));
             }
             let operands = if by_length {

@@ -16,12 +16,16 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::changed::{Change, changed};
+use super::made::Call;
 
 /// Bytes of one result that is made of constants alone. It may be repeated for each row of a batch.
 const MAX_CONSTANT: u64 = 64 * 1024;
 
 /// Bytes of the results for one batch of rows.
 const MAX_BATCH: u64 = 128 << 20;
+
+/// Bytes of all results for the same rows that are in memory together.
+const MAX_TOGETHER: u64 = 2 * MAX_BATCH;
 
 /// Measure of a result by its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,17 +113,29 @@ pub(super) fn register(state: &mut SessionState) -> DfResult<()> {
 impl Change for Growth {
     fn compute(&self, engine: &ScalarUDF, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        check(*self, &args.args, if constant { 1 } else { args.number_rows }, engine.name())?;
-        engine.inner().invoke_with_args(args)
+        let bytes = check(*self, &args.args, if constant { 1 } else { args.number_rows }, engine.name())?;
+        if constant {
+            return engine.inner().invoke_with_args(args);
+        }
+        let call = Call::of(&args);
+        if call.others().saturating_add(bytes) > MAX_TOGETHER {
+            return Err(too_large(engine.name(), false));
+        }
+        let made = engine.inner().invoke_with_args(args)?;
+        if let ColumnarValue::Array(array) = &made {
+            call.made(array);
+        }
+        Ok(made)
     }
 }
 
 /// Checks the concatenation of two texts before it is made.
 pub(super) fn check_concatenation(args: &[ColumnarValue], rows: usize) -> DfResult<()> {
-    check(Growth::Together, args, rows, "||")
+    check(Growth::Together, args, rows, "||").map(|_| ())
 }
 
-fn check(growth: Growth, args: &[ColumnarValue], rows: usize, name: &str) -> DfResult<()> {
+/// Returns the bytes of the results, at most.
+fn check(growth: Growth, args: &[ColumnarValue], rows: usize, name: &str) -> DfResult<u64> {
     let constant = args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
     let most = if constant { MAX_CONSTANT } else { MAX_BATCH };
     let sizes = Sizes::of(growth, args)?;
@@ -130,16 +146,17 @@ fn check(growth: Growth, args: &[ColumnarValue], rows: usize, name: &str) -> DfR
             return Err(too_large(name, constant));
         }
     }
-    Ok(())
+    Ok(total)
 }
 
 fn too_large(name: &str, constant: bool) -> DataFusionError {
     let refusal = Refusal::new(Code::Limit, format!("{name} would make a value that is too large"))
         .with_rule(format!(
             "a constant that a query computes has at most {} KiB, and what a function makes of some thousand rows at most \
-             {} MiB",
+             {} MiB, and all functions together {} MiB",
             MAX_CONSTANT >> 10,
-            MAX_BATCH >> 20
+            MAX_BATCH >> 20,
+            MAX_TOGETHER >> 20
         ))
         .with_subject(name.to_owned())
         .with_remedy(if constant { "write a smaller constant" } else { "make less of each row" });

@@ -24,12 +24,6 @@ const DAYS_PER_MONTH: i128 = 30;
 /// Functions that compare their arguments.
 const COMPARING: [&str; 5] = ["greatest", "least", "nullif", "min", "max"];
 
-/// Returns true for the comparisons that are made by lengths.
-pub(super) fn is_comparison(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
-}
-
 pub(super) fn is_interval(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Interval(_))
 }

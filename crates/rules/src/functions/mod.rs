@@ -6,7 +6,7 @@
 //!
 //! | file | corrects | upstream |
 //! |---|---|---|
-//! | `replaced` | puts the accumulators of this folder into the engine's aggregates | |
+//! | `replaced` | puts the accumulators of this folder into the engine's aggregates; counts may be NULL, since owners withhold some | |
 //! | `sums`, `distinct`, `total` | `sum` of integers and decimals | apache/datafusion#17539 |
 //! | `average` | `avg` of integers: their sum is exact, where the engine adds up floats | |
 //! | `distinct_moments` | variance and correlation of DISTINCT values: none, or DISTINCT is passed over | |
@@ -15,6 +15,7 @@
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
 //! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
 //! | `checked`, `operation`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
+//! | `shifts` | `<<` and `>>`: a number of bits beyond the width, and bits that leave it | |
 //! | `branches` | CASE of truths becomes AND and OR, which are computed for all rows | |
 //! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
@@ -27,7 +28,7 @@
 //! | `durations` | parts of durations: `hour` of nine days is 216 | |
 //! | `pattern` | `$` in a replacement names a group | |
 //! | `ruled` | functions that have no result for some arguments say which, in words | |
-//! | `grown` | results of any size: `repeat`, `lpad`, `range` and others have a bound | |
+//! | `grown`, `made` | results of any size: `repeat`, `lpad`, `range` and others have a bound, each and together | |
 //!
 //! A result that does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
 //! it is NULL ([`lenient`], [`harmless`](crate::harmless)).
@@ -49,6 +50,7 @@ mod extreme;
 mod fallible;
 mod grown;
 mod intervals;
+mod made;
 pub(crate) mod one_form;
 mod operation;
 mod pattern;
@@ -56,6 +58,7 @@ mod positions;
 mod quotient;
 mod replaced;
 mod ruled;
+mod shifts;
 mod sliding;
 mod sums;
 mod total;
@@ -101,6 +104,12 @@ pub(crate) fn sum() -> Arc<AggregateUDF> {
     static SUM: LazyLock<Arc<AggregateUDF>> =
         LazyLock::new(|| Arc::new(AggregateUDF::from(Replaced::sum(Overflow::Fails))));
     Arc::clone(&SUM)
+}
+
+/// Returns the aggregate `count`, for plans that are put together by hand.
+pub(crate) fn count() -> Arc<AggregateUDF> {
+    static COUNT: LazyLock<Arc<AggregateUDF>> = LazyLock::new(|| Arc::new(AggregateUDF::from(Replaced::count())));
+    Arc::clone(&COUNT)
 }
 
 /// Returns the same aggregate function, which gives NULL where a result does not fit into its type; `None` if it never

@@ -20,6 +20,8 @@ use super::grown::check_concatenation;
 use super::intervals;
 use super::out_of_range;
 use super::quotient::divided;
+use super::shifts::{is_shift, shifted};
+use crate::expressions::is_comparison;
 
 /// Name in plans.
 const NAME: &str = "__checked";
@@ -52,16 +54,11 @@ impl Checked {
         if self.op == Operator::StringConcat {
             check_concatenation(&args.args, args.number_rows)?;
         }
-        if intervals::is_comparison(self.op) {
-            let [left, right] = take_function_args(NAME, args.args)?;
-            let one = matches!((&left, &right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
-            let rows = if one { 1 } else { args.number_rows };
-            let truth = intervals::compared(&left.into_array(rows)?, self.op, &right.into_array(rows)?)?;
-            return Ok(if one {
-                ColumnarValue::Scalar(ScalarValue::try_from_array(&truth, 0)?)
-            } else {
-                ColumnarValue::Array(truth)
-            });
+        if is_comparison(self.op) {
+            return by_columns(args, |left, right| intervals::compared(left, self.op, right));
+        }
+        if is_shift(self.op) {
+            return by_columns(args, |values, by| shifted(self.op, values, by, &self.returns));
         }
         let is_decimal = |data_type: &DataType| matches!(data_type, DataType::Decimal128(..));
         let decimals = is_decimal(&self.returns) && args.args.iter().all(|value| is_decimal(&value.data_type()));
@@ -154,6 +151,22 @@ impl Checked {
             _ => error,
         }
     }
+}
+
+/// Returns what `compute` makes of two columns: one value where both are of one.
+fn by_columns(
+    args: ScalarFunctionArgs,
+    compute: impl FnOnce(&ArrayRef, &ArrayRef) -> DfResult<ArrayRef>,
+) -> DfResult<ColumnarValue> {
+    let [left, right] = take_function_args(NAME, args.args)?;
+    let one = matches!((&left, &right), (ColumnarValue::Scalar(_), ColumnarValue::Scalar(_)));
+    let rows = if one { 1 } else { args.number_rows };
+    let computed = compute(&left.into_array(rows)?, &right.into_array(rows)?)?;
+    Ok(if one {
+        ColumnarValue::Scalar(ScalarValue::try_from_array(&computed, 0)?)
+    } else {
+        ColumnarValue::Array(computed)
+    })
 }
 
 impl ScalarUDFImpl for Checked {

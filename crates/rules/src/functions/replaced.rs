@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Decimal128Type, FieldRef, Int64Type, UInt64Type
 use datafusion::common::{Result, ScalarValue};
 use datafusion::functions_aggregate::average::avg_udaf;
 use datafusion::functions_aggregate::correlation::corr_udaf;
+use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::covariance::{covar_pop_udaf, covar_samp_udaf};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::functions_aggregate::regr;
@@ -17,6 +18,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, AggregateFunctionSimpl
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, SetMonotonicity, Signature,
+    StatisticsArgs,
 };
 use wanqu_model::aggregates::Statistic;
 
@@ -42,6 +44,8 @@ enum Part {
     Extreme(Extreme),
     /// Moments over sliding windows; correlations also in groups, where the engine subtracts sums of squares.
     Moments(Statistic),
+    /// Counts, which the engine takes for never NULL. One that an owner withheld is.
+    Count,
 }
 
 /// Aggregate of the engine of which a part is replaced. Name, types and all else are the engine's.
@@ -84,6 +88,8 @@ pub(super) fn replacements() -> Vec<Replaced> {
         new(avg_udaf(), Part::Average),
         new(min_udaf(), Part::Extreme(Extreme::Least)),
         new(max_udaf(), Part::Extreme(Extreme::Greatest)),
+        Replaced::count(),
+        new(regr::regr_count_udaf(), Part::Count),
     ];
     all.extend(moments.map(|(engine, which)| new(engine, Part::Moments(which))));
     all
@@ -93,6 +99,11 @@ impl Replaced {
     /// Returns `sum`.
     pub fn sum(overflow: Overflow) -> Self {
         Self { engine: sum_udaf(), part: Part::Sum, overflow }
+    }
+
+    /// Returns `count`.
+    pub fn count() -> Self {
+        Self { engine: count_udaf(), part: Part::Count, overflow: Overflow::Fails }
     }
 
     /// Returns the same, NULL where a result does not fit into its type; `None` if it never fails.
@@ -179,11 +190,15 @@ impl AggregateUDFImpl for Replaced {
     }
 
     fn return_field(&self, arg_fields: &[FieldRef]) -> Result<FieldRef> {
-        self.inner().return_field(arg_fields)
+        let field = self.inner().return_field(arg_fields)?;
+        Ok(match self.part {
+            Part::Count => Arc::new(field.as_ref().clone().with_nullable(true)),
+            _ => field,
+        })
     }
 
     fn is_nullable(&self) -> bool {
-        self.inner().is_nullable()
+        self.part == Part::Count || self.inner().is_nullable()
     }
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
@@ -213,6 +228,11 @@ impl AggregateUDFImpl for Replaced {
     fn is_descending(&self) -> Option<bool> {
         // Asked for by an optimisation of `ORDER BY min(x) LIMIT n` alone, which compares floats in its own way.
         None
+    }
+
+    fn value_from_stats(&self, args: &StatisticsArgs) -> Option<ScalarValue> {
+        // What is known of a column without reading it has the engine's order of floats.
+        if self.part == Part::Count { self.inner().value_from_stats(args) } else { None }
     }
 
     fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {

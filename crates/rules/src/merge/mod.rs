@@ -11,4 +11,4 @@ pub use if_released::if_released;
 pub(crate) use moments::Moments;
 pub use moments::merge_moments;
 pub use narrow::narrow;
-pub use release_table::{OWNER_COLUMN, Part, ReleaseTable};
+pub use release_table::{OWNER_COLUMN, Part, Reading, ReleaseTable};

@@ -14,9 +14,11 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::future::{BoxFuture, Shared};
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
+use wanqu_model::refusal::Refusal;
 
 use crate::fragment::BatchStream;
 
@@ -32,12 +34,20 @@ pub struct Part {
     pub batches: BatchStream,
 }
 
-/// A table that is read once, from releases.
+/// How often a table of releases is read, and what it has where none was released.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// True if it has one row in any case, of NULLs where none was released: it is one owner's aggregate without GROUP BY.
+    pub one_row: bool,
+    /// True if it is read in each round of a recursive query, and kept for that.
+    pub repeated: bool,
+}
+
+/// A table that is read from releases: once, or in each round of a recursive query.
 pub struct ReleaseTable {
     schema: SchemaRef,
     parts: Mutex<Option<Vec<Part>>>,
-    /// True if it has one row in any case, of NULLs where none was released.
-    one_row: bool,
+    reading: Reading,
     /// True once a part has come.
     released: AtomicBool,
 }
@@ -51,22 +61,11 @@ impl fmt::Debug for ReleaseTable {
 impl ReleaseTable {
     /// Makes a table for releases of this schema; [`OWNER_COLUMN`] is added behind it.
     #[must_use]
-    pub fn new(fragment: &Schema) -> Arc<Self> {
-        Self::make(fragment, false)
-    }
-
-    /// Makes a table for one owner's release of an aggregate without GROUP BY: if its row does not come, there is one of
-    /// NULLs.
-    #[must_use]
-    pub fn of_one_row(fragment: &Schema) -> Arc<Self> {
-        Self::make(fragment, true)
-    }
-
-    fn make(fragment: &Schema, one_row: bool) -> Arc<Self> {
+    pub fn new(fragment: &Schema, reading: Reading) -> Arc<Self> {
         let owner = Arc::new(Field::new(OWNER_COLUMN, DataType::Int64, true));
         let fields: Vec<_> = fragment.fields().iter().cloned().chain([owner]).collect();
         let schema = Arc::new(Schema::new(fields));
-        Arc::new(Self { schema, parts: Mutex::new(None), one_row, released: AtomicBool::new(false) })
+        Arc::new(Self { schema, parts: Mutex::new(None), reading, released: AtomicBool::new(false) })
     }
 
     /// Sets the releases. Called once, before the merge plan runs.
@@ -107,8 +106,10 @@ impl TableProvider for ReleaseTable {
             return exec_err!("a release is read once, and only after it was asked for");
         };
         let partition = |part: Part| {
-            let (schema, one_row) = (Arc::clone(&self.schema), self.one_row);
-            Arc::new(PartPartition { schema, one_row, part: Mutex::new(Some(part)) }) as _
+            let Part { hiding, batches } = part;
+            let rows = if self.reading.repeated { Rows::kept(batches) } else { Rows::Once(Mutex::new(Some(batches))) };
+            let (schema, one_row) = (Arc::clone(&self.schema), self.reading.one_row);
+            Arc::new(PartPartition { schema, one_row, hiding, rows }) as _
         };
         let partitions = parts.into_iter().map(partition).collect();
         let exec = StreamingTableExec::try_new(Arc::clone(&self.schema), partitions, projection, [], false, limit)?;
@@ -119,7 +120,57 @@ impl TableProvider for ReleaseTable {
 struct PartPartition {
     schema: SchemaRef,
     one_row: bool,
-    part: Mutex<Option<Part>>,
+    hiding: Option<usize>,
+    rows: Rows,
+}
+
+/// Rows of one owner's part.
+enum Rows {
+    /// They are read as they arrive.
+    Once(Mutex<Option<BatchStream>>),
+    /// They are read whenever they are asked for, after the last has come.
+    Kept(Shared<BoxFuture<'static, Result<Arc<Kept>, Arc<DataFusionError>>>>),
+}
+
+/// Rows that have come.
+struct Kept {
+    batches: Vec<RecordBatch>,
+    /// The stream that they came from holds their memory.
+    _source: Mutex<BatchStream>,
+}
+
+impl Rows {
+    fn kept(mut source: BatchStream) -> Self {
+        let kept = async move {
+            let mut batches = Vec::new();
+            while let Some(batch) = source.try_next().await.map_err(|refusal| Arc::new(external(refusal)))? {
+                batches.push(batch);
+            }
+            Ok(Arc::new(Kept { batches, _source: Mutex::new(source) }))
+        };
+        Self::Kept(kept.boxed().shared())
+    }
+
+    /// Returns the rows from the first on.
+    fn read(&self) -> BoxStream<'static, Result<RecordBatch>> {
+        match self {
+            Self::Once(rows) => match rows.lock().take() {
+                Some(rows) => rows.map_err(external).boxed(),
+                None => futures::stream::iter([exec_err!("a release is read once")]).boxed(),
+            },
+            Self::Kept(kept) => {
+                let kept = kept.clone().map(|kept| match kept {
+                    Ok(kept) => futures::stream::iter(kept.batches.clone()).map(Ok).boxed(),
+                    Err(error) => futures::stream::iter([Err(DataFusionError::Shared(error))]).boxed(),
+                });
+                kept.flatten_stream().boxed()
+            }
+        }
+    }
+}
+
+fn external(refusal: Refusal) -> DataFusionError {
+    DataFusionError::External(Box::new(refusal))
 }
 
 impl fmt::Debug for PartPartition {
@@ -135,15 +186,8 @@ impl PartitionStream for PartPartition {
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let schema = Arc::clone(&self.schema);
-        let Some(part) = self.part.lock().take() else {
-            let error = futures::stream::iter([exec_err!("a release is read once")]);
-            return Box::pin(RecordBatchStreamAdapter::new(schema, error));
-        };
-        let target = Arc::clone(&schema);
-        let rows = part.batches.map(move |batch| {
-            let batch = batch.map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
-            with_owner(&batch, part.hiding, &target)
-        });
+        let (target, hiding) = (Arc::clone(&schema), self.hiding);
+        let rows = self.rows.read().map(move |batch| with_owner(&batch?, hiding, &target));
         if self.one_row {
             return Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), or_one_row(rows.boxed(), schema)));
         }

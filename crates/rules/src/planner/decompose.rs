@@ -18,14 +18,13 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType};
 use datafusion::common::{ExprSchema, Result as DfResult, ScalarValue, plan_err};
-use datafusion::functions_aggregate::count::count_udaf;
 use datafusion::functions_aggregate::regr;
 use datafusion::logical_expr::expr::{AggregateFunction, Cast};
 use datafusion::logical_expr::{AggregateUDF, Expr, ExprSchemable, lit};
 use wanqu_model::aggregates::{self, Split as Form, Statistic};
 
 use crate::casts::is_exact;
-use crate::functions::sum;
+use crate::functions::{count, sum};
 use crate::merge::{decimal_average, merge_moments, narrow};
 
 /// Way in which one aggregate is split.
@@ -108,7 +107,7 @@ pub(super) fn split(function: &AggregateFunction, schema: &dyn ExprSchema, is_un
         Form::Average => Split::Merge {
             partials: vec![
                 with(sum(), args.iter().map(|arg| wide(arg, schema)).collect()),
-                with(count_udaf(), args.clone()),
+                with(count(), args.clone()),
             ],
             merge: Merge::Average(name()),
         },
@@ -182,7 +181,9 @@ impl Merge {
         match (self, partials) {
             (Self::Count | Self::Sum(_), [one]) => vec![plain(&sum(), vec![one.clone()])],
             (Self::Same(func), [one]) => vec![plain(func, vec![one.clone()])],
-            (Self::Average(_), [total, count]) => [total, count].map(|part| plain(&sum(), vec![part.clone()])).to_vec(),
+            (Self::Average(_), [total, number]) => {
+                [total, number].map(|part| plain(&sum(), vec![part.clone()])).to_vec()
+            }
             (Self::Variable(which), [n, mean, deviations]) => {
                 let args = vec![float(n), float(mean), zero(), float(deviations), zero(), zero()];
                 vec![plain(&merge_moments(*which), args)]

@@ -22,7 +22,7 @@ use super::total::Total;
 use super::{promised, readback};
 use crate::admission::{self, PolicyFinding};
 use crate::catalog::{self, Catalog};
-use crate::merge::{OWNER_COLUMN, ReleaseTable};
+use crate::merge::{OWNER_COLUMN, Reading, ReleaseTable};
 use crate::promise::{Promise, Withheld};
 use crate::words::planning_words;
 
@@ -49,6 +49,8 @@ pub struct FragmentGroup {
     pub keys: Option<usize>,
     /// True if each owner releases one cell at most, that of an aggregate without GROUP BY: no row is absent for want of it.
     pub one_cell: bool,
+    /// True if the releases are read in each round of a recursive query.
+    pub repeated: bool,
     /// Rules that every release meets.
     pub promise: Arc<Promise>,
 }
@@ -60,6 +62,8 @@ pub(super) struct Fragments<'a> {
     pub findings: Vec<PolicyFinding>,
     /// Number of columns of marks that have been named.
     marks: usize,
+    /// True while the part of a recursive query is placed that repeats.
+    repeated: bool,
 }
 
 /// Catalogs and limits that fragments are planned and judged by.
@@ -98,7 +102,7 @@ struct Texts {
 
 impl<'a> Fragments<'a> {
     pub fn new(context: Context<'a>) -> Self {
-        Self { context, groups: vec![], findings: vec![], marks: 0 }
+        Self { context, groups: vec![], findings: vec![], marks: 0, repeated: false }
     }
 
     /// Returns the home node's jurisdiction.
@@ -110,6 +114,14 @@ impl<'a> Fragments<'a> {
     pub fn lack_name(&mut self) -> String {
         self.marks += 1;
         format!("__lack_{}", self.marks)
+    }
+
+    /// Returns what `place` gives for the part of a recursive query that repeats: its leaves are kept, to be read in each round.
+    pub fn repeating<T>(&mut self, place: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.repeated, true);
+        let placed = place(self);
+        self.repeated = before;
+        placed
     }
 
     /// Brings a placed part home: a region ends.
@@ -208,7 +220,12 @@ impl<'a> Fragments<'a> {
 
     /// Returns true if a value of the leaf that was made last may be withheld by some owner.
     pub fn last_may_be_withheld(&self) -> bool {
-        self.groups.last().is_some_and(|group| group.promise.withheld.may_lack())
+        self.last_withheld().is_some()
+    }
+
+    /// Returns the values of the leaf that was made last that some owner may withhold; `None` if there are none.
+    pub fn last_withheld(&self) -> Option<&Withheld> {
+        self.groups.last().map(|group| &group.promise.withheld).filter(|withheld| withheld.may_lack())
     }
 
     /// Ends a region whose releases may hide cells, each told from others by the first `keys` columns. Behind the region's
@@ -229,7 +246,8 @@ impl<'a> Fragments<'a> {
         let spare = self.spare_texts(&region, &schema);
         let one_cell = Total::is_one(&region.plan);
         let one_row = one_cell && region.owners.len() == 1 && keys.is_none();
-        let table = if one_row { ReleaseTable::of_one_row(&schema) } else { ReleaseTable::new(&schema) };
+        let repeated = self.repeated;
+        let table = ReleaseTable::new(&schema, Reading { one_row, repeated });
         let name = TableReference::bare(format!("__release_{}", self.groups.len()));
         let scan = LogicalPlanBuilder::scan(name.clone(), provider_as_source(Arc::clone(&table) as _), None)
             .and_then(LogicalPlanBuilder::build)
@@ -268,6 +286,7 @@ impl<'a> Fragments<'a> {
             hiding,
             keys,
             one_cell,
+            repeated,
             promise,
         });
         Ok(LogicalPlan::Projection(Projection::try_new(columns, Arc::new(scan)).map_err(invalid)?))

@@ -51,6 +51,7 @@ pub(super) fn place(
 
 /// Joins two plans at home. Rows keep the marks of the sides that they show.
 fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Refusal> {
+    let (left, right) = (left.mixed(), right.mixed());
     let lost = left.lost
         || right.lost
         || !left.lacks.is_empty() && !keeps_left(join.join_type)
@@ -72,7 +73,7 @@ fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Ref
     let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
     let joined = joined.recompute_schema().map_err(invalid)?;
     let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
-    Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, withheld, absent })
+    Ok(HomePart { plan, lacks, lost, rows_kept_back: false, marked_anyway, hidden, withheld, absent })
 }
 
 /// Returns the doubt about absent rows of a join: a value that lacks a part may match nothing, and what would match a cell

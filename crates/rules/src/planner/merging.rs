@@ -11,7 +11,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use datafusion::common::{Column, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::functions_aggregate::expr_fn::bool_or;
 use datafusion::logical_expr::expr::{AggregateFunction, Cast, GroupingSet};
 use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit, when};
@@ -53,6 +54,8 @@ struct Released {
     leaf: LogicalPlan,
     /// The table that the leaf reads.
     table: Arc<ReleaseTable>,
+    /// Condition that the owner of a row withheld a value of it; `None` if none does.
+    withheld: Option<Expr>,
     /// Column of the leaf that holds each key and each partial aggregate.
     columns: HashMap<Expr, Expr>,
 }
@@ -66,6 +69,8 @@ struct HomeStep {
     first: usize,
     /// Indexes of the words of [`marks`], counted from `first`.
     seen: std::ops::Range<usize>,
+    /// Index of the condition that a value was withheld from a cell that is one owner's, counted from `first`.
+    withheld: Option<usize>,
 }
 
 /// Last step of one aggregate: the merged aggregates that it is made of, by index.
@@ -119,13 +124,14 @@ impl<'a> Merging<'a> {
             lacks.push(Column::new_unqualified(name));
         }
         let plan = Projection::try_new(output, Arc::new(LogicalPlan::Aggregate(home_step.plan))).map_err(invalid)?;
-        let lost = self.hides() && self.is_by_owner();
+        let rows_kept_back = self.hides() && self.is_by_owner();
         let marked_anyway = !lacks.is_empty() && (self.grouping_sets || self.is_finer(&owner_step));
         let hidden = self.hides() && !self.groups.is_empty();
-        let withheld = may_be_withheld && lacks.is_empty();
+        // Owners' cells cannot be compared where each has its own.
+        let withheld = may_be_withheld && (lacks.is_empty() || self.is_by_owner());
         Ok(HomePart {
             lacks,
-            lost,
+            rows_kept_back,
             marked_anyway,
             hidden,
             withheld,
@@ -192,9 +198,20 @@ impl<'a> Merging<'a> {
         let region = self.region.clone().with_plan(LogicalPlan::Aggregate(partial), |_| None);
         let leaf = if self.hides() { fragments.cut_with_owner(region, keys.len())? } else { fragments.cut(region)? };
         let table = fragments.last_table()?;
-        let columns =
+        let columns: HashMap<Expr, Expr> =
             keys.iter().chain(partials).enumerate().map(|(i, e)| (e.clone(), column_at(&schema, i))).collect();
-        Ok(Released { leaf, table, columns })
+        let withheld = self.withheld_of(keys, &schema, fragments);
+        Ok(Released { leaf, table, columns, withheld })
+    }
+
+    /// Returns the condition that a row's owner, which the row names, withheld a value of it. `None` where rows do not name
+    /// their owner, and where no value is withheld.
+    fn withheld_of(&self, keys: &[Expr], schema: &DFSchema, fragments: &Fragments<'_>) -> Option<Expr> {
+        let owner = keys.iter().position(|key| self.region.is_jurisdiction(key))?;
+        let withheld = fragments.last_withheld()?;
+        let owners = withheld.owners.iter().map(|owner| lit(owner.to_string())).collect();
+        let may_withhold = column_at(schema, owner).in_list(owners, false);
+        withheld.condition(|index| column_at(schema, index)).map(|lacks| lacks.and(may_withhold))
     }
 
     /// Decides the aggregate at home, and the last step of each of the original aggregates.
@@ -205,12 +222,17 @@ impl<'a> Merging<'a> {
             merged.extend(marks::seen(self.hiding).map_err(invalid)?);
         }
         let seen = values..merged.len();
+        let told = released.withheld.clone().filter(|_| self.hides() && !self.is_finer(owner_step));
+        let withheld = told.map(|withheld| {
+            merged.push(bool_or(withheld));
+            merged.len() - 1
+        });
         let groups = self.home_groups(&released);
         let named: Vec<Expr> = merged.into_iter().enumerate().map(|(i, m)| m.alias(format!("__merged_{i}"))).collect();
         let width = named.len();
         let plan = Aggregate::try_new(Arc::new(released.leaf), groups, named).map_err(invalid)?;
         let first = plan.schema.fields().len() - width;
-        Ok(HomeStep { plan, finishes, first, seen })
+        Ok(HomeStep { plan, finishes, first, seen, withheld })
     }
 
     /// Decides the aggregates at home, each once, and the last step of each of the original ones.
@@ -321,7 +343,8 @@ impl<'a> Merging<'a> {
         // A total is made of cells of which any may be hidden.
         let total = self.grouping_sets.then(|| column_at(schema, self.groups.len()).not_eq(lit(0_u8)));
         if self.is_by_owner() {
-            return total;
+            let withheld = home_step.withheld.map(|index| column_at(schema, home_step.first + index));
+            return withheld.into_iter().chain(total).reduce(Expr::or);
         }
         let seen = home_step.seen.clone().map(|word| column_at(schema, home_step.first + word));
         let missing = marks::missing(self.hiding, seen);

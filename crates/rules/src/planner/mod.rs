@@ -68,6 +68,8 @@ pub struct FederatedPlan {
     pub marked: bool,
     /// True if the answer may lack something that no row's mark tells.
     pub lost: bool,
+    /// True if rows may be absent because each is one owner's cell, which that owner may have kept back.
+    pub rows_kept_back: bool,
     /// Doubt about absent rows: a cell that may lack an owner's part may have decided about them.
     pub absent: Doubt,
     /// True if an operator at home decides about rows by their values or their place.
@@ -141,8 +143,9 @@ impl Planner {
         }
         let chooses = doubt::chooses(&part.plan);
         let merge = output_plan(output, part.plan)?;
-        let (lost, absent) = (part.lost, part.absent);
-        Ok(FederatedPlan { groups: std::mem::take(&mut fragments.groups), merge, marked, lost, absent, chooses })
+        let (lost, rows_kept_back, absent) = (part.lost, part.rows_kept_back, part.absent);
+        let groups = std::mem::take(&mut fragments.groups);
+        Ok(FederatedPlan { groups, merge, marked, lost, rows_kept_back, absent, chooses })
     }
 }
 

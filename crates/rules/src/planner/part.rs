@@ -28,6 +28,8 @@ pub(super) struct HomePart {
     pub lacks: Vec<Column>,
     /// True if something may be lacking that no column marks.
     pub lost: bool,
+    /// True if rows may be absent because each is one owner's cell, which that owner may have kept back.
+    pub rows_kept_back: bool,
     /// True if rows can be marked although every owner released every cell: totals, and rows that an outer join filled in.
     pub marked_anyway: bool,
     /// True if a cell may be kept back at every owner, so that no row stands for it.
@@ -45,6 +47,7 @@ impl HomePart {
             plan,
             lacks: vec![],
             lost: false,
+            rows_kept_back: false,
             marked_anyway: false,
             hidden: false,
             withheld: false,
@@ -54,7 +57,7 @@ impl HomePart {
 
     /// Returns true if something may be lacking, marked or not.
     pub fn may_lack(&self) -> bool {
-        self.lost || !self.lacks.is_empty()
+        self.lost || self.rows_kept_back || !self.lacks.is_empty()
     }
 
     /// Returns the doubt about rows that the part's rows decide about.
@@ -73,10 +76,15 @@ impl HomePart {
         if self.hidden { Doubt::Always } else { self.doubt() }
     }
 
-    /// Takes the columns of marks away; that there were some is kept in `lost`.
+    /// Returns the part as an input of what makes one row of many: a row that is absent may be lacking in any of them.
+    pub fn mixed(self) -> Self {
+        Self { lost: self.lost || self.rows_kept_back, rows_kept_back: false, ..self }
+    }
+
+    /// Takes the columns of marks away; that there were some, or that rows may be absent, is kept in `lost`.
     pub fn unmarked(self) -> Result<Self, Refusal> {
         if self.lacks.is_empty() {
-            return Ok(self);
+            return Ok(self.mixed());
         }
         let width = self.plan.schema().fields().len() - self.lacks.len();
         let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
@@ -91,7 +99,7 @@ impl HomePart {
 pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
     let part = if mixes_rows(plan) { part.unmarked()? } else { part };
     let absent = if keeps_rows(plan) { part.absent } else { part.absent.max(part.doubt()) };
-    let HomePart { plan: input, lacks, lost, marked_anyway, hidden, withheld, .. } = part;
+    let HomePart { plan: input, lacks, lost, rows_kept_back, marked_anyway, hidden, withheld, .. } = part;
     let mut exprs = plan.expressions();
     let mut lacks_after = lacks.clone();
     match plan {
@@ -104,7 +112,7 @@ pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, 
     }
     let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
     let plan = plan.recompute_schema().map_err(invalid)?;
-    Ok(HomePart { plan, lacks: lacks_after, lost, marked_anyway, hidden, withheld, absent })
+    Ok(HomePart { plan, lacks: lacks_after, lost, rows_kept_back, marked_anyway, hidden, withheld, absent })
 }
 
 /// Returns true if a row of the result is made of many rows: each may lack what any of those lacks, or what is hidden at

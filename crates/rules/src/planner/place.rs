@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use datafusion::common::Column;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Limit, LogicalPlan, LogicalPlanBuilder, Sort, Union, lit};
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -17,6 +16,7 @@ use super::spread::Region;
 use super::total::{self, Total};
 use super::{aggregate, join, limit, subquery};
 use crate::catalog;
+use crate::expressions::has_subquery;
 
 /// Places plans, collecting their fragments.
 pub(super) struct Placer<'f, 'a>(pub &'f mut Fragments<'a>);
@@ -31,7 +31,6 @@ impl Placer<'_, '_> {
     /// Places one operator after its inputs.
     fn place(&mut self, plan: &LogicalPlan) -> Result<Placed, Refusal> {
         refuse_subqueries(plan)?;
-        refuse_repeated_reads(plan)?;
         match plan {
             LogicalPlan::TableScan(scan) => match catalog::table_of(scan) {
                 Some(table) => Ok(Placed::Owners(Region::of_table(scan, table))),
@@ -50,6 +49,11 @@ impl Placer<'_, '_> {
                 let right = self.place(whole.as_ref().unwrap_or(join.right.as_ref()))?;
                 join::place(join, left, right, self.0)
             }
+            LogicalPlan::RecursiveQuery(recursive) => {
+                let first = self.place_at_home(&recursive.static_term)?.unmarked()?;
+                let repeated = self.0.repeating(|fragments| Placer(fragments).place_at_home(&recursive.recursive_term));
+                of_unmarked(plan, vec![first, repeated?.unmarked()?]).map(Placed::Home)
+            }
             LogicalPlan::Union(union) => self.union(union).map(Placed::Home),
             LogicalPlan::Aggregate(aggregate) => match self.place(&aggregate.input)? {
                 Placed::Owners(region) => aggregate::place(aggregate, region, self.0),
@@ -63,12 +67,7 @@ impl Placer<'_, '_> {
                 inputs => {
                     let homes = inputs.iter().map(|input| self.place_at_home(input)?.unmarked());
                     let homes = homes.collect::<Result<Vec<_>, _>>()?;
-                    let lost = homes.iter().any(HomePart::may_lack);
-                    let absent = doubt_of(&homes);
-                    let mut part = at_home(plan, homes.into_iter().map(|h| h.plan).collect())?;
-                    part.lost |= lost;
-                    part.absent = absent;
-                    Ok(Placed::Home(part))
+                    of_unmarked(plan, homes).map(Placed::Home)
                 }
             },
         }
@@ -137,6 +136,7 @@ impl Placer<'_, '_> {
         let parts = union.inputs.iter().map(|input| self.place_at_home(input));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let lost = parts.iter().any(|p| p.lost);
+        let rows_kept_back = parts.iter().any(|p| p.rows_kept_back);
         let marked = parts.iter().any(|p| !p.lacks.is_empty());
         let marked_anyway = parts.iter().any(|p| p.marked_anyway);
         let (hidden, absent) = (parts.iter().any(|p| p.hidden), doubt_of(&parts));
@@ -159,8 +159,16 @@ impl Placer<'_, '_> {
         })?;
         let plan = all.build().map_err(invalid)?;
         let lacks = if marked { vec![Column::new_unqualified(name)] } else { vec![] };
-        Ok(HomePart { plan, lacks, lost, marked_anyway, hidden, withheld, absent })
+        Ok(HomePart { plan, lacks, lost, rows_kept_back, marked_anyway, hidden, withheld, absent })
     }
+}
+
+/// Puts an operator with several inputs over plans at home whose rows carry no marks.
+fn of_unmarked(plan: &LogicalPlan, homes: Vec<HomePart>) -> Result<HomePart, Refusal> {
+    let (lost, absent) = (homes.iter().any(HomePart::may_lack), doubt_of(&homes));
+    let (hidden, withheld) = (homes.iter().any(|home| home.hidden), homes.iter().any(|home| home.withheld));
+    let part = at_home(plan, homes.into_iter().map(|home| home.plan).collect())?;
+    Ok(HomePart { lost, hidden, withheld, absent, ..part })
 }
 
 /// Returns the doubt about absent rows of several parts.
@@ -174,45 +182,9 @@ fn limited(plan: LogicalPlan, rows: usize) -> LogicalPlan {
     LogicalPlan::Limit(Limit { skip: None, fetch: Some(Box::new(lit(fetch))), input: Arc::new(plan) })
 }
 
-/// Refuses tables in the part of a recursive query that repeats: releases are read once.
-fn refuse_repeated_reads(plan: &LogicalPlan) -> Result<(), Refusal> {
-    let LogicalPlan::RecursiveQuery(recursive) = plan else { return Ok(()) };
-    let mut table = None;
-    let walked = recursive.recursive_term.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node
-            && catalog::table_of(scan).is_some()
-        {
-            table = Some(scan.table_name.to_string());
-        }
-        Ok(TreeNodeRecursion::Continue)
-    });
-    walked.map_err(invalid)?;
-    let Some(table) = table else { return Ok(()) };
-    Err(Refusal::new(Code::NotSplittable, "the part of a recursive query that repeats reads a table")
-        .with_rule("what owners release is read once")
-        .with_subject(table)
-        .with_remedy("read tables in the first part, before UNION, and join others to the whole"))
-}
-
 /// Refuses subqueries that could not be turned into joins.
 fn refuse_subqueries(plan: &LogicalPlan) -> Result<(), Refusal> {
-    let mut found = false;
-    for expr in plan.expressions() {
-        let walked = expr.apply(|e| {
-            let is_subquery = matches!(
-                e,
-                Expr::ScalarSubquery(_)
-                    | Expr::InSubquery(_)
-                    | Expr::Exists(_)
-                    | Expr::SetComparison(_)
-                    | Expr::OuterReferenceColumn(..)
-            );
-            found |= is_subquery;
-            Ok(if is_subquery { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-        });
-        walked.map_err(invalid)?;
-    }
-    if !found {
+    if !plan.expressions().iter().any(has_subquery) {
         return Ok(());
     }
     Err(Refusal::new(Code::NotSplittable, "this form of subquery cannot be turned into a join")

@@ -11,6 +11,7 @@ use wanqu_model::names::JURISDICTION_COLUMN;
 use super::merging::has_grouping_sets;
 use super::spread::Region;
 use crate::catalog;
+use crate::expressions::has_subquery;
 use crate::promise::{Promise, Rule};
 
 /// Returns the rules of the releases of a region. `names` are those of the release's columns, in the order of the region's.
@@ -139,16 +140,6 @@ fn asked(aggregate: &Aggregate, names: &[String]) -> Vec<Rule> {
             _ => return rules,
         }
     }
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    let subquery = |part: &Expr| {
-        Ok(matches!(
-            part,
-            Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_) | Expr::OuterReferenceColumn(..)
-        ))
-    };
-    expr.exists(subquery).unwrap_or(true)
 }
 
 /// Returns whether a column is the jurisdiction of rows that each owner has of its own: `Some(true)` if it can be NULL all the

@@ -40,6 +40,7 @@ mod names;
 mod negation;
 mod numerals;
 mod one_row;
+mod order_apart;
 mod order_keys;
 mod patterns;
 mod quantified;

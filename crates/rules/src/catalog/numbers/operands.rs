@@ -10,6 +10,7 @@ use wanqu_model::refusal::{Code, Refusal};
 
 use super::written::{EXACT, decimal_of, decimal_of_integer, is_arithmetic, nearest_float};
 use super::{Walk, is_decimal};
+use crate::expressions::is_comparison;
 
 /// Functions whose arguments become one type, as the branches of a CASE do.
 const CHOICES: [&str; 6] = ["coalesce", "greatest", "least", "nullif", "nvl", "nvl2"];
@@ -34,11 +35,6 @@ const UNTOUCHED: [&str; 14] = [
 
 fn cast(expr: Expr, to: &DataType) -> Expr {
     Expr::Cast(Cast::new(Box::new(expr), to.clone()))
-}
-
-fn is_comparison(op: Operator) -> bool {
-    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
-    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
 /// Returns the digits before and after the point that values of an exact type have at most; `None` for another type.

@@ -98,10 +98,56 @@ fn a_row_that_is_chosen_by_a_value_that_may_be_withheld_is_told() {
             ),
         )
     };
-    assert_eq!(by_owner("count(*)"), (false, true, Doubt::Never));
-    assert_eq!(by_owner("count(cost)"), (false, true, Doubt::Always));
+    assert_eq!(by_owner("count(*)"), (false, false, Doubt::Never));
+    assert_eq!(by_owner("count(cost)"), (true, false, Doubt::Always));
     let all = "SELECT jurisdiction, count(cost) AS n FROM gba.health.visits GROUP BY jurisdiction";
-    assert_eq!(told(10, all), (false, true, Doubt::Never));
+    assert_eq!(told(10, all), BY_ROW);
+}
+
+/// Where each row is one owner's cell, a cell that is kept back has no row; and what is made of many rows lacks it.
+#[test]
+fn rows_that_an_owner_may_keep_back_are_told() {
+    let by_owner = "SELECT jurisdiction, count(*) AS n FROM gba.health.visits GROUP BY jurisdiction";
+    let told = |sql: &str| {
+        let plan = Planner::new(&bundle()).plan(sql).verdict.unwrap_or_else(|refusal| panic!("{sql}\n{refusal}"));
+        (plan.rows_kept_back, plan.lost)
+    };
+    assert_eq!(told(CELLS), (false, false));
+    for rows in [
+        by_owner.to_owned(),
+        format!("SELECT n + 1 AS more FROM ({by_owner}) q WHERE n > 3 ORDER BY n LIMIT 2"),
+        format!("{by_owner} UNION ALL SELECT 'x', 1"),
+    ] {
+        assert_eq!(told(&rows), (true, false), "{rows}");
+    }
+    for mixed in [
+        format!("SELECT sum(n) AS n FROM ({by_owner}) q"),
+        format!("SELECT DISTINCT n FROM ({by_owner}) q"),
+        format!("SELECT jurisdiction, rank() OVER (ORDER BY n) AS place FROM ({by_owner}) q"),
+        format!(
+            "SELECT f.code, q.n FROM gba.health.facilities f LEFT JOIN ({by_owner}) q ON f.jurisdiction = q.jurisdiction"
+        ),
+    ] {
+        assert_eq!(told(&mixed), (false, true), "{mixed}");
+    }
+}
+
+/// A count that an owner withholds is NULL, so that nothing is decided before it is known.
+#[test]
+fn no_count_is_taken_for_one_that_is_never_null() {
+    let merge = |select: &str| {
+        let sql = format!("SELECT jurisdiction, {select} AS v FROM gba.health.visits GROUP BY jurisdiction");
+        Planner::new(&bundle()).plan(&sql).verdict.unwrap().merge.display_indent().to_string()
+    };
+    for (select, kept) in [
+        ("count(cost) IS NULL", "IS NULL AS"),
+        ("count(*) IS NOT NULL", "IS NOT NULL AS"),
+        ("coalesce(count(cost), 0)", "coalesce("),
+        ("regr_count(cost, minutes) IS NULL", "IS NULL AS"),
+        ("count(DISTINCT patient) IS NULL", "IS NULL AS"),
+    ] {
+        assert!(merge(select).contains(kept), "{select}: {}", merge(select));
+    }
 }
 
 #[test]
