@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn owners_with_different_rules_are_listed_with_theirs() {
         let applied =
-            |min_units, rounding| ReleaseRule { policies: Vec::new(), min_units, rounding, publish_zeros: false };
+            |min_units, rounding| ReleaseRule { policies: Vec::new(), min_units, rounding, publish_zeros: false, remember_cells: false };
         let mut table = TableListing {
             name: "gba.health.visits".to_owned(),
             description: "visits".to_owned(),

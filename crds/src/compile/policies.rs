@@ -13,7 +13,7 @@ use crate::sourced::Sourced;
 /// Of two rounding bases the greater holds, not their least common multiple: each base says how coarse an answer must be at
 /// the least, and the greater one is at least as coarse as either asks, while 3 and 5 together would make it 15.
 pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dataset>) -> ReleaseRule {
-    let mut rule = ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true };
+    let mut rule = ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true, remember_cells: false };
     if let Some((federation, resource)) = &index.federation {
         let release = &resource.resource.spec.defaults.release;
         tighten(&mut rule, federation, release.min_units, release.rounding, release.publish_zeros);

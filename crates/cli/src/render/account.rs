@@ -203,6 +203,7 @@ mod tests {
             policies: vec!["gba-baseline".parse().unwrap()],
             fetched_bytes: 0,
             left_out: Vec::new(),
+            earlier_values: false,
             audit_sequence: 7,
             audit_digest: "3fa2b1c0ffee".to_owned(),
         }
