@@ -40,9 +40,11 @@ impl fmt::Debug for RowKey {
 
 impl From<[u8; 32]> for RowKey {
     fn from(bytes: [u8; 32]) -> Self {
-        let mut words = [0; 4];
+        // Digits of pi, so that no two words are alike.
+        let mut words: [u64; 4] =
+            [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89];
         for (word, bytes) in words.iter_mut().zip(bytes.chunks_exact(8)) {
-            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            *word ^= bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
         }
         // A factor of 0 would lose what it is multiplied with.
         Self(words.map(|word| word | 1))
@@ -74,7 +76,7 @@ impl RowKey {
             let word = chunk.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
             hash = fold(hash ^ word, self.0[2]);
         }
-        fold(hash ^ bytes.len() as u64, self.0[3] ^ seed)
+        fold(hash ^ bytes.len() as u64, self.0[3])
     }
 
     fn word(&self, word: u64, seed: u64) -> u64 {

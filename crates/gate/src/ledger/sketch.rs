@@ -147,8 +147,8 @@ impl Sums {
     ) -> DfResult<()> {
         let [units, rows] = values else { return exec_err!("row_sketch has two arguments") };
         let (units, rows) = (units.as_primitive::<UInt32Type>(), rows.as_primitive::<UInt64Type>());
-        let is_met = |row| filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-        for row in (0..units.len()).filter(|row| is_met(*row) && units.is_valid(*row) && rows.is_valid(*row)) {
+        let is_in = |row: &usize| is_met(filter, *row) && units.is_valid(*row) && rows.is_valid(*row);
+        for row in (0..units.len()).filter(is_in) {
             self.add(group(row), units.value(row), rows.value(row));
         }
         Ok(())
@@ -159,7 +159,13 @@ impl Sums {
         let states = states.as_binary::<i32>();
         for row in (0..states.len()).filter(|row| states.is_valid(*row)) {
             let own = &mut self.words[group(row) * BUCKETS..][..BUCKETS];
-            own.iter_mut().zip(words_of(states.value(row))).for_each(|(own, word)| *own = own.wrapping_add(word));
+            let state = states.value(row);
+            if state.len() == BYTES {
+                own.iter_mut().zip(words_of(state)).for_each(|(own, word)| *own = own.wrapping_add(word));
+            } else if let [bucket, word @ ..] = state {
+                let own = &mut own[usize::from(*bucket) % BUCKETS];
+                words_of(word).for_each(|word| *own = own.wrapping_add(word));
+            }
         }
         Ok(())
     }
@@ -202,9 +208,30 @@ impl GroupsAccumulator for Sums {
         self.merge(values, |row| group_indices[row])
     }
 
+    /// Returns for each row its bucket and its hash: where a partial aggregation gives up on grouping, a whole sketch for each
+    /// row would be a kilobyte.
+    fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
+        let [units, rows] = values else { return exec_err!("row_sketch has two arguments") };
+        let (units, rows) = (units.as_primitive::<UInt32Type>(), rows.as_primitive::<UInt64Type>());
+        let state = |row: usize| {
+            let is_in = is_met(opt_filter, row) && units.is_valid(row) && rows.is_valid(row);
+            is_in.then(|| {
+                let mut state = vec![self.key.bucket(units.value(row)) as u8];
+                state.extend(rows.value(row).to_le_bytes());
+                state
+            })
+        };
+        Ok(vec![Arc::new((0..units.len()).map(state).collect::<BinaryArray>())])
+    }
+
     fn size(&self) -> usize {
         self.words.capacity() * size_of::<u64>()
     }
+}
+
+/// Returns true if a row meets the aggregate's filter; a NULL does not.
+fn is_met(filter: Option<&BooleanArray>, row: usize) -> bool {
+    filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row))
 }
 
 /// The sketch of an aggregation without groups.
@@ -280,11 +307,14 @@ mod tests {
             states = part.state(EmitTo::All).unwrap();
             merged.merge_batch(&states, &[1, 2], 3).unwrap();
         }
+        let mut apart = Sums::new(key(), 0);
+        let states = apart.convert_to_state(&columns(&rows), None).unwrap();
+        apart.merge_batch(&states, &groups, 3).unwrap();
         let mut single = OneGroup(Sums::new(key(), 1));
         single.update_batch(&columns(&rows)).unwrap();
         let all = sketches(single.0);
         let (whole, merged) = (sketches(whole), sketches(merged));
-        assert_eq!(whole, merged);
+        assert_eq!((&merged, &sketches(apart)), (&whole, &whole));
         let total: Vec<u64> = (0..BUCKETS)
             .map(|bucket| whole.iter().fold(0_u64, |sum, sketch| sum.wrapping_add(sketch.words()[bucket])))
             .collect();

@@ -56,7 +56,9 @@ async fn asked(fixture: &Fixture, ledger: &InMemory, circle: &str, sql: &str) ->
     let release = gated(judged.plan(), shape, desk, BOUNDS, Timestamp::MAX).await.unwrap();
     let earlier = release.account().earlier;
     let (batches, _) = release
-        .audited("CN-SZ".parse().unwrap(), |_| Box::pin(async { unreachable!("nobody waits for the report") }))
+        .audited("CN-SZ".parse().unwrap(), |_| {
+            Box::pin(async { Ok(crate::AuditReference { sequence: 1, digest: String::new() }.into()) })
+        })
         .into_parts();
     (texts(&batches.try_collect::<Vec<_>>().await.unwrap()), earlier)
 }
@@ -75,8 +77,15 @@ async fn a_total_that_differs_by_one_person_has_the_value_of_the_earlier_one() {
     for (first, second) in [
         ("sum(paid), count(*)", "sum(paid), count(*) FROM shenzhen.d.visits WHERE kind < 9"),
         ("sum(paid), count(*) FROM shenzhen.d.visits WHERE kind < 9", "sum(paid), count(*)"),
-        ("sum(paid), count(*)", "sum(paid) FILTER (WHERE kind < 9), count(*) FILTER (WHERE kind < 9)"),
-        ("sum(paid), count(*)", "sum(CASE WHEN kind < 9 THEN paid END), sum(CASE WHEN kind < 9 THEN 1 ELSE 0 END)"),
+        // The condition leaves nobody out of these rows, so that the gate by itself has nothing against it.
+        (
+            "sum(paid), count(*)",
+            "sum(paid) FILTER (WHERE kind < 8), count(*) FILTER (WHERE kind < 7) FROM shenzhen.d.visits WHERE kind < 9",
+        ),
+        (
+            "sum(paid), count(*)",
+            "sum(CASE WHEN kind < 8 THEN paid END), sum(CASE WHEN kind < 7 THEN 1 ELSE 0 END) FROM shenzhen.d.visits WHERE kind < 9",
+        ),
         ("sum(paid), count(*)", "sum(paid), count(*) FROM shenzhen.d.visits WHERE unit IN (SELECT unit FROM shenzhen.d.people)"),
         (
             "sum(paid), count(*)",
