@@ -139,6 +139,14 @@ fn the_strictest_of_all_policies_that_apply_holds() {
     );
     // One that is silent about zeros does not publish them.
     assert_eq!(rule("publishZeros: true", "", &["minUnits: 3"]), expect("fed p0", 10, 1, false));
+    // One policy that has cells remembered is enough, if there is anybody to protect.
+    for (defaults, policies, remembers) in [
+        ("", &["minUnits: 3, rememberCells: true", "minUnits: 3, rememberCells: false"] as &[&str], true),
+        ("", &["minUnits: 3"], false),
+        ("minUnits: 1", &["minUnits: 1, rememberCells: true"], false),
+    ] {
+        assert_eq!(with_policies(defaults, "", policies).remember_cells, remembers, "{policies:?}");
+    }
     // A policy applies if every condition that it names holds; a dataset may name a policy itself.
     let far = "minUnits: 99";
     for (applies, dataset, holds) in [

@@ -79,12 +79,7 @@ pub struct Prefix {
 }
 
 /// Binds an aggregate's input to its sources and threads the units through it; with a key, the hashes of the records too.
-pub fn thread(
-    run: &dyn Run,
-    input: &LogicalPlan,
-    prefix: Option<Prefix>,
-    key: Option<RowKey>,
-) -> DfResult<Threaded> {
+pub fn thread(run: &dyn Run, input: &LogicalPlan, prefix: Option<Prefix>, key: Option<RowKey>) -> DfResult<Threaded> {
     let mut threading = Threading { run, prefix, key, leaves: Vec::new() };
     let (plan, units) = threading.node(input, true)?;
     Ok(Threaded { plan, units, leaves: threading.leaves })

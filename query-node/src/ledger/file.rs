@@ -62,7 +62,9 @@ impl LedgerFile {
         let bytes = key(folder, !content.is_empty())?;
         let mut previous: [u8; 32] = Sha256::digest(bytes).into();
         let mut length = 0;
-        while let Some((body, digest)) = next(&content[length..], &previous).map_err(|Changed| changed(&path, length))? {
+        while let Some((body, digest)) =
+            next(&content[length..], &previous).map_err(|Changed| changed(&path, length))?
+        {
             let entry = record::read(body).ok_or_else(|| changed(&path, length))?;
             length += HEAD + body.len();
             previous = digest;

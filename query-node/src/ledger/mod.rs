@@ -95,12 +95,15 @@ impl DurableLedger {
         }
     }
 
-    /// Returns the number of populations that are remembered.
+    /// Returns the number of populations that are remembered, and of those for which there is room.
     #[must_use]
-    pub fn populations(&self) -> usize {
+    pub fn room(&self) -> (usize, usize) {
         match &*self.inner.state.lock() {
-            State::Open { memory, .. } => memory.populations(),
-            State::Absent | State::Closed => 0,
+            State::Absent => (0, self.inner.most),
+            State::Open { memory, .. } => {
+                (memory.populations(), self.inner.most.saturating_sub(memory.populations()))
+            }
+            State::Closed => (0, 0),
         }
     }
 }

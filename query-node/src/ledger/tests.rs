@@ -41,7 +41,7 @@ async fn what_was_released_is_remembered_after_a_restart() {
     assert!(!folder.exists(), "nothing was remembered");
     written(&folder).await;
     let ledger = DurableLedger::open(folder.clone());
-    assert_eq!((ledger.populations(), ledger.standing()), (2, Standing::Open));
+    assert_eq!((ledger.room().0, ledger.standing()), (2, Standing::Open));
     // The same, and one that differs in two units.
     assert_eq!(answer(&ledger, 0, 1).await, Ok(Answer::Earlier(Some(100))));
     assert_eq!(answer(&ledger, 61, 1).await, Ok(Answer::Earlier(Some(200))));
@@ -62,7 +62,7 @@ async fn a_record_that_a_crash_left_unfinished_is_cut_off_at_any_byte() {
     for length in (first..whole.len() as u64).step_by(37) {
         fs::write(&records, &whole[..usize::try_from(length).unwrap()]).unwrap();
         let ledger = DurableLedger::open(folder.path().to_owned());
-        assert_eq!((ledger.populations(), ledger.standing()), (1, Standing::Open), "{length}");
+        assert_eq!((ledger.room().0, ledger.standing()), (1, Standing::Open), "{length}");
         assert_eq!(fs::metadata(&records).unwrap().len(), first);
         assert_eq!(answer(&ledger, 0, 1).await, Ok(Answer::Earlier(Some(100))));
         assert_eq!(answer(&ledger, 60, 201).await, Ok(Answer::New), "nothing was released for it");

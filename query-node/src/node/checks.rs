@@ -81,10 +81,8 @@ impl Node {
 
     fn ledger_fault(&self) -> Option<Cow<'static, str>> {
         match self.services.ledger.standing() {
-            Standing::Open => None,
-            Standing::Full => Some(
-                "the ledger of released cells is full: values of populations that it does not know are withheld".into(),
-            ),
+            // A full one still answers what it knows, and public tables are answered too: metrics and the log tell.
+            Standing::Open | Standing::Full => None,
             Standing::Closed => Some(
                 "the ledger of released cells cannot be used, and what it would have to remember is refused; the node's log has \
                  the reason"

@@ -87,6 +87,14 @@ pub fn warnings(summary: &Summary) -> String {
             "a condition, LIMIT or join went by cells that may lack a part: a jurisdiction may have kept cells back";
         let _ = writeln!(text, "note: rows may be absent: {}", because(kept_back));
     }
+    for outcome in summary.outcomes.iter().filter(|o| o.releases.iter().any(|release| release.earlier_values)) {
+        let _ = writeln!(
+            text,
+            "note: {}: values may be those of earlier cells that differ by too few to tell apart, none included, or NULL where \
+             what is asked was not released then (rememberCells)",
+            outcome.jurisdiction
+        );
+    }
     text
 }
 

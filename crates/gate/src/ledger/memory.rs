@@ -94,16 +94,14 @@ impl Memory {
         let mut room = self.most.saturating_sub(self.populations);
         let mut additions = Vec::new();
         let mut full = false;
-        let shelves: Vec<Option<&Shelf>> = asked
-            .tables
-            .iter()
-            .map(|table| self.shelves.get(&(asked.circle.clone(), table.clone())))
-            .collect();
+        let shelves: Vec<Option<&Shelf>> =
+            asked.tables.iter().map(|table| self.shelves.get(&(asked.circle.clone(), table.clone()))).collect();
         let mut answers = Vec::with_capacity(asked.offers.len());
         for offer in &asked.offers {
             let mut of_offer = decide_offer(offer, &shelves, asked.k.min(MOST_UNITS));
             let new = additions_of(offer, &of_offer);
-            let wanted = new.iter().filter(|one| !shelves[one.table].is_some_and(|shelf| shelf.has(&one.sketch))).count();
+            let wanted =
+                new.iter().filter(|one| !shelves[one.table].is_some_and(|shelf| shelf.has(&one.sketch))).count();
             if wanted > room {
                 full = true;
                 of_offer = vec![Answer::Withheld; offer.values.len()];

@@ -50,9 +50,12 @@ pub struct NoLedger;
 #[async_trait]
 impl Ledger for NoLedger {
     fn key(&self) -> Result<RowKey, Refusal> {
-        Err(Refusal::new(Code::OwnerUnavailable, "the owner has no ledger, so nothing is released that it would have to remember")
-            .with_rule("released cells are remembered (rememberCells)")
-            .with_remedy("tell the owner's administrator"))
+        Err(Refusal::new(
+            Code::OwnerUnavailable,
+            "the owner has no ledger, so nothing is released that it would have to remember",
+        )
+        .with_rule("released cells are remembered (rememberCells)")
+        .with_remedy("tell the owner's administrator"))
     }
 
     async fn settle(&self, _: Asked) -> Result<Settled, Refusal> {

@@ -61,15 +61,10 @@ pub async fn settle(
 }
 
 /// Returns what a row offers for a group of values; `None` if the gate withholds them, or nobody is behind them.
-fn offer(
-    held: &Held,
-    row: usize,
-    group: usize,
-    layout: &Layout,
-    populations: &Populations,
-) -> DfResult<Option<Offer>> {
+fn offer(held: &Held, row: usize, group: usize, layout: &Layout, populations: &Populations) -> DfResult<Option<Offer>> {
     let (of_values, aggregates) = &populations.groups[group];
-    let is_withheld = |(index, rows): &(usize, arrow::array::BooleanArray)| Some(*index) == *of_values && rows.value(row);
+    let is_withheld =
+        |(index, rows): &(usize, arrow::array::BooleanArray)| Some(*index) == *of_values && rows.value(row);
     if held.withheld.iter().any(is_withheld) {
         return Ok(None);
     }

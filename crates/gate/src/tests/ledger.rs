@@ -86,7 +86,10 @@ async fn a_total_that_differs_by_one_person_has_the_value_of_the_earlier_one() {
             "sum(paid), count(*)",
             "sum(CASE WHEN kind < 8 THEN paid END), sum(CASE WHEN kind < 7 THEN 1 ELSE 0 END) FROM shenzhen.d.visits WHERE kind < 9",
         ),
-        ("sum(paid), count(*)", "sum(paid), count(*) FROM shenzhen.d.visits WHERE unit IN (SELECT unit FROM shenzhen.d.people)"),
+        (
+            "sum(paid), count(*)",
+            "sum(paid), count(*) FROM shenzhen.d.visits WHERE unit IN (SELECT unit FROM shenzhen.d.people)",
+        ),
         (
             "sum(paid), count(*)",
             "sum(v.paid), count(*) FROM shenzhen.d.visits v JOIN shenzhen.d.people p ON v.unit = p.unit",
@@ -156,7 +159,8 @@ async fn values_of_a_group_stand_and_fall_together() {
     let fixture = world(one_more);
     let ledger = InMemory::new(1000);
     asked(&fixture, &ledger, "HK", &of("count(*)")).await;
-    let (rows, marked) = asked(&fixture, &ledger, "HK", &of("place, count(*), count(DISTINCT unit)").replace("place, ", "")).await;
+    let (rows, marked) =
+        asked(&fixture, &ledger, "HK", &of("place, count(*), count(DISTINCT unit)").replace("place, ", "")).await;
     assert_eq!((rows, marked), (vec![vec!["-".to_owned(), "-".to_owned()]], true));
 }
 

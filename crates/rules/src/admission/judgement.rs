@@ -205,7 +205,14 @@ impl Judge<'_> {
             ""
         };
         let base = self.rule.rounding;
-        let rule = format!("cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}");
+        let remembered = if self.rule.remembers() {
+            "; what differs from an earlier release by fewer than that has its values, or none (rememberCells)"
+        } else {
+            ""
+        };
+        let rule = format!(
+            "cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}{remembered}"
+        );
         self.admit_operator("release", "every cell".to_owned(), &rule);
         if values.conditions.len() > MAX_CONDITIONS {
             self.refuse("SELECT", many_conditions(values.conditions.len()));

@@ -35,7 +35,8 @@ pub(super) async fn passed(
     envelope.max_rows = u64::MAX;
     let catalog = Catalog::owner(&bundle, &own);
     let fragment = admit(&Request { envelope: &envelope, peer: &own }, &bundle, &catalog, now)?;
-    let release = wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches)))), &wanqu_gate::NoLedger).await?;
+    let release =
+        wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches)))), &wanqu_gate::NoLedger).await?;
     let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
     Ok(release.audited(owner, |_| async move { Ok(reference.into()) }.boxed()))
 }
