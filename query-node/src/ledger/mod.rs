@@ -100,9 +100,7 @@ impl DurableLedger {
     pub fn room(&self) -> (usize, usize) {
         match &*self.inner.state.lock() {
             State::Absent => (0, self.inner.most),
-            State::Open { memory, .. } => {
-                (memory.populations(), self.inner.most.saturating_sub(memory.populations()))
-            }
+            State::Open { memory, .. } => (memory.populations(), self.inner.most.saturating_sub(memory.populations())),
             State::Closed => (0, 0),
         }
     }
