@@ -253,5 +253,5 @@ mod tests {
         assert_eq!((buckets.len(), buckets.iter().max()), (128, Some(&127)));
     }
 
-    const WRITTEN: u64 = 0;
+    const WRITTEN: u64 = 0x2f79_cb94_84de_21b3;
 }
