@@ -116,6 +116,47 @@ spec:
     bundles(&text)[&hk].slices[0].policy.clone()
 }
 
+/// Each replica has a ledger of its own, so that one would release what another would not.
+#[test]
+fn a_node_of_several_replicas_remembers_no_cells() {
+    let text = |replicas: u32| {
+        format!(
+            "apiVersion: wanqu.dev/v1alpha1
+kind: Federation
+metadata: {{name: fed}}
+spec: {{trustDomain: a.example, members: [HK]}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {{name: hk}}
+spec: {{id: HK, sqlName: hongkong, replicas: {replicas}}}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Dataset
+metadata: {{name: people}}
+spec:
+  jurisdiction: HK
+  custodian: Census and Statistics Department
+  table: people.people
+  source: {{files: {{path: people.csv, format: csv}}}}
+  columns: [{{name: id, type: string, class: identifier}}]
+  privacyUnit: id
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: DisclosurePolicy
+metadata: {{name: remembers}}
+spec: {{minUnits: 5, rememberCells: true}}
+"
+        )
+    };
+    assert!(bundles(&text(1)).values().all(|bundle| bundle.slices[0].policy.remembers()));
+    let resources = manifests::parse(&text(2), "m.yaml").unwrap();
+    let findings = compile(&resources, &Placements::default()).unwrap_err();
+    let [finding] = &findings[..] else { panic!("{findings:#?}") };
+    assert_eq!((finding.kind.as_str(), finding.name.as_str()), ("Dataset", "people"));
+    assert!(finding.remedy.contains("set replicas: 1 in Jurisdiction hk"), "{finding}");
+}
+
 #[test]
 fn the_strictest_of_all_policies_that_apply_holds() {
     let rule = |defaults, dataset, policies: &[&str]| {
@@ -139,6 +180,14 @@ fn the_strictest_of_all_policies_that_apply_holds() {
     );
     // One that is silent about zeros does not publish them.
     assert_eq!(rule("publishZeros: true", "", &["minUnits: 3"]), expect("fed p0", 10, 1, false));
+    // One policy that has cells remembered is enough, if there is anybody to protect.
+    for (defaults, policies, remembers) in [
+        ("", &["minUnits: 3, rememberCells: true", "minUnits: 3, rememberCells: false"] as &[&str], true),
+        ("", &["minUnits: 3"], false),
+        ("minUnits: 1", &["minUnits: 1, rememberCells: true"], false),
+    ] {
+        assert_eq!(with_policies(defaults, "", policies).remember_cells, remembers, "{policies:?}");
+    }
     // A policy applies if every condition that it names holds; a dataset may name a policy itself.
     let far = "minUnits: 99";
     for (applies, dataset, holds) in [

@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod gateway;
 pub mod home;
 pub mod lease;
+pub mod ledger;
 pub mod merge;
 pub mod node;
 pub mod observe;

@@ -92,7 +92,8 @@ fn rule(rule: &ReleaseRule) -> String {
     if rule.min_units <= 1 {
         format!("aggregates{rounded}")
     } else {
-        format!("aggregates of at least {}{rounded}", rule.min_units)
+        let remembered = if rule.remembers() { ", which are remembered" } else { "" };
+        format!("aggregates of at least {}{rounded}{remembered}", rule.min_units)
     }
 }
 
@@ -112,8 +113,13 @@ mod tests {
 
     #[test]
     fn owners_with_different_rules_are_listed_with_theirs() {
-        let applied =
-            |min_units, rounding| ReleaseRule { policies: Vec::new(), min_units, rounding, publish_zeros: false };
+        let applied = |min_units, rounding| ReleaseRule {
+            policies: Vec::new(),
+            min_units,
+            rounding,
+            publish_zeros: false,
+            remember_cells: false,
+        };
         let mut table = TableListing {
             name: "gba.health.visits".to_owned(),
             description: "visits".to_owned(),
@@ -126,6 +132,9 @@ mod tests {
         let served_by = overview.column_by_name("served by").unwrap().as_string::<i32>();
         assert_eq!(served_by.value(0), "HK MO (unavailable: no file is there)");
         assert_eq!(what_leaves(&table), "aggregates of at least 10, counts to 5");
+        table.owners.iter_mut().for_each(|(_, rule)| rule.remember_cells = true);
+        assert_eq!(what_leaves(&table), "aggregates of at least 10, counts to 5, which are remembered");
+        table.owners[0].1 = applied(10, 5);
         table.owners[1].1 = applied(1, 1);
         assert_eq!(what_leaves(&table), "HK: aggregates of at least 10, counts to 5; MO: aggregates");
         table.public = true;

@@ -280,6 +280,7 @@ mod tests {
             policies: Vec::new(),
             fetched_bytes: 0,
             left_out: Vec::new(),
+            earlier_values: false,
             audit_sequence: 1,
             audit_digest: String::new(),
         };

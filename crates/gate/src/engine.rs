@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, TableScan};
 use jiff::Timestamp;
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::FetchedBytes;
+use wanqu_rules::row::RowKey;
 
 /// The tables of one bundle, ready to run.
 pub trait Engine: Send + Sync {
@@ -43,12 +44,11 @@ pub trait Run: std::fmt::Debug + Send + Sync {
     /// As [`bind`](Self::bind).
     fn bind_expr(&self, expr: &Expr) -> DfResult<Expr>;
 
-    /// Returns one table over its sources. With `unit`, a table that must protect somebody has the hash of the privacy unit
-    /// under that name as a last column.
+    /// Returns one table over its sources. A table that must protect somebody has the `hidden` columns behind its own.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
-    fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf>;
+    fn bind_leaf(&self, scan: &TableScan, hidden: Option<Hidden<'_>>) -> DfResult<BoundLeaf>;
 
     /// Returns the state of the sources of all own tables in a plan. Two equal ones, one before and one after, mean that
     /// nothing changed between.
@@ -73,13 +73,32 @@ pub trait Run: std::fmt::Debug + Send + Sync {
     fn state(&self) -> &SessionState;
 }
 
+/// Hidden columns of a table that must protect somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Hidden<'a> {
+    /// Name of the column with the hash of the privacy unit.
+    pub unit: &'a str,
+    /// Name of the column with the hash of the dataset's record, and the key of that hash: see [`row_hash`](wanqu_rules::row::row_hash).
+    pub row: Option<(&'a str, RowKey)>,
+}
+
+impl Hidden<'_> {
+    /// Returns the number of columns.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        1 + usize::from(self.row.is_some())
+    }
+}
+
 /// A table of an admitted plan, bound to its sources.
 #[derive(Debug)]
 pub struct BoundLeaf {
-    /// The plan that takes the stub's place, with the same columns, and the unit as one more column if `unit` is true.
+    /// The plan that takes the stub's place, with the same columns, and the hidden ones behind them if `unit` is true.
     pub plan: LogicalPlan,
-    /// True if the plan's last column is somebody's privacy unit.
+    /// True if the plan has hidden columns: each row is somebody's.
     pub unit: bool,
+    /// Name of the dataset's own table, whichever table it serves here; empty if nobody is protected.
+    pub dataset: String,
     /// The most rows that one unit has, if the custodian knows it.
     pub max_rows_per_unit: Option<u64>,
     /// About how many bytes a scan of the table reads; 0 if it is not known.

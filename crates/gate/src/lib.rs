@@ -6,12 +6,13 @@
 //!                    ─▶ cell       release or keep back
 //!                    ─▶ withheld   values that would divide the cell too finely
 //!                    ─▶ rounding   counts to a base, sums to match
+//!                    ─▶ ledger     values of earlier cells that differ by too few
 //!                    ─▶ output     in the order of keys
 //! ```
 //!
 //! The unit of decision is a cell: one row of the fragment's aggregate. `cell`, `withheld` and `rounding` decide, and touch
-//! no data source; `passes` acts. Stronger rules (dominance, noise, a ledger across queries) stand beside the minimum of units
-//! in `cell`, as further conditions that a cell must meet, and see the same cells before they leave.
+//! no data source; `passes` acts. Stronger rules (dominance, noise) stand beside the minimum of units in `cell`, as further
+//! conditions that a cell must meet. The `ledger` sees the cells last, as they would leave.
 
 mod cell;
 mod counting;
@@ -20,6 +21,7 @@ mod divided;
 mod engine;
 mod hashes;
 mod keys;
+pub mod ledger;
 mod output;
 mod parts;
 mod passes;
@@ -38,22 +40,25 @@ use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::MemoryReservation;
-use datafusion::logical_expr::{Aggregate, LogicalPlan};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission::{AdmittedFragment, Family, GatedShape, Shape, aggregate_of};
 use wanqu_rules::catalog::{arrow_schema, nullable};
+use wanqu_rules::row::RowKey;
 use wanqu_rules::{FetchedBytes, refusal_over_public, refusal_without_values};
 
-pub use engine::{BoundLeaf, Engine, Run, SourcesState};
+pub use engine::{BoundLeaf, Engine, Hidden, Run, SourcesState};
+pub use ledger::{Ledger, NoLedger};
 pub use release::{AuditReference, AuditedRelease, Closed, Ending, GateAccount, GatedRelease};
 
+use ledger::{Populations, settle};
 use output::{Bounds, Cells, Layout};
 use passes::{Outcome, Passes};
 use rounding::Rounding;
 use strategy::{First, Next, PROBE_ROWS};
-use thread::thread;
+use thread::{Leaf, thread};
 
 /// Most attempts, where the sources change while they are read.
 const ATTEMPTS: usize = 2;
@@ -65,12 +70,18 @@ const ATTEMPTS: usize = 2;
 ///
 /// # Errors
 /// A source that cannot be read, a limit, or a fault of the engine; never a value.
-pub async fn release(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<GatedRelease, Refusal> {
+pub async fn release(
+    fragment: &AdmittedFragment,
+    engine: &dyn Engine,
+    ledger: &dyn Ledger,
+) -> Result<GatedRelease, Refusal> {
     match fragment.shape() {
         Shape::Public => public(fragment, engine).await,
         Shape::Gated(shape) => {
             let bounds = Bounds { rows: fragment.max_rows(), bytes: max_bytes(fragment), memory: usize::MAX };
-            gated(fragment.plan(), shape, engine, bounds, fragment.deadline()).await
+            // Whoever is told something by one researcher's home may be told by all of its researchers.
+            let desk = Desk { engine, ledger, circle: fragment.from().as_str() };
+            gated(fragment.plan(), shape, desk, bounds, fragment.deadline()).await
         }
     }
 }
@@ -112,33 +123,48 @@ async fn public(fragment: &AdmittedFragment, engine: &dyn Engine) -> Result<Gate
     Ok(GatedRelease::new(schema, batches.boxed(), GateAccount::public(), run.fetched_bytes()))
 }
 
+/// What a gated release is made with, and for whom.
+#[derive(Clone, Copy)]
+struct Desk<'a> {
+    engine: &'a dyn Engine,
+    ledger: &'a dyn Ledger,
+    /// Requesters who are taken to tell each other everything.
+    circle: &'a str,
+}
+
 /// Releases the cells of one aggregate over non-public tables.
 async fn gated(
     plan: &LogicalPlan,
     shape: &GatedShape,
-    engine: &dyn Engine,
+    desk: Desk<'_>,
     bounds: Bounds,
     deadline: Timestamp,
 ) -> Result<GatedRelease, Refusal> {
     let aggregate =
         aggregate_of(plan).ok_or_else(|| Refusal::new(Code::NotAnAggregate, "the fragment is no aggregate"))?;
+    let key = if shape.rule.remembers() { Some(desk.ledger.key()?) } else { None };
     let fetched = FetchedBytes::default();
     for _ in 0..ATTEMPTS {
-        let run = engine.start(deadline)?;
+        let run = desk.engine.start(deadline)?;
         let before = run.fingerprint(plan).await?;
         let bounds = Bounds { memory: run.memory_bytes(), ..bounds };
-        let result = attempt(run.as_ref(), plan, aggregate, shape, bounds).await;
+        let over = Over { run: run.as_ref(), aggregate, shape };
+        let result = attempt(over, desk.circle, key, bounds).await;
         // Bytes fetched for an attempt that comes to nothing have crossed all the same.
         fetched.include(&run.fetched_bytes());
         if run.fingerprint(plan).await? != before {
             // The result may be of two states of the source; not even its failure is told.
             continue;
         }
-        let Attempt { schema, batches, suppressed, held } = result.map_err(|error| refusal_without_values(&error))?;
+        let attempt = result.map_err(|error| refusal_without_values(&error))?;
+        let suppressed = attempt.suppressed;
+        let finished = attempt.finish(plan, run.as_ref(), desk.ledger).await;
+        let Finished { schema, batches, earlier, held } = finished.map_err(|error| refusal_without_values(&error))?;
         let account = GateAccount {
             rule: Some(shape.rule.clone()),
             rows: Some(batches.iter().map(|batch| batch.num_rows() as u64).sum()),
             suppressed,
+            earlier,
         };
         let batches = futures::stream::iter(batches).map(move |batch| {
             // The cells' part of the memory is given back when the last of them has left.
@@ -151,14 +177,36 @@ async fn gated(
     Err(Refusal::new(Code::Source, "a source changed while it was read").with_remedy("ask again"))
 }
 
-/// A release that was computed.
+/// Cells that were decided, and have not met the ledger yet.
 struct Attempt {
-    schema: SchemaRef,
-    batches: Vec<arrow::array::RecordBatch>,
+    cells: Cells,
+    layout: Layout,
+    populations: Option<Populations>,
     /// Number of cells that are kept back, whole or in part.
     suppressed: u64,
+}
+
+/// A release that was computed.
+struct Finished {
+    schema: SchemaRef,
+    batches: Vec<arrow::array::RecordBatch>,
+    /// True if any value may be that of an earlier cell.
+    earlier: bool,
     /// The memory of the cells.
     held: MemoryReservation,
+}
+
+impl Attempt {
+    async fn finish(self, plan: &LogicalPlan, run: &dyn Run, ledger: &dyn Ledger) -> DfResult<Finished> {
+        let Self { mut cells, layout, populations, .. } = self;
+        let earlier = match &populations {
+            Some(populations) => settle(&mut cells, &layout, populations, ledger).await?,
+            None => false,
+        };
+        let held = cells.take_held();
+        let (schema, batches) = cells.finish(&layout, plan, run.state())?;
+        Ok(Finished { schema, batches, earlier, held })
+    }
 }
 
 /// Returns the size of the values that a column shows.
@@ -166,47 +214,51 @@ fn visible_bytes(column: &ArrayRef) -> usize {
     column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size())
 }
 
-async fn attempt(
-    run: &dyn Run,
-    plan: &LogicalPlan,
-    aggregate: &Aggregate,
-    shape: &GatedShape,
-    bounds: Bounds,
-) -> DfResult<Attempt> {
-    check_public_keys(run, shape).await?;
-    let layout = layout(aggregate, shape)?;
-    let passes = Passes { run, aggregate, shape, layout: &layout };
-    let cells = Cells::new(bounds, &run.state().runtime_env().memory_pool);
-    let Outcome { mut cells, suppressed } = decide(&passes, cells).await?;
-    let held = cells.take_held();
-    let (schema, batches) = cells.finish(&layout, plan, run.state())?;
-    Ok(Attempt { schema, batches, suppressed, held })
+/// An aggregate, and the run over which it is computed.
+#[derive(Clone, Copy)]
+struct Over<'a> {
+    run: &'a dyn Run,
+    aggregate: &'a Aggregate,
+    shape: &'a GatedShape,
 }
 
-fn layout(aggregate: &Aggregate, shape: &GatedShape) -> DfResult<Layout> {
+async fn attempt(over: Over<'_>, circle: &str, key: Option<RowKey>, bounds: Bounds) -> DfResult<Attempt> {
+    let Over { run, aggregate, shape } = over;
+    check_public_keys(run, shape).await?;
+    let threaded = thread(run, &aggregate.input, None, key)?;
+    let populations = key.map(|key| Populations::new(circle, key, shape, aggregate, &threaded)).transpose()?;
+    let sketches = populations.as_ref().map(|populations| populations.sketches.clone()).unwrap_or_default();
+    let layout = layout(aggregate, shape, sketches)?;
+    let passes = Passes { run, aggregate, shape, layout: &layout, key };
+    let cells = Cells::new(bounds, &run.state().runtime_env().memory_pool);
+    let Outcome { cells, suppressed } = decide(&passes, cells, &threaded.leaves).await?;
+    Ok(Attempt { cells, layout, populations, suppressed })
+}
+
+fn layout(aggregate: &Aggregate, shape: &GatedShape, sketches: Vec<Expr>) -> DfResult<Layout> {
     let unknown = |name: String| DataFusionError::NotImplemented(format!("rounding of {name}"));
     Ok(Layout {
         keys: aggregate.group_expr.len(),
         aggregates: aggregate.aggr_expr.len(),
         rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
         groups: shape.value_groups.clone(),
+        sketches,
         schema: nullable(aggregate.schema.as_arrow()),
     })
 }
 
 /// Runs the passes that are likely to decide the cells at the least cost.
-async fn decide(passes: &Passes<'_>, cells: Cells) -> DfResult<Outcome> {
-    let leaves = thread(passes.run, &passes.aggregate.input, None)?.leaves;
+async fn decide(passes: &Passes<'_>, cells: Cells, leaves: &[Leaf]) -> DfResult<Outcome> {
     let conditions = passes.shape.conditions.len();
     let divided = passes.shape.families.iter().any(Family::divides);
-    match strategy::first(passes.shape.rule.min_units, &leaves, conditions, divided) {
+    match strategy::first(passes.shape.rule.min_units, leaves, conditions, divided) {
         First::Ungated => passes.ungated(cells).await,
         First::Parted => passes.parted(cells).await,
         First::Inline => passes.inline(cells, &[]).await,
         First::Rows(most) => passes.rows(cells, most).await,
         First::Probe(prefix) => {
             let probe = passes.probe(prefix, PROBE_ROWS).await?;
-            match strategy::next(&leaves, conditions, probe.groups, probe.decided.len()) {
+            match strategy::next(leaves, conditions, probe.groups, probe.decided.len()) {
                 Next::Main => passes.main(cells, &probe).await,
                 Next::Inline => passes.inline(cells, &probe.always_met).await,
                 Next::Rows(most) => passes.rows(cells, most).await,

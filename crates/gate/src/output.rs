@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, nullif, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -35,7 +35,7 @@ pub struct Bounds {
 }
 
 /// Layout of the columns of the aggregate that runs: group keys, then the aggregates that were asked for, then the hidden
-/// counts for rounding; those behind them belong to the gate.
+/// counts for rounding, then the hidden sketches; those behind them belong to the gate.
 #[derive(Debug)]
 pub struct Layout {
     /// Number of group keys.
@@ -46,8 +46,21 @@ pub struct Layout {
     pub rounding: Rounding,
     /// The values that are withheld together.
     pub groups: Vec<ValueGroup>,
+    /// The hidden sketches of populations, behind the counts; none where nothing is remembered.
+    pub sketches: Vec<Expr>,
     /// The schema of keys and aggregates, as the admitted aggregate has it.
     pub schema: SchemaRef,
+}
+
+/// Released rows, and what a ledger must know of them.
+#[derive(Debug)]
+pub struct Held {
+    /// Keys and aggregates.
+    pub batch: RecordBatch,
+    /// Sketches of the rows' populations.
+    pub sketches: Vec<ArrayRef>,
+    /// Groups of values that are withheld, each with a mark for every row.
+    pub withheld: Vec<(usize, BooleanArray)>,
 }
 
 /// Cells that may leave.
@@ -56,7 +69,7 @@ pub struct Cells {
     bounds: Bounds,
     rows: u64,
     bytes: usize,
-    batches: Vec<RecordBatch>,
+    batches: Vec<Held>,
     /// The cells' part of the query's memory.
     held: MemoryReservation,
 }
@@ -85,19 +98,42 @@ impl Cells {
         let (aggregates, rest) = rest.split_at(layout.aggregates);
         let mut columns: Vec<ArrayRef> = keys.to_vec();
         columns.extend(layout.rounding.apply(aggregates, rest)?);
-        for (group, rows) in decided.withheld() {
-            for aggregate in &layout.groups[group].aggregates {
+        let withheld: Vec<(usize, BooleanArray)> = decided.withheld().collect();
+        for (group, rows) in &withheld {
+            for aggregate in &layout.groups[*group].aggregates {
                 let column = &mut columns[layout.keys + aggregate];
-                *column = nullif(column, &rows)?;
+                *column = nullif(column, rows)?;
             }
         }
+        let sketches: Vec<ArrayRef> =
+            rest.iter().skip(layout.rounding.counts.len()).take(layout.sketches.len()).cloned().collect();
         self.rows += kept.num_rows() as u64;
         let batch = with_rows(&layout.schema, columns, kept.num_rows())?;
         let size = batch.get_array_memory_size();
-        self.held.try_grow(size)?;
+        let sketched: usize = sketches.iter().map(|column| column.get_array_memory_size()).sum();
+        self.held.try_grow(size.saturating_add(sketched))?;
         self.bytes = self.bytes.saturating_add(size);
-        self.batches.push(batch);
+        self.batches.push(Held { batch, sketches, withheld });
         self.check_room(0)
+    }
+
+    /// Returns the rows that are released, batch by batch.
+    pub fn held_batches(&self) -> &[Held] {
+        &self.batches
+    }
+
+    /// Replaces a column of a batch by what `change` makes of it.
+    pub fn replace_column(
+        &mut self,
+        batch: usize,
+        column: usize,
+        change: impl FnOnce(&ArrayRef) -> DfResult<ArrayRef>,
+    ) -> DfResult<()> {
+        let held = &mut self.batches[batch].batch;
+        let mut columns = held.columns().to_vec();
+        columns[column] = change(&columns[column])?;
+        *held = with_rows(&held.schema(), columns, held.num_rows())?;
+        Ok(())
     }
 
     /// Checks that all cells, and `others` bytes beside them, are within the bounds.
@@ -127,7 +163,8 @@ impl Cells {
         top: &LogicalPlan,
         state: &SessionState,
     ) -> DfResult<(SchemaRef, Vec<RecordBatch>)> {
-        let whole = sorted(&concat_batches(&layout.schema, &self.batches)?, layout.keys)?;
+        let whole = concat_batches(&layout.schema, self.batches.iter().map(|held| &held.batch))?;
+        let whole = sorted(&whole, layout.keys)?;
         drop(self.batches);
         let whole = project(&whole, top, state)?;
         let mut parts = Vec::new();

@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, ExprFunctionExt, L
 use futures::TryStreamExt;
 use hashbrown::HashSet;
 use wanqu_rules::admission::{Condition, GatedShape};
+use wanqu_rules::row::RowKey;
 use wanqu_rules::unit::NOBODY_KNOWN;
 
 use super::cell::{Need, Reach, Verdict, is_proved_by_prefix, is_released};
@@ -37,6 +38,8 @@ pub struct Passes<'a> {
     pub shape: &'a GatedShape,
     /// Layout of its columns.
     pub layout: &'a Layout,
+    /// Key of the hashes of records, where sketches are drawn.
+    pub key: Option<RowKey>,
 }
 
 /// Cells, decided.
@@ -65,7 +68,7 @@ impl Passes<'_> {
     /// often does. Of such a one only the rows that do not meet it are counted: where there are none, its units are the
     /// cell's own. Where there are some after all, the cell is in doubt and settled by a second pass.
     pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
-        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let threaded = thread(self.run, &self.aggregate.input, None, self.key)?;
         let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
         let mut suppressed = 0;
         let mut aggregates = self.requested();
@@ -85,7 +88,7 @@ impl Passes<'_> {
 
     /// Counts the units of every cell within a prefix, and returns the cells that this decides.
     pub async fn probe(&self, prefix: Prefix, rows: usize) -> DfResult<Probe> {
-        let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix))?;
+        let mut threaded = thread(self.run, &self.aggregate.input, Some(prefix), None)?;
         let counting = self.counting(&threaded, |_| false)?;
         let unmet = self.unmet(|_| true);
         threaded.plan = LogicalPlanBuilder::from(threaded.plan).limit(0, Some(rows))?.build()?;
@@ -116,7 +119,10 @@ impl Passes<'_> {
 
     /// Runs the aggregate without units; cells that the probe did not decide are settled by a second pass.
     pub async fn main(&self, mut cells: Cells, probe: &Probe) -> DfResult<Outcome> {
-        let input = self.run.bind(&self.aggregate.input)?;
+        let input = match self.key {
+            Some(_) => thread(self.run, &self.aggregate.input, None, self.key)?.plan,
+            None => self.run.bind(&self.aggregate.input)?,
+        };
         let keys = self.keys()?;
         let mut doubts = Doubts::default();
         let mut batches = self.run.execute(&self.with_aggregates(input, self.requested())?).await?;
@@ -131,7 +137,7 @@ impl Passes<'_> {
 
     /// Runs the aggregate with the number of rows beside it; no unit has more than `most`.
     pub async fn rows(&self, mut cells: Cells, most: u64) -> DfResult<Outcome> {
-        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let threaded = thread(self.run, &self.aggregate.input, None, self.key)?;
         let min_units = self.shape.rule.min_units;
         let [unit] = threaded.units.as_slice() else {
             return internal_err!("rows stand for units in one table only");
@@ -167,7 +173,7 @@ impl Passes<'_> {
         if doubts.keys.is_empty() {
             return Ok(outcome);
         }
-        let threaded = thread(self.run, &self.aggregate.input, None)?;
+        let threaded = thread(self.run, &self.aggregate.input, None, None)?;
         let inputs = self.inputs(&threaded)?;
         let count = inputs.reaches.len();
         let keys = self.keys()?;
@@ -233,11 +239,11 @@ impl Passes<'_> {
         Ok((0..batch.num_rows()).map(verdict).collect())
     }
 
-    /// Returns the aggregates that were asked for, and the hidden counts for rounding.
+    /// Returns the aggregates that were asked for, the hidden counts for rounding, and the sketches.
     fn requested(&self) -> Vec<Expr> {
         let named = |(i, count): (usize, &Expr)| count.clone().alias(format!("__count_{i}"));
         let counts = self.layout.rounding.counts.iter().enumerate().map(named);
-        self.aggregate.aggr_expr.iter().cloned().chain(counts).collect()
+        self.aggregate.aggr_expr.iter().cloned().chain(counts).chain(self.layout.sketches.iter().cloned()).collect()
     }
 
     /// Returns the same grouping over `input`, with these aggregates.

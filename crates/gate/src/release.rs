@@ -28,12 +28,14 @@ pub struct GateAccount {
     /// Number of cells that were kept back. For the owner's own log only: nothing of it leaves, see
     /// [`ReleaseReport::may_hide_cells`].
     pub suppressed: u64,
+    /// True if any value may be that of an earlier cell, or is withheld for one.
+    pub earlier: bool,
 }
 
 impl GateAccount {
     /// Returns the account of a release of public rows.
     pub(crate) fn public() -> Self {
-        Self { rule: None, rows: None, suppressed: 0 }
+        Self { rule: None, rows: None, suppressed: 0, earlier: false }
     }
 
     fn report(&self, owner: JurisdictionId, rows: u64, fetched: &FetchedBytes, closed: Closed) -> ReleaseReport {
@@ -50,6 +52,7 @@ impl GateAccount {
             policies: rule.map(|r| r.policies.clone()).unwrap_or_default(),
             fetched_bytes: fetched.sum(),
             left_out,
+            earlier_values: self.earlier,
             audit_sequence: closed.audit.sequence,
             audit_digest: closed.audit.digest,
         }

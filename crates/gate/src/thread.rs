@@ -7,15 +7,22 @@ use std::sync::Arc;
 
 use datafusion::common::{Column, JoinType, Result as DfResult, internal_err};
 use datafusion::logical_expr::{Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Projection, SubqueryAlias};
+use wanqu_rules::row::{RowKey, row_column};
 use wanqu_rules::unit::unit_column;
 
-use crate::engine::Run;
+use crate::engine::{Hidden, Run};
 
 /// One privacy unit at the aggregate's input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// The hidden column's name.
     name: String,
+    /// The hidden column with the hash of its record; `None` if none was asked for.
+    row: Option<String>,
+    /// Name that the plan has for its table.
+    pub leaf: String,
+    /// Dataset that its table is read from.
+    pub dataset: String,
     /// True if it may be NULL: an outer join may have found no record.
     pub padded: bool,
 }
@@ -24,6 +31,17 @@ impl Unit {
     /// Returns the column in `plan`, under the qualifier that it has there.
     pub fn column(&self, plan: &LogicalPlan) -> DfResult<Column> {
         Ok(Column::from(plan.schema().qualified_field_with_unqualified_name(&self.name)?))
+    }
+
+    /// Returns the column with the hash of its record.
+    pub fn row(&self, plan: &LogicalPlan) -> DfResult<Column> {
+        let Some(row) = &self.row else { return internal_err!("the records of a table were not hashed") };
+        Ok(Column::from(plan.schema().qualified_field_with_unqualified_name(row)?))
+    }
+
+    fn columns(&self, plan: &LogicalPlan) -> DfResult<Vec<Column>> {
+        let row = self.row.as_ref().map(|_| self.row(plan));
+        std::iter::once(self.column(plan)).chain(row).collect()
     }
 }
 
@@ -60,9 +78,9 @@ pub struct Prefix {
     pub rows: usize,
 }
 
-/// Binds an aggregate's input to its sources and threads the units through it.
-pub fn thread(run: &dyn Run, input: &LogicalPlan, prefix: Option<Prefix>) -> DfResult<Threaded> {
-    let mut threading = Threading { run, prefix, leaves: Vec::new() };
+/// Binds an aggregate's input to its sources and threads the units through it; with a key, the hashes of the records too.
+pub fn thread(run: &dyn Run, input: &LogicalPlan, prefix: Option<Prefix>, key: Option<RowKey>) -> DfResult<Threaded> {
+    let mut threading = Threading { run, prefix, key, leaves: Vec::new() };
     let (plan, units) = threading.node(input, true)?;
     Ok(Threaded { plan, units, leaves: threading.leaves })
 }
@@ -70,6 +88,7 @@ pub fn thread(run: &dyn Run, input: &LogicalPlan, prefix: Option<Prefix>) -> DfR
 struct Threading<'a> {
     run: &'a dyn Run,
     prefix: Option<Prefix>,
+    key: Option<RowKey>,
     leaves: Vec<Leaf>,
 }
 
@@ -80,7 +99,9 @@ impl Threading<'_> {
             LogicalPlan::TableScan(scan) => {
                 let index = self.leaves.len();
                 let name = unit_column(index);
-                let leaf = self.run.bind_leaf(scan, Some(&name))?;
+                let row = row_column(index);
+                let hashed = self.key.map(|key| (row.as_str(), key));
+                let leaf = self.run.bind_leaf(scan, Some(Hidden { unit: &name, row: hashed }))?;
                 let (private, max_rows_per_unit) = (leaf.unit, leaf.max_rows_per_unit);
                 self.leaves.push(Leaf { bytes: leaf.bytes, private, max_rows_per_unit, monotone });
                 let bound = match self.prefix {
@@ -89,11 +110,17 @@ impl Threading<'_> {
                     }
                     _ => leaf.plan,
                 };
-                let units = if private { vec![Unit { name, padded: false }] } else { Vec::new() };
-                Ok((bound, units))
+                if !private {
+                    return Ok((bound, Vec::new()));
+                }
+                let row = self.key.map(|_| row);
+                Ok((bound, vec![Unit { name, row, leaf: String::new(), dataset: leaf.dataset, padded: false }]))
             }
             LogicalPlan::SubqueryAlias(alias) => {
-                let (input, units) = self.node(&alias.input, monotone)?;
+                let (input, mut units) = self.node(&alias.input, monotone)?;
+                if matches!(*alias.input, LogicalPlan::TableScan(_)) {
+                    units.iter_mut().for_each(|unit| alias.alias.table().clone_into(&mut unit.leaf));
+                }
                 let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
                 Ok((LogicalPlan::SubqueryAlias(alias), units))
             }
@@ -106,7 +133,7 @@ impl Threading<'_> {
                 let (input, units) = self.node(&projection.input, monotone)?;
                 let mut columns = projection.expr.clone();
                 for unit in &units {
-                    columns.push(Expr::Column(unit.column(&input)?));
+                    columns.extend(unit.columns(&input)?.into_iter().map(Expr::Column));
                 }
                 Ok((LogicalPlan::Projection(Projection::try_new(columns, Arc::new(input))?), units))
             }

@@ -25,6 +25,10 @@ pub struct ReleaseReport {
     /// Datasets of which records are left out because they cannot be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOutRecords>,
+    /// True if values of the release may be those of an earlier cell that differs by fewer units than a cell must have, none included,
+    /// or are withheld for one. It is said of the release as a whole, and alike whether any unit differs or not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub earlier_values: bool,
     /// Sequence number of the entry in the owner's audit log.
     pub audit_sequence: u64,
     /// Digest of that entry: SHA-256, hexadecimal.

@@ -24,6 +24,7 @@ pub mod merge;
 pub mod planner;
 pub mod promise;
 mod range;
+pub mod row;
 mod spell;
 pub mod unit;
 mod wanted;

@@ -19,6 +19,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
     let mut slices = Vec::new();
     for (name, dataset) in &index.datasets {
         check(index, dataset, findings);
+        policies::check_ledger(index, name, dataset, findings);
         let spec = &dataset.resource.spec;
         let Some(catalog) = index.catalog(&spec.jurisdiction) else { continue };
         slices.push(Slice {

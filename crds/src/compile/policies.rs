@@ -3,6 +3,7 @@
 use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::names::ResourceName;
 
+use super::datasets::is_public;
 use super::index::{Index, unknown};
 use crate::finding::Findings;
 use crate::kinds::{Dataset, DisclosurePolicy, DisclosurePolicySpec};
@@ -13,24 +14,57 @@ use crate::sourced::Sourced;
 /// Of two rounding bases the greater holds, not their least common multiple: each base says how coarse an answer must be at
 /// the least, and the greater one is at least as coarse as either asks, while 3 and 5 together would make it 15.
 pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dataset>) -> ReleaseRule {
-    let mut rule = ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true };
+    let mut rule =
+        ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true, remember_cells: false };
     if let Some((federation, resource)) = &index.federation {
         let release = &resource.resource.spec.defaults.release;
         tighten(&mut rule, federation, release.min_units, release.rounding, release.publish_zeros);
+        // A federation's own rule remembers nothing: each owner decides on its own ledger.
     }
     for (policy, resource) in &index.policies {
         let spec = &resource.resource.spec;
         if dataset.resource.spec.policies.contains(policy) || applies(spec, name, dataset) {
             tighten(&mut rule, policy, spec.min_units, spec.rounding, spec.publish_zeros);
+            rule.remember_cells |= spec.remember_cells;
         }
     }
     for resource in index.out.policies.iter().filter(|policy| might_apply(index, policy, dataset)) {
         let (spec, name) = (&resource.resource.spec, resource.name().parse::<ResourceName>());
         if let Ok(name) = name {
             tighten(&mut rule, &name, spec.min_units, spec.rounding, spec.publish_zeros);
+            rule.remember_cells |= spec.remember_cells;
         }
     }
+    // Where nobody is protected there is nothing to remember, and older nodes need not leave the table out.
+    rule.remember_cells &= rule.min_units > 1 && !is_public(&dataset.resource.spec);
     rule
+}
+
+/// Checks that the node of a dataset whose cells are remembered has one replica: each has a ledger of its own, so that one would
+/// release what another would not.
+pub(super) fn check_ledger(
+    index: &Index<'_>,
+    name: &ResourceName,
+    dataset: &Sourced<Dataset>,
+    findings: &mut Findings,
+) {
+    let jurisdiction = &dataset.resource.spec.jurisdiction;
+    let Some(owner) = index.jurisdictions.get(jurisdiction) else { return };
+    let replicas = owner.resource.spec.replicas;
+    let rule = rule(index, name, dataset);
+    if replicas > 1 && rule.remembers() {
+        let policies: Vec<&str> = rule.policies.iter().map(ResourceName::as_str).collect();
+        let problem = format!(
+            "its released cells are remembered (rememberCells), and the node of {jurisdiction} has {replicas} replicas, whose \
+             ledgers know nothing of each other"
+        );
+        let remedy = format!(
+            "set replicas: 1 in Jurisdiction {}, or rememberCells: false in what applies to it ({})",
+            owner.name(),
+            policies.join(", ")
+        );
+        findings.add(dataset, "spec.policies", problem, remedy);
+    }
 }
 
 /// Returns true if a policy that is at fault certainly protects a dataset: either of them names the other, or the policy's

@@ -41,6 +41,12 @@ pub struct DisclosurePolicySpec {
     /// only if every rule that applies says so. Default: false.
     #[serde(default)]
     pub publish_zeros: bool,
+    /// True if the owner remembers each released cell in a ledger, so that nobody is given away by the difference of two answers. A
+    /// later cell that differs from an earlier one by fewer than minUnits units, none included, gets the values of the earlier one,
+    /// or none where what is asked was not released then. One policy that says so is enough. It means nothing where minUnits
+    /// is 1, takes a node of one replica, and takes the reading of all columns. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remember_cells: bool,
 }
 
 fn one() -> u32 {

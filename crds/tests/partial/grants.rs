@@ -70,7 +70,8 @@ fn no_laxer(slice: &Slice, most: &Slice) -> bool {
     let public = slice.columns.iter().all(|column| column.class == ColumnClass::Public);
     let rules = rule.min_units >= least.min_units
         && rule.rounding >= least.rounding
-        && (!rule.publish_zeros || least.publish_zeros);
+        && (!rule.publish_zeros || least.publish_zeros)
+        && (rule.remember_cells || !least.remember_cells);
     columns && slice.privacy_unit == most.privacy_unit && (public || rules)
 }
 

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SubqueryAl
 use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use wanqu_gate::{BoundLeaf, Run, SourcesState};
+use wanqu_gate::{BoundLeaf, Hidden, Run, SourcesState};
 use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::Refusal;
@@ -122,21 +122,22 @@ impl Run for EngineRun<'_> {
         bound.map(|bound| bound.data)
     }
 
-    fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf> {
+    fn bind_leaf(&self, scan: &TableScan, hidden: Option<Hidden<'_>>) -> DfResult<BoundLeaf> {
         let table = table_of(scan).ok_or_else(|| internal_datafusion_err!("a scan that no catalog made"))?;
         if !scan.filters.is_empty() || scan.fetch.is_some() {
             return internal_err!("a plan is bound before it is optimised");
         }
         let mut parts = Vec::with_capacity(table.slices.len());
-        let (mut has_unit, mut max_rows_per_unit, mut bytes) = (false, None, 0);
+        let (mut has_unit, mut dataset, mut max_rows_per_unit, mut bytes) = (false, String::new(), None, 0);
         for slice in slices_read(table, &self.engine.jurisdiction) {
             if slice.jurisdiction == self.engine.jurisdiction {
                 let own = self.own(slice)?;
                 has_unit |= own.has_unit();
+                dataset = own.dataset.to_string();
                 max_rows_per_unit = own.max_rows_per_unit;
                 bytes += own.source.approximate_bytes();
                 self.sources.lock().push(Arc::clone(&own.source));
-                parts.push(own.plan(unit)?);
+                parts.push(own.plan(hidden)?);
             } else if slice.is_public() {
                 parts.push(self.fetched(slice)?);
             } else {
@@ -154,12 +155,13 @@ impl Run for EngineRun<'_> {
         let mut plan = LogicalPlan::SubqueryAlias(named);
         if let Some(columns) = &scan.projection {
             let mut kept: Vec<usize> = columns.clone();
-            if has_unit && unit.is_some() {
-                kept.push(plan.schema().fields().len() - 1);
+            if let Some(hidden) = hidden.filter(|_| has_unit) {
+                let all = plan.schema().fields().len();
+                kept.extend(all - hidden.columns()..all);
             }
             plan = LogicalPlanBuilder::from(plan).select(kept)?.build()?;
         }
-        Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit, bytes })
+        Ok(BoundLeaf { plan, unit: has_unit, dataset, max_rows_per_unit, bytes })
     }
 
     async fn fingerprint(&self, plan: &LogicalPlan) -> Result<SourcesState, Refusal> {

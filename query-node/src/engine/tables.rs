@@ -9,10 +9,12 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, Result as DfResult, ScalarValue};
 use datafusion::logical_expr::expr::{Cast, TryCast};
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, ScalarUDF, lit};
+use wanqu_gate::Hidden;
 use wanqu_model::bundle::{NodeBundle, Slice, SourceSpec};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::{JURISDICTION_COLUMN, ResourceName, TableRef};
 use wanqu_rules::catalog::{analyse, arrow_type, parse_expression};
+use wanqu_rules::row::{RowKey, row_hash};
 use wanqu_rules::unit::UnitHash;
 use wanqu_rules::{maybe_null, one_form_of};
 
@@ -40,11 +42,18 @@ pub struct OwnSlice {
 }
 
 impl OwnSlice {
-    /// Returns the slice as a plan; with the privacy unit under the name `unit` as its last column, if there is a name.
-    pub fn plan(&self, unit: Option<&str>) -> DfResult<LogicalPlan> {
+    /// Returns the slice as a plan; with the hidden columns behind its own, if it has a privacy unit. The hash of a record is that of
+    /// the dataset's, whichever table it serves here.
+    pub fn plan(&self, hidden: Option<Hidden<'_>>) -> DfResult<LogicalPlan> {
         let mut columns = self.columns.clone();
-        if let (Some(name), Some(unit)) = (unit, &self.unit) {
-            columns.push(unit.clone().alias(name));
+        if let (Some(hidden), Some(unit)) = (hidden, &self.unit) {
+            columns.push(unit.clone().alias(hidden.unit));
+            if let Some((name, key)) = hidden.row {
+                let stored = self.scan.schema().columns();
+                let names = stored.iter().map(|column| column.name.clone()).collect();
+                let values = stored.into_iter().map(Expr::Column).collect();
+                columns.push(row_hash(key, names).call(values).alias(name));
+            }
         }
         LogicalPlanBuilder::from(self.scan.clone()).project(columns)?.build()
     }
@@ -125,7 +134,8 @@ fn own_slice(slice: &Slice, spec: &SourceSpec, source: Arc<dyn Source>, public: 
         unit: unit.transpose()?,
     };
     // The whole is checked once, so that no query is the first to find out.
-    slice.plan(Some("__unit")).and_then(analyse).map_err(setup)?;
+    let hidden = Hidden { unit: "__unit", row: Some(("__row", RowKey::from([0; 32]))) };
+    slice.plan(Some(hidden)).and_then(analyse).map_err(setup)?;
     Ok(slice)
 }
 

@@ -73,7 +73,13 @@ mod tests {
 
     #[test]
     fn a_member_marks_its_own_part_alone() {
-        let rule = || ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true };
+        let rule = || ReleaseRule {
+            policies: Vec::new(),
+            min_units: 1,
+            rounding: 1,
+            publish_zeros: true,
+            remember_cells: false,
+        };
         let table = TableListing {
             name: "gba.d.t".to_owned(),
             description: String::new(),

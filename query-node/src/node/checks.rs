@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::Node;
 use crate::audit::Log;
+use crate::ledger::Standing;
 use crate::state::Closed;
 
 /// Shortest time between two probes of the disk.
@@ -70,11 +71,24 @@ impl Node {
                 !health.audit_is_writable(&self.services.log),
                 "the audit log cannot be written, or is not as it was written",
             ),
+            Check { name: "ledger", fault: self.ledger_fault() },
             check("exchange", !is(&self.doors.exchange_is_open), "the door for other nodes is closed"),
             check("gateway", !is(&self.doors.gateway_is_open), "the door for researchers is closed"),
             Check { name: "tasks", fault: (!tasks.is_empty()).then(|| tasks.join("; ").into()) },
             check("drain", self.doors.drain.has_begun(), "the node is ending"),
         ]
+    }
+
+    fn ledger_fault(&self) -> Option<Cow<'static, str>> {
+        match self.services.ledger.standing() {
+            // A full one still answers what it knows, and public tables are answered too: metrics and the log tell.
+            Standing::Open | Standing::Full => None,
+            Standing::Closed => Some(
+                "the ledger of released cells cannot be used, and what it would have to remember is refused; the node's log has \
+                 the reason"
+                    .into(),
+            ),
+        }
     }
 
     fn bundle_fault(&self) -> Option<Cow<'static, str>> {

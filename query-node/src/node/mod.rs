@@ -278,6 +278,8 @@ impl Node {
         metrics.bundle_left_out(state.left_out.len());
         metrics.bundle_closed(state.closed().is_some());
         metrics.audit_sequence(self.services.log.sequence());
+        let (populations, room) = self.services.ledger.room();
+        metrics.ledger(populations, room);
         metrics.certificate(Door::Exchange, self.identities.node.now().credentials().not_after());
         metrics.certificate(Door::Gateway, self.identities.gateway.now().credentials().not_after());
         metrics.running(Door::Exchange, self.doors.fragments.taken());

@@ -8,6 +8,7 @@ use crate::audit::{AuditSettings, Log};
 use crate::clock::Clock;
 use crate::exchange::{InProcess, Members};
 use crate::home::Home;
+use crate::ledger::{self, DurableLedger};
 use crate::owner::Owner;
 use crate::results::{Keeping, Results, ResultsSettings};
 
@@ -21,6 +22,8 @@ pub(super) struct Services {
     pub results: Option<Arc<Results>>,
     /// Audit log of everything that the owner releases and refuses.
     pub log: Arc<Log>,
+    /// Cells that were released, where a rule has them remembered.
+    pub ledger: Arc<DurableLedger>,
 }
 
 impl Services {
@@ -35,14 +38,16 @@ impl Services {
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, NodeError> {
         let log = Arc::new(Log::open(audit)?);
-        let owner = Arc::new(Owner::new(Arc::clone(&in_force.live), Arc::clone(&log), Arc::clone(clock)));
+        let ledger = Arc::new(DurableLedger::open(audit.folder.join(ledger::FOLDER)));
+        let live = Arc::clone(&in_force.live);
+        let owner = Arc::new(Owner::new(live, Arc::clone(&log), Arc::clone(&ledger), Arc::clone(clock)));
         let jurisdiction = in_force.live.now().bundle.jurisdiction.clone();
         let owners = Members::new(jurisdiction.clone(), InProcess::new(owner.clone()), in_force.exchange.clone());
         let results = results.map(|settings| open_results(settings, Arc::clone(clock))).transpose()?;
         let home = Home::new(Arc::clone(&in_force.live), Arc::new(owners), Arc::clone(clock));
         let home = Keeping::new(Arc::new(home), results.clone()).with_log(Arc::clone(&log), jurisdiction);
         let home = Arc::new(home);
-        Ok(Self { owner, home, results, log })
+        Ok(Self { owner, home, results, log, ledger })
     }
 }
 

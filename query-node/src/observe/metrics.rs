@@ -96,6 +96,8 @@ struct Inner {
     dataset_available: Family<OfTable, Gauge>,
     expiry: Family<AtDoor, Gauge>,
     audit_sequence: Gauge,
+    ledger_populations: Gauge,
+    ledger_room: Gauge,
     memory: Gauge,
 }
 
@@ -122,6 +124,8 @@ impl Default for Metrics {
             dataset_available: Family::default(),
             expiry: Family::default(),
             audit_sequence: Gauge::default(),
+            ledger_populations: Gauge::default(),
+            ledger_room: Gauge::default(),
             memory: Gauge::default(),
         };
         inner.register();
@@ -164,6 +168,10 @@ impl Inner {
         let help = "When the certificate expires, in seconds since 1970";
         to.register("certificate_expiry_timestamp_seconds", help, self.expiry.clone());
         to.register("audit_sequence", "The number of the audit log's last entry", self.audit_sequence.clone());
+        let help = "Populations of released cells that the ledger remembers";
+        to.register("ledger_populations", help, self.ledger_populations.clone());
+        let help = "Populations that the ledger can remember besides; 0 if it is full or cannot be used";
+        to.register("ledger_room", help, self.ledger_room.clone());
         let help = "Memory that running queries have reserved";
         to.register_with_unit("query_memory", help, Unit::Bytes, self.memory.clone());
     }
@@ -256,6 +264,13 @@ impl Metrics {
     /// Sets the number of the audit log's last entry.
     pub fn audit_sequence(&self, sequence: u64) {
         self.0.audit_sequence.set(i64::try_from(sequence).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the number of populations that the ledger remembers, and of those for which it has room.
+    pub fn ledger(&self, populations: usize, room: usize) {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.0.ledger_populations.set(number(populations));
+        self.0.ledger_room.set(number(room));
     }
 
     /// Returns the gauge of memory that queries have reserved.

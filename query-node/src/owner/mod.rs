@@ -22,6 +22,7 @@ use wanqu_rules::while_wanted;
 use crate::audit::{Checkpoint, Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, unavailable_to};
+use crate::ledger::DurableLedger;
 use crate::state::{Live, NodeState};
 use crate::stay;
 
@@ -36,17 +37,18 @@ const LOOK: Duration = Duration::from_millis(500);
 pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
+    ledger: Arc<DurableLedger>,
     clock: Arc<dyn Clock>,
     turned_away: Arc<TurnedAway>,
     listed: Listed,
 }
 
 impl Owner {
-    /// Creates the service of an owner that records in `log`.
+    /// Creates the service of an owner that records in `log`, and remembers released cells in `ledger`.
     #[must_use]
-    pub fn new(live: Arc<Live>, log: Arc<Log>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(live: Arc<Live>, log: Arc<Log>, ledger: Arc<DurableLedger>, clock: Arc<dyn Clock>) -> Self {
         let turned_away = Arc::new(TurnedAway::new(Arc::clone(&log), Arc::clone(&clock), RepeatedRefusals::default()));
-        Self { live, log, clock, turned_away, listed: Listed::default() }
+        Self { live, log, ledger, clock, turned_away, listed: Listed::default() }
     }
 
     /// Returns the record of refusals that cost their sender nothing, which a task of the node has to write.
@@ -66,7 +68,7 @@ impl Owner {
         let (envelope, peer) = (request.envelope(), request.peer());
         let admitted = admitted(Arc::clone(state), envelope, peer, self.clock.now(), cancel.clone()).await?;
         request.begin(work_of(&admitted, state)).map_err(Stopped::Crowded)?;
-        let release = wanqu_gate::release(&admitted, &state.engine).await?;
+        let release = wanqu_gate::release(&admitted, &state.engine, self.ledger.as_ref()).await?;
         // A permission that a new bundle withdrew while it ran is gone.
         let now = self.live.now();
         if now.number != state.number || now.closed().is_some() {

@@ -42,6 +42,7 @@ pub async fn honest(owner: &JurisdictionId, columns: &SchemaRef, values: Vec<Arr
         policies: vec![],
         fetched_bytes: 0,
         left_out: vec![],
+        earlier_values: false,
         audit_sequence: 1,
         audit_digest: "0".repeat(64),
     };

@@ -87,6 +87,14 @@ pub fn warnings(summary: &Summary) -> String {
                          join went";
         let _ = writeln!(text, "note: rows may be absent: {}", because(kept_back));
     }
+    for outcome in summary.outcomes.iter().filter(|o| o.releases.iter().any(|release| release.earlier_values)) {
+        let _ = writeln!(
+            text,
+            "note: {}: values may be those of earlier cells that differ by too few to tell apart, none included, or NULL where \
+             what is asked was not released then (rememberCells)",
+            outcome.jurisdiction
+        );
+    }
     text
 }
 
@@ -203,6 +211,7 @@ mod tests {
             policies: vec!["gba-baseline".parse().unwrap()],
             fetched_bytes: 0,
             left_out: Vec::new(),
+            earlier_values: false,
             audit_sequence: 7,
             audit_digest: "3fa2b1c0ffee".to_owned(),
         }

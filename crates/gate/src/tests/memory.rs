@@ -19,10 +19,11 @@ use wanqu_fixtures::bundle;
 use wanqu_model::bundle::{NodeBundle, ReleaseRule, Slice};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::catalog::{Catalog, arrow_type, planning_state, table_of};
+use wanqu_rules::row::row_hash;
 use wanqu_rules::unit::UnitHash;
 use wanqu_rules::{FetchedBytes, harmless};
 
-use crate::engine::{BoundLeaf, Engine, Run, SourcesState};
+use crate::engine::{BoundLeaf, Engine, Hidden, Run, SourcesState};
 
 /// A bundle under construction, and the rows of its datasets.
 pub(super) struct Fixture {
@@ -59,7 +60,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn columns(&self, slice: &Slice, unit: Option<&str>) -> DfResult<LogicalPlan> {
+    fn columns(&self, slice: &Slice, hidden: Option<Hidden<'_>>) -> DfResult<LogicalPlan> {
         let rows = self.rows.get(&slice.table.to_string());
         let rows = rows.ok_or_else(|| internal_datafusion_err!("{} has no rows in this test", slice.table))?;
         // Several batches, so that passes meet more than one.
@@ -72,8 +73,13 @@ impl Memory {
             cast(ident(column.name.as_str()), arrow_type(&column.data_type)).alias(column.name.as_str())
         };
         let mut columns: Vec<Expr> = slice.columns.iter().map(typed).collect();
-        if let (Some(name), Some(unit)) = (unit, &slice.privacy_unit) {
-            columns.push(ScalarUDF::from(UnitHash::default()).call(vec![ident(unit.as_str())]).alias(name));
+        if let (Some(hidden), Some(unit)) = (hidden, &slice.privacy_unit) {
+            columns.push(ScalarUDF::from(UnitHash::default()).call(vec![ident(unit.as_str())]).alias(hidden.unit));
+            if let Some((name, key)) = hidden.row {
+                let names: Vec<String> = rows.schema().fields().iter().map(|field| field.name().clone()).collect();
+                let values = names.iter().map(ident).collect();
+                columns.push(row_hash(key, names).call(values).alias(name));
+            }
         }
         LogicalPlanBuilder::scan("rows", provider_as_source(Arc::new(table)), None)?.project(columns)?.build()
     }
@@ -106,21 +112,28 @@ impl Run for InMemory<'_> {
         Ok(expr.clone())
     }
 
-    fn bind_leaf(&self, scan: &TableScan, unit: Option<&str>) -> DfResult<BoundLeaf> {
+    fn bind_leaf(&self, scan: &TableScan, hidden: Option<Hidden<'_>>) -> DfResult<BoundLeaf> {
         let table = table_of(scan).ok_or_else(|| internal_datafusion_err!("a scan that no catalog made"))?;
         let slice = &table.slices[0];
-        let whole = self.0.columns(slice, unit)?;
+        let whole = self.0.columns(slice, hidden)?;
         let named = SubqueryAlias::try_new(Arc::new(whole), scan.table_name.clone())?;
         let mut plan = LogicalPlan::SubqueryAlias(named);
         let has_unit = slice.privacy_unit.is_some();
         if let Some(columns) = &scan.projection {
             let mut kept = columns.clone();
-            if has_unit && unit.is_some() {
-                kept.push(plan.schema().fields().len() - 1);
+            if let Some(hidden) = hidden.filter(|_| has_unit) {
+                let all = plan.schema().fields().len();
+                kept.extend(all - hidden.columns()..all);
             }
             plan = LogicalPlanBuilder::from(plan).select(kept)?.build()?;
         }
-        Ok(BoundLeaf { plan, unit: has_unit, max_rows_per_unit: None, bytes: 1 << 20 })
+        Ok(BoundLeaf {
+            plan,
+            unit: has_unit,
+            dataset: slice.table.to_string(),
+            max_rows_per_unit: None,
+            bytes: 1 << 20,
+        })
     }
 
     async fn fingerprint(&self, _: &LogicalPlan) -> Result<SourcesState, Refusal> {

@@ -1,6 +1,7 @@
 //! The gate's strategies against a plain count of distinct units, on random data, and what a release is.
 
 mod conditions;
+mod ledger;
 mod memory;
 mod oracle;
 mod releases;
@@ -22,7 +23,7 @@ use wanqu_rules::admission::{Judged, Shape, aggregate_of, judge};
 use super::output::{Bounds, Cells};
 use super::passes::{Outcome, Passes};
 use super::thread::Prefix;
-use super::{gated, layout};
+use super::{Desk, NoLedger, gated, layout};
 use crate::engine::Engine as _;
 use memory::{Fixture, Memory};
 
@@ -125,9 +126,9 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     let judged = judged(fixture, sql);
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let aggregate = aggregate_of(judged.plan()).unwrap();
-    let layout = layout(aggregate, shape).unwrap();
+    let layout = layout(aggregate, shape, vec![]).unwrap();
     let run = engine.start(Timestamp::MAX).unwrap();
-    let passes = Passes { run: run.as_ref(), aggregate, shape, layout: &layout };
+    let passes = Passes { run: run.as_ref(), aggregate, shape, layout: &layout, key: None };
     let cells = Cells::new(BOUNDS, &run.state().runtime_env().memory_pool);
     let outcome = match way {
         Way::Inline => passes.inline(cells, &[]).await,
@@ -144,11 +145,16 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     (texts(&batches), suppressed)
 }
 
+fn desk(engine: &Memory) -> Desk<'_> {
+    Desk { engine, ledger: &NoLedger, circle: "HK" }
+}
+
 async fn release(fixture: &Fixture, sql: &str) -> Result<Released, Refusal> {
     let judged = judged(fixture, sql);
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let engine = fixture.engine();
-    let release = gated(judged.plan(), shape, &engine, Bounds { rows: 1000, ..BOUNDS }, Timestamp::MAX).await?;
+    let bounds = Bounds { rows: 1000, ..BOUNDS };
+    let release = gated(judged.plan(), shape, desk(&engine), bounds, Timestamp::MAX).await?;
     let account = release.account().clone();
     let (batches, report) = release
         .audited("CN-SZ".parse().unwrap(), |_| {

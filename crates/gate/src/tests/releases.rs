@@ -8,7 +8,7 @@ use wanqu_fixtures::bundle::rule;
 use wanqu_model::refusal::Code;
 use wanqu_rules::admission::Shape;
 
-use super::{BOUNDS, Bounds, Visit, fixture, gated, judged, release, visit};
+use super::{BOUNDS, Bounds, Visit, desk, fixture, gated, judged, release, visit};
 
 #[tokio::test]
 async fn a_cell_of_nobody_and_a_cell_of_too_few_look_alike() {
@@ -44,7 +44,8 @@ async fn a_report_tells_nothing_of_the_cells_that_were_kept_back() {
         let fixture = fixture(&visits, &[], 5, 1);
         let judged = judged(&fixture, sql);
         let Shape::Gated(shape) = judged.shape() else { panic!("public") };
-        let release = gated(judged.plan(), shape, &fixture.engine(), BOUNDS, Timestamp::MAX).await.unwrap();
+        let engine = fixture.engine();
+        let release = gated(judged.plan(), shape, desk(&engine), BOUNDS, Timestamp::MAX).await.unwrap();
         assert_eq!(release.account().suppressed, u64::from(places), "the owner's own log knows");
         let (batches, report) = release
             .audited("CN-SZ".parse().unwrap(), |_| {
@@ -92,8 +93,8 @@ async fn a_hidden_column_is_never_released() {
     let fixture = fixture(&visits, &[], 5, 3);
     let judged = judged(&fixture, "SELECT place, sum(paid) FROM shenzhen.d.visits GROUP BY place");
     let Shape::Gated(shape) = judged.shape() else { panic!("public") };
-    let release =
-        gated(judged.plan(), shape, &fixture.engine(), Bounds { rows: 10, ..BOUNDS }, Timestamp::MAX).await.unwrap();
+    let (engine, bounds) = (fixture.engine(), Bounds { rows: 10, ..BOUNDS });
+    let release = gated(judged.plan(), shape, desk(&engine), bounds, Timestamp::MAX).await.unwrap();
     let schema = release.schema();
     let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
     assert_eq!(names.len(), 2);

@@ -246,6 +246,18 @@ pub struct ReleaseRule {
     pub rounding: u32,
     /// True if a cell with no unit may be released as zero, and so be told from one with fewer than `min_units`.
     pub publish_zeros: bool,
+    /// True if the owner remembers released cells, so that a later cell that differs from one of them by fewer than `min_units` units
+    /// gets the values of the earlier one. A bundle without such a rule does not say it, so that older nodes read it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remember_cells: bool,
+}
+
+impl ReleaseRule {
+    /// Returns true if released cells are remembered: there is somebody to protect, and the rule says so.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.remember_cells && self.min_units > 1
+    }
 }
 
 /// Reads a number of which 0 would be no rule.

@@ -23,7 +23,13 @@ fn slice(table: &str, jurisdiction: &str, dataset: &str) -> Slice {
         description: String::new(),
         columns: vec![column("sex", ColumnClass::Dimension), column("patient", ColumnClass::Identifier)],
         privacy_unit: Some("patient".parse().unwrap()),
-        policy: ReleaseRule { policies: Vec::new(), min_units: 10, rounding: 1, publish_zeros: false },
+        policy: ReleaseRule {
+            policies: Vec::new(),
+            min_units: 10,
+            rounding: 1,
+            publish_zeros: false,
+            remember_cells: false,
+        },
         approximate_rows: None,
         one_row_per_unit: false,
     }

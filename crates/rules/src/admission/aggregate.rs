@@ -12,12 +12,15 @@ use wanqu_model::aggregates::{self, Admission, Arguments};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
-use case::{indicator, kept};
-use conditions::{all_given, and, both, given, presence, selections, stripped};
+use conditions::{presence, selections};
+
+pub(super) use case::{indicator, kept};
+pub(super) use conditions::{all_given, and, both, given, stripped};
 
 use super::base::BaseTables;
 use super::families::Condition;
 use super::linear::{Linear, linear, of_one_table};
+use super::total::{self, Total};
 use super::widen::widened;
 use super::{growth, predicate, scalar};
 
@@ -27,10 +30,11 @@ const MAX_AVERAGE_DIGITS: u8 = 24;
 /// Most nodes of an argument. Reading it takes stack for each.
 const MAX_ARGUMENT_NODES: usize = 200;
 
-/// Admitted aggregate: the expression to run, and its conditions.
+/// Admitted aggregate: the expression to run, its conditions, and what it adds up.
 pub(super) struct Passed {
     pub expr: Expr,
     pub conditions: Vec<Condition>,
+    pub total: Total,
 }
 
 /// Checks one aggregate whose argument and filter are over base columns.
@@ -60,7 +64,7 @@ pub(super) fn check(function: &AggregateFunction, tables: &BaseTables) -> Result
     let mut args = params.args.clone();
     let conditions = match (arguments, &mut args[..]) {
         (Arguments::Count, [arg]) => counted(arg, filter, tables)?,
-        (Arguments::Sum, [arg]) => total(name, arg, filter, tables)?,
+        (Arguments::Sum, [arg]) => summed(name, arg, filter, tables)?,
         (Arguments::Average, [arg]) => average(name, arg, filter, tables)?,
         (Arguments::Moment, [arg]) => moment(name, arg, filter, tables)?,
         (Arguments::Pair, [y, x]) => {
@@ -71,6 +75,7 @@ pub(super) fn check(function: &AggregateFunction, tables: &BaseTables) -> Result
         (Arguments::Boolean, [arg]) => boolean(arg, filter, tables)?,
         _ => return Err(form(name, "this number of arguments", "give it one argument")),
     };
+    let total = total::of(function, arguments, tables)?;
     let expr = AggregateFunction::new_udf(
         std::sync::Arc::clone(&function.func),
         args,
@@ -79,7 +84,7 @@ pub(super) fn check(function: &AggregateFunction, tables: &BaseTables) -> Result
         vec![],
         None,
     );
-    Ok(Passed { expr: Expr::AggregateFunction(expr), conditions })
+    Ok(Passed { expr: Expr::AggregateFunction(expr), conditions, total })
 }
 
 fn refused(name: &str, remedy: &str) -> Refusal {
@@ -169,7 +174,7 @@ fn average(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTable
 }
 
 /// Checks sum. Returns its conditions.
-fn total(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
+fn summed(name: &str, arg: &mut Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     added(name, arg, filter, false, tables)
 }
 
@@ -296,5 +301,6 @@ fn distinct(
     if !tables.is_unit(column) || tables.leaf(column).is_none_or(|leaf| leaf.filled) {
         conditions.extend(presence(filter, given(&Expr::Column(column.clone())), BTreeSet::new(), true));
     }
-    Ok(Passed { expr: Expr::AggregateFunction(function.clone()), conditions })
+    let total = total::of(function, arguments, tables)?;
+    Ok(Passed { expr: Expr::AggregateFunction(function.clone()), conditions, total })
 }

@@ -61,6 +61,11 @@ pub(super) struct BaseExpr {
     nodes: usize,
 }
 
+/// Returns the name that a plan over base columns has for a leaf.
+pub(super) fn leaf_name(leaf: usize) -> String {
+    format!("#{leaf}")
+}
+
 /// Returns the number of nodes of an expression.
 pub(super) fn nodes(expr: &Expr) -> usize {
     let mut nodes = 0;
@@ -105,7 +110,7 @@ impl BaseTables {
         if !scan.filters.is_empty() || scan.fetch.is_some() || scan.projection.is_some() {
             return None;
         }
-        let alias = TableReference::bare(format!("#{}", self.leaves.len()));
+        let alias = TableReference::bare(leaf_name(self.leaves.len()));
         let schema = DFSchema::try_from_qualified_schema(alias.clone(), &table.schema).ok()?;
         let plan = LogicalPlanBuilder::from(LogicalPlan::TableScan(scan.clone())).alias(alias.clone()).ok()?;
         let column = |name: &str| Expr::Column(Column::new(Some(alias.clone()), name));

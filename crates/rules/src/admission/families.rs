@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 
 use datafusion::logical_expr::Expr;
 
+use super::total::Total;
+
 /// One condition inside an aggregate: a `FILTER`, a `CASE` that keeps or drops, an argument that can be NULL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
@@ -72,6 +74,10 @@ pub(super) struct Values {
     pub conditions: Vec<Condition>,
     /// The groups of values, in the order of their first columns.
     pub groups: Vec<ValueGroup>,
+    /// What each aggregate adds up.
+    pub totals: Vec<Total>,
+    /// Leaves of which each row enters the aggregate at most once.
+    pub once: BTreeSet<usize>,
 }
 
 impl Values {
@@ -88,7 +94,7 @@ impl Values {
                 None => groups.push(ValueGroup { conditions: indexes, aggregates: vec![aggregate] }),
             }
         }
-        Self { conditions, groups }
+        Self { conditions, groups, totals: vec![], once: BTreeSet::new() }
     }
 }
 
@@ -167,7 +173,7 @@ mod tests {
             vec![a.clone(), b.clone()],
             vec![present(true)],
         ];
-        let Values { conditions, groups } = Values::new(of_aggregates);
+        let Values { conditions, groups, .. } = Values::new(of_aggregates);
         assert_eq!(conditions, [b, a, present(true)], "a condition that two aggregates have is as strict as either");
         let group = |conditions: &[usize], aggregates: &[usize]| ValueGroup {
             conditions: conditions.to_vec(),

@@ -34,9 +34,11 @@ pub(super) fn judge(plan: LogicalPlan, owner: &JurisdictionId) -> Judgement {
     let Judge { rule, must_be_empty, findings, refusals, .. } = judge;
     let verdict = match (refusals.into_iter().next(), built) {
         (Some(refusal), _) => Err(refusal),
-        (None, Some((plan, Values { conditions, groups: value_groups }))) => {
+        (None, Some((plan, Values { conditions, groups: value_groups, totals, once }))) => {
             let families = families(&conditions);
-            let shape = Shape::Gated(GatedShape { rule, conditions, families, value_groups, must_be_empty });
+            let once = once.into_iter().map(base::leaf_name).collect();
+            let shape = GatedShape { rule, conditions, families, value_groups, totals, once, must_be_empty };
+            let shape = Shape::Gated(shape);
             Ok(Judged { plan, shape, tables })
         }
         (None, None) => Err(Refusal::new(Code::Internal, "a fragment was neither admitted nor refused")),
@@ -128,7 +130,7 @@ impl Judge<'_> {
             groups.push(key);
         }
         let mut values = Vec::new();
-        let mut conditions = Vec::new();
+        let (mut conditions, mut totals) = (Vec::new(), Vec::new());
         for expr in &aggregate.aggr_expr {
             let Expr::AggregateFunction(function) = self.over_base(expr, &aggregate.input, &node.columns)?.expr else {
                 self.refuse("SELECT", refusals::computed_output());
@@ -150,6 +152,7 @@ impl Judge<'_> {
                         );
                     }
                     conditions.push(passed.conditions);
+                    totals.push(passed.total);
                     values.push(passed.expr);
                 }
                 Err(refusal) => self.refuse(&operator, refusal),
@@ -158,7 +161,9 @@ impl Judge<'_> {
         if !self.refusals.is_empty() {
             return None;
         }
-        self.finished(node, groups, values, conditions)
+        let once = node.rows.once.clone();
+        let (aggregate, values) = self.finished(node, groups, values, conditions)?;
+        Some((aggregate, Values { totals, once, ..values }))
     }
 
     /// Judges `SELECT DISTINCT` of rows: an aggregate without aggregate functions.
@@ -200,7 +205,14 @@ impl Judge<'_> {
             ""
         };
         let base = self.rule.rounding;
-        let rule = format!("cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}");
+        let remembered = if self.rule.remembers() {
+            "; what differs from an earlier release by fewer than that has its values, or none (rememberCells)"
+        } else {
+            ""
+        };
+        let rule = format!(
+            "cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}{remembered}"
+        );
         self.admit_operator("release", "every cell".to_owned(), &rule);
         if values.conditions.len() > MAX_CONDITIONS {
             self.refuse("SELECT", many_conditions(values.conditions.len()));

@@ -41,6 +41,7 @@ mod remedy;
 mod scalar;
 mod shape;
 mod subquery;
+mod total;
 mod tree;
 mod widen;
 
@@ -53,6 +54,7 @@ pub use admitted::{AdmittedFragment, GrantedAgreement};
 pub use families::{Condition, Family, ValueGroup};
 pub use finding::{PolicyFinding, to_batch};
 pub use shape::{GatedShape, Judged, Judgement, Shape, aggregate_of};
+pub use total::{Addend, Total};
 
 use datafusion::logical_expr::LogicalPlan;
 use jiff::{SignedDuration, Timestamp};

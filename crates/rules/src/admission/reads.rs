@@ -45,6 +45,7 @@ pub(super) fn strictest_rule(tables: &[Arc<CatalogTable>]) -> Option<ReleaseRule
             min_units: a.min_units.max(b.min_units),
             rounding: a.rounding.max(b.rounding),
             publish_zeros: a.publish_zeros && b.publish_zeros,
+            remember_cells: a.remember_cells || b.remember_cells,
         }
     })
 }

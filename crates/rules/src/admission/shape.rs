@@ -8,6 +8,7 @@ use wanqu_model::refusal::Refusal;
 
 use super::families::{Condition, Family, ValueGroup};
 use super::finding::PolicyFinding;
+use super::total::Total;
 use crate::catalog::CatalogTable;
 
 /// Outcome of the rules of classes and shape for one plan.
@@ -50,6 +51,9 @@ impl Judged {
             return vec![];
         }
         let outputs = outputs(&self.plan, aggregate);
+        // What no condition decides about can be withheld for what was released before.
+        let apart = ValueGroup { conditions: vec![], aggregates: shape.without_conditions() };
+        let apart = Some(&apart).filter(|_| shape.rule.remember_cells);
         let set = |group: &ValueGroup| {
             let columns = |counts: bool| -> Vec<usize> {
                 let is_of_group = |index| group.aggregates.contains(&index);
@@ -59,7 +63,7 @@ impl Judged {
             };
             [columns(true), columns(false)].into_iter().find(|columns| !columns.is_empty())
         };
-        shape.value_groups.iter().filter_map(set).collect()
+        shape.value_groups.iter().chain(apart).filter_map(set).collect()
     }
 
     /// Returns the tables it reads, each once.
@@ -89,6 +93,11 @@ pub struct GatedShape {
     pub families: Vec<Family>,
     /// The values of a row that conditions decide about, in the order in which they are decided.
     pub value_groups: Vec<ValueGroup>,
+    /// What each aggregate adds up, in their order.
+    pub totals: Vec<Total>,
+    /// Names in the plan of the non-public tables each row of which is in one row of the aggregate's input at most. What is added up
+    /// are rows of these.
+    pub once: Vec<String>,
     /// Plans over public tables only that must each give no row; if one gives a row, the fragment is refused.
     ///
     /// A public table that joins a non-public one must hold at most one row for each value of the join key: with
@@ -96,6 +105,14 @@ pub struct GatedShape {
     /// the public table, and one sum would carry many small cells (`n_a + 1000 * n_b`). Each plan here finds a key that
     /// occurs twice. Admission sees no rows, so it can only say what must be looked at; what is read is public.
     pub must_be_empty: Vec<LogicalPlan>,
+}
+
+impl GatedShape {
+    /// Returns the indexes of the aggregates that are in no group of values.
+    fn without_conditions(&self) -> Vec<usize> {
+        let is_in_group = |index: &usize| self.value_groups.iter().any(|group| group.aggregates.contains(index));
+        (0..self.totals.len()).filter(|index| !is_in_group(index)).collect()
+    }
 }
 
 /// Returns for each column of a gated plan which of the aggregates it shows; `None` for keys and literals.

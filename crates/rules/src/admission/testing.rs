@@ -49,6 +49,7 @@ fn slice(table: &str, dataset: &str, unit: Option<&str>, min_units: u32, columns
             min_units,
             rounding: 5,
             publish_zeros: false,
+            remember_cells: false,
         },
         approximate_rows: None,
         one_row_per_unit: false,

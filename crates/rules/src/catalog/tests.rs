@@ -57,7 +57,13 @@ fn slice() -> Arc<Slice> {
         description: String::new(),
         columns: COLUMNS.map(column).to_vec(),
         privacy_unit: None,
-        policy: ReleaseRule { policies: vec![], min_units: 1, rounding: 1, publish_zeros: false },
+        policy: ReleaseRule {
+            policies: vec![],
+            min_units: 1,
+            rounding: 1,
+            publish_zeros: false,
+            remember_cells: false,
+        },
         approximate_rows: None,
         one_row_per_unit: false,
     })

@@ -46,6 +46,7 @@ fn slices(table: &str, owners: &[&str], unit: Option<&str>, columns: &[(&str, &s
                 min_units: if unit.is_some() { 10 } else { 1 },
                 rounding: 1,
                 publish_zeros: false,
+                remember_cells: false,
             },
             approximate_rows: None,
             one_row_per_unit: false,

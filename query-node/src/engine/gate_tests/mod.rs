@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_fixtures::bundle::{PROJECT, PURPOSE, researcher};
 use wanqu_fixtures::rows::texts;
-use wanqu_gate::{AuditReference, GatedRelease};
+use wanqu_gate::{AuditReference, GatedRelease, NoLedger};
 use wanqu_model::bundle::SourceFormat;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_model::report::ReleaseReport;
@@ -43,7 +43,8 @@ fn admitted(fixture: &Fixture, sql: &str) -> Result<AdmittedFragment, Refusal> {
 }
 
 async fn gated(fixture: &Fixture, engine: &Engine, sql: &str) -> Result<GatedRelease, Refusal> {
-    wanqu_gate::release(&admitted(fixture, sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}")), engine).await
+    let fragment = admitted(fixture, sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    wanqu_gate::release(&fragment, engine, &NoLedger).await
 }
 
 /// Returns the released rows as text, in their order.

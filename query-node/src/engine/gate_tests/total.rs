@@ -291,9 +291,9 @@ async fn admitted_expressions_fail_on_no_value() {
         let Ok(fragment) = super::admitted(&fixture, &sql) else { continue };
         assert!(matches!(fragment.shape(), Shape::Gated(_)), "{sql} is public");
         admitted += 1;
-        let released = wanqu_gate::release(&fragment, &engine).await;
+        let released = wanqu_gate::release(&fragment, &engine, &NoLedger).await;
         if let Err(refusal) = released
-            && wanqu_gate::release(&fragment, &nobody).await.is_ok()
+            && wanqu_gate::release(&fragment, &nobody, &NoLedger).await.is_ok()
         {
             failed.push(format!("{sql}\n    {refusal}"));
         }

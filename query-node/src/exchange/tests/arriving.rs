@@ -169,6 +169,7 @@ fn report(rows: u64, owner: &str) -> FlightData {
         policies: Vec::new(),
         fetched_bytes: 0,
         left_out: Vec::new(),
+        earlier_values: false,
         audit_sequence: 1,
         audit_digest: String::new(),
     };

@@ -35,7 +35,8 @@ pub(super) async fn passed(
     envelope.max_rows = u64::MAX;
     let catalog = Catalog::owner(&bundle, &own);
     let fragment = admit(&Request { envelope: &envelope, peer: &own }, &bundle, &catalog, now)?;
-    let release = wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches))))).await?;
+    let release =
+        wanqu_gate::release(&fragment, &Rows(Mutex::new(Some((schema, batches)))), &wanqu_gate::NoLedger).await?;
     let reference = AuditReference { sequence: 1, digest: "0".repeat(64) };
     Ok(release.audited(owner, |_| async move { Ok(reference.into()) }.boxed()))
 }
@@ -71,7 +72,7 @@ impl Run for OneRun<'_> {
         Ok(expr.clone())
     }
 
-    fn bind_leaf(&self, _: &TableScan, _: Option<&str>) -> DfResult<BoundLeaf> {
+    fn bind_leaf(&self, _: &TableScan, _: Option<wanqu_gate::Hidden<'_>>) -> DfResult<BoundLeaf> {
         internal_err!("public rows are bound as a whole")
     }
 

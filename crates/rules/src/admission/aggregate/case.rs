@@ -9,13 +9,13 @@ use crate::admission::base::BaseTables;
 use crate::casts;
 
 /// `CASE WHEN condition THEN value [ELSE 0 | NULL] END`, below exact casts.
-pub(super) struct Kept<'a> {
+pub(in crate::admission) struct Kept<'a> {
     pub condition: Expr,
     pub value: &'a Expr,
     pub else_zero: bool,
 }
 
-pub(super) fn kept(expr: &Expr) -> Result<Option<Kept<'_>>, Refusal> {
+pub(in crate::admission) fn kept(expr: &Expr) -> Result<Option<Kept<'_>>, Refusal> {
     let case = match expr {
         Expr::Cast(cast) => return kept(&cast.expr),
         Expr::Case(case) => case,
@@ -59,7 +59,7 @@ pub(super) fn branches() -> Refusal {
 }
 
 /// Returns the condition of a cast of a condition to a number, whose sum counts the rows that meet it.
-pub(super) fn indicator<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<&'a Expr> {
+pub(in crate::admission) fn indicator<'a>(expr: &'a Expr, tables: &BaseTables) -> Option<&'a Expr> {
     let (inner, target) = match expr {
         Expr::Cast(cast) => (&cast.expr, cast.field.data_type()),
         Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),

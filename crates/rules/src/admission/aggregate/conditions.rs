@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, Operator, binary_expr};
 use crate::admission::families::Condition;
 use crate::admission::linear::Linear;
 
-pub(super) fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
+pub(in crate::admission) fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
     match (a, b) {
         (Some(a), Some(b)) => Some(binary_expr(a.clone(), Operator::And, b.clone())),
         (Some(one), None) | (None, Some(one)) => Some(one.clone()),
@@ -18,7 +18,7 @@ pub(super) fn both(a: Option<&Expr>, b: Option<&Expr>) -> Option<Expr> {
     }
 }
 
-pub(super) fn and(base: Option<&Expr>, also: Expr) -> Expr {
+pub(in crate::admission) fn and(base: Option<&Expr>, also: Expr) -> Expr {
     match base {
         Some(base) => binary_expr(base.clone(), Operator::And, also),
         None => also,
@@ -54,12 +54,12 @@ pub(super) fn presence(
 }
 
 /// Returns the condition that a value is not NULL.
-pub(super) fn given(value: &Expr) -> Expr {
+pub(in crate::admission) fn given(value: &Expr) -> Expr {
     Expr::IsNotNull(Box::new(stripped(value).clone()))
 }
 
 /// Returns the condition that a summand is not NULL, as one over its columns: so `cost` and `cost * cost` have the same.
-pub(super) fn all_given(form: &Linear, value: &Expr) -> Expr {
+pub(in crate::admission) fn all_given(form: &Linear, value: &Expr) -> Expr {
     let fallible = value.exists(|e| Ok(matches!(e, Expr::TryCast(_)))).unwrap_or(true);
     let columns: BTreeSet<&Column> = form.columns().collect();
     let columns = columns.into_iter().map(|column| given(&Expr::Column(column.clone())));
@@ -67,7 +67,7 @@ pub(super) fn all_given(form: &Linear, value: &Expr) -> Expr {
 }
 
 /// Strips the exact casts around an expression: they keep every value, NULL included.
-pub(super) fn stripped(expr: &Expr) -> &Expr {
+pub(in crate::admission) fn stripped(expr: &Expr) -> &Expr {
     match expr {
         Expr::Cast(cast) => stripped(&cast.expr),
         other => other,

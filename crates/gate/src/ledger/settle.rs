@@ -1,0 +1,101 @@
+//! The ledger's step over the cells of a release: offers are made of them, and the answers put into their place.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::common::{DataFusionError, Result as DfResult, ScalarValue, internal_datafusion_err};
+
+use super::offers::{Populations, recalled, remembered};
+use super::{Answer, Asked, Drawn, Ledger, Offer, Offered, Sketch};
+use crate::output::{Cells, Held, Layout};
+
+/// Place of an offer: a row of a batch, and one of its groups.
+struct Place {
+    batch: usize,
+    row: usize,
+    group: usize,
+}
+
+/// Settles the values of all cells. Returns true if any is an earlier cell's, or withheld for one.
+pub async fn settle(
+    cells: &mut Cells,
+    layout: &Layout,
+    populations: &Populations,
+    ledger: &dyn Ledger,
+) -> DfResult<bool> {
+    let (mut places, mut offers) = (Vec::new(), Vec::new());
+    for (batch, held) in cells.held_batches().iter().enumerate() {
+        for row in 0..held.batch.num_rows() {
+            for group in 0..populations.groups.len() {
+                if let Some(offer) = offer(held, row, group, layout, populations)? {
+                    places.push(Place { batch, row, group });
+                    offers.push(offer);
+                }
+            }
+        }
+    }
+    if offers.is_empty() {
+        return Ok(false);
+    }
+    let (circle, tables, k) = (populations.circle.clone(), populations.tables.clone(), populations.k);
+    let count = offers.len();
+    let settled = ledger.settle(Asked { circle, tables, k, offers }).await;
+    let settled = settled.map_err(|refusal| DataFusionError::External(Box::new(refusal)))?;
+    if settled.answers.len() != count {
+        return Err(internal_datafusion_err!("a ledger answers every offer"));
+    }
+    let mut changes: BTreeMap<(usize, usize), BTreeMap<usize, Answer>> = BTreeMap::new();
+    for (Place { batch, row, group }, answers) in places.into_iter().zip(settled.answers) {
+        for (aggregate, answer) in populations.groups[group].1.iter().zip(answers) {
+            if answer != Answer::New {
+                changes.entry((batch, *aggregate)).or_default().insert(row, answer);
+            }
+        }
+    }
+    let any = !changes.is_empty();
+    for ((batch, aggregate), answers) in changes {
+        let column = layout.keys + aggregate;
+        cells.replace_column(batch, column, |values| changed(values, &answers))?;
+    }
+    Ok(any)
+}
+
+/// Returns what a row offers for a group of values; `None` if the gate withholds them, or nobody is behind them.
+fn offer(held: &Held, row: usize, group: usize, layout: &Layout, populations: &Populations) -> DfResult<Option<Offer>> {
+    let (of_values, aggregates) = &populations.groups[group];
+    let is_withheld =
+        |(index, rows): &(usize, arrow::array::BooleanArray)| Some(*index) == *of_values && rows.value(row);
+    if held.withheld.iter().any(is_withheld) {
+        return Ok(None);
+    }
+    let mut values = Vec::with_capacity(aggregates.len());
+    for aggregate in aggregates {
+        let value = ScalarValue::try_from_array(held.batch.column(layout.keys + aggregate), row)?;
+        values.push(Offered { value: remembered(&value), ..populations.values[*aggregate].clone() });
+    }
+    let mut sketches = Vec::new();
+    for (column, (table, population)) in held.sketches.iter().zip(&populations.drawn) {
+        if !values.iter().any(|value| value.populations.contains(population)) {
+            continue;
+        }
+        let sketch = column.as_binary_opt::<i32>().filter(|column| column.is_valid(row));
+        let sketch = sketch.and_then(|column| Sketch::of_bytes(column.value(row)));
+        let sketch = sketch.ok_or_else(|| internal_datafusion_err!("a cell without a sketch"))?;
+        if !sketch.is_empty() {
+            sketches.push(Drawn { table: *table, population: *population, sketch });
+        }
+    }
+    Ok((!sketches.is_empty()).then_some(Offer { sketches, values }))
+}
+
+/// Returns a column with the answers in place of its values.
+fn changed(values: &ArrayRef, answers: &BTreeMap<usize, Answer>) -> DfResult<ArrayRef> {
+    let data_type = values.data_type();
+    let value = |row: usize| match answers.get(&row) {
+        None | Some(Answer::New) => ScalarValue::try_from_array(values, row),
+        Some(Answer::Earlier(earlier)) => recalled(*earlier, data_type),
+        Some(Answer::Withheld) => ScalarValue::try_from(data_type),
+    };
+    let values = (0..values.len()).map(value).collect::<DfResult<Vec<_>>>()?;
+    ScalarValue::iter_to_array(values)
+}
