@@ -45,6 +45,10 @@ impl HomeService for Home {
         Ok(stream::iter(self.events.clone()).boxed())
     }
 
+    async fn describe(&self, _: Subject, _: Question, _: CancellationToken) -> Result<Described, Refusal> {
+        Ok(Described::default())
+    }
+
     fn catalog(&self) -> Arc<Catalog> {
         Arc::new(Catalog::default())
     }

@@ -13,6 +13,7 @@ mod frames;
 mod moments;
 mod normal;
 mod numbers;
+mod parameters;
 mod pushed;
 mod sql;
 mod stack;
