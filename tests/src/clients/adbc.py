@@ -4,12 +4,13 @@ import datetime
 import decimal
 import json
 import os
+import sys
+import traceback
 import warnings
 
 import pyarrow
-import pyarrow.flight
 import pyarrow.ipc
-from adbc_driver_flightsql import DatabaseOptions, StatementOptions, dbapi
+from adbc_driver_flightsql import DatabaseOptions, dbapi
 from adbc_driver_manager import NotSupportedError, OperationalError, ProgrammingError
 
 warnings.simplefilter("error")
@@ -86,7 +87,7 @@ def check_one_statement_again_with_other_values():
 def check_several_rows_of_values_are_refused():
     with connect() as connection, connection.cursor() as cursor:
         many = lambda: cursor.executemany("SELECT ? AS a", [[1], [2]])
-        refused((ProgrammingError, NotSupportedError), ["one row of values"], many)
+        refused(NotSupportedError, ["not offered", "by execute, not by executemany"], many)
         rows = pyarrow.record_batch([[1, 2]], names=["0"])
         refused(ProgrammingError, ["2 rows of values", "IN (?, ?, ?)"], lambda: cursor.execute("SELECT ? AS a", rows))
         refused(ProgrammingError, ["1 parameters, and 0 values"], lambda: cursor.execute("SELECT ? AS b"))
@@ -104,19 +105,6 @@ def check_schema_without_running():
         # The driver keeps what the server says of parameters.
         types = cursor.adbc_prepare("SELECT title FROM gba.health.facilities WHERE beds > ? AND opened < ?").types
         assert types == [pyarrow.int32(), pyarrow.date32()], types
-
-
-def check_account():
-    with connect() as connection, connection.cursor() as cursor:
-        cursor.execute(VISITS)
-        rows = cursor.fetch_arrow_table().num_rows
-        name = StatementOptions.LAST_FLIGHT_INFO.value
-        info = pyarrow.flight.FlightInfo.deserialize(cursor.adbc_statement.get_option_bytes(name))
-        account = json.loads(info.app_metadata)
-        assert info.total_records == rows == account["rows"] and len(info.endpoints) == 1
-        assert not info.endpoints[0].locations and info.endpoints[0].expiration_time is not None
-        assert account["wanqu.query_id"] and account["missing"] == []
-        assert {"may_lack", "rows_may_be_absent"} <= account.keys()
 
 
 def names(connection, **filters):
@@ -156,7 +144,9 @@ def check_columns():
         assert cost.type == pyarrow.decimal128(12, 2) and cost.metadata[b"ARROW:FLIGHT:SQL:SCALE"] == b"2"
         assert patient.metadata[b"ARROW:FLIGHT:SQL:TABLE_NAME"] == b"visits"
         objects = connection.adbc_get_objects(catalog_filter="gba", table_name_filter="visits").read_all().to_pylist()
-        columns = objects[0]["catalog_db_schemas"][0]["db_schema_tables"][0]["table_columns"]
+        schemas = {one["db_schema_name"]: one["db_schema_tables"] for one in objects[0]["catalog_db_schemas"]}
+        (visits,) = schemas["health"]
+        columns = visits["table_columns"]
         assert [column["column_name"] for column in columns] == schema.names
 
 
@@ -205,6 +195,12 @@ def check_who_asks():
         refused(wrong, words, lambda: asked("SELECT 1 AS one", **how))
 
 
+failed = []
 for name, check in [(name, check) for name, check in globals().items() if name.startswith("check_")]:
-    check()
-    print(name, flush=True)
+    try:
+        check()
+        print("passed", name, flush=True)
+    except Exception:
+        failed.append(name)
+        traceback.print_exc()
+sys.exit(", ".join(failed) or None)

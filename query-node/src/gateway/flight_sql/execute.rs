@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tonic::metadata::MetadataMap;
 use wanqu_client::status::internal;
 use wanqu_identity::Bearer;
-use wanqu_model::answer::{Answer, Event, Fetch, Keep, KeptResult, Question, Summary, TicketRequest};
+use wanqu_model::answer::{
+    Answer, Event, Fetch, INCOMPLETE_COLUMN, Keep, KeptResult, Question, Summary, TicketRequest,
+};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::handle::{Handle, statement};
@@ -56,6 +58,7 @@ impl Gateway {
         let (answer, work) = self.begun(bearer, TicketRequest::Question(question)).await?;
         let (columns, mut summary) = work.run(taken(answer)).await?;
         let not_kept = |why: Refusal| why.with_remedy("ask for fewer rows, or wait until other answers have expired");
+        shown_as_partial(&columns, &summary)?;
         let kept = summary.result.take();
         let kept = kept.ok_or_else(|| summary.not_kept.take().map_or_else(internal, |why| not_kept(*why)))?;
         let info = FlightInfo::new().try_with_schema(&columns).map_err(|error| unencoded(&error))?;
@@ -76,6 +79,25 @@ async fn taken(mut answer: Answer) -> Result<(SchemaRef, Summary), Refusal> {
         }
     }
     Err(internal())
+}
+
+/// Checks that an answer which lacks a jurisdiction shows it: its reader sees rows, and not the account.
+///
+/// # Errors
+/// The reason why the jurisdiction is missing, if no column marks the rows.
+fn shown_as_partial(columns: &SchemaRef, summary: &Summary) -> Result<(), Refusal> {
+    let marked = columns.fields().last().is_some_and(|field| field.name() == INCOMPLETE_COLUMN);
+    let missing = summary.outcomes.iter().find_map(|outcome| Some((&outcome.jurisdiction, outcome.missing.as_ref()?)));
+    match missing {
+        Some((owner, why)) if !marked => Err(Refusal::new(why.code, format!("the answer lacks a part: {}", why.message))
+            .with_owner(owner.clone())
+            .with_rule("a partial answer is shown as one, and a client of Flight SQL shows its rows alone")
+            .with_remedy(
+                "send the header wanqu-mark-incomplete too (SET wanqu.mark_incomplete = true;), which marks the rows; or ask \
+                 with wanqu query",
+            )),
+        _ => Ok(()),
+    }
 }
 
 /// Returns where a kept answer is: here, under a ticket that is good until it expires.

@@ -14,7 +14,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::{Catalog, CatalogTable};
 
 use super::fields::table_schema;
-use super::{info, keys, not_offered, types, unencoded};
+use super::{changes, info, keys, not_offered, types, unencoded};
 use crate::doors::flight::Messages;
 use crate::gateway::Gateway;
 use crate::gateway::server::of_one_result;
@@ -61,9 +61,7 @@ impl Gateway {
 fn no_rows(command: &Command) -> Refusal {
     match command {
         Command::CommandStatementSubstraitPlan(_) => not_offered("a plan of Substrait", "send the query as SQL"),
-        Command::CommandStatementUpdate(_) | Command::CommandPreparedStatementUpdate(_) => {
-            not_offered("a statement that changes data", "ask one query, with SELECT")
-        }
+        Command::CommandStatementUpdate(_) | Command::CommandPreparedStatementUpdate(_) => changes(),
         Command::CommandStatementIngest(_) => not_offered("taking rows into tables", "give rows to their custodian"),
         _ => Refusal::new(Code::Envelope, "the command gives no rows")
             .with_rule("rows come of statements, prepared statements and the commands of the catalog")

@@ -45,6 +45,11 @@ fn not_offered(what: &str, remedy: &str) -> Refusal {
     Refusal::new(Code::NotAQuery, format!("{what} is not offered")).with_rule(NOT_OFFERED).with_remedy(remedy)
 }
 
+/// Returns the refusal for a statement that changes data.
+fn changes() -> Refusal {
+    not_offered("a statement that changes data", "ask one query, with SELECT; in Python by execute, not by executemany")
+}
+
 /// Returns the refusal for a message that cannot be encoded. The node's log has the reason.
 fn unencoded(error: &impl std::fmt::Display) -> Refusal {
     tracing::error!(%error, "a message of Flight SQL could not be encoded");

@@ -21,7 +21,7 @@ use super::handle::{Handle, statement};
 use super::options::with_options;
 use super::plain::{plain_schema, plain_type};
 use super::values::values;
-use super::{not_offered, request, unencoded};
+use super::{changes, not_offered, request, unencoded};
 use crate::gateway::Gateway;
 use crate::gateway::server::of_one_result;
 use crate::gateway::work::Work;
@@ -78,7 +78,7 @@ impl Gateway {
             Command::CommandStatementIngest(_) => {
                 return Err(not_offered("taking rows into tables", "give rows to their custodian"));
             }
-            _ => return Err(not_offered("a statement that changes data", "ask one query, with SELECT")),
+            _ => return Err(changes()),
         };
         handle.values = Some(values(&messages)?);
         let result =

@@ -7,7 +7,7 @@ use arrow_flight::sql::{
 };
 use prost::Message;
 use tonic::Code as Grpc;
-use wanqu_model::answer::KeptResult;
+use wanqu_model::answer::{INCOMPLETE_COLUMN, JurisdictionOutcome, KeptResult};
 
 use super::*;
 
@@ -37,6 +37,33 @@ async fn a_statement_is_asked_once_and_kept_with_what_its_headers_say() {
     assert_eq!((subject.subject.as_str(), question.sql.as_str()), ("wei", "SELECT 1 AS n"));
     assert!(question.partial && question.keep.is_some() && question.project.unwrap().as_str() == "study");
     assert!(house.questions.try_recv().is_err(), "once");
+}
+
+#[tokio::test]
+async fn an_answer_that_lacks_a_jurisdiction_is_given_only_with_its_rows_marked() {
+    let partial = |columns: SchemaRef| {
+        let outcome = JurisdictionOutcome {
+            jurisdiction: jid("MO"),
+            releases: vec![],
+            rows: 0,
+            bytes: 0,
+            elapsed_ms: 0,
+            missing: Some(Refusal::new(Code::OwnerUnavailable, "MO is away")),
+            cut_short: false,
+        };
+        let result = KeptResult { id: Uuid::nil(), rows: 2, bytes: 1, expires: Timestamp::MAX };
+        let summary = Summary { outcomes: vec![outcome], result: Some(result), may_lack: true, ..Summary::default() };
+        of(vec![Event::Schema(columns), Event::Summary(summary)])
+    };
+    let marked = || Arc::new(Schema::new(vec![Field::new(INCOMPLETE_COLUMN, DataType::Boolean, false)]));
+    let house = House::new(move || Ok(partial(schema()))).await;
+    let status = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap_err();
+    for words in ["MO is away", "wanqu-mark-incomplete"] {
+        assert!(status.message().contains(words), "{}", status.message());
+    }
+    let house = House::new(move || Ok(partial(marked()))).await;
+    let info = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap().into_inner();
+    assert!(String::from_utf8_lossy(&info.app_metadata).contains("MO is away"));
 }
 
 #[tokio::test]
