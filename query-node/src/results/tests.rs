@@ -12,6 +12,7 @@ use wanqu_model::answer::{Keep, Question, Summary};
 use wanqu_rules::catalog::Catalog;
 
 use super::*;
+use crate::home::Described;
 use crate::home::{HomeService, no_such_result};
 
 const HOUR: Keep = Keep { ttl_seconds: 3600 };
