@@ -82,7 +82,7 @@ async fn adbc_in_python() {
     let listed = cases()
         .into_iter()
         .map(|(name, sql, parameters, _)| json!({"name": name, "sql": sql, "parameters": parameters}));
-    std::fs::write(folder.path().join("cases.json"), Value::from_iter(listed).to_string()).unwrap();
+    std::fs::write(folder.path().join("cases.json"), listed.collect::<Value>().to_string()).unwrap();
     let said = script(&federation, ADBC_SCRIPT, folder.path()).await;
     let checks = ADBC_SCRIPT.matches("\ndef check_").count();
     assert_eq!(said.matches("passed check_").count(), checks, "{said}");

@@ -128,11 +128,21 @@ const LISTS: [SqlInfo; 5] = [
 /// Returns the facts that a command asks for; all of them if it names none. A query's text has at most `sql_bytes`.
 pub(super) fn table(command: CommandGetSqlInfo, sql_bytes: u32) -> FlightResult<RecordBatch> {
     let mut facts = SqlInfoDataBuilder::new();
-    SWITCHES.iter().for_each(|(name, value)| facts.append(*name, *value));
-    UNKNOWN.iter().for_each(|name| facts.append(*name, 0_i64));
-    NUMBERS.iter().for_each(|(name, value)| facts.append(*name, *value));
-    TEXTS.iter().for_each(|(name, value)| facts.append(*name, *value));
-    LISTS.iter().for_each(|name| facts.append(*name, Vec::new()));
+    for (name, value) in &SWITCHES {
+        facts.append(*name, *value);
+    }
+    for name in &UNKNOWN {
+        facts.append(*name, 0_i64);
+    }
+    for (name, value) in &NUMBERS {
+        facts.append(*name, *value);
+    }
+    for (name, value) in &TEXTS {
+        facts.append(*name, *value);
+    }
+    for name in &LISTS {
+        facts.append(*name, Vec::new());
+    }
     facts.append(SqlInfo::SqlMaxStatementLength, i64::from(sql_bytes));
     facts.append(SqlInfo::SqlSupportsConvert, BTreeMap::<i32, Vec<i32>>::new());
     let facts = facts.build()?;

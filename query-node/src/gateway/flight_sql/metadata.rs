@@ -78,14 +78,18 @@ fn parts(table: &CatalogTable) -> [&str; 3] {
 fn catalogs(catalog: &Catalog, command: CommandGetCatalogs) -> FlightResult<RecordBatch> {
     let mut builder = command.into_builder();
     let names: BTreeSet<&str> = catalog.tables().map(|table| parts(table)[0]).collect();
-    names.into_iter().for_each(|name| builder.append(name));
+    for name in names {
+        builder.append(name);
+    }
     builder.build()
 }
 
 fn schemas(catalog: &Catalog, command: CommandGetDbSchemas) -> FlightResult<RecordBatch> {
     let mut builder = command.into_builder();
     let names: BTreeSet<[&str; 2]> = catalog.tables().map(|table| [parts(table)[0], parts(table)[1]]).collect();
-    names.into_iter().for_each(|[catalog, schema]| builder.append(catalog, schema));
+    for [catalog, schema] in names {
+        builder.append(catalog, schema);
+    }
     builder.build()
 }
 

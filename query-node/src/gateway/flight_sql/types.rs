@@ -24,7 +24,9 @@ const TYPES: [Known; 8] = [
 /// Returns the types that a command asks for.
 pub(super) fn table(command: CommandGetXdbcTypeInfo) -> FlightResult<RecordBatch> {
     let mut types = XdbcTypeInfoDataBuilder::new();
-    TYPES.iter().for_each(|known| types.append(described(known)));
+    for known in &TYPES {
+        types.append(described(known));
+    }
     let types = types.build()?;
     command.into_builder(&types).build()
 }
