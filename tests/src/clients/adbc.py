@@ -153,7 +153,7 @@ def check_columns():
 def check_refusals():
     with connect() as connection, connection.cursor() as cursor:
         for sql, words in [
-            ("SELECT * FROM gba.health.visits LIMIT 200", ["rule:", "remedy:"]),
+            ("SELECT * FROM gba.health.visits LIMIT 200", ["rule:", "remedy:", "count(*)", "GROUP BY"]),
             ("SELECT nothing FROM gba.health.visits", ["nothing", "remedy:"]),
             ("SELECT FROM WHERE", ["remedy:"]),
             ("DELETE FROM gba.health.visits", ["not a query", "SELECT"]),
