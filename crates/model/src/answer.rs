@@ -18,7 +18,7 @@ use crate::report::ReleaseReport;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
     /// One SELECT statement; or `EXPLAIN` or `EXPLAIN POLICY` before one. Settings may stand before it:
-    /// `SET wanqu.partial = true; SELECT …` and `SET wanqu.mark_incomplete = true; …` say what the fields below say.
+    /// `SET wanqu.project = 'NAME'; SET wanqu.partial = true; SELECT …` says what fields below say.
     pub sql: String,
     /// Research project that it belongs to. Not needed if only public tables are read.
     #[serde(default)]

@@ -21,6 +21,7 @@ mod functions;
 mod half_away;
 mod harmless;
 pub mod merge;
+pub mod parameters;
 pub mod planner;
 pub mod promise;
 mod range;

@@ -17,7 +17,9 @@
 
 mod dialect;
 mod nesting;
+mod placeholders;
 mod text;
 mod work;
 
+pub use placeholders::{Placeholder, placeholders};
 pub use text::{Text, Unread};

@@ -26,7 +26,7 @@ pub(crate) fn deadline_passed() -> Refusal {
 }
 
 /// Returns the refusal that ends a call that still runs when the node ends.
-fn cut_short() -> Refusal {
+pub(crate) fn cut_short() -> Refusal {
     Refusal::new(Code::Draining, "the node ended before the answer was complete")
         .with_remedy("ask again: another replica answers, or this one when it is back")
 }

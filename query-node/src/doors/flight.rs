@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::{Service, http};
+use tonic::metadata::MetadataMap;
 use tonic::server::NamedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
@@ -74,6 +75,8 @@ pub(crate) struct Head<'a> {
     pub caller: &'a Caller,
     /// The bearer token, if one was sent.
     pub token: Option<&'a str>,
+    /// True if a proof of another kind was sent: a user's name and password.
+    pub other_proof: bool,
 }
 
 /// Context of a call.
@@ -84,6 +87,8 @@ pub(crate) struct Call {
     pub chain: Arc<[CertificateDer<'static>]>,
     /// The caller's trace, if it names one (`traceparent`).
     pub trace: Option<TraceContext>,
+    /// Headers of the call.
+    pub headers: MetadataMap,
 }
 
 /// A server of the part of Flight that the exchange and the gateway use.
@@ -100,8 +105,33 @@ pub(crate) trait Door: Send + Sync + 'static {
     /// Returns the length of the longest message that is accepted now, in bytes.
     fn longest_message(&self) -> usize;
 
-    /// Performs a named action. By default there are none.
-    async fn action(&self, _call: Call, _action: Action) -> Result<Vec<u8>, Status> {
+    /// Returns the status of a call that is refused before its body is read.
+    fn turned_away(&self, refusal: Refusal) -> Status {
+        to_status(refusal)
+    }
+
+    /// Performs a named action. Returns its result, if it has one. By default there are no actions.
+    async fn action(&self, _call: Call, _action: Action) -> Result<Option<Vec<u8>>, Status> {
+        Err(unimplemented())
+    }
+
+    /// Runs what a descriptor says, and returns where its rows are.
+    async fn info(&self, _call: Call, _descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+        Err(unimplemented())
+    }
+
+    /// Returns the columns of what a descriptor says. Runs nothing.
+    async fn schema(&self, _call: Call, _descriptor: FlightDescriptor) -> Result<SchemaResult, Status> {
+        Err(unimplemented())
+    }
+
+    /// Takes rows. Returns what is told of them.
+    async fn put(&self, _call: Call, _rows: Streaming<FlightData>) -> Result<Option<Vec<u8>>, Status> {
+        Err(unimplemented())
+    }
+
+    /// Answers a client that begins by proving who it is, which its head has done.
+    async fn greet(&self, _call: Call) -> Result<(), Status> {
         Err(unimplemented())
     }
 }
@@ -155,9 +185,14 @@ impl<D: Door> Bounded<D> {
     /// Returns the caller, whose connection is from now on that of a known caller.
     fn admitted(&self, request: &http::Request<Body>) -> Result<Who, Refusal> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
-        let token = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = token.and_then(|value| value.strip_prefix("Bearer "));
-        let who = self.door.0.identify(&Head { caller: &caller, token }).inspect_err(|_| caller.call_refused())?;
+        let proof = request.headers().get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = proof.and_then(|value| value.strip_prefix("Bearer "));
+        let other_proof = proof.is_some() && token.is_none();
+        let who = self
+            .door
+            .0
+            .identify(&Head { caller: &caller, token, other_proof })
+            .inspect_err(|_| caller.call_refused())?;
         caller.known_as(&who.name())?;
         Ok(who)
     }
@@ -175,11 +210,11 @@ impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let who = match self.admitted(&request) {
             Ok(who) => who,
-            Err(refusal) => return std::future::ready(Ok(to_status(refusal).into_http())).boxed(),
+            Err(refusal) => return std::future::ready(Ok(self.door.0.turned_away(refusal).into_http())).boxed(),
         };
         let held = match self.unfinished.begin(who.name()) {
             Ok(held) => held,
-            Err(refusal) => return std::future::ready(Ok(to_status(refusal).into_http())).boxed(),
+            Err(refusal) => return std::future::ready(Ok(self.door.0.turned_away(refusal).into_http())).boxed(),
         };
         request.extensions_mut().insert(who);
         let request = request.map(|body| Body::new(Timed::new(body, BodyTimes::default(), held)));
@@ -194,11 +229,11 @@ fn call<T>(request: &Request<T>) -> Call {
     let who = request.extensions().get::<Who>().cloned().unwrap_or(Who::Anybody);
     let trace = request.metadata().get("traceparent").and_then(|value| value.to_str().ok());
     let chain = request.extensions().get::<Caller>().map(|caller| Arc::clone(&caller.chain)).unwrap_or_default();
-    Call { who, chain, trace: trace.and_then(|value| value.parse().ok()) }
+    Call { who, chain, trace: trace.and_then(|value| value.parse().ok()), headers: request.metadata().clone() }
 }
 
 fn unimplemented() -> Status {
-    Status::unimplemented("this node answers tickets only")
+    Status::unimplemented("this node has no such call")
 }
 
 #[async_trait]
@@ -219,35 +254,41 @@ impl<D: Door> FlightService for Adapter<D> {
     async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
         let call = call(&request);
         let body = self.0.action(call, request.into_inner()).await?;
-        let result = arrow_flight::Result { body: body.into() };
-        Ok(Response::new(Box::pin(stream::iter([Ok(result)]))))
+        let result = body.map(|body| Ok(arrow_flight::Result { body: body.into() }));
+        Ok(Response::new(Box::pin(stream::iter(result))))
     }
 
     async fn handshake(
         &self,
-        _: Request<Streaming<HandshakeRequest>>,
+        request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        Err(unimplemented())
+        self.0.greet(call(&request)).await?;
+        Ok(Response::new(Box::pin(stream::iter([Ok(HandshakeResponse::default())]))))
     }
 
     async fn list_flights(&self, _: Request<Criteria>) -> Result<Response<Self::ListFlightsStream>, Status> {
         Err(unimplemented())
     }
 
-    async fn get_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
-        Err(unimplemented())
+    async fn get_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<FlightInfo>, Status> {
+        let call = call(&request);
+        self.0.info(call, request.into_inner()).await.map(Response::new)
     }
 
     async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
         Err(unimplemented())
     }
 
-    async fn get_schema(&self, _: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
-        Err(unimplemented())
+    async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {
+        let call = call(&request);
+        self.0.schema(call, request.into_inner()).await.map(Response::new)
     }
 
-    async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        Err(unimplemented())
+    async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
+        let call = call(&request);
+        let told = self.0.put(call, request.into_inner()).await?;
+        let told = told.map(|told| Ok(PutResult { app_metadata: told.into() }));
+        Ok(Response::new(Box::pin(stream::iter(told))))
     }
 
     async fn do_exchange(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoExchangeStream>, Status> {

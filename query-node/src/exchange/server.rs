@@ -372,7 +372,7 @@ impl Door for ExchangeServer {
         }
     }
 
-    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
+    async fn action(&self, call: Call, action: Action) -> Result<Option<Vec<u8>>, Status> {
         let peer = node(call)?.jurisdiction.clone();
         let _seat = self.capacity.arrive(&peer, &self.door.limits.now()).map_err(to_status)?;
         let answer = match action.r#type.as_str() {
@@ -391,7 +391,7 @@ impl Door for ExchangeServer {
         };
         let answer = answer.map_err(|_| to_status(internal()))?;
         self.crossed(&self.own, &peer, &answer);
-        Ok(answer)
+        Ok(Some(answer))
     }
 }
 

@@ -1,17 +1,14 @@
 //! The gateway: authenticates the requester, reads the ticket, and streams the answer.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::datatypes::SchemaRef;
-use arrow_flight::{Action, FlightData, Ticket};
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, SchemaResult, Ticket};
 use async_trait::async_trait;
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Status, Streaming};
 use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
@@ -19,19 +16,17 @@ use wanqu_identity::{Bearer, GatewayIdentity, IdentityError, Slot, TokenFault, T
 use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::flight_sql::{SqlTicket, plain_schema, worded, worded_messages};
 use super::listing::{list, marked, marked_elsewhere};
+use super::work::Work;
+use crate::doors::Doorway;
 use crate::doors::bounded::{bounded, deadline_passed};
 use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
-use crate::doors::{Doorway, Share};
 use crate::home::HomeService;
 use crate::observe::InFlight;
-use crate::stay::{self, Stay};
-use crate::trace::{self, Kind, Step};
-
-/// Share of one researcher in the places for questions: three quarters of them, if nobody else asks.
-const SHARE: Share = Share(3);
+use crate::trace::{self, Kind, Step, TraceContext};
 
 /// Bytes of a question beside its SQL text.
 const QUESTION_SLACK: usize = 16 * 1024;
@@ -39,12 +34,16 @@ const QUESTION_SLACK: usize = 16 * 1024;
 /// Rule of every call.
 const RULE: &str = "a question comes with a token for this gateway, of an issuer that this jurisdiction accepts";
 
+/// How clients of others' bring a token.
+const BRING: &str = "bring a token of your issuer as the header `authorization: Bearer TOKEN`: in ADBC as the option \
+                     adbc.flight.sql.authorization_header, in JDBC as the property token";
+
 /// The front door of a home node.
 pub struct Gateway {
     tls: Arc<rustls::ServerConfig>,
     tokens: TokenVerifier,
-    service: Arc<dyn HomeService>,
-    door: Doorway,
+    pub(super) service: Arc<dyn HomeService>,
+    pub(super) door: Doorway,
 }
 
 impl Gateway {
@@ -69,12 +68,17 @@ impl Gateway {
     }
 
     /// Returns the length of the longest question that is accepted now, in bytes.
-    fn max_question(&self) -> usize {
+    pub(super) fn max_question(&self) -> usize {
         self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
-    fn bearer(&self, token: Option<&str>) -> Result<Bearer, Refusal> {
-        let token = token.ok_or_else(|| {
+    fn bearer(&self, head: &Head<'_>) -> Result<Bearer, Refusal> {
+        let token = head.token.ok_or_else(|| {
+            if head.other_proof {
+                return Refusal::new(Code::Identity, "this gateway takes no user's name and password")
+                    .with_rule(RULE)
+                    .with_remedy(BRING);
+            }
             Refusal::new(Code::Identity, "there is no token")
                 .with_rule(RULE)
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
@@ -95,34 +99,35 @@ impl Gateway {
         })
     }
 
-    async fn answer(&self, bearer: Bearer, ticket: &[u8]) -> Result<Messages<FlightData>, Refusal> {
-        let request = self.request(ticket)?;
+    /// Runs a request of a ticket, once there is a place for it.
+    pub(super) async fn begun(&self, bearer: Bearer, request: TicketRequest) -> Result<(Answer, Work), Refusal> {
         let Bearer { subject: requester, single_use } = bearer;
         if single_use.is_some() && matches!(request, TicketRequest::Question(_)) {
             return Err(of_one_result());
         }
-        let limits = self.door.limits.now();
-        let caller = format!("{}\n{}", requester.issuer, requester.subject);
-        let place = Arc::new(self.door.places.take_for(&caller, SHARE, limits.concurrent_queries as usize)?);
+        let work = Work::begin(&self.door, &requester)?;
         // Used up when there is a place for it, and not before: whoever is sent away comes again with the same token.
         if let Some(single_use) = &single_use {
             self.tokens.spend(single_use, self.door.clock.now()).map_err(|fault| refused(&fault))?;
         }
-        let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
-        let cancel = self.door.drain.token();
-        let cut = cancel.clone();
-        let guard = cancel.clone().drop_guard();
-        // The text of a panic can quote a value: it goes no further than this.
         let answer = match request {
-            TicketRequest::Question(question) => self.service.ask(requester, question, cancel),
+            TicketRequest::Question(question) => self.service.ask(requester, question, work.cancel.clone()),
             TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
         };
-        let answer = stay::within(Stay::new(Arc::clone(&place)), AssertUnwindSafe(answer).catch_unwind());
-        let answer = tokio::time::timeout_at(deadline, answer)
-            .await
-            .map_err(|_| deadline_passed())?
-            .unwrap_or_else(|_| Err(wanqu_client::status::internal()))?;
-        Ok(Box::pin(bounded(messages(answer), (deadline, deadline_passed()), cut, (guard, place))))
+        let answer = work.run(answer).await?;
+        Ok((answer, work))
+    }
+
+    async fn answer(&self, bearer: Bearer, ticket: &Ticket) -> Result<Messages<FlightData>, Refusal> {
+        let ticket = &ticket.ticket;
+        let (request, form) = match self.sql_ticket(ticket)? {
+            Some(SqlTicket::Metadata(command)) => return self.metadata(&bearer, &command),
+            Some(SqlTicket::Result(fetch)) => (TicketRequest::Fetch(fetch), Form::Plain),
+            None => (self.request(ticket)?, Form::Noted),
+        };
+        let (answer, work) = self.begun(bearer, request).await?;
+        let (due, cut) = ((work.deadline, deadline_passed()), work.cancel.clone());
+        Ok(Box::pin(bounded(messages(answer, form), due, cut, work)))
     }
 }
 
@@ -130,19 +135,30 @@ fn refused(fault: &TokenFault) -> Refusal {
     Refusal::new(Code::Identity, fault.to_string()).with_rule(RULE).with_remedy(fault.remedy())
 }
 
-fn of_one_result() -> Refusal {
+pub(super) fn of_one_result() -> Refusal {
     Refusal::new(Code::Identity, "the token is good for fetching one result, and for nothing else")
         .with_rule("a token that the operator delivers fetches one kept answer, once")
         .with_remedy("ask with a token of your own issuer")
 }
 
+/// Form of the messages of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// With progress and the account as messages without rows.
+    Noted,
+    /// Columns and rows alone, of types that every client knows: readers of others' take each message for columns or rows.
+    Plain,
+}
+
 /// Returns the messages that carry each event, in order.
-fn messages(answer: Answer) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
+fn messages(answer: Answer, form: Form) -> impl Stream<Item = Result<FlightData, Status>> + Send + 'static {
     let mut schema: Option<SchemaRef> = None;
     answer.flat_map(move |event| match event {
+        Ok(Event::Progress(_) | Event::Summary(_)) if form == Form::Plain => stream::empty().boxed(),
         Ok(Event::Progress(progress)) => single(note(&Note::Progress(progress))),
         Ok(Event::Summary(summary)) => single(note(&Note::Summary(summary))),
         Ok(Event::Schema(columns)) => {
+            let columns = if form == Form::Plain { plain_schema(&columns) } else { columns };
             let head = encode(&columns, stream::empty()).boxed();
             schema = Some(columns);
             head
@@ -167,37 +183,107 @@ impl Door for Gateway {
     }
 
     fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
-        self.bearer(head.token).map(Who::Researcher).inspect_err(|refusal| {
+        self.bearer(head).map(Who::Researcher).inspect_err(|refusal| {
             tracing::info!(code = %refusal.code, "a call without a token that holds was refused");
             InFlight::question(&self.door.metrics).refused(refusal);
         })
     }
 
+    fn turned_away(&self, refusal: Refusal) -> Status {
+        worded(to_status(refusal))
+    }
+
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
-        let Who::Researcher(bearer) = call.who else { return Err(to_status(wanqu_client::status::internal())) };
-        let step = Step::begin("question", Kind::Server, call.trace);
-        let context = step.context();
-        let mut in_flight = InFlight::question(&self.door.metrics);
-        in_flight.set_step(step);
-        match trace::within(context, self.answer(bearer, &ticket.ticket)).await {
-            Ok(messages) => Ok(in_flight.follow(messages)),
-            Err(refusal) => {
-                tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
-                in_flight.refused(&refusal);
-                Err(to_status(refusal))
-            }
+        let bearer = researcher(call.who)?;
+        let (in_flight, context) = self.followed(call.trace);
+        match trace::within(context, self.answer(bearer, &ticket)).await {
+            Ok(messages) => Ok(worded_messages(in_flight.follow(messages))),
+            Err(refusal) => Err(told(in_flight, context, refusal)),
         }
     }
 
-    async fn action(&self, call: Call, action: Action) -> Result<Vec<u8>, Status> {
-        if matches!(call.who, Who::Researcher(Bearer { single_use: Some(_), .. })) {
-            return Err(to_status(of_one_result()));
+    async fn info(&self, call: Call, descriptor: FlightDescriptor) -> Result<FlightInfo, Status> {
+        let bearer = researcher(call.who)?;
+        let (in_flight, context) = self.followed(call.trace);
+        match trace::within(context, self.flight_info(bearer, &call.headers, &descriptor)).await {
+            Ok(info) => {
+                in_flight.answered();
+                Ok(info)
+            }
+            Err(refusal) => Err(told(in_flight, context, refusal)),
         }
-        if action.r#type != "catalog" {
-            return Err(to_status(
-                Refusal::new(Code::UnknownName, "there is no such action").with_remedy("`catalog` is the only one"),
-            ));
+    }
+
+    async fn schema(&self, call: Call, descriptor: FlightDescriptor) -> Result<SchemaResult, Status> {
+        let bearer = researcher(call.who)?;
+        let (in_flight, context) = self.followed(call.trace);
+        let schema = trace::within(context, self.columns(bearer, &call.headers, &descriptor)).await;
+        passed(in_flight, context, schema)
+    }
+
+    async fn put(&self, call: Call, rows: Streaming<FlightData>) -> Result<Option<Vec<u8>>, Status> {
+        let bearer = researcher(call.who)?;
+        let (in_flight, context) = self.followed(call.trace);
+        let told = trace::within(context, self.take_rows(&bearer, rows)).await;
+        passed(in_flight, context, told)
+    }
+
+    async fn greet(&self, _call: Call) -> Result<(), Status> {
+        Ok(())
+    }
+
+    async fn action(&self, call: Call, action: Action) -> Result<Option<Vec<u8>>, Status> {
+        let bearer = researcher(call.who)?;
+        if bearer.single_use.is_some() {
+            return Err(worded(to_status(of_one_result())));
         }
+        if action.r#type == "catalog" {
+            return self.listing().map(Some);
+        }
+        let (in_flight, context) = self.followed(call.trace);
+        let done = trace::within(context, self.sql_action(bearer, &call.headers, &action)).await;
+        passed(in_flight, context, done)
+    }
+}
+
+/// Returns the researcher who makes a call.
+fn researcher(who: Who) -> Result<Bearer, Status> {
+    match who {
+        Who::Researcher(bearer) => Ok(bearer),
+        Who::Anybody | Who::Node(_) => Err(to_status(wanqu_client::status::internal())),
+    }
+}
+
+/// Ends a call that asks nothing with its outcome. Only a refusal is counted.
+fn passed<T>(in_flight: InFlight, context: TraceContext, outcome: Result<T, Refusal>) -> Result<T, Status> {
+    match outcome {
+        Ok(answer) => {
+            in_flight.passed();
+            Ok(answer)
+        }
+        Err(refusal) => Err(told(in_flight, context, refusal)),
+    }
+}
+
+/// Ends a call with a refusal, which is counted and logged.
+fn told(in_flight: InFlight, context: TraceContext, refusal: Refusal) -> Status {
+    tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
+    in_flight.refused(&refusal);
+    worded(to_status(refusal))
+}
+
+impl Gateway {
+    /// Begins to count and to trace a call.
+    fn followed(&self, caller: Option<TraceContext>) -> (InFlight, TraceContext) {
+        let step = Step::begin("question", Kind::Server, caller);
+        let context = step.context();
+        let mut in_flight = InFlight::question(&self.door.metrics);
+        in_flight.set_step(step);
+        (in_flight, context)
+    }
+
+    /// Returns the catalog as JSON.
+    fn listing(&self) -> Result<Vec<u8>, Status> {
         let mut tables = list(&self.service.catalog());
         if let Some((own, unavailable)) = self.service.unavailable() {
             tables = marked(tables, &own, &unavailable);

@@ -1,6 +1,7 @@
 //! A gateway on loopback, its researchers and its intruders.
 
 mod copies;
+mod flight_sql;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::catalog::Catalog;
 
 use super::*;
-use crate::home::HomeService;
+use crate::home::{Described, HomeService};
 
 use crate::doors::{Doorway, Drain};
 use crate::trace::TraceContext;
@@ -57,6 +58,14 @@ impl HomeService for Home {
         *self.trace.lock() = crate::trace::current();
         self.asked.send((requester, question, cancel)).unwrap();
         (self.behaviour)()
+    }
+
+    async fn describe(&self, _: Subject, _: Question, _: CancellationToken) -> Result<Described, Refusal> {
+        Ok(Described { columns: Some(schema()), parameters: Vec::new() })
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 
     fn catalog(&self) -> Arc<Catalog> {

@@ -4,6 +4,7 @@ mod account;
 mod ask;
 mod cells;
 mod checked;
+mod describe;
 mod held;
 mod kind;
 mod permit;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,7 @@ use wanqu_rules::planner::{self, FederatedPlan, Planned};
 use wanqu_rules::while_wanted;
 
 pub use public::PeerTables;
-pub use service::{HomeService, no_such_result};
+pub use service::{Described, HomeService, no_such_result};
 
 use crate::clock::Clock;
 use crate::engine::Unavailable;
@@ -137,6 +138,15 @@ impl HomeService for Home {
         Ok(asking.start())
     }
 
+    async fn describe(
+        &self,
+        requester: Subject,
+        question: Question,
+        cancel: CancellationToken,
+    ) -> Result<Described, Refusal> {
+        self.described(&requester, question, &cancel).await
+    }
+
     async fn still_granted(
         &self,
         requester: &Subject,
@@ -192,8 +202,13 @@ fn policy_answer(planned: Planned) -> Result<Answer, Refusal> {
     Ok(table_answer(admission::to_batch(&planned.findings)))
 }
 
+/// Returns the columns of an explanation.
+fn text_columns(name: &str) -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)]))
+}
+
 fn text_answer(name: &str, text: &str) -> Result<Answer, Refusal> {
-    let schema = Arc::new(Schema::new(vec![Field::new(name, DataType::Utf8, false)]));
+    let schema = text_columns(name);
     let lines = Arc::new(StringArray::from(text.lines().collect::<Vec<_>>()));
     let batch = RecordBatch::try_new(schema, vec![lines])
         .map_err(|_| Refusal::new(Code::Internal, "the explanation cannot be made into a table"))?;

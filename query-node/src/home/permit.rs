@@ -18,7 +18,11 @@ pub(super) fn project<'a>(
     let Some(name) = &question.project else {
         return Err(Refusal::new(Code::Requester, "the question reads non-public data and names no project")
             .with_rule("non-public data is answered to projects")
-            .with_remedy(format!("add --project; yours are: {}", own_projects(bundle, requester))));
+            .with_remedy(format!(
+                "name one: --project of wanqu, the header wanqu-project, or SET wanqu.project = 'NAME'; before the query; \
+                 yours are: {}",
+                own_projects(bundle, requester)
+            )));
     };
     let found = bundle.projects.iter().find(|p| p.name == *name);
     let Some(project) = found.filter(|p| bundle.takes_part(p, &bundle.jurisdiction, requester)) else {
@@ -40,7 +44,11 @@ pub(super) fn project<'a>(
         None => Err(Refusal::new(Code::Purpose, "the question reads non-public data and names no purpose")
             .with_subject(format!("project {name}"))
             .with_rule("non-public data is answered for a purpose")
-            .with_remedy(format!("add --purpose, one of: {}", purposes()))),
+            .with_remedy(format!(
+                "name one: --purpose of wanqu, the header wanqu-purpose, or SET wanqu.purpose = 'NAME'; before the query; \
+                 the project has: {}",
+                purposes()
+            ))),
     }
 }
 

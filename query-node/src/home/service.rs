@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -14,12 +15,38 @@ use wanqu_rules::catalog::Catalog;
 
 use crate::engine::Unavailable;
 
+/// A question as it is understood before it is asked.
+#[derive(Debug, Clone, Default)]
+pub struct Described {
+    /// Columns of its answer; `None` if they cannot be told before its parameters have values.
+    pub columns: Option<SchemaRef>,
+    /// Types of its parameters; `None` for one whose type its text does not tell.
+    pub parameters: Vec<Option<DataType>>,
+}
+
 /// A home node's handling of questions.
 #[async_trait]
 pub trait HomeService: Send + Sync + 'static {
     /// Plans, asks the owners and merges. It returns as soon as events can come, the first progress among them.
     /// `cancel` is cancelled when the researcher hangs up or the time is over; so is dropping the answer.
     async fn ask(&self, requester: Subject, question: Question, cancel: CancellationToken) -> Result<Answer, Refusal>;
+
+    /// Reads, plans and judges a question as [`ask`](Self::ask) does, and asks nobody: no data is read and no quota is used.
+    /// Its parameters may have no values yet.
+    ///
+    /// # Errors
+    /// The refusal that asking it would meet at home.
+    async fn describe(
+        &self,
+        requester: Subject,
+        question: Question,
+        cancel: CancellationToken,
+    ) -> Result<Described, Refusal>;
+
+    /// Returns true if answers can be kept here.
+    fn keeps(&self) -> bool {
+        false
+    }
 
     /// Returns an answer that was kept for this requester.
     ///

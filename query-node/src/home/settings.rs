@@ -1,19 +1,60 @@
 //! Settings before a query, for clients that can send nothing but SQL text: `SET wanqu.partial = true; SELECT …`.
 //!
-//! A setting holds for the query behind it. It says no more than a [`Question`]'s fields do.
+//! A setting holds for the query behind it. It says no more than a [`Question`]'s fields do, and what it says goes before
+//! what the client sent beside the text.
 
 use wanqu_model::answer::Question;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::kind::{after_word, trimmed};
 
-/// Name of a setting, and the function that sets it.
-type Setting = (&'static str, fn(&mut Question, bool));
+/// Function that sets a setting to a value; `None` if that is none it can have.
+type Set = fn(&mut Question, &str) -> Option<()>;
 
-const SETTINGS: [Setting; 2] = [
-    ("wanqu.partial", |question, on| question.partial = on),
-    ("wanqu.mark_incomplete", |question, on| question.mark_incomplete = on),
+/// A setting: its name, a value as an example, the values that it can have, and how it is set.
+struct Setting {
+    name: &'static str,
+    example: &'static str,
+    values: &'static str,
+    set: Set,
+}
+
+const SWITCH: &str = "a setting is true or false";
+
+const SETTINGS: [Setting; 4] = [
+    Setting {
+        name: "wanqu.partial",
+        example: "true",
+        values: SWITCH,
+        set: |question, value| switch(value).map(|on| question.partial = on),
+    },
+    Setting {
+        name: "wanqu.mark_incomplete",
+        example: "true",
+        values: SWITCH,
+        set: |question, value| switch(value).map(|on| question.mark_incomplete = on),
+    },
+    Setting {
+        name: "wanqu.project",
+        example: "'NAME'",
+        values: "a project is the name of a ResearchProject",
+        set: |question, value| value.parse().ok().map(|project| question.project = Some(project)),
+    },
+    Setting {
+        name: "wanqu.purpose",
+        example: "'NAME'",
+        values: "a purpose is one of the project's",
+        set: |question, value| value.parse().ok().map(|purpose| question.purpose = Some(purpose)),
+    },
 ];
+
+fn switch(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "on" | "1" => Some(true),
+        "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
+}
 
 /// Applies the settings before a question's query, and takes them off its text.
 ///
@@ -42,21 +83,20 @@ fn apply(setting: &str, question: &mut Question) -> Result<(), Refusal> {
             .and_then(|(name, to)| Some((name, after_word(to, "TO")?)))
             .ok_or_else(|| wrong("a setting has no value", "a setting is written SET name = value"))?,
     };
-    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().trim_matches('\'').to_ascii_lowercase());
-    let Some((_, set)) = SETTINGS.iter().find(|(known, _)| *known == name) else {
+    let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().trim_matches('\''));
+    let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
         return Err(wrong("there is no such setting", "what a client may set is named here"));
     };
-    match value.as_str() {
-        "true" | "on" | "1" => set(question, true),
-        "false" | "off" | "0" => set(question, false),
-        _ => return Err(wrong("a setting has another value than it can have", "a setting is true or false")),
-    }
-    Ok(())
+    let wrong = || wrong("a setting has another value than it can have", setting.values);
+    (setting.set)(question, value).ok_or_else(wrong)
 }
 
 fn wrong(message: &str, rule: &str) -> Refusal {
-    let names = SETTINGS.map(|(name, _)| format!("SET {name} = true; SELECT …")).join(", or ");
-    Refusal::new(Code::InvalidSql, message).with_subject("SET").with_rule(rule).with_remedy(format!("write {names}"))
+    let forms = SETTINGS.map(|Setting { name, example, .. }| format!("SET {name} = {example}; SELECT …"));
+    Refusal::new(Code::InvalidSql, message)
+        .with_subject("SET")
+        .with_rule(rule)
+        .with_remedy(format!("write {}", forms.join(", or ")))
 }
 
 #[cfg(test)]
@@ -96,12 +136,23 @@ mod tests {
     }
 
     #[test]
+    fn a_project_and_a_purpose_are_set_before_a_query() {
+        let text = "SET wanqu.project = 'capacity'; SET wanqu.purpose TO health-planning; SELECT 1";
+        let sent = Question { project: Some("other".parse().unwrap()), ..question(text) };
+        let settled = settled(sent).unwrap();
+        assert_eq!(settled.project.unwrap().as_str(), "capacity");
+        assert_eq!(settled.purpose.unwrap().as_str(), "health-planning");
+    }
+
+    #[test]
     fn a_setting_that_is_none_is_refused_with_those_there_are() {
         for sql in [
             "SET wanqu.partial = true",
             "SET wanqu.partial = true; -- nothing",
             "SET wanqu.partial = perhaps; SELECT 1",
             "SET wanqu.partial; SELECT 1",
+            "SET wanqu.project = 'a b'; SELECT 1",
+            "SET wanqu.purpose = ''; SELECT 1",
             "SET datafusion.catalog.information_schema = true; SELECT 1",
         ] {
             let refusal = settled(question(sql)).unwrap_err();

@@ -24,19 +24,27 @@ pub struct InFlight {
     began: Instant,
     code: Option<String>,
     step: Option<Step>,
+    counted: bool,
 }
 
 impl InFlight {
     /// Begins a researcher's question.
     #[must_use]
     pub fn question(metrics: &Metrics) -> Self {
-        Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None, step: None }
+        Self { metrics: metrics.clone(), peer: None, began: Instant::now(), code: None, step: None, counted: true }
     }
 
     /// Begins another node's fragment.
     #[must_use]
     pub fn fragment(metrics: &Metrics, peer: &JurisdictionId) -> Self {
-        Self { metrics: metrics.clone(), peer: Some(peer.clone()), began: Instant::now(), code: None, step: None }
+        Self {
+            metrics: metrics.clone(),
+            peer: Some(peer.clone()),
+            began: Instant::now(),
+            code: None,
+            step: None,
+            counted: true,
+        }
     }
 
     /// Takes the step of a trace that ends with it.
@@ -47,6 +55,17 @@ impl InFlight {
     /// Ends it with a refusal.
     pub fn refused(mut self, refusal: &Refusal) {
         self.code = Some(refusal.code.to_string());
+    }
+
+    /// Ends a call that asks nothing, and is no question of its own: it is not counted.
+    pub fn passed(mut self) {
+        self.code = Some(ANSWERED.to_owned());
+        self.counted = false;
+    }
+
+    /// Ends it with an answer in full.
+    pub fn answered(mut self) {
+        self.code = Some(ANSWERED.to_owned());
     }
 
     /// Returns the messages of its answer; it ends as they do, or when they are dropped.
@@ -78,6 +97,7 @@ impl Drop for InFlight {
             step.failed(&code);
         }
         match &self.peer {
+            _ if !self.counted => {}
             None => self.metrics.question(code, self.began.elapsed()),
             Some(peer) => self.metrics.fragment(peer, code, self.began.elapsed()),
         }

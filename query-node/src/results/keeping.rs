@@ -21,7 +21,7 @@ use super::file::{Draft, Footer};
 use super::{Found, Results};
 use crate::audit::{Entry, Log};
 use crate::engine::Unavailable;
-use crate::home::{HomeService, no_such_result};
+use crate::home::{Described, HomeService, no_such_result};
 
 /// Longest time that a result is kept, in seconds: thirty days.
 const MAX_TTL: u32 = 30 * 24 * 60 * 60;
@@ -59,6 +59,19 @@ impl HomeService for Keeping {
         let writer = Writer::begin(Arc::clone(results), requester.clone(), question.clone(), keep)?;
         let answer = self.home.ask(requester, question, cancel).await?;
         Ok(written(answer, writer))
+    }
+
+    async fn describe(
+        &self,
+        requester: Subject,
+        question: Question,
+        cancel: CancellationToken,
+    ) -> Result<Described, Refusal> {
+        self.home.describe(requester, question, cancel).await
+    }
+
+    fn keeps(&self) -> bool {
+        self.results.is_some()
     }
 
     async fn fetch(&self, requester: Subject, result: Uuid) -> Result<Answer, Refusal> {

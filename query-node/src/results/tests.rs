@@ -12,6 +12,7 @@ use wanqu_model::answer::{Keep, Question, Summary};
 use wanqu_rules::catalog::Catalog;
 
 use super::*;
+use crate::home::Described;
 use crate::home::{HomeService, no_such_result};
 
 const HOUR: Keep = Keep { ttl_seconds: 3600 };
@@ -43,6 +44,10 @@ impl HomeService for Home {
     async fn ask(&self, _: Subject, _: Question, _: CancellationToken) -> Result<Answer, Refusal> {
         *self.asked.lock() += 1;
         Ok(stream::iter(self.events.clone()).boxed())
+    }
+
+    async fn describe(&self, _: Subject, _: Question, _: CancellationToken) -> Result<Described, Refusal> {
+        Ok(Described::default())
     }
 
     fn catalog(&self) -> Arc<Catalog> {

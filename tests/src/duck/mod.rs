@@ -4,10 +4,9 @@
 //! line with it, and follows PostgreSQL where SQL leaves room: the logic of NULL above all.
 //!
 //! It runs as its Python wheel in a process of its own (`serve.py`), which gets its tables as Parquet files that the first
-//! oracle writes, and answers SQL in lines of JSON. [`environment`] makes the Python that it needs.
+//! oracle writes, and answers SQL in lines of JSON.
 
 mod dialect;
-mod environment;
 mod value;
 
 use std::fmt;
@@ -21,6 +20,9 @@ pub use dialect::{SETTINGS, translated};
 pub use value::{DuckRows, Value, difference};
 
 use crate::oracle::Oracle;
+
+/// The wheel, pinned: another version may answer otherwise.
+const WHEEL: &str = "duckdb==1.5.6";
 
 /// A question that DuckDB does not answer, or a DuckDB that is not there.
 #[derive(Debug, Clone)]
@@ -71,7 +73,7 @@ impl Duck {
     /// # Errors
     /// If there is no Python, if the wheel cannot be had, or if a table cannot be read.
     pub fn over(oracle: &Oracle) -> Result<Self, DuckError> {
-        let python = environment::python()?;
+        let python = crate::python::python(&[WHEEL]).map_err(|e| DuckError(e.to_string()))?;
         let wrong = |e: &dyn fmt::Display| DuckError(format!("DuckDB does not start: {e}"));
         let files = tempfile::tempdir().map_err(|e| wrong(&e))?;
         let mut command = Command::new(python);

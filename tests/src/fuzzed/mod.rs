@@ -23,9 +23,10 @@ pub struct Target {
 }
 
 /// All kinds.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "envelope", read: wire::envelope, seeds: seeds::envelopes },
     Target { name: "ticket", read: wire::ticket, seeds: seeds::tickets },
+    Target { name: "flight_sql", read: query_node::gateway::read_request, seeds: seeds::flight_sql },
     Target { name: "handshake", read: wire::handshake, seeds: seeds::handshakes },
     Target { name: "rows", read: wire::rows, seeds: seeds::rows },
     Target { name: "bundle", read: wire::bundle, seeds: seeds::bundles },

@@ -6,9 +6,14 @@ use std::time::Duration;
 use arrow::array::{Int64Array, RecordBatch, StringViewArray};
 use arrow::ipc::writer::StreamWriter;
 use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::sql::{
+    CommandGetSqlInfo, CommandGetTables, CommandPreparedStatementQuery, CommandStatementQuery, ProstMessageExt,
+    TicketStatementQuery,
+};
 use futures::executor::block_on;
 use futures::{TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use prost::Message;
 use query_node::exchange::sign;
 use tokio_rustls::rustls::ClientConnection;
 use uuid::Uuid;
@@ -51,6 +56,30 @@ pub(super) fn tickets() -> Vec<Vec<u8>> {
     let question = r#"{"sql":"SELECT 1 AS one","project":"study","purpose":"health-planning","partial":true}"#;
     let fetch = format!(r#"{{"result":"{}"}}"#, Uuid::nil());
     vec![question.into(), r#"{"sql":"SELECT 1"}"#.into(), fetch.into_bytes()]
+}
+
+/// Commands, tickets and handles of Flight SQL.
+pub(super) fn flight_sql() -> Vec<Vec<u8>> {
+    let handle = br#"{"question":{"sql":"SELECT ? AS one","project":"study"},"values":["'x'"]}"#;
+    let fetch = format!(r#"{{"result":"{}"}}"#, Uuid::nil());
+    let text = |text: &str| Some(text.to_owned());
+    let tables = CommandGetTables {
+        catalog: text("gba"),
+        db_schema_filter_pattern: text("h%"),
+        table_name_filter_pattern: text("v\\_s"),
+        table_types: vec!["TABLE".to_owned()],
+        include_schema: true,
+    };
+    let messages = [
+        CommandStatementQuery { query: "SELECT 1 AS one".to_owned(), transaction_id: None }.as_any(),
+        CommandPreparedStatementQuery { prepared_statement_handle: handle.as_slice().into() }.as_any(),
+        TicketStatementQuery { statement_handle: fetch.into_bytes().into() }.as_any(),
+        CommandGetSqlInfo { info: vec![8, 513] }.as_any(),
+        tables.as_any(),
+    ];
+    let mut seeds: Vec<Vec<u8>> = messages.iter().map(Message::encode_to_vec).collect();
+    seeds.push(handle.to_vec());
+    seeds
 }
 
 /// The first message of a member's node.

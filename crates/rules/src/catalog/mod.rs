@@ -14,6 +14,7 @@ mod moments;
 mod normal;
 mod numbers;
 mod operators;
+mod parameters;
 mod pushed;
 mod sql;
 mod stack;

@@ -141,7 +141,7 @@ pub fn parse_expression(text: &str, schema: &DFSchema) -> DfResult<Expr> {
 }
 
 /// The planner's options: a number with a point is a decimal. One with an exponent has become a CAST to a float by then.
-fn parsed_numbers() -> ParserOptions {
+pub(super) fn parsed_numbers() -> ParserOptions {
     ParserOptions::new().with_parse_float_as_decimal(true)
 }
 
@@ -269,10 +269,10 @@ const KNOWN_NAMES: (&str, &str) = (
 );
 
 /// Resolves the names of one catalog for DataFusion's SQL planner.
-struct Names<'a> {
-    catalog: &'a Catalog,
-    state: &'a SessionState,
-    casts: NamedCasts,
+pub(super) struct Names<'a> {
+    pub catalog: &'a Catalog,
+    pub state: &'a SessionState,
+    pub casts: NamedCasts,
 }
 
 impl Names<'_> {

@@ -9,10 +9,17 @@ mod expression;
 mod literal;
 mod types;
 
+use datafusion::common::ScalarValue;
 use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS;
 use wanqu_model::names::SqlName;
 
 pub use expression::Spelling;
+
+/// Returns a value as a literal with its type; `None` if its type has no literal.
+#[must_use]
+pub fn literal(value: &ScalarValue) -> Option<String> {
+    literal::literal_text(value).ok()
+}
 
 /// Returns a name as text, quoted unless it is certain to be read back without quotes: in a fragment every name follows
 /// a point, `AS` or `FROM`, where keywords are names too.

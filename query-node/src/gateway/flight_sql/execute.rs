@@ -1,0 +1,133 @@
+//! Statements that run: the question is asked once and its answer kept, and the client fetches what was kept.
+
+use arrow::datatypes::SchemaRef;
+use arrow_flight::sql::{Any, Command, ProstMessageExt, TicketStatementQuery};
+use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
+use futures::StreamExt;
+use prost::Message;
+use serde_json::{Value, json};
+use tonic::metadata::MetadataMap;
+use wanqu_client::status::internal;
+use wanqu_identity::Bearer;
+use wanqu_model::answer::{
+    Answer, Event, Fetch, INCOMPLETE_COLUMN, Keep, KeptResult, Question, Summary, TicketRequest,
+};
+use wanqu_model::refusal::{Code, Refusal};
+
+use super::handle::{Handle, statement};
+use super::plain::plain_schema;
+use super::{request, unencoded};
+use crate::gateway::Gateway;
+use crate::gateway::server::of_one_result;
+
+/// Seconds that an answer is kept for its client to fetch.
+const KEPT_SECONDS: u32 = 15 * 60;
+
+impl Gateway {
+    /// Runs what a descriptor says. Returns where the rows are.
+    pub(in crate::gateway) async fn flight_info(
+        &self,
+        bearer: Bearer,
+        headers: &MetadataMap,
+        descriptor: &FlightDescriptor,
+    ) -> Result<FlightInfo, Refusal> {
+        if bearer.single_use.is_some() {
+            return Err(of_one_result());
+        }
+        let info = match request::described(descriptor)? {
+            Command::CommandStatementQuery(query) => self.executed(bearer, statement(query.query, headers)?).await?,
+            Command::CommandPreparedStatementQuery(query) => {
+                self.executed(bearer, Handle::read(&query.prepared_statement_handle)?.asked(headers)?).await?
+            }
+            command => {
+                let schema = self.table(&command)?.schema();
+                let endpoint = FlightEndpoint::new().with_ticket(Ticket { ticket: descriptor.cmd.clone() });
+                let info = FlightInfo::new().try_with_schema(&schema).map_err(|error| unencoded(&error))?;
+                info.with_endpoint(endpoint)
+            }
+        };
+        Ok(info.with_descriptor(descriptor.clone()))
+    }
+
+    /// Asks a question, and takes its answer to the end.
+    async fn executed(&self, bearer: Bearer, question: Question) -> Result<FlightInfo, Refusal> {
+        if !self.service.keeps() {
+            return Err(keeps_nothing());
+        }
+        let question = Question { keep: Some(Keep { ttl_seconds: KEPT_SECONDS }), ..question };
+        let (answer, work) = self.begun(bearer, TicketRequest::Question(question)).await?;
+        let (columns, mut summary) = work.run(taken(answer)).await?;
+        let not_kept = |why: Refusal| why.with_remedy("ask for fewer rows, or wait until other answers have expired");
+        shown_as_partial(&columns, &summary)?;
+        let kept = summary.result.take();
+        let kept = kept.ok_or_else(|| summary.not_kept.take().map_or_else(internal, |why| not_kept(*why)))?;
+        let info = FlightInfo::new().try_with_schema(&columns).map_err(|error| unencoded(&error))?;
+        let account = serde_json::to_vec(&account(&summary, &kept)).map_err(|_| internal())?;
+        let rows = i64::try_from(kept.rows).unwrap_or(i64::MAX);
+        Ok(info.with_endpoint(endpoint(&kept)?).with_total_records(rows).with_ordered(true).with_app_metadata(account))
+    }
+}
+
+/// Takes an answer to its end. Its rows are kept as they pass, and needed nowhere else.
+async fn taken(mut answer: Answer) -> Result<(SchemaRef, Summary), Refusal> {
+    let mut columns = None;
+    while let Some(event) = answer.next().await {
+        match event? {
+            Event::Progress(_) | Event::Batch(_) => {}
+            Event::Schema(schema) => columns = Some(plain_schema(&schema)),
+            Event::Summary(summary) => return Ok((columns.ok_or_else(internal)?, summary)),
+        }
+    }
+    Err(internal())
+}
+
+/// Checks that an answer which lacks a jurisdiction shows it: its reader sees rows, and not the account.
+///
+/// # Errors
+/// The reason why the jurisdiction is missing, if no column marks the rows.
+fn shown_as_partial(columns: &SchemaRef, summary: &Summary) -> Result<(), Refusal> {
+    let marked = columns.fields().last().is_some_and(|field| field.name() == INCOMPLETE_COLUMN);
+    let missing = summary.outcomes.iter().find_map(|outcome| Some((&outcome.jurisdiction, outcome.missing.as_ref()?)));
+    match missing {
+        Some((owner, why)) if !marked => Err(Refusal::new(why.code, format!("the answer lacks a part: {}", why.message))
+            .with_owner(owner.clone())
+            .with_rule("a partial answer is shown as one, and a client of Flight SQL shows its rows alone")
+            .with_remedy(
+                "send the header wanqu-mark-incomplete too (SET wanqu.mark_incomplete = true;), which marks the rows; or ask \
+                 with wanqu query",
+            )),
+        _ => Ok(()),
+    }
+}
+
+/// Returns where a kept answer is: here, under a ticket that is good until it expires.
+fn endpoint(kept: &KeptResult) -> Result<FlightEndpoint, Refusal> {
+    let handle = serde_json::to_vec(&Fetch { result: kept.id }).map_err(|_| internal())?;
+    let ticket = TicketStatementQuery { statement_handle: handle.into() }.as_any();
+    let mut endpoint = FlightEndpoint::new().with_ticket(Ticket { ticket: Any::encode_to_vec(&ticket).into() });
+    endpoint.expiration_time.get_or_insert_with(Default::default).seconds = kept.expires.as_second();
+    Ok(endpoint)
+}
+
+/// Returns the account of an answer, as far as its reader must know it.
+fn account(summary: &Summary, kept: &KeptResult) -> Value {
+    let missing = summary.outcomes.iter().filter_map(|outcome| {
+        let why = outcome.missing.as_ref()?;
+        Some(json!({ "jurisdiction": outcome.jurisdiction, "code": why.code, "message": why.message }))
+    });
+    json!({
+        "wanqu.query_id": summary.query_id,
+        "rows": summary.rows,
+        "rows_lacking": summary.rows_lacking,
+        "may_lack": summary.may_lack,
+        "rows_may_be_absent": summary.rows_may_be_absent,
+        "missing": missing.collect::<Vec<_>>(),
+        "expires": kept.expires,
+    })
+}
+
+fn keeps_nothing() -> Refusal {
+    Refusal::new(Code::Limit, "this node keeps no answers, so none can be fetched by Flight SQL")
+        .with_rule("a statement is asked once, and its answer kept for its client to fetch")
+        .with_remedy("ask with wanqu query, or have the node's administrator give it a folder for answers (--results)")
+}
