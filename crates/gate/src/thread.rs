@@ -119,7 +119,9 @@ impl Threading<'_> {
             LogicalPlan::SubqueryAlias(alias) => {
                 let (input, mut units) = self.node(&alias.input, monotone)?;
                 if matches!(*alias.input, LogicalPlan::TableScan(_)) {
-                    units.iter_mut().for_each(|unit| alias.alias.table().clone_into(&mut unit.leaf));
+                    for unit in &mut units {
+                        alias.alias.table().clone_into(&mut unit.leaf);
+                    }
                 }
                 let alias = SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?;
                 Ok((LogicalPlan::SubqueryAlias(alias), units))

@@ -85,6 +85,7 @@ impl RowKey {
 }
 
 /// Multiplies two numbers and folds the upper half of the product onto the lower one.
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the product")]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ ((product >> 64) as u64)

@@ -150,8 +150,9 @@ mod tests {
 
     const SOON: Duration = Duration::from_millis(20);
 
-    fn message() -> Result<FlightData, Status> {
-        Ok(FlightData::default())
+    /// A message that can be sent.
+    fn message() -> FlightData {
+        FlightData::default()
     }
 
     fn late() -> Refusal {
@@ -163,7 +164,7 @@ mod tests {
         let held = (Arc::clone(place), cut.clone().drop_guard());
         let messages = stream::repeat_with(move || {
             let _ = &held;
-            message()
+            Ok(message())
         });
         Bounded::new(messages.boxed(), (Instant::now() + Duration::from_secs(seconds), late()), cut.clone(), SOON)
     }
@@ -219,11 +220,11 @@ mod tests {
     #[tokio::test]
     async fn a_panic_and_an_end_end_it_once() {
         let deadline = Instant::now() + Duration::from_mins(1);
-        let panics = stream::iter([1, 2]).map(|n| if n == 1 { message() } else { panic!("a value") });
+        let panics = stream::iter([1, 2]).map(|n| if n == 1 { Ok(message()) } else { panic!("a value") });
         let told: Vec<_> = bounded(panics, (deadline, late()), CancellationToken::new(), ()).collect().await;
         assert_eq!(told.len(), 2);
         assert!(told[0].is_ok() && !told[1].as_ref().unwrap_err().message().contains("a value"));
-        let one = stream::iter([message()]);
+        let one = stream::iter([Ok(message())]);
         let all: Vec<_> = bounded(one, (deadline, late()), CancellationToken::new(), ()).collect().await;
         assert!(all.len() == 1 && all[0].is_ok());
     }

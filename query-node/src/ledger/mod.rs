@@ -88,9 +88,8 @@ impl DurableLedger {
     #[must_use]
     pub fn standing(&self) -> Standing {
         match &*self.inner.state.lock() {
-            State::Absent => Standing::Open,
             State::Open { memory, .. } if memory.is_full() => Standing::Full,
-            State::Open { .. } => Standing::Open,
+            State::Absent | State::Open { .. } => Standing::Open,
             State::Closed => Standing::Closed,
         }
     }

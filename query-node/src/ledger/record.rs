@@ -34,7 +34,8 @@ pub(super) fn write(entry: &Entry) -> Vec<u8> {
 }
 
 fn count(bytes: &mut Vec<u8>, count: usize) {
-    bytes.extend((count as u32).to_le_bytes());
+    // One that does not fit makes an entry that is not read, and there are at most some hundred thousand populations.
+    bytes.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 fn text(bytes: &mut Vec<u8>, text: &str) {

@@ -10,7 +10,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, UInt32Type, UInt64Type};
 use datafusion::common::{Result as DfResult, ScalarValue, exec_err, resources_datafusion_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -178,7 +178,7 @@ impl Sums {
         };
         let bytes: Vec<u8> = self.words.drain(..groups * BUCKETS).flat_map(u64::to_le_bytes).collect();
         i32::try_from(bytes.len()).map_err(|_| resources_datafusion_err!("too many groups to sketch the rows of"))?;
-        let ends = OffsetBuffer::new(ScalarBuffer::from_iter((0..=groups).map(|group| (group * BYTES) as i32)));
+        let ends = OffsetBuffer::from_lengths(std::iter::repeat_n(BYTES, groups));
         Ok(Arc::new(BinaryArray::try_new(ends, Buffer::from_vec(bytes), None)?))
     }
 }
@@ -216,7 +216,8 @@ impl GroupsAccumulator for Sums {
         let state = |row: usize| {
             let is_in = is_met(opt_filter, row) && units.is_valid(row) && rows.is_valid(row);
             is_in.then(|| {
-                let mut state = vec![self.key.bucket(units.value(row)) as u8];
+                // There are fewer buckets than a byte has values.
+                let mut state = vec![u8::try_from(self.key.bucket(units.value(row))).unwrap_or_default()];
                 state.extend(rows.value(row).to_le_bytes());
                 state
             })

@@ -37,7 +37,8 @@ impl Ledger for InMemory {
 
 /// Visits of 40 people in each of two places, and who is registered.
 fn world(change: impl Fn(&mut Vec<Visit>)) -> Fixture {
-    let mut visits: Vec<Visit> = (0..80).map(|u| Visit { kind: (u % 4) as i32, ..visit(u, 1 + u % 2, 10) }).collect();
+    let mut visits: Vec<Visit> =
+        (0..80_u32).map(|u| Visit { kind: (u % 4).cast_signed(), ..visit(u, 1 + u % 2, 10) }).collect();
     change(&mut visits);
     let people: Vec<Person> = (0..80).map(|u| Person { unit: Some(u), sex: Some(u % 3) }).collect();
     let mut fixture = fixture(&visits, &people, 5, 1);

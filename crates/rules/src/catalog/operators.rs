@@ -36,10 +36,10 @@ impl ExprPlanner for Operators {
                 None => PlannerResult::Original(raw),
             },
             Eq | NotEq | Lt | LtEq | Gt | GtEq if left == DataType::Boolean && right.is_string() => {
-                PlannerResult::Original(RawBinaryExpr { right: truth(raw.right)?, ..raw })
+                PlannerResult::Original(RawBinaryExpr { right: truth(&raw.right)?, ..raw })
             }
             Eq | NotEq | Lt | LtEq | Gt | GtEq if right == DataType::Boolean && left.is_string() => {
-                PlannerResult::Original(RawBinaryExpr { left: truth(raw.left)?, ..raw })
+                PlannerResult::Original(RawBinaryExpr { left: truth(&raw.left)?, ..raw })
             }
             _ => PlannerResult::Original(raw),
         })
@@ -97,8 +97,8 @@ fn multiplied(raw: &RawBinaryExpr) -> DfResult<Expr> {
 }
 
 /// Returns a constant text as the truth that PostgreSQL reads it as.
-fn truth(text: Expr) -> DfResult<Expr> {
-    let Expr::Literal(value, _) = &text else {
+fn truth(text: &Expr) -> DfResult<Expr> {
+    let Expr::Literal(value, _) = text else {
         return Err(refused(
             "a text is compared with a truth",
             "a truth is compared with a truth, or with a constant text that is one",

@@ -28,6 +28,7 @@ use crate::words::planning_words;
 
 /// Fragments that feed one leaf of the merge plan: one for each owner asked, all with one schema.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the fragments")]
 pub struct FragmentGroup {
     /// Text for each owner that is asked.
     pub texts: Vec<(JurisdictionId, String)>,

@@ -201,7 +201,7 @@ impl<'a> Merging<'a> {
         let columns: HashMap<Expr, Expr> =
             keys.iter().chain(partials).enumerate().map(|(i, e)| (e.clone(), column_at(&schema, i))).collect();
         let withheld = self.withheld_of(keys, &schema, fragments);
-        Ok(Released { leaf, table, columns, withheld })
+        Ok(Released { leaf, table, withheld, columns })
     }
 
     /// Returns the condition that a row's owner, which the row names, withheld a value of it. `None` where rows do not name

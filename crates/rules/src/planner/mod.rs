@@ -59,6 +59,7 @@ use crate::catalog::{self, Catalog};
 
 /// A query, split.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the answer")]
 pub struct FederatedPlan {
     /// The fragments, by the leaf of the merge plan that they feed.
     pub groups: Vec<FragmentGroup>,

@@ -11,13 +11,11 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::names::normal;
 
 /// Makes a refusal of a key with this name.
-pub(super) fn two(name: &str) -> Box<Refusal> {
-    let refusal =
-        Refusal::new(Code::InvalidSql, format!("ORDER BY computes with {name}, which is a column and an alias"))
-            .with_rule("in an expression of ORDER BY a name is that of a column of the tables, as in PostgreSQL")
-            .with_subject(name.to_owned())
-            .with_remedy("give the column of the answer another name, or order by the name alone");
-    Box::new(refusal)
+pub(super) fn two(name: &str) -> Refusal {
+    Refusal::new(Code::InvalidSql, format!("ORDER BY computes with {name}, which is a column and an alias"))
+        .with_rule("in an expression of ORDER BY a name is that of a column of the tables, as in PostgreSQL")
+        .with_subject(name.to_owned())
+        .with_remedy("give the column of the answer another name, or order by the name alone")
 }
 
 /// Returns a name of an expression that is among these, but for names in the queries inside it.

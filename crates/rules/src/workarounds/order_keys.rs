@@ -68,7 +68,11 @@ impl VisitorMut for Queries<'_> {
             let doubtful = aliases.into_iter().filter(|alias| can_be_column(alias)).collect();
             let named = keys.iter().filter(|key| !matches!(key.expr, Expr::Identifier(_)));
             if let Some(name) = named.into_iter().find_map(|key| mentioned(&key.expr, &doubtful)) {
-                return if computed_apart(query) { ControlFlow::Continue(()) } else { ControlFlow::Break(two(&name)) };
+                return if computed_apart(query) {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(Box::new(two(&name)))
+                };
             }
             return ControlFlow::Continue(());
         }
