@@ -41,7 +41,7 @@ fn a_node_is_ready_as_long_as_its_files_are_those_in_force() {
     let world = World::new();
     let hk = Process::start(&world, "HK", &[]);
     let body = hk.answers("/readyz", 200, "");
-    assert_eq!(body, "ok bundle\nok identity\nok audit\nok exchange\nok gateway\nok tasks\nok drain\n");
+    assert_eq!(body, "ok bundle\nok identity\nok audit\nok ledger\nok exchange\nok gateway\nok tasks\nok drain\n");
     assert_eq!(hk.get("/livez").unwrap(), (200, "ok\n".to_owned()));
     assert_eq!(hk.get("/").unwrap().0, 404);
     assert_eq!(hk.get("/bundle/").unwrap().0, 404);
