@@ -17,8 +17,7 @@ use crate::{BY_JURISDICTION, ENDLESS};
 const HOME: [&str; 6] = ["--from", "HK", "--project", "capacity", "--purpose", "health-planning"];
 
 /// The words that even `--quiet` does not suppress.
-const LACKING: &str =
-    "note: rows may lack a jurisdiction's part: it was asked and may have kept cells or values back\n";
+const LACKING: &str = "note: rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which a condition, LIMIT or join went\n";
 
 fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["query"], more, &HOME].concat()
