@@ -87,6 +87,19 @@ fn counts_are_numbers_of_something() {
     assert_eq!(part(4, 3).as_deref(), Some("a count of some rows is no larger than the count of all rows"));
 }
 
+#[test]
+fn a_number_of_all_rows_that_may_be_withheld_bounds_no_part() {
+    let part = Rule::Part { some: 0, all: 1 };
+    for (owner, found) in [("MO", None), ("HK", Some("a count of some rows is no larger than the count of all rows"))] {
+        let withheld = Withheld { together: vec![vec![0], vec![1]], owners: [owner.parse().unwrap()].into() };
+        let promise = || Promise { withheld: withheld.clone(), ..with(part.clone()) };
+        for all in [None, Some(3)] {
+            let release = release(&[counts(&[Some(4)]), counts(&[all])]);
+            assert_eq!(broken(promise(), &[release]).as_deref(), found, "{owner}, {all:?}");
+        }
+    }
+}
+
 /// A promise of a count in column 0 and a sum in column 1 that may be withheld together.
 fn withholding(owner: &str) -> Promise {
     let withheld = Withheld { together: vec![vec![0]], owners: [owner.parse().unwrap()].into() };
