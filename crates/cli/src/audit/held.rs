@@ -67,15 +67,21 @@ impl Held {
 
     /// Returns what was told of one log, whose first entry at hand has the number `first`.
     fn of(log: Uuid, first: u64, told: &[SignedCheckpoint]) -> Outcome<Self> {
+        if told.is_empty() {
+            return Err(Failure::failed(
+                "these files hold no end of any log. Nodes are told of each other's logs once an hour, and a member that has been \
+                 told writes such a file with `wanqu audit --checkpoints --format ndjson`"
+                    .to_owned(),
+            ));
+        }
         let (own, others): (Vec<_>, Vec<_>) = told.iter().partition(|signed| signed.checkpoint.log == log);
         if own.is_empty() {
             let known: BTreeSet<String> =
                 others.iter().map(|it| format!("{} of {}", it.checkpoint.log, it.checkpoint.member)).collect();
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
             return Err(Failure::failed(format!(
-                "nobody holds an end of this log, {log}. The logs whose ends are in these files: {}. If one of them was \
-                 this node's, it was put out of the way",
-                if known.is_empty() { "none".to_owned() } else { known }
+                "nobody holds an end of this log, {log}. The logs whose ends are in these files: {known}. If one of them was \
+                 this node's, it was put out of the way"
             )));
         }
         let (before, expected): (Vec<_>, Vec<_>) =
@@ -158,7 +164,7 @@ mod tests {
 
         let replaced = Held::of(log, 1, &[told(2, 99)]).unwrap_err().to_string();
         assert!(replaced.contains(&format!("{} of MO", Uuid::from_u128(2))), "{replaced}");
-        assert!(Held::of(log, 1, &[]).unwrap_err().to_string().contains("none"));
+        assert!(Held::of(log, 1, &[]).unwrap_err().to_string().contains("once an hour"));
     }
 
     #[test]
