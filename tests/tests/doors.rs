@@ -318,7 +318,7 @@ async fn an_answer_that_nobody_takes_gives_its_place_back() {
     is_empty(&federation, HONG_KONG, "gateway").await;
     is_empty(&federation, MACAU, "exchange").await;
     nodes_are_idle(Duration::from_mins(1)).await;
-    // What is left of the answer is no whole one.
+    // The rest of the answer ends in a refusal.
     let end = loop {
         if let Err(refusal) = answer.next().await.expect("a refusal ends it") {
             break refusal;

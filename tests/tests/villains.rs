@@ -248,7 +248,7 @@ async fn whoever_cuts_a_log_or_writes_it_anew_lacks_what_other_members_hold() {
     let holder = federation.local.node(&jid(HONG_KONG)).unwrap();
     assert_eq!(holder.hold_checkpoints().await.unwrap(), 2, "Shenzhen's and Macau's");
 
-    // What Hong Kong wrote down, as it gives it to whoever checks Macau.
+    // The checkpoint of Macau in the log of Hong Kong.
     let own: &Path = federation.local.audit(&jid(HONG_KONG)).unwrap();
     let held = audit::read(&[own], &Filter::default()).unwrap().into_iter().find_map(|record| match record.entry {
         Entry::Checkpoints { held, .. } => held.into_iter().find(|signed| signed.checkpoint.member == jid(MACAU)),

@@ -35,7 +35,7 @@ pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dat
             rule.remember_cells |= spec.remember_cells;
         }
     }
-    // Where nobody is protected there is nothing to remember, and older nodes need not leave the table out.
+    // A rule that protects nobody remembers nothing, so that older nodes keep the table.
     rule.remember_cells &= rule.min_units > 1 && !is_public(&dataset.resource.spec);
     rule
 }

@@ -51,7 +51,7 @@ impl Judged {
             return vec![];
         }
         let outputs = outputs(&self.plan, aggregate);
-        // What no condition decides about can be withheld for what was released before.
+        // Values without a condition can be withheld too, because of an earlier release.
         let apart = ValueGroup { conditions: vec![], aggregates: shape.without_conditions() };
         let apart = Some(&apart).filter(|_| shape.rule.remember_cells);
         let set = |group: &ValueGroup| {
@@ -93,7 +93,7 @@ pub struct GatedShape {
     pub families: Vec<Family>,
     /// The values of a row that conditions decide about, in the order in which they are decided.
     pub value_groups: Vec<ValueGroup>,
-    /// What each aggregate adds up, in their order.
+    /// Function and addends of each aggregate, in their order.
     pub totals: Vec<Total>,
     /// Names in the plan of the non-public tables each row of which is in one row of the aggregate's input at most. What is added up
     /// are rows of these.

@@ -32,7 +32,7 @@ impl Catalog {
         let names = Names { catalog: self, state: planning_state(), casts: NamedCasts::default() };
         let plan = SqlToRel::new_with_options(&names, parsed_numbers()).sql_statement_to_plan(statement);
         let known = plan.and_then(|plan| {
-            // What it is compared with goes before what it is cast to: a cast takes values of many types.
+            // A comparison decides before a cast does: a cast takes values of many types.
             let (compared, cast) = (plan.get_parameter_types()?, cast_types(&plan)?);
             Ok((compared, cast))
         });

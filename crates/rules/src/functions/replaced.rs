@@ -231,7 +231,7 @@ impl AggregateUDFImpl for Replaced {
     }
 
     fn value_from_stats(&self, args: &StatisticsArgs) -> Option<ScalarValue> {
-        // What is known of a column without reading it has the engine's order of floats.
+        // Statistics of a column have the engine's order of floats.
         if self.part == Part::Count { self.inner().value_from_stats(args) } else { None }
     }
 
