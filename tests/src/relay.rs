@@ -40,6 +40,7 @@ impl Relay {
                 tokio::spawn(async move {
                     let Ok(node) = TcpStream::connect(address).await else { return };
                     let ((from_client, to_client), (from_node, to_node)) = (client.into_split(), node.into_split());
+                    let holding = Held { holding, broken: broken.clone() };
                     let both = async {
                         tokio::join!(
                             pass(from_client, to_node, None, Some(&bytes)),
@@ -93,17 +94,31 @@ impl Relay {
     }
 }
 
+/// Switches of a relay, as one connection sees them.
+struct Held {
+    holding: watch::Receiver<bool>,
+    broken: watch::Receiver<()>,
+}
+
+impl Held {
+    /// Waits until nothing is held back. Returns false if the connection was broken before that: what was held back when it
+    /// broke must not arrive, even if both are seen at once.
+    async fn let_go(&mut self) -> bool {
+        self.holding.wait_for(|held| !held).await.is_ok() && self.broken.has_changed().is_ok_and(|broken| !broken)
+    }
+}
+
 /// One direction of one connection, to its end.
 async fn pass(
     mut from: impl AsyncReadExt + Unpin,
     mut to: impl AsyncWriteExt + Unpin,
-    mut held: Option<watch::Receiver<bool>>,
+    mut held: Option<Held>,
     count: Option<&AtomicU64>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if let Some(held) = &mut held
-            && held.wait_for(|held| !held).await.is_err()
+            && !held.let_go().await
         {
             return;
         }
