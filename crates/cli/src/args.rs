@@ -342,13 +342,13 @@ pub struct AuditArgs {
     #[arg(value_name = "PATH")]
     pub archived: Vec<PathBuf>,
     /// Only entries of this query.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = query_id)]
     pub query: Option<uuid::Uuid>,
     /// Only entries of this project.
     #[arg(long, value_name = "NAME")]
     pub project: Option<ResourceName>,
     /// Only entries from this time on, such as 2026-01-31T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<jiff::Timestamp>,
     /// Only refusals.
     #[arg(long)]
@@ -360,8 +360,12 @@ pub struct AuditArgs {
     /// Only the last ENTRIES entries that match; 0 for all.
     #[arg(long, value_name = "ENTRIES", default_value_t = 0)]
     pub limit: usize,
-    /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing.
-    #[arg(long)]
+    /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing. The whole log
+    /// is checked, and nothing of it is printed.
+    #[arg(
+        long,
+        conflicts_with_all = ["query", "project", "since", "refused", "checkpoints", "limit", "format"],
+    )]
     pub verify: bool,
     /// Check also that the log holds this entry, by its number and digest: of a release that somebody was given, or of the last
     /// entry that an earlier check found. It shows a log that was cut or written anew.
@@ -379,6 +383,19 @@ pub struct AuditArgs {
     pub format: Format,
 }
 
+/// Reads the id of a query.
+fn query_id(text: &str) -> Result<uuid::Uuid, &'static str> {
+    const FORM: &str = "the id of a query is a UUID, as its answer's account names it and as `wanqu audit --format csv` has it in the \
+                        column `query`";
+    text.parse().map_err(|_| FORM)
+}
+
+/// Reads a moment, with its offset from UTC.
+fn moment(text: &str) -> Result<jiff::Timestamp, &'static str> {
+    const FORM: &str = "a time is written with its offset from UTC, as in 2026-01-31T00:00:00Z or 2026-01-31T08:00:00+08:00";
+    text.parse().map_err(|_| FORM)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +404,30 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_an_audit_cannot_take_is_said_with_what_it_can() {
+        let fault = |arguments: &[&str]| {
+            let line = ["wanqu", "audit"].iter().chain(arguments);
+            Args::try_parse_from(line).map(|_| ()).unwrap_err().to_string()
+        };
+        assert!(fault(&["--query", "zzz"]).contains("is a UUID"));
+        assert!(fault(&["--since", "yesterday"]).contains("2026-01-31T00:00:00Z"));
+        let digest = "a".repeat(64);
+        for (expected, why) in [
+            ("17", "SEQUENCE:DIGEST"),
+            (&*format!("0:{digest}"), "begin at 1"),
+            (&*format!("x:{digest}"), "begin at 1"),
+            ("17:abc", "64 hexadecimal digits"),
+        ] {
+            let fault = fault(&["--verify", "--expect", expected]);
+            assert!(fault.contains(why), "{fault}");
+        }
+        for ignored in [&["--checkpoints"] as &[_], &["--limit", "3"], &["--refused"], &["--format", "csv"]] {
+            let fault = fault(&[&["--verify"], ignored].concat());
+            assert!(fault.contains("cannot be used with"), "{fault}");
+        }
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use query_node::audit::{Entry, Expected, SignedCheckpoint, log_id, verify};
+use query_node::audit::{Entry, Expected, Record, SignedCheckpoint, log_id, verify};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use uuid::Uuid;
 
 use crate::args::AuditArgs;
@@ -24,10 +25,28 @@ pub struct Held {
     others: usize,
 }
 
-/// Line of an export.
+/// Line of an export, or of a file of the log itself, which holds the same entries.
 #[derive(Deserialize)]
-struct Line {
-    entry: Entry,
+#[serde(untagged)]
+enum Line {
+    /// Entry of an export.
+    Entry { entry: Box<Entry> },
+    /// Entry of a segment.
+    Record { record: Record },
+    /// Head of a segment.
+    Head { head: IgnoredAny },
+    /// Seal of a segment.
+    Seal { seal: IgnoredAny },
+}
+
+impl Line {
+    fn entry(self) -> Option<Entry> {
+        match self {
+            Self::Entry { entry } => Some(*entry),
+            Self::Record { record } => Some(record.entry),
+            Self::Head { head: IgnoredAny } | Self::Seal { seal: IgnoredAny } => None,
+        }
+    }
 }
 
 impl Held {
@@ -118,12 +137,14 @@ fn text(file: &Path) -> Outcome<String> {
     wanqu_file::read_text(file, LONGEST).map_err(|error| Failure::file("read", file, &error))
 }
 
-/// Reads the checkpoints of an export: lines of `wanqu audit --checkpoints --format ndjson`.
+/// Reads the checkpoints of an export, lines of `wanqu audit --checkpoints --format ndjson`, or of files of a log.
 fn checkpoints(file: &Path) -> Outcome<Vec<SignedCheckpoint>> {
     let text = text(file)?;
+    // Editors and shells of Windows begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     let mut held = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let Ok(Line { entry }) = serde_json::from_str(line) else {
+        let Ok(line) = serde_json::from_str::<Line>(line) else {
             return Err(Failure::failed(format!(
                 "{}: line {} is no entry of an audit log; write the file with `wanqu audit --checkpoints --format ndjson` \
                  at the member that holds them",
@@ -131,7 +152,7 @@ fn checkpoints(file: &Path) -> Outcome<Vec<SignedCheckpoint>> {
                 number + 1
             )));
         };
-        if let Entry::Checkpoints { held: told, .. } = entry {
+        if let Some(Entry::Checkpoints { held: told, .. }) = line.entry() {
             held.extend(told);
         }
     }
@@ -175,5 +196,20 @@ mod tests {
         let fault = checkpoints(&file).unwrap_err().to_string();
         assert!(fault.contains("held.ndjson: line 2 is no entry"), "{fault}");
         assert!(checkpoints(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn ends_are_read_of_an_export_with_a_mark_and_of_the_log_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("held.ndjson");
+        let entry = Entry::Checkpoints { node: "HK".parse().unwrap(), held: vec![told(1, 7)] };
+        let entry = serde_json::to_value(entry).unwrap();
+        let record = serde_json::json!({ "entry": entry, "previous": "", "sequence": 3, "time": Timestamp::UNIX_EPOCH });
+        let export = record.to_string();
+        let log = format!("{{\"digest\":\"\",\"head\":{{}}}}\n{}", serde_json::json!({ "digest": "", "record": record }));
+        for text in [export.clone(), format!("\u{feff}{export}\r\n"), log] {
+            std::fs::write(&file, &text).unwrap();
+            assert_eq!(checkpoints(&file).unwrap(), [told(1, 7)], "{text}");
+        }
     }
 }
