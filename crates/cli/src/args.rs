@@ -24,7 +24,8 @@ Examples:
   wanqu query --format parquet --output visits.parquet --file monthly.sql
   echo 'SELECT * FROM gba.health.facilities' | wanqu query --format json
   wanqu query --partial --mark-incomplete --node CN-SZ --project cross-border-care \\
-    --purpose health-planning --file monthly.sql";
+    --purpose health-planning --file monthly.sql
+  wanqu query --receipts monthly.receipts --file monthly.sql && wanqu receipts monthly.receipts";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -98,6 +99,9 @@ pub enum Command {
     /// List the tables and columns that a query can name, with classes and rules.
     #[command(after_long_help = EXIT_CODES)]
     Catalog(CatalogArgs),
+    /// Check what owners and a home node signed of an answer (`query --receipts`), offline, with the CAs' certificates alone.
+    #[command(after_long_help = EXIT_CODES)]
+    Receipts(ReceiptsArgs),
     /// Read an owner's log of releases and refusals.
     #[command(after_help = AUDIT_EXAMPLES, after_long_help = format!("{AUDIT_EXAMPLES}\n\n{EXIT_CODES}"))]
     Audit(AuditArgs),
@@ -284,6 +288,21 @@ pub struct QueryArgs {
     /// Format and place of the rows.
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Write what the owners and the home node sign of the answer to a file: `wanqu receipts` checks it, and
+    /// `wanqu audit --verify --held` checks an owner's log with it.
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+}
+
+/// Arguments of `receipts`.
+#[derive(Debug, Default, ClapArgs)]
+pub struct ReceiptsArgs {
+    /// File that `wanqu query --receipts` wrote.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Certificates of a jurisdiction's CA, PEM; one for each that signed [default: those of the local federation].
+    #[arg(long, value_name = "FILE")]
+    pub ca: Vec<PathBuf>,
 }
 
 /// Arguments of `explain`.
@@ -371,11 +390,11 @@ pub struct AuditArgs {
     /// entry that an earlier check found. It shows a log that was cut or written anew.
     #[arg(long, value_name = "SEQUENCE:DIGEST", requires = "verify")]
     pub expect: Vec<query_node::audit::Expected>,
-    /// Check also that the log holds every end of it that another member was told: a file that this one wrote with
-    /// `wanqu audit --checkpoints --format ndjson`.
+    /// Check also that the log holds what others have of it: every end of it that another member was told, in a file that this
+    /// one wrote with `wanqu audit --checkpoints --format ndjson`, and every release of a `wanqu query --receipts FILE`.
     #[arg(long, value_name = "FILE", requires = "verify")]
     pub held: Vec<PathBuf>,
-    /// Check also that the log's own node signed these ends, by the certificates of its jurisdiction's CA.
+    /// Check also that the log's own node signed these, by the certificates of its jurisdiction's CA.
     #[arg(long, value_name = "FILE", requires = "held")]
     pub ca: Option<PathBuf>,
     /// The output format.

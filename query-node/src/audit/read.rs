@@ -9,6 +9,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use uuid::Uuid;
 use wanqu_model::names::{JurisdictionId, ResourceName};
+use wanqu_model::receipt::{Checkpoint, Receipt};
 
 use super::AuditError;
 use super::chain::Chain;
@@ -73,6 +74,18 @@ pub struct Expected {
     pub sequence: u64,
     /// Digest of the entry: SHA-256, hexadecimal.
     pub digest: String,
+}
+
+impl From<&Checkpoint> for Expected {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        Self { sequence: checkpoint.sequence, digest: checkpoint.digest.clone() }
+    }
+}
+
+impl From<&Receipt> for Expected {
+    fn from(receipt: &Receipt) -> Self {
+        Self { sequence: receipt.sequence, digest: receipt.digest.clone() }
+    }
 }
 
 impl FromStr for Expected {

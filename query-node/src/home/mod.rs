@@ -4,6 +4,7 @@ mod account;
 mod ask;
 mod cells;
 mod checked;
+mod delivery;
 mod describe;
 mod held;
 mod kind;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use wanqu_identity::{NodeIdentity, Slot};
 use wanqu_model::answer::{Answer, Event, Question, Summary};
 use wanqu_model::bundle::{Project, Subject};
 use wanqu_model::names::{JurisdictionId, TableRef};
@@ -50,15 +52,21 @@ use quota::Quotas;
 pub struct Home {
     live: Arc<Live>,
     owners: Arc<dyn Owners>,
+    identity: Slot<NodeIdentity>,
     clock: Arc<dyn Clock>,
     quotas: Quotas,
 }
 
 impl Home {
-    /// Creates the service of a home node that asks these owners.
+    /// Creates the service of a home node that asks these owners, and signs what it says of answers with `identity`.
     #[must_use]
-    pub fn new(live: Arc<Live>, owners: Arc<dyn Owners>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, owners, clock, quotas: Quotas::default() }
+    pub fn new(
+        live: Arc<Live>,
+        owners: Arc<dyn Owners>,
+        identity: Slot<NodeIdentity>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { live, owners, identity, clock, quotas: Quotas::default() }
     }
 
     /// Returns the digest of the agreement that each fragment rests on, by group and owner, and the project; `None` where none
@@ -126,6 +134,8 @@ impl HomeService for Home {
             query_id: Uuid::new_v4(),
             state: Arc::clone(&state),
             owners: Arc::clone(&self.owners),
+            identity: self.identity.clone(),
+            clock: Arc::clone(&self.clock),
             now: self.clock.now(),
             deadline: Duration::from_secs(state.bundle.limits.deadline_seconds.into()),
             requester,
