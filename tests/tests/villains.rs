@@ -306,7 +306,11 @@ async fn whoever_asked_can_show_what_every_owner_released_and_hold_its_log_to_it
         verify_statement_with_ca(signed, ca(&outcome.jurisdiction)).unwrap();
         let Receipt { owner, log, sequence, digest, rows, min_units, .. } = &signed.statement;
         assert_eq!((owner, *rows, *min_units), (&outcome.jurisdiction, release.rows, release.min_units));
-        assert!(releases.iter().any(|it| (&it.owner, it.sequence, &it.digest, it.has_receipt) == (owner, *sequence, digest, true)));
+        assert!(
+            releases
+                .iter()
+                .any(|it| (&it.owner, it.sequence, &it.digest, it.has_receipt) == (owner, *sequence, digest, true))
+        );
         let folder: &Path = federation.local.audit(owner).unwrap();
         assert_eq!(audit::log_id(folder).unwrap(), Some(*log));
         audit::verify_holds(&[folder], &[Expected::from(&signed.statement)]).unwrap();

@@ -411,7 +411,8 @@ fn query_id(text: &str) -> Result<uuid::Uuid, &'static str> {
 
 /// Reads a moment, with its offset from UTC.
 fn moment(text: &str) -> Result<jiff::Timestamp, &'static str> {
-    const FORM: &str = "a time is written with its offset from UTC, as in 2026-01-31T00:00:00Z or 2026-01-31T08:00:00+08:00";
+    const FORM: &str =
+        "a time is written with its offset from UTC, as in 2026-01-31T00:00:00Z or 2026-01-31T08:00:00+08:00";
     text.parse().map_err(|_| FORM)
 }
 

@@ -39,7 +39,8 @@ pub fn write(file: &Path, summary: &Summary) -> Outcome {
     let lines = receipts.chain(summary.delivery.clone().map(Line::Delivery));
     let mut text = String::new();
     for line in lines {
-        let line = serde_json::to_string(&line).map_err(|_| Failure::failed("a receipt cannot be written".to_owned()))?;
+        let line =
+            serde_json::to_string(&line).map_err(|_| Failure::failed("a receipt cannot be written".to_owned()))?;
         text.push_str(&line);
         text.push('\n');
     }
@@ -100,9 +101,8 @@ struct Authorities {
 
 impl Authorities {
     fn read(state: &StateDir, files: &[std::path::PathBuf]) -> Outcome<Self> {
-        let text = |file: &Path| {
-            wanqu_file::read_text(file, LONGEST).map_err(|error| Failure::file("read", file, &error))
-        };
+        let text =
+            |file: &Path| wanqu_file::read_text(file, LONGEST).map_err(|error| Failure::file("read", file, &error));
         if !files.is_empty() {
             return Ok(Self { of: BTreeMap::new(), given: files.iter().map(|f| text(f)).collect::<Outcome<_>>()? });
         }
@@ -134,30 +134,48 @@ impl Authorities {
 fn columns(lines: &[Line]) -> Vec<(&'static str, Vec<String>)> {
     let column = |of: &dyn Fn(&Line) -> String| lines.iter().map(of).collect::<Vec<_>>();
     vec![
-        ("signed by", column(&|line| match line {
-            Line::Receipt(signed) => signed.statement.owner.to_string(),
-            Line::Delivery(signed) => format!("{} (home)", signed.statement.home),
-        })),
-        ("time", column(&|line| match line {
-            Line::Receipt(signed) => format!("{:.0}", signed.statement.time),
-            Line::Delivery(signed) => format!("{:.0}", signed.statement.time),
-        })),
-        ("query", column(&|line| match line {
-            Line::Receipt(signed) => signed.statement.query_id.to_string(),
-            Line::Delivery(signed) => signed.statement.query_id.to_string(),
-        })),
-        ("rows", column(&|line| match line {
-            Line::Receipt(signed) => signed.statement.rows.to_string(),
-            Line::Delivery(signed) => signed.statement.rows.to_string(),
-        })),
-        ("rule", column(&|line| match line {
-            Line::Receipt(signed) => rule(&signed.statement),
-            Line::Delivery(_) => String::new(),
-        })),
-        ("audit", column(&|line| match line {
-            Line::Receipt(signed) => format!("#{} {}", signed.statement.sequence, &signed.statement.digest[..8]),
-            Line::Delivery(_) => String::new(),
-        })),
+        (
+            "signed by",
+            column(&|line| match line {
+                Line::Receipt(signed) => signed.statement.owner.to_string(),
+                Line::Delivery(signed) => format!("{} (home)", signed.statement.home),
+            }),
+        ),
+        (
+            "time",
+            column(&|line| match line {
+                Line::Receipt(signed) => format!("{:.0}", signed.statement.time),
+                Line::Delivery(signed) => format!("{:.0}", signed.statement.time),
+            }),
+        ),
+        (
+            "query",
+            column(&|line| match line {
+                Line::Receipt(signed) => signed.statement.query_id.to_string(),
+                Line::Delivery(signed) => signed.statement.query_id.to_string(),
+            }),
+        ),
+        (
+            "rows",
+            column(&|line| match line {
+                Line::Receipt(signed) => signed.statement.rows.to_string(),
+                Line::Delivery(signed) => signed.statement.rows.to_string(),
+            }),
+        ),
+        (
+            "rule",
+            column(&|line| match line {
+                Line::Receipt(signed) => rule(&signed.statement),
+                Line::Delivery(_) => String::new(),
+            }),
+        ),
+        (
+            "audit",
+            column(&|line| match line {
+                Line::Receipt(signed) => format!("#{} {}", signed.statement.sequence, &signed.statement.digest[..8]),
+                Line::Delivery(_) => String::new(),
+            }),
+        ),
     ]
 }
 
@@ -195,7 +213,8 @@ fn verdict(lines: &[Line]) -> Outcome<String> {
             };
             receipts.iter().any(same)
         };
-        if let Some(lacking) = releases.iter().filter(|release| release.has_receipt).find(|release| !is_there(release)) {
+        if let Some(lacking) = releases.iter().filter(|release| release.has_receipt).find(|release| !is_there(release))
+        {
             return Err(Failure::failed(format!(
                 "{home} says that its answer to query {query_id} has a release of {} (entry {}), whose receipt is not in this \
                  file",
@@ -282,9 +301,8 @@ mod tests {
             std::fs::write(&file, text.join("\n")).unwrap();
             run(&state, &ReceiptsArgs { file: file.clone(), ca: cas.to_vec() }).map_err(|fault| fault.to_string())
         };
-        let of = |owner, sequence, by| {
-            Line::Receipt(Box::new(sign_statement(receipt(owner, sequence), &node(by)).unwrap()))
-        };
+        let of =
+            |owner, sequence, by| Line::Receipt(Box::new(sign_statement(receipt(owner, sequence), &node(by)).unwrap()));
         let told = |releases: &[_]| Line::Delivery(Box::new(sign_statement(delivery(releases), &node(&hk)).unwrap()));
         let whole = [of("HK", 4, &hk), of("MO", 9, &mo), told(&[("HK", 4), ("MO", 9)])];
         check(&whole, &cas).unwrap();

@@ -9,7 +9,6 @@ use wanqu_model::receipt::{Checkpoint, Signed};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
 
-
 /// Fragment that was asked for: its text, the requester and the purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::chain::Chain;
 use super::entry::Entry;
 use super::folder::{Disk, Folder, LogFile, NEXT, OPEN, sealed_name};
 use super::line::Line;
 use super::nonce::{Nonce, Nonces};
+use super::tail::Tail;
 use super::{AuditError, AuditSettings, open};
 
 /// Proof that an entry is on the disk.
@@ -54,20 +54,6 @@ pub struct Log {
     /// Number of the last entry that is known to be on the disk. Locked while flushing, and before `tail`.
     durable: Mutex<u64>,
     recovery: Recovery,
-}
-
-/// End of the log.
-pub(super) struct Tail {
-    /// The open segment.
-    pub file: Arc<dyn LogFile>,
-    /// Position after the last line written.
-    pub chain: Chain,
-    /// Length of the open segment's whole lines in bytes.
-    pub length: u64,
-    /// Number of the last entry that is on the disk because its segment was sealed.
-    pub synced: u64,
-    /// True if nobody knows what is on the disk; nothing more is written then.
-    pub failed: bool,
 }
 
 impl Log {

@@ -38,6 +38,7 @@ mod read;
 mod repeated;
 mod segments;
 mod settings;
+mod tail;
 mod walk;
 
 pub use entry::{BundleStanding, CutText, Entry, Event, FragmentRequest};

@@ -5,7 +5,6 @@ use wanqu_model::names::JurisdictionId;
 use wanqu_model::receipt::{Checkpoint, Signed};
 use wanqu_model::refusal::{Code, Refusal};
 
-
 /// Name of the Flight action.
 pub(super) const ACTION: &str = "checkpoint";
 

@@ -7,6 +7,7 @@ mod checked;
 mod delivery;
 mod describe;
 mod held;
+mod keepable;
 mod kind;
 mod permit;
 mod public;
@@ -31,7 +32,7 @@ use wanqu_model::bundle::{Project, Subject};
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission;
-use wanqu_rules::catalog::Catalog;
+use wanqu_rules::catalog::{Catalog, arrow_schema};
 use wanqu_rules::planner::{self, FederatedPlan, Planned};
 use wanqu_rules::while_wanted;
 
@@ -45,6 +46,7 @@ use crate::state::{Live, NodeState};
 use crate::stay;
 use crate::trace::{self, TraceContext};
 use ask::Asking;
+use keepable::keepable;
 use kind::{Kind, kind_of};
 use quota::Quotas;
 
@@ -60,12 +62,7 @@ pub struct Home {
 impl Home {
     /// Creates the service of a home node that asks these owners, and signs what it says of answers with `identity`.
     #[must_use]
-    pub fn new(
-        live: Arc<Live>,
-        owners: Arc<dyn Owners>,
-        identity: Slot<NodeIdentity>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn new(live: Arc<Live>, owners: Arc<dyn Owners>, identity: Slot<NodeIdentity>, clock: Arc<dyn Clock>) -> Self {
         Self { live, owners, identity, clock, quotas: Quotas::default() }
     }
 
@@ -125,6 +122,9 @@ impl HomeService for Home {
             }
             Kind::ExplainPolicy(sql) => return policy_answer(planned(&state, sql, &cancel).await?),
         };
+        if question.keep.is_some() {
+            keepable(&arrow_schema(&plan.merge))?;
+        }
         // An owner without an agreement will refuse, and a partial answer will name it.
         let (digests, project) = self.agreements(&state, &requester, &question, &plan, |_| question.partial)?;
         if let Some(project) = project {

@@ -113,7 +113,9 @@ impl Held {
             for told in told.iter().filter(|told| told.log().1 == log) {
                 let sequence = told.expected().sequence;
                 told.verify(&pem).map_err(|why| {
-                    Failure::failed(format!("what is held of entry {sequence} is not proved to be told by the log's own node: {why}"))
+                    Failure::failed(format!(
+                        "what is held of entry {sequence} is not proved to be told by the log's own node: {why}"
+                    ))
                 })?;
             }
         }
@@ -159,10 +161,7 @@ impl Held {
             self.expected.len()
         );
         if self.before > 0 {
-            text.push_str(&format!(
-                "{} more are before these files, and were not looked at.\n",
-                self.before
-            ));
+            text.push_str(&format!("{} more are before these files, and were not looked at.\n", self.before));
         }
         if self.others > 0 {
             text.push_str(&format!("{} more are of other logs.\n", self.others));
@@ -254,9 +253,11 @@ mod tests {
         let file = folder.path().join("held.ndjson");
         let entry = Entry::Checkpoints { node: "HK".parse().unwrap(), held: vec![told(1, 7)] };
         let entry = serde_json::to_value(entry).unwrap();
-        let record = serde_json::json!({ "entry": entry, "previous": "", "sequence": 3, "time": Timestamp::UNIX_EPOCH });
+        let record =
+            serde_json::json!({ "entry": entry, "previous": "", "sequence": 3, "time": Timestamp::UNIX_EPOCH });
         let export = record.to_string();
-        let log = format!("{{\"digest\":\"\",\"head\":{{}}}}\n{}", serde_json::json!({ "digest": "", "record": record }));
+        let log =
+            format!("{{\"digest\":\"\",\"head\":{{}}}}\n{}", serde_json::json!({ "digest": "", "record": record }));
         for text in [export.clone(), format!("\u{feff}{export}\r\n"), log] {
             std::fs::write(&file, &text).unwrap();
             assert_eq!(read(&file).unwrap(), [end(1, 7)], "{text}");
