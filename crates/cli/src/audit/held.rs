@@ -157,7 +157,7 @@ impl Held {
             };
         };
         let mut text = format!(
-            "It holds all {} entries that others were told of; the last of them is entry {last}.\n",
+            "It holds all entries that others were told of ({}); the last of them is entry {last}.\n",
             self.expected.len()
         );
         if self.before > 0 {
@@ -226,7 +226,7 @@ mod tests {
         let log = Uuid::from_u128(1);
         let held = Held::of(log, 5, &[end(1, 4), end(1, 7), end(2, 99), end(1, 9)]).unwrap();
         assert_eq!(held.expected.iter().map(|end| end.sequence).collect::<Vec<_>>(), [7, 9]);
-        let words = "It holds all 2 entries that others were told of; the last of them is entry 9.\n\
+        let words = "It holds all entries that others were told of (2); the last of them is entry 9.\n\
                      1 more are before these files, and were not looked at.\n1 more are of other logs.\n";
         assert_eq!(held.summary(), words);
         assert_eq!(Held::default().summary(), "");
