@@ -11,13 +11,16 @@ use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::FlightData;
 use jiff::Timestamp;
-use query_node::audit::{self, AuditError, AuditSettings, BundleStanding, Entry, Filter, Log};
+use query_node::audit::{self, AuditError, AuditSettings, BundleStanding, Entry, Expected, Filter, Log};
+use sha2::{Digest, Sha256};
 use wanqu_client::status::to_status;
 use wanqu_fixtures::hostile::{LIES, Parts};
-use wanqu_identity::TokenIssuer;
+use wanqu_identity::{TokenIssuer, verify_statement_with_ca};
 use wanqu_model::answer::Question;
 use wanqu_model::audience::gateway_audience;
 use wanqu_model::bundle::Subject;
+use wanqu_model::names::JurisdictionId;
+use wanqu_model::receipt::{Delivery, Receipt};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_tests::federation::{Federation, HONG_KONG, MACAU, SHENZHEN, ask, jid, question};
 use wanqu_tests::fuzzed;
@@ -251,15 +254,15 @@ async fn whoever_cuts_a_log_or_writes_it_anew_lacks_what_other_members_hold() {
     // The checkpoint of Macau in the log of Hong Kong.
     let own: &Path = federation.local.audit(&jid(HONG_KONG)).unwrap();
     let held = audit::read(&[own], &Filter::default()).unwrap().into_iter().find_map(|record| match record.entry {
-        Entry::Checkpoints { held, .. } => held.into_iter().find(|signed| signed.checkpoint.member == jid(MACAU)),
+        Entry::Checkpoints { held, .. } => held.into_iter().find(|signed| signed.statement.member == jid(MACAU)),
         _ => None,
     });
     let held = held.expect("Macau's checkpoint");
-    held.verify_with_ca(federation.local.ca(&jid(MACAU)).unwrap()).unwrap();
-    held.verify_with_ca(federation.local.ca(&jid(HONG_KONG)).unwrap()).unwrap_err();
+    verify_statement_with_ca(&held, federation.local.ca(&jid(MACAU)).unwrap()).unwrap();
+    verify_statement_with_ca(&held, federation.local.ca(&jid(HONG_KONG)).unwrap()).unwrap_err();
     let log: &Path = federation.local.audit(&jid(MACAU)).unwrap();
-    assert_eq!(audit::log_id(log).unwrap(), Some(held.checkpoint.log));
-    let expected = [held.expected()];
+    assert_eq!(audit::log_id(log).unwrap(), Some(held.statement.log));
+    let expected = [Expected::from(&held.statement)];
     audit::verify_holds(&[log], &expected).unwrap();
 
     // Macau's administrator cuts off the last entry.
@@ -275,11 +278,50 @@ async fn whoever_cuts_a_log_or_writes_it_anew_lacks_what_other_members_hold() {
     // Or writes as many others.
     let anew = villain.path().join("anew");
     let other = Log::open(&AuditSettings::in_folder(&anew)).unwrap();
-    for _ in 0..held.checkpoint.sequence {
+    for _ in 0..held.statement.sequence {
         let (standing, digest) = (BundleStanding::InForce, "d".to_owned());
         other.append(Timestamp::now(), Entry::Bundle { node: jid(MACAU), standing, digest }).unwrap();
     }
     audit::verify(&[&anew]).unwrap();
     let fault = audit::verify_holds(&[&anew], &expected).unwrap_err();
     assert!(matches!(fault, AuditError::Another { .. }), "{fault}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asked_can_show_what_every_owner_released_and_hold_its_log_to_it() {
+    let federation = Federation::start(World::health(1, HealthOptions::default()).unwrap()).await.unwrap();
+    let answered = federation.ask(HONG_KONG, BY_SPECIALTY).await.unwrap();
+    let ca = |member: &JurisdictionId| federation.local.ca(member).unwrap();
+
+    let delivery = answered.summary.delivery.expect("the home node's statement");
+    verify_statement_with_ca(&delivery, ca(&jid(HONG_KONG))).unwrap();
+    let Delivery { home, query_id, text, rows, releases, missing, .. } = &delivery.statement;
+    assert_eq!((home, *query_id, *rows), (&jid(HONG_KONG), answered.summary.query_id, answered.summary.rows));
+    assert_eq!(*text, format!("{:x}", Sha256::digest(BY_SPECIALTY)));
+    assert_eq!((releases.len(), missing.len()), (3, 0));
+
+    for outcome in &answered.summary.outcomes {
+        let [release] = &outcome.releases[..] else { panic!("one release of each owner") };
+        let signed = release.receipt.as_ref().expect("the owner's receipt");
+        verify_statement_with_ca(signed, ca(&outcome.jurisdiction)).unwrap();
+        let Receipt { owner, log, sequence, digest, rows, min_units, .. } = &signed.statement;
+        assert_eq!((owner, *rows, *min_units), (&outcome.jurisdiction, release.rows, release.min_units));
+        assert!(
+            releases
+                .iter()
+                .any(|it| (&it.owner, it.sequence, &it.digest, it.has_receipt) == (owner, *sequence, digest, true))
+        );
+        let folder: &Path = federation.local.audit(owner).unwrap();
+        assert_eq!(audit::log_id(folder).unwrap(), Some(*log));
+        audit::verify_holds(&[folder], &[Expected::from(&signed.statement)]).unwrap();
+        let entries = audit::read(&[folder], &Filter { query_id: Some(*query_id), ..Filter::default() }).unwrap();
+        assert!(entries.iter().any(|record| record.sequence == *sequence), "the entry is that of the release");
+
+        // An owner that cuts its log no longer holds what it signed.
+        let villain = tempfile::tempdir().unwrap();
+        let cut = villain.path().join("audit.ndjson");
+        let whole = std::fs::read_to_string(folder.join("audit.ndjson")).unwrap();
+        std::fs::write(&cut, &whole[..=whole.trim_end().rfind('\n').unwrap_or_default()]).unwrap();
+        audit::verify_holds(&[&cut], &[Expected::from(&signed.statement)]).unwrap_err();
+    }
 }

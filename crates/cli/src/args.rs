@@ -24,7 +24,8 @@ Examples:
   wanqu query --format parquet --output visits.parquet --file monthly.sql
   echo 'SELECT * FROM gba.health.facilities' | wanqu query --format json
   wanqu query --partial --mark-incomplete --node CN-SZ --project cross-border-care \\
-    --purpose health-planning --file monthly.sql";
+    --purpose health-planning --file monthly.sql
+  wanqu query --receipts monthly.receipts --file monthly.sql && wanqu receipts monthly.receipts";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -98,6 +99,9 @@ pub enum Command {
     /// List the tables and columns that a query can name, with classes and rules.
     #[command(after_long_help = EXIT_CODES)]
     Catalog(CatalogArgs),
+    /// Check what owners and a home node signed of an answer (`query --receipts`), offline, with the CAs' certificates alone.
+    #[command(after_long_help = EXIT_CODES)]
+    Receipts(ReceiptsArgs),
     /// Read an owner's log of releases and refusals.
     #[command(after_help = AUDIT_EXAMPLES, after_long_help = format!("{AUDIT_EXAMPLES}\n\n{EXIT_CODES}"))]
     Audit(AuditArgs),
@@ -284,6 +288,21 @@ pub struct QueryArgs {
     /// Format and place of the rows.
     #[command(flatten)]
     pub rows: RowsArgs,
+    /// Write what the owners and the home node sign of the answer to a file: `wanqu receipts` checks it, and
+    /// `wanqu audit --verify --held` checks an owner's log with it.
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
+}
+
+/// Arguments of `receipts`.
+#[derive(Debug, Default, ClapArgs)]
+pub struct ReceiptsArgs {
+    /// File that `wanqu query --receipts` wrote.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Certificates of a jurisdiction's CA, PEM; one for each that signed [default: those of the local federation].
+    #[arg(long, value_name = "FILE")]
+    pub ca: Vec<PathBuf>,
 }
 
 /// Arguments of `explain`.
@@ -342,13 +361,13 @@ pub struct AuditArgs {
     #[arg(value_name = "PATH")]
     pub archived: Vec<PathBuf>,
     /// Only entries of this query.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = query_id)]
     pub query: Option<uuid::Uuid>,
     /// Only entries of this project.
     #[arg(long, value_name = "NAME")]
     pub project: Option<ResourceName>,
     /// Only entries from this time on, such as 2026-01-31T00:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<jiff::Timestamp>,
     /// Only refusals.
     #[arg(long)]
@@ -360,23 +379,41 @@ pub struct AuditArgs {
     /// Only the last ENTRIES entries that match; 0 for all.
     #[arg(long, value_name = "ENTRIES", default_value_t = 0)]
     pub limit: usize,
-    /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing.
-    #[arg(long)]
+    /// Check that the log is whole: numbered without gaps, each entry chained to the one before, no file missing. The whole log
+    /// is checked, and nothing of it is printed.
+    #[arg(
+        long,
+        conflicts_with_all = ["query", "project", "since", "refused", "checkpoints", "limit", "format"],
+    )]
     pub verify: bool,
     /// Check also that the log holds this entry, by its number and digest: of a release that somebody was given, or of the last
     /// entry that an earlier check found. It shows a log that was cut or written anew.
     #[arg(long, value_name = "SEQUENCE:DIGEST", requires = "verify")]
     pub expect: Vec<query_node::audit::Expected>,
-    /// Check also that the log holds every end of it that another member was told: a file that this one wrote with
-    /// `wanqu audit --checkpoints --format ndjson`.
+    /// Check also that the log holds what others have of it: every end of it that another member was told, in a file that this
+    /// one wrote with `wanqu audit --checkpoints --format ndjson`, and every release of a `wanqu query --receipts FILE`.
     #[arg(long, value_name = "FILE", requires = "verify")]
     pub held: Vec<PathBuf>,
-    /// Check also that the log's own node signed these ends, by the certificates of its jurisdiction's CA.
+    /// Check also that the log's own node signed these, by the certificates of its jurisdiction's CA.
     #[arg(long, value_name = "FILE", requires = "held")]
     pub ca: Option<PathBuf>,
     /// The output format.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// Reads the id of a query.
+fn query_id(text: &str) -> Result<uuid::Uuid, &'static str> {
+    const FORM: &str = "the id of a query is a UUID, as its answer's account names it and as `wanqu audit --format csv` has it in the \
+                        column `query`";
+    text.parse().map_err(|_| FORM)
+}
+
+/// Reads a moment, with its offset from UTC.
+fn moment(text: &str) -> Result<jiff::Timestamp, &'static str> {
+    const FORM: &str =
+        "a time is written with its offset from UTC, as in 2026-01-31T00:00:00Z or 2026-01-31T08:00:00+08:00";
+    text.parse().map_err(|_| FORM)
 }
 
 #[cfg(test)]
@@ -387,6 +424,30 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_an_audit_cannot_take_is_said_with_what_it_can() {
+        let fault = |arguments: &[&str]| {
+            let line = ["wanqu", "audit"].iter().chain(arguments);
+            Args::try_parse_from(line).map(|_| ()).unwrap_err().to_string()
+        };
+        assert!(fault(&["--query", "zzz"]).contains("is a UUID"));
+        assert!(fault(&["--since", "yesterday"]).contains("2026-01-31T00:00:00Z"));
+        let digest = "a".repeat(64);
+        for (expected, why) in [
+            ("17", "SEQUENCE:DIGEST"),
+            (&*format!("0:{digest}"), "begin at 1"),
+            (&*format!("x:{digest}"), "begin at 1"),
+            ("17:abc", "64 hexadecimal digits"),
+        ] {
+            let fault = fault(&["--verify", "--expect", expected]);
+            assert!(fault.contains(why), "{fault}");
+        }
+        for ignored in [&["--checkpoints"] as &[_], &["--limit", "3"], &["--refused"], &["--format", "csv"]] {
+            let fault = fault(&[&["--verify"], ignored].concat());
+            assert!(fault.contains("cannot be used with"), "{fault}");
+        }
     }
 
     #[test]

@@ -249,7 +249,7 @@ fn subject(entry: &Entry) -> String {
             format!("{standing} ({digest})")
         }
         Entry::Checkpoints { held, .. } => {
-            let ends = held.iter().map(|it| format!("{} #{}", it.checkpoint.member, it.checkpoint.sequence));
+            let ends = held.iter().map(|it| format!("{} #{}", it.statement.member, it.statement.sequence));
             ends.collect::<Vec<_>>().join(", ")
         }
         Entry::Fetched { query_id, refusal: None, .. } => format!("result {query_id}"),

@@ -15,6 +15,7 @@ pub mod kubectl;
 pub mod local;
 pub mod query;
 mod ready;
+mod receipts;
 pub mod reference;
 #[cfg(test)]
 mod reference_node;
@@ -71,6 +72,7 @@ async fn run(args: Args) -> Outcome {
         Command::Query(args) => query::query(&state?, &args).await,
         Command::Explain(args) => query::explain(&state?, &args).await,
         Command::Catalog(args) => catalog::run(&state?, &args).await,
+        Command::Receipts(args) => receipts::run(&state?, &args),
         Command::Audit(args) => audit::run(&state?, &args),
         Command::Samples(args) => samples::run(&args).await,
         Command::Ready(args) => ready::run(&args).await,

@@ -10,6 +10,7 @@ use super::connect::Connection;
 use super::deliver::{Delivery, conclude, deliver};
 use super::failure::{Failure, Outcome};
 use super::input;
+use super::receipts;
 use super::render::sink::sink;
 use super::state::StateDir;
 use super::tour::{answered, lines_of_text};
@@ -22,6 +23,9 @@ pub async fn query(state: &StateDir, args: &QueryArgs) -> Outcome {
     let question =
         Question { partial: args.partial, mark_incomplete: args.mark_incomplete, ..connection.question(sql) };
     let summary = deliver(connection.ask(&question), how).await?;
+    if let Some(file) = &args.receipts {
+        receipts::write(file, &summary)?;
+    }
     conclude(&summary, how)
 }
 

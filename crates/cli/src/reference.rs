@@ -103,7 +103,7 @@ mod tests {
     fn every_command_has_a_section() {
         let made = markdown();
         for command in
-            ["demo", "up", "check", "query", "explain", "catalog", "audit", "samples", "ready", "completions"]
+            ["demo", "up", "check", "query", "receipts", "explain", "catalog", "audit", "samples", "ready", "completions"]
         {
             assert!(made.contains(&format!("## `wanqu {command}`")), "{command}");
         }

@@ -283,6 +283,7 @@ mod tests {
             earlier_values: false,
             audit_sequence: 1,
             audit_digest: String::new(),
+            receipt: None,
         };
         let jurisdiction = id.parse().unwrap();
         JurisdictionOutcome {

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use wanqu_model::bundle::ReleaseRule;
 use wanqu_model::names::JurisdictionId;
+use wanqu_model::receipt::{Receipt, Signed};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_model::report::LeftOutRecords;
 use wanqu_rules::FetchedBytes;
@@ -55,6 +56,7 @@ impl GateAccount {
             earlier_values: self.earlier,
             audit_sequence: closed.audit.sequence,
             audit_digest: closed.audit.digest,
+            receipt: closed.receipt,
         }
     }
 }
@@ -75,11 +77,13 @@ pub struct Closed {
     pub audit: AuditReference,
     /// Datasets whose records are left out, as far as others may know.
     pub left_out: Vec<LeftOutRecords>,
+    /// Receipt for whoever asked.
+    pub receipt: Option<Box<Signed<Receipt>>>,
 }
 
 impl From<AuditReference> for Closed {
     fn from(audit: AuditReference) -> Self {
-        Self { audit, left_out: Vec::new() }
+        Self { audit, left_out: Vec::new(), receipt: None }
     }
 }
 

@@ -16,6 +16,7 @@ mod keys;
 mod names;
 mod node;
 mod sealed;
+mod signed;
 mod slot;
 #[cfg(test)]
 #[path = "../../fixtures/src/identity.rs"]
@@ -33,6 +34,7 @@ pub use error::{IdentityError, tls_reason};
 pub use names::{gateway_dns, node_dns, node_uri};
 pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity, trust_domain_of};
 pub use sealed::{DeliveryKey, is_sealed_now, seal};
+pub use signed::{sign_statement, verify_statement, verify_statement_with_ca};
 pub use slot::Slot;
 pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
 pub use tokens::TokenIssuer;

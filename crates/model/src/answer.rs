@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::names::{JurisdictionId, Purpose, ResourceName};
+use crate::receipt::{Delivery, Signed};
 use crate::refusal::Refusal;
 use crate::report::ReleaseReport;
 
@@ -107,6 +108,9 @@ pub struct Summary {
     pub rows_may_be_absent: bool,
     /// Contributions, one for each jurisdiction that was asked.
     pub outcomes: Vec<JurisdictionOutcome>,
+    /// The home node's statement about the answer; `None` for explanations, and from nodes of before there were receipts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Box<Signed<Delivery>>>,
     /// Answer as the home node keeps it, if that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<KeptResult>,

@@ -10,6 +10,7 @@ pub mod columns;
 pub mod listing;
 pub mod names;
 mod reason;
+pub mod receipt;
 pub mod refusal;
 pub mod report;
 pub mod schema;

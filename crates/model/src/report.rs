@@ -1,6 +1,7 @@
 //! Reports of owners on their releases.
 
 use crate::names::{JurisdictionId, ResourceName, TableRef};
+use crate::receipt::{Receipt, Signed};
 use serde::{Deserialize, Serialize};
 
 /// Report of an owner on one release, sent after its rows.
@@ -33,6 +34,9 @@ pub struct ReleaseReport {
     pub audit_sequence: u64,
     /// Digest of that entry: SHA-256, hexadecimal.
     pub audit_digest: String,
+    /// The owner's receipt; `None` from nodes of before there were receipts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Box<Signed<Receipt>>>,
 }
 
 /// Records of a dataset that cannot be read, and that its owner's manifest has left out (`badRecords: skip`).

@@ -4,7 +4,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Operator};
 
 /// Returns the plan with every expression rewritten by `rewrite`, which is given the columns that it is over. Names stay.
 pub(crate) fn each_expression(
@@ -35,6 +35,11 @@ pub(crate) fn schema_of(node: &LogicalPlan) -> DfResult<DFSchema> {
         }
         node => Ok(merge_schema(&node.inputs())),
     }
+}
+
+/// Returns true if an aggregate groups by ROLLUP, CUBE or GROUPING SETS.
+pub(crate) fn has_grouping_sets(aggregate: &Aggregate) -> bool {
+    matches!(aggregate.group_expr.first(), Some(Expr::GroupingSet(_)))
 }
 
 /// Returns true for the operators that compare two values, NULL-safe or not.

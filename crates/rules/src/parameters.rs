@@ -18,6 +18,10 @@ use crate::spell;
 /// Most parameters of one query.
 const MOST: usize = 1000;
 
+/// Length of a text with its values, in bytes, that is made whatever the lengths of both are. Longer ones are made as long as they are
+/// not much longer than what was sent: a value that stands in many places makes a text of any length of a few bytes.
+const LONGEST: usize = 1 << 20;
+
 /// Rule of how parameters are written.
 const RULE: &str = "parameters are written ? , or $1, $2 and so on, not both in one query";
 
@@ -81,9 +85,22 @@ impl Parameters {
     /// Returns the text with literals in the places of its parameters.
     ///
     /// # Errors
-    /// [`Code::InvalidSql`] if there are more or fewer literals than parameters.
+    /// [`Code::InvalidSql`] if there are more or fewer literals than parameters; [`Code::Limit`] if the text would be far longer than
+    /// the text and the literals together.
     pub fn bound(&self, sql: &str, literals: &[String]) -> Result<String, Refusal> {
         if literals.len() == self.count {
+            let given = literals.iter().fold(sql.len(), |sum, literal| sum.saturating_add(literal.len()));
+            let made =
+                self.places.iter().fold(sql.len(), |sum, (_, index)| sum.saturating_add(literals[*index].len() + 2));
+            let most = LONGEST.max(given.saturating_mul(2));
+            if made > most {
+                return Err(Refusal::new(
+                    Code::Limit,
+                    format!("the SQL text with its values would have about {made} bytes"),
+                )
+                .with_rule(format!("values are put into a text of at most {most} bytes"))
+                .with_remedy("name a long value once, in a subquery or WITH, and refer to it; or load it as a table"));
+            }
             return Ok(self.replaced(sql, |index| format!("({})", literals[index])));
         }
         let message = format!("the query has {} parameters, and {} values are bound to it", self.count, literals.len());
@@ -108,6 +125,14 @@ impl Parameters {
 /// # Errors
 /// [`Code::InvalidSql`] if values of its type cannot be bound.
 pub fn literal(value: &ScalarValue) -> Result<String, Refusal> {
+    if has_parts_of_microseconds(value) {
+        return Err(Refusal::new(
+            Code::InvalidSql,
+            "a time with a part of a microsecond cannot be bound to a parameter",
+        )
+        .with_rule("times have whole microseconds")
+        .with_remedy("round the value before it is bound"));
+    }
     let kind = value.data_type();
     let simple = kind.is_null()
         || kind.is_numeric()
@@ -116,11 +141,24 @@ pub fn literal(value: &ScalarValue) -> Result<String, Refusal> {
         || matches!(kind, arrow::datatypes::DataType::Boolean)
         || (kind.is_temporal() && !matches!(&kind, arrow::datatypes::DataType::Timestamp(_, Some(_))));
     let literal = if simple { spell::literal(value) } else { None };
+    // A number that stands alone in ORDER BY or GROUP BY would name a column; with a sign it is a value.
+    let literal =
+        literal.map(|text| if text.starts_with(|c: char| c.is_ascii_digit()) { format!("+{text}") } else { text });
     literal.ok_or_else(|| {
         Refusal::new(Code::InvalidSql, format!("a value of type {kind} cannot be bound to a parameter"))
             .with_rule("numbers, text, true and false, dates and times without a zone are bound")
             .with_remedy("give the value as text, and CAST the parameter in the query")
     })
+}
+
+/// Returns true for a time that the engine would cut: it counts in microseconds.
+fn has_parts_of_microseconds(value: &ScalarValue) -> bool {
+    match value {
+        ScalarValue::TimestampNanosecond(Some(count), _) | ScalarValue::Time64Nanosecond(Some(count)) => {
+            count % 1000 != 0
+        }
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -207,5 +245,22 @@ mod tests {
         }
         assert_eq!(literal(&ScalarValue::Null).unwrap(), "NULL");
         assert_eq!(literal(&ScalarValue::from(-7_i64)).unwrap(), "-7");
+        assert_eq!(literal(&ScalarValue::from(7_i64)).unwrap(), "+7", "no column's number");
+        assert!(literal(&ScalarValue::TimestampNanosecond(Some(1000), None)).is_ok());
+        for cut in [ScalarValue::TimestampNanosecond(Some(1), None), ScalarValue::Time64Nanosecond(Some(1_001))] {
+            assert!(literal(&cut).unwrap_err().message.contains("microsecond"));
+        }
+    }
+
+    #[test]
+    fn a_value_in_many_places_makes_no_text_without_bound() {
+        let places = |count: usize| format!("SELECT 1 WHERE 'a' IN ({}'b')", "$1, ".repeat(count));
+        let value = format!("'{}'", "a".repeat(100_000));
+        let refusal = bound(&places(5000), &[&value]).unwrap_err();
+        assert_eq!(refusal.code, Code::Limit, "{refusal}");
+        assert!(bound(&places(5), &[&value]).is_ok());
+        // Long texts of few values are what was sent.
+        let long = format!("'{}'", "a".repeat(3 << 20));
+        assert!(bound("SELECT ?", &[&long]).is_ok());
     }
 }

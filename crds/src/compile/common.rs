@@ -263,7 +263,7 @@ fn check_classes(
     findings: &mut Findings,
 ) {
     let spec: &DatasetSpec = &dataset.resource.spec;
-    let public = datasets::is_public(spec);
+    let public = policies::is_public(spec);
     if !public && slice.is_public() {
         let problem = "every column would be public, though the dataset is not";
         let remedy = "give at least one mapping a stricter class, or serve it from a public dataset";

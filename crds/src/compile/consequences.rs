@@ -4,7 +4,7 @@ use kube::Resource;
 use wanqu_model::names::JurisdictionId;
 
 use super::index::Index;
-use super::{agreements, datasets, policies};
+use super::{agreements, policies};
 use crate::finding::{Finding, Findings};
 use crate::kinds::{
     CommonTable, DataSharingAgreement, Dataset, DisclosurePolicy, Federation, Jurisdiction, ResearchProject,
@@ -76,7 +76,7 @@ impl Consequences<'_> {
                 self.add(dataset, &path, &cause, CLOSED, true);
             }
         }
-        if !datasets::is_public(spec) {
+        if !policies::is_public(spec) {
             for cause in self.closing(resources, dataset) {
                 self.add(dataset, "spec", &cause, "what it protects is closed", true);
             }

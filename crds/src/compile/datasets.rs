@@ -40,7 +40,7 @@ pub(super) fn slices(index: &Index<'_>, findings: &mut Findings) -> Vec<Slice> {
 
 /// Returns the declared number of rows of a dataset, if the dataset is public.
 pub(super) fn approximate_rows(spec: &DatasetSpec) -> Option<u64> {
-    spec.approximate_rows.filter(|_| is_public(spec))
+    spec.approximate_rows.filter(|_| policies::is_public(spec))
 }
 
 /// Returns true if the dataset declares that no privacy unit has more than one row. Only this is told to other members: a greater
@@ -58,11 +58,6 @@ fn column(column: &DatasetColumn) -> ColumnSpec {
         description: column.description.clone(),
         expression: None,
     }
-}
-
-/// Returns true if every column of a dataset is public.
-pub(super) fn is_public(spec: &DatasetSpec) -> bool {
-    spec.columns.iter().all(|c| c.class == ColumnClass::Public)
 }
 
 fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings) {
@@ -90,7 +85,7 @@ fn check(index: &Index<'_>, dataset: &Sourced<Dataset>, findings: &mut Findings)
             findings.add(dataset, format!("spec.columns[{position}].sourceName"), problem, remedy);
         }
     }
-    if spec.approximate_rows.is_some() && !is_public(spec) {
+    if spec.approximate_rows.is_some() && !policies::is_public(spec) {
         let problem = "it would be told to every member, and not every column is public";
         findings.add(dataset, "spec.approximateRows", problem, "leave it out: a number of records is a statistic too");
     }
@@ -132,7 +127,7 @@ fn check_privacy_unit(dataset: &Sourced<Dataset>, findings: &mut Findings) {
         }
         return;
     };
-    if !spec.columns.is_empty() && is_public(spec) {
+    if !spec.columns.is_empty() && policies::is_public(spec) {
         let problem = "every column is public, so there is nobody to protect";
         findings.add(dataset, PATH, problem, "leave privacyUnit out, or class the columns that are not public");
         return;

@@ -1,12 +1,12 @@
 //! Release rules of datasets.
 
 use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::ResourceName;
 
-use super::datasets::is_public;
 use super::index::{Index, unknown};
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DisclosurePolicy, DisclosurePolicySpec};
+use crate::kinds::{Dataset, DatasetSpec, DisclosurePolicy, DisclosurePolicySpec};
 use crate::sourced::Sourced;
 
 /// Returns the strictest of the federation's own rule, which always applies, and of all policies that apply.
@@ -38,6 +38,11 @@ pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dat
     // A rule that protects nobody remembers nothing, so that older nodes keep the table.
     rule.remember_cells &= rule.min_units > 1 && !is_public(&dataset.resource.spec);
     rule
+}
+
+/// Returns true if every column of a dataset is public, so that no rule protects anybody.
+pub(super) fn is_public(spec: &DatasetSpec) -> bool {
+    spec.columns.iter().all(|column| column.class == ColumnClass::Public)
 }
 
 /// Checks that the node of a dataset whose cells are remembered has one replica: each has a ledger of its own, so that one would

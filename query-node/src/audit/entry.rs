@@ -5,10 +5,9 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use wanqu_model::bundle::{ReleaseRule, Subject};
 use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
+use wanqu_model::receipt::{Checkpoint, Signed};
 use wanqu_model::refusal::Refusal;
 use wanqu_rules::envelope::Envelope;
-
-use super::checkpoint::SignedCheckpoint;
 
 /// Fragment that was asked for: its text, the requester and the purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +158,7 @@ pub enum Entry {
         /// Jurisdiction of the node itself.
         node: JurisdictionId,
         /// The checkpoints, signed.
-        held: Vec<SignedCheckpoint>,
+        held: Vec<Signed<Checkpoint>>,
     },
     /// An answer that this home node keeps is about to be given to the one who asked, or was refused.
     Fetched {

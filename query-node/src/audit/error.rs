@@ -51,6 +51,17 @@ pub enum AuditError {
          an archive, say how it ends: --expect SEQUENCE:DIGEST"
     )]
     NoEnd(PathBuf),
+    /// A file has no whole line.
+    #[error(
+        "{path} is no audit log: it has {bytes} bytes and no whole line of one. If its node was started a moment ago for the \
+         first time, ask again"
+    )]
+    NoLine {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        bytes: u64,
+    },
     /// The log does not hold an entry that it should hold.
     #[error("the audit log holds entries {first} to {last}, and not entry {expected}, which somebody was given: {}", lacking(.first, .expected))]
     Lacking {

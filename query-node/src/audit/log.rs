@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::chain::Chain;
 use super::entry::Entry;
 use super::folder::{Disk, Folder, LogFile, NEXT, OPEN, sealed_name};
 use super::line::Line;
 use super::nonce::{Nonce, Nonces};
+use super::tail::Tail;
 use super::{AuditError, AuditSettings, open};
 
 /// Proof that an entry is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
+pub struct Appended {
     /// Number of the entry.
     pub sequence: u64,
     /// Digest of the entry: SHA-256, hexadecimal.
@@ -54,20 +54,6 @@ pub struct Log {
     /// Number of the last entry that is known to be on the disk. Locked while flushing, and before `tail`.
     durable: Mutex<u64>,
     recovery: Recovery,
-}
-
-/// End of the log.
-pub(super) struct Tail {
-    /// The open segment.
-    pub file: Arc<dyn LogFile>,
-    /// Position after the last line written.
-    pub chain: Chain,
-    /// Length of the open segment's whole lines in bytes.
-    pub length: u64,
-    /// Number of the last entry that is on the disk because its segment was sealed.
-    pub synced: u64,
-    /// True if nobody knows what is on the disk; nothing more is written then.
-    pub failed: bool,
 }
 
 impl Log {
@@ -131,10 +117,10 @@ impl Log {
     ///
     /// # Errors
     /// As for [`append`](Self::append).
-    pub fn last(&self) -> Result<Option<Receipt>, AuditError> {
+    pub fn last(&self) -> Result<Option<Appended>, AuditError> {
         let last = {
             let chain = &self.tail.lock().chain;
-            (chain.entries() > 0).then(|| Receipt { sequence: chain.sequence, digest: chain.entry_digest.clone() })
+            (chain.entries() > 0).then(|| Appended { sequence: chain.sequence, digest: chain.entry_digest.clone() })
         };
         if let Some(last) = &last {
             self.flush(last.sequence)?;
@@ -158,14 +144,14 @@ impl Log {
     /// If it cannot be written, and then nothing may be released. A failed write (a full disk) leaves the log as it was,
     /// to be tried again; after a failed flush nobody knows what is on the disk, and the log takes nothing more until
     /// it is opened anew.
-    pub fn append(&self, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
+    pub fn append(&self, time: Timestamp, entry: Entry) -> Result<Appended, AuditError> {
         let receipt = self.write(time, entry)?;
         self.flush(receipt.sequence)?;
         Ok(receipt)
     }
 
     /// [`append`](Self::append) on a thread that may block.
-    pub async fn append_async(self: &Arc<Self>, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
+    pub async fn append_async(self: &Arc<Self>, time: Timestamp, entry: Entry) -> Result<Appended, AuditError> {
         let log = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || log.append(time, entry)).await;
         done.unwrap_or_else(|_| Err(AuditError::Failed(self.path.clone())))
@@ -188,7 +174,7 @@ impl Log {
         }
     }
 
-    fn write(&self, time: Timestamp, entry: Entry) -> Result<Receipt, AuditError> {
+    fn write(&self, time: Timestamp, entry: Entry) -> Result<Appended, AuditError> {
         let mut tail = self.tail.lock();
         self.usable(&tail)?;
         let mut line = tail.chain.record(entry, (self.nonces)(), time);
@@ -202,7 +188,7 @@ impl Log {
             }
         }
         self.put(&mut tail, &line)?;
-        Ok(Receipt { sequence: tail.chain.sequence, digest: tail.chain.digest.clone() })
+        Ok(Appended { sequence: tail.chain.sequence, digest: tail.chain.digest.clone() })
     }
 
     /// Adds a line to the open segment.

@@ -20,13 +20,13 @@
 //! are verified without. A segment that is full ends with a seal, and the next begins with a head that holds the seal's digest; the
 //! first segment has no head.
 //!
-//! Whoever holds the disk can still cut the end, or write all of it anew. So members hold each other's [`Checkpoint`]s.
+//! Whoever holds the disk can still cut the end, or write all of it anew. So members hold each other's
+//! [`Checkpoint`](wanqu_model::receipt::Checkpoint)s, and researchers the [`Receipt`](wanqu_model::receipt::Receipt)s of their releases.
 //!
 //! [`Log::append`] returns when the entry is on the disk. If it cannot be written, nothing may be released. Opening a log
 //! verifies the open segment and the seal before it, however long the history is; [`verify`] checks everything.
 
 mod chain;
-mod checkpoint;
 mod entry;
 mod error;
 mod folder;
@@ -38,13 +38,13 @@ mod read;
 mod repeated;
 mod segments;
 mod settings;
+mod tail;
 mod walk;
 
-pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use entry::{BundleStanding, CutText, Entry, Event, FragmentRequest};
 pub use error::AuditError;
 pub use line::Record;
-pub use log::{Log, Receipt, Recovery};
+pub use log::{Appended, Log, Recovery};
 pub use nonce::Nonce;
 pub use read::{Entries, Expected, Filter, Verified, entries, log_id, read, verify, verify_holds};
 pub use repeated::RepeatedRefusals;

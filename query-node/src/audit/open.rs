@@ -9,7 +9,7 @@ use super::AuditError;
 use super::chain::Chain;
 use super::folder::{Folder, ID, LogFile, NEXT, OPEN, TORN, sealed_name, sealed_number};
 use super::line::Line;
-use super::log::Tail;
+use super::tail::Tail;
 use super::walk::Walk;
 
 /// Length in bytes of the end of a sealed segment in which its seal is looked for. A seal has about 300.

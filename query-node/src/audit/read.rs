@@ -9,6 +9,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use uuid::Uuid;
 use wanqu_model::names::{JurisdictionId, ResourceName};
+use wanqu_model::receipt::{Checkpoint, Receipt};
 
 use super::AuditError;
 use super::chain::Chain;
@@ -75,16 +76,30 @@ pub struct Expected {
     pub digest: String,
 }
 
+impl From<&Checkpoint> for Expected {
+    fn from(checkpoint: &Checkpoint) -> Self {
+        Self { sequence: checkpoint.sequence, digest: checkpoint.digest.clone() }
+    }
+}
+
+impl From<&Receipt> for Expected {
+    fn from(receipt: &Receipt) -> Self {
+        Self { sequence: receipt.sequence, digest: receipt.digest.clone() }
+    }
+}
+
 impl FromStr for Expected {
     type Err = &'static str;
 
     /// Reads `SEQUENCE:DIGEST`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "write SEQUENCE:DIGEST, as in 17:9f86d081…, with the whole digest of 64 hexadecimal digits";
+        const FORM: &str = "write SEQUENCE:DIGEST, as in 17:9f86d081…, with the whole digest";
+        const SEQUENCE: &str = "before the colon stands the number of an entry; they begin at 1";
+        const DIGEST: &str = "after the colon stands the whole digest of the entry, 64 hexadecimal digits";
         let (sequence, digest) = text.split_once(':').ok_or(FORM)?;
-        let sequence = sequence.parse().ok().filter(|sequence| *sequence > 0).ok_or(FORM)?;
+        let sequence = sequence.parse().ok().filter(|sequence| *sequence > 0).ok_or(SEQUENCE)?;
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if is_digest { Ok(Self { sequence, digest: digest.to_ascii_lowercase() }) } else { Err(FORM) }
+        if is_digest { Ok(Self { sequence, digest: digest.to_ascii_lowercase() }) } else { Err(DIGEST) }
     }
 }
 
@@ -251,6 +266,9 @@ impl Entries {
             && (!walk.chain.is_sealed() || walk.torn_bytes > 0)
         {
             return Err(AuditError::Unsealed { path, next: next.number });
+        }
+        if self.first.is_none() && walk.torn_bytes > 0 {
+            return Err(AuditError::NoLine { path, bytes: walk.torn_bytes });
         }
         self.torn_bytes = walk.torn_bytes;
         self.chain = walk.chain;

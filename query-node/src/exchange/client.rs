@@ -19,6 +19,7 @@ use wanqu_client::wire::MAX_MESSAGE;
 use wanqu_identity::{NodeIdentity, Slot, Trust, client_config, node_dns};
 use wanqu_model::bundle::NodeBundle;
 use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::receipt::{Checkpoint, Signed};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::{Fragment, Release};
@@ -26,10 +27,10 @@ use wanqu_rules::fragment::{Fragment, Release};
 use super::agreements::{self, HeldAgreement};
 use super::checkpoints;
 use super::failures::{explain, explain_call, too_late, unconnected};
+use super::receipts::Asked;
 use super::receive::{Expected, receive};
 use super::signing::sign;
 use super::unavailable;
-use crate::audit::SignedCheckpoint;
 use crate::clock::{Clock, SystemClock};
 use crate::observe::Metrics;
 
@@ -133,7 +134,8 @@ impl Exchange {
         let deadline = Instant::now() + left.try_into().unwrap_or_default();
         let expected = Expected {
             fragment: fragment.clone(),
-            query_id: envelope.query_id,
+            asked: Asked::of(envelope),
+            trust: self.trust.clone(),
             max_rows: envelope.max_rows,
             deadline,
             received: self.metrics.received(owner),
@@ -177,7 +179,7 @@ impl Exchange {
     ///
     /// # Errors
     /// As for [`send`](Self::send); [`Code::ReleaseShape`] for one that is not the member's own, or does not hold.
-    pub async fn checkpoint(&self, peer: &JurisdictionId) -> Result<Option<SignedCheckpoint>, Refusal> {
+    pub async fn checkpoint(&self, peer: &JurisdictionId) -> Result<Option<Signed<Checkpoint>>, Refusal> {
         checkpoints::read(&self.act(peer, checkpoints::ACTION).await?, peer, &self.trust)
     }
 

@@ -23,6 +23,7 @@ mod due;
 mod failures;
 mod lapse;
 mod owners;
+mod receipts;
 mod receive;
 mod replay;
 mod server;

@@ -12,13 +12,14 @@ use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
-use uuid::Uuid;
 use wanqu_client::decode::{self, Unreadable};
 use wanqu_client::wire::is_note;
+use wanqu_identity::Trust;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::fragment::{Fragment, Release, ReleaseReport};
 
 use super::failures::{cut_off, explain, too_late};
+use super::receipts::Asked;
 
 /// Greatest length of a report, in bytes.
 const MAX_REPORT: usize = 256 * 1024;
@@ -29,7 +30,9 @@ const MAX_DIGEST: usize = 64;
 /// The request that a release is checked against.
 pub(super) struct Expected {
     pub fragment: Fragment,
-    pub query_id: Uuid,
+    pub asked: Asked,
+    /// CAs of the members, for the owner's receipt.
+    pub trust: Trust,
     pub max_rows: u64,
     pub deadline: Instant,
     /// Counter of the bytes received, over all releases of this owner.
@@ -42,7 +45,7 @@ impl Expected {
     }
 
     fn unreadable(&self, why: Unreadable) -> Refusal {
-        tracing::warn!(owner = %self.fragment.owner, query_id = %self.query_id, why = why.reason(), "a release cannot be read");
+        tracing::warn!(owner = %self.fragment.owner, query_id = %self.asked.query_id, why = why.reason(), "a release cannot be read");
         self.shape("the release cannot be read")
             .with_subject(why.reason())
             .with_rule("a release is what its columns and its size say: rows in Arrow's format, neither compressed nor encoded")
@@ -111,7 +114,7 @@ impl Reading {
                 .await
                 .map_err(|_| too_late(owner))?;
             let Some(message) = next else { return Ok(None) };
-            let message = message.map_err(|status| explain(&status, owner, self.expected.query_id))?;
+            let message = message.map_err(|status| explain(&status, owner, self.expected.asked.query_id))?;
             if self.report.is_some() {
                 return Err(self.expected.shape("the release has a message after its report"));
             }
@@ -147,6 +150,7 @@ impl Reading {
         if digest.len() > MAX_DIGEST || !digest.iter().all(u8::is_ascii_hexdigit) {
             return Err(self.expected.shape("the report has no digest where one is expected"));
         }
+        self.expected.asked.check(&report, &self.expected.trust).map_err(|why| self.expected.shape(&why))?;
         Ok(report)
     }
 }

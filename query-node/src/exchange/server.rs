@@ -18,8 +18,9 @@ use tracing::Instrument;
 use wanqu_client::status::{internal, to_status};
 use wanqu_client::wire::note;
 use wanqu_gate::AuditedRelease;
-use wanqu_identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config};
+use wanqu_identity::{IdentityError, NodeIdentity, PeerIdentity, Slot, Trust, server_config, sign_statement};
 use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::receipt::Checkpoint;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::ReleaseReport;
@@ -32,7 +33,6 @@ use super::lapse::{trust_lapsed, until_lapsed};
 use super::replay::ReplayGuard;
 use super::signing::open;
 use super::unavailable;
-use crate::audit::{Checkpoint, SignedCheckpoint};
 use crate::doors::bounded::bounded;
 use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::{Accepting, Caller};
@@ -379,7 +379,8 @@ impl Door for ExchangeServer {
             agreements::ACTION => serde_json::to_vec(&self.service.agreements_with(&peer)),
             checkpoints::ACTION => {
                 let checkpoint = self.service.checkpoint().await;
-                serde_json::to_vec(&checkpoint.map(|it| SignedCheckpoint::new(it, &self.identity.now())))
+                let signed = checkpoint.map(|it| sign_statement(it, &self.identity.now())).transpose();
+                serde_json::to_vec(&signed.map_err(|_| to_status(internal()))?)
             }
             unavailable::ACTION => serde_json::to_vec(&self.service.unavailable_to(&peer)),
             _ => {

@@ -18,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
+use wanqu_identity::{NodeIdentity, Slot};
 use wanqu_model::answer::{Answer, Event, Progress, Question, Summary};
 use wanqu_model::bundle::Subject;
 use wanqu_model::names::JurisdictionId;
@@ -32,8 +33,10 @@ use wanqu_rules::promise::{Check, Withheld};
 use super::account::Account;
 use super::cells::Cells;
 use super::checked::checked;
+use super::delivery::Deliveries;
 use super::held;
 use super::shown::Marks;
+use crate::clock::Clock;
 use crate::exchange::Owners;
 use crate::merge;
 use crate::state::NodeState;
@@ -51,6 +54,9 @@ pub(super) struct Asking {
     pub query_id: Uuid,
     pub state: Arc<NodeState>,
     pub owners: Arc<dyn Owners>,
+    /// Identity that signs the account of the answer.
+    pub identity: Slot<NodeIdentity>,
+    pub clock: Arc<dyn Clock>,
     pub now: Timestamp,
     pub deadline: Duration,
     pub requester: Subject,
@@ -299,6 +305,12 @@ impl Asking {
         pool: Arc<dyn MemoryPool>,
     ) -> Result<(), Refusal> {
         let session = merge_session(pool)?;
+        let deliveries = Deliveries {
+            home: self.state.bundle.jurisdiction.clone(),
+            query_id: self.query_id,
+            requester: self.requester,
+            text: self.question.sql,
+        };
         let FederatedPlan { merge, marked, lost, rows_kept_back, .. } = self.plan;
         let marks = Marks { in_plan: marked, untold: lost || gaps.untold, shown: self.question.mark_incomplete };
         let (schema, mut batches) = merge::run(&session, merge).await?;
@@ -312,13 +324,16 @@ impl Asking {
             lacking += lacks;
             send(events, Event::Batch(batch)).await?;
         }
+        let outcomes = account.outcomes();
+        let delivery = deliveries.of(rows, &outcomes, self.clock.now(), &self.identity.now())?;
         let summary = Summary {
             query_id: self.query_id,
             rows,
             rows_lacking: marks.counted(lacking),
             may_lack: marks.untold || account.anybody_missing() || lacking > 0 || absent,
             rows_may_be_absent: absent,
-            outcomes: account.outcomes(),
+            outcomes,
+            delivery: Some(delivery),
             ..Summary::default()
         };
         send(events, Event::Summary(summary)).await

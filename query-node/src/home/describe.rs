@@ -10,6 +10,7 @@ use wanqu_rules::admission;
 use wanqu_rules::catalog::arrow_schema;
 use wanqu_rules::parameters::{Parameters, literal};
 
+use super::keepable::keepable;
 use super::kind::{Kind, kind_of};
 use super::shown::Marks;
 use super::{Described, Home, planned, settings, text_columns};
@@ -65,6 +66,9 @@ impl Home {
                 };
             }
         };
+        if question.keep.is_some() {
+            keepable(&arrow_schema(&plan.merge))?;
+        }
         self.agreements(state, requester, question, &plan, |_| question.partial)?;
         let marks = Marks { in_plan: plan.marked, untold: false, shown: question.mark_incomplete };
         Ok(marks.schema(&arrow_schema(&plan.merge)))

@@ -4,8 +4,10 @@ mod account;
 mod ask;
 mod cells;
 mod checked;
+mod delivery;
 mod describe;
 mod held;
+mod keepable;
 mod kind;
 mod permit;
 mod public;
@@ -24,12 +26,13 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+use wanqu_identity::{NodeIdentity, Slot};
 use wanqu_model::answer::{Answer, Event, Question, Summary};
 use wanqu_model::bundle::{Project, Subject};
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission;
-use wanqu_rules::catalog::Catalog;
+use wanqu_rules::catalog::{Catalog, arrow_schema};
 use wanqu_rules::planner::{self, FederatedPlan, Planned};
 use wanqu_rules::while_wanted;
 
@@ -43,6 +46,7 @@ use crate::state::{Live, NodeState};
 use crate::stay;
 use crate::trace::{self, TraceContext};
 use ask::Asking;
+use keepable::keepable;
 use kind::{Kind, kind_of};
 use quota::Quotas;
 
@@ -50,15 +54,16 @@ use quota::Quotas;
 pub struct Home {
     live: Arc<Live>,
     owners: Arc<dyn Owners>,
+    identity: Slot<NodeIdentity>,
     clock: Arc<dyn Clock>,
     quotas: Quotas,
 }
 
 impl Home {
-    /// Creates the service of a home node that asks these owners.
+    /// Creates the service of a home node that asks these owners, and signs what it says of answers with `identity`.
     #[must_use]
-    pub fn new(live: Arc<Live>, owners: Arc<dyn Owners>, clock: Arc<dyn Clock>) -> Self {
-        Self { live, owners, clock, quotas: Quotas::default() }
+    pub fn new(live: Arc<Live>, owners: Arc<dyn Owners>, identity: Slot<NodeIdentity>, clock: Arc<dyn Clock>) -> Self {
+        Self { live, owners, identity, clock, quotas: Quotas::default() }
     }
 
     /// Returns the digest of the agreement that each fragment rests on, by group and owner, and the project; `None` where none
@@ -117,6 +122,9 @@ impl HomeService for Home {
             }
             Kind::ExplainPolicy(sql) => return policy_answer(planned(&state, sql, &cancel).await?),
         };
+        if question.keep.is_some() {
+            keepable(&arrow_schema(&plan.merge))?;
+        }
         // An owner without an agreement will refuse, and a partial answer will name it.
         let (digests, project) = self.agreements(&state, &requester, &question, &plan, |_| question.partial)?;
         if let Some(project) = project {
@@ -126,6 +134,8 @@ impl HomeService for Home {
             query_id: Uuid::new_v4(),
             state: Arc::clone(&state),
             owners: Arc::clone(&self.owners),
+            identity: self.identity.clone(),
+            clock: Arc::clone(&self.clock),
             now: self.clock.now(),
             deadline: Duration::from_secs(state.bundle.limits.deadline_seconds.into()),
             requester,

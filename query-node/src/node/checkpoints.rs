@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 use wanqu_model::names::JurisdictionId;
+use wanqu_model::receipt::{Checkpoint, Signed};
 
 use super::Node;
-use crate::audit::{AuditError, Entry, SignedCheckpoint};
+use crate::audit::{AuditError, Entry};
 use crate::exchange::endpoints_of;
 
 /// Time from a node's start to its first round. A node that is restarted again and again does not fill its log with them.
@@ -46,8 +47,8 @@ impl Checkpoints {
 
     /// Notes a checkpoint. Returns false if it contradicts the one before of the same log: it is shorter, or its last entry is
     /// another one.
-    fn follows(&self, signed: &SignedCheckpoint) -> bool {
-        let told = &signed.checkpoint;
+    fn follows(&self, signed: &Signed<Checkpoint>) -> bool {
+        let told = &signed.statement;
         let (log, now) = ((told.member.clone(), told.log), (told.sequence, told.digest.clone()));
         match self.last.lock().insert(log, now.clone()) {
             Some(before) => before.0 < now.0 || before == now,
@@ -72,9 +73,9 @@ impl Node {
                 None
             }
         });
-        let held: Vec<SignedCheckpoint> = join_all(asked).await.into_iter().flatten().collect();
+        let held: Vec<Signed<Checkpoint>> = join_all(asked).await.into_iter().flatten().collect();
         for signed in held.iter().filter(|signed| !self.checkpoints.follows(signed)) {
-            let told = &signed.checkpoint;
+            let told = &signed.statement;
             tracing::error!(
                 member = %told.member,
                 log = %told.log,
@@ -94,7 +95,6 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Checkpoint;
 
     #[test]
     fn a_log_that_is_shorter_or_another_than_it_was_is_noticed() {
@@ -103,7 +103,7 @@ mod tests {
             let (member, log) = ("HK".parse().unwrap(), Uuid::from_u128(log));
             let time = jiff::Timestamp::UNIX_EPOCH;
             let checkpoint = Checkpoint { member, log, sequence, digest: digest.to_owned(), time };
-            checkpoints.follows(&SignedCheckpoint { checkpoint, signature: String::new(), chain: String::new() })
+            checkpoints.follows(&Signed { statement: checkpoint, signature: String::new(), chain: String::new() })
         };
         assert!(follows(1, 7, "a") && follows(1, 7, "a") && follows(1, 9, "b"));
         assert!(follows(2, 1, "x"), "another replica has a log of its own");

@@ -100,7 +100,7 @@ impl Node {
         let kept = results.iter().map(|results| results.folder.clone()).chain([audit.folder.clone()]);
         let folders = NodeFolders::new(own.into_iter().chain(kept));
         let in_force = InForce::open(bundle, &identities, folders, &clock, &metrics)?;
-        let services = Services::open(&in_force, &audit, results, &clock)?;
+        let services = Services::open(&in_force, &audit, results, &identities.node, &clock)?;
         Ok(Self {
             in_force,
             identities,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wanqu_identity::{NodeIdentity, Slot};
+
 use super::NodeError;
 use super::in_force::InForce;
 use crate::audit::{AuditSettings, Log};
@@ -35,16 +37,18 @@ impl Services {
         in_force: &InForce,
         audit: &AuditSettings,
         results: Option<ResultsSettings>,
+        identity: &Slot<NodeIdentity>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, NodeError> {
         let log = Arc::new(Log::open(audit)?);
         let ledger = Arc::new(DurableLedger::open(audit.folder.join(ledger::FOLDER)));
         let live = Arc::clone(&in_force.live);
-        let owner = Arc::new(Owner::new(live, Arc::clone(&log), Arc::clone(&ledger), Arc::clone(clock)));
+        let (kept, remembered) = (Arc::clone(&log), Arc::clone(&ledger));
+        let owner = Arc::new(Owner::new(live, kept, remembered, identity.clone(), Arc::clone(clock)));
         let jurisdiction = in_force.live.now().bundle.jurisdiction.clone();
         let owners = Members::new(jurisdiction.clone(), InProcess::new(owner.clone()), in_force.exchange.clone());
         let results = results.map(|settings| open_results(settings, Arc::clone(clock))).transpose()?;
-        let home = Home::new(Arc::clone(&in_force.live), Arc::new(owners), Arc::clone(clock));
+        let home = Home::new(Arc::clone(&in_force.live), Arc::new(owners), identity.clone(), Arc::clone(clock));
         let home = Keeping::new(Arc::new(home), results.clone()).with_log(Arc::clone(&log), jurisdiction);
         let home = Arc::new(home);
         Ok(Self { owner, home, results, log, ledger })

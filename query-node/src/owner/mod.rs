@@ -1,6 +1,7 @@
 //! The owner's side of a query: admit, run, gate, record, release. Every outcome is in the audit log before a byte leaves.
 
 mod listed;
+mod receipts;
 mod turned_away;
 
 use std::panic::AssertUnwindSafe;
@@ -13,13 +14,15 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use wanqu_client::status::{internal, shortened};
 use wanqu_gate::{AuditReference, AuditedRelease, Closed, Ending, GatedRelease};
+use wanqu_identity::{NodeIdentity, Slot};
 use wanqu_model::names::{JurisdictionId, TableRef};
+use wanqu_model::receipt::Checkpoint;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission::{self, AdmittedFragment, Request, Shape};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::while_wanted;
 
-use crate::audit::{Checkpoint, Entry, FragmentRequest, Log, Receipt, RepeatedRefusals};
+use crate::audit::{Appended, Entry, FragmentRequest, Log, RepeatedRefusals};
 use crate::clock::Clock;
 use crate::exchange::{HeldAgreement, OwnerService, VerifiedRequest, Work, agreements_with, unavailable_to};
 use crate::ledger::DurableLedger;
@@ -27,6 +30,7 @@ use crate::state::{Live, NodeState};
 use crate::stay;
 
 use listed::Listed;
+use receipts::Receipts;
 
 pub use turned_away::TurnedAway;
 
@@ -38,17 +42,25 @@ pub struct Owner {
     live: Arc<Live>,
     log: Arc<Log>,
     ledger: Arc<DurableLedger>,
+    identity: Slot<NodeIdentity>,
     clock: Arc<dyn Clock>,
     turned_away: Arc<TurnedAway>,
     listed: Listed,
 }
 
 impl Owner {
-    /// Creates the service of an owner that records in `log`, and remembers released cells in `ledger`.
+    /// Creates the service of an owner that records in `log`, remembers released cells in `ledger`, and signs receipts with
+    /// `identity`.
     #[must_use]
-    pub fn new(live: Arc<Live>, log: Arc<Log>, ledger: Arc<DurableLedger>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        live: Arc<Live>,
+        log: Arc<Log>,
+        ledger: Arc<DurableLedger>,
+        identity: Slot<NodeIdentity>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let turned_away = Arc::new(TurnedAway::new(Arc::clone(&log), Arc::clone(&clock), RepeatedRefusals::default()));
-        Self { live, log, ledger, clock, turned_away, listed: Listed::default() }
+        Self { live, log, ledger, identity, clock, turned_away, listed: Listed::default() }
     }
 
     /// Returns the record of refusals that cost their sender nothing, which a task of the node has to write.
@@ -104,6 +116,15 @@ impl Owner {
         let owner = state.bundle.jurisdiction.clone();
         let names = tables.iter().map(ToString::to_string).collect();
         let account = release.account().clone();
+        let receipts = Receipts {
+            request: request.clone(),
+            owner: owner.clone(),
+            rules: state.digest.clone(),
+            rule: account.rule.clone(),
+            log: self.log.id(),
+            identity: self.identity.clone(),
+            clock: Arc::clone(&self.clock),
+        };
         if let Some(rule) = account.rule {
             let entry = Entry::Released {
                 request,
@@ -113,8 +134,9 @@ impl Owner {
                 suppressed_cells: account.suppressed,
                 skipped_records: state.engine.skipped_records(&tables),
             };
-            let closed =
-                Closed { left_out: state.engine.left_out(&tables), audit: reference(self.append(entry).await?) };
+            let audit = reference(self.append(entry).await?);
+            let receipt = Some(receipts.of(&audit, account.rows.unwrap_or_default())?);
+            let closed = Closed { left_out: state.engine.left_out(&tables), audit, receipt };
             return Ok(release.audited(owner, move |_| async move { Ok(closed) }.boxed()));
         }
         let (query_id, fragment, from) = (request.query_id, request.fragment, request.from.clone());
@@ -126,13 +148,14 @@ impl Owner {
                 let entry = Entry::PublicClosed { query_id, fragment, from, opened, rows, complete, skipped_records };
                 let left_out = state.engine.left_out(&tables);
                 let audit = append(&log, clock.as_ref(), entry).await.map(reference)?;
-                Ok(Closed { audit, left_out })
+                let receipt = Some(receipts.of(&audit, rows)?);
+                Ok(Closed { audit, left_out, receipt })
             }
             .boxed()
         }))
     }
 
-    async fn append(&self, entry: Entry) -> Result<Receipt, Refusal> {
+    async fn append(&self, entry: Entry) -> Result<Appended, Refusal> {
         append(&self.log, self.clock.as_ref(), entry).await
     }
 }
@@ -271,7 +294,7 @@ fn ended(request: &VerifiedRequest, clock: &dyn Clock) -> Refusal {
 }
 
 /// Appends an entry to the log. Its error is the refusal to send: what cannot be recorded is neither released nor refused.
-async fn append(log: &Arc<Log>, clock: &dyn Clock, entry: Entry) -> Result<Receipt, Refusal> {
+async fn append(log: &Arc<Log>, clock: &dyn Clock, entry: Entry) -> Result<Appended, Refusal> {
     log.append_async(clock.now(), entry).await.map_err(|error| {
         tracing::error!(%error, "the audit log cannot be written");
         Refusal::new(Code::OwnerUnavailable, "the owner's audit log cannot be written, so nothing is released")
@@ -280,6 +303,6 @@ async fn append(log: &Arc<Log>, clock: &dyn Clock, entry: Entry) -> Result<Recei
     })
 }
 
-fn reference(receipt: Receipt) -> AuditReference {
-    AuditReference { sequence: receipt.sequence, digest: receipt.digest }
+fn reference(appended: Appended) -> AuditReference {
+    AuditReference { sequence: appended.sequence, digest: appended.digest }
 }

@@ -45,6 +45,7 @@ pub async fn honest(owner: &JurisdictionId, columns: &SchemaRef, values: Vec<Arr
         earlier_values: false,
         audit_sequence: 1,
         audit_digest: "0".repeat(64),
+        receipt: None,
     };
     let encoder = FlightDataEncoderBuilder::new().with_schema(Arc::clone(columns)).build(stream::iter([Ok(rows)]));
     let mut messages: Vec<FlightData> = encoder.try_collect().await.expect("rows can be encoded");

@@ -214,6 +214,7 @@ mod tests {
             earlier_values: false,
             audit_sequence: 7,
             audit_digest: "3fa2b1c0ffee".to_owned(),
+            receipt: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! message ─▶ head      flatbuffer: size, depth, shared parts; the kind of message
+//!         ─▶ described columns: widths, units and children that there are
 //!         ─▶ layout    nodes, buffers and lengths against the columns and the body
 //!         ─▶ arrow     every allocation is now at most as large as the message
 //! ```
@@ -10,6 +11,7 @@
 //! 2^60 bytes when decompressed, and a failed allocation ends the process. So nothing is decoded that is compressed, refers to
 //! dictionaries, names a byte of its body twice, or has more rows than its bytes can hold. Nodes send none of that.
 
+mod described;
 mod head;
 mod layout;
 mod stream;
@@ -54,7 +56,9 @@ impl Unreadable {
 pub fn columns(message: &FlightData) -> Result<Schema, Unreadable> {
     guarded(|| {
         let head = Head::read(&message.data_header)?;
-        let schema = arrow::ipc::convert::fb_to_schema(head.columns()?);
+        let columns = head.columns()?;
+        described::described(columns)?;
+        let schema = arrow::ipc::convert::fb_to_schema(columns);
         types::known(&schema)?;
         Ok(schema)
     })

@@ -2,9 +2,9 @@ use std::fs;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Int64Array, ListArray, NullArray, RecordBatch, RecordBatchOptions, StringArray,
-    StringViewArray, StructArray,
+    StringViewArray, StructArray, new_null_array,
 };
-use arrow::datatypes::{DataType, Field, Int64Type, Schema};
+use arrow::datatypes::{DataType, Field, Int64Type, IntervalUnit, Schema, TimeUnit};
 use arrow::ipc::writer::StreamWriter;
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
@@ -121,6 +121,40 @@ async fn columns_that_share_their_parts_are_no_way_to_grow() {
     ] {
         let schema = Schema::new(vec![Field::new("c", wrong.clone(), true)]);
         assert!(types::known(&schema).is_err(), "{wrong}");
+    }
+}
+
+/// Arrow's decoder panics at a width, unit or number of children that no type has.
+#[tokio::test]
+async fn no_description_of_a_column_makes_the_decoder_panic() {
+    let kinds = [
+        DataType::Int32,
+        DataType::Float64,
+        DataType::Date64,
+        DataType::Time32(TimeUnit::Second),
+        DataType::Time64(TimeUnit::Nanosecond),
+        DataType::Timestamp(TimeUnit::Microsecond, Some("Asia/Macau".into())),
+        DataType::Duration(TimeUnit::Millisecond),
+        DataType::Interval(IntervalUnit::DayTime),
+        DataType::Decimal128(12, 2),
+        DataType::FixedSizeBinary(3),
+        DataType::new_fixed_size_list(DataType::Int8, 2, true),
+        DataType::new_large_list(DataType::Utf8, true),
+    ];
+    let fields = kinds.iter().map(|kind| Field::new("c", kind.clone(), true)).collect::<Vec<_>>();
+    let nulls = kinds.iter().map(|kind| new_null_array(kind, 1)).collect();
+    let nulls = RecordBatch::try_new(Arc::new(Schema::new(fields)), nulls).unwrap();
+    for batch in [nulls, all_kinds()] {
+        let [head, _] = sent(&batch).await;
+        assert_eq!(columns(&head).map(|read| read.fields().len()), Ok(batch.num_columns()));
+        for at in 0..head.data_header.len() {
+            for value in [0, 1, 2, 3, 5, 7, 9, 33, 65, 127, 128, 255] {
+                let mut changed = head.data_header.to_vec();
+                changed[at] = value;
+                let read = columns(&FlightData { data_header: changed.into(), ..head.clone() });
+                assert_ne!(read, Err(Unreadable("the decoder gave up on a message")), "byte {at} is {value}");
+            }
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::error::ArrowError;
 
+use super::hint::{self, Kind};
 use super::number::NumberSyntax;
-use super::{Values, hint, narrow, trimmed};
+use super::{Values, narrow, trimmed};
 use crate::csv::CsvField;
 use crate::fault::Reason;
 use crate::json::{JsonScanner, JsonValue};
@@ -161,9 +162,18 @@ impl Column {
             _ => self.push_numeric(plain, values.numbers),
         };
         pushed.map_err(|reason| {
-            let setting = hint::setting(self, text);
+            let setting = hint::setting(self.kind(), text);
             reason.with_setting(setting)
         })
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Date(_) => Kind::Date,
+            Self::Timestamp(_) => Kind::Timestamp,
+            Self::Int32(_) | Self::Int64(_) | Self::Float64(_) | Self::Decimal(..) => Kind::Number,
+            _ => Kind::Other,
+        }
     }
 
     fn push_numeric(&mut self, text: &str, syntax: NumberSyntax) -> Result<(), Reason> {

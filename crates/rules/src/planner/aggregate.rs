@@ -12,9 +12,10 @@ use super::decompose::{Split, split};
 use super::fragments::Fragments;
 use super::invalid::invalid;
 use super::lineage;
-use super::merging::{Merging, has_grouping_sets};
+use super::merging::Merging;
 use super::part::{HomePart, Placed, at_home};
 use super::spread::Region;
+use crate::expressions::has_grouping_sets;
 use crate::workarounds::is_only_value;
 
 /// Places an aggregate over a region.

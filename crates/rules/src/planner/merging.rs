@@ -23,6 +23,7 @@ use super::invalid::invalid;
 use super::marks;
 use super::part::{HomePart, column_at};
 use super::spread::Region;
+use crate::expressions::has_grouping_sets;
 use crate::merge::{ReleaseTable, if_released};
 use wanqu_model::refusal::Refusal;
 
@@ -77,11 +78,6 @@ struct HomeStep {
 struct Finish {
     merge: Merge,
     merged: Vec<usize>,
-}
-
-/// Returns true if an aggregate groups by ROLLUP, CUBE or GROUPING SETS.
-pub(super) fn has_grouping_sets(aggregate: &Aggregate) -> bool {
-    matches!(aggregate.group_expr.first(), Some(Expr::GroupingSet(_)))
 }
 
 impl<'a> Merging<'a> {

@@ -8,10 +8,9 @@ use datafusion::logical_expr::{Aggregate, Distinct, Expr, JoinType, LogicalPlan}
 use wanqu_model::aggregates::{self, Split, Statistic};
 use wanqu_model::names::JURISDICTION_COLUMN;
 
-use super::merging::has_grouping_sets;
 use super::spread::Region;
 use crate::catalog;
-use crate::expressions::has_subquery;
+use crate::expressions::{has_grouping_sets, has_subquery};
 use crate::promise::{Promise, Rule};
 
 /// Returns the rules of the releases of a region. `names` are those of the release's columns, in the order of the region's.

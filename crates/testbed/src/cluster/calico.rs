@@ -8,7 +8,6 @@ use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::core::GroupVersionKind;
 use serde_json::json;
 
-use super::components::PLUGINS;
 use super::range::Range;
 use crate::binaries::{Tool, ensure};
 use crate::crds;
@@ -18,9 +17,9 @@ use crate::process::Program;
 /// URL of Felix's readiness.
 pub(super) const READINESS: (u16, &str) = (9099, "/readiness");
 
-/// Fills a folder with Debian's plugins and that of Calico.
-pub(super) fn plugins(folder: &Path) -> Result<PathBuf> {
-    let installed = std::fs::read_dir(PLUGINS).map_err(TestbedError::io(PLUGINS))?;
+/// Fills a folder with the plugins of another and that of Calico.
+pub(super) fn plugins(others: &Path, folder: &Path) -> Result<PathBuf> {
+    let installed = std::fs::read_dir(others).map_err(TestbedError::io(others))?;
     let plugins = installed.flatten().map(|entry| entry.path()).chain([ensure(Tool::CalicoCni)?]);
     for plugin in plugins {
         let link = folder.join(plugin.file_name().unwrap_or_default());

@@ -13,7 +13,7 @@ use crate::error::{Result, TestbedError};
 use crate::process::{Process, Program};
 
 /// Debian's folder of network plugins for pods.
-pub(super) const PLUGINS: &str = "/usr/lib/cni";
+const PLUGINS: &str = "/usr/lib/cni";
 
 /// Builds what is not built yet, before anything runs.
 pub(super) fn build(pods: Pods) -> Result<()> {
@@ -80,7 +80,7 @@ impl Components<'_> {
     pub(super) fn containerd(&self, pods: Pods) -> Result<Process> {
         let plugins = match pods {
             Pods::Bridge => PathBuf::from(PLUGINS),
-            Pods::Policies => calico::plugins(&self.folder("plugins")?)?,
+            Pods::Policies => calico::plugins(Path::new(PLUGINS), &self.folder("plugins")?)?,
         };
         let network = match pods {
             Pods::Bridge => config::bridge(self.range, self.state()),

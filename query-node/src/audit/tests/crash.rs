@@ -16,7 +16,7 @@ fn log_on(disk: &Disk) -> Result<Log, AuditError> {
 }
 
 /// Appends until the power fails; returns the receipts.
-fn append_until_failure(disk: &Disk, entries: u64) -> Vec<Receipt> {
+fn append_until_failure(disk: &Disk, entries: u64) -> Vec<Appended> {
     let Ok(log) = log_on(disk) else { return Vec::new() };
     (0..entries).map_while(|rows| log.append(now(), released(rows)).ok()).collect()
 }

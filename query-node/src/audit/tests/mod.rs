@@ -78,7 +78,7 @@ fn entries_are_numbered_chained_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path()).unwrap();
     let entries = [released(1), refused("CN-SZ"), released(2)];
-    let receipts: Vec<Receipt> = entries.iter().map(|entry| log.append(now(), entry.clone()).unwrap()).collect();
+    let receipts: Vec<Appended> = entries.iter().map(|entry| log.append(now(), entry.clone()).unwrap()).collect();
     assert_eq!(receipts.iter().map(|r| r.sequence).collect::<Vec<_>>(), [1, 2, 3]);
     let verified = verify(&[dir.path()]).unwrap();
     assert_eq!((verified.entries, &verified.digest), (3, &receipts[2].digest));

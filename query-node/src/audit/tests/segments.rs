@@ -113,6 +113,20 @@ fn a_segment_is_sealed_by_the_first_entry_that_comes_when_it_is_old_also_after_a
     assert_eq!(verify(&[folder.path()]).unwrap().entries, 7);
 }
 
+#[test]
+fn a_file_without_any_whole_line_is_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    fs::write(&path, "no line end").unwrap();
+    for places in [vec![path.clone()], vec![folder.path().join(OPEN)]] {
+        fs::write(folder.path().join(OPEN), "{\"digest\"").unwrap();
+        let error = verify_holds(&places, &[]).unwrap_err();
+        assert!(matches!(error, AuditError::NoLine { .. }), "{error}");
+    }
+    fs::write(&path, "").unwrap();
+    assert_eq!(verify(&[path]).unwrap().entries, 0);
+}
+
 /// A log of `query-node` from before logs had segments.
 const ONE_FILE: &str = include_str!("one_file.ndjson");
 

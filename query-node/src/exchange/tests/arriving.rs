@@ -172,6 +172,7 @@ fn report(rows: u64, owner: &str) -> FlightData {
         earlier_values: false,
         audit_sequence: 1,
         audit_digest: String::new(),
+        receipt: None,
     };
     note(&report).unwrap()
 }

@@ -20,8 +20,8 @@ use super::{request, unencoded};
 use crate::gateway::Gateway;
 use crate::gateway::server::of_one_result;
 
-/// Seconds that an answer is kept for its client to fetch.
-const KEPT_SECONDS: u32 = 15 * 60;
+/// How long an answer is kept for its client to fetch.
+pub(super) const KEPT: Keep = Keep { ttl_seconds: 15 * 60 };
 
 impl Gateway {
     /// Runs what a descriptor says. Returns where the rows are.
@@ -54,7 +54,7 @@ impl Gateway {
         if !self.service.keeps() {
             return Err(keeps_nothing());
         }
-        let question = Question { keep: Some(Keep { ttl_seconds: KEPT_SECONDS }), ..question };
+        let question = Question { keep: Some(KEPT), ..question };
         let (answer, work) = self.begun(bearer, TicketRequest::Question(question)).await?;
         let (columns, mut summary) = work.run(taken(answer)).await?;
         let not_kept = |why: Refusal| why.with_remedy("ask for fewer rows, or wait until other answers have expired");
@@ -84,18 +84,23 @@ async fn taken(mut answer: Answer) -> Result<(SchemaRef, Summary), Refusal> {
 /// Checks that an answer which lacks a jurisdiction shows it: its reader sees rows, and not the account.
 ///
 /// # Errors
-/// The reason why the jurisdiction is missing, if no column marks the rows.
+/// The reason why the jurisdiction is missing, if no row is marked: there is no column of marks, no row, or the missing part would
+/// have been rows of its own.
 fn shown_as_partial(columns: &SchemaRef, summary: &Summary) -> Result<(), Refusal> {
-    let marked = columns.fields().last().is_some_and(|field| field.name() == INCOMPLETE_COLUMN);
+    let has_marks = columns.fields().last().is_some_and(|field| field.name() == INCOMPLETE_COLUMN);
+    let marked = has_marks && summary.rows > 0 && summary.rows_lacking != Some(0);
     let missing = summary.outcomes.iter().find_map(|outcome| Some((&outcome.jurisdiction, outcome.missing.as_ref()?)));
     match missing {
         Some((owner, why)) if !marked => Err(Refusal::new(why.code, format!("the answer lacks a part: {}", why.message))
             .with_owner(owner.clone())
             .with_rule("a partial answer is shown as one, and a client of Flight SQL shows its rows alone")
-            .with_remedy(
+            .with_remedy(if has_marks {
+                "no row of this answer is marked, since what is missing are rows of their own: ask of the jurisdictions that \
+                 answer (WHERE jurisdiction IN …), or with wanqu query, whose account says what is missing"
+            } else {
                 "send the header wanqu-mark-incomplete too (SET wanqu.mark_incomplete = true;), which marks the rows; or ask \
-                 with wanqu query",
-            )),
+                 with wanqu query"
+            })),
         _ => Ok(()),
     }
 }

@@ -19,6 +19,9 @@ use crate::doors::flight::Messages;
 use crate::gateway::Gateway;
 use crate::gateway::server::of_one_result;
 
+/// Longest pattern of a filter, in bytes. No name is longer than 63 of them.
+const PATTERN: usize = 256;
+
 /// Kind of every table.
 const TABLE: &str = "TABLE";
 
@@ -39,6 +42,7 @@ impl Gateway {
 
     /// Returns the table that a command asks for.
     pub(super) fn table(&self, command: &Command) -> Result<RecordBatch, Refusal> {
+        short_patterns(command)?;
         let catalog = self.service.catalog();
         let table = match command.clone() {
             Command::CommandGetCatalogs(command) => catalogs(&catalog, command),
@@ -55,6 +59,24 @@ impl Gateway {
         };
         table.map_err(|error| unencoded(&error))
     }
+}
+
+/// Checks the patterns of a command's filters. Matching costs far more than reading the names that it is for.
+///
+/// # Errors
+/// [`Code::Limit`] for one that is longer than any name.
+fn short_patterns(command: &Command) -> Result<(), Refusal> {
+    let patterns = match command {
+        Command::CommandGetDbSchemas(command) => [&command.db_schema_filter_pattern, &None],
+        Command::CommandGetTables(command) => [&command.db_schema_filter_pattern, &command.table_name_filter_pattern],
+        _ => return Ok(()),
+    };
+    if patterns.into_iter().flatten().all(|pattern| pattern.len() <= PATTERN) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::Limit, "the pattern of a name is too long")
+        .with_rule(format!("a pattern has at most {PATTERN} bytes"))
+        .with_remedy("filter by a shorter pattern, or list all tables and filter them at the client"))
 }
 
 /// Returns the refusal for a command that gives no rows.

@@ -17,6 +17,7 @@ use wanqu_identity::Bearer;
 use wanqu_model::answer::Question;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::execute::KEPT;
 use super::handle::{Handle, statement};
 use super::options::with_options;
 use super::plain::{plain_schema, plain_type};
@@ -33,6 +34,7 @@ const MESSAGES: usize = 16;
 impl Gateway {
     /// Describes a question. Nobody is asked.
     async fn described(&self, bearer: Bearer, question: Question) -> Result<Described, Refusal> {
+        let question = Question { keep: Some(KEPT), ..question };
         let work = Work::begin(&self.door, &bearer.subject)?;
         work.run(self.service.describe(bearer.subject, question, work.cancel.clone())).await
     }

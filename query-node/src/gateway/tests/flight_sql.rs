@@ -41,7 +41,7 @@ async fn a_statement_is_asked_once_and_kept_with_what_its_headers_say() {
 
 #[tokio::test]
 async fn an_answer_that_lacks_a_jurisdiction_is_given_only_with_its_rows_marked() {
-    let partial = |columns: SchemaRef| {
+    let partial = |columns: SchemaRef, rows, rows_lacking| {
         let outcome = JurisdictionOutcome {
             jurisdiction: jid("MO"),
             releases: vec![],
@@ -52,16 +52,24 @@ async fn an_answer_that_lacks_a_jurisdiction_is_given_only_with_its_rows_marked(
             cut_short: false,
         };
         let result = KeptResult { id: Uuid::nil(), rows: 2, bytes: 1, expires: Timestamp::MAX };
-        let summary = Summary { outcomes: vec![outcome], result: Some(result), may_lack: true, ..Summary::default() };
+        let outcomes = vec![outcome];
+        let summary =
+            Summary { rows, rows_lacking, outcomes, result: Some(result), may_lack: true, ..Summary::default() };
         of(vec![Event::Schema(columns), Event::Summary(summary)])
     };
     let marked = || Arc::new(Schema::new(vec![Field::new(INCOMPLETE_COLUMN, DataType::Boolean, false)]));
-    let house = House::new(move || Ok(partial(schema()))).await;
+    let house = House::new(move || Ok(partial(schema(), 2, None))).await;
     let status = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap_err();
     for words in ["MO is away", "wanqu-mark-incomplete"] {
         assert!(status.message().contains(words), "{}", status.message());
     }
-    let house = House::new(move || Ok(partial(marked()))).await;
+    // The missing part would have been rows of its own: no row is marked, or there is none.
+    for (rows, lacking) in [(2, Some(0)), (0, None), (0, Some(0))] {
+        let house = House::new(move || Ok(partial(marked(), rows, lacking))).await;
+        let status = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap_err();
+        assert!(status.message().contains("MO is away") && status.message().contains("no row"), "{}", status.message());
+    }
+    let house = House::new(move || Ok(partial(marked(), 2, Some(1)))).await;
     let info = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap().into_inner();
     assert!(String::from_utf8_lossy(&info.app_metadata).contains("MO is away"));
 }

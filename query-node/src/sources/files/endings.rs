@@ -1,7 +1,6 @@
 //! Endings of the names of a folder's files. Files that are compressed are read where that is declared, and then alone: beside a
 //! file, its compressed copy would count every record twice.
 
-use std::ffi::OsStr;
 use std::sync::Arc;
 
 use wanqu_model::bundle::Compression;
@@ -26,15 +25,6 @@ pub fn endings(format: TextFormat, compression: Option<Compression>) -> &'static
         Some(Compression::Gzip) => of_format[1],
         Some(Compression::Zstd) => of_format[2],
     }
-}
-
-/// Returns true if a name ends in a point and one of the endings, in letters of any case.
-pub fn ends_in(name: &OsStr, endings: &[&str]) -> bool {
-    let name = name.as_encoded_bytes();
-    endings.iter().any(|ending| {
-        let at = name.len().checked_sub(ending.len() + 1);
-        at.is_some_and(|at| name[at] == b'.' && name[at + 1..].eq_ignore_ascii_case(ending.as_bytes()))
-    })
 }
 
 /// Returns the fault of a folder in which no name has these endings, if some have those of another compression.

@@ -6,7 +6,6 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::beneath::{Folder, Problem, Reached, Root, SourceFile};
-use super::endings::ends_in;
 use crate::sources::SourceFault;
 use crate::sources::own::Id;
 
@@ -46,6 +45,15 @@ pub fn files(root: &Arc<Root>, path: &str, extensions: &[&str]) -> Result<Vec<So
     let mut seen = BTreeSet::new();
     found.retain(|file| seen.insert(file.id));
     Ok(found)
+}
+
+/// Returns true if a name ends in a point and one of the endings, in letters of any case.
+fn ends_in(name: &OsStr, endings: &[&str]) -> bool {
+    let name = name.as_encoded_bytes();
+    endings.iter().any(|ending| {
+        let at = name.len().checked_sub(ending.len() + 1);
+        at.is_some_and(|at| name[at] == b'.' && name[at + 1..].eq_ignore_ascii_case(ending.as_bytes()))
+    })
 }
 
 /// Walk through a folder.
