@@ -30,6 +30,7 @@ mod join;
 mod judge;
 mod judgement;
 mod linear;
+mod magnitude;
 mod node;
 mod permit;
 mod predicate;
@@ -53,6 +54,7 @@ mod tests;
 pub use admitted::{AdmittedFragment, GrantedAgreement};
 pub use families::{Condition, Family, ValueGroup};
 pub use finding::{PolicyFinding, to_batch};
+pub use magnitude::Magnitude;
 pub use shape::{GatedShape, Judged, Judgement, Shape, aggregate_of};
 pub use total::{Addend, Total};
 
