@@ -69,7 +69,7 @@ const QUERIES: &[(&str, Values, Steps)] = &[
 ];
 
 #[tokio::test]
-async fn conditions_divide_a_cell_into_parts_that_are_enough() {
+async fn conditions_divide_a_cell_into_parts_that_are_none_or_enough() {
     let mut rng = StdRng::seed_from_u64(13);
     let mut suppressed = 0;
     for (k, rows, units, places) in [(2, 400, 40, 30), (3, 2000, 300, 60), (5, 3000, 50, 20), (10, 20_000, 900, 40)] {

@@ -92,7 +92,9 @@ async fn a_total_that_differs_by_one_person_has_the_value_of_the_earlier_one() {
             "sum(v.paid), count(*) FROM shenzhen.d.visits v JOIN shenzhen.d.people p ON v.unit = p.unit",
         ),
     ] {
-        let fixture = world(one_more);
+        let mut fixture = world(one_more);
+        // Otherwise the gate itself has something against conditions that everybody meets.
+        fixture.bundle.slices[0].policy.publish_zeros = true;
         let text = |select: &str| if select.contains(" FROM ") { format!("SELECT {select}") } else { of(select) };
         let ledger = InMemory::new(1000);
         let (before, marked) = asked(&fixture, &ledger, "HK", &text(first)).await;
@@ -114,7 +116,6 @@ async fn none_and_fewer_than_k_in_a_difference_look_alike() {
         of("place, sum(paid + 1)") + " WHERE kind < 9 GROUP BY place",
         of("place, count(DISTINCT unit)") + " WHERE kind < 9 GROUP BY place",
         of("place, regr_syy(paid, paid), regr_count(paid, paid)") + " WHERE kind < 9 GROUP BY place",
-        of("place, count(*) FILTER (WHERE kind < 9)") + " GROUP BY place",
     ] {
         let mut told = Vec::new();
         for few in 0..5_u32 {
@@ -128,10 +129,7 @@ async fn none_and_fewer_than_k_in_a_difference_look_alike() {
             told.push(asked(&fixture, &ledger, "HK", &second).await);
         }
         assert!(told[0].1, "{second}: {told:?}");
-        let filtered = second.contains("FILTER");
-        // A condition that fewer than k of a row do not meet is withheld by the gate itself.
-        let alike = told.iter().skip(usize::from(filtered)).all(|other| other == &told[usize::from(filtered)]);
-        assert!(alike, "{second}: {told:?}");
+        assert!(told.iter().all(|other| other == &told[0]), "{second}: {told:?}");
     }
 }
 
