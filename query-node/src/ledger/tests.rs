@@ -121,6 +121,24 @@ async fn a_full_ledger_says_so_and_withholds() {
     assert_eq!(answer(&ledger, 0, 1).await, Ok(Answer::Earlier(Some(100))));
 }
 
+/// Whoever asks for ever more populations takes nobody else's room.
+#[tokio::test]
+async fn a_member_that_fills_its_part_of_the_ledger_leaves_the_others_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = DurableLedger::with_room(folder.path().to_owned(), 1);
+    let by = async |circle: &str, first: u64| {
+        let asked = Asked { circle: circle.to_owned(), ..asked(first, 5) };
+        ledger.settle(asked).await.unwrap().answers[0][0]
+    };
+    assert_eq!([by("HK", 0).await, by("HK", 60).await], [Answer::New, Answer::Withheld]);
+    assert_eq!([by("MO", 60).await, by("MO", 0).await], [Answer::New, Answer::Withheld]);
+    assert_eq!((ledger.room(), ledger.standing()), ((2, 0), Standing::Full));
+    drop(ledger);
+    // After a restart it is the same.
+    let ledger = DurableLedger::with_room(folder.path().to_owned(), 1);
+    assert_eq!((ledger.room(), ledger.standing()), ((2, 0), Standing::Full));
+}
+
 /// Two fragments of one question run at once: only one of them can be the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_two_that_run_at_once_one_is_the_earlier() {

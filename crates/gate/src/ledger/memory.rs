@@ -64,34 +64,37 @@ pub struct Addition {
 #[derive(Debug)]
 pub struct Memory {
     shelves: BTreeMap<(String, String), Shelf>,
-    populations: usize,
+    /// Number of populations of each circle.
+    populations: BTreeMap<String, usize>,
+    /// Most populations of one circle.
     most: usize,
 }
 
 impl Memory {
-    /// Begins without any population; holds at most so many.
+    /// Begins without any population; holds at most so many for each circle, so that none fills what others need.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { shelves: BTreeMap::new(), populations: 0, most }
+        Self { shelves: BTreeMap::new(), populations: BTreeMap::new(), most }
     }
 
     /// Returns the number of populations.
     #[must_use]
     pub fn populations(&self) -> usize {
-        self.populations
+        self.populations.values().sum()
     }
 
-    /// Returns true if no further population can be remembered.
+    /// Returns the number of further populations that can be remembered for the circle that has the most.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.populations >= self.most
+    pub fn room(&self) -> usize {
+        self.most.saturating_sub(self.populations.values().copied().max().unwrap_or(0))
     }
 
     /// Decides on what is offered. Offers of one release are rows apart, and parts of a row that may be told apart: they are
     /// compared with what was there before, and not with each other.
     #[must_use]
     pub fn decide(&self, asked: &Asked) -> Decision {
-        let mut room = self.most.saturating_sub(self.populations);
+        let known = self.populations.get(&asked.circle).copied().unwrap_or(0);
+        let mut room = self.most.saturating_sub(known);
         let mut additions = Vec::new();
         let mut full = false;
         let shelves: Vec<Option<&Shelf>> =
@@ -121,7 +124,8 @@ impl Memory {
         for Addition { table, sketch, adds, values } in additions {
             let Some(table) = tables.get(table) else { continue };
             let shelf = self.shelves.entry((circle.clone(), table.clone())).or_default();
-            self.populations += usize::from(shelf.remember(&sketch, adds, values));
+            let is_new = shelf.remember(&sketch, adds, values);
+            *self.populations.entry(circle.clone()).or_default() += usize::from(is_new);
         }
     }
 }

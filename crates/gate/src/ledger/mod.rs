@@ -116,7 +116,7 @@ pub enum Addend {
     Rows,
     /// Measure of a table.
     Measure {
-        /// Hash of the table's name.
+        /// Hash of the dataset's name.
         table: u64,
         /// Hash of the column's name.
         column: u64,
@@ -138,8 +138,8 @@ impl Addend {
         }
     }
 
-    /// Returns true if the one tells of the other. A dataset's own table and a common table that it serves may have one measure under
-    /// two names, so that measures of different tables are taken to be the same.
+    /// Returns true if the one tells of the other. Datasets may be of the same records, so that measures of different ones are taken
+    /// to be the same.
     #[must_use]
     pub fn tells_of(&self, other: &Self) -> bool {
         match (self, other) {

@@ -41,6 +41,7 @@ mod refusals;
 mod remedy;
 mod scalar;
 mod shape;
+mod sources;
 mod subquery;
 mod total;
 mod tree;

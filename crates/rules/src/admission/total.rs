@@ -19,6 +19,7 @@ use super::aggregate::{all_given, and, both, given, indicator, kept, stripped};
 use super::base::BaseTables;
 use super::linear::linear;
 use super::magnitude::{Magnitude, product};
+use super::sources::sources;
 
 /// Function of the rows of a population that an aggregate gives the value of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,11 +39,11 @@ pub struct Total {
 pub enum Addend {
     /// Number of rows, or of somebody among them.
     Rows,
-    /// Measure, by itself, squared or times another.
+    /// Measure, by itself, squared or times another: a column of a dataset, by whatever mapping and name it is read.
     Measure {
-        /// Table that the query names.
+        /// Dataset that the column belongs to.
         table: String,
-        /// Column of the table.
+        /// Column that it is computed from.
         column: String,
     },
     /// Whether any row meets a condition, or all do.
@@ -160,9 +161,19 @@ fn is_one(value: &Expr) -> bool {
     }
 }
 
+/// Returns the columns of datasets that columns of tables are computed from.
 fn measures<'c>(columns: impl Iterator<Item = &'c Column>, tables: &BaseTables) -> BTreeSet<Addend> {
-    let addend = |column: &Column| Addend::Measure { table: table(column, tables), column: column.name.clone() };
-    columns.map(addend).collect()
+    let mut adds = BTreeSet::new();
+    for column in columns {
+        let slices = tables.leaf(column).map(|leaf| leaf.table.slices.as_slice()).unwrap_or_default();
+        for slice in slices {
+            let read = sources(slice, &column.name).map(|names| (slice.dataset.to_string(), names));
+            // A measure of no known dataset has something in common with every other.
+            let (table, names) = read.unwrap_or_else(|| (String::new(), BTreeSet::from([String::new()])));
+            adds.extend(names.into_iter().map(|column| Addend::Measure { table: table.clone(), column }));
+        }
+    }
+    adds
 }
 
 fn table(column: &Column, tables: &BaseTables) -> String {
