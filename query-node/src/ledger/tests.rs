@@ -13,8 +13,8 @@ use super::*;
 fn asked(first: u64, value: i128) -> Asked {
     let words: Vec<u64> = (0..BUCKETS as u64).map(|bucket| u64::from(bucket >= first && bucket < first + 20)).collect();
     let sketches = vec![Drawn { table: 0, population: 0, sketch: Sketch::read(&words).unwrap() }];
-    let adds = vec![Addend::Rows, Addend::Measure { table: 1, column: 2 }];
-    let values = vec![Offered { populations: vec![0], name: 7, adds, value: Some(Some(value)) }];
+    let adds = vec![Addend::Rows, Addend::Measure { table: 1, column: 2 }].into();
+    let values = vec![Offered { populations: vec![0].into(), name: 7, adds, value: Some(Some(value)) }];
     let offers = vec![Offer { sketches, values }];
     Asked { circle: "HK".to_owned(), tables: vec!["shenzhen.d.visits".to_owned()], k: 5, offers }
 }

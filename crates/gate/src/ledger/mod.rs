@@ -16,6 +16,8 @@ mod offers;
 mod settle;
 mod sketch;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use wanqu_model::refusal::{Code, Refusal};
 use wanqu_rules::admission;
@@ -100,11 +102,11 @@ pub struct Drawn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
     /// Indexes of the populations that it depends on.
-    pub populations: Vec<usize>,
+    pub populations: Arc<[usize]>,
     /// Name of its function.
     pub name: u128,
     /// What the function adds up.
-    pub adds: Vec<Addend>,
+    pub adds: Arc<[Addend]>,
     /// The value; `None` if it has no form that can be remembered.
     pub value: Option<Value>,
 }
