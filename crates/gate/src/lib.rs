@@ -150,7 +150,7 @@ async fn gated(
         let run = desk.engine.start(deadline)?;
         let before = run.fingerprint(plan).await?;
         let bounds = Bounds { memory: run.memory_bytes(), ..bounds };
-        let over = Over { run: run.as_ref(), aggregate, shape };
+        let over = Over { run: run.as_ref(), aggregate, shape, state: &before };
         let result = attempt(over, desk.circle, key, bounds).await;
         // Bytes fetched for an attempt that comes to nothing have crossed all the same.
         fetched.include(&run.fetched_bytes());
@@ -222,13 +222,15 @@ struct Over<'a> {
     run: &'a dyn Run,
     aggregate: &'a Aggregate,
     shape: &'a GatedShape,
+    /// State of the sources before the run.
+    state: &'a SourcesState,
 }
 
 async fn attempt(over: Over<'_>, circle: &str, key: Option<RowKey>, bounds: Bounds) -> DfResult<Attempt> {
-    let Over { run, aggregate, shape } = over;
+    let Over { run, aggregate, shape, state } = over;
     check_public_keys(run, shape).await?;
     let threaded = thread(run, &aggregate.input, None, key)?;
-    let populations = key.map(|key| Populations::new(circle, key, shape, aggregate, &threaded)).transpose()?;
+    let populations = key.map(|key| Populations::new(circle, key, shape, aggregate, &threaded, state)).transpose()?;
     let sketches = populations.as_ref().map(|populations| populations.sketches.clone()).unwrap_or_default();
     let layout = layout(aggregate, shape, sketches, Spreads::new(shape, &threaded)?)?;
     let passes = Passes { run, aggregate, shape, layout: &layout, key };

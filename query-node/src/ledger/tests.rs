@@ -12,7 +12,7 @@ use super::*;
 /// A population of 20 units, shifted by `first`, with one value.
 fn asked(first: u64, value: i128) -> Asked {
     let words: Vec<u64> = (0..BUCKETS as u64).map(|bucket| u64::from(bucket >= first && bucket < first + 20)).collect();
-    let sketches = vec![Drawn { table: 0, population: 0, sketch: Sketch::read(&words).unwrap() }];
+    let sketches = vec![Drawn { table: 0, population: 0, name: 1, sketch: Sketch::read(&words).unwrap() }];
     let adds = vec![Addend::Rows, Addend::Measure { table: 1, column: 2 }].into();
     let values = vec![Offered { populations: vec![0].into(), name: 7, adds, value: Some(Some(value)) }];
     let offers = vec![Offer { sketches, values }];

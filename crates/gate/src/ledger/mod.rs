@@ -8,7 +8,8 @@
 //!
 //! A population that differs from a remembered one by fewer than k units, none included, counts as the same. If two functions of it
 //! have an addend in common, the second is given as it was released then, or not at all. That none differ makes no difference:
-//! otherwise asking anything new would tell whether anybody is in the difference. `memory` decides; where the memory is kept is
+//! otherwise asking anything new would tell whether anybody is in the difference. Only where words and sources are the same as then,
+//! which no row decides, another function of the population is computed. `memory` decides; where the memory is kept is
 //! for whoever implements [`Ledger`].
 
 mod memory;
@@ -94,6 +95,8 @@ pub struct Drawn {
     pub table: usize,
     /// Index among the populations of the fragment.
     pub population: usize,
+    /// Name of the population: of the words that it was asked for in, its group keys, and the state of the sources.
+    pub name: u128,
     /// The sketch.
     pub sketch: Sketch,
 }

@@ -16,6 +16,7 @@ use wanqu_rules::admission::{GatedShape, Total};
 use wanqu_rules::row::RowKey;
 
 use super::{Addend, Offered, RowSketch, Value};
+use crate::engine::SourcesState;
 use crate::thread::{Threaded, Unit};
 
 /// Populations of one fragment.
@@ -29,6 +30,10 @@ pub struct Populations {
     pub tables: Vec<String>,
     /// Table and population of each sketch.
     pub drawn: Vec<(usize, usize)>,
+    /// Key of all hashes.
+    key: RowKey,
+    /// Words of each population, and the state of the sources.
+    words: Vec<String>,
     /// The aggregates that draw them.
     pub sketches: Vec<Expr>,
     /// Each aggregate of the fragment, without a value yet.
@@ -48,6 +53,7 @@ impl Populations {
         shape: &GatedShape,
         aggregate: &Aggregate,
         input: &Threaded,
+        state: &SourcesState,
     ) -> DfResult<Self> {
         let once: Vec<&Unit> = input.units.iter().filter(|unit| shape.once.contains(&unit.leaf)).collect();
         if once.is_empty() || shape.totals.len() != aggregate.aggr_expr.len() {
@@ -90,8 +96,23 @@ impl Populations {
         if !apart.is_empty() {
             groups.push((None, apart));
         }
+        let keys: Vec<String> = aggregate.group_expr.iter().map(ToString::to_string).collect();
+        let asked = format!("{}\n{}\n{}", aggregate.input.display_indent(), keys.join("\n"), state.0.join("\n"));
+        let words = populations.iter().map(|met| format!("{asked}\n{met}")).collect();
         let tables = once.iter().map(|unit| unit.dataset.clone()).collect();
-        Ok(Self { circle: circle.to_owned(), k: shape.rule.min_units, tables, drawn, sketches, values, groups })
+        Ok(Self { circle: circle.to_owned(), k: shape.rule.min_units, tables, drawn, key, words, sketches, values, groups })
+    }
+}
+
+impl Populations {
+    /// Returns the names of the populations of a cell with these encoded group keys.
+    pub fn names(&self, keys: &[u8]) -> Vec<u128> {
+        let hex: String = keys.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = |words: &String| {
+            let text = format!("{words}\n{hex}");
+            u128::from(self.key.text(&text)) << 64 | u128::from(self.key.text_again(&text))
+        };
+        self.words.iter().map(name).collect()
     }
 }
 

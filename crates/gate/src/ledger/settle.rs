@@ -8,6 +8,7 @@ use datafusion::common::{DataFusionError, Result as DfResult, internal_datafusio
 
 use super::offers::{Populations, recalled, remembered};
 use super::{Answer, Asked, Drawn, Ledger, Offer, Offered, Sketch, Value};
+use crate::keys::Keys;
 use crate::output::{Cells, Held, Layout};
 
 /// Place of an offer: a row of a batch, and one of its groups.
@@ -25,12 +26,14 @@ pub async fn settle(
     ledger: &dyn Ledger,
 ) -> DfResult<bool> {
     let (mut places, mut offers) = (Vec::new(), Vec::new());
+    let keys = Keys::new(&layout.schema, layout.keys)?;
     for (batch, held) in cells.held_batches().iter().enumerate() {
         let columns = held.batch.columns().iter().skip(layout.keys);
         let values: Vec<Vec<Option<Value>>> = columns.map(remembered).collect();
-        for row in 0..held.batch.num_rows() {
+        for (row, cell) in keys.of(&held.batch)?.iter().enumerate() {
+            let names = populations.names(cell);
             for group in 0..populations.groups.len() {
-                if let Some(offer) = offer(held, &values, row, group, populations)? {
+                if let Some(offer) = offer(held, Cell { values: &values, names: &names, row }, group, populations)? {
                     places.push(Place { batch, row, group });
                     offers.push(offer);
                 }
@@ -63,14 +66,19 @@ pub async fn settle(
     Ok(any)
 }
 
-/// Returns what a row offers for a group of values; `None` if the gate withholds them, or nobody is behind them.
-fn offer(
-    held: &Held,
-    of_columns: &[Vec<Option<Value>>],
+/// One row of a batch.
+#[derive(Clone, Copy)]
+struct Cell<'a> {
+    /// Values of all columns of the batch.
+    values: &'a [Vec<Option<Value>>],
+    /// Names of the row's populations.
+    names: &'a [u128],
     row: usize,
-    group: usize,
-    populations: &Populations,
-) -> DfResult<Option<Offer>> {
+}
+
+/// Returns what a row offers for a group of values; `None` if the gate withholds them, or nobody is behind them.
+fn offer(held: &Held, cell: Cell<'_>, group: usize, populations: &Populations) -> DfResult<Option<Offer>> {
+    let Cell { values: of_columns, names, row } = cell;
     let (of_values, aggregates) = &populations.groups[group];
     let is_withheld =
         |(index, rows): &(usize, BooleanArray)| Some(*index) == *of_values && rows.value(row);
@@ -91,7 +99,7 @@ fn offer(
         let sketch = sketch.and_then(|column| Sketch::of_bytes(column.value(row)));
         let sketch = sketch.ok_or_else(|| internal_datafusion_err!("a cell without a sketch"))?;
         if !sketch.is_empty() {
-            sketches.push(Drawn { table: *table, population: *population, sketch });
+            sketches.push(Drawn { table: *table, population: *population, name: names[*population], sketch });
         }
     }
     Ok((!sketches.is_empty()).then_some(Offer { sketches, values }))

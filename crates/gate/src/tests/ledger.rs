@@ -133,6 +133,43 @@ async fn none_and_fewer_than_k_in_a_difference_look_alike() {
     }
 }
 
+/// Another statistic of a population that is asked for in the same words, over the same state of the sources.
+#[tokio::test]
+async fn the_very_same_population_can_be_asked_for_more() {
+    let fixture = world(one_more);
+    let by_place = |select: &str| of(&format!("place, {select}")) + " GROUP BY place";
+    let alone = asked(&fixture, &InMemory::new(1000), "HK", &by_place("sum(paid), stddev(paid), avg(paid)")).await;
+    let ledger = InMemory::new(1000);
+    let mut found: Vec<Vec<String>> = Vec::new();
+    for select in ["sum(paid)", "stddev(paid)", "avg(paid)"] {
+        let (rows, _) = asked(&fixture, &ledger, "HK", &by_place(select)).await;
+        rows.into_iter().enumerate().for_each(|(index, row)| match found.get_mut(index) {
+            Some(known) => known.extend(row.into_iter().skip(1)),
+            None => found.push(row),
+        });
+    }
+    assert_eq!(found, alone.0);
+    // How many rows there are was asked in other words, which might hold for others too: nobody knows by this that they do not.
+    let counted = InMemory::new(1000);
+    for select in ["count(*)", "sum(paid)"] {
+        asked(&fixture, &counted, "HK", &by_place(select)).await;
+    }
+    let (rows, _) = asked(&fixture, &counted, "HK", &by_place("stddev(paid)")).await;
+    assert_eq!(rows, [["p1", "-"], ["p2", "-"]]);
+    // In other words, that hold for the same rows, it is as where a few differ.
+    let (rows, _) = asked(&fixture, &ledger, "HK", &(of("place, var_pop(paid)") + " WHERE kind < 10 GROUP BY place")).await;
+    assert_eq!(rows, [["p1", "-"], ["p2", "-"]]);
+    // So it is once the sources have changed, whether anybody in the cell has or not.
+    for kind in [8, 9] {
+        let changed = world(|visits| {
+            one_more(visits);
+            visits.push(Visit { kind, ..visit(98, 7, 10) });
+        });
+        let (rows, _) = asked(&changed, &ledger, "HK", &by_place("var_pop(paid)")).await;
+        assert_eq!(rows, [["p1", "-"], ["p2", "-"]]);
+    }
+}
+
 #[tokio::test]
 async fn what_has_nothing_in_common_with_what_was_released_is_released() {
     let fixture = world(one_more);
