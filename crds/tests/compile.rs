@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
-use wanqu_model::bundle::{Encoding, Member, NodeBundle, ReleaseRule, SourceKind, TextSpec};
+use wanqu_model::bundle::{ContributionRule, Encoding, Member, NodeBundle, ReleaseRule, SourceKind, TextSpec};
 use wanqu_model::names::JurisdictionId;
 
 fn good() -> Resources {

@@ -76,9 +76,24 @@ async fn a_second_total_has_the_values_of_the_first_or_none() {
         ),
         ("another form of the sum", of("sum(cost) AS s", TOTAL), of("sum(cost + 1) AS s", WITHOUT), Some(null())),
         ("its squares", of("sum(cost) AS s", TOTAL), of("sum(cost * cost) AS s", WITHOUT), Some(null())),
-        ("its squares, kept by HAVING", of("sum(cost) AS s", TOTAL), of("var_pop(cost) AS s", WITHOUT) + " HAVING count(*) > 5", Some(null())),
-        ("another measure of the same column", of("sum(cost) AS s", TOTAL), of("sum(cost_local) AS s", WITHOUT), Some(null())),
-        ("the same, kept by HAVING", of("sum(cost) AS s", TOTAL), of("sum(cost) AS s", WITHOUT) + " HAVING sum(cost) > 0", None),
+        (
+            "its squares, kept by HAVING",
+            of("sum(cost) AS s", TOTAL),
+            of("var_pop(cost) AS s", WITHOUT) + " HAVING count(*) > 5",
+            Some(null()),
+        ),
+        (
+            "another measure of the same column",
+            of("sum(cost) AS s", TOTAL),
+            of("sum(cost_local) AS s", WITHOUT),
+            Some(null()),
+        ),
+        (
+            "the same, kept by HAVING",
+            of("sum(cost) AS s", TOTAL),
+            of("sum(cost) AS s", WITHOUT) + " HAVING sum(cost) > 0",
+            None,
+        ),
         (
             "people in place of visits",
             of("count(*) AS n", TOTAL),

@@ -87,7 +87,8 @@ impl<'a> Parts<'a> {
         }
         match cell {
             Some(cell) if self.hides() || cell.parts.values().flatten().any(|units| !units.reach().may_be_told()) => {
-                let fits = |with: &Conditions, own: &Conditions| self.fits(cell, with, own) && self.differs(cell, with, own);
+                let fits =
+                    |with: &Conditions, own: &Conditions| self.fits(cell, with, own) && self.differs(cell, with, own);
                 Verdict::Released { withheld: withheld(groups, fits) }
             }
             _ => Verdict::WHOLE,

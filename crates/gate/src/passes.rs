@@ -239,7 +239,8 @@ impl Passes<'_> {
             }
             let mut few = Conditions::default();
             for (part, condition) in counting.conditions.iter().enumerate() {
-                let reaches = parts[part * inputs.len()..].iter().take(inputs.len()).map(|column| Reach::read(column, row));
+                let reaches =
+                    parts[part * inputs.len()..].iter().take(inputs.len()).map(|column| Reach::read(column, row));
                 let may_be_told = if self.hides(&self.shape.conditions[*condition]) {
                     is_released(&counting.needs, reaches, false)
                 } else {

@@ -6,9 +6,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array,
     UInt64Array, new_null_array,
 };
-use arrow::datatypes::{
-    DataType, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, UInt64Type, i256,
-};
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, UInt64Type, i256};
 use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, lit};
@@ -100,7 +98,17 @@ impl Populations {
         let asked = format!("{}\n{}\n{}", aggregate.input.display_indent(), keys.join("\n"), state.0.join("\n"));
         let words = populations.iter().map(|met| format!("{asked}\n{met}")).collect();
         let tables = once.iter().map(|unit| unit.dataset.clone()).collect();
-        Ok(Self { circle: circle.to_owned(), k: shape.rule.min_units, tables, drawn, key, words, sketches, values, groups })
+        Ok(Self {
+            circle: circle.to_owned(),
+            k: shape.rule.min_units,
+            tables,
+            drawn,
+            key,
+            words,
+            sketches,
+            values,
+            groups,
+        })
     }
 }
 

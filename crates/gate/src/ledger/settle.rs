@@ -80,8 +80,7 @@ struct Cell<'a> {
 fn offer(held: &Held, cell: Cell<'_>, group: usize, populations: &Populations) -> DfResult<Option<Offer>> {
     let Cell { values: of_columns, names, row } = cell;
     let (of_values, aggregates) = &populations.groups[group];
-    let is_withheld =
-        |(index, rows): &(usize, BooleanArray)| Some(*index) == *of_values && rows.value(row);
+    let is_withheld = |(index, rows): &(usize, BooleanArray)| Some(*index) == *of_values && rows.value(row);
     if held.withheld.iter().any(is_withheld) {
         return Ok(None);
     }

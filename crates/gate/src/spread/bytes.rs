@@ -53,7 +53,9 @@ fn count(bytes: &mut Vec<u8>, count: usize) {
 pub(super) fn read(bytes: &[u8]) -> Option<Group> {
     let mut reader = Reader(bytes);
     let contributions = match reader.byte()? {
-        0 => Contributions::Each((0..reader.count()?).map(|_| Some((reader.unit()?, reader.sum()?))).collect::<Option<_>>()?),
+        0 => Contributions::Each(
+            (0..reader.count()?).map(|_| Some((reader.unit()?, reader.sum()?))).collect::<Option<_>>()?,
+        ),
         1 => {
             let mut buckets = Box::new([0.0; 128]);
             for sum in buckets.iter_mut() {

@@ -162,7 +162,11 @@ mod tests {
     /// The rule, read anew from all rows.
     fn plain(rows: &[(u32, f64)], bounds: &Bounds) -> bool {
         let known = |of: &dyn Fn(f64) -> bool| -> usize {
-            rows.iter().filter(|(unit, value)| *unit != NOBODY_KNOWN && of(*value)).map(|row| row.0).collect::<BTreeSet<_>>().len()
+            rows.iter()
+                .filter(|(unit, value)| *unit != NOBODY_KNOWN && of(*value))
+                .map(|row| row.0)
+                .collect::<BTreeSet<_>>()
+                .len()
         };
         let values: BTreeSet<u64> = rows.iter().map(|row| row.1.to_bits()).collect();
         let is = |bits: u64| move |value: f64| value.to_bits() == bits;

@@ -157,7 +157,8 @@ async fn the_very_same_population_can_be_asked_for_more() {
     let (rows, _) = asked(&fixture, &counted, "HK", &by_place("stddev(paid)")).await;
     assert_eq!(rows, [["p1", "-"], ["p2", "-"]]);
     // In other words, that hold for the same rows, it is as where a few differ.
-    let (rows, _) = asked(&fixture, &ledger, "HK", &(of("place, var_pop(paid)") + " WHERE kind < 10 GROUP BY place")).await;
+    let (rows, _) =
+        asked(&fixture, &ledger, "HK", &(of("place, var_pop(paid)") + " WHERE kind < 10 GROUP BY place")).await;
     assert_eq!(rows, [["p1", "-"], ["p2", "-"]]);
     // So it is once the sources have changed, whether anybody in the cell has or not.
     for kind in [8, 9] {

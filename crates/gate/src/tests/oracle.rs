@@ -103,7 +103,8 @@ fn oracle(rows: &[Seen], k: usize) -> (Cells, u64) {
             let column = |(g, c): (usize, usize)| rows.iter().map(|row| row.values[g][c].1).collect::<Vec<bool>>();
             let common = |(g, c): &(usize, usize)| matches!(first.values[*g][*c].0, Family::Rows | Family::Other);
             let enough = |met: &[bool], is: bool| {
-                let part: Vec<&Seen> = rows.iter().zip(met).filter(|(_, met)| **met == is).map(|(row, _)| *row).collect();
+                let part: Vec<&Seen> =
+                    rows.iter().zip(met).filter(|(_, met)| **met == is).map(|(row, _)| *row).collect();
                 inputs.iter().all(|&i| count(i, &part).0 >= k || first.padded[i] && !count(i, &part).1)
                     && inputs.iter().any(|&i| count(i, &part).0 >= k)
             };

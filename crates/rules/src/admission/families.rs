@@ -56,7 +56,8 @@ impl Condition {
 
     /// Returns the condition as one that tells nothing of a cell whose rows it is the same for.
     fn of_keys(self, keys: &[Expr]) -> Self {
-        let common = self.common && !self.met.column_refs().iter().all(|column| keys.contains(&Expr::Column((*column).clone())));
+        let common =
+            self.common && !self.met.column_refs().iter().all(|column| keys.contains(&Expr::Column((*column).clone())));
         Self { common, ..self }
     }
 }
@@ -105,7 +106,8 @@ impl Values {
         let mut conditions: Vec<Condition> = Vec::new();
         let mut groups: Vec<ValueGroup> = Vec::new();
         for (aggregate, own) in of_aggregates.into_iter().enumerate() {
-            let indexes: BTreeSet<usize> = own.into_iter().map(|one| index_of(&mut conditions, one.of_keys(keys))).collect();
+            let indexes: BTreeSet<usize> =
+                own.into_iter().map(|one| index_of(&mut conditions, one.of_keys(keys))).collect();
             let indexes: Vec<usize> = indexes.into_iter().collect();
             match groups.iter_mut().find(|group| group.conditions == indexes) {
                 Some(group) => group.aggregates.push(aggregate),

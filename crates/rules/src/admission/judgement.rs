@@ -229,7 +229,8 @@ impl Judge<'_> {
 
     /// Returns the rule on what single units may add to a measure's statistics.
     fn contributions(&self) -> String {
-        let ContributionRule { dominant_units: units, dominant_percent: percent, p_percent, .. } = self.rule.contributions;
+        let ContributionRule { dominant_units: units, dominant_percent: percent, p_percent, .. } =
+            self.rule.contributions;
         let values = self.rule.contributions.values(self.rule.min_units);
         let mut rules = Vec::new();
         if percent < 100 {
@@ -241,7 +242,11 @@ impl Judge<'_> {
         if values > 0 {
             rules.push(format!("fewer than {values} values are not each those of {} units", self.rule.min_units));
         }
-        if rules.is_empty() { String::new() } else { format!("a statistic of a measure is NULL where {}, ", rules.join(", or ")) }
+        if rules.is_empty() {
+            String::new()
+        } else {
+            format!("a statistic of a measure is NULL where {}, ", rules.join(", or "))
+        }
     }
 
     /// Puts a projection on the aggregate that gives its columns the names of the original plan.

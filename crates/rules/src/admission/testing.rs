@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_fixtures::bundle;
-use wanqu_model::bundle::{Agreement, ColumnSpec, ContributionRule, Member, NodeBundle, Project, ReleaseRule, Slice, Subject};
+use wanqu_model::bundle::{
+    Agreement, ColumnSpec, ContributionRule, Member, NodeBundle, Project, ReleaseRule, Slice, Subject,
+};
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::Refusal;
 

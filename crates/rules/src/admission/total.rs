@@ -117,7 +117,8 @@ pub(super) fn of(function: &AggregateFunction, arguments: Arguments, tables: &Ba
             let met = and(filter, and(Some(&given(y)), given(x)));
             let (one, other) = (linear(y, tables)?.magnitudes(tables), linear(x, tables)?.magnitudes(tables));
             let both: Vec<Expr> = one.into_iter().chain(other).collect();
-            let products = both.iter().enumerate().flat_map(|(index, one)| both[index..].iter().map(move |b| product(one, b)));
+            let products =
+                both.iter().enumerate().flat_map(|(index, one)| both[index..].iter().map(move |b| product(one, b)));
             let values = both.iter().cloned().chain(products).collect();
             let present = Total { magnitudes: magnitudes(values, &met, tables), ..rows(met) };
             if name == "regr_count" {

@@ -1,7 +1,8 @@
 //! Splits of small queries over a small federation: which SQL goes to whom.
 
 use wanqu_model::bundle::{
-    BundleFormat, ColocationKey, ColumnSpec, ContributionRule, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice,
+    BundleFormat, ColocationKey, ColumnSpec, CommonTableInfo, ContributionRule, Limits, Member, NodeBundle,
+    ReleaseRule, Slice,
 };
 use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 use wanqu_model::refusal::{Code, Refusal};
