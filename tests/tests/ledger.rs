@@ -5,13 +5,19 @@ use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU};
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::world::World;
 
-const REMEMBERS: &str = "
+/// A policy that remembers cells or not. The planted person's cost is most of any total, which is let pass here: what the ledger makes
+/// of it is to be seen.
+fn policy(remembers: bool) -> String {
+    format!(
+        "
 ---
 apiVersion: wanqu.dev/v1alpha1
 kind: DisclosurePolicy
-metadata: { name: remembers }
-spec: { minUnits: 10, rememberCells: true }
-";
+metadata: {{ name: remembers }}
+spec: {{ minUnits: 10, rememberCells: {remembers}, dominance: {{ units: 1, percent: 100 }}, pPercent: 0 }}
+"
+    )
+}
 
 /// All visits to Macau's hospitals, the planted person's among them.
 const TOTAL: &str = "FROM gba.health.visits WHERE jurisdiction = 'MO'";
@@ -37,7 +43,7 @@ fn with_local_costs(manifests: &str) -> String {
 
 async fn federation(remembers: bool) -> Federation {
     let options = HealthOptions { scale: 3, canaries: true, ..HealthOptions::default() };
-    let change = |manifests: String| with_local_costs(&manifests) + if remembers { REMEMBERS } else { "" };
+    let change = |manifests: String| with_local_costs(&manifests) + &policy(remembers);
     Federation::start(World::health_with(10, options, change).unwrap()).await.unwrap()
 }
 

@@ -119,3 +119,13 @@ async fn each_bound_can_be_set_by_itself() {
         assert_eq!(rows(&fixture, "sum(paid)").await[0][0] != "-", fits, "{contributions:?}");
     }
 }
+
+/// The squares of a variance are dominated sooner than a total is, and then the values of the measure are withheld with it.
+#[tokio::test]
+async fn a_variance_is_held_against_its_squares() {
+    let fixture =
+        strict(&(0..11).map(|u| visit(u, 1, if u == 10 { 600 } else { 50 + i64::from(u) })).collect::<Vec<_>>(), &[]);
+    assert_eq!(rows(&fixture, "count(paid), sum(paid), count(*)").await, [["11", "1145", "11"]]);
+    assert_eq!(rows(&fixture, "var_pop(paid), count(paid), count(*)").await, [["-", "-", "11"]]);
+    assert_eq!(rows(&fixture, "count(*), sum(paid), var_pop(paid)").await, [["11", "-", "-"]]);
+}
