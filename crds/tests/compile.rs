@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use wanqu_crds::{Finding, Placement, Placements, Resources, advise, compile, manifests};
-use wanqu_model::bundle::{Encoding, Member, NodeBundle, ReleaseRule, SourceKind, TextSpec};
+use wanqu_model::bundle::{ContributionRule, Encoding, Member, NodeBundle, ReleaseRule, SourceKind, TextSpec};
 use wanqu_model::names::JurisdictionId;
 
 fn good() -> Resources {
@@ -187,6 +187,26 @@ fn the_strictest_of_all_policies_that_apply_holds() {
         ("minUnits: 1", &["minUnits: 1, rememberCells: true"], false),
     ] {
         assert_eq!(with_policies(defaults, "", policies).remember_cells, remembers, "{policies:?}");
+    }
+    // What policies say of contributions takes the default's place; of several the strictest holds.
+    let of = |dominant_units, dominant_percent, p_percent, min_values| ContributionRule {
+        dominant_units,
+        dominant_percent,
+        p_percent,
+        min_values,
+    };
+    for (defaults, policies, contributions) in [
+        ("", &["minUnits: 3"] as &[&str], of(2, 90, 10, 4)),
+        ("", &["minUnits: 3, pPercent: 0, minValues: 0", "minUnits: 3"], of(2, 90, 0, 0)),
+        ("", &["minUnits: 3, pPercent: 5", "minUnits: 3, pPercent: 20, minValues: 6"], of(2, 90, 20, 6)),
+        (
+            "",
+            &["minUnits: 3, dominance: {units: 1, percent: 70}", "minUnits: 3, dominance: {units: 3, percent: 80}"],
+            of(3, 70, 10, 4),
+        ),
+        ("minUnits: 1", &["minUnits: 1, pPercent: 50"], of(2, 90, 10, 4)),
+    ] {
+        assert_eq!(with_policies(defaults, "", policies).contributions, contributions, "{policies:?}");
     }
     // A policy applies if every condition that it names holds; a dataset may name a policy itself.
     let far = "minUnits: 99";

@@ -59,18 +59,22 @@ pub fn world(scale: f64) -> Result<World, WorldError> {
     World::new(&manifests::write(&schemas), &tables)
 }
 
-/// The lines of orders alone, as if each order were somebody to protect, under a rule of `min_units`.
+/// The lines of orders alone, as if each order were somebody to protect, under a rule of `min_units`, and under the policy of this
+/// `spec` if there is one.
 ///
 /// # Errors
 /// If it cannot be written.
-pub fn protected_world(scale: f64, min_units: u32) -> Result<World, WorldError> {
+pub fn protected_world(scale: f64, min_units: u32, spec: Option<&str>) -> Result<World, WorldError> {
     let rows = generate("lineitem", scale).map_err(WorldError::new)?;
     let mut tables = Vec::new();
     for (city, folder) in CITIES.iter().enumerate() {
         let rows = split::part(&rows, "l_orderkey", city).map_err(WorldError::new)?;
         tables.push(RawTable { file: format!("{folder}/lineitem.parquet"), rows });
     }
-    World::new(&manifests::write_protected(&rows.schema(), min_units), &tables)
+    let policy = spec.map_or_else(String::new, |spec| {
+        format!("---\napiVersion: wanqu.dev/v1alpha1\nkind: DisclosurePolicy\nmetadata: {{ name: measured }}\nspec: {spec}\n")
+    });
+    World::new(&(manifests::write_protected(&rows.schema(), min_units) + &policy), &tables)
 }
 
 fn generate(table: &str, scale: f64) -> Result<RecordBatch, arrow::error::ArrowError> {

@@ -5,22 +5,45 @@ use wanqu_tests::federation::{Answered, Federation, HONG_KONG, MACAU};
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::world::World;
 
-const REMEMBERS: &str = "
+/// A policy that remembers cells or not. The planted person's cost is most of any total, which is let pass here: what the ledger makes
+/// of it is to be seen.
+fn policy(remembers: bool) -> String {
+    format!(
+        "
 ---
 apiVersion: wanqu.dev/v1alpha1
 kind: DisclosurePolicy
-metadata: { name: remembers }
-spec: { minUnits: 10, rememberCells: true }
-";
+metadata: {{ name: remembers }}
+spec: {{ minUnits: 10, rememberCells: {remembers}, dominance: {{ units: 1, percent: 100 }}, pPercent: 0 }}
+"
+    )
+}
 
 /// All visits to Macau's hospitals, the planted person's among them.
 const TOTAL: &str = "FROM gba.health.visits WHERE jurisdiction = 'MO'";
 /// The same without that person's, whose diagnosis nobody else has.
 const WITHOUT: &str = "FROM gba.health.visits WHERE jurisdiction = 'MO' AND diagnosis <> 'Q99.9'";
 
+/// A second measure of each owner's column of costs, in its own currency.
+fn with_local_costs(manifests: &str) -> String {
+    let declared = "    - { name: cost, type: \"decimal(12,2)\", class: measure }\n";
+    let mut manifests = manifests.replace(declared, &format!("{declared}{}", declared.replace("cost", "cost_local")));
+    for (source, expression) in [
+        ("fee_cny", "fee_cny"),
+        ("charge_hkd", "\"CAST(charge_hkd * CAST('0.9' AS DECIMAL(2,1)) AS DECIMAL(12,2))\""),
+        ("custo_mop", "\"CAST(custo_mop * CAST('0.85' AS DECIMAL(3,2)) AS DECIMAL(12,2))\""),
+    ] {
+        let cost = format!("        - column: cost\n          expression: {expression}\n");
+        assert!(manifests.contains(&cost), "{cost}");
+        let both = format!("        - column: cost_local\n          expression: {source}\n{cost}");
+        manifests = manifests.replace(&cost, &both);
+    }
+    manifests
+}
+
 async fn federation(remembers: bool) -> Federation {
     let options = HealthOptions { scale: 3, canaries: true, ..HealthOptions::default() };
-    let change = |manifests: String| if remembers { manifests + REMEMBERS } else { manifests };
+    let change = |manifests: String| with_local_costs(&manifests) + &policy(remembers);
     Federation::start(World::health_with(10, options, change).unwrap()).await.unwrap()
 }
 
@@ -60,6 +83,24 @@ async fn a_second_total_has_the_values_of_the_first_or_none() {
         ("another form of the sum", of("sum(cost) AS s", TOTAL), of("sum(cost + 1) AS s", WITHOUT), Some(null())),
         ("its squares", of("sum(cost) AS s", TOTAL), of("sum(cost * cost) AS s", WITHOUT), Some(null())),
         (
+            "its squares, kept by HAVING",
+            of("sum(cost) AS s", TOTAL),
+            of("var_pop(cost) AS s", WITHOUT) + " HAVING count(*) > 5",
+            Some(null()),
+        ),
+        (
+            "another measure of the same column",
+            of("sum(cost) AS s", TOTAL),
+            of("sum(cost_local) AS s", WITHOUT),
+            Some(null()),
+        ),
+        (
+            "the same, kept by HAVING",
+            of("sum(cost) AS s", TOTAL),
+            of("sum(cost) AS s", WITHOUT) + " HAVING sum(cost) > 0",
+            None,
+        ),
+        (
             "people in place of visits",
             of("count(*) AS n", TOTAL),
             of("count(DISTINCT patient) AS n", WITHOUT),
@@ -90,6 +131,18 @@ async fn two_totals_of_one_question_do_not_differ() {
         let [Cell::Exact(text)] = &difference[..] else { panic!("{sql}: {difference:?}") };
         assert!(text.starts_with("0e"), "{sql}: {difference:?}");
         assert!(marked, "{sql}");
+    }
+}
+
+/// Two rows of one answer are two fragments.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_rows_of_a_union_do_not_differ() {
+    let sql = format!("SELECT sum(cost) AS s, count(*) AS n {TOTAL} UNION ALL SELECT sum(cost), count(*) {WITHOUT}");
+    for remembers in [true, false] {
+        let Answered { rows, .. } = federation(remembers).await.ask(HONG_KONG, &sql).await.unwrap();
+        let [one, other] = &rows.rows[..] else { panic!("{rows:?}") };
+        assert_eq!(one == other, remembers, "{rows:?}");
+        assert!(!one.contains(&Cell::Null), "{rows:?}");
     }
 }
 

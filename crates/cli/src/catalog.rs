@@ -119,6 +119,7 @@ mod tests {
             rounding,
             publish_zeros: false,
             remember_cells: false,
+            contributions: wanqu_model::bundle::ContributionRule::default(),
         };
         let mut table = TableListing {
             name: "gba.health.visits".to_owned(),

@@ -11,11 +11,11 @@ use super::cell::Need;
 /// Counts beside an aggregate, and the requirements on them.
 #[derive(Debug)]
 pub struct Counting {
-    /// Aggregates that count units: of each input, then of the conditions.
+    /// Aggregates that count units: of each input, then of the parts into which conditions divide a cell, each of all inputs.
     pub reaches: Vec<Expr>,
     /// Requirement on each input.
     pub needs: Vec<Need>,
-    /// The condition that each of `reaches` behind the inputs is about.
+    /// The condition that each of these parts is about.
     pub conditions: Vec<usize>,
     /// Aggregates that count the rows which do not meet a condition; each must be 0.
     pub unmet: Vec<Expr>,

@@ -4,15 +4,15 @@
 //! admitted aggregate ─▶ thread     every non-public table's privacy unit, up to the aggregate's input
 //!                    ─▶ passes     units behind each cell, counted up to k
 //!                    ─▶ cell       release or keep back
-//!                    ─▶ withheld   values that would divide the cell too finely
+//!                    ─▶ withheld   values that would divide the cell too finely, or that nobody or everybody has
+//!                    ─▶ spread     statistics of measures that a single unit dominates, or of few values
 //!                    ─▶ rounding   counts to a base, sums to match
 //!                    ─▶ ledger     values of earlier cells that differ by too few
 //!                    ─▶ output     in the order of keys
 //! ```
 //!
 //! The unit of decision is a cell: one row of the fragment's aggregate. `cell`, `withheld` and `rounding` decide, and touch
-//! no data source; `passes` acts. Stronger rules (dominance, noise) stand beside the minimum of units in `cell`, as further
-//! conditions that a cell must meet. The `ledger` sees the cells last, as they would leave.
+//! no data source; `passes` acts. The `ledger` sees the cells last, as they would leave.
 
 mod cell;
 mod counting;
@@ -28,6 +28,7 @@ mod passes;
 mod release;
 mod rounding;
 mod spill;
+mod spread;
 mod strategy;
 mod tally;
 mod thread;
@@ -57,6 +58,7 @@ use ledger::{Populations, settle};
 use output::{Bounds, Cells, Layout};
 use passes::{Outcome, Passes};
 use rounding::Rounding;
+use spread::Spreads;
 use strategy::{First, Next, PROBE_ROWS};
 use thread::{Leaf, thread};
 
@@ -148,7 +150,7 @@ async fn gated(
         let run = desk.engine.start(deadline)?;
         let before = run.fingerprint(plan).await?;
         let bounds = Bounds { memory: run.memory_bytes(), ..bounds };
-        let over = Over { run: run.as_ref(), aggregate, shape };
+        let over = Over { run: run.as_ref(), aggregate, shape, state: &before };
         let result = attempt(over, desk.circle, key, bounds).await;
         // Bytes fetched for an attempt that comes to nothing have crossed all the same.
         fetched.include(&run.fetched_bytes());
@@ -157,7 +159,7 @@ async fn gated(
             continue;
         }
         let attempt = result.map_err(|error| refusal_without_values(&error))?;
-        let suppressed = attempt.suppressed;
+        let suppressed = attempt.suppressed + attempt.cells.unfit();
         let finished = attempt.finish(plan, run.as_ref(), desk.ledger).await;
         let Finished { schema, batches, earlier, held } = finished.map_err(|error| refusal_without_values(&error))?;
         let account = GateAccount {
@@ -220,22 +222,24 @@ struct Over<'a> {
     run: &'a dyn Run,
     aggregate: &'a Aggregate,
     shape: &'a GatedShape,
+    /// State of the sources before the run.
+    state: &'a SourcesState,
 }
 
 async fn attempt(over: Over<'_>, circle: &str, key: Option<RowKey>, bounds: Bounds) -> DfResult<Attempt> {
-    let Over { run, aggregate, shape } = over;
+    let Over { run, aggregate, shape, state } = over;
     check_public_keys(run, shape).await?;
     let threaded = thread(run, &aggregate.input, None, key)?;
-    let populations = key.map(|key| Populations::new(circle, key, shape, aggregate, &threaded)).transpose()?;
+    let populations = key.map(|key| Populations::new(circle, key, shape, aggregate, &threaded, state)).transpose()?;
     let sketches = populations.as_ref().map(|populations| populations.sketches.clone()).unwrap_or_default();
-    let layout = layout(aggregate, shape, sketches)?;
+    let layout = layout(aggregate, shape, sketches, Spreads::new(shape, &threaded)?)?;
     let passes = Passes { run, aggregate, shape, layout: &layout, key };
     let cells = Cells::new(bounds, &run.state().runtime_env().memory_pool);
     let Outcome { cells, suppressed } = decide(&passes, cells, &threaded.leaves).await?;
     Ok(Attempt { cells, layout, populations, suppressed })
 }
 
-fn layout(aggregate: &Aggregate, shape: &GatedShape, sketches: Vec<Expr>) -> DfResult<Layout> {
+fn layout(aggregate: &Aggregate, shape: &GatedShape, sketches: Vec<Expr>, spreads: Spreads) -> DfResult<Layout> {
     let unknown = |name: String| DataFusionError::NotImplemented(format!("rounding of {name}"));
     Ok(Layout {
         keys: aggregate.group_expr.len(),
@@ -243,6 +247,7 @@ fn layout(aggregate: &Aggregate, shape: &GatedShape, sketches: Vec<Expr>) -> DfR
         rounding: Rounding::new(&aggregate.aggr_expr, shape.rule.rounding).map_err(unknown)?,
         groups: shape.value_groups.clone(),
         sketches,
+        spreads,
         schema: nullable(aggregate.schema.as_arrow()),
     })
 }

@@ -1,14 +1,15 @@
 //! The released cells: collected within limits, put in the order of their keys, and given the columns that were asked
 //! for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, nullif, take_record_batch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{and_not, concat_batches, filter_record_batch, nullif, or, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::row::{RowConverter, SortField};
-use datafusion::common::{DFSchema, DataFusionError, Result as DfResult};
+use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, internal_datafusion_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
@@ -19,6 +20,7 @@ use wanqu_rules::harmless_expr;
 
 use super::decided::Decided;
 use super::rounding::Rounding;
+use super::spread::Spreads;
 
 /// Rows of one batch of a release.
 const BATCH_ROWS: usize = 8192;
@@ -48,9 +50,14 @@ pub struct Layout {
     pub groups: Vec<ValueGroup>,
     /// The hidden sketches of populations, behind the counts; none where nothing is remembered.
     pub sketches: Vec<Expr>,
+    /// The hidden marks of statistics that may be released, behind the sketches.
+    pub spreads: Spreads,
     /// The schema of keys and aggregates, as the admitted aggregate has it.
     pub schema: SchemaRef,
 }
+
+/// Groups of values that are withheld, each with a mark for every row.
+type Marked = Vec<(usize, BooleanArray)>;
 
 /// Released rows, and what a ledger must know of them.
 #[derive(Debug)]
@@ -60,7 +67,7 @@ pub struct Held {
     /// Sketches of the rows' populations.
     pub sketches: Vec<ArrayRef>,
     /// Groups of values that are withheld, each with a mark for every row.
-    pub withheld: Vec<(usize, BooleanArray)>,
+    pub withheld: Marked,
 }
 
 /// Cells that may leave.
@@ -70,6 +77,8 @@ pub struct Cells {
     rows: u64,
     bytes: usize,
     batches: Vec<Held>,
+    /// Rows of which a value is withheld for what single units add to it, and none for another reason.
+    unfit: u64,
     /// The cells' part of the query's memory.
     held: MemoryReservation,
 }
@@ -78,7 +87,7 @@ impl Cells {
     /// Starts with no cell. The memory of cells is taken from `pool`.
     pub fn new(bounds: Bounds, pool: &Arc<dyn MemoryPool>) -> Self {
         let held = MemoryConsumer::new("cells of a release").register(pool);
-        Self { bounds, rows: 0, bytes: 0, batches: Vec::new(), held }
+        Self { bounds, rows: 0, bytes: 0, batches: Vec::new(), unfit: 0, held }
     }
 
     /// Returns the part of the query's memory that the cells have, which they no longer do then. It belongs to whoever keeps
@@ -98,7 +107,9 @@ impl Cells {
         let (aggregates, rest) = rest.split_at(layout.aggregates);
         let mut columns: Vec<ArrayRef> = keys.to_vec();
         columns.extend(layout.rounding.apply(aggregates, rest)?);
-        let withheld: Vec<(usize, BooleanArray)> = decided.withheld().collect();
+        let marks = rest.iter().skip(layout.rounding.counts.len() + layout.sketches.len());
+        let marks: Vec<&ArrayRef> = marks.take(layout.spreads.aggregates.len()).collect();
+        let withheld = self.with_unfit(&layout.spreads, &marks, decided.withheld().collect())?;
         for (group, rows) in &withheld {
             for aggregate in &layout.groups[*group].aggregates {
                 let column = &mut columns[layout.keys + aggregate];
@@ -115,6 +126,38 @@ impl Cells {
         self.bytes = self.bytes.saturating_add(size);
         self.batches.push(Held { batch, sketches, withheld });
         self.check_room(0)
+    }
+
+    /// Adds to the groups of values that are withheld those whose marks are not all true.
+    fn with_unfit(&mut self, spreads: &Spreads, marks: &[&ArrayRef], withheld: Marked) -> DfResult<Marked> {
+        let mut groups: BTreeMap<usize, BooleanArray> = withheld.into_iter().collect();
+        let mut before: Option<BooleanArray> = None;
+        for rows in groups.values() {
+            before = Some(before.map_or_else(|| Ok(rows.clone()), |before| or(&before, rows))?);
+        }
+        let mut unfit: Option<BooleanArray> = None;
+        for (group, indexes) in &spreads.of_groups {
+            for index in indexes {
+                let mark = marks.get(*index).and_then(|mark| mark.as_boolean_opt());
+                let mark = mark.ok_or_else(|| internal_datafusion_err!("a mark of contributions is not a boolean"))?;
+                let rows: BooleanArray = mark.iter().map(|mark| Some(mark != Some(true))).collect();
+                if rows.true_count() > 0 {
+                    unfit = Some(unfit.map_or_else(|| Ok(rows.clone()), |unfit| or(&unfit, &rows))?);
+                    let all = groups.remove(group).map_or_else(|| Ok(rows.clone()), |known| or(&known, &rows))?;
+                    groups.insert(*group, all);
+                }
+            }
+        }
+        if let Some(unfit) = unfit {
+            let alone = before.map_or_else(|| Ok(unfit.clone()), |before| and_not(&unfit, &before))?;
+            self.unfit += alone.true_count() as u64;
+        }
+        Ok(groups.into_iter().collect())
+    }
+
+    /// Returns the number of rows of which a value is withheld only for what single units add to it.
+    pub fn unfit(&self) -> u64 {
+        self.unfit
     }
 
     /// Returns the rows that are released, batch by batch.

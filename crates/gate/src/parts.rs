@@ -34,6 +34,8 @@ pub fn masks(conditions: &[Condition]) -> DfResult<Vec<Expr>> {
 pub struct PartRule<'a> {
     /// Need of each input.
     pub inputs: Vec<Need>,
+    /// All conditions.
+    pub conditions: &'a [Condition],
     /// Conditions that are set against each other.
     pub families: &'a [Family],
     /// Values that are released together.
@@ -84,11 +86,47 @@ impl<'a> Parts<'a> {
             return Verdict::KeptBack;
         }
         match cell {
-            Some(cell) if cell.parts.values().flatten().any(|units| !units.reach().may_be_told()) => {
-                Verdict::Released { withheld: withheld(groups, |with, own| self.fits(cell, with, own)) }
+            Some(cell) if self.hides() || cell.parts.values().flatten().any(|units| !units.reach().may_be_told()) => {
+                let fits =
+                    |with: &Conditions, own: &Conditions| self.fits(cell, with, own) && self.differs(cell, with, own);
+                Verdict::Released { withheld: withheld(groups, fits) }
             }
             _ => Verdict::WHOLE,
         }
+    }
+
+    /// Returns true if it is not told of any condition that nobody meets it, or everybody.
+    fn hides(&self) -> bool {
+        !self.rule.publish_zeros && self.rule.conditions.iter().any(|condition| condition.common)
+    }
+
+    /// Returns true if enough units meet each condition of `own`, and enough do not, and no other one of `with` holds for the same
+    /// rows: of the conditions on attributes that a whole cell may have in common.
+    fn differs(&self, cell: &Divided, with: &Conditions, own: &Conditions) -> bool {
+        let is_in = |index: usize, set: &Conditions| !set.is_disjoint(&std::iter::once(index).collect());
+        let common = |set: &Conditions| -> Vec<usize> {
+            let all = self.rule.conditions.iter().enumerate();
+            all.filter(|(index, one)| one.common && is_in(*index, set)).map(|(index, _)| index).collect()
+        };
+        if self.rule.publish_zeros {
+            return true;
+        }
+        let others = common(with);
+        common(own).into_iter().all(|index| {
+            let Some(family) = self.families.iter().position(|family| is_in(index, family)) else { return false };
+            let parts: Vec<_> = cell.parts.iter().filter(|((of, _), _)| *of == family).collect();
+            let enough = |is_met: bool| {
+                let mut units = vec![Seen::default(); self.rule.inputs.len()];
+                for (_, part) in parts.iter().filter(|((_, met), _)| is_in(index, met) == is_met) {
+                    units.iter_mut().zip(*part).for_each(|(all, units)| all.unite(units, self.rule.k));
+                }
+                is_released(&self.rule.inputs, units.iter().map(Seen::reach), false)
+            };
+            let alike = |other: usize| parts.iter().all(|((_, met), _)| is_in(index, met) == is_in(other, met));
+            enough(true)
+                && (!self.rule.conditions[index].complement || enough(false))
+                && !others.iter().any(|other| *other != index && alike(*other))
+        })
     }
 
     /// Returns true if the conditions `with` divide a cell into parts of nobody or enough, in each family that one of `own` is
@@ -265,7 +303,9 @@ mod tests {
             (5, false, [Need::PaddedInput, Need::PaddedInput]),
         ] {
             for (count, cells, units) in [(40, 12, 3), (400, 9, 40), (1500, 4, 9)] {
-                let rule = PartRule { inputs: needs.to_vec(), families: &families, groups: &groups, k, publish_zeros };
+                let inputs = needs.to_vec();
+                let conditions = &[];
+                let rule = PartRule { inputs, conditions, families: &families, groups: &groups, k, publish_zeros };
                 let mut parts = Parts::new(rule);
                 let rows = rows(&mut rng, count, cells, units, k);
                 for (done, row) in rows.iter().enumerate() {
@@ -295,7 +335,8 @@ mod tests {
     fn a_batch_costs_its_own_rows_and_not_the_cells_before_it() {
         let (families, groups) = (families(), groups());
         let inputs = vec![Need::Input; INPUTS];
-        let rule = PartRule { inputs, families: &families, groups: &groups, k: 3, publish_zeros: false };
+        let conditions = &[];
+        let rule = PartRule { inputs, conditions, families: &families, groups: &groups, k: 3, publish_zeros: false };
         let mut parts = Parts::new(rule);
         let mut rng = StdRng::seed_from_u64(3);
         let mut added = 0;

@@ -69,7 +69,8 @@ impl Passes<'_> {
     /// cell's own. Where there are some after all, the cell is in doubt and settled by a second pass.
     pub async fn inline(&self, mut cells: Cells, always_met: &[bool]) -> DfResult<Outcome> {
         let threaded = thread(self.run, &self.aggregate.input, None, self.key)?;
-        let counting = self.counting(&threaded, |condition| always_met.get(condition) == Some(&true))?;
+        let by_rows = |index: usize| always_met.get(index) == Some(&true) && !self.hides(&self.shape.conditions[index]);
+        let counting = self.counting(&threaded, by_rows)?;
         let mut suppressed = 0;
         let mut aggregates = self.requested();
         let first = self.layout.keys + aggregates.len();
@@ -119,9 +120,11 @@ impl Passes<'_> {
 
     /// Runs the aggregate without units; cells that the probe did not decide are settled by a second pass.
     pub async fn main(&self, mut cells: Cells, probe: &Probe) -> DfResult<Outcome> {
-        let input = match self.key {
-            Some(_) => thread(self.run, &self.aggregate.input, None, self.key)?.plan,
-            None => self.run.bind(&self.aggregate.input)?,
+        let needs_units = self.key.is_some() || !self.layout.spreads.aggregates.is_empty();
+        let input = if needs_units {
+            thread(self.run, &self.aggregate.input, None, self.key)?.plan
+        } else {
+            self.run.bind(&self.aggregate.input)?
         };
         let keys = self.keys()?;
         let mut doubts = Doubts::default();
@@ -179,6 +182,7 @@ impl Passes<'_> {
         let keys = self.keys()?;
         let mut parts = Parts::new(PartRule {
             inputs: inputs.needs,
+            conditions: &self.shape.conditions,
             families: &self.shape.families,
             groups: &self.shape.value_groups,
             k: self.shape.rule.min_units as usize,
@@ -211,6 +215,11 @@ impl Passes<'_> {
         Ok(outcome)
     }
 
+    /// Returns true if it is not told of a condition that nobody meets it, or everybody.
+    fn hides(&self, condition: &Condition) -> bool {
+        condition.common && !self.shape.rule.publish_zeros
+    }
+
     fn keys(&self) -> DfResult<Keys> {
         Ok(Keys::new(&self.layout.schema, self.layout.keys)?)
     }
@@ -228,8 +237,19 @@ impl Passes<'_> {
             if all_met.as_ref().is_some_and(|met| !met.value(row)) {
                 return None;
             }
-            let few = counting.conditions.iter().zip(parts).filter(|(_, part)| !Reach::read(part, row).may_be_told());
-            let few: Conditions = few.map(|(condition, _)| *condition).collect();
+            let mut few = Conditions::default();
+            for (part, condition) in counting.conditions.iter().enumerate() {
+                let reaches =
+                    parts[part * inputs.len()..].iter().take(inputs.len()).map(|column| Reach::read(column, row));
+                let may_be_told = if self.hides(&self.shape.conditions[*condition]) {
+                    is_released(&counting.needs, reaches, false)
+                } else {
+                    reaches.into_iter().all(Reach::may_be_told)
+                };
+                if !may_be_told {
+                    few.insert(*condition);
+                }
+            }
             if few.is_empty() {
                 return Some(Verdict::WHOLE);
             }
@@ -239,11 +259,12 @@ impl Passes<'_> {
         Ok((0..batch.num_rows()).map(verdict).collect())
     }
 
-    /// Returns the aggregates that were asked for, the hidden counts for rounding, and the sketches.
+    /// Returns the aggregates that were asked for, the hidden counts for rounding, the sketches, and the marks of contributions.
     fn requested(&self) -> Vec<Expr> {
         let named = |(i, count): (usize, &Expr)| count.clone().alias(format!("__count_{i}"));
         let counts = self.layout.rounding.counts.iter().enumerate().map(named);
-        self.aggregate.aggr_expr.iter().cloned().chain(counts).chain(self.layout.sketches.iter().cloned()).collect()
+        let hidden = self.layout.sketches.iter().chain(&self.layout.spreads.aggregates);
+        self.aggregate.aggr_expr.iter().cloned().chain(counts).chain(hidden.cloned()).collect()
     }
 
     /// Returns the same grouping over `input`, with these aggregates.
@@ -274,10 +295,13 @@ impl Passes<'_> {
         for (index, Condition { met, complement, .. }) in self.shape.conditions.iter().enumerate() {
             let unmet = complement.then(|| met.clone().is_not_true());
             for filter in [Some(met.clone()), unmet].into_iter().flatten() {
-                for unit in threaded.units.iter().filter(|_| !by_rows(index)) {
-                    counting.reaches.push(reach(unit, Some(filter.clone()), counting.reaches.len())?);
-                    counting.conditions.push(index);
+                if by_rows(index) {
+                    continue;
                 }
+                for unit in &threaded.units {
+                    counting.reaches.push(reach(unit, Some(filter.clone()), counting.reaches.len())?);
+                }
+                counting.conditions.push(index);
             }
         }
         Ok(counting)

@@ -1,12 +1,12 @@
 //! Release rules of datasets.
 
-use wanqu_model::bundle::ReleaseRule;
+use wanqu_model::bundle::{ContributionRule, ReleaseRule};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::names::ResourceName;
 
 use super::index::{Index, unknown};
 use crate::finding::Findings;
-use crate::kinds::{Dataset, DatasetSpec, DisclosurePolicy, DisclosurePolicySpec};
+use crate::kinds::{Dataset, DatasetSpec, DisclosurePolicy, DisclosurePolicySpec, Dominance};
 use crate::sourced::Sourced;
 
 /// Returns the strictest of the federation's own rule, which always applies, and of all policies that apply.
@@ -14,8 +14,15 @@ use crate::sourced::Sourced;
 /// Of two rounding bases the greater holds, not their least common multiple: each base says how coarse an answer must be at
 /// the least, and the greater one is at least as coarse as either asks, while 3 and 5 together would make it 15.
 pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dataset>) -> ReleaseRule {
-    let mut rule =
-        ReleaseRule { policies: Vec::new(), min_units: 1, rounding: 1, publish_zeros: true, remember_cells: false };
+    let mut rule = ReleaseRule {
+        policies: Vec::new(),
+        min_units: 1,
+        rounding: 1,
+        publish_zeros: true,
+        remember_cells: false,
+        contributions: ContributionRule::default(),
+    };
+    let mut stated = Stated::default();
     if let Some((federation, resource)) = &index.federation {
         let release = &resource.resource.spec.defaults.release;
         tighten(&mut rule, federation, release.min_units, release.rounding, release.publish_zeros);
@@ -26,18 +33,58 @@ pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dat
         if dataset.resource.spec.policies.contains(policy) || applies(spec, name, dataset) {
             tighten(&mut rule, policy, spec.min_units, spec.rounding, spec.publish_zeros);
             rule.remember_cells |= spec.remember_cells;
+            stated.add(spec);
         }
     }
+    rule.contributions = stated.or(rule.contributions);
     for resource in index.out.policies.iter().filter(|policy| might_apply(index, policy, dataset)) {
         let (spec, name) = (&resource.resource.spec, resource.name().parse::<ResourceName>());
         if let Ok(name) = name {
             tighten(&mut rule, &name, spec.min_units, spec.rounding, spec.publish_zeros);
             rule.remember_cells |= spec.remember_cells;
+            // What a policy at fault says instead of the default may be laxer than that, and must not make anything so.
+            let mut own = Stated::default();
+            own.add(spec);
+            rule.contributions = rule.contributions.and(own.or(rule.contributions));
         }
     }
     // A rule that protects nobody remembers nothing, so that older nodes keep the table.
-    rule.remember_cells &= rule.min_units > 1 && !is_public(&dataset.resource.spec);
+    let protects = rule.min_units > 1 && !is_public(&dataset.resource.spec);
+    rule.remember_cells &= protects;
+    if !protects {
+        rule.contributions = ContributionRule::default();
+    }
     rule
+}
+
+/// What policies say of the contributions of units, each part the strictest of those that say anything of it.
+#[derive(Default)]
+struct Stated {
+    dominance: Option<Dominance>,
+    p_percent: Option<u32>,
+    min_values: Option<u32>,
+}
+
+impl Stated {
+    fn add(&mut self, spec: &DisclosurePolicySpec) {
+        self.dominance = match (self.dominance, spec.dominance) {
+            (Some(one), Some(other)) => {
+                Some(Dominance { units: one.units.max(other.units), percent: one.percent.min(other.percent) })
+            }
+            (one, other) => one.or(other),
+        };
+        self.p_percent = self.p_percent.max(spec.p_percent);
+        self.min_values = self.min_values.max(spec.min_values);
+    }
+
+    fn or(&self, default: ContributionRule) -> ContributionRule {
+        ContributionRule {
+            dominant_units: self.dominance.map_or(default.dominant_units, |dominance| dominance.units.max(1)),
+            dominant_percent: self.dominance.map_or(default.dominant_percent, |dominance| dominance.percent),
+            p_percent: self.p_percent.unwrap_or(default.p_percent),
+            min_values: self.min_values.unwrap_or(default.min_values),
+        }
+    }
 }
 
 /// Returns true if every column of a dataset is public, so that no rule protects anybody.
@@ -116,6 +163,7 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
     for policy in index.policies.values() {
         let spec = &policy.resource.spec;
         check_numbers(policy, "spec", spec.min_units, spec.rounding, findings);
+        check_dominance(policy, findings);
         let to = &spec.applies_to;
         if let Some(id) = &to.jurisdiction {
             index.check_jurisdiction(policy, "spec.appliesTo.jurisdiction", id, findings);
@@ -133,6 +181,14 @@ pub(super) fn check(index: &Index<'_>, findings: &mut Findings) {
                 _ => {}
             }
         }
+    }
+}
+
+fn check_dominance(policy: &Sourced<DisclosurePolicy>, findings: &mut Findings) {
+    let Some(Dominance { units, percent }) = policy.resource.spec.dominance else { return };
+    if units == 0 || percent == 0 || percent > 100 {
+        let problem = format!("dominance of {units} units with {percent} percent is no bound");
+        findings.add(policy, "spec.dominance", problem, "use 1 unit or more, and a share of 1 to 100 percent");
     }
 }
 

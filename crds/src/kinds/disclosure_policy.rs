@@ -47,6 +47,35 @@ pub struct DisclosurePolicySpec {
     /// is 1, takes a node of one replica, and takes the reading of all columns. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remember_cells: bool,
+    /// Bound on the share that a few units may have of a total of a measure. A statistic of a cell in which they have more is withheld.
+    /// Of the policies that apply, those that set it override the default together, and the strictest of them holds; so it is for
+    /// pPercent and minValues. None of the three means anything where minUnits is 1. Default: 2 units, 90 percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dominance: Option<Dominance>,
+    /// What the units but the two greatest must at least add to a total of a measure, in percent of what the greatest adds: so close
+    /// may the second greatest estimate the greatest. A statistic of a cell in which they add less is withheld. 0 is no bound.
+    /// Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub p_percent: Option<u32>,
+    /// Least number of different values of a measure in a cell, if it is greater than minUnits. With fewer, a statistic of the measure
+    /// is as good as a count of each value, and is withheld unless there are several values and each is one of at least minUnits
+    /// units. With so many, at least minUnits units must have another value than the most frequent one. 0 is no bound. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub min_values: Option<u32>,
+}
+
+/// Bound on the share of a few units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, KubeSchema, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dominance {
+    /// Number of units that are taken together.
+    #[schemars(range(min = 1, max = 10))]
+    pub units: u32,
+    /// Greatest share of a total that they may have, in percent. 100 is no bound.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u32,
 }
 
 fn one() -> u32 {

@@ -28,7 +28,7 @@ pub use common_table::{Code, ColocationSpec, CommonColumn, CommonTable, CommonTa
 pub use data_sharing_agreement::{DataSharingAgreement, DataSharingAgreementSpec};
 pub use dataset::{ColumnMapping, Dataset, DatasetColumn, DatasetSource, DatasetSpec, FilesSource, Grade, ServedTable};
 pub use definition::{Definition, definitions};
-pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec};
+pub use disclosure_policy::{AppliesTo, DisclosurePolicy, DisclosurePolicySpec, Dominance};
 pub use exchange::{ExternalTraffic, NodeExchange, ServiceType};
 pub use federated_query::{ConcurrencyPolicy, Delivery, FederatedQuery, FederatedQuerySpec, FederatedQueryStatus};
 pub use federation::{Federation, FederationDefaults, FederationSpec, LimitsSpec, ReleaseDefaults};

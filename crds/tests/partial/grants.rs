@@ -71,7 +71,8 @@ fn no_laxer(slice: &Slice, most: &Slice) -> bool {
     let rules = rule.min_units >= least.min_units
         && rule.rounding >= least.rounding
         && (!rule.publish_zeros || least.publish_zeros)
-        && (rule.remember_cells || !least.remember_cells);
+        && (rule.remember_cells || !least.remember_cells)
+        && rule.contributions.and(least.contributions) == rule.contributions;
     columns && slice.privacy_unit == most.privacy_unit && (public || rules)
 }
 

@@ -69,7 +69,7 @@ pub(super) fn marked_elsewhere(
 mod tests {
     use super::*;
     use wanqu_fixtures::identity::jid;
-    use wanqu_model::bundle::ReleaseRule;
+    use wanqu_model::bundle::{ContributionRule, ReleaseRule};
 
     #[test]
     fn a_member_marks_its_own_part_alone() {
@@ -79,6 +79,7 @@ mod tests {
             rounding: 1,
             publish_zeros: true,
             remember_cells: false,
+            contributions: ContributionRule::default(),
         };
         let table = TableListing {
             name: "gba.d.t".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! record = head (48 bytes) body
-//! head   = "WQL1" length-of-body (u32) digest (32 bytes) check (8 bytes)
+//! head   = "WQL2" length-of-body (u32) digest (32 bytes) check (8 bytes)
 //! digest = SHA-256(digest of the record before, body); before the first record SHA-256(key)
 //! check  = SHA-256(the head up to here), the first 8 bytes
 //! ```
@@ -23,7 +23,7 @@ use wanqu_rules::row::RowKey;
 use super::LedgerError;
 use super::record;
 
-const MAGIC: &[u8; 4] = b"WQL1";
+const MAGIC: &[u8; 4] = b"WQL2";
 const HEAD: usize = 48;
 const KEY_BYTES: usize = 32;
 

@@ -26,8 +26,9 @@ use wanqu_rules::row::RowKey;
 pub use error::LedgerError;
 use file::LedgerFile;
 
-/// Greatest number of populations that are remembered: with their values, these take less than 256 MiB of memory.
-pub const MOST_POPULATIONS: usize = 200_000;
+/// Greatest number of populations that are remembered for one asking member: with their values, these take less than 64 MiB of
+/// memory.
+pub const MOST_POPULATIONS: usize = 50_000;
 
 /// Name of the ledger's folder in that of the audit log.
 pub const FOLDER: &str = "ledger";
@@ -59,7 +60,7 @@ enum State {
 pub enum Standing {
     /// It compares and remembers.
     Open,
-    /// It compares, and values of populations that it does not know are withheld.
+    /// It compares, and for some member values of populations that it does not know are withheld.
     Full,
     /// It cannot be used: releases that it would have to remember are refused.
     Closed,
@@ -72,7 +73,7 @@ impl DurableLedger {
         Self::with_room(folder, MOST_POPULATIONS)
     }
 
-    /// Opens a ledger likewise that remembers at most so many populations.
+    /// Opens a ledger likewise that remembers at most so many populations for each circle of requesters.
     #[must_use]
     pub fn with_room(folder: PathBuf, most: usize) -> Self {
         let there = folder.exists();
@@ -88,18 +89,18 @@ impl DurableLedger {
     #[must_use]
     pub fn standing(&self) -> Standing {
         match &*self.inner.state.lock() {
-            State::Open { memory, .. } if memory.is_full() => Standing::Full,
+            State::Open { memory, .. } if memory.room() == 0 => Standing::Full,
             State::Absent | State::Open { .. } => Standing::Open,
             State::Closed => Standing::Closed,
         }
     }
 
-    /// Returns the number of populations that are remembered, and of those for which there is room.
+    /// Returns the number of populations that are remembered, and of those for which the member that asked most has room.
     #[must_use]
     pub fn room(&self) -> (usize, usize) {
         match &*self.inner.state.lock() {
             State::Absent => (0, self.inner.most),
-            State::Open { memory, .. } => (memory.populations(), self.inner.most.saturating_sub(memory.populations())),
+            State::Open { memory, .. } => (memory.populations(), memory.room()),
             State::Closed => (0, 0),
         }
     }
@@ -133,8 +134,9 @@ impl Inner {
         let decision = memory.decide(asked);
         if decision.settled.full {
             tracing::warn!(
+                circle = asked.circle,
                 populations = memory.populations(),
-                "the ledger of released cells is full: values of populations that it does not know are withheld"
+                "the ledger of released cells is full for this member: values of populations that it does not know are withheld"
             );
         }
         if !decision.entry.additions.is_empty() {

@@ -9,8 +9,9 @@ pub(super) fn write(entry: &Entry) -> Vec<u8> {
     count(&mut bytes, entry.tables.len());
     entry.tables.iter().for_each(|table| text(&mut bytes, table));
     count(&mut bytes, entry.additions.len());
-    for Addition { table, sketch, adds, values } in &entry.additions {
+    for Addition { table, sketch, name, adds, values } in &entry.additions {
         count(&mut bytes, *table);
+        bytes.extend(name.to_le_bytes());
         sketch.words().iter().for_each(|word| bytes.extend(word.to_le_bytes()));
         count(&mut bytes, adds.len());
         for addend in adds {
@@ -80,10 +81,11 @@ impl<'b> Reader<'b> {
 
     fn addition(&mut self) -> Option<Addition> {
         let table = self.count()?;
+        let name = self.array().map(u128::from_le_bytes)?;
         let words = (0..BUCKETS).map(|_| self.word()).collect::<Option<Vec<_>>>()?;
         let adds = (0..self.count()?).map(|_| self.addend()).collect::<Option<Vec<_>>>()?;
         let values = (0..self.count()?).map(|_| self.value()).collect::<Option<Vec<_>>>()?;
-        Some(Addition { table, sketch: Sketch::read(&words)?, adds, values })
+        Some(Addition { table, sketch: Sketch::read(&words)?, name, adds, values })
     }
 
     fn addend(&mut self) -> Option<Addend> {

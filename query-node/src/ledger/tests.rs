@@ -12,9 +12,9 @@ use super::*;
 /// A population of 20 units, shifted by `first`, with one value.
 fn asked(first: u64, value: i128) -> Asked {
     let words: Vec<u64> = (0..BUCKETS as u64).map(|bucket| u64::from(bucket >= first && bucket < first + 20)).collect();
-    let sketches = vec![Drawn { table: 0, population: 0, sketch: Sketch::read(&words).unwrap() }];
-    let adds = vec![Addend::Rows, Addend::Measure { table: 1, column: 2 }];
-    let values = vec![Offered { populations: vec![0], name: 7, adds, value: Some(Some(value)) }];
+    let sketches = vec![Drawn { table: 0, population: 0, name: 1, sketch: Sketch::read(&words).unwrap() }];
+    let adds = vec![Addend::Rows, Addend::Measure { table: 1, column: 2 }].into();
+    let values = vec![Offered { populations: vec![0].into(), name: 7, adds, value: Some(Some(value)) }];
     let offers = vec![Offer { sketches, values }];
     Asked { circle: "HK".to_owned(), tables: vec!["shenzhen.d.visits".to_owned()], k: 5, offers }
 }
@@ -119,6 +119,24 @@ async fn a_full_ledger_says_so_and_withholds() {
     assert_eq!(ledger.standing(), Standing::Full);
     assert_eq!(answer(&ledger, 60, 200).await, Ok(Answer::Withheld));
     assert_eq!(answer(&ledger, 0, 1).await, Ok(Answer::Earlier(Some(100))));
+}
+
+/// Whoever asks for ever more populations takes nobody else's room.
+#[tokio::test]
+async fn a_member_that_fills_its_part_of_the_ledger_leaves_the_others_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = DurableLedger::with_room(folder.path().to_owned(), 1);
+    let by = async |circle: &str, first: u64| {
+        let asked = Asked { circle: circle.to_owned(), ..asked(first, 5) };
+        ledger.settle(asked).await.unwrap().answers[0][0]
+    };
+    assert_eq!([by("HK", 0).await, by("HK", 60).await], [Answer::New, Answer::Withheld]);
+    assert_eq!([by("MO", 60).await, by("MO", 0).await], [Answer::New, Answer::Withheld]);
+    assert_eq!((ledger.room(), ledger.standing()), ((2, 0), Standing::Full));
+    drop(ledger);
+    // After a restart it is the same.
+    let ledger = DurableLedger::with_room(folder.path().to_owned(), 1);
+    assert_eq!((ledger.room(), ledger.standing()), ((2, 0), Standing::Full));
 }
 
 /// Two fragments of one question run at once: only one of them can be the first.

@@ -170,7 +170,7 @@ impl Inner {
         to.register("audit_sequence", "The number of the audit log's last entry", self.audit_sequence.clone());
         let help = "Populations of released cells that the ledger remembers";
         to.register("ledger_populations", help, self.ledger_populations.clone());
-        let help = "Populations that the ledger can remember besides; 0 if it is full or cannot be used";
+        let help = "Populations that the ledger can remember besides for the member that asked most; 0 if it is full or cannot be used";
         to.register("ledger_room", help, self.ledger_room.clone());
         let help = "Memory that running queries have reserved";
         to.register_with_unit("query_memory", help, Unit::Bytes, self.memory.clone());

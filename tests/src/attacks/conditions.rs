@@ -128,14 +128,15 @@ pub(super) fn attacks() -> Vec<Attack> {
             "SELECT count(*) AS n, count(nullif(diagnosis, 'Q99.9')) AS others FROM gba.health.visits",
         ),
         attack(
+            // Of a one person has most, b is a without that person, and d is c.
             "the difference of two conditions",
-            Withholds(&["b"]),
+            Withholds(&["a", "b", "d"]),
             "SELECT sum(cost) FILTER (WHERE emergency) AS a, sum(cost) FILTER (WHERE emergency AND diagnosis <> 'Q99.9') AS b, sum(cost) FILTER (WHERE NOT emergency) AS c, sum(cost) FILTER (WHERE NOT emergency AND diagnosis <> 'Q99.9') AS d FROM gba.health.visits",
         ),
         attack(
             "the difference of two counts",
             Withholds(&["b"]),
-            "SELECT count(*) FILTER (WHERE diagnosis <> 'J45') AS a, count(*) FILTER (WHERE diagnosis NOT IN ('J45', 'Q99.9')) AS b FROM gba.health.visits",
+            "SELECT count(*) FILTER (WHERE diagnosis <> 'I10') AS a, count(*) FILTER (WHERE diagnosis NOT IN ('I10', 'Q99.9')) AS b FROM gba.health.visits",
         ),
         attack(
             "two conditions less a third",
@@ -144,8 +145,8 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "the difference of a FILTER and a CASE",
-            Withholds(&["b"]),
-            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'J45') AS a, sum(CASE WHEN diagnosis <> 'J45' AND diagnosis <> 'Q99.9' THEN cost END) AS b FROM gba.health.visits",
+            Withholds(&["a", "b"]),
+            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'I10') AS a, sum(CASE WHEN diagnosis <> 'I10' AND diagnosis <> 'Q99.9' THEN cost END) AS b FROM gba.health.visits",
         ),
         attack(
             "all but one, before the whole",
@@ -199,8 +200,8 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "one by sums of different measures",
-            Withholds(&["b"]),
-            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'J45') AS a, sum(stay_days) FILTER (WHERE diagnosis NOT IN ('J45', 'Q99.9')) AS b FROM gba.health.visits",
+            Withholds(&["a", "b"]),
+            "SELECT sum(cost) FILTER (WHERE diagnosis <> 'I10') AS a, sum(stay_days) FILTER (WHERE diagnosis NOT IN ('I10', 'Q99.9')) AS b FROM gba.health.visits",
         ),
         attack(
             "one by a total of totals",

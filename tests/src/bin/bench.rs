@@ -67,8 +67,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let files = bytes_of(world.path())?;
     let engine = single(&world).await?;
     let public = Federation::start(world).await?;
-    let gated = Federation::start(tpch::protected_world(scale, 10)?).await?;
-    let open = Federation::start(tpch::protected_world(scale, 1)?).await?;
+    let gated = Federation::start(tpch::protected_world(scale, 10, None)?).await?;
+    let open = Federation::start(tpch::protected_world(scale, 1, None)?).await?;
 
     println!("\n{:<36} {:>9} {:>9} {:>7} {:>12}", "TPC-H, public tables", "one, s", "three, s", "ratio", "crossed");
     let mut ratios = Vec::new();
@@ -119,6 +119,43 @@ async fn main() -> Result<(), Box<dyn Error>> {
     );
     println!(
         "off: a rule of one unit; on: of ten. Crossed: of the bytes of the files, {scanned}; all tables have {files}"
+    );
+    rules(scale, &gated, rounds).await
+}
+
+/// Cost of single rules of the gate, each on against off.
+async fn rules(scale: f64, gated: &Federation, rounds: usize) -> Result<(), Box<dyn Error>> {
+    let counting = "{ minUnits: 10, dominance: { units: 1, percent: 100 }, pPercent: 0, minValues: 0 }";
+    let counting = Federation::start(tpch::protected_world(scale, 10, Some(counting))?).await?;
+    let ledger = "{ minUnits: 10, rememberCells: true }";
+    let fresh = Federation::start(tpch::protected_world(scale, 10, Some(ledger))?).await?;
+    let full = Federation::start(tpch::protected_world(scale, 10, Some(ledger))?).await?;
+    let sql = "SELECT l_partkey, count(*) AS n FROM gba.tpch.lineitem WHERE l_partkey <= 11000 GROUP BY l_partkey";
+    let filled = full.ask(HONG_KONG, sql).await?.rows.rows.len();
+
+    println!(
+        "\n{:<36} {:>7} {:>7} {:>7} {:>7} {:>10} {:>10} {:>10}",
+        "rules, orders protected", "k, s", "all, s", "new, s", "many, s", "all/k", "new/all", "many/all"
+    );
+    let mut ratios = [Vec::new(), Vec::new(), Vec::new()];
+    for (name, sql) in STATISTICS {
+        let (k, _) = federated(&counting, sql, rounds).await?;
+        let (all, _) = federated(gated, sql, rounds).await?;
+        let (new, _) = federated(&fresh, sql, 1).await?;
+        let (many, _) = federated(&full, sql, 1).await?;
+        let of = [all / k, new / all, many / all];
+        ratios.iter_mut().zip(of).for_each(|(all, ratio)| all.push(ratio));
+        let [contributions, ledger, remembered] = of;
+        println!(
+            "{name:<36} {k:>7.3} {all:>7.3} {new:>7.3} {many:>7.3} {contributions:>10.2} {ledger:>10.2} {remembered:>10.2}"
+        );
+    }
+    let [contributions, ledger, remembered] = ratios.map(|ratios| geometric_mean(&ratios));
+    println!(
+        "geometric means: {contributions:.2} for the rules on contributions, {ledger:.2} for a ledger, {remembered:.2} for one of {filled} parts' cells"
+    );
+    println!(
+        "k: ten units alone; all: what is the default; new: cells are remembered, and none was before; many: {filled} groups were"
     );
     Ok(())
 }

@@ -49,7 +49,8 @@ Where a cell needs several units, less is answered over protected rows: [what is
 
 Over protected rows, a group with enough people has its row. A value with a condition (FILTER, CASE, or an argument that can be
 NULL: `avg(x)`, `count(x)`) is NULL there if the condition, with those of the values released before it, leaves some part of the group with
-a few people. Ask for the values that matter most first. Rows that lack such a value of a jurisdiction are marked with
+a few people, or if nobody or everybody of the group meets it. A statistic of a measure is NULL where few people add most of it, or where it
+has few values: [what is withheld](disclosure.md). Ask for the values that matter most first. Rows that lack such a value of a jurisdiction are marked with
 `--mark-incomplete`, like rows of which a jurisdiction released nothing. What is made of it goes by the logic of NULL, counts
 included: [values that are withheld](queries.md#values-that-are-withheld).
 ";
@@ -73,7 +74,7 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 
-在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前已放行的各值的条件，会使组内某个部分只剩少数人，该值就是 NULL。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。由它算出的值遵循 NULL 的逻辑，计数也不例外，见[保留的值](queries.md#values-that-are-withheld)（英文）。
+在受保护的行上，人数足够的组一定有一行。带条件的值（FILTER、CASE，或可为 NULL 的参数，如 `avg(x)`、`count(x)`），如果其条件连同它之前已放行的各值的条件，会使组内某个部分只剩少数人，或者组内无人满足、人人满足该条件，该值就是 NULL。度量的统计量若大部分来自少数人，或取值很少，也是 NULL：见[扣留什么](disclosure.zh-CN.md)。请把最需要的值写在前面。某个法域保留了这种值的行，与某个法域没有放行的行一样，用 `--mark-incomplete` 标出。由它算出的值遵循 NULL 的逻辑，计数也不例外，见[保留的值](queries.md#values-that-are-withheld)（英文）。
 ";
 
 /// The page for the states of all constructs, in the order of [`TOPICS`].

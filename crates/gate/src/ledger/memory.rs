@@ -23,7 +23,8 @@ struct Shelf {
 /// What was released over one population.
 #[derive(Debug, Default)]
 struct Record {
-    adds: Vec<Addend>,
+    /// What was added up, each with the name of the population that it was asked of.
+    adds: Vec<(u128, Addend)>,
     values: Vec<(u128, Value)>,
 }
 
@@ -54,6 +55,8 @@ pub struct Addition {
     pub table: usize,
     /// Sketch of the population.
     pub sketch: Sketch,
+    /// Name of the population.
+    pub name: u128,
     /// What was added up.
     pub adds: Vec<Addend>,
     /// Values by the names of their functions.
@@ -64,34 +67,37 @@ pub struct Addition {
 #[derive(Debug)]
 pub struct Memory {
     shelves: BTreeMap<(String, String), Shelf>,
-    populations: usize,
+    /// Number of populations of each circle.
+    populations: BTreeMap<String, usize>,
+    /// Most populations of one circle.
     most: usize,
 }
 
 impl Memory {
-    /// Begins without any population; holds at most so many.
+    /// Begins without any population; holds at most so many for each circle, so that none fills what others need.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { shelves: BTreeMap::new(), populations: 0, most }
+        Self { shelves: BTreeMap::new(), populations: BTreeMap::new(), most }
     }
 
     /// Returns the number of populations.
     #[must_use]
     pub fn populations(&self) -> usize {
-        self.populations
+        self.populations.values().sum()
     }
 
-    /// Returns true if no further population can be remembered.
+    /// Returns the number of further populations that can be remembered for the circle that has the most.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.populations >= self.most
+    pub fn room(&self) -> usize {
+        self.most.saturating_sub(self.populations.values().copied().max().unwrap_or(0))
     }
 
     /// Decides on what is offered. Offers of one release are rows apart, and parts of a row that may be told apart: they are
     /// compared with what was there before, and not with each other.
     #[must_use]
     pub fn decide(&self, asked: &Asked) -> Decision {
-        let mut room = self.most.saturating_sub(self.populations);
+        let known = self.populations.get(&asked.circle).copied().unwrap_or(0);
+        let mut room = self.most.saturating_sub(known);
         let mut additions = Vec::new();
         let mut full = false;
         let shelves: Vec<Option<&Shelf>> =
@@ -118,10 +124,11 @@ impl Memory {
     /// Remembers what a decision found new, or what a ledger has written down.
     pub fn remember(&mut self, entry: Entry) {
         let Entry { circle, tables, additions } = entry;
-        for Addition { table, sketch, adds, values } in additions {
+        for Addition { table, sketch, name, adds, values } in additions {
             let Some(table) = tables.get(table) else { continue };
             let shelf = self.shelves.entry((circle.clone(), table.clone())).or_default();
-            self.populations += usize::from(shelf.remember(&sketch, adds, values));
+            let is_new = shelf.remember(&sketch, name, adds, values);
+            *self.populations.entry(circle.clone()).or_default() += usize::from(is_new);
         }
     }
 }
@@ -129,7 +136,7 @@ impl Memory {
 /// Returns what is new in an offer: for each of its sketches, the values that depend on it.
 fn additions_of(offer: &Offer, answers: &[Answer]) -> Vec<Addition> {
     let mut additions = Vec::new();
-    for Drawn { table, population, sketch } in &offer.sketches {
+    for Drawn { table, population, name, sketch } in &offer.sketches {
         let (mut adds, mut values) = (Vec::new(), Vec::new());
         for (value, answer) in offer.values.iter().zip(answers) {
             if let (Answer::New, true, Some(released)) = (answer, value.populations.contains(population), value.value) {
@@ -140,19 +147,23 @@ fn additions_of(offer: &Offer, answers: &[Answer]) -> Vec<Addition> {
         if !values.is_empty() {
             adds.sort_unstable();
             adds.dedup();
-            additions.push(Addition { table: *table, sketch: sketch.clone(), adds, values });
+            additions.push(Addition { table: *table, sketch: sketch.clone(), name: *name, adds, values });
         }
     }
     additions
 }
 
 fn decide_offer(offer: &Offer, shelves: &[Option<&Shelf>], k: u32) -> Vec<Answer> {
-    let near: Vec<(usize, &Shelf, Vec<usize>)> = offer
+    let near: Vec<Near<'_>> = offer
         .sketches
         .iter()
         .filter_map(|drawn| {
             let shelf = (*shelves.get(drawn.table)?)?;
-            Some((drawn.population, shelf, shelf.near(&drawn.sketch, k)))
+            let same = shelf.same(&drawn.sketch);
+            let found = shelf.near(&drawn.sketch, same, k);
+            let very_same = |index: usize| (same == Some(index)).then_some(drawn.name);
+            let records = found.into_iter().map(|index| (&shelf.records[index], very_same(index)));
+            Some((drawn.population, records.collect()))
         })
         .collect();
     let answers: Vec<Answer> = offer.values.iter().map(|value| decide_value(value, &near)).collect();
@@ -160,17 +171,27 @@ fn decide_offer(offer: &Offer, shelves: &[Option<&Shelf>], k: u32) -> Vec<Answer
     if answers.contains(&Answer::Withheld) { vec![Answer::Withheld; answers.len()] } else { answers }
 }
 
-fn decide_value(value: &Offered, near: &[(usize, &Shelf, Vec<usize>)]) -> Answer {
+/// A population of an offer, and what was released over populations that are near: the records, and of one with the same rows the
+/// name that is asked for.
+type Near<'m> = (usize, Vec<(&'m Record, Option<u128>)>);
+
+/// Decides on one value.
+///
+/// Of the very population that was asked for before, in the same words and over the same state of its sources, another function
+/// is as new as it would have been beside the first. Words and state tell that, and no row does: so nobody learns from it
+/// whether a population that is asked for in other words differs by anybody.
+fn decide_value(value: &Offered, near: &[Near<'_>]) -> Answer {
     let mut is_known = false;
-    for (population, shelf, records) in near {
-        for record in records.iter().map(|index| &shelf.records[*index]) {
+    for (population, records) in near {
+        for (record, own_name) in records {
             if !value.populations.contains(population) {
                 continue;
             }
             if let Some((_, earlier)) = record.values.iter().find(|(name, _)| *name == value.name) {
                 return Answer::Earlier(*earlier);
             }
-            is_known |= record.adds.iter().any(|one| value.adds.iter().any(|other| one.tells_of(other)));
+            let others = record.adds.iter().filter(|(name, _)| Some(*name) != *own_name);
+            is_known |= others.into_iter().any(|(_, one)| value.adds.iter().any(|other| one.tells_of(other)));
         }
     }
     if is_known || value.value.is_none() { Answer::Withheld } else { Answer::New }
@@ -178,9 +199,9 @@ fn decide_value(value: &Offered, near: &[(usize, &Shelf, Vec<usize>)]) -> Answer
 
 impl Shelf {
     /// Returns the populations that differ by fewer than `k` units: those that do not differ, then the others from the oldest on.
-    fn near(&self, sketch: &Sketch, k: u32) -> Vec<usize> {
-        let mut found: Vec<usize> = self.same(sketch).into_iter().collect();
-        let exact = found.first().copied();
+    /// `exact` is the one that does not.
+    fn near(&self, sketch: &Sketch, exact: Option<usize>, k: u32) -> Vec<usize> {
+        let mut found: Vec<usize> = exact.into_iter().collect();
         let k = k as usize;
         for (index, words) in self.words.chunks_exact(BUCKETS).enumerate() {
             if exact != Some(index) && differ_by_fewer(words, sketch.words(), k) {
@@ -201,7 +222,7 @@ impl Shelf {
     }
 
     /// Adds values to those over a population. Returns true if the population is new.
-    fn remember(&mut self, sketch: &Sketch, adds: Vec<Addend>, values: Vec<(u128, Value)>) -> bool {
+    fn remember(&mut self, sketch: &Sketch, name: u128, adds: Vec<Addend>, values: Vec<(u128, Value)>) -> bool {
         let known = self.same(sketch);
         let index = known.unwrap_or_else(|| {
             let index = self.records.len();
@@ -212,8 +233,8 @@ impl Shelf {
         });
         let record = &mut self.records[index];
         for addend in adds {
-            if !record.adds.contains(&addend) {
-                record.adds.push(addend);
+            if !record.adds.contains(&(name, addend)) {
+                record.adds.push((name, addend));
             }
         }
         for (name, value) in values {

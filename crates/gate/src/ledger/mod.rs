@@ -8,13 +8,16 @@
 //!
 //! A population that differs from a remembered one by fewer than k units, none included, counts as the same. If two functions of it
 //! have an addend in common, the second is given as it was released then, or not at all. That none differ makes no difference:
-//! otherwise asking anything new would tell whether anybody is in the difference. `memory` decides; where the memory is kept is
+//! otherwise asking anything new would tell whether anybody is in the difference. Only where words and sources are the same as then,
+//! which no row decides, another function of the population is computed. `memory` decides; where the memory is kept is
 //! for whoever implements [`Ledger`].
 
 mod memory;
 mod offers;
 mod settle;
 mod sketch;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use wanqu_model::refusal::{Code, Refusal};
@@ -92,6 +95,8 @@ pub struct Drawn {
     pub table: usize,
     /// Index among the populations of the fragment.
     pub population: usize,
+    /// Name of the population: of the words that it was asked for in, its group keys, and the state of the sources.
+    pub name: u128,
     /// The sketch.
     pub sketch: Sketch,
 }
@@ -100,11 +105,11 @@ pub struct Drawn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
     /// Indexes of the populations that it depends on.
-    pub populations: Vec<usize>,
+    pub populations: Arc<[usize]>,
     /// Name of its function.
     pub name: u128,
     /// What the function adds up.
-    pub adds: Vec<Addend>,
+    pub adds: Arc<[Addend]>,
     /// The value; `None` if it has no form that can be remembered.
     pub value: Option<Value>,
 }
@@ -116,7 +121,7 @@ pub enum Addend {
     Rows,
     /// Measure of a table.
     Measure {
-        /// Hash of the table's name.
+        /// Hash of the dataset's name.
         table: u64,
         /// Hash of the column's name.
         column: u64,
@@ -138,8 +143,8 @@ impl Addend {
         }
     }
 
-    /// Returns true if the one tells of the other. A dataset's own table and a common table that it serves may have one measure under
-    /// two names, so that measures of different tables are taken to be the same.
+    /// Returns true if the one tells of the other. Datasets may be of the same records, so that measures of different ones are taken
+    /// to be the same.
     #[must_use]
     pub fn tells_of(&self, other: &Self) -> bool {
         match (self, other) {

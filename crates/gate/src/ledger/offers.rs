@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::DataType;
-use datafusion::common::{Result as DfResult, ScalarValue, internal_err};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Decimal256Array, Float64Array, Int32Array, Int64Array,
+    UInt64Array, new_null_array,
+};
+use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Float64Type, Int32Type, Int64Type, UInt64Type, i256};
+use datafusion::common::{Result as DfResult, internal_err};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, AggregateUDF, Expr, lit};
 use wanqu_rules::admission::{GatedShape, Total};
 use wanqu_rules::row::RowKey;
 
 use super::{Addend, Offered, RowSketch, Value};
+use crate::engine::SourcesState;
 use crate::thread::{Threaded, Unit};
 
 /// Populations of one fragment.
@@ -23,6 +28,10 @@ pub struct Populations {
     pub tables: Vec<String>,
     /// Table and population of each sketch.
     pub drawn: Vec<(usize, usize)>,
+    /// Key of all hashes.
+    key: RowKey,
+    /// Words of each population, and the state of the sources.
+    words: Vec<String>,
     /// The aggregates that draw them.
     pub sketches: Vec<Expr>,
     /// Each aggregate of the fragment, without a value yet.
@@ -42,6 +51,7 @@ impl Populations {
         shape: &GatedShape,
         aggregate: &Aggregate,
         input: &Threaded,
+        state: &SourcesState,
     ) -> DfResult<Self> {
         let once: Vec<&Unit> = input.units.iter().filter(|unit| shape.once.contains(&unit.leaf)).collect();
         if once.is_empty() || shape.totals.len() != aggregate.aggr_expr.len() {
@@ -84,56 +94,84 @@ impl Populations {
         if !apart.is_empty() {
             groups.push((None, apart));
         }
+        let keys: Vec<String> = aggregate.group_expr.iter().map(ToString::to_string).collect();
+        let asked = format!("{}\n{}\n{}", aggregate.input.display_indent(), keys.join("\n"), state.0.join("\n"));
+        let words = populations.iter().map(|met| format!("{asked}\n{met}")).collect();
         let tables = once.iter().map(|unit| unit.dataset.clone()).collect();
-        Ok(Self { circle: circle.to_owned(), k: shape.rule.min_units, tables, drawn, sketches, values, groups })
+        Ok(Self {
+            circle: circle.to_owned(),
+            k: shape.rule.min_units,
+            tables,
+            drawn,
+            key,
+            words,
+            sketches,
+            values,
+            groups,
+        })
     }
 }
 
-/// Returns a value as it is remembered; `None` if it has no such form.
-pub fn remembered(value: &ScalarValue) -> Option<Value> {
-    if value.is_null() {
-        return Some(None);
+impl Populations {
+    /// Returns the names of the populations of a cell with these encoded group keys.
+    pub fn names(&self, keys: &[u8]) -> Vec<u128> {
+        let hex: String = keys.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = |words: &String| {
+            let text = format!("{words}\n{hex}");
+            u128::from(self.key.text(&text)) << 64 | u128::from(self.key.text_again(&text))
+        };
+        self.words.iter().map(name).collect()
     }
-    let bits = match value {
-        ScalarValue::Boolean(value) => i128::from((*value)?),
-        ScalarValue::Int32(value) => i128::from((*value)?),
-        ScalarValue::Int64(value) => i128::from((*value)?),
-        ScalarValue::UInt64(value) => i128::from((*value)?),
-        ScalarValue::Float64(value) => i128::from((*value)?.to_bits()),
-        ScalarValue::Decimal128(value, ..) => (*value)?,
-        ScalarValue::Decimal256(value, ..) => (*value)?.to_i128()?,
-        _ => return None,
-    };
-    Some(Some(bits))
 }
 
-/// Returns a value that was remembered, in the type that it had then.
-pub fn recalled(value: Value, data_type: &DataType) -> DfResult<ScalarValue> {
-    let Some(bits) = value else { return ScalarValue::try_from(data_type) };
-    let unfit = || internal_err!("a remembered value does not fit into its type");
-    Ok(match data_type {
-        DataType::Boolean => ScalarValue::Boolean(Some(bits != 0)),
-        DataType::Int32 => match i32::try_from(bits) {
-            Ok(value) => ScalarValue::Int32(Some(value)),
-            Err(_) => return unfit(),
-        },
-        DataType::Int64 => match i64::try_from(bits) {
-            Ok(value) => ScalarValue::Int64(Some(value)),
-            Err(_) => return unfit(),
-        },
-        DataType::UInt64 => match u64::try_from(bits) {
-            Ok(value) => ScalarValue::UInt64(Some(value)),
-            Err(_) => return unfit(),
-        },
-        DataType::Float64 => match u64::try_from(bits) {
-            Ok(value) => ScalarValue::Float64(Some(f64::from_bits(value))),
-            Err(_) => return unfit(),
-        },
-        DataType::Decimal128(digits, scale) => ScalarValue::Decimal128(Some(bits), *digits, *scale),
-        DataType::Decimal256(digits, scale) => {
-            ScalarValue::Decimal256(Some(arrow::datatypes::i256::from_i128(bits)), *digits, *scale)
+/// Returns the values of a column as they are remembered; `None` for one that has no such form.
+pub fn remembered(column: &ArrayRef) -> Vec<Option<Value>> {
+    macro_rules! numbers {
+        ($type:ty, $bits:expr) => {
+            column.as_primitive::<$type>().iter().map(|value| Some(value.map($bits))).collect()
+        };
+    }
+    match column.data_type() {
+        DataType::Boolean => column.as_boolean().iter().map(|value| Some(value.map(i128::from))).collect(),
+        DataType::Int32 => numbers!(Int32Type, i128::from),
+        DataType::Int64 => numbers!(Int64Type, i128::from),
+        DataType::UInt64 => numbers!(UInt64Type, i128::from),
+        DataType::Float64 => numbers!(Float64Type, |value| i128::from(value.to_bits())),
+        DataType::Decimal128(..) => numbers!(Decimal128Type, |value| value),
+        DataType::Decimal256(..) => {
+            let bits = |value: Option<i256>| value.map_or(Some(None), |value| value.to_i128().map(Some));
+            column.as_primitive::<Decimal256Type>().iter().map(bits).collect()
         }
-        _ => return unfit(),
+        _ => (0..column.len()).map(|row| column.is_null(row).then_some(None)).collect(),
+    }
+}
+
+/// Returns a column of values that were remembered, in the type that they had then.
+pub fn recalled(values: &[Value], data_type: &DataType) -> DfResult<ArrayRef> {
+    macro_rules! numbers {
+        ($array:ty, $native:ty, $of:expr) => {{
+            let each = values.iter().map(|bits| bits.map(<$native>::try_from).transpose());
+            let natives = each.collect::<Result<Vec<Option<$native>>, _>>();
+            let natives = natives.or_else(|_| internal_err!("a remembered value does not fit into its type"))?;
+            Arc::new(natives.into_iter().map(|native| native.map($of)).collect::<$array>())
+        }};
+    }
+    Ok(match data_type {
+        DataType::Boolean => Arc::new(values.iter().map(|bits| bits.map(|bits| bits != 0)).collect::<BooleanArray>()),
+        DataType::Int32 => numbers!(Int32Array, i32, |value| value),
+        DataType::Int64 => numbers!(Int64Array, i64, |value| value),
+        DataType::UInt64 => numbers!(UInt64Array, u64, |value| value),
+        DataType::Float64 => numbers!(Float64Array, u64, f64::from_bits),
+        DataType::Decimal128(digits, scale) => {
+            let values: Decimal128Array = values.iter().copied().collect();
+            Arc::new(values.with_precision_and_scale(*digits, *scale)?)
+        }
+        DataType::Decimal256(digits, scale) => {
+            let values: Decimal256Array = values.iter().map(|bits| bits.map(i256::from_i128)).collect();
+            Arc::new(values.with_precision_and_scale(*digits, *scale)?)
+        }
+        other if values.iter().all(Option::is_none) => new_null_array(other, values.len()),
+        _ => return internal_err!("a value of a type that is not remembered"),
     })
 }
 
@@ -141,22 +179,28 @@ pub fn recalled(value: Value, data_type: &DataType) -> DfResult<ScalarValue> {
 mod tests {
     use super::*;
 
+    use arrow::array::StringViewArray;
+
     #[test]
-    fn a_value_is_recalled_as_it_was() {
-        for value in [
-            ScalarValue::Boolean(Some(true)),
-            ScalarValue::Int32(Some(-5)),
-            ScalarValue::Int64(Some(i64::MIN)),
-            ScalarValue::UInt64(Some(u64::MAX)),
-            ScalarValue::Float64(Some(-0.1)),
-            ScalarValue::Float64(None),
-            ScalarValue::Decimal128(Some(-7), 38, 2),
-            ScalarValue::Decimal256(Some(arrow::datatypes::i256::from_i128(-7)), 76, 2),
-        ] {
-            let bits = remembered(&value).unwrap();
-            assert_eq!(recalled(bits, &value.data_type()).unwrap(), value);
+    fn values_are_recalled_as_they_were() {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            Arc::new(Int32Array::from(vec![Some(-5), None, Some(i32::MAX)])),
+            Arc::new(Int64Array::from(vec![Some(i64::MIN), None])),
+            Arc::new(UInt64Array::from(vec![Some(u64::MAX), None])),
+            Arc::new(Float64Array::from(vec![Some(-0.1), None, Some(f64::NAN)])),
+            Arc::new(Decimal128Array::from(vec![Some(-7), None]).with_precision_and_scale(38, 2).unwrap()),
+            Arc::new(Decimal256Array::from(vec![Some(i256::from(-7)), None]).with_precision_and_scale(76, 2).unwrap()),
+        ];
+        for column in columns {
+            let values: Vec<Value> = remembered(&column).into_iter().map(Option::unwrap).collect();
+            let again = recalled(&values, column.data_type()).unwrap();
+            assert_eq!(again.to_data(), column.to_data());
         }
-        assert_eq!(remembered(&ScalarValue::Utf8View(Some("a".into()))), None);
-        assert!(recalled(Some(-1), &DataType::UInt64).is_err());
+        let texts: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a"), None]));
+        assert_eq!(remembered(&texts), [None, Some(None)]);
+        assert!(recalled(&[Some(-1)], &DataType::UInt64).is_err());
+        assert!(recalled(&[Some(1)], &DataType::Utf8View).is_err());
+        assert_eq!(recalled(&[None], &DataType::Utf8View).unwrap().null_count(), 1);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use datafusion::common::{DataFusionError, Result as DfResult, ScalarValue, internal_datafusion_err};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::compute::kernels::zip::zip;
+use datafusion::common::{DataFusionError, Result as DfResult, internal_datafusion_err};
 
 use super::offers::{Populations, recalled, remembered};
-use super::{Answer, Asked, Drawn, Ledger, Offer, Offered, Sketch};
+use super::{Answer, Asked, Drawn, Ledger, Offer, Offered, Sketch, Value};
+use crate::keys::Keys;
 use crate::output::{Cells, Held, Layout};
 
 /// Place of an offer: a row of a batch, and one of its groups.
@@ -24,10 +26,14 @@ pub async fn settle(
     ledger: &dyn Ledger,
 ) -> DfResult<bool> {
     let (mut places, mut offers) = (Vec::new(), Vec::new());
+    let keys = Keys::new(&layout.schema, layout.keys)?;
     for (batch, held) in cells.held_batches().iter().enumerate() {
-        for row in 0..held.batch.num_rows() {
+        let columns = held.batch.columns().iter().skip(layout.keys);
+        let values: Vec<Vec<Option<Value>>> = columns.map(remembered).collect();
+        for (row, cell) in keys.of(&held.batch)?.iter().enumerate() {
+            let names = populations.names(cell);
             for group in 0..populations.groups.len() {
-                if let Some(offer) = offer(held, row, group, layout, populations)? {
+                if let Some(offer) = offer(held, Cell { values: &values, names: &names, row }, group, populations)? {
                     places.push(Place { batch, row, group });
                     offers.push(offer);
                 }
@@ -60,19 +66,29 @@ pub async fn settle(
     Ok(any)
 }
 
+/// One row of a batch.
+#[derive(Clone, Copy)]
+struct Cell<'a> {
+    /// Values of all columns of the batch.
+    values: &'a [Vec<Option<Value>>],
+    /// Names of the row's populations.
+    names: &'a [u128],
+    row: usize,
+}
+
 /// Returns what a row offers for a group of values; `None` if the gate withholds them, or nobody is behind them.
-fn offer(held: &Held, row: usize, group: usize, layout: &Layout, populations: &Populations) -> DfResult<Option<Offer>> {
+fn offer(held: &Held, cell: Cell<'_>, group: usize, populations: &Populations) -> DfResult<Option<Offer>> {
+    let Cell { values: of_columns, names, row } = cell;
     let (of_values, aggregates) = &populations.groups[group];
-    let is_withheld =
-        |(index, rows): &(usize, arrow::array::BooleanArray)| Some(*index) == *of_values && rows.value(row);
+    let is_withheld = |(index, rows): &(usize, BooleanArray)| Some(*index) == *of_values && rows.value(row);
     if held.withheld.iter().any(is_withheld) {
         return Ok(None);
     }
-    let mut values = Vec::with_capacity(aggregates.len());
-    for aggregate in aggregates {
-        let value = ScalarValue::try_from_array(held.batch.column(layout.keys + aggregate), row)?;
-        values.push(Offered { value: remembered(&value), ..populations.values[*aggregate].clone() });
-    }
+    let offered = |aggregate: &usize| {
+        let value = of_columns.get(*aggregate).and_then(|values| values.get(row).copied().flatten());
+        Offered { value, ..populations.values[*aggregate].clone() }
+    };
+    let values: Vec<Offered> = aggregates.iter().map(offered).collect();
     let mut sketches = Vec::new();
     for (column, (table, population)) in held.sketches.iter().zip(&populations.drawn) {
         if !values.iter().any(|value| value.populations.contains(population)) {
@@ -82,7 +98,7 @@ fn offer(held: &Held, row: usize, group: usize, layout: &Layout, populations: &P
         let sketch = sketch.and_then(|column| Sketch::of_bytes(column.value(row)));
         let sketch = sketch.ok_or_else(|| internal_datafusion_err!("a cell without a sketch"))?;
         if !sketch.is_empty() {
-            sketches.push(Drawn { table: *table, population: *population, sketch });
+            sketches.push(Drawn { table: *table, population: *population, name: names[*population], sketch });
         }
     }
     Ok((!sketches.is_empty()).then_some(Offer { sketches, values }))
@@ -90,12 +106,14 @@ fn offer(held: &Held, row: usize, group: usize, layout: &Layout, populations: &P
 
 /// Returns a column with the answers in place of its values.
 fn changed(values: &ArrayRef, answers: &BTreeMap<usize, Answer>) -> DfResult<ArrayRef> {
-    let data_type = values.data_type();
-    let value = |row: usize| match answers.get(&row) {
-        None | Some(Answer::New) => ScalarValue::try_from_array(values, row),
-        Some(Answer::Earlier(earlier)) => recalled(*earlier, data_type),
-        Some(Answer::Withheld) => ScalarValue::try_from(data_type),
-    };
-    let values = (0..values.len()).map(value).collect::<DfResult<Vec<_>>>()?;
-    ScalarValue::iter_to_array(values)
+    let mut is_changed = vec![false; values.len()];
+    let mut others: Vec<Value> = vec![None; values.len()];
+    for (row, answer) in answers {
+        is_changed[*row] = *answer != Answer::New;
+        if let Answer::Earlier(earlier) = answer {
+            others[*row] = *earlier;
+        }
+    }
+    let others = recalled(&others, values.data_type())?;
+    Ok(zip(&BooleanArray::from(is_changed), &others, values)?)
 }

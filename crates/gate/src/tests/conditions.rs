@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::oracle::Column::{Count, Sum};
-use super::oracle::Family::{Measure, Rows};
+use super::oracle::Family::{Measure, Other, Present, Rows};
 use super::oracle::{Family, Seen, Steps, expect, seen_visits, text_of};
 use super::{Visit, Way, fixture, release, run, visit, visits};
 
@@ -43,7 +43,7 @@ const QUERIES: &[(&str, Values, Steps)] = &[
     // Values of one condition stand and fall together, wherever their columns are.
     (
         "count(paid), count(*) FILTER (WHERE kind = 2), sum(paid), avg(paid)",
-        |v| vec![vec![(Rows, v.paid.is_some()), (Measure, v.paid.is_some())], vec![(Rows, v.kind == 2)]],
+        |v| vec![vec![(Present, v.paid.is_some()), (Measure, v.paid.is_some())], vec![(Rows, v.kind == 2)]],
         &[&[Count(1), Sum(3), Sum(4)], &[Count(2)]],
     ),
     (
@@ -52,8 +52,8 @@ const QUERIES: &[(&str, Values, Steps)] = &[
             let more = v.kind > 1;
             vec![
                 vec![(Rows, v.kind == 2)],
-                vec![(Rows, v.paid.is_some()), (Measure, v.paid.is_some())],
-                vec![(Rows, more), (Rows, !more)],
+                vec![(Present, v.paid.is_some()), (Measure, v.paid.is_some())],
+                vec![(Rows, more), (Other, !more)],
             ]
         },
         &[&[Count(1)], &[Count(2)], &[Count(3)]],
@@ -62,7 +62,7 @@ const QUERIES: &[(&str, Values, Steps)] = &[
         "count(paid) FILTER (WHERE kind = 1), sum(paid) FILTER (WHERE kind = 1), sum(paid)",
         |v| {
             let (one, paid) = (v.kind == 1, v.paid.is_some());
-            vec![vec![(Rows, one), (Rows, one && paid), (Measure, one && paid)], vec![(Measure, paid)]]
+            vec![vec![(Rows, one), (Present, one && paid), (Measure, one && paid)], vec![(Measure, paid)]]
         },
         &[&[Count(1), Sum(2)], &[Sum(3)]],
     ),
@@ -178,13 +178,13 @@ async fn totals_whose_difference_is_one_person_are_not_released_together() {
     }
 }
 
-/// A part of one person and a part of two look alike, and so do the rows around them.
+/// A part of nobody, of one person and of two look alike, and so do the rows around them.
 #[tokio::test]
 async fn how_few_are_in_a_part_is_not_told() {
     let select = "count(*) FILTER (WHERE kind = 1), sum(paid) FILTER (WHERE kind = 1), count(*)";
     let sql = format!("SELECT place, {select} FROM shenzhen.d.visits GROUP BY place");
     let mut told = Vec::new();
-    for few in 1..=4 {
+    for few in 0..=4 {
         let kind = |u: u32| i32::from(u < few);
         let visits: Vec<Visit> = (0..20).map(|u| Visit { kind: kind(u), ..visit(u, 1, 10) }).collect();
         told.push(release(&fixture(&visits, &[], 5, 1), &sql).await.unwrap());
@@ -201,4 +201,62 @@ async fn rounded_values_are_withheld_like_others() {
     let (rows, _) =
         release(&fixture(&visits, &[], 5, 10), &format!("SELECT {select} FROM shenzhen.d.visits")).await.unwrap();
     assert_eq!(rows, [["30", "300", "-", "-", "-"]]);
+}
+
+/// k people and one attribute: that nobody has it, or everybody, is told only where zeros are published.
+#[tokio::test]
+async fn what_all_people_of_a_cell_have_in_common_is_not_told() {
+    // In p1 everybody is of kind 1, in p2 nobody is, in p3 half are.
+    let of = |place: u32, kinds: &[i32]| -> Vec<Visit> {
+        (0..).zip(kinds).map(|(u, kind)| Visit { kind: *kind, ..visit(place * 100 + u, place, 10) }).collect()
+    };
+    let visits = [of(1, &[1; 9]), of(2, &[0; 9]), of(3, &[1, 1, 1, 1, 1, 0, 0, 0, 0, 0])].concat();
+    let mut fixture = fixture(&visits, &[], 5, 1);
+    for (select, hidden, told) in [
+        (
+            "count(*) FILTER (WHERE kind = 1)",
+            [["p1", "-"], ["p2", "-"], ["p3", "5"]],
+            [["p1", "9"], ["p2", "0"], ["p3", "5"]],
+        ),
+        (
+            "sum(CASE WHEN kind = 1 THEN 1 ELSE 0 END)",
+            [["p1", "-"], ["p2", "-"], ["p3", "5"]],
+            [["p1", "9"], ["p2", "0"], ["p3", "5"]],
+        ),
+        (
+            "avg(CAST(kind = 1 AS DOUBLE))",
+            [["p1", "-"], ["p2", "-"], ["p3", "0.5"]],
+            [["p1", "1.0"], ["p2", "0.0"], ["p3", "0.5"]],
+        ),
+        (
+            "bool_and(kind = 1)",
+            [["p1", "-"], ["p2", "-"], ["p3", "false"]],
+            [["p1", "true"], ["p2", "false"], ["p3", "false"]],
+        ),
+        // What is the same for a whole cell by its key tells of nobody.
+        (
+            "count(*) FILTER (WHERE place = 'p1')",
+            [["p1", "9"], ["p2", "0"], ["p3", "0"]],
+            [["p1", "9"], ["p2", "0"], ["p3", "0"]],
+        ),
+        // Nor does that nobody lacks a value.
+        ("count(paid)", [["p1", "9"], ["p2", "9"], ["p3", "10"]], [["p1", "9"], ["p2", "9"], ["p3", "10"]]),
+    ] {
+        let sql = format!("SELECT place, {select} FROM shenzhen.d.visits GROUP BY place");
+        fixture.bundle.slices[0].policy.publish_zeros = false;
+        assert_eq!(release(&fixture, &sql).await.unwrap().0, hidden, "{select}");
+        fixture.bundle.slices[0].policy.publish_zeros = true;
+        assert_eq!(release(&fixture, &sql).await.unwrap().0, told, "{select} with zeros");
+    }
+}
+
+/// Two conditions that hold for the same people: all who meet the one meet the other.
+#[tokio::test]
+async fn of_two_conditions_that_hold_for_the_same_people_one_is_withheld() {
+    let visits: Vec<Visit> =
+        (0..20).map(|u| Visit { kind: i32::from(u < 8), ..visit(u, if u < 8 { 1 } else { 2 }, 10) }).collect();
+    let fixture = fixture(&visits, &[], 5, 1);
+    let select = "count(*) FILTER (WHERE place = 'p1'), count(*) FILTER (WHERE place = 'p1' AND kind = 1), count(*)";
+    let (rows, _) = release(&fixture, &format!("SELECT {select} FROM shenzhen.d.visits")).await.unwrap();
+    assert_eq!(rows, [["8", "-", "20"]]);
 }

@@ -6,6 +6,7 @@ mod memory;
 mod oracle;
 mod releases;
 mod rounding;
+mod spread;
 mod strategies;
 
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use wanqu_rules::admission::{Judged, Shape, aggregate_of, judge};
 
 use super::output::{Bounds, Cells};
 use super::passes::{Outcome, Passes};
-use super::thread::Prefix;
+use super::spread::Spreads;
+use super::thread::{Prefix, thread};
 use super::{Desk, NoLedger, gated, layout};
 use crate::engine::Engine as _;
 use memory::{Fixture, Memory};
@@ -126,8 +128,9 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
     let judged = judged(fixture, sql);
     let Shape::Gated(shape) = judged.shape() else { panic!("{sql} is public") };
     let aggregate = aggregate_of(judged.plan()).unwrap();
-    let layout = layout(aggregate, shape, vec![]).unwrap();
     let run = engine.start(Timestamp::MAX).unwrap();
+    let threaded = thread(run.as_ref(), &aggregate.input, None, None).unwrap();
+    let layout = layout(aggregate, shape, vec![], Spreads::new(shape, &threaded).unwrap()).unwrap();
     let passes = Passes { run: run.as_ref(), aggregate, shape, layout: &layout, key: None };
     let cells = Cells::new(BOUNDS, &run.state().runtime_env().memory_pool);
     let outcome = match way {
@@ -141,6 +144,7 @@ async fn run(fixture: &Fixture, engine: &Memory, sql: &str, way: Way) -> Release
         }
     };
     let Outcome { cells, suppressed } = outcome.unwrap();
+    let suppressed = suppressed + cells.unfit();
     let (_, batches) = cells.finish(&layout, judged.plan(), run.state()).unwrap();
     (texts(&batches), suppressed)
 }

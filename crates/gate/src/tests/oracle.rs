@@ -22,8 +22,12 @@ pub(super) struct Seen {
 /// Family of conditions that are set against each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Family {
-    /// Those that select rows: rows that meet none are a part, too.
+    /// Those that select rows: rows that meet none are a part, too; and a part of nobody tells something of everybody.
     Rows,
+    /// Those of them that are the other side of another one: nobody meets neither, so that only who meets it is counted.
+    Other,
+    /// Those that tell of a value whether it is there. Rows that meet none are a part; nobody tells nothing.
+    Present,
     /// Those of the values of one measure.
     Measure,
 }
@@ -82,17 +86,36 @@ fn oracle(rows: &[Seen], k: usize) -> (Cells, u64) {
         for (group, conditions) in first.values.iter().enumerate() {
             let with: Vec<(usize, usize)> =
                 chosen.iter().copied().chain((0..conditions.len()).map(|condition| (group, condition))).collect();
-            let fits = [Family::Rows, Family::Measure].iter().all(|family| {
-                let of_family: Vec<_> = with.iter().filter(|(g, c)| first.values[*g][*c].0 == *family).collect();
+            let is_rows = |family: Family| family != Family::Measure;
+            let fits = [true, false].iter().all(|of_rows| {
+                let of_family: Vec<_> =
+                    with.iter().filter(|(g, c)| is_rows(first.values[*g][*c].0) == *of_rows).collect();
                 let mut parts: BTreeMap<Vec<bool>, Vec<&Seen>> = BTreeMap::new();
                 for row in rows.iter().filter(|_| !of_family.is_empty()) {
                     let met: Vec<bool> = of_family.iter().map(|(g, c)| row.values[*g][*c].1).collect();
-                    if *family == Family::Rows || met.contains(&true) {
+                    if *of_rows || met.contains(&true) {
                         parts.entry(met).or_default().push(row);
                     }
                 }
                 parts.values().all(|part| inputs.iter().all(|&i| none_or_enough(count(i, part))))
             });
+            // Enough people meet a condition, enough do not, and no other condition holds for the same rows.
+            let column = |(g, c): (usize, usize)| rows.iter().map(|row| row.values[g][c].1).collect::<Vec<bool>>();
+            let common = |(g, c): &(usize, usize)| matches!(first.values[*g][*c].0, Family::Rows | Family::Other);
+            let enough = |met: &[bool], is: bool| {
+                let part: Vec<&Seen> =
+                    rows.iter().zip(met).filter(|(_, met)| **met == is).map(|(row, _)| *row).collect();
+                inputs.iter().all(|&i| count(i, &part).0 >= k || first.padded[i] && !count(i, &part).1)
+                    && inputs.iter().any(|&i| count(i, &part).0 >= k)
+            };
+            let same = |one: (usize, usize), other: (usize, usize)| column(one) == column(other);
+            let fits = fits
+                && with.iter().filter(|one| one.0 == group && common(one)).all(|one| {
+                    let met = column(*one);
+                    enough(&met, true)
+                        && (first.values[one.0][one.1].0 == Family::Other || enough(&met, false))
+                        && with.iter().filter(|other| common(other)).all(|other| other == one || !same(*one, *other))
+                });
             let empty = !rows.iter().any(|row| row.values[group].iter().all(|(_, met)| *met));
             told.push(Told { withheld: !fits, empty });
             if fits {

@@ -250,6 +250,9 @@ pub struct ReleaseRule {
     /// gets the values of the earlier one. A bundle without such a rule does not say it, so that older nodes read it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remember_cells: bool,
+    /// What single units may add to the statistics of measures. A bundle without it has the default, so that older nodes read it.
+    #[serde(default, skip_serializing_if = "ContributionRule::is_default")]
+    pub contributions: ContributionRule,
 }
 
 impl ReleaseRule {
@@ -263,6 +266,57 @@ impl ReleaseRule {
 /// Reads a number of which 0 would be no rule.
 fn at_least_one<'de, D: Deserializer<'de>>(number: D) -> Result<u32, D::Error> {
     NonZeroU32::deserialize(number).map(NonZeroU32::get)
+}
+
+/// What single units may add to the statistics of measures of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContributionRule {
+    /// Number of units that together may have no more than `dominant_percent` of a total.
+    #[serde(deserialize_with = "at_least_one")]
+    pub dominant_units: u32,
+    /// Share of a total in percent, of absolute values; 100 is no bound.
+    pub dominant_percent: u32,
+    /// What the units but the two greatest must add at least, in percent of what the greatest adds; 0 is no bound.
+    pub p_percent: u32,
+    /// Least number of different values of a measure that need not each be those of `min_units` units, if it is greater than
+    /// `min_units`; 0 is no bound.
+    pub min_values: u32,
+}
+
+impl Default for ContributionRule {
+    /// The thresholds that ACRO is delivered with. Four values are one more than a sum, a sum of squares and a count can tell.
+    fn default() -> Self {
+        Self { dominant_units: 2, dominant_percent: 90, p_percent: 10, min_values: 4 }
+    }
+}
+
+impl ContributionRule {
+    /// Rule that lets everything pass.
+    pub const NONE: Self = Self { dominant_units: 1, dominant_percent: 100, p_percent: 0, min_values: 0 };
+
+    /// Returns true if it is the default.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the number of different values that are enough, where cells need so many units; 0 if any number is.
+    #[must_use]
+    pub fn values(&self, min_units: u32) -> u32 {
+        if self.min_values == 0 { 0 } else { self.min_values.max(min_units) }
+    }
+
+    /// Returns a rule that is at least as strict as both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            dominant_units: self.dominant_units.max(other.dominant_units),
+            dominant_percent: self.dominant_percent.min(other.dominant_percent),
+            p_percent: self.p_percent.max(other.p_percent),
+            min_values: self.min_values.max(other.min_values),
+        }
+    }
 }
 
 /// Directed, dated permission of one jurisdiction to ask another.

@@ -29,6 +29,7 @@ fn slice(table: &str, jurisdiction: &str, dataset: &str) -> Slice {
             rounding: 1,
             publish_zeros: false,
             remember_cells: false,
+            contributions: ContributionRule::default(),
         },
         approximate_rows: None,
         one_row_per_unit: false,

@@ -269,7 +269,7 @@ fn pair(y: &Expr, x: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Resul
 fn boolean(condition: &Expr, filter: Option<&Expr>, tables: &BaseTables) -> Result<Vec<Condition>, Refusal> {
     predicate::check(condition, tables)?;
     let mut conditions = selections(filter, Some(condition));
-    conditions.push(Condition::chooses(and(filter, Expr::IsFalse(Box::new(condition.clone()))), false));
+    conditions.push(Condition::selects(and(filter, Expr::IsFalse(Box::new(condition.clone()))), false));
     conditions.push(Condition::chooses(and(filter, Expr::IsNull(Box::new(condition.clone()))), false));
     Ok(conditions)
 }

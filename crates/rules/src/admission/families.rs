@@ -10,6 +10,10 @@
 //! holds a few visits with a cost and without a length of stay does not matter to `avg(cost)` beside `avg(days)`; it does
 //! beside `avg(cost + days)`, which would leave their cost alone in the difference.
 //!
+//! That nobody meets a condition, or everybody does, is an attribute of all people of a cell, however many they are. Where a
+//! condition chooses rows by attributes of people, those who meet it and those who do not are therefore each enough, and no two
+//! conditions hold for the same rows; unless zeros may be published.
+//!
 //! A cell of which a part is too small does not lose its row. Its values are taken in the order of their columns, those of
 //! the same conditions at once ([`ValueGroup`]), and one is withheld if its conditions, with those of the values that were
 //! released before it, divide the cell into a part that is too small. So a row holds what a query for these columns alone
@@ -30,6 +34,9 @@ pub struct Condition {
     pub complement: bool,
     /// True if it selects rows by attributes of people, and not only by whether a measure was taken.
     pub chooses: bool,
+    /// True if it tells an attribute of everybody in a cell where nobody meets it: there must be enough who meet it, and, with
+    /// `complement`, enough who do not.
+    pub common: bool,
     /// The measures whose sums over the rows that meet it are released, by table and column.
     pub measures: BTreeSet<String>,
 }
@@ -38,7 +45,20 @@ impl Condition {
     /// Makes a condition that selects rows: a `FILTER`, a `CASE`, a NULL that tells something of somebody.
     #[must_use]
     pub fn chooses(met: Expr, complement: bool) -> Self {
-        Self { met, complement, chooses: true, measures: BTreeSet::new() }
+        Self { met, complement, chooses: true, common: false, measures: BTreeSet::new() }
+    }
+
+    /// Makes a condition on an attribute that a whole cell may have in common.
+    #[must_use]
+    pub fn selects(met: Expr, complement: bool) -> Self {
+        Self { common: true, ..Self::chooses(met, complement) }
+    }
+
+    /// Returns the condition as one that tells nothing of a cell whose rows it is the same for.
+    fn of_keys(self, keys: &[Expr]) -> Self {
+        let common =
+            self.common && !self.met.column_refs().iter().all(|column| keys.contains(&Expr::Column((*column).clone())));
+        Self { common, ..self }
     }
 }
 
@@ -81,12 +101,13 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Collects the conditions of each aggregate. One without conditions is in no group.
-    pub fn new(of_aggregates: Vec<Vec<Condition>>) -> Self {
+    /// Collects the conditions of each aggregate of cells with these keys. One without conditions is in no group.
+    pub fn new(of_aggregates: Vec<Vec<Condition>>, keys: &[Expr]) -> Self {
         let mut conditions: Vec<Condition> = Vec::new();
         let mut groups: Vec<ValueGroup> = Vec::new();
         for (aggregate, own) in of_aggregates.into_iter().enumerate() {
-            let indexes: BTreeSet<usize> = own.into_iter().map(|one| index_of(&mut conditions, one)).collect();
+            let indexes: BTreeSet<usize> =
+                own.into_iter().map(|one| index_of(&mut conditions, one.of_keys(keys))).collect();
             let indexes: Vec<usize> = indexes.into_iter().collect();
             match groups.iter_mut().find(|group| group.conditions == indexes) {
                 Some(group) => group.aggregates.push(aggregate),
@@ -107,6 +128,7 @@ fn index_of(known: &mut Vec<Condition>, condition: Condition) -> usize {
     let same = &mut known[index];
     same.complement |= condition.complement;
     same.chooses |= condition.chooses;
+    same.common |= condition.common;
     same.measures.extend(condition.measures);
     index
 }
@@ -145,7 +167,7 @@ mod tests {
 
     fn of(measures: &[&str]) -> Condition {
         let measures = measures.iter().map(|m| (*m).to_owned()).collect();
-        Condition { met: col("m"), complement: false, chooses: false, measures }
+        Condition { met: col("m"), complement: false, chooses: false, common: false, measures }
     }
 
     fn family(conditions: &[usize], rest: bool) -> Family {
@@ -173,14 +195,14 @@ mod tests {
             vec![a.clone(), b.clone()],
             vec![present(true)],
         ];
-        let Values { conditions, groups, .. } = Values::new(of_aggregates);
+        let Values { conditions, groups, .. } = Values::new(of_aggregates, &[]);
         assert_eq!(conditions, [b, a, present(true)], "a condition that two aggregates have is as strict as either");
         let group = |conditions: &[usize], aggregates: &[usize]| ValueGroup {
             conditions: conditions.to_vec(),
             aggregates: aggregates.to_vec(),
         };
         assert_eq!(groups, [group(&[0, 1], &[1, 4]), group(&[2], &[2, 5]), group(&[1], &[3])]);
-        assert!(Values::new(vec![vec![]]).groups.is_empty());
+        assert!(Values::new(vec![vec![]], &[]).groups.is_empty());
     }
 
     #[test]

@@ -12,7 +12,9 @@ use super::families::{Condition, Values, families};
 use super::judge::Judge;
 use super::node::Node;
 use super::shape::{GatedShape, Judged, Judgement, Shape};
+use super::total::Total;
 use super::{aggregate, base, predicate, public, reads, refusals};
+use wanqu_model::bundle::ContributionRule;
 use wanqu_model::refusal::{Code, Refusal};
 
 /// The most conditions of one fragment. The gate counts the units of each in every cell.
@@ -162,8 +164,8 @@ impl Judge<'_> {
             return None;
         }
         let once = node.rows.once.clone();
-        let (aggregate, values) = self.finished(node, groups, values, conditions)?;
-        Some((aggregate, Values { totals, once, ..values }))
+        let (aggregate, values) = self.finished(node, groups, values, conditions, totals)?;
+        Some((aggregate, Values { once, ..values }))
     }
 
     /// Judges `SELECT DISTINCT` of rows: an aggregate without aggregate functions.
@@ -177,7 +179,7 @@ impl Judge<'_> {
         if !self.refusals.is_empty() {
             return None;
         }
-        self.finished(node, groups, vec![], vec![])
+        self.finished(node, groups, vec![], vec![], vec![])
     }
 
     fn group_key(&mut self, key: &Expr) {
@@ -191,19 +193,23 @@ impl Judge<'_> {
         &mut self,
         node: Node,
         groups: Vec<Expr>,
-        values: Vec<Expr>,
+        aggregates: Vec<Expr>,
         conditions: Vec<Vec<Condition>>,
+        totals: Vec<Total>,
     ) -> Option<(Aggregate, Values)> {
+        let values = Values { totals, ..Values::new(conditions, &groups) };
         let groups = groups.into_iter().enumerate().map(|(i, key)| key.alias(format!("g{i}"))).collect();
-        let values = values.into_iter().enumerate().map(|(i, value)| value.alias(format!("a{i}"))).collect();
-        let aggregate = self.built(Aggregate::try_new(Arc::new(node.plan), groups, values))?;
+        let aggregates = aggregates.into_iter().enumerate().map(|(i, value)| value.alias(format!("a{i}"))).collect();
+        let aggregate = self.built(Aggregate::try_new(Arc::new(node.plan), groups, aggregates))?;
         let k = self.rule.min_units;
-        let values = Values::new(conditions);
-        let withheld = if k > 1 && !values.groups.is_empty() {
-            "a value whose conditions leave a part of fewer is NULL in its row, "
-        } else {
-            ""
+        let of_none = if self.rule.publish_zeros { "" } else { " or of none" };
+        let withheld = match (k > 1 && !values.groups.is_empty(), values.conditions.iter().any(|one| one.common)) {
+            (true, true) => format!("a value whose conditions leave a part of fewer{of_none} is NULL in its row, "),
+            (true, false) => "a value whose conditions leave a part of fewer is NULL in its row, ".to_owned(),
+            (false, _) => String::new(),
         };
+        let measured = values.totals.iter().any(|total| !total.magnitudes.is_empty());
+        let few = if measured { self.contributions() } else { String::new() };
         let base = self.rule.rounding;
         let remembered = if self.rule.remembers() {
             "; what differs from an earlier release by fewer than that has its values, or none (rememberCells)"
@@ -211,7 +217,7 @@ impl Judge<'_> {
             ""
         };
         let rule = format!(
-            "cells of fewer than {k} units are kept back, {withheld}and counts are rounded to {base}{remembered}"
+            "cells of fewer than {k} units are kept back, {withheld}{few}and counts are rounded to {base}{remembered}"
         );
         self.admit_operator("release", "every cell".to_owned(), &rule);
         if values.conditions.len() > MAX_CONDITIONS {
@@ -219,6 +225,28 @@ impl Judge<'_> {
             return None;
         }
         Some((aggregate, values))
+    }
+
+    /// Returns the rule on what single units may add to a measure's statistics.
+    fn contributions(&self) -> String {
+        let ContributionRule { dominant_units: units, dominant_percent: percent, p_percent, .. } =
+            self.rule.contributions;
+        let values = self.rule.contributions.values(self.rule.min_units);
+        let mut rules = Vec::new();
+        if percent < 100 {
+            rules.push(format!("{units} units add more than {percent} %"));
+        }
+        if p_percent > 0 {
+            rules.push(format!("all but two add less than {p_percent} % of the greatest"));
+        }
+        if values > 0 {
+            rules.push(format!("fewer than {values} values are not each those of {} units", self.rule.min_units));
+        }
+        if rules.is_empty() {
+            String::new()
+        } else {
+            format!("a statistic of a measure is NULL where {}, ", rules.join(", or "))
+        }
     }
 
     /// Puts a projection on the aggregate that gives its columns the names of the original plan.

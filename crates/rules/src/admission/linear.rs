@@ -11,12 +11,13 @@
 
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, binary_expr};
 use wanqu_model::columns::ColumnClass;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::base::BaseTables;
 use super::functions::is_steady;
+use super::magnitude::{float, product as product_of};
 use super::remedy;
 use crate::casts;
 
@@ -52,6 +53,16 @@ impl Linear {
             Term::One(column) => vec![column],
             Term::Two(a, b) | Term::Days(a, b) => vec![a, b],
         })
+    }
+
+    /// Returns the value of each term, without its coefficient, as a float.
+    pub fn magnitudes(&self, tables: &BaseTables) -> Vec<Expr> {
+        let value = |term: &Term| match term {
+            Term::One(column) => float(column, tables),
+            Term::Two(a, b) => product_of(&float(a, tables), &float(b, tables)),
+            Term::Days(a, b) => binary_expr(float(a, tables), Operator::Minus, float(b, tables)),
+        };
+        self.terms.iter().map(|(_, term)| value(term)).collect()
     }
 
     /// Returns true if the form has no column.

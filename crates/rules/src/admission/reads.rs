@@ -46,6 +46,7 @@ pub(super) fn strictest_rule(tables: &[Arc<CatalogTable>]) -> Option<ReleaseRule
             rounding: a.rounding.max(b.rounding),
             publish_zeros: a.publish_zeros && b.publish_zeros,
             remember_cells: a.remember_cells || b.remember_cells,
+            contributions: a.contributions.and(b.contributions),
         }
     })
 }

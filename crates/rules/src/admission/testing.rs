@@ -3,7 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use wanqu_fixtures::bundle;
-use wanqu_model::bundle::{Agreement, ColumnSpec, Member, NodeBundle, Project, ReleaseRule, Slice, Subject};
+use wanqu_model::bundle::{
+    Agreement, ColumnSpec, ContributionRule, Member, NodeBundle, Project, ReleaseRule, Slice, Subject,
+};
 use wanqu_model::names::JurisdictionId;
 use wanqu_model::refusal::Refusal;
 
@@ -50,6 +52,7 @@ fn slice(table: &str, dataset: &str, unit: Option<&str>, min_units: u32, columns
             rounding: 5,
             publish_zeros: false,
             remember_cells: false,
+            contributions: ContributionRule::default(),
         },
         approximate_rows: None,
         one_row_per_unit: false,

@@ -18,6 +18,8 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::aggregate::{all_given, and, both, given, indicator, kept, stripped};
 use super::base::BaseTables;
 use super::linear::linear;
+use super::magnitude::{Magnitude, product};
+use super::sources::sources;
 
 /// Function of the rows of a population that an aggregate gives the value of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Total {
     pub function: String,
     /// Quantities that the function is made of.
     pub adds: BTreeSet<Addend>,
+    /// What rows add to the statistics of measures that it is made of; none where cells need no more than one unit.
+    pub magnitudes: Vec<Magnitude>,
 }
 
 /// Quantity that is added up over the rows of a population.
@@ -35,11 +39,11 @@ pub struct Total {
 pub enum Addend {
     /// Number of rows, or of somebody among them.
     Rows,
-    /// Measure, by itself, squared or times another.
+    /// Measure, by itself, squared or times another: a column of a dataset, by whatever mapping and name it is read.
     Measure {
-        /// Table that the query names.
+        /// Dataset that the column belongs to.
         table: String,
-        /// Column of the table.
+        /// Column that it is computed from.
         column: String,
     },
     /// Whether any row meets a condition, or all do.
@@ -56,6 +60,7 @@ pub(super) fn of(function: &AggregateFunction, arguments: Arguments, tables: &Ba
         populations: vec![population],
         function: "count".to_owned(),
         adds: BTreeSet::from([Addend::Rows]),
+        magnitudes: Vec::new(),
     };
     if params.distinct {
         let [arg] = &params.args[..] else { return Err(unknown(name)) };
@@ -86,7 +91,13 @@ pub(super) fn of(function: &AggregateFunction, arguments: Arguments, tables: &Ba
                 }
                 rows(base)
             } else {
-                Total { adds: measures(form.columns(), tables), ..rows(and(Some(&base), all_given(&form, value))) }
+                let met = and(Some(&base), all_given(&form, value));
+                let mut values = form.magnitudes(tables);
+                if arguments == Arguments::Moment {
+                    values.extend(values.iter().map(|value| product(value, value)).collect::<Vec<_>>());
+                }
+                let magnitudes = magnitudes(values, &met, tables);
+                Total { adds: measures(form.columns(), tables), magnitudes, ..rows(met) }
             };
             sum.function = format!("{name}({})", canonical(value, tables));
             if form.has_constant() || arguments != Arguments::Sum {
@@ -100,12 +111,18 @@ pub(super) fn of(function: &AggregateFunction, arguments: Arguments, tables: &Ba
             let condition = canonical(arg, tables);
             let function = format!("{name}({condition})");
             let adds = BTreeSet::from([Addend::Condition(condition)]);
-            Ok(Total { populations: vec![and(filter, arg.clone())], function, adds })
+            Ok(Total { populations: vec![and(filter, arg.clone())], function, adds, magnitudes: Vec::new() })
         }
         (Arguments::Pair, [y, x]) => {
-            let present = rows(and(filter, and(Some(&given(y)), given(x))));
+            let met = and(filter, and(Some(&given(y)), given(x)));
+            let (one, other) = (linear(y, tables)?.magnitudes(tables), linear(x, tables)?.magnitudes(tables));
+            let both: Vec<Expr> = one.into_iter().chain(other).collect();
+            let products =
+                both.iter().enumerate().flat_map(|(index, one)| both[index..].iter().map(move |b| product(one, b)));
+            let values = both.iter().cloned().chain(products).collect();
+            let present = Total { magnitudes: magnitudes(values, &met, tables), ..rows(met) };
             if name == "regr_count" {
-                return Ok(present);
+                return Ok(Total { magnitudes: Vec::new(), ..present });
             }
             let mut adds = measures(y.column_refs().into_iter().chain(x.column_refs()), tables);
             adds.insert(Addend::Rows);
@@ -118,10 +135,16 @@ pub(super) fn of(function: &AggregateFunction, arguments: Arguments, tables: &Ba
 
 /// Returns the average of which `part` is the numerator, over all rows of `whole`.
 fn beside(part: Total, name: &str, arg: &Expr, whole: Expr, tables: &BaseTables) -> Total {
-    let Total { mut populations, mut adds, .. } = part;
+    let Total { mut populations, mut adds, magnitudes, .. } = part;
     populations.push(whole);
     adds.insert(Addend::Rows);
-    Total { populations, function: format!("{name}({})", canonical(arg, tables)), adds }
+    Total { populations, function: format!("{name}({})", canonical(arg, tables)), adds, magnitudes }
+}
+
+/// Returns what the rows that meet a condition add, of these values.
+fn magnitudes(values: Vec<Expr>, met: &Expr, tables: &BaseTables) -> Vec<Magnitude> {
+    let values = values.into_iter().filter(|_| tables.is_guarded());
+    values.map(|value| Magnitude { value, met: met.clone() }).collect()
 }
 
 /// Returns the condition that a value is not NULL, the same for a sum of it and for the number of its values.
@@ -139,9 +162,19 @@ fn is_one(value: &Expr) -> bool {
     }
 }
 
+/// Returns the columns of datasets that columns of tables are computed from.
 fn measures<'c>(columns: impl Iterator<Item = &'c Column>, tables: &BaseTables) -> BTreeSet<Addend> {
-    let addend = |column: &Column| Addend::Measure { table: table(column, tables), column: column.name.clone() };
-    columns.map(addend).collect()
+    let mut adds = BTreeSet::new();
+    for column in columns {
+        let slices = tables.leaf(column).map(|leaf| leaf.table.slices.as_slice()).unwrap_or_default();
+        for slice in slices {
+            let read = sources(slice, &column.name).map(|names| (slice.dataset.to_string(), names));
+            // A measure of no known dataset has something in common with every other.
+            let (table, names) = read.unwrap_or_else(|| (String::new(), BTreeSet::from([String::new()])));
+            adds.extend(names.into_iter().map(|column| Addend::Measure { table: table.clone(), column }));
+        }
+    }
+    adds
 }
 
 fn table(column: &Column, tables: &BaseTables) -> String {

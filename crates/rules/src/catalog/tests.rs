@@ -14,7 +14,7 @@ use arrow::array::{
 };
 use datafusion::common::{DFSchema, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
-use wanqu_model::bundle::{ColumnSpec, ReleaseRule, Slice};
+use wanqu_model::bundle::{ColumnSpec, ContributionRule, ReleaseRule, Slice};
 use wanqu_model::columns::ColumnClass;
 
 use super::fold::fold_constants;
@@ -63,6 +63,7 @@ fn slice() -> Arc<Slice> {
             rounding: 1,
             publish_zeros: false,
             remember_cells: false,
+            contributions: ContributionRule::default(),
         },
         approximate_rows: None,
         one_row_per_unit: false,

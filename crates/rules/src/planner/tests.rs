@@ -1,7 +1,8 @@
 //! Splits of small queries over a small federation: which SQL goes to whom.
 
 use wanqu_model::bundle::{
-    BundleFormat, ColocationKey, ColumnSpec, CommonTableInfo, Limits, Member, NodeBundle, ReleaseRule, Slice,
+    BundleFormat, ColocationKey, ColumnSpec, CommonTableInfo, ContributionRule, Limits, Member, NodeBundle,
+    ReleaseRule, Slice,
 };
 use wanqu_model::columns::ColumnClass::{self, Dimension, Identifier, Measure, Public};
 use wanqu_model::refusal::{Code, Refusal};
@@ -47,6 +48,7 @@ fn slices(table: &str, owners: &[&str], unit: Option<&str>, columns: &[(&str, &s
                 rounding: 1,
                 publish_zeros: false,
                 remember_cells: false,
+                contributions: ContributionRule::default(),
             },
             approximate_rows: None,
             one_row_per_unit: false,

@@ -29,14 +29,14 @@ pub(in crate::admission) fn and(base: Option<&Expr>, also: Expr) -> Expr {
 pub(super) fn selections(filter: Option<&Expr>, case: Option<&Expr>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     if let Some(filter) = filter {
-        conditions.push(Condition::chooses(filter.clone(), true));
+        conditions.push(Condition::selects(filter.clone(), true));
     }
     if let Some(met) = both(filter, case).filter(|_| case.is_some()) {
-        conditions.push(Condition::chooses(met, true));
+        conditions.push(Condition::selects(met, true));
     }
     if let (Some(filter), Some(case)) = (filter, case) {
         let dropped = and(Some(filter), Expr::IsNotTrue(Box::new(case.clone())));
-        conditions.push(Condition::chooses(dropped, false));
+        conditions.push(Condition::selects(dropped, false));
     }
     conditions
 }
@@ -50,7 +50,7 @@ pub(super) fn presence(
 ) -> Vec<Condition> {
     // With a base, the rows that it keeps and that have no value are a part of the family already.
     let complement = null_tells && base.is_none();
-    vec![Condition { met: and(base, present), complement, chooses: null_tells, measures }]
+    vec![Condition { met: and(base, present), complement, chooses: null_tells, common: false, measures }]
 }
 
 /// Returns the condition that a value is not NULL.
