@@ -102,8 +102,8 @@ pub struct Summary {
     pub rows_lacking: Option<u64>,
     /// True if any owner's contribution may be missing, even if that cannot be counted.
     pub may_lack: bool,
-    /// True if rows may be absent: each is one jurisdiction's cell, which it may have kept back, or a condition, a LIMIT or a join
-    /// decided about them by cells that may lack a part, or a jurisdiction that has some is missing.
+    /// True if rows may be absent: each is one jurisdiction's cell, which it may have kept back, or a condition, a GROUP BY, a LIMIT
+    /// or a join decided about them by cells that may lack a part, or a jurisdiction that has some is missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rows_may_be_absent: bool,
     /// Contributions, one for each jurisdiction that was asked.

@@ -148,7 +148,8 @@ fn said(text: &str) -> Option<String> {
         Some(format!("{words}{operands}"))
     });
     let text = operands.unwrap_or_else(|| text.to_owned());
-    let text = with_sql_types(&text.replace("count(Int64(1))", "count(*)"));
+    // A table that is called like a column has another name while its query is planned.
+    let text = with_sql_types(&text.replace("count(Int64(1))", "count(*)").replace(":table.", "."));
     (!text.is_empty() && !DUMPS.iter().any(|dump| text.contains(dump))).then_some(text)
 }
 
@@ -211,6 +212,7 @@ mod tests {
         for dump in ["Aggregate: groupBy=[[a]]", "Correlated scalar subquery in Subquery: x", "Internal error: x"] {
             assert_eq!(plan(dump), None, "{dump}");
         }
+        assert_eq!(plan("one column: k:table.k, k:table.v").as_deref(), Some("one column: k.k, k.v"));
         assert_eq!(plan("Int64(1) > Int64 and MyInt64").as_deref(), Some("Int64(1) > BIGINT and MyInt64"));
     }
 

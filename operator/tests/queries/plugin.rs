@@ -17,7 +17,7 @@ use crate::{BY_JURISDICTION, ENDLESS};
 const HOME: [&str; 6] = ["--from", "HK", "--project", "capacity", "--purpose", "health-planning"];
 
 /// The words that even `--quiet` does not suppress.
-const LACKING: &str = "note: rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which a condition, LIMIT or join went\n";
+const LACKING: &str = "note: rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which a condition, GROUP BY, LIMIT or join went\n";
 
 fn ask<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["query"], more, &HOME].concat()

@@ -78,13 +78,16 @@ pub fn warnings(summary: &Summary) -> String {
         None if summary.may_lack => writeln!(
             text,
             "note: rows may lack a jurisdiction's part: {}",
-            because("it was asked and may have kept cells or values back"),
+            because(
+                "it was asked and may have kept cells or values back, without which totals, ranks and other values over \
+                 several rows can be others"
+            ),
         ),
         None => Ok(()),
     };
     if summary.rows_may_be_absent {
-        let kept_back = "a jurisdiction may have kept whole cells back, or cells or values by which a condition, LIMIT or \
-                         join went";
+        let kept_back = "a jurisdiction may have kept whole cells back, or cells or values by which a condition, \
+                         GROUP BY, LIMIT or join went";
         let _ = writeln!(text, "note: rows may be absent: {}", because(kept_back));
     }
     for outcome in summary.outcomes.iter().filter(|o| o.releases.iter().any(|release| release.earlier_values)) {
@@ -308,12 +311,12 @@ mod tests {
         assert_eq!(warnings(&summary), "");
         summary.may_lack = true;
         summary.rows_lacking = None;
-        let kept_back =
-            "note: rows may lack a jurisdiction's part: it was asked and may have kept cells or values back\n";
+        let kept_back = "note: rows may lack a jurisdiction's part: it was asked and may have kept cells or values back, \
+             without which totals, ranks and other values over several rows can be others\n";
         assert_eq!(warnings(&summary), kept_back);
         (summary.rows_lacking, summary.rows_may_be_absent) = (Some(0), true);
         let absent = "note: rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which \
-                      a condition, LIMIT or join went\n";
+                      a condition, GROUP BY, LIMIT or join went\n";
         assert_eq!(warnings(&summary), absent);
         summary.rows_lacking = Some(1);
         let both = warnings(&summary);

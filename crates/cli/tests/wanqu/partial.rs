@@ -72,11 +72,20 @@ fn a_value_that_an_owner_withholds_marks_its_row() {
             "SELECT ward FROM gba.health.visits GROUP BY jurisdiction, ward HAVING count(cost) IS NULL".to_owned(),
             "surgery\n",
         ),
+        // Values of several rows, in which the withheld one is not, decide as well.
+        (format!("SELECT ward FROM ({counts}) q GROUP BY ward HAVING sum(c) > 10"), ""),
+        (format!("SELECT ward FROM ({counts}) q QUALIFY rank() OVER (ORDER BY c DESC NULLS LAST) = 1"), "surgery\n"),
+        (format!("SELECT DISTINCT CASE WHEN c > 8 THEN ward END AS ward FROM ({counts}) q WHERE c > 8"), "surgery\n"),
     ] {
         let found = up.query(&[&CSV[..], &[&sql]].concat());
         assert_eq!(found.out, format!("ward\n{expected}"), "{sql}: {}", found.err);
         assert!(found.err.contains("may be absent"), "{sql}: {}", found.err);
     }
+    let ranked =
+        format!("SELECT ward, rank() OVER (ORDER BY c) AS r FROM ({counts}) q WHERE jurisdiction = 'MO' ORDER BY r");
+    let found = up.query(&[&CSV[..], &["--mark-incomplete", &ranked]].concat());
+    assert_eq!(found.out, "ward,r,may_lack_a_part\nears,1,true\nsurgery,2,true\n", "{}", found.err);
+    assert!(found.err.contains("totals, ranks and other values over several rows can be others"), "{}", found.err);
     // A total is of all that it can be.
     let total = up.query(
         &[&CSV[..], &["--mark-incomplete", "SELECT count(*) AS n, count(cost) AS c FROM gba.health.visits"]].concat(),

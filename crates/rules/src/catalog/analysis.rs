@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::frames::with_wide_key;
 use super::moments::with_time;
 use super::numbers;
+use super::operators::with_truths;
 use super::planning_state;
 use super::temporal;
 use super::timestamps::{check_number_as_time, check_numbers_as_times, in_microseconds, of_seconds};
@@ -60,7 +61,7 @@ pub(super) fn coerced(plan: LogicalPlan) -> DfResult<LogicalPlan> {
 
 /// Returns the plan with parts that coercion would read in another way than they are meant: the places of [`round`](places),
 /// integers as [times](of_seconds), [days and times](temporal), days beside [intervals](with_time), keys of
-/// [frames](with_wide_key), and functions that a syntax of their own names by the engine's in place of [those here](own).
+/// [frames](with_wide_key), texts beside [truths](with_truths), and functions that a syntax of their own names by the engine's in place of [those here](own).
 fn prepared(plan: LogicalPlan) -> DfResult<LogicalPlan> {
     let mut found = false;
     plan.apply_with_subqueries(|node| {
@@ -87,6 +88,10 @@ fn prepared_expr(expr: Expr, schema: &DFSchema) -> DfResult<Expr> {
         };
         let changed = match changed {
             None => temporal::settled(&part, schema)?,
+            changed => changed,
+        };
+        let changed = match changed {
+            None => with_truths(&part, schema)?,
             changed => changed,
         };
         Ok(match changed {

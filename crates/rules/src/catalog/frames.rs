@@ -15,7 +15,8 @@ const DIGITS: u8 = 21;
 /// Returns a window function whose key holds what its frame reaches; `None` for another expression.
 ///
 /// # Errors
-/// The refusal of a number as a distance between times: the engine takes it for one of months.
+/// The refusal of a number as a distance between times: the engine takes it for one of months. That of a key between whose values there
+/// are no distances, such as a text.
 pub(super) fn with_wide_key(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
     let Expr::WindowFunction(window) = part else { return Ok(None) };
     let [key] = &window.params.order_by[..] else { return Ok(None) };
@@ -25,6 +26,9 @@ pub(super) fn with_wide_key(part: &Expr, schema: &DFSchema) -> DfResult<Option<E
     let Ok(data_type) = key.expr.get_type(schema) else { return Ok(None) };
     if data_type.is_temporal() && bounds(&window.params.window_frame).any(is_number) {
         return Err(number_between_times());
+    }
+    if !(data_type.is_numeric() || data_type.is_temporal() || data_type.is_null()) {
+        return Err(without_distances());
     }
     let wide = match data_type {
         DataType::Date32 | DataType::Date64 => DataType::Timestamp(TimeUnit::Microsecond, None),
@@ -58,6 +62,17 @@ fn number_between_times() -> DataFusionError {
             .with_rule("a distance between times is an INTERVAL")
             .with_subject("RANGE")
             .with_remedy("write RANGE BETWEEN INTERVAL '30 days' PRECEDING AND CURRENT ROW");
+    DataFusionError::External(Box::new(refusal))
+}
+
+fn without_distances() -> DataFusionError {
+    let refusal = Refusal::new(
+        Code::InvalidSql,
+        "a window has a frame that reaches a distance, and is ordered by no number and no time",
+    )
+    .with_rule("a frame of RANGE reaches from the row's own number, day or time")
+    .with_subject("RANGE")
+    .with_remedy("write ROWS BETWEEN 1 PRECEDING AND CURRENT ROW, or order by a number or a time");
     DataFusionError::External(Box::new(refusal))
 }
 

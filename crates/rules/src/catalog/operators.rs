@@ -4,10 +4,11 @@
 //! |---|---|
 //! | `INTERVAL '1 day' * 2` | `INTERVAL '2 days'`; by a column or a fraction it is refused |
 //! | `d + 1`, `d - 1` | the day after, the day before |
-//! | `b = 'true'` | the text is a truth |
+//! | `b = 'true'`, `b IN ('true', 'f')`, `b BETWEEN …`, `CASE b WHEN 'true' …` | the text is a truth |
 
 use arrow::datatypes::{DataType, IntervalMonthDayNano};
 use datafusion::common::{DFSchema, DataFusionError, Result as DfResult, ScalarValue};
+use datafusion::logical_expr::expr::{Between, Case, InList};
 use datafusion::logical_expr::planner::{ExprPlanner, PlannerResult, RawBinaryExpr};
 use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -44,6 +45,49 @@ impl ExprPlanner for Operators {
             _ => PlannerResult::Original(raw),
         })
     }
+}
+
+/// Returns a list, a range or a CASE of a value in which constant texts stand beside truths, with the truths that these texts are;
+/// `None` for another expression.
+///
+/// # Errors
+/// A text that is no truth, or no constant.
+pub(super) fn with_truths(part: &Expr, schema: &DFSchema) -> DfResult<Option<Expr>> {
+    let compared: Vec<&Expr> = match part {
+        Expr::InList(InList { expr, list, .. }) => std::iter::once(expr.as_ref()).chain(list).collect(),
+        Expr::Between(Between { expr, low, high, .. }) => vec![expr, low, high],
+        Expr::Case(Case { expr: Some(subject), when_then_expr, .. }) => {
+            std::iter::once(subject.as_ref()).chain(when_then_expr.iter().map(|(when, _)| when.as_ref())).collect()
+        }
+        _ => return Ok(None),
+    };
+    let types: Vec<DataType> = compared.iter().map(|expr| expr.get_type(schema).unwrap_or(DataType::Null)).collect();
+    if !types.contains(&DataType::Boolean) || !types.iter().any(DataType::is_string) {
+        return Ok(None);
+    }
+    let as_truth = |expr: &Expr| match expr.get_type(schema) {
+        Ok(data_type) if data_type.is_string() => truth(expr),
+        _ => Ok(expr.clone()),
+    };
+    let boxed = |expr: &Expr| as_truth(expr).map(Box::new);
+    Ok(Some(match part {
+        Expr::InList(InList { expr, list, negated }) => {
+            let list = list.iter().map(as_truth).collect::<DfResult<_>>()?;
+            Expr::InList(InList { expr: boxed(expr)?, list, negated: *negated })
+        }
+        Expr::Between(Between { expr, negated, low, high }) => {
+            Expr::Between(Between { expr: boxed(expr)?, negated: *negated, low: boxed(low)?, high: boxed(high)? })
+        }
+        Expr::Case(Case { expr: Some(subject), when_then_expr, else_expr }) => Expr::Case(Case {
+            expr: Some(boxed(subject)?),
+            when_then_expr: when_then_expr
+                .iter()
+                .map(|(when, then)| Ok((boxed(when)?, then.clone())))
+                .collect::<DfResult<_>>()?,
+            else_expr: else_expr.clone(),
+        }),
+        other => other.clone(),
+    }))
 }
 
 fn whole_number(expr: &Expr) -> Option<i64> {
@@ -151,6 +195,11 @@ mod tests {
             ("DATE '2024-03-01' - 1", "DATE '2024-02-29'"),
             ("true = 'yes'", "true"),
             ("'F' <> (1 = 1)", "true"),
+            ("true IN ('f', 'TRUE')", "true"),
+            ("true NOT IN ('f', NULL)", "true NOT IN (false, NULL)"),
+            ("'no' IN (true, 1 = 2)", "true"),
+            ("true BETWEEN 'f' AND 't'", "true"),
+            ("CASE true WHEN 'off' THEN 1 WHEN 'on' THEN 2 END", "2"),
         ] {
             assert_eq!(folded(written), folded(meant), "{written}");
         }
@@ -165,6 +214,8 @@ mod tests {
             ("INTERVAL '1 month' * 3000000000", "out of range"),
             ("true = 'maybe'", "that is none"),
             ("lower('T') = true", "a text is compared with a truth"),
+            ("true IN ('t', 'maybe')", "that is none"),
+            ("CASE true WHEN 'maybe' THEN 1 END", "that is none"),
         ] {
             let refusal = folded(value).expect_err(value);
             assert!(refusal.message.contains(words) && refusal.remedy.is_some(), "{value}: {refusal}");

@@ -47,7 +47,7 @@ pub(super) fn place(aggregate: &Aggregate, region: Region, fragments: &mut Fragm
     let lost = !whole.hiding_owners().is_empty();
     let hidden = lost && !aggregate.group_expr.is_empty();
     let part = HomePart::complete(fragments.cut(whole)?);
-    Ok(Placed::Home(HomePart { lost, hidden, withheld: fragments.last_may_be_withheld(), ..part }))
+    Ok(Placed::Home(HomePart { lost, hidden, values: fragments.doubt_of_last(), ..part }))
 }
 
 /// Places the check that a scalar subquery has one row. No owner knows its function.

@@ -14,6 +14,7 @@ use wanqu_model::bundle::Slice;
 use wanqu_model::names::{JurisdictionId, TableRef};
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::doubt::Doubt;
 use super::invalid::invalid;
 use super::part::{HomePart, Placed};
 use super::spread::Region;
@@ -132,7 +133,7 @@ impl<'a> Fragments<'a> {
             Placed::Owners(region) => {
                 let lost = !region.hiding_owners().is_empty();
                 let part = HomePart::complete(self.cut(region)?);
-                Ok(HomePart { lost, withheld: self.last_may_be_withheld(), ..part })
+                Ok(HomePart { lost, values: self.doubt_of_last(), ..part })
             }
         }
     }
@@ -219,9 +220,9 @@ impl<'a> Fragments<'a> {
         last.ok_or_else(|| Refusal::new(Code::Internal, "a region was cut and has no leaf"))
     }
 
-    /// Returns true if a value of the leaf that was made last may be withheld by some owner.
-    pub fn last_may_be_withheld(&self) -> bool {
-        self.last_withheld().is_some()
+    /// Returns the doubt about values of the leaf that was made last: some owner may withhold one.
+    pub fn doubt_of_last(&self) -> Doubt {
+        if self.last_withheld().is_some() { Doubt::Always } else { Doubt::Never }
     }
 
     /// Returns the values of the leaf that was made last that some owner may withhold; `None` if there are none.

@@ -51,37 +51,48 @@ pub(super) fn place(
 
 /// Joins two plans at home. Rows keep the marks of the sides that they show.
 fn at_home(join: &Join, left: HomePart, right: HomePart) -> Result<HomePart, Refusal> {
-    let (left, right) = (left.mixed(), right.mixed());
-    let lost = left.lost
-        || right.lost
-        || !left.lacks.is_empty() && !keeps_left(join.join_type)
-        || !right.lacks.is_empty() && !keeps_right(join.join_type);
+    let (left_stays, right_stays) = (keeps_left(join.join_type), keeps_right(join.join_type));
+    let untold = |side: &HomePart, stays: bool| side.lost || side.rows_kept_back || !side.lacks.is_empty() && !stays;
+    let lost = untold(&left, left_stays) || untold(&right, right_stays);
     let absent = left.absent.max(right.absent).max(doubt_of_matches(join, &left, &right));
+    let values = left.values.max(right.values).max(doubt_of_filled(join.join_type, &left, &right));
     // Where an outer join fills a side in, its marks are NULL, which counts as set.
     let filled = join.join_type.is_outer() && !(left.lacks.is_empty() && right.lacks.is_empty());
     let marked_anyway = left.marked_anyway || right.marked_anyway || filled;
     let hidden = left.hidden || right.hidden;
-    let withheld = left.withheld || right.withheld;
+    let rows_kept_back = left.rows_kept_back && left_stays || right.rows_kept_back && right_stays;
     let mut lacks = Vec::new();
-    if keeps_left(join.join_type) {
+    if left_stays {
         lacks.extend(left.lacks);
     }
-    if keeps_right(join.join_type) {
+    if right_stays {
         lacks.extend(right.lacks);
     }
     let node = LogicalPlan::Join(join.clone());
     let joined = node.with_new_exprs(node.expressions(), vec![left.plan, right.plan]).map_err(invalid)?;
     let joined = joined.recompute_schema().map_err(invalid)?;
     let plan = if lacks.is_empty() { joined } else { with_marks_last(joined, &lacks)? };
-    Ok(HomePart { plan, lacks, lost, rows_kept_back: false, marked_anyway, hidden, withheld, absent })
+    Ok(HomePart { plan, lacks, lost, rows_kept_back, marked_anyway, hidden, values, absent })
+}
+
+/// Returns the doubt about values of a join that stand for rows which were not found: those that an outer join fills in, and
+/// whether there is a match.
+fn doubt_of_filled(join: JoinType, left: &HomePart, right: &HomePart) -> Doubt {
+    match join {
+        JoinType::Left | JoinType::LeftMark => right.doubt_of_others(),
+        JoinType::Right | JoinType::RightMark => left.doubt_of_others(),
+        JoinType::Full => left.doubt_of_others().max(right.doubt_of_others()),
+        _ => Doubt::Never,
+    }
 }
 
 /// Returns the doubt about absent rows of a join: a value that lacks a part may match nothing, and what would match a cell
 /// that is hidden at every owner does not.
 fn doubt_of_matches(join: &Join, left: &HomePart, right: &HomePart) -> Doubt {
+    let unconditional = join.on.is_empty() && join.filter.is_none() && !left.hidden && !right.hidden;
     match join.join_type {
         // Without a condition the values decide nothing.
-        JoinType::Inner if join.on.is_empty() && join.filter.is_none() && !left.hidden && !right.hidden => Doubt::Never,
+        JoinType::Inner | JoinType::Left | JoinType::Right if unconditional => Doubt::Never,
         JoinType::Inner => left.doubt_of_others().max(right.doubt_of_others()),
         JoinType::LeftSemi | JoinType::LeftAnti => left.doubt().max(right.doubt_of_others()),
         JoinType::RightSemi | JoinType::RightAnti => right.doubt().max(left.doubt_of_others()),

@@ -18,6 +18,7 @@ use datafusion::logical_expr::utils::grouping_set_to_exprlist;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, Projection, lit, when};
 
 use super::decompose::{Merge, Split};
+use super::doubt::Doubt;
 use super::fragments::Fragments;
 use super::invalid::invalid;
 use super::marks;
@@ -109,7 +110,7 @@ impl<'a> Merging<'a> {
         let owner_step = self.owner_step();
         let released = self.release(&owner_step, fragments)?;
         let table = Arc::clone(&released.table);
-        let may_be_withheld = fragments.last_may_be_withheld();
+        let doubt = fragments.doubt_of_last();
         let home_step = self.home_step(&owner_step, released)?;
         let mut output = self.key_columns(&home_step);
         output.extend(self.value_columns(&home_step, &table)?);
@@ -124,13 +125,13 @@ impl<'a> Merging<'a> {
         let marked_anyway = !lacks.is_empty() && (self.grouping_sets || self.is_finer(&owner_step));
         let hidden = self.hides() && !self.groups.is_empty();
         // Owners' cells cannot be compared where each has its own.
-        let withheld = may_be_withheld && (lacks.is_empty() || self.is_by_owner());
+        let untold = lacks.is_empty() || self.is_by_owner();
         Ok(HomePart {
             lacks,
             rows_kept_back,
             marked_anyway,
             hidden,
-            withheld,
+            values: if untold { doubt } else { Doubt::Never },
             ..HomePart::complete(LogicalPlan::Projection(plan))
         })
     }

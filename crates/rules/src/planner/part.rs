@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, Projection, Sort, SubqueryAlia
 use super::doubt::Doubt;
 use super::invalid::invalid;
 use super::spread::Region;
+use super::total::Total;
 use wanqu_model::refusal::Refusal;
 
 /// A placed part of the plan.
@@ -34,8 +35,9 @@ pub(super) struct HomePart {
     pub marked_anyway: bool,
     /// True if a cell may be kept back at every owner, so that no row stands for it.
     pub hidden: bool,
-    /// True if a value of a row may be withheld and no mark says so.
-    pub withheld: bool,
+    /// Doubt about values of which no mark tells that they may lack a part: a value that is made of several rows may lack what
+    /// any of them lacks, and an owner may withhold one from a row that it releases.
+    pub values: Doubt,
     /// Doubt about rows that are gone: a row that may lack a part may have decided about them.
     pub absent: Doubt,
 }
@@ -50,7 +52,7 @@ impl HomePart {
             rows_kept_back: false,
             marked_anyway: false,
             hidden: false,
-            withheld: false,
+            values: Doubt::Never,
             absent: Doubt::Never,
         }
     }
@@ -62,12 +64,12 @@ impl HomePart {
 
     /// Returns the doubt about rows that the part's rows decide about.
     pub fn doubt(&self) -> Doubt {
-        match (self.lacks.is_empty(), self.marked_anyway) {
-            _ if self.withheld => Doubt::Always,
+        let marked = match (self.lacks.is_empty(), self.marked_anyway) {
             (true, _) => Doubt::Never,
             (false, false) => Doubt::CellsLack,
             (false, true) => Doubt::Always,
-        }
+        };
+        self.values.max(marked)
     }
 
     /// Returns the doubt about rows of another part that a join chooses by matching this part's: those that match a hidden
@@ -76,46 +78,52 @@ impl HomePart {
         if self.hidden { Doubt::Always } else { self.doubt() }
     }
 
-    /// Returns the part as an input of what makes one row of many: a row that is absent may be lacking in any of them.
+    /// Returns the part as an input of what makes a value of several rows: it lacks the rows that are absent.
     pub fn mixed(self) -> Self {
-        Self { lost: self.lost || self.rows_kept_back, rows_kept_back: false, ..self }
+        let unseen = if self.hidden || self.rows_kept_back { Doubt::Always } else { Doubt::Never };
+        let values = self.values.max(unseen).max(self.absent);
+        Self { lost: self.lost || self.rows_kept_back || self.absent != Doubt::Never, values, ..self }
     }
 
-    /// Takes the columns of marks away; that there were some, or that rows may be absent, is kept in `lost`.
+    /// Takes the columns of marks away: what they tell of rows is from then on in doubt for all of them.
     pub fn unmarked(self) -> Result<Self, Refusal> {
         if self.lacks.is_empty() {
             return Ok(self.mixed());
         }
         let width = self.plan.schema().fields().len() - self.lacks.len();
         let columns = (0..width).map(|i| column_at(self.plan.schema(), i)).collect();
+        let values = self.doubt();
         let plan = Projection::try_new(columns, Arc::new(self.plan)).map_err(invalid)?;
         let plan = LogicalPlan::Projection(plan);
-        let (hidden, withheld, absent) = (self.hidden, self.withheld, self.absent);
-        Ok(Self { lost: true, hidden, withheld, absent, ..Self::complete(plan) })
+        Ok(Self { plan, lacks: vec![], lost: true, marked_anyway: false, values, ..self }.mixed())
     }
 }
 
 /// Puts an operator with one input over a plan at home. The marks are carried along where rows stay rows.
 pub(super) fn over_home(plan: &LogicalPlan, part: HomePart) -> Result<HomePart, Refusal> {
-    let part = if mixes_rows(plan) { part.unmarked()? } else { part };
-    let absent = if keeps_rows(plan) { part.absent } else { part.absent.max(part.doubt()) };
-    let HomePart { plan: input, lacks, lost, rows_kept_back, marked_anyway, hidden, withheld, .. } = part;
+    let mut part = if mixes_rows(plan) { part.unmarked()? } else { part };
+    if Total::is_one(plan) {
+        // Its row is there, whatever it is made of.
+        part = HomePart { absent: Doubt::Never, hidden: false, rows_kept_back: false, ..part };
+    } else if !keeps_rows(plan) {
+        part.absent = part.absent.max(part.doubt());
+    }
     let mut exprs = plan.expressions();
-    let mut lacks_after = lacks.clone();
+    let mut lacks = part.lacks.clone();
     match plan {
         LogicalPlan::Projection(_) => exprs.extend(lacks.iter().cloned().map(Expr::Column)),
         LogicalPlan::SubqueryAlias(SubqueryAlias { alias, .. }) => {
             let qualified = |c: &Column| Column::new(Some(alias.clone()), &c.name);
-            lacks_after = lacks.iter().map(qualified).collect();
+            lacks = lacks.iter().map(qualified).collect();
         }
         _ => {}
     }
-    let plan = plan.with_new_exprs(exprs, vec![input]).map_err(invalid)?;
+    let plan = plan.with_new_exprs(exprs, vec![part.plan]).map_err(invalid)?;
     let plan = plan.recompute_schema().map_err(invalid)?;
-    Ok(HomePart { plan, lacks: lacks_after, lost, rows_kept_back, marked_anyway, hidden, withheld, absent })
+    Ok(HomePart { plan, lacks, ..part })
 }
 
-/// Returns true if a row of the result is made of many rows: each may lack what any of those lacks, or what is hidden at
+/// Returns true if a value of the result is made of many rows: it may lack what any of those lacks, or what is hidden at
 /// every owner.
 fn mixes_rows(plan: &LogicalPlan) -> bool {
     matches!(plan, LogicalPlan::Aggregate(_) | LogicalPlan::Window(_) | LogicalPlan::Distinct(_))
@@ -125,7 +133,10 @@ fn mixes_rows(plan: &LogicalPlan) -> bool {
 fn keeps_rows(plan: &LogicalPlan) -> bool {
     matches!(
         plan,
-        LogicalPlan::Projection(_) | LogicalPlan::SubqueryAlias(_) | LogicalPlan::Sort(Sort { fetch: None, .. })
+        LogicalPlan::Projection(_)
+            | LogicalPlan::SubqueryAlias(_)
+            | LogicalPlan::Window(_)
+            | LogicalPlan::Sort(Sort { fetch: None, .. })
     )
 }
 

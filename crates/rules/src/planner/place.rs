@@ -139,8 +139,8 @@ impl Placer<'_, '_> {
         let rows_kept_back = parts.iter().any(|p| p.rows_kept_back);
         let marked = parts.iter().any(|p| !p.lacks.is_empty());
         let marked_anyway = parts.iter().any(|p| p.marked_anyway);
-        let (hidden, absent) = (parts.iter().any(|p| p.hidden), doubt_of(&parts));
-        let withheld = parts.iter().any(|p| p.withheld);
+        let hidden = parts.iter().any(|p| p.hidden);
+        let (values, absent) = (greatest(&parts, |p| p.values), greatest(&parts, |p| p.absent));
         let name = self.0.lack_name();
         let width = union.schema.fields().len();
         let mut inputs = parts.into_iter().map(|part| {
@@ -159,21 +159,23 @@ impl Placer<'_, '_> {
         })?;
         let plan = all.build().map_err(invalid)?;
         let lacks = if marked { vec![Column::new_unqualified(name)] } else { vec![] };
-        Ok(HomePart { plan, lacks, lost, rows_kept_back, marked_anyway, hidden, withheld, absent })
+        Ok(HomePart { plan, lacks, lost, rows_kept_back, marked_anyway, hidden, values, absent })
     }
 }
 
-/// Puts an operator with several inputs over plans at home whose rows carry no marks.
+/// Puts an operator with several inputs over plans at home whose rows carry no marks. Any row may decide about others.
 fn of_unmarked(plan: &LogicalPlan, homes: Vec<HomePart>) -> Result<HomePart, Refusal> {
-    let (lost, absent) = (homes.iter().any(HomePart::may_lack), doubt_of(&homes));
-    let (hidden, withheld) = (homes.iter().any(|home| home.hidden), homes.iter().any(|home| home.withheld));
+    let (lost, hidden) = (homes.iter().any(HomePart::may_lack), homes.iter().any(|home| home.hidden));
+    let rows_kept_back = homes.iter().any(|home| home.rows_kept_back);
+    let values = greatest(&homes, |home| home.values);
+    let absent = values.max(greatest(&homes, |home| home.absent));
     let part = at_home(plan, homes.into_iter().map(|home| home.plan).collect())?;
-    Ok(HomePart { lost, hidden, withheld, absent, ..part })
+    Ok(HomePart { lost, rows_kept_back, hidden, values, absent, ..part })
 }
 
-/// Returns the doubt about absent rows of several parts.
-fn doubt_of(parts: &[HomePart]) -> Doubt {
-    parts.iter().map(|part| part.absent).max().unwrap_or_default()
+/// Returns the greatest doubt of several parts.
+fn greatest(parts: &[HomePart], of: impl Fn(&HomePart) -> Doubt) -> Doubt {
+    parts.iter().map(of).max().unwrap_or_default()
 }
 
 /// Limits each owner's share to its first rows: above a sort if there is one, so that the top rows are among them.

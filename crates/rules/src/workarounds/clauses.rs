@@ -3,12 +3,16 @@
 //!
 //! `FETCH FIRST n ROWS ONLY`, which DataFusion knows but does not plan, is written as LIMIT here.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
+use datafusion::functions_aggregate::all_default_aggregate_functions;
+use datafusion::functions_window::all_default_window_functions;
 use datafusion::sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Fetch, Function, FunctionArguments, GroupByExpr, Join, JoinConstraint, JoinOperator,
-    LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor, SelectItem, TableFactor, Value,
-    WindowSpec, WindowType,
+    DuplicateTreatment, Expr, Fetch, Function, FunctionArgumentClause, FunctionArguments, GroupByExpr, Join,
+    JoinConstraint, JoinOperator, LimitClause, NamedWindowDefinition, NamedWindowExpr, Query, Select, SelectFlavor,
+    SelectItem, TableFactor, Value, WindowSpec, WindowType,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -129,20 +133,62 @@ fn check_refined(window: &WindowSpec) -> ControlFlow<Box<Refusal>> {
     }
 }
 
-/// Refuses DISTINCT where the engine would pass it over.
-pub(super) fn check_distinct(function: &Function) -> ControlFlow<Box<Refusal>> {
-    let FunctionArguments::List(list) = &function.args else { return ControlFlow::Continue(()) };
-    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) {
-        return ControlFlow::Continue(());
-    }
+/// Names of the functions that aggregate, and of those of windows.
+static AGGREGATES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let functions = all_default_aggregate_functions();
+    functions.iter().flat_map(|function| names(function.name(), function.aliases())).collect()
+});
+static WINDOWS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let functions = all_default_window_functions();
+    functions.iter().flat_map(|function| names(function.name(), function.aliases())).collect()
+});
+
+fn names(name: &str, aliases: &[String]) -> Vec<String> {
+    aliases.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+/// Functions of windows that pass over NULLs where they are told to.
+const BY_VALUE: [&str; 5] = ["lag", "lead", "first_value", "last_value", "nth_value"];
+
+/// Refuses what stands with a call where the engine would pass it over: DISTINCT in some aggregates and in functions of windows, and
+/// all that belongs to aggregates and windows where a function is neither.
+pub(super) fn check_call(function: &Function) -> ControlFlow<Box<Refusal>> {
     let name = function.name.to_string().to_lowercase();
-    if matches!(&*name, "regr_count" | "nth_value" | "approx_percentile_cont" | "approx_percentile_cont_with_weight") {
-        return refuse(
+    let list = match &function.args {
+        FunctionArguments::List(list) => Some(list),
+        _ => None,
+    };
+    let is_clause =
+        |clause: fn(&FunctionArgumentClause) -> bool| list.is_some_and(|list| list.clauses.iter().any(clause));
+    let distinct = list.is_some_and(|list| list.duplicate_treatment == Some(DuplicateTreatment::Distinct));
+    let ordered = is_clause(|clause| matches!(clause, FunctionArgumentClause::OrderBy(_)));
+    let nulls = function.null_treatment.is_some()
+        || is_clause(|clause| matches!(clause, FunctionArgumentClause::IgnoreOrRespectNulls(_)));
+    let (aggregates, of_window) = (AGGREGATES.contains(&name), WINDOWS.contains(&name));
+    let left_out = "leave it out: it belongs to aggregates and functions of windows";
+    if !aggregates && !of_window {
+        return refuse_any(&[
+            (function.filter.is_some(), &format!("FILTER behind {name}"), left_out),
+            (function.over.is_some(), &format!("OVER behind {name}"), left_out),
+            (distinct, &format!("DISTINCT in {name}"), left_out),
+            (ordered || !function.within_group.is_empty(), &format!("ORDER BY in {name}"), left_out),
+            (nulls, &format!("IGNORE or RESPECT NULLS with {name}"), left_out),
+        ]);
+    }
+    let by_window = of_window && function.over.is_some();
+    let passed_over = ["regr_count", "nth_value", "approx_percentile_cont", "approx_percentile_cont_with_weight"];
+    refuse_any(&[
+        (
+            distinct && (by_window && (!aggregates || BY_VALUE.contains(&&*name)) || passed_over.contains(&&*name)),
             &format!("DISTINCT in {name}"),
             "aggregate over a derived table: FROM (SELECT DISTINCT … FROM …) AS t",
-        );
-    }
-    ControlFlow::Continue(())
+        ),
+        (
+            nulls && by_window && !BY_VALUE.contains(&&*name),
+            &format!("IGNORE or RESPECT NULLS with {name}"),
+            "leave it out: it is for lag, lead, first_value, last_value and nth_value",
+        ),
+    ])
 }
 
 /// Checks what stands beside a table in FROM.

@@ -5,11 +5,11 @@
 //! | [`clauses`] | clauses that are read and ignored; FETCH | |
 //! | [`patterns`] | `LIKE … ESCAPE`, SIMILAR TO | datafusion#13291, #13312 |
 //! | [`quantified`] | NULL in a list behind ANY, and in rows that are compared | |
-//! | [`lengths`] | `CAST(x AS VARCHAR(3))` | |
+//! | [`lengths`] | `CAST(x AS VARCHAR(3))` | datafusion#10743 |
 //! | [`numerals`] | numbers with an exponent or of many digits | |
-//! | [`distinct_keys`] | DISTINCT rows in the order of a computed column: not planned | |
-//! | [`statement`] | columns that are selected twice | |
-//! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | |
+//! | [`distinct_keys`] | DISTINCT rows in the order of a computed column: not planned | kind of datafusion#5293 |
+//! | [`statement`] | columns that are selected twice | datafusion#6543 |
+//! | [`selected`] | EXISTS and IN (subquery) as a column: not planned | datafusion#23022 |
 //! | [`shift`] | LEAD and LAG with IGNORE NULLS | datafusion#25471 |
 //! | [`cast_names`] | a column beside its own cast | kind of datafusion#15032 |
 //! | [`table_names`] | tables called like a column, in correlated subqueries | |
@@ -20,8 +20,10 @@
 //! | [`multisets`] | EXCEPT ALL and INTERSECT ALL | datafusion#12956 |
 //! | [`in_lists`] | NULL in `NOT IN (list)` | datafusion#24246 |
 //! | [`long_cases`] | conditions over a CASE: time that grows with the cube of its branches | |
-//! | [`negation`] | `-(x & y)` becomes `-x \| -y` | |
+//! | [`negation`] | `-(x & y)` becomes `-x \| -y` | datafusion#24665 |
 //! | [`subqueries`], [`one_row`] | IN, EXISTS and scalar subqueries | datafusion#8241, #16134, #25283, #25347, #25473 |
+//!
+//! Where no number stands, no report was found upstream.
 //!
 //! Operators that bind otherwise than in PostgreSQL are mended while a text is read, by the dialect of the crate `wanqu-sql`.
 //!

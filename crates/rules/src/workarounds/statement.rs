@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::clauses::{check_distinct, check_query, check_select, check_table, check_window, refuse};
+use super::clauses::{check_call, check_query, check_select, check_table, check_window, refuse};
 use super::names::normal;
 use super::{distinct_keys, lengths, numerals, patterns, quantified, selected, shift};
 
@@ -84,12 +84,15 @@ impl VisitorMut for Preparation {
                     return refuse("a second list of arguments", "write one list of arguments");
                 }
                 removes_all(function);
-                check_distinct(function)?;
+                check_call(function)?;
                 check_window(function)?;
                 numerals::as_items_of_lists(function);
                 shift::rewrite(expr)
             }
-            Expr::Value(_) => numerals::rewrite(expr),
+            Expr::Value(value) => {
+                hexadecimal(value);
+                numerals::rewrite(expr)
+            }
             Expr::AnyOp { .. } | Expr::BinaryOp { .. } | Expr::InList { .. } => quantified::rewrite(expr),
             Expr::TypedString(typed) => exact_time(typed),
             Expr::Cast { .. } => lengths::rewrite(expr),
@@ -104,6 +107,16 @@ impl VisitorMut for Preparation {
             _ => {}
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Writes `0x1F` as the number that it is, as in PostgreSQL. sqlparser reads it as bytes, like `X'1F'`, which is longer.
+fn hexadecimal(value: &mut ValueWithSpan) {
+    let Value::HexStringLiteral(digits) = &value.value else { return };
+    let width = value.span.end.column.checked_sub(value.span.start.column);
+    let is_number = value.span.start.line == value.span.end.line && width == Some(digits.len() as u64 + 2);
+    if let Some(number) = u128::from_str_radix(digits, 16).ok().filter(|_| is_number) {
+        value.value = Value::Number(number.to_string(), false);
     }
 }
 

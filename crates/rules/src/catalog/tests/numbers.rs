@@ -60,6 +60,7 @@ fn written_numbers_are_floats_beside_floats_and_in_quotients() {
         ("1 / 3.0", "0.3333333333333333"),
         ("1.0 * 1 / 3", "0.3333333333333333"),
         ("sqrt(2.25)", "1.5"),
+        ("0x1F + 0xff = 286", "true"),
         ("coalesce(CAST(NULL AS DOUBLE), 0.1)", "0.1"),
         ("CASE WHEN 1e0 > 0.5 THEN 0.1 ELSE 1e300 END", "0.1"),
     ] {

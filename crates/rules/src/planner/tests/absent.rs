@@ -25,6 +25,7 @@ const BY_ROW: Told = (true, false, Doubt::Never);
 const IF_CELLS_LACK: Told = (true, false, Doubt::CellsLack);
 const ALWAYS: Told = (true, false, Doubt::Always);
 const UNTOLD: Told = (false, true, Doubt::Never);
+const UNTOLD_AND_ALWAYS: Told = (false, true, Doubt::Always);
 
 /// Queries over cells that may lack an owner's part, and what is told of their answers.
 fn queries() -> Vec<(String, Told)> {
@@ -46,9 +47,28 @@ fn queries() -> Vec<(String, Told)> {
             ALWAYS,
         ),
         // Every row is made of many.
-        (format!("SELECT DISTINCT n FROM ({CELLS}) c"), UNTOLD),
         (format!("SELECT specialty, sum(n) OVER () AS total FROM ({CELLS}) c"), UNTOLD),
         (format!("SELECT specialty, rank() OVER (ORDER BY n) AS place FROM ({CELLS}) c"), UNTOLD),
+        (format!("SELECT sum(n) AS n FROM ({CELLS}) c"), UNTOLD),
+        (format!("SELECT sum(n) AS n FROM ({CELLS} HAVING count(*) > 5) c"), UNTOLD),
+        (format!("SELECT DISTINCT n FROM ({CELLS}) c"), UNTOLD_AND_ALWAYS),
+        (format!("SELECT n, count(*) AS times FROM ({CELLS}) c GROUP BY n"), UNTOLD_AND_ALWAYS),
+        // Such a value decides about rows as others do.
+        (format!("SELECT sum(n) AS n FROM ({CELLS}) c HAVING sum(n) > 5"), UNTOLD_AND_ALWAYS),
+        (
+            format!("SELECT n FROM ({TOTAL}) c WHERE n > 5 ORDER BY rank() OVER (ORDER BY n)"),
+            (false, true, Doubt::CellsLack),
+        ),
+        (format!("SELECT specialty FROM ({CELLS}) c QUALIFY rank() OVER (ORDER BY n) < 3"), UNTOLD_AND_ALWAYS),
+        (
+            format!("SELECT specialty, lag(n) OVER (ORDER BY n) AS p FROM ({CELLS}) c ORDER BY p LIMIT 3"),
+            UNTOLD_AND_ALWAYS,
+        ),
+        (
+            format!("SELECT c.chapter FROM gba.health.codes c WHERE 5 < (SELECT max(n) FROM ({CELLS}) a)"),
+            UNTOLD_AND_ALWAYS,
+        ),
+        (format!("SELECT chapter, (SELECT max(n) FROM ({CELLS}) a) AS most FROM gba.health.codes"), UNTOLD),
         // Rows that match or do not.
         (joined(&inner), ALWAYS),
         (joined(&format!("LEFT {inner}")), IF_CELLS_LACK),
@@ -65,7 +85,7 @@ fn queries() -> Vec<(String, Told)> {
         (format!("SELECT f.code, a.n FROM gba.health.facilities f CROSS JOIN ({TOTAL}) a"), BY_ROW),
         (
             format!("SELECT chapter FROM gba.health.codes WHERE specialty IN (SELECT specialty FROM ({CELLS}) a)"),
-            (false, true, Doubt::Always),
+            UNTOLD_AND_ALWAYS,
         ),
         (
             format!("SELECT n FROM ({CELLS}) a WHERE specialty IN (SELECT specialty FROM gba.health.codes)"),
@@ -120,15 +140,51 @@ fn rows_that_an_owner_may_keep_back_are_told() {
     ] {
         assert_eq!(told(&rows), (true, false), "{rows}");
     }
-    for mixed in [
-        format!("SELECT sum(n) AS n FROM ({by_owner}) q"),
-        format!("SELECT DISTINCT n FROM ({by_owner}) q"),
-        format!("SELECT jurisdiction, rank() OVER (ORDER BY n) AS place FROM ({by_owner}) q"),
-        format!(
-            "SELECT f.code, q.n FROM gba.health.facilities f LEFT JOIN ({by_owner}) q ON f.jurisdiction = q.jurisdiction"
+    // A value of several rows lacks those that are absent, and so do the groups and windows of rows.
+    for (mixed, rows_absent) in [
+        (format!("SELECT sum(n) AS n FROM ({by_owner}) q"), false),
+        (format!("SELECT DISTINCT n FROM ({by_owner}) q"), true),
+        (format!("SELECT jurisdiction, rank() OVER (ORDER BY n) AS place FROM ({by_owner}) q"), true),
+        (
+            format!(
+                "SELECT f.code, q.n FROM gba.health.facilities f LEFT JOIN ({by_owner}) q ON f.jurisdiction = q.jurisdiction"
+            ),
+            true,
         ),
     ] {
-        assert_eq!(told(&mixed), (false, true), "{mixed}");
+        assert_eq!(told(&mixed), (rows_absent, true), "{mixed}");
+    }
+    let absent = |sql: &str| Planner::new(&bundle()).plan(sql).verdict.unwrap().absent;
+    let joined = "FROM gba.health.facilities f LEFT JOIN";
+    for (sql, doubt) in [
+        (format!("SELECT sum(n) AS n FROM ({by_owner}) q"), Doubt::Never),
+        (format!("SELECT sum(n) AS n FROM ({by_owner}) q HAVING sum(n) > 5"), Doubt::Always),
+        (format!("SELECT f.code, q.n {joined} ({by_owner}) q ON f.jurisdiction = q.jurisdiction"), Doubt::Never),
+        (
+            format!(
+                "SELECT f.code {joined} ({by_owner}) q ON f.jurisdiction = q.jurisdiction WHERE coalesce(q.n, 0) < 7"
+            ),
+            Doubt::Always,
+        ),
+    ] {
+        assert_eq!(absent(&sql), doubt, "{sql}");
+    }
+}
+
+/// A value that may be withheld stays in doubt when it has become part of another.
+#[test]
+fn what_is_made_of_values_that_may_be_withheld_is_told() {
+    let counts =
+        "SELECT jurisdiction, specialty, count(cost) AS c FROM gba.health.visits GROUP BY jurisdiction, specialty";
+    for (sql, expected) in [
+        (format!("SELECT specialty, sum(c) AS s FROM ({counts}) q GROUP BY specialty"), UNTOLD_AND_ALWAYS),
+        (format!("SELECT specialty FROM ({counts}) q GROUP BY specialty HAVING sum(c) > 5"), UNTOLD_AND_ALWAYS),
+        (format!("SELECT specialty, row_number() OVER (ORDER BY c) AS place FROM ({counts}) q"), UNTOLD),
+        (format!("SELECT specialty FROM ({counts}) q QUALIFY lag(c) OVER (ORDER BY c) > 5"), UNTOLD_AND_ALWAYS),
+        (format!("SELECT max(c) AS m FROM ({counts}) q"), UNTOLD),
+        (format!("SELECT max(c) AS m FROM ({counts}) q HAVING max(c) > 5"), UNTOLD_AND_ALWAYS),
+    ] {
+        assert_eq!(told(10, &sql), expected, "{sql}");
     }
 }
 
