@@ -59,8 +59,8 @@ def test_an_account_says_who_released_what_under_which_rule() -> None:
 
 
 # The same cases as those of `wanqu query`, in crates/cli/src/render/account.rs.
-ABSENT = "rows may be absent: a jurisdiction may have kept whole cells back, or cells or values by which a condition, LIMIT or join went"
 KEPT_BACK = "rows may be absent: a jurisdiction may have kept whole cells back"
+ABSENT = f"{KEPT_BACK}, or cells or values by which a condition, LIMIT or join went"
 
 
 @pytest.mark.parametrize(

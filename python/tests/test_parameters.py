@@ -11,7 +11,7 @@ from wanqu import parameters
 
 
 def test_values_of_each_type_become_one_row() -> None:
-    moment = dt.datetime(2024, 2, 29, 12, 0, 0, 123456)  # noqa: DTZ001 - times have no zone
+    moment = dt.datetime(2024, 2, 29, 12, 0, 0, 123456)
     values: list[Any] = [
         None,
         True,

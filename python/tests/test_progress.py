@@ -39,7 +39,7 @@ class Notebook:
         assert display_id
         line = [data["text/plain"]]
         self.shown.append(line)
-        return types.SimpleNamespace(update=lambda data, raw: line.append(data["text/plain"]))
+        return types.SimpleNamespace(update=lambda data, **_: line.append(data["text/plain"]))
 
 
 def test_a_notebook_shows_a_line_only_while_a_question_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,14 @@ def adbc(text: str, code: AdbcStatusCode = AdbcStatusCode.UNKNOWN) -> wanqu.Refu
 
 
 def test_what_the_driver_puts_around_a_refusal_is_taken_off() -> None:
-    for behind in [" (PermissionDenied; Prepare)", " (PermissionDenied; DoGet: endpoint 0: []). Vendor code: 7"]:
+    for behind in [
+        " (PermissionDenied; Prepare)",
+        " (PermissionDenied; DoGet: endpoint 0: []). Vendor code: 7",
+        " (Unauthenticated; GetInfo(GetSqlInfo)). Vendor code: 16",
+    ]:
         read = adbc(f"UNAUTHORIZED: [FlightSQL] {SEALED}{behind}")
         assert str(read) == SEALED
+        assert read.__cause__ is None
     flown = status.of_flight(
         flight.FlightServerError(f"Flight returned unauthorized error, with message: {SEALED}"), "g:1"
     )
@@ -123,6 +128,7 @@ def test_what_is_no_refusal_is_told_in_words_of_our_own(
     assert type(read) is kind
     assert all(word in str(read) for word in words), str(read)
     assert "CANARY" not in str(read)
+    assert isinstance(read.__cause__, Error)
 
 
 def test_errors_of_pyarrow_are_told_apart() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 from adbc_driver_flightsql import DatabaseOptions, dbapi
+from adbc_driver_manager import OperationalError
 from pyarrow import flight
 
 from . import account
@@ -35,6 +36,7 @@ class Gateway:
         self._lock = threading.Lock()
         self._idle: list[tuple[str, dbapi.Connection]] = []
         self._asking: set[dbapi.Cursor] = set()
+        self._cancelled: set[dbapi.Cursor] = set()
         self._closed = False
         self._flight: flight.FlightClient | None = None
 
@@ -110,6 +112,7 @@ class Gateway:
         """Cancel the questions that are being asked, at their owners too."""
         with self._lock:
             asking = list(self._asking)
+            self._cancelled.update(asking)
         for cursor in asking:
             cursor.adbc_cancel()
 
@@ -131,9 +134,16 @@ class Gateway:
             self._asking.add(cursor)
         try:
             yield
+        except OperationalError as error:
+            # The driver cancels on Ctrl-C too, and says no more than that.
+            here = threading.current_thread() is threading.main_thread()
+            if here and cursor not in self._cancelled and "context canceled" in str(error):
+                raise KeyboardInterrupt from error
+            raise
         finally:
             with self._lock:
                 self._asking.discard(cursor)
+                self._cancelled.discard(cursor)
 
     @contextmanager
     def _connection(self) -> Iterator[dbapi.Connection]:

@@ -72,6 +72,9 @@ def watched(listener: Listener | bool | None) -> Iterator[Watch]:
     watch = Watch(listener or None)
     try:
         yield watch
+    except GeneratorExit:
+        # Whoever reads rows has enough of them.
+        raise
     except BaseException:
         watch.tell("failed")
         raise

@@ -18,7 +18,7 @@ from .refusal import CODES, Refused, TooLate, refusal
 
 # What the driver of ADBC puts around the text of a status: `INVALID_ARGUMENT: [FlightSQL] TEXT (InvalidArgument; Prepare)`.
 _BEFORE = re.compile(r"\A[A-Z_]+: (\[[^\]]*\] )?")
-_BEHIND = re.compile(r" \((?P<status>[A-Z][A-Za-z]+); [^()]*\)(\. Vendor code: \d+)?\Z")
+_BEHIND = re.compile(r" \((?P<status>[A-Z][A-Za-z]+); [^()]*(\([^()]*\)[^()]*)?\)(\. Vendor code: \d+)?\Z")
 # What pyarrow puts around it.
 _FLIGHT = re.compile(r"\AFlight (returned|cancelled).{0,60}?, with message: ", re.DOTALL)
 _DEBUG = re.compile(r"\. (Client|gRPC client debug|Detail)\b.*\Z", re.DOTALL)
@@ -58,18 +58,20 @@ def refusals(gateway: str) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise of_adbc(error, gateway) from error
+        meant = of_adbc(error, gateway)
+        raise meant from meant.__cause__
     except (flight.FlightError, pa.ArrowException) as error:
-        raise of_flight(error, gateway) from error
+        meant = of_flight(error, gateway)
+        raise meant from meant.__cause__
 
 
 def of_adbc(error: Error, gateway: str) -> Refused:
-    """Return the refusal that an error of the driver of ADBC stands for."""
+    """Return the refusal that an error of the driver of ADBC stands for. Its cause is the error, if that was no refusal."""
     text = str(error)
     behind = _BEHIND.search(text)
     status = behind["status"] if behind else _STATUS.get(error.status_code, "")
     said = _BEFORE.sub("", text[: behind.start()] if behind else text)
-    return read(said) or _foreign(status, said, gateway)
+    return read(said) or _foreign(status, said, gateway, error)
 
 
 def of_flight(error: Exception, gateway: str) -> Refused:
@@ -77,7 +79,7 @@ def of_flight(error: Exception, gateway: str) -> Refused:
     kinds = (status for kind, status in _FLIGHT_STATUS.items() if isinstance(error, kind))
     status = next(kinds, "")
     said = _FLIGHT.sub("", str(error))
-    return read(said) or read(_DEBUG.sub("", said)) or _foreign(status, said, gateway)
+    return read(said) or read(_DEBUG.sub("", said)) or _foreign(status, said, gateway, error)
 
 
 def read(text: str) -> Refused | None:
@@ -93,8 +95,14 @@ def read(text: str) -> Refused | None:
     )
 
 
-def _foreign(status: str, said: str, gateway: str) -> Refused:
+def _foreign(status: str, said: str, gateway: str, error: Exception) -> Refused:
     """Return what a status without a refusal means, in words of our own: anybody may have written its text."""
+    meant = _meaning(status, said, gateway)
+    meant.__cause__ = error
+    return meant
+
+
+def _meaning(status: str, said: str, gateway: str) -> Refused:
     if status == "Canceled":
         return refusal("cancelled", "the question was cancelled", remedy="ask it again")
     if status == "DeadlineExceeded":
