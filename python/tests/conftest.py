@@ -24,7 +24,7 @@ class Federation:
     purpose: str
     #: Token of somebody else whom the gateway knows.
     stranger: Path
-    #: Token that has expired.
+    #: Token of `lacking` that has expired.
     expired: Path
     #: Certificate of an authority that does not vouch for the gateway.
     other_ca: Path

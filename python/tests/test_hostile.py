@@ -91,7 +91,7 @@ def test_whoever_may_not_ask_is_told_why(federation: Federation) -> None:
 
 def test_a_token_that_does_not_hold_is_refused_when_connecting(federation: Federation) -> None:
     with refused(wanqu.NotIdentified, "expired"):
-        federation.connect(token_file=federation.expired)
+        federation.connect(**federation.lacking | {"token_file": federation.expired})
     with refused(wanqu.NotIdentified, "token"):
         federation.connect(token="x.y.z")
 
@@ -100,6 +100,26 @@ def test_a_gateway_that_cannot_prove_its_identity_is_not_asked(federation: Feder
     for ca in [federation.other_ca, None]:
         with refused(wanqu.NotIdentified, "did not prove its identity", "check the CA"):
             federation.connect(ca=ca)
+
+
+def test_the_authorities_of_the_machine_are_trusted_where_none_is_named(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(federation.ca))
+    with federation.connect(ca=None) as connection:
+        assert connection.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+def test_no_proxy_is_asked_for_a_gateway_on_this_machine(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with federation.connect() as connection:
+        assert connection.sql("SELECT 1 AS one").to_pylist() == [{"one": 1}]
+        assert len(connection.catalog().to_arrow()) > 20
 
 
 def test_an_address_where_no_gateway_answers_is_said(federation: Federation) -> None:
@@ -152,7 +172,7 @@ def test_a_token_is_renewed_in_its_file(federation: Federation, tmp_path: Path) 
     file.write_text(federation.token.read_text())
     with federation.connect(token_file=file) as connection:
         result = connection.sql(VISITS)
-        file.write_text(federation.expired.read_text())
+        file.write_text("x.y.z")
         with refused(wanqu.NotIdentified):
             connection.sql(VISITS)
         with refused(wanqu.NotIdentified):

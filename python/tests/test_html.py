@@ -6,7 +6,7 @@ import test_account
 from wanqu import html
 
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\u202e\x1b[2J\0"
-ALLOWED = {"div", "style", "table", "thead", "tbody", "tr", "th", "td", "br", "small", "details", "summary"}
+ALLOWED = {"div", "style", "table", "thead", "tbody", "tr", "th", "td", "br", "small", "span", "details", "summary"}
 
 
 class Seen(HTMLParser):

@@ -7,6 +7,7 @@ again with its account behind the rows, which Flight reads.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from .refusal import Failed, refusal
 from .settings import Settings
 from .status import refusals
 
+_LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\]):", re.IGNORECASE)
 _HEADER = DatabaseOptions.RPC_CALL_HEADER_PREFIX.value
 
 
@@ -181,7 +183,10 @@ class Gateway:
                 raise _closed()
             if self._flight is None:
                 location = f"grpc+tls://{self.address}"
-                self._flight = flight.FlightClient(location, tls_root_certs=self.settings.ca)
+                # A proxy for the rest of the world is none for this machine; ADBC does so by itself.
+                local = _LOCAL.match(self.address) is not None
+                options: list[tuple[str, int | str]] | None = [("grpc.enable_http_proxy", 0)] if local else None
+                self._flight = flight.FlightClient(location, tls_root_certs=self.settings.ca, generic_options=options)
             return self._flight
 
     def _options(self) -> flight.FlightCallOptions:

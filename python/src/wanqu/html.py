@@ -20,7 +20,7 @@ _WITHHELD = "No value was released, or there is none."
 _STYLE = """
 .wanqu table { border-collapse: collapse; font-size: 90%; }
 .wanqu th, .wanqu td { padding: 0.2em 0.7em; text-align: left; white-space: pre-wrap; }
-.wanqu td.wanqu-number { text-align: right; font-variant-numeric: tabular-nums; }
+.wanqu th.wanqu-number, .wanqu td.wanqu-number { text-align: right; font-variant-numeric: tabular-nums; }
 .wanqu th { border-bottom: 1px solid currentColor; }
 .wanqu th small, .wanqu .wanqu-quiet { opacity: 0.65; font-weight: normal; }
 .wanqu .wanqu-null { opacity: 0.65; font-style: italic; }
@@ -56,12 +56,10 @@ def _seen(character: str) -> str:
 
 def _table(table: pa.Table, marks: Sequence[bool] | None) -> str:
     marked = marks is not None and any(marks)
-    head = "".join(
-        f"<th>{escaped(field.name)}<br><small>{escaped(str(field.type))}</small></th>" for field in table.schema
-    )
+    numbers = [_is_number(field.type) for field in table.schema]
+    head = "".join(_head(field, number=number) for field, number in zip(table.schema, numbers, strict=True))
     if marked:
         head += "<th></th>"
-    numbers = [_is_number(field.type) for field in table.schema]
     columns = [column.to_pylist() for column in table.columns]
     lines = []
     for position in range(table.num_rows):
@@ -74,14 +72,20 @@ def _table(table: pa.Table, marks: Sequence[bool] | None) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
+def _head(field: pa.Field[Any], *, number: bool) -> str:
+    kind = ' class="wanqu-number"' if number else ""
+    return f"<th{kind}>{escaped(field.name)}<br><small>{escaped(str(field.type))}</small></th>"
+
+
 def _cell(value: Any, *, number: bool, lacks: bool) -> str:
+    kind = ' class="wanqu-number"' if number else ""
     if value is None:
         words = "NULL (may be withheld)" if lacks else "NULL"
-        return f'<td class="wanqu-null" title="{escaped(_WITHHELD)}">{words}</td>'
+        return f'<td{kind} title="{escaped(_WITHHELD)}"><span class="wanqu-null">{words}</span></td>'
     text = str(value)
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + "…"
-    return f'<td class="wanqu-number">{escaped(text)}</td>' if number else f"<td>{escaped(text)}</td>"
+    return f"<td{kind}>{escaped(text)}</td>"
 
 
 def _is_number(kind: pa.DataType) -> bool:

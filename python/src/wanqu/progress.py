@@ -7,6 +7,7 @@ an owner has answered, or how many questions go first, is not.
 from __future__ import annotations
 
 import contextvars
+import importlib
 import sys
 import threading
 import time
@@ -41,7 +42,7 @@ class Progress:
         if self.stage == "fetching":
             return f"fetching rows, {self.rows or 0} of {self.total}, {after}"
         if self.stage == "done":
-            return f"answered after {after}: {self.total} rows"
+            return f"answered after {after}: {'1 row' if self.total == 1 else f'{self.total} rows'}"
         return f"{self.stage}, {after}"
 
 
@@ -103,9 +104,8 @@ class Line:
         shell = ipython.get_ipython() if ipython is not None else None
         if shell is None or not hasattr(shell, "kernel"):
             return None
-        from IPython.display import display  # noqa: PLC0415 - there in notebooks alone
-
-        return cls(lambda text: display({"text/plain": text}, raw=True, display_id=True))  # type: ignore[no-untyped-call]
+        shown: Any = importlib.import_module("IPython.display")
+        return cls(lambda text: shown.display({"text/plain": text}, raw=True, display_id=True))
 
     def tell(self, progress: Progress) -> None:
         """Take an event."""

@@ -57,6 +57,9 @@ class Result(Rows):
             self._expires = datetime.fromisoformat(told["expires"])
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable() from error
+        self._count = kept.info.total_records
+        if self._count < 0:
+            raise unreadable()
         self._lock = threading.RLock()
         self._table: pa.Table | None = None
         self._account: Account | None = None
@@ -84,7 +87,7 @@ class Result(Rows):
         return self._whole
 
     def __len__(self) -> int:
-        return self._kept.info.total_records
+        return self._count
 
     @property
     def account(self) -> Account:
@@ -158,6 +161,13 @@ class Result(Rows):
                 self._table = pa.Table.from_batches(list(self._fetch()), schema=self._whole)
             return self._table
 
+    def _typed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return rows under the columns that were told when the query was asked."""
+        try:
+            return batch.cast(self._whole)
+        except (pa.ArrowException, ValueError) as error:
+            raise unreadable() from error
+
     def _fetch(self) -> Iterator[pa.RecordBatch]:
         """Fetch the rows with their marks, of the types that were told when it was asked, and keep the account behind them."""
         count, told = 0, None
@@ -169,7 +179,7 @@ class Result(Rows):
                     continue
                 count += each.num_rows
                 watch.tell("fetching", count, len(self))
-                yield each.cast(self._whole)
+                yield self._typed(each)
             if told is None or told.rows != count or count != len(self):
                 raise unreadable()
             self._account = told

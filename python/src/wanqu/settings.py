@@ -7,6 +7,7 @@ The variables are those of the program ``wanqu``: ``WANQU_GATEWAY``, ``WANQU_CA`
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -30,7 +31,7 @@ class Settings:
 
     #: ``HOST:PORT``
     gateway: str
-    #: Certificates of the authorities that may vouch for the gateway, PEM; ``None`` for those of the machine.
+    #: Certificates of the authorities that may vouch for the gateway, PEM; ``None`` for those that the drivers trust.
     ca: str | None = field(repr=False)
     project: str | None
     purpose: str | None
@@ -123,13 +124,19 @@ def _address(gateway: str) -> str:
 
 
 def _pem(ca: PathLike | None) -> str | None:
-    """Return certificates that are given as text, or as the file that holds them."""
+    """Return certificates that are given as text, or as the file that holds them; without either, those of the machine."""
     if ca is None:
-        return None
+        return _of_the_machine()
     text = ca if isinstance(ca, str) and "-----BEGIN" in ca else _read(Path(ca))
     if _PEM not in text:
         raise SettingsError("the CA is no certificate: it is a file of certificates in PEM, or their text")
     return text
+
+
+def _of_the_machine() -> str | None:
+    """Return the authorities that this machine trusts; ``None`` if only the drivers know where these are."""
+    trusted = ssl.create_default_context().get_ca_certs(binary_form=True)
+    return "".join(ssl.DER_cert_to_PEM_cert(one) for one in trusted) or None
 
 
 def _token_text(text: str, what: str) -> str:
