@@ -238,5 +238,8 @@ def test_a_partial_answer_is_asked_for_and_looks_like_one(federation: Federation
         page = result._repr_html_()
         assert "MO is missing" in page
         assert "missing: " in page
+        by_text = connection.sql(f"SET wanqu.partial = true; {BY_SPECIALTY}")
+        assert by_text.to_pandas()["may_lack_a_part"].all()
+        assert by_text.account.is_partial
     with federation.connect(**federation.lacking, partial=True) as connection:
         assert connection.sql(BY_SPECIALTY).account.is_partial

@@ -134,6 +134,14 @@ def test_an_address_where_no_gateway_answers_is_said(federation: Federation) -> 
         assert address in str(error.value)
 
 
+def test_a_server_that_says_nothing_is_not_waited_for_without_end(federation: Federation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises((wanqu.TooLate, wanqu.Unavailable)):
+            federation.connect(gateway=f"127.0.0.1:{silent.getsockname()[1]}", timeout=1)
+        assert time.monotonic() - began < 15
+
+
 @contextmanager
 def other_server(greeting: bytes) -> Iterator[str]:
     """Run a server that says one thing to everybody and hangs up."""

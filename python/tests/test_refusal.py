@@ -15,9 +15,9 @@ FROM macau.health.visits"""
 
 
 def test_each_code_has_a_class_that_people_can_catch() -> None:
-    assert len(refusal.CODES) == 21
-    for code in refusal.CODES:
-        kind = type(wanqu.refusal.refusal(code, "m"))
+    assert len(refusal.CLASSES) == 21
+    for code in refusal.CLASSES:
+        kind = type(refusal.refusal(code, "m"))
         assert issubclass(kind, wanqu.Refused)
         assert kind is not wanqu.Refused, code
     assert isinstance(refusal.refusal("of-a-later-version", "m"), wanqu.Failed)

@@ -26,6 +26,7 @@ from .settings import Settings
 from .status import refusals
 
 _LOCAL = re.compile(r"(localhost|127(\.[0-9]+){3}|\[::1\]):", re.IGNORECASE)
+_TIMEOUTS = (DatabaseOptions.TIMEOUT_QUERY, DatabaseOptions.TIMEOUT_UPDATE, DatabaseOptions.TIMEOUT_FETCH)
 _HEADER = DatabaseOptions.RPC_CALL_HEADER_PREFIX.value
 
 
@@ -57,17 +58,12 @@ class Gateway:
     ) -> flight.FlightInfo:
         """Ask a question, and return where its answer is kept."""
         options: dict[str, Any] = {_HEADER + name: value for name, value in headers.items()}
-        if self._timeout is not None:
-            for option in (
-                DatabaseOptions.TIMEOUT_QUERY,
-                DatabaseOptions.TIMEOUT_UPDATE,
-                DatabaseOptions.TIMEOUT_FETCH,
-            ):
-                options[option.value] = float(self._timeout)
         with refusals(self.address), self._connection() as connection:
             with connection.cursor(adbc_stmt_kwargs=options) as cursor, self._cancellable(cursor):
                 watch.tell("preparing")
                 cursor.adbc_prepare(sql)
+                if cursor in self._cancelled:
+                    raise refusal("cancelled", "the question was cancelled before it was asked", remedy="ask it again")
                 watch.tell("asking")
                 parts, _ = cursor.adbc_execute_partitions(sql, values)
             if len(parts) != 1:
@@ -112,17 +108,18 @@ class Gateway:
 
     def cancel(self) -> None:
         """Cancel the questions that are being asked, at their owners too."""
+        # A cursor is closed only after it was taken out, which waits for the lock.
         with self._lock:
-            asking = list(self._asking)
-            self._cancelled.update(asking)
-        for cursor in asking:
-            cursor.adbc_cancel()
+            self._cancelled.update(self._asking)
+            for cursor in self._asking:
+                cursor.adbc_cancel()
 
     def close(self) -> None:
         """Close the connections. Questions that run are cancelled."""
-        self.cancel()
         with self._lock:
             self._closed = True
+        self.cancel()
+        with self._lock:
             idle, self._idle = self._idle, []
             client, self._flight = self._flight, None
         for _, connection in idle:
@@ -175,6 +172,8 @@ class Gateway:
         options = {DatabaseOptions.AUTHORIZATION_HEADER.value: f"Bearer {token}"}
         if self.settings.ca is not None:
             options[DatabaseOptions.TLS_ROOT_CERTS.value] = self.settings.ca
+        if self._timeout is not None:
+            options |= {option.value: str(float(self._timeout)) for option in _TIMEOUTS}
         return dbapi.connect(f"grpc+tls://{self.address}", db_kwargs=options, autocommit=True)
 
     def _client(self) -> flight.FlightClient:

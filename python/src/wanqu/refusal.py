@@ -99,7 +99,8 @@ class Failed(Refused):
     """A fault of a node, a source or a message; the node's log says more."""
 
 
-_CLASSES: dict[str, type[Refused]] = {
+#: Class that stands for each code.
+CLASSES: dict[str, type[Refused]] = {
     "invalid-sql": InvalidQuery,
     "unknown-name": InvalidQuery,
     "not-a-query": InvalidQuery,
@@ -123,9 +124,6 @@ _CLASSES: dict[str, type[Refused]] = {
     "internal": Failed,
 }
 
-#: Codes that there are.
-CODES = tuple(_CLASSES)
-
 
 def refusal(
     code: str,
@@ -137,7 +135,7 @@ def refusal(
     remedy: str | None = None,
 ) -> Refused:
     """Return the exception for a code, of the class that stands for it. A code that is not known is :class:`Failed`."""
-    kind = _CLASSES.get(code, Failed)
+    kind = CLASSES.get(code, Failed)
     if kind is LimitReached and rule == DEADLINE:
         kind = TooLate
     return kind(message, code=code, rule=rule, subject=subject, owner=owner, remedy=remedy)

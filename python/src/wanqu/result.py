@@ -36,7 +36,7 @@ class Kept:
     info: flight.FlightInfo
     #: True if the last column marks the rows that may lack a part.
     marked: bool
-    #: True if that column is one of the result's.
+    #: True if that column is one of the result's. It is in any case where a jurisdiction is missing.
     shown: bool
     listener: Listener | bool | None
 
@@ -54,6 +54,7 @@ class Result(Rows):
         try:
             told = json.loads(kept.info.app_metadata)
             self._query = UUID(told["wanqu.query_id"])
+            self._shown = kept.shown or bool(told["missing"])
             self._expires = datetime.fromisoformat(told["expires"])
         except (KeyError, TypeError, ValueError) as error:
             raise unreadable() from error
@@ -82,7 +83,7 @@ class Result(Rows):
     @property
     def schema(self) -> pa.Schema:
         """The columns."""
-        if self._kept.marked and not self._kept.shown:
+        if self._kept.marked and not self._shown:
             return self._whole.remove(len(self._whole) - 1)
         return self._whole
 
