@@ -2,10 +2,14 @@ import json
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
 import pytest
+from pyarrow import flight
 
 import wanqu
-from wanqu import account
+from wanqu import account, settings
+from wanqu.gateway import Gateway
+from wanqu.result import Kept, Result
 
 ID = "344721c6-e7a8-4eaa-9b21-fc7b6046ea5c"
 
@@ -111,6 +115,28 @@ def test_records_that_are_left_out_are_said_once_for_each_dataset() -> None:
     assert notes[2].startswith("HK: not all of its rows were read")
     assert notes[3].startswith("HK: values may be those of earlier cells")
     assert len(notes) == 4
+
+
+def test_an_account_that_comes_with_the_columns_is_read_there() -> None:
+    columns = pa.schema([("n", pa.int64())])
+    assert account.of_schema(columns) is None
+    told = summary(outcome("HK", release("HK")))
+    with_account = columns.with_metadata({"wanqu.account": json.dumps(told)})
+    assert account.of_schema(with_account) == account.read(told)
+    with pytest.raises(wanqu.Failed, match="may not be whole"):
+        account.of_schema(columns.with_metadata({"wanqu.account": "{"}))
+    info = flight.FlightInfo(
+        with_account,
+        flight.FlightDescriptor.for_command(b""),
+        [],
+        24,
+        0,
+        app_metadata=json.dumps({"wanqu.query_id": ID, "expires": "2026-11-29T03:01:22Z", "missing": []}),
+    )
+    closed = Gateway(settings.Settings("g:1", None, None, None, "t", None), None)
+    result = Result("SELECT 1", Kept(closed, info, marked=False, shown=False, listener=False))
+    assert result.account.owners == ("HK",)
+    assert result.schema.metadata is None
 
 
 @pytest.mark.parametrize(

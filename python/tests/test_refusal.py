@@ -1,3 +1,4 @@
+import json
 import pickle
 
 import pytest
@@ -75,6 +76,29 @@ def test_what_the_driver_puts_around_a_refusal_is_taken_off() -> None:
         flight.FlightServerError(f"Flight returned unauthorized error, with message: {SEALED}"), "g:1"
     )
     assert str(flown) == SEALED
+
+
+def test_a_refusal_beside_the_text_goes_before_it() -> None:
+    told = {"code": "column-class", "message": "name is sealed", "subject": "name", "owner": "MO", "remedy": "SELECT 1"}
+    code = AdbcStatusCode.UNAUTHORIZED
+    cut = "UNAUTHORIZED: [FlightSQL] name is sea… (PermissionDenied; Prepare)"
+
+    def beside(written: bytes) -> wanqu.Refused:
+        return status.of_adbc(
+            Error(cut, status_code=code, details=[("date", b"x"), ("wanqu-refusal-bin", written)]), "g:1"
+        )
+
+    whole = beside(json.dumps(told).encode())
+    assert isinstance(whole, wanqu.NotReleasable)
+    assert (whole.message, whole.column, whole.owner, whole.remedy, whole.rule) == (
+        "name is sealed",
+        "name",
+        "MO",
+        "SELECT 1",
+        None,
+    )
+    for broken in (b"", b"{}", b"[]", b"\xff"):
+        assert type(beside(broken)) is wanqu.Failed
 
 
 @pytest.mark.parametrize(

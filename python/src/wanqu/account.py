@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+import pyarrow as pa
 
 from .refusal import Refused, refusal
 
@@ -133,6 +136,18 @@ def read(summary: dict[str, Any]) -> Account:
         raise unreadable() from error
 
 
+def of_schema(schema: pa.Schema) -> Account | None:
+    """Return the account in the metadata of an answer's columns; ``None`` for a gateway that sends it behind the rows alone."""
+    written = (schema.metadata or {}).get(b"wanqu.account")
+    if written is None:
+        return None
+    try:
+        summary: dict[str, Any] = json.loads(written)
+    except ValueError as error:
+        raise unreadable() from error
+    return read(summary)
+
+
 def unreadable() -> Refused:
     """Return the failure for an answer whose account is not there or cannot be understood."""
     return refusal(
@@ -155,12 +170,13 @@ def _outcome(one: dict[str, Any]) -> Outcome:
         rows=int(one["rows"]),
         bytes=int(one["bytes"]),
         elapsed_ms=int(one["elapsedMs"]),
-        missing=None if missing is None else _refusal(missing),
+        missing=None if missing is None else refused(missing),
         cut_short=bool(one.get("cutShort", False)),
     )
 
 
-def _refusal(one: dict[str, Any]) -> Refused:
+def refused(one: dict[str, Any]) -> Refused:
+    """Return the refusal that a gateway wrote as JSON."""
     texts = {name: one.get(name) for name in ("rule", "subject", "owner", "remedy")}
     return refusal(str(one["code"]), str(one["message"]), **texts)
 

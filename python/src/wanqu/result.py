@@ -13,7 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 from pyarrow import flight
 
-from .account import Account, unreadable
+from .account import Account, of_schema, unreadable
 from .gateway import Gateway
 from .html import page
 from .progress import Listener, watched
@@ -50,7 +50,7 @@ class Result(Rows):
     def __init__(self, sql: str, kept: Kept) -> None:
         self._sql = sql
         self._kept = kept
-        self._whole = kept.info.schema
+        self._whole = kept.info.schema.remove_metadata()
         try:
             told = json.loads(kept.info.app_metadata)
             self._query = UUID(told["wanqu.query_id"])
@@ -63,7 +63,7 @@ class Result(Rows):
             raise unreadable()
         self._lock = threading.RLock()
         self._table: pa.Table | None = None
-        self._account: Account | None = None
+        self._account = of_schema(kept.info.schema)
 
     @property
     def sql(self) -> str:
@@ -94,7 +94,7 @@ class Result(Rows):
     def account(self) -> Account:
         """Who released what under which rule, who is missing, and what may be lacking.
 
-        It comes behind the rows: the first use fetches them.
+        A gateway tells it with the answer, or behind the rows: then the first use fetches them.
         """
         with self._lock:
             if self._account is None and len(self) <= _HELD:

@@ -6,6 +6,7 @@ code, then lines for what the rule hit, the rule with its owner, and the remedy.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +15,14 @@ import pyarrow as pa
 from adbc_driver_manager import AdbcStatusCode, Error
 from pyarrow import flight
 
+from . import account
 from .refusal import Refused, TooLate, refusal
 
 # What the driver of ADBC puts around the text of a status: `INVALID_ARGUMENT: [FlightSQL] TEXT (InvalidArgument; Prepare)`.
 _BEFORE = re.compile(r"\A[A-Z_]+: (\[[^\]]*\] )?")
 _BEHIND = re.compile(r" \((?P<status>[A-Z][A-Za-z]+); [^()]*(\([^()]*\)[^()]*)?\)(\. Vendor code: \d+)?\Z")
+# Where gateways put the refusal itself, as JSON, for those who read more than the text.
+_BESIDE = "wanqu-refusal-bin"
 # What pyarrow puts around it.
 _FLIGHT = re.compile(r"\AFlight (returned|cancelled).{0,60}?, with message: ", re.DOTALL)
 _DEBUG = re.compile(r"\. (Client|gRPC client debug|Detail)\b.*\Z", re.DOTALL)
@@ -67,11 +71,24 @@ def refusals(gateway: str) -> Iterator[None]:
 
 def of_adbc(error: Error, gateway: str) -> Refused:
     """Return the refusal that an error of the driver of ADBC stands for. Its cause is the error, if that was no refusal."""
+    if (told := _told(error)) is not None:
+        return told
     text = str(error)
     behind = _BEHIND.search(text)
     status = behind["status"] if behind else _STATUS.get(error.status_code, "")
     said = _BEFORE.sub("", text[: behind.start()] if behind else text)
     return read(said) or _foreign(status, said, gateway, error)
+
+
+def _told(error: Error) -> Refused | None:
+    """Return the refusal that a gateway sends beside the text of a status; ``None`` for one that does not."""
+    written = next((value for name, value in error.details or () if name == _BESIDE), None)
+    if written is None:
+        return None
+    try:
+        return account.refused(json.loads(written))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def of_flight(error: Exception, gateway: str) -> Refused:
