@@ -67,7 +67,8 @@ pub fn fresh(folder: &Path, wheels: &Path, packages: &[&str]) -> Result<PathBuf,
 }
 
 const VENV: &str = "install Python 3.11 or later with its module venv (on Debian: apt-get install python3-venv)";
-const PIP: &str = "pip must be able to install these wheels: look at its settings, the network and the version of Python";
+const PIP: &str =
+    "pip must be able to install these wheels: look at its settings, the network and the version of Python";
 
 fn made(environment: &Path) -> Result<(), PythonError> {
     run(Command::new("python3").args(["-m", "venv"]).arg(environment), VENV)
