@@ -70,12 +70,6 @@ impl Running {
         Ok(running)
     }
 
-    /// Returns the federation.
-    #[must_use]
-    pub fn federation(&self) -> &LocalFederation {
-        &self.federation
-    }
-
     /// Serves until Ctrl-C or SIGTERM, then shuts down gracefully.
     pub async fn stay(self) -> Outcome {
         let mut renewal = tokio::time::interval(self.renewal()?);
