@@ -18,6 +18,10 @@ fuzz TARGET SECONDS="3600":
     cp Cargo.lock fuzz/Cargo.lock
     cd fuzz && cargo +nightly fuzz run --fuzz-dir . {{TARGET}} -- -max_total_time={{SECONDS}} -max_len=65536 -timeout=10 -rss_limit_mb=2048
 
+# The package for Python: formatted, linted, typed, its tests at a federation, its pages and its notebook.
+python:
+    cargo test -p wanqu-cli -p wanqu-tests --test python_package
+
 # The page of what SQL is answered, by asking it.
 sql-page:
     UPDATE_SQL_PAGE=1 cargo test -p wanqu-cli -p wanqu-tests --test second_engine documented_constructs

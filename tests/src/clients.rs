@@ -38,6 +38,9 @@ pub fn adbc(
     let output = Command::new(python(&ADBC)?)
         .args(["-c", script])
         .current_dir(folder)
+        // The package of this repository, which needs nothing else.
+        .env("PYTHONPATH", crate::package::folder().join("src"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("WANQU_GATEWAY", format!("grpc+tls://localhost:{port}"))
         .env("WANQU_TOKEN", token)
         .env("WANQU_CA", federation.local.ca(&home)?)

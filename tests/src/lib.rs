@@ -28,6 +28,7 @@ pub mod idle;
 pub mod impostor;
 pub mod logs;
 pub mod oracle;
+pub mod package;
 pub mod python;
 pub mod relay;
 pub mod slt;

@@ -1,7 +1,7 @@
-//! Virtual environments of Python, made once and kept.
+//! Virtual environments of Python, made once and kept; and fresh ones, made of wheels that are kept.
 
 use std::fmt;
-use std::fs::{File, create_dir_all, remove_dir_all, write};
+use std::fs::{File, create_dir_all, read_to_string, remove_dir_all, remove_file, write};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,33 +24,84 @@ impl std::error::Error for PythonError {}
 /// # Errors
 /// If there is no Python, or a wheel cannot be had.
 pub fn python(wheels: &[&str]) -> Result<PathBuf, PythonError> {
+    environment(&wheels.join("-").replace("==", "-"), wheels)
+}
+
+/// The same, by a name: for an environment of more wheels than a name should list. It is made again when they change.
+///
+/// # Errors
+/// As for [`python`].
+pub fn environment(name: &str, wheels: &[&str]) -> Result<PathBuf, PythonError> {
+    let folder = kept(&format!("python-{name}"), wheels, |environment| {
+        say(&format!("making a Python environment with {}, once", wheels.join(", ")));
+        made(environment)?;
+        let install = ["-m", "pip", "install", "--quiet"];
+        run(Command::new(environment.join("bin/python")).args(install).args(wheels), PIP)
+    })?;
+    Ok(folder.join("bin/python"))
+}
+
+/// Returns a folder with these wheels and all that they need, fetched by the pip of this Python. The first call fetches them.
+///
+/// # Errors
+/// If a wheel cannot be had.
+pub fn wheels(python: &Path, name: &str, wheels: &[&str]) -> Result<PathBuf, PythonError> {
+    kept(&format!("wheels-{name}"), wheels, |folder| {
+        say(&format!("fetching {} and what they need, once", wheels.join(", ")));
+        let download = ["-m", "pip", "download", "--quiet", "--dest"];
+        run(Command::new(python).args(download).arg(folder).args(wheels), PIP)
+    })
+}
+
+/// Makes a new environment in a folder, and installs packages there of a folder of wheels and of nothing else. Returns its Python.
+///
+/// # Errors
+/// If there is no Python, or a wheel is not in the folder.
+pub fn fresh(folder: &Path, wheels: &Path, packages: &[&str]) -> Result<PathBuf, PythonError> {
+    say(&format!("installing {} into a new environment", packages.join(", ")));
+    made(folder)?;
+    let python = folder.join("bin/python");
+    let install = ["-m", "pip", "install", "--quiet", "--no-compile", "--no-index", "--find-links"];
+    run(Command::new(&python).args(install).arg(wheels).args(packages), PIP)?;
+    Ok(python)
+}
+
+const VENV: &str = "install Python 3.11 or later with its module venv (on Debian: apt-get install python3-venv)";
+const PIP: &str =
+    "pip must be able to install these wheels: look at its settings, the network and the version of Python";
+
+fn made(environment: &Path) -> Result<(), PythonError> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(environment), VENV)
+}
+
+/// Returns a folder of the cache that was made of these wheels, and makes it if there is none.
+fn kept(
+    name: &str,
+    wheels: &[&str],
+    make: impl FnOnce(&Path) -> Result<(), PythonError>,
+) -> Result<PathBuf, PythonError> {
     let cache = wanqu_testing::cache_folder()
         .ok_or_else(|| PythonError("there is no folder for the cache: set WANQU_TESTBED_CACHE (or HOME)".into()))?;
-    let folder = cache.join(format!("python-{}", wheels.join("-").replace("==", "-")));
+    let folder = cache.join(name);
     let io = |e: std::io::Error| PythonError(format!("cannot make {}: {e}", folder.display()));
     create_dir_all(&folder).map_err(io)?;
     // The lock goes with the file, and so with a process that dies.
     let lock = File::create(folder.join("lock")).map_err(io)?;
     lock.lock().map_err(io)?;
-    let environment = folder.join("environment");
-    let whole = folder.join("whole");
-    if !whole.exists() {
-        if environment.exists() {
-            remove_dir_all(&environment).map_err(io)?;
+    let (content, whole) = (folder.join("environment"), folder.join("whole"));
+    let list = wheels.join("\n");
+    if read_to_string(&whole).ok().as_deref() != Some(list.as_str()) {
+        // A folder that was cut short has no such file.
+        if whole.exists() {
+            remove_file(&whole).map_err(io)?;
         }
-        say(&format!("making a Python environment with {}, once", wheels.join(" and ")));
-        make(&environment, wheels)?;
-        // An environment that was cut short has no such file.
-        write(&whole, wheels.join("\n")).map_err(io)?;
+        if content.exists() {
+            remove_dir_all(&content).map_err(io)?;
+        }
+        make(&content)?;
+        write(&whole, list).map_err(io)?;
     }
-    Ok(environment.join("bin/python"))
-}
-
-fn make(environment: &Path, wheels: &[&str]) -> Result<(), PythonError> {
-    let venv = "install Python 3 with its module venv (on Debian: apt-get install python3-venv)";
-    run(Command::new("python3").args(["-m", "venv"]).arg(environment), venv)?;
-    let pip = "pip must be able to install these wheels: look at its settings, the network and the version of Python";
-    run(Command::new(environment.join("bin/python")).args(["-m", "pip", "install", "--quiet"]).args(wheels), pip)
+    Ok(content)
 }
 
 /// Runs a command to its end; `remedy` says what to do if that fails.
