@@ -349,6 +349,49 @@ fn advice_names_declarations_that_are_seldom_meant() {
     );
 }
 
+#[test]
+fn a_placement_is_compared_with_the_consents_that_are_there() {
+    const MEMBER: &str = "
+apiVersion: wanqu.dev/v1alpha1
+kind: Federation
+metadata: {name: gba}
+spec: {trustDomain: gba.example, members: [HK]}
+---
+apiVersion: wanqu.dev/v1alpha1
+kind: Jurisdiction
+metadata: {name: hongkong, namespace: gba}
+spec: {id: HK, sqlName: hongkong, dataClaim: records, placement: {namespace: hk}}
+";
+    let advice = |from: &str, claims: &str, member: &str| {
+        let grant = format!(
+            "{member}---\napiVersion: wanqu.dev/v1alpha1\nkind: PlacementGrant\nmetadata: {{name: g, namespace: hk}}\nspec: \
+             {{from: [{{{from}}}], claims: [{claims}]}}\n"
+        );
+        let resources = manifests::parse(&grant, "m.yaml").unwrap();
+        advise(&resources).iter().map(|a| a.to_string().split_once(": ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    let missing = "Jurisdiction hongkong spec.placement.namespace: no PlacementGrant in namespace hk names it and lists the claim \
+                   records, so no node is made there; add one, with the namespace of this Jurisdiction under from and the claim \
+                   under claims";
+    for (from, claims, granted) in [
+        ("namespace: gba", "records", true),
+        ("namespace: gba, jurisdictions: [hongkong, macau]", "records", true),
+        ("namespace: gba, jurisdictions: [macau]", "records", false),
+        ("namespace: other", "records", false),
+        ("namespace: gba", "other", false),
+    ] {
+        let expected = if granted { vec![] } else { vec![missing.to_owned()] };
+        assert_eq!(advice(from, claims, MEMBER), expected, "{from} {claims}");
+    }
+    let anywhere = MEMBER.replace(", namespace: gba}", "}");
+    assert_eq!(advice("namespace: other", "records", &anywhere), Vec::<String>::new(), "its namespace is not said");
+    let without = MEMBER.replace("dataClaim: records, ", "");
+    assert_eq!(advice("namespace: gba", "", &without), Vec::<String>::new());
+    assert_eq!(advice("namespace: other", "", &without).len(), 1);
+    let alone = manifests::parse(MEMBER, "m.yaml").unwrap();
+    assert!(advise(&alone).is_empty(), "consents may be kept elsewhere");
+}
+
 /// A city's open data platform: 1,095 datasets, with as many custodians' habits.
 #[test]
 fn a_large_catalog_compiles_in_no_time() {

@@ -12,6 +12,7 @@ use crate::compilation::Compilations;
 use crate::framework::clock::Clock;
 use crate::framework::events::Events;
 use crate::framework::metrics::Metrics;
+use crate::framework::term::Term;
 use crate::framework::watched::{Catalogue, Children, in_namespace};
 use crate::grants::Grants;
 use crate::holdings::Holdings;
@@ -24,7 +25,7 @@ use crate::source_reports::SourceReports;
 
 /// Everything that reconcilers share.
 pub struct Context {
-    /// The API of the operator's own cluster.
+    /// The API of the operator's own cluster. Writes only within the term.
     pub client: Client,
     /// Settings from command line and environment.
     pub settings: Settings,
@@ -45,6 +46,10 @@ pub struct Context {
     /// Held while the first object of a node is written, so that of two nodes of one name in one namespace the first stays the
     /// first, whichever controllers write them.
     pub placing: Arc<Mutex<()>>,
+    /// Held while the template of a node's pods is changed, so that one member of a federation restarts at a time.
+    pub rolling: Mutex<()>,
+    /// The term of this process as the leader: by it clients of other clusters are fenced too.
+    pub term: Term,
     /// Compilations of federations.
     pub compilations: Compilations,
     /// Agreements that members elsewhere hold.

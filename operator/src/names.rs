@@ -13,6 +13,15 @@ pub fn node(jurisdiction: &str) -> String {
     format!("{jurisdiction}-node")
 }
 
+/// The name of the volume with the audit log and kept answers.
+pub const DISK: &str = "state";
+
+/// Returns the name of the claim of a copy's disk, as the controller of `StatefulSets` makes it.
+#[must_use]
+pub fn disk(jurisdiction: &str, copy: u32) -> String {
+    format!("{DISK}-{}-{copy}", node(jurisdiction))
+}
+
 /// Returns the name of the Service of the exchange.
 #[must_use]
 pub fn exchange(jurisdiction: &str) -> String {

@@ -20,6 +20,7 @@ use crate::framework::leader::LeadError;
 use crate::framework::metrics::Metrics;
 use crate::framework::queue::Requests;
 use crate::framework::tasks::{Ended, Pace, Tasks, restarting};
+use crate::framework::term::{Term, fenced};
 use crate::framework::watched::{Catalogue, Children, Watches};
 use crate::framework::{Clock, Guarded, Result, controller, leader, observe};
 use crate::grants::Grants;
@@ -75,10 +76,12 @@ pub async fn run(
             task = tasks.ended() => ended = Some(task),
         }
     };
-    let placing = Arc::default();
-    let operator = Operator { client: client.clone(), settings: settings.clone(), clock, metrics, health, placing };
+    let (placing, term) = (Arc::default(), Term::new());
+    let fenced = fenced(&client, &term);
+    let operator = Operator { client: fenced, settings: settings.clone(), clock, metrics, health, placing, term };
     let work = || operator.clone().work();
-    let led = leader::lead(&client, &settings, (&operator.metrics, &operator.health), stop, work).await;
+    let observers = (&operator.metrics, &operator.health);
+    let led = leader::lead(&client, &settings, observers, &operator.term, stop, work).await;
     match ended {
         Some(ended) => {
             if let Err(error) = led {
@@ -112,12 +115,14 @@ struct Part {
 /// Everything that the work of a leader needs.
 #[derive(Clone)]
 struct Operator {
+    /// Writes only within the term.
     client: Client,
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
     health: Health,
     placing: Arc<Mutex<()>>,
+    term: Term,
 }
 
 impl Operator {
@@ -178,6 +183,8 @@ impl Operator {
             children,
             grants,
             placing: self.placing,
+            rolling: Mutex::default(),
+            term: self.term,
             compilations: Compilations::default(),
             peers: PeerAgreements::default(),
             holdings: Holdings::default(),

@@ -31,7 +31,7 @@ has one, and that the operator cannot work without any of the rules.
     - jurisdictions/status
     - researchprojects/status
   verbs: [patch]
-# A finalizer for jurisdictions whose node runs in another namespace, which owner references cannot reach.
+# A finalizer, by which a node is removed in order: its network policies last; and an annotation that notes where it was placed.
 - apiGroups: [wanqu.dev]
   resources: [jurisdictions]
   verbs: [patch]
@@ -44,6 +44,10 @@ has one, and that the operator cannot work without any of the rules.
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [get, list, watch, create, patch, delete]
+# The disks of a node's copies, which the StatefulSet's controller makes: they grow when the Jurisdiction says so.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, patch]
 # The node's Services for other nodes (exchange) and researchers (gateway), its ServiceAccount, and the ConfigMap of its bundle.
 - apiGroups: [""]
   resources: [services, serviceaccounts, configmaps]
@@ -53,7 +57,7 @@ has one, and that the operator cannot work without any of the rules.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
-# The state of a node's pods; an annotation on each, so that its kubelet refreshes a changed bundle at once; and a label on those from
+# The state of a node's pods, of which none may be left when its network policies go; an annotation on each, so that its kubelet refreshes a changed bundle at once; and a label on those from
 # before an upgrade, before Services select by it.
 - apiGroups: [""]
   resources: [pods]

@@ -100,10 +100,10 @@ impl Bed {
 
     /// An operator that has only this client.
     pub fn operator_with(&self, client: Client, instance: &str, arguments: &[&str]) -> Running {
-        let fixed =
-            ["wanqu-operator", "--node-image", "wanqu:test", "--observe", "127.0.0.1:0", "--instance", instance];
-        let lease = if arguments.contains(&"--lease-seconds") { &[][..] } else { &["--lease-seconds", "3"] };
-        let fixed = fixed.iter().chain(&["--operator-namespace", "gba"]).chain(lease);
+        let fixed = ["wanqu-operator", "--observe", "127.0.0.1:0", "--instance", instance, "--operator-namespace", "gba"];
+        let usual = [["--node-image", "wanqu:test"], ["--lease-seconds", "10"]];
+        let usual = usual.iter().filter(|[name, _]| !arguments.contains(name)).flatten();
+        let fixed = fixed.iter().chain(usual);
         let settings = <Settings as clap::Parser>::parse_from(fixed.chain(arguments));
         let (stop, stopped) = oneshot::channel();
         let ahead = Arc::clone(&self.clock);
@@ -132,7 +132,7 @@ impl Bed {
             "Event" => ("events.k8s.io", "v1"),
             "Lease" => ("coordination.k8s.io", "v1"),
             "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
-            "ConfigMap" | "Secret" | "Service" | "ServiceAccount" | "Pod" => ("", "v1"),
+            "ConfigMap" | "Secret" | "Service" | "ServiceAccount" | "Pod" | "PersistentVolumeClaim" => ("", "v1"),
             _ => ("wanqu.dev", "v1alpha1"),
         };
         ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))

@@ -7,7 +7,7 @@ use wanqu_model::names::{Purpose, ResourceName};
 use super::index::Index;
 use super::policies;
 use crate::finding::{Finding, Findings};
-use crate::kinds::{DataSharingAgreement, Grade, ResearchProject};
+use crate::kinds::{DataSharingAgreement, Grade, Jurisdiction, PlacementGrant, PlacementGrantSpec, ResearchProject};
 use crate::resources::Resources;
 use crate::sourced::Sourced;
 
@@ -25,6 +25,9 @@ pub fn advise(resources: &Resources) -> Vec<Finding> {
     }
     for project in index.projects.values() {
         unfounded_purposes(&index, project, &mut advice);
+    }
+    for jurisdiction in index.jurisdictions.values() {
+        ungranted_placement(jurisdiction, &resources.grants, &mut advice);
     }
     advice.into_sorted()
 }
@@ -62,6 +65,34 @@ fn graded_data(index: &Index<'_>, agreement: &Sourced<DataSharingAgreement>, adv
             let remedy = "the standard contracts for personal data leave such data out: make sure it may be asked for";
             advice.add(agreement, "spec", problem, remedy);
         }
+    }
+}
+
+/// Advises on a node for which the manifests have no consent, where they have consents: the operator makes nothing in such a
+/// namespace. On a laptop, and in the namespace of the Jurisdiction, none is needed.
+fn ungranted_placement(member: &Sourced<Jurisdiction>, grants: &[Sourced<PlacementGrant>], advice: &mut Findings) {
+    let (spec, home) = (&member.resource.spec, member.resource.metadata.namespace.as_deref());
+    let Some(target) = spec.placement.namespace.as_deref().filter(|target| Some(*target) != home) else { return };
+    if grants.is_empty() {
+        return;
+    }
+    let is_named = |grant: &&PlacementGrantSpec| {
+        let from = grant.from.iter().filter(|from| home.is_none_or(|home| from.namespace == home));
+        from.into_iter().any(|from| from.jurisdictions.as_ref().is_none_or(|names| names.iter().any(|n| n == member.name())))
+    };
+    let there = grants.iter().filter(|grant| grant.resource.metadata.namespace.as_deref() == Some(target));
+    let named: Vec<&PlacementGrantSpec> = there.map(|grant| &grant.resource.spec).filter(is_named).collect();
+    let Some(claim) = spec.data_claim.as_deref() else {
+        if named.is_empty() {
+            let problem = format!("no PlacementGrant in namespace {target} names it, so no node is made there");
+            advice.add(member, "spec.placement.namespace", problem, "add one, with the namespace of this Jurisdiction under from");
+        }
+        return;
+    };
+    if !named.iter().any(|grant| grant.claims.iter().any(|granted| granted == claim)) {
+        let problem = format!("no PlacementGrant in namespace {target} names it and lists the claim {claim}, so no node is made there");
+        let remedy = "add one, with the namespace of this Jurisdiction under from and the claim under claims";
+        advice.add(member, "spec.placement.namespace", problem, remedy);
     }
 }
 

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use wanqu_model::names::{JurisdictionId, SqlName};
 
-use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
+use super::{NodeExchange, NodeNetwork, NodePods, Status, TracesSpec};
 
 /// Member of the federation: a legal territory with its own rules, its own node and its own certificate authority.
 #[derive(Debug, Clone, PartialEq, CustomResource, KubeSchema, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ use super::{NodeExchange, NodeNetwork, Status, TracesSpec};
 #[x_kube(validation = Rule::new(
     "!has(self.placement) || !has(self.placement.external) || !(has(self.dataClaim) || has(self.authoritySecret))"
 ).message("a node that is run elsewhere has its data and its authority there: leave dataClaim and authoritySecret out"))]
+#[x_kube(validation = Rule::new(
+    "quantity(has(self.storage) && has(self.storage.size) ? self.storage.size : '1Gi').compareTo(quantity(has(oldSelf.storage) && has(oldSelf.storage.size) ? oldSelf.storage.size : '1Gi')) >= 0"
+).message("storage.size cannot shrink: a disk grows, and its files stay"))]
+#[x_kube(validation = Rule::new(
+    "(has(self.storage) && has(self.storage.className) ? self.storage.className : '') == (has(oldSelf.storage) && has(oldSelf.storage.className) ? oldSelf.storage.className : '')"
+).message("storage.className cannot change: a disk stays in its class; take the Jurisdiction away and its claims, and make both anew, if its audit log may go"))]
 pub struct JurisdictionSpec {
     /// Identifier of the jurisdiction, ISO 3166: CN-SZ, HK, MO. Its node's certificate names it. Cannot change.
     #[x_kube(validation = Rule::new("self == oldSelf").message("the id cannot change: certificates and agreements name it"))]
@@ -52,6 +58,13 @@ pub struct JurisdictionSpec {
     /// Ignored on a laptop, and for a node that is run elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<NodeExchange>,
+    /// True to leave the node's workload as it is, whatever else changes, until this is false again: its image, replicas, disks,
+    /// pods and network policies. Bundles and certificates go on reaching it, so that nothing that is withdrawn waits. Default: false. Ignored on a laptop.
+    #[serde(default)]
+    pub paused: bool,
+    /// Pods of the node: the machines that they run on, their image, labels and variables. Ignored on a laptop.
+    #[serde(default)]
+    pub pods: NodePods,
     /// Number of replicas of the node. Default: 1.
     #[serde(default = "one_replica")]
     #[schemars(range(min = 1, max = 64))]
@@ -168,15 +181,26 @@ pub struct NodeResources {
     pub memory: Option<String>,
 }
 
+impl NodeStorage {
+    /// Size of the disk where none is given.
+    const SIZE: &str = "1Gi";
+
+    /// Returns the size of the disk.
+    #[must_use]
+    pub fn size_or_default(&self) -> &str {
+        self.size.as_deref().unwrap_or(Self::SIZE)
+    }
+}
+
 /// Disk of each replica of a node.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStorage {
-    /// Size, as a Kubernetes quantity: 10Gi.
+    /// Size, as a Kubernetes quantity: 10Gi. It can grow, if the storage class allows that, and cannot shrink. Default: 1Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32), regex(pattern = "^[0-9]+([.][0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$"))]
     pub size: Option<String>,
-    /// Name of the storage class. Default: that of the cluster.
+    /// Name of the storage class. Cannot change. Default: that of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub class_name: Option<String>,

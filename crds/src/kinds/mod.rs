@@ -18,6 +18,7 @@ mod federation;
 mod jurisdiction;
 mod network;
 mod placement_grant;
+mod pods;
 mod query_run;
 mod research_project;
 mod status;
@@ -38,6 +39,7 @@ pub use jurisdiction::{
 };
 pub use network::NodeNetwork;
 pub use placement_grant::{GrantedFrom, PlacementGrant, PlacementGrantSpec};
+pub use pods::{NodePods, NodeSpread, NodeToleration, NodeVariable, TaintEffect, TolerationOperator, Unsatisfiable};
 pub use query_run::{JurisdictionPart, KeptAnswer, QueryRun, Receipt, RunState};
 pub use research_project::{ResearchProject, ResearchProjectSpec, SubjectSpec};
 pub use status::Status;

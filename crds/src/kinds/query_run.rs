@@ -85,6 +85,10 @@ pub struct JurisdictionPart {
     /// Datasets of which records are left out, and how many of public ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// True if the query ended before all rows of a release of public tables had come, as with LIMIT: how many records could not be
+    /// read is told only where all are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_short: bool,
     /// Entries of its audit log, one for each release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,

@@ -110,9 +110,35 @@ pub const OF_CHANGES: &[OfChange] = &[
         good: r#"{"spec": {"id": "MO", "displayName": "Macau"}}"#,
         bad: r#"{"spec": {"id": "HK"}}"#,
     },
+    OfChange {
+        message: "storage.size cannot shrink: a disk grows, and its files stay",
+        kind: "Jurisdiction",
+        name: "macau",
+        good: r#"{"spec": {"storage": {"size": "1536Mi"}}}"#,
+        bad: r#"{"spec": {"storage": {"size": "1000M"}}}"#,
+    },
+    OfChange {
+        message: "storage.className cannot change: a disk stays in its class; take the Jurisdiction away and its claims, and make both anew, if its audit log may go",
+        kind: "Jurisdiction",
+        name: "macau",
+        good: r#"{"spec": {"storage": {"size": "2Gi"}}}"#,
+        bad: r#"{"spec": {"storage": {"className": "fast"}}}"#,
+    },
 ];
 
 pub const OF_OBJECTS: &[OfObject] = &[
+    OfObject {
+        message: "variables that begin with WANQU_, and OTEL_EXPORTER_OTLP_ENDPOINT, are the operator's: use the fields of the Jurisdiction",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  pods: {env: [{name: RUST_LOG, value: debug}]}",
+        bad: "sqlName: macau\n  pods: {env: [{name: WANQU_BUNDLE, value: /tmp/mine}]}",
+    },
+    OfObject {
+        message: "labels that begin with wanqu.dev/ or app.kubernetes.io/ select the node's pods, and are the operator's",
+        place: "sqlName: macau",
+        good: "sqlName: macau\n  pods: {labels: {team: health}}",
+        bad: "sqlName: macau\n  pods: {labels: {wanqu.dev/jurisdiction: HK}}",
+    },
     OfObject {
         message: "csv describes files of format csv",
         place: "path: visits, format: parquet",

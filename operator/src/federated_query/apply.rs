@@ -75,7 +75,8 @@ pub(super) async fn release<K: Resource>(client: &Client, query: &K, version: Op
     }
 }
 
-/// Writes the small answers of runs that have ended into `ConfigMaps`, before their status names these.
+/// Writes the small answers of runs that have ended into `ConfigMaps`, before their status names these. Of an answer that the home
+/// node keeps too, the run says why it was not copied; another one is not let go of before it is written.
 pub(super) async fn keep_answers(
     context: &Context,
     query: &FederatedQuery,
@@ -103,8 +104,13 @@ pub(super) async fn keep_answers(
             binary_data: Some(BTreeMap::from([("rows.arrow".to_owned(), ByteString(inline.arrow.clone()))])),
             ..ConfigMap::default()
         };
-        Applier::here(&context.client, &context.children, query).apply(Built::new(map)).await?;
-        run.config_map = Some(name);
+        match Applier::here(&context.client, &context.children, query).apply(Built::new(map)).await {
+            Ok(_) => run.config_map = Some(name),
+            Err(error) if run.kept.is_some() && !error.is_passing() => {
+                run.message = Some(format!("the answer was not copied into a ConfigMap: {error}"));
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

@@ -32,34 +32,39 @@ use kube::{Resource, ResourceExt};
 use wanqu_crds::kinds::FederatedQuery;
 
 use crate::context::Context;
-use crate::framework::{Guarded, Result};
+use crate::framework::{Guarded, Result, status as written};
 use crate::runs;
 
 /// Delay before a query is reconciled again that waits for something which no watch reports.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Reconciles one query.
+/// Reconciles one query. What keeps it from being reconciled is said by its condition `Ready`.
 ///
 /// # Errors
 /// If the API server refuses a write.
 pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Context>) -> Result<Action> {
+    let result = Box::pin(bring(&object, &context)).await;
+    written::telling(&context.client, &object, result, context.clock.now()).await
+}
+
+async fn bring(object: &Arc<Guarded<FederatedQuery>>, context: &Arc<Context>) -> Result<Action> {
     let uid = object.uid().unwrap_or_default();
     // Before anything of it is read: a query that only a newer operator can read is let go too.
     if object.meta().deletion_timestamp.is_some() {
         // The stream is dropped, which cancels the question at the owners.
         context.runs.cancel_all(&uid);
-        apply::release(&context.client, &*object, object.resource_version()).await?;
+        apply::release(&context.client, &**object, object.resource_version()).await?;
         return Ok(Action::await_change());
     }
     let Some(query) = object.read() else {
-        status::malformed(&context, &object).await?;
+        status::malformed(context, object).await?;
         return Ok(Action::await_change());
     };
-    let references = dereference::dereference(&context, query).await?;
+    let references = dereference::dereference(context, query).await?;
     let verdict = validate::validate(query, &references);
     let now = context.clock.now();
     let (mut runs, ended) = outcome::settle(query, &context.runs);
-    apply::keep_answers(&context, query, &mut runs, &ended).await?;
+    apply::keep_answers(context, query, &mut runs, &ended).await?;
     let alive = context.runs.alive(&uid);
     let plan = plan::plan(&plan::Input {
         query,
@@ -83,10 +88,10 @@ pub async fn reconcile(object: Arc<Guarded<FederatedQuery>>, context: Arc<Contex
     for number in ended {
         context.runs.forget(&uid, number);
     }
-    apply::forget_answers(&context, query, &plan.forget).await?;
+    apply::forget_answers(context, query, &plan.forget).await?;
     if let (Some(number), Some(accepted)) = (plan.begin, verdict.accepted()) {
         let (clock, queue) = (context.clock.clone(), context.queues.queries.clone());
-        runs::begin(&context.runs, (clock, queue), query, number, ask::asking(&context, query, accepted));
+        runs::begin(&context.runs, (clock, queue), query, number, ask::asking(context, query, accepted));
     }
     Ok(next_look(plan.wake.map(|time| context.clock.until(time)), verdict.waits()))
 }

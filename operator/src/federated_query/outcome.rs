@@ -67,6 +67,7 @@ fn part(outcome: &JurisdictionOutcome) -> JurisdictionPart {
         bytes: outcome.bytes,
         may_withhold: gated.then(|| outcome.releases.iter().any(ReleaseReport::may_hide_cells)),
         left_out: left_out(outcome),
+        cut_short: outcome.cut_short,
         receipts: outcome
             .releases
             .iter()

@@ -87,10 +87,21 @@ fn answered(run: &QueryRun) -> String {
     if !left_out.is_empty() {
         text.push_str(&format!("; records that cannot be read are left out of {}", left_out.join(", ")));
     }
+    let parts = run.jurisdictions.iter().filter(|part| part.cut_short);
+    let cut_short: Vec<&str> = parts.map(|part| part.jurisdiction.as_str()).collect();
+    if !cut_short.is_empty() {
+        text.push_str(&format!(
+            "; not all rows of {} were read, because the answer needed no more, so records that cannot be read are not counted",
+            cut_short.join(", ")
+        ));
+    }
     match (&run.config_map, &run.kept) {
         (Some(map), _) => text.push_str(&format!("; in ConfigMap {map}")),
         (None, Some(kept)) => text.push_str(&format!("; kept at the home node until {}", kept.expires)),
         (None, None) => {}
+    }
+    if let Some(message) = &run.message {
+        text.push_str(&format!("; {message}"));
     }
     text
 }

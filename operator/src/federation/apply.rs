@@ -20,9 +20,6 @@ use crate::names::{TOKEN_ISSUER, TOKEN_ISSUER_KEY, TOKEN_ISSUER_SECRET};
 /// Jurisdiction accepts it, and kept in a Secret.
 pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<Option<TokenIssuer>> {
     let Some(federation) = context.catalogue.federation(namespace) else { return Ok(None) };
-    if federation.read().is_none() {
-        return Ok(None);
-    }
     let jurisdictions = in_namespace(&context.catalogue.jurisdictions, namespace);
     // A member that is run elsewhere lists the issuer of its own operator, which is another one of the same name.
     let run_here = jurisdictions.iter().filter_map(|j| j.read()).filter(|j| host::namespace(j, namespace).is_some());
@@ -39,6 +36,9 @@ pub(crate) async fn token_issuer(context: &Context, namespace: &str) -> Result<O
             let object = display_name::<Secret>(namespace, TOKEN_ISSUER_SECRET);
             Error::Unreadable { object, problem: format!("{TOKEN_ISSUER_KEY}: {error}") }
         });
+    }
+    if federation.read().is_none() {
+        return Ok(None);
     }
     let issuer = TokenIssuer::new(TOKEN_ISSUER)?;
     let metadata = ObjectMeta {

@@ -36,11 +36,12 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
     // compiled, or no certificate would be renewed after a restart.
     let (issuer, fault) = match token_issuer(&context, &namespace).await {
         Ok(issuer) => (issuer, None),
-        Err(error @ (Error::Unreadable { .. } | Error::Taken { .. })) => (None, Some(error)),
-        Err(error) => return Err(error),
+        Err(error) => (None, Some(error)),
     };
     let inputs = dereference::dereference(&context, &namespace, issuer.as_ref());
-    if validate::speaks_for(&context.catalogue, &object, &namespace) {
+    // While the API server does not answer, a key that was there a moment ago is not taken out of the bundles.
+    let passing = fault.as_ref().is_some_and(Error::is_passing);
+    if !passing && validate::speaks_for(&context.catalogue, &object, &namespace) {
         let declared = || resources::resources(&context.catalogue, &namespace);
         let compilation =
             build::build(&inputs, declared, context.compilations.get(&namespace).as_deref(), Instant::now());
@@ -54,7 +55,8 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
         return Ok(Action::requeue(wait));
     }
     let current = status::current(&inputs.members, compilation.as_ref()).await;
-    let claims = status::claims(&object, &inputs, compilation.as_deref(), &current);
+    let issuing = status::issuing(issuer.is_some(), fault.as_ref());
+    let claims = status::claims(&object, &inputs, compilation.as_deref(), &current, issuing);
     crate::framework::status::report(&context.client, &object, &claims, context.clock.now()).await?;
     fault.map_or(Ok(Action::requeue(Duration::from_hours(1))), Err)
 }

@@ -9,7 +9,7 @@ use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{Inputs, Member, StoredBundle};
 use crate::compilation::Compilation;
-use crate::framework::Guarded;
+use crate::framework::{Error, Guarded};
 use crate::framework::conditions::{Claim, Reason, Type, holds};
 
 /// The most problems of other resources that a federation's own condition names.
@@ -39,6 +39,7 @@ pub(super) fn claims(
     inputs: &Inputs,
     compilation: Option<&Compilation>,
     current: &BTreeSet<JurisdictionId>,
+    issuing: Option<Claim>,
 ) -> Vec<Claim> {
     let Some(compilation) = compilation else {
         let message = "it has not been compiled yet";
@@ -59,11 +60,26 @@ pub(super) fn claims(
         Claim::no(Type::Ready, Reason::MemberNotReady, message)
     } else if bundles.holds != Some(true) {
         Claim { of: Type::Ready, ..bundles.clone() }
+    } else if let Some(fault) = issuing.as_ref().filter(|claim| claim.holds != Some(true)) {
+        Claim { of: Type::Ready, ..fault.clone() }
     } else {
         let message = format!("{} members are ready and run the latest bundle", inputs.members.len());
         Claim::yes(Type::Ready, Reason::AsDeclared, message)
     };
-    vec![valid, bundles, ready]
+    [valid, bundles].into_iter().chain(issuing).chain([ready]).collect()
+}
+
+/// Returns the condition of the operator's own key as an issuer of tokens; `None` if no member takes its tokens.
+pub(super) fn issuing(has_key: bool, fault: Option<&Error>) -> Option<Claim> {
+    match fault {
+        Some(error) => {
+            let message = format!("{error}; FederatedQueries wait until the operator has its key again");
+            Some(Claim::no(Type::TokenIssuerReady, error.reason(), message))
+        }
+        None => has_key.then(|| {
+            Claim::yes(Type::TokenIssuerReady, Reason::Issued, "the operator issues tokens for FederatedQueries")
+        }),
+    }
 }
 
 /// Returns the conditions of a Federation in the namespace of an older one. They do not depend on the compilation, which
@@ -168,7 +184,7 @@ spec: {id: HK, sqlName: hongkong}
         let after = compilation(&both, HashSet::from([ObjectState::of(&rival)]));
         assert!(after.findings.iter().any(|finding| finding.name == "rival"), "{:?}", after.findings);
         for compilation in [before, after] {
-            let claims = claims(&rival, &inputs(), Some(&compilation), &BTreeSet::new());
+            let claims = claims(&rival, &inputs(), Some(&compilation), &BTreeSet::new(), None);
             let message = "Federation gba is older, and a namespace has one Federation; delete one of them";
             assert_eq!(claims, [Type::Valid, Type::Ready].map(|of| Claim::no(of, Reason::Invalid, message.to_owned())));
         }
@@ -182,14 +198,14 @@ spec: {id: HK, sqlName: hongkong}
         let later = Compilation::new("gba", HashSet::new(), String::new(), outcome(), Some(&good), Instant::now());
         let restarted = Compilation::new("gba", HashSet::new(), String::new(), outcome(), None, Instant::now());
         assert!(later.compiled().is_some() && restarted.compiled().is_none());
-        let said = [later, restarted].map(|c| claims(&gba, &inputs(), Some(&c), &BTreeSet::new()));
+        let said = [later, restarted].map(|c| claims(&gba, &inputs(), Some(&c), &BTreeSet::new(), None));
         assert_eq!(said[0], said[1]);
     }
 
     #[test]
     fn a_fault_is_told_and_says_nothing_of_bundles_that_are_current() {
         let (gba, broken) = (federation("gba"), FEDERATION.replace("[HK]", "[HK, MO]"));
-        let claims = claims(&gba, &inputs(), Some(&compilation(&broken, HashSet::new())), &BTreeSet::new());
+        let claims = claims(&gba, &inputs(), Some(&compilation(&broken, HashSet::new())), &BTreeSet::new(), None);
         let told: Vec<_> = claims.iter().map(|claim| (claim.of, claim.holds, claim.reason)).collect();
         let expected = [
             (Type::Valid, Some(false), Reason::Invalid),

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -113,6 +114,17 @@ impl<'a> Applier<'a> {
         Ok(Built { object, state: PhantomData })
     }
 
+    /// Returns true if the pods of a workload would be others: something that is desired of their template is not so yet.
+    #[must_use]
+    pub fn restarts(&self, live: &StatefulSet, desired: &StatefulSet) -> bool {
+        let template = |set: &StatefulSet| set.spec.as_ref().map(|spec| serde_json::to_value(&spec.template));
+        let (Some(Ok(live_pods)), Some(Ok(pods))) = (template(live), template(desired)) else { return true };
+        let marks = |set: &StatefulSet| set.annotations().get(SHAPE).cloned();
+        // A field that is to go is seen by the shape alone.
+        let shape = to_value(desired, &desired.name_any()).ok().map(|desired| shape(&desired));
+        !has_all(&live_pods, &pods) || marks(live) != shape
+    }
+
     /// Returns an object, from the store if it is there, or as it is remembered.
     ///
     /// # Errors
@@ -182,6 +194,28 @@ impl<'a> Applier<'a> {
             }
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => Err(Error::api(format!("remove {}", display_name::<K>(namespace, name)), error)),
+        }
+    }
+
+    /// Deletes an object and leaves what it owns to itself: the next one of its name may take that over.
+    ///
+    /// # Errors
+    /// If the API server refuses, or the object is another one by now.
+    pub async fn orphan<K: Object>(&self, live: &K) -> Result<()> {
+        self.check_ours(live)?;
+        let (namespace, name) = (live.namespace().unwrap_or_default(), live.name_any());
+        let params = DeleteParams {
+            preconditions: Some(Preconditions { uid: live.uid(), resource_version: None }),
+            ..DeleteParams::orphan()
+        };
+        let api: Api<K> = Api::namespaced(self.client.clone(), &namespace);
+        match api.delete(&name, &params).await {
+            Ok(_) => {
+                tracing::info!(object = display_name::<K>(&namespace, &name), "removed, and what it owns is kept");
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Err(error) => Err(Error::api(format!("make {} anew", display_name::<K>(&namespace, &name)), error)),
         }
     }
 

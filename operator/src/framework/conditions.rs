@@ -21,6 +21,8 @@ pub enum Type {
     Agreed,
     /// The dataset's node can read its source.
     SourceReadable,
+    /// The operator has its key as an issuer of tokens.
+    TokenIssuerReady,
     /// The jurisdiction's node has valid certificates.
     IdentityReady,
     /// The jurisdiction's node runs.
@@ -82,6 +84,8 @@ pub enum Reason {
     NamespaceUnreadable,
     /// The other cluster cannot be reached.
     ClusterUnreachable,
+    /// The disks of the node cannot be as the Jurisdiction says.
+    StorageUnchanged,
     /// Not all copies run yet.
     RollingOut,
     /// Copies do not understand all of their bundle.
@@ -197,6 +201,7 @@ impl Type {
             Self::InForce => "InForce",
             Self::Agreed => "Agreed",
             Self::SourceReadable => "SourceReadable",
+            Self::TokenIssuerReady => "TokenIssuerReady",
             Self::IdentityReady => "IdentityReady",
             Self::WorkloadReady => "WorkloadReady",
             Self::Accepted => "Accepted",
@@ -234,6 +239,7 @@ impl Reason {
             Self::PlacementNotGranted => "PlacementNotGranted",
             Self::NamespaceUnreadable => "NamespaceUnreadable",
             Self::ClusterUnreachable => "ClusterUnreachable",
+            Self::StorageUnchanged => "StorageUnchanged",
             Self::RollingOut => "RollingOut",
             Self::NodeTooOld => "NodeTooOld",
             Self::Available => "Available",

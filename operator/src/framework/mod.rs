@@ -6,7 +6,7 @@
 //! - [`apply`]: the only way in which objects are written: server-side apply, and only where something differs.
 //! - [`remembered`]: Secrets, which are not watched.
 //! - [`status`] and [`conditions`]: the only way in which a status is written.
-//! - [`leader`]: of several operators, the one that holds the lease works.
+//! - [`leader`] and [`term`]: of several operators, the one that holds the lease works, and writes only as long as it does.
 //! - [`tasks`] and [`health`]: supervision of everything that runs long, and how it fares.
 //! - [`observe`]: liveness, readiness and metrics over HTTP.
 //!
@@ -24,6 +24,7 @@ pub mod hash;
 pub mod health;
 pub mod labels;
 pub mod leader;
+mod lease;
 pub mod matches;
 pub mod metrics;
 pub mod observe;
@@ -33,6 +34,7 @@ pub mod remembered;
 pub mod status;
 pub mod tapped;
 pub mod tasks;
+pub mod term;
 pub mod watched;
 
 pub use clock::Clock;

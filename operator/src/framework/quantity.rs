@@ -46,6 +46,18 @@ impl Quantity {
         self.rounded_up(MILLI)
     }
 
+    /// Returns true if it is less than another one; neither is negative.
+    #[must_use]
+    pub fn is_less_than(self, other: Self) -> bool {
+        let finest = self.exponent.min(other.exponent);
+        let digits = |quantity: Self| {
+            let power = u32::try_from(quantity.exponent - finest).ok();
+            let scale = power.and_then(|power| 10_i128.checked_pow(power));
+            scale.and_then(|scale| quantity.digits.checked_mul(scale)).unwrap_or(i128::MAX)
+        };
+        digits(self) < digits(other)
+    }
+
     fn new(mut digits: i128, mut exponent: i32) -> Self {
         if digits == 0 {
             return Self { digits, exponent: 0 };

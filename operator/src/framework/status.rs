@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use wanqu_crds::kinds::Status;
 
-use super::conditions::{Claim, conditions};
+use super::conditions::{Claim, Type, conditions};
 use super::error::{Error, Result};
 use super::guarded::Guarded;
 use super::labels::MANAGER;
@@ -111,6 +111,50 @@ where
         .await
         .map(drop)
         .map_err(|error| Error::api(doing("write"), error))
+}
+
+/// Passes on how a reconciliation ended. If it failed, the condition `Ready` says why before it is tried again; all other conditions
+/// stay.
+///
+/// # Errors
+/// The error that it failed with.
+pub async fn telling<K, T>(client: &Client, seen: &Guarded<K>, result: Result<T>, now: Timestamp) -> Result<T>
+where
+    K: Reported,
+{
+    let Err(error) = &result else { return result };
+    if !error.is_nobodys_fault() {
+        let claim = Claim::no(Type::Ready, error.reason(), error.to_string());
+        if let Err(unwritten) = tell::<K>(client, seen.meta(), &claim, now).await {
+            tracing::warn!(%unwritten, "a failure could not be told in a status");
+        }
+    }
+    result
+}
+
+/// Writes one condition, and leaves the rest of a status as it is.
+async fn tell<K: Reported>(client: &Client, seen: &ObjectMeta, claim: &Claim, now: Timestamp) -> Result<()> {
+    let (namespace, name) = (seen.namespace.clone().unwrap_or_default(), seen.name.clone().unwrap_or_default());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &namespace, &ApiResource::erase::<K>(&()));
+    let doing = |verb: &str| format!("{verb} the status of {} {namespace}/{name}", K::kind(&()));
+    let live = api.get_opt(&name).await.map_err(|error| Error::api(doing("get"), error))?;
+    let Some(live) = live.filter(|live| live.metadata.uid == seen.uid) else { return Ok(()) };
+    let mut status = live.data["status"].as_object().cloned().unwrap_or_default();
+    let before: Status = serde_json::from_value(live.data["status"].clone()).unwrap_or_default();
+    let made = conditions(&before.conditions, std::slice::from_ref(claim), seen.generation, now);
+    let mut all: Vec<_> = before.conditions.iter().filter(|c| c.type_ != claim.of.as_str()).cloned().collect();
+    all.extend(made);
+    if all.len() == before.conditions.len() && all.iter().all(|condition| before.conditions.contains(condition)) {
+        return Ok(());
+    }
+    status.insert("conditions".to_owned(), json!(all));
+    let patch = json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+        "metadata": {"name": name, "uid": seen.uid, "resourceVersion": live.metadata.resource_version},
+        "status": status,
+    });
+    let written = api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&patch)).await;
+    written.map(drop).map_err(|error| Error::api(doing("write"), error))
 }
 
 /// Like [`write`], for kinds whose status holds conditions and nothing else.

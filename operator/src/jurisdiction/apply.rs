@@ -12,9 +12,11 @@ use wanqu_crds::kinds::Jurisdiction;
 
 use super::build::{self, Resources};
 use super::dereference::{Inputs, Target};
+use super::finalizer::Authority;
+use super::workload::{self, Workload};
 use super::{finalizer, home, identity};
 use crate::context::Context;
-use crate::framework::apply::{Applied, Built, Prepared};
+use crate::framework::apply::Built;
 use crate::framework::labels::{self, BUNDLE_DIGEST, FEDERATION_NAMESPACE, MANAGER};
 use crate::framework::{Error, Result};
 use crate::names;
@@ -23,30 +25,20 @@ use crate::node_reports::{self, Copies};
 /// The largest bundle that fits into a `ConfigMap` beside its metadata, in bytes.
 const MAX_BUNDLE: usize = 1_000_000;
 
-/// Outcome of writing the objects of a node.
-pub(super) enum Outcome {
-    /// All objects are as desired; the copies stand so to the latest bundle.
-    Applied(Box<Resources<Applied>>, Copies),
-    /// Only the bundle was written: the workload as it is, and how its copies stand to the bundle.
-    Running(Box<StatefulSet>, Copies),
-    /// The node has no bundle, so it cannot start.
-    NoBundle,
-    /// The bundle is too large: its size in bytes.
+/// Outcome of writing the bundle of a node.
+pub(super) enum Bundled {
+    /// It was written, or there was no new one; the copies stand so to the latest.
+    Told(Copies),
+    /// The node has none, so it cannot start.
+    Nothing,
+    /// It is too large: its size in bytes. The node keeps the one before, if it has one.
     TooLarge(usize),
 }
 
-impl Outcome {
+impl Bundled {
     /// Returns true if copies are about to load the latest bundle, which no watch reports.
     pub(super) fn is_underway(&self) -> bool {
-        self.copies().is_some_and(|copies| !copies.behind.is_empty())
-    }
-
-    /// Returns how the copies stand to the latest bundle, if that was written.
-    pub(super) fn copies(&self) -> Option<&Copies> {
-        match self {
-            Self::Applied(_, copies) | Self::Running(_, copies) => Some(copies),
-            Self::NoBundle | Self::TooLarge(_) => None,
-        }
+        matches!(self, Self::Told(copies) if !copies.behind.is_empty())
     }
 }
 
@@ -62,46 +54,52 @@ pub(super) async fn account(context: &Context, jurisdiction: &Jurisdiction, inpu
     Ok(())
 }
 
-/// Writes the objects that differ.
+/// Writes the bundle, and tells the pods of it. It comes before everything else that may fail: what others withdraw is in it.
+pub(super) async fn bundle(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<Bundled> {
+    let applier = identity::applier(context, jurisdiction, &inputs.target);
+    let size = inputs.bundle.as_ref().map_or(0, |file| file.gzip.len());
+    if size > MAX_BUNDLE {
+        return Ok(Bundled::TooLarge(size));
+    }
+    if let Some(bundle) = build::bundle_alone(&build::Node::new(jurisdiction, inputs, &context.settings)) {
+        applier.apply(bundle).await?;
+    } else {
+        // A bundle from before is good enough to run with; without any, pods could only wait for one.
+        let name = names::bundle(&jurisdiction.name_any());
+        if applier.get::<ConfigMap>(inputs.target.namespace(), &name).await?.is_none() {
+            return Ok(Bundled::Nothing);
+        }
+    }
+    Ok(Bundled::Told(told(context, jurisdiction, inputs).await?))
+}
+
+/// Writes the other objects that differ. Without a bundle (`bundled` is false) there is no workload yet.
 pub(super) async fn apply(
     context: &Context,
     jurisdiction: &Jurisdiction,
     inputs: &Inputs,
-    resources: Resources<Prepared>,
-) -> Result<Outcome> {
+    (resources, bundled): (Resources, bool),
+) -> Result<Option<Workload>> {
     let applier = identity::applier(context, jurisdiction, &inputs.target);
-    let Resources { account, services, policies, disruption, bundle, stateful_set } = resources;
+    let Resources { account, policies, services, disruption, stateful_set } = resources;
     let keep = if let Target::Here { namespace } = &inputs.target { Some(namespace.as_str()) } else { None };
-    let authority_stays = matches!(inputs.target, Target::Remote { .. });
-    finalizer::sweep(context, jurisdiction, finalizer::Swept { keep, authority_stays }).await?;
+    // It has moved with the node.
+    let remote = matches!(inputs.target, Target::Remote { .. });
+    let authority = if remote { Authority::StaysAtHome } else { Authority::Goes };
+    finalizer::sweep(context, jurisdiction, finalizer::Swept { keep, authority }).await?;
     label_pods(context, jurisdiction, inputs).await?;
-    let account = applier.apply(account).await?;
-    let mut applied = (Vec::new(), Vec::new());
-    for service in services {
-        applied.0.push(applier.apply(service).await?);
-    }
+    applier.apply(account).await?;
     for policy in policies {
-        applied.1.push(applier.apply(policy).await?);
+        applier.apply(policy).await?;
     }
-    let disruption = applier.apply(disruption).await?;
-    let size = inputs.bundle.as_ref().map_or(0, |file| file.gzip.len());
-    if size > MAX_BUNDLE {
-        return Ok(Outcome::TooLarge(size));
+    for service in services {
+        applier.apply(service).await?;
     }
-    let bundle = match bundle {
-        Some(bundle) => Some(applier.apply(bundle).await?),
-        None => None,
-    };
-    // A bundle from before is good enough to run with; without any, pods could only wait for one.
-    let name = names::bundle(&jurisdiction.name_any());
-    if bundle.is_none() && applier.get::<ConfigMap>(inputs.target.namespace(), &name).await?.is_none() {
-        return Ok(Outcome::NoBundle);
+    applier.apply(disruption).await?;
+    if !bundled {
+        return Ok(None);
     }
-    let stateful_set = applier.apply(stateful_set).await?;
-    let copies = told(context, jurisdiction, inputs).await?;
-    let (services, policies) = applied;
-    let resources = Resources { account, services, policies, disruption, bundle, stateful_set };
-    Ok(Outcome::Applied(Box::new(resources), copies))
+    Ok(Some(workload::ensure(context, jurisdiction, inputs, &applier, stateful_set).await?))
 }
 
 /// Returns true if there is a workload of this jurisdiction already.
@@ -123,22 +121,16 @@ async fn told(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -
     Ok(node_reports::copies(&context.http, pods.iter().map(Arc::as_ref), &file.digest).await)
 }
 
-/// Leaves the workload of an invalid jurisdiction as it is, and writes its bundle: that has nothing of what is wrong, and what
-/// others withdraw.
-pub(super) async fn as_it_runs(context: &Context, jurisdiction: &Jurisdiction, inputs: &Inputs) -> Result<Outcome> {
+/// Returns the workload of an invalid jurisdiction, which is left as it is.
+pub(super) async fn as_it_runs(
+    context: &Context,
+    jurisdiction: &Jurisdiction,
+    inputs: &Inputs,
+) -> Result<Option<Workload>> {
     let applier = identity::applier(context, jurisdiction, &inputs.target);
     let name = names::node(&jurisdiction.name_any());
     let found = applier.get::<StatefulSet>(inputs.target.namespace(), &name).await?;
-    let Some(running) = found else { return Ok(Outcome::NoBundle) };
-    let size = inputs.bundle.as_ref().map_or(0, |file| file.gzip.len());
-    if size > MAX_BUNDLE {
-        return Ok(Outcome::TooLarge(size));
-    }
-    if let Some(bundle) = build::bundle_alone(&build::Node::new(jurisdiction, inputs, &context.settings)) {
-        applier.apply(bundle).await?;
-    }
-    let copies = told(context, jurisdiction, inputs).await?;
-    Ok(Outcome::Running(Box::new(running), copies))
+    Ok(found.map(|running| Workload::Is(Box::new(running))))
 }
 
 /// Announces a new bundle to the pods. A kubelet reads a mounted `ConfigMap` about once a minute, but at once when its
@@ -171,11 +163,7 @@ async fn patch_pods(
     metadata: &Value,
 ) -> Result<()> {
     let namespace = inputs.target.namespace();
-    let client = match &inputs.target {
-        Target::Remote { client: Some(client), .. } => client.clone(),
-        Target::Remote { client: None, .. } | Target::External => return Ok(()),
-        Target::Here { .. } => context.client.clone(),
-    };
+    let Some(client) = inputs.target.client(context) else { return Ok(()) };
     for pod in pods(context, jurisdiction, inputs, &client).await? {
         if !needs(&pod) || pod.deletion_timestamp.is_some() {
             continue;

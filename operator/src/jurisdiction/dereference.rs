@@ -14,8 +14,9 @@ use super::{Problem, home, remote};
 use crate::compilation::{BundleFile, Compilation, ObjectState, Verdict};
 use crate::context::Context;
 use crate::framework::watched::{Catalogue, in_namespace};
-use crate::framework::{Guarded, Result};
+use crate::framework::{Guarded, Result, labels};
 use crate::host::Host;
+use crate::names;
 
 /// Objects that a jurisdiction refers to.
 pub(super) struct Inputs {
@@ -52,6 +53,8 @@ pub(super) struct FederationRef {
     pub(super) deadline_seconds: u32,
     /// True if all of the Federation could be read. Else workloads stay as they are, since this is not all that it says.
     pub(super) whole: bool,
+    /// False if there is none that can be read: then this is what its node was last given.
+    pub(super) there: bool,
 }
 
 /// Cluster and namespace of a node.
@@ -79,6 +82,15 @@ impl Target {
         match self {
             Self::Here { namespace } | Self::Remote { namespace, .. } => namespace,
             Self::External => "",
+        }
+    }
+
+    /// Returns a client of the node's cluster; none if that cannot be reached, or is somebody else's.
+    pub(super) fn client(&self, context: &Context) -> Option<Client> {
+        match self {
+            Self::Here { .. } => Some(context.client.clone()),
+            Self::Remote { client, .. } => client.clone(),
+            Self::External => None,
         }
     }
 }
@@ -137,6 +149,22 @@ pub(super) fn federation(catalogue: &Catalogue, namespace: &str) -> Option<Feder
         trust_domain: federation.spec.trust_domain.clone(),
         deadline_seconds: federation.spec.defaults.limits.deadline_seconds.unwrap_or(300),
         whole: found.read().is_some(),
+        there: true,
+    })
+}
+
+/// Returns the federation that a node was last given, for one whose Federation is gone or cannot be read: what renews its
+/// certificates until it is taken down on purpose.
+pub(super) fn remembered(context: &Context, object: &Guarded<Jurisdiction>) -> Option<FederationRef> {
+    let (home, name) = (object.namespace()?, object.name_any());
+    let trust = context.children.get("ConfigMap", &home, &names::trust(&name))?;
+    let trust = labels::is_made_for(&*trust, &home, &name).then_some(trust)?;
+    Some(FederationRef {
+        name: trust.labels().get(labels::FEDERATION)?.clone(),
+        trust_domain: trust.annotations().get(labels::TRUST_DOMAIN)?.clone(),
+        deadline_seconds: 300,
+        whole: false,
+        there: false,
     })
 }
 

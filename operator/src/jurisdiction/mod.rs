@@ -4,9 +4,10 @@
 //! consent      of the namespace of the node; without it the node is closed, and nothing else is done
 //! dereference  the federation, its compilation, the cluster and namespace of the node
 //! validate     that the node can be placed there
+//! apply        write the bundle and announce it to the pods, whatever becomes of the rest
 //! identity     its authority and its node's certificates: made, renewed, rotated
 //! build        every object of its node; pure
-//! apply        write what differs, announce a new bundle to the pods, remove objects from former placements
+//! apply        write what differs, remove objects from former placements; the workload
 //! status       conditions
 //! ```
 
@@ -22,6 +23,7 @@ mod pods;
 mod remote;
 mod status;
 mod validate;
+mod workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +36,11 @@ use crate::compilation::Verdict;
 use crate::context::Context;
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Error, Guarded, Result, status as written};
+use apply::Bundled;
 use dereference::Target;
+use finalizer::Left;
 use status::Progress;
+use workload::Workload;
 
 /// Period of reconciliation for a node in another cluster, which no watch reports.
 const REMOTE: Duration = Duration::from_secs(30);
@@ -44,6 +49,10 @@ const REMOTE: Duration = Duration::from_secs(30);
 const FOLLOWS: Duration = Duration::from_secs(1);
 /// Period of reconciliation for a node in this cluster: its Secrets are not watched. Longer than they are remembered.
 const SECRETS: Duration = Duration::from_mins(2);
+/// Period of reconciliation while pods of a node that is removed drain; those in this cluster are watched too.
+const DRAINS: Duration = Duration::from_secs(5);
+/// Period of reconciliation while its workload waits for that of another member.
+const WAITS: Duration = Duration::from_secs(2);
 /// Period of reconciliation without any cause.
 const LATER: Duration = Duration::from_hours(1);
 /// Period of reconciliation while a user's Secret cannot be used: no watch reports it.
@@ -55,15 +64,7 @@ const MENDED: Duration = Duration::from_secs(5);
 /// If the API server refuses a write, or an object that the operator keeps cannot be read.
 pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>) -> Result<Action> {
     if object.meta().deletion_timestamp.is_some() {
-        if let Err(error) = finalizer::undo(&context, &object).await {
-            let note = format!("its node cannot be removed yet: {error}");
-            context.events.warning(&*object, "Remove", "NotRemoved", note).await;
-            return Err(error);
-        }
-        if let Some(jurisdiction) = object.read_fields(IDENTITY_FIELDS) {
-            context.holdings.forget(&home(&*object), &jurisdiction.spec.id);
-        }
-        return Ok(Action::await_change());
+        return undo(&object, &context).await;
     }
     let mut progress = Progress::default();
     // On the heap: it holds every object of a node at once.
@@ -72,6 +73,7 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
         Ok(Next::WhenCompiled) => return Ok(Action::await_change()),
         Ok(Next::Soon(wait)) => return Ok(Action::requeue(*wait)),
         Ok(Next::Report(again)) => *again,
+        Err(error) if error.is_nobodys_fault() => return result.map(|_| Action::await_change()),
         Err(error) => {
             progress.failed(error);
             LATER
@@ -80,6 +82,24 @@ pub async fn reconcile(object: Arc<Guarded<Jurisdiction>>, context: Arc<Context>
     note_holdings(&object, &context, &progress);
     written::report(&context.client, &object, &progress.claims(), context.clock.now()).await?;
     result.map(|_| Action::requeue(again))
+}
+
+/// Removes the node of one that is being deleted; what keeps it is said by an event and by the condition `Ready`.
+async fn undo(object: &Guarded<Jurisdiction>, context: &Context) -> Result<Action> {
+    let left = match finalizer::undo(context, object).await {
+        Ok(left) => left,
+        Err(error) => {
+            if !error.is_nobodys_fault() {
+                let note = format!("its node cannot be removed yet: {error}");
+                context.events.warning(object, "Remove", "NotRemoved", note).await;
+            }
+            return written::telling(&context.client, object, Err(error), context.clock.now()).await;
+        }
+    };
+    if let Some(jurisdiction) = object.read_fields(IDENTITY_FIELDS) {
+        context.holdings.forget(&home(object), &jurisdiction.spec.id);
+    }
+    Ok(if left == Left::Pods { Action::requeue(DRAINS) } else { Action::await_change() })
 }
 
 /// Notes what its node holds, by the reports of its copies, and queues the agreements if that is new.
@@ -118,16 +138,18 @@ enum Next {
 async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut Progress) -> Result<Next> {
     let ungranted = consent::ensure(context, object).await?;
     let verdict = dereference::verdict(context, object);
-    let federation = dereference::federation(&context.catalogue, &object.namespace().unwrap_or_default());
-    if federation.is_some() && verdict == Verdict::NotCompiled {
+    let found = dereference::federation(&context.catalogue, &object.namespace().unwrap_or_default());
+    if found.is_some() && verdict == Verdict::NotCompiled {
         return Ok(Next::WhenCompiled);
     }
-    progress.judged(&verdict, federation.is_some());
+    progress.judged(&verdict, found.is_some());
     if let Some(problem) = ungranted {
         progress.faulty(&problem);
         return Ok(Next::Report(if problem.is_external() { MENDED } else { LATER }));
     }
-    // Certificates are renewed whatever else is in a resource, even what only a newer operator can read.
+    // Certificates are renewed whatever else is in a resource, even what only a newer operator can read, and without a
+    // Federation too.
+    let federation = found.or_else(|| dereference::remembered(context, object));
     let jurisdiction = object.read_fields(IDENTITY_FIELDS);
     let (Some(federation), Some(jurisdiction)) = (federation, jurisdiction) else { return Ok(Next::Report(LATER)) };
     let whole = federation.whole && object.read().is_some();
@@ -153,6 +175,14 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     }
     finalizer::ensure(context, jurisdiction, &inputs.target).await?;
     apply::account(context, jurisdiction, &inputs).await?;
+    // While more changes are on their way, nobody waits for a bundle.
+    let bundled = match inputs.unsettled {
+        None => Some(Box::pin(apply::bundle(context, jurisdiction, &inputs)).await?),
+        Some(_) => None,
+    };
+    if let Some(bundled) = &bundled {
+        progress.bundled(&inputs, bundled);
+    }
     let identity = match identity::ensure(context, jurisdiction, &inputs).await? {
         Ok(identity) => identity,
         Err(problem) => {
@@ -161,20 +191,29 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
         }
     };
     progress.identified(&identity);
-    if let Some(wait) = inputs.unsettled {
-        return Ok(Next::Soon(wait));
-    }
+    let Some(bundled) = bundled else { return Ok(Next::Soon(inputs.unsettled.unwrap_or_default())) };
     let mut again = if matches!(inputs.target, Target::Remote { .. }) { REMOTE } else { SECRETS };
-    if in_order {
+    if bundled.is_underway() {
+        again = FOLLOWS;
+    }
+    let paused = jurisdiction.spec.paused;
+    let workload = if in_order && !(paused && apply::runs(context, jurisdiction, &inputs).await?) {
         let resources = build::build(&build::Node::new(jurisdiction, &inputs, &context.settings));
-        let outcome = Box::pin(apply::apply(context, jurisdiction, &inputs, resources)).await?;
-        progress.applied(&inputs, &outcome);
-        if outcome.is_underway() {
-            again = FOLLOWS;
-        }
+        let bundled = !matches!(bundled, Bundled::Nothing);
+        Box::pin(apply::apply(context, jurisdiction, &inputs, (resources, bundled))).await?
     } else {
         // A workload that runs is left as it is, with valid certificates.
-        progress.applied(&inputs, &apply::as_it_runs(context, jurisdiction, &inputs).await?);
+        apply::as_it_runs(context, jurisdiction, &inputs).await?
+    };
+    progress.applied(&inputs, workload.as_ref());
+    if paused {
+        progress.paused();
+    }
+    if matches!(workload, Some(Workload::Waits(..))) {
+        again = again.min(WAITS);
+    }
+    if let Some(namespace) = finalizer::out_of_sight(context, jurisdiction, &inputs.target) {
+        progress.out_of_sight(&namespace);
     }
     let renewal = context.clock.until(identity.due).saturating_add(Duration::from_millis(500));
     Ok(Next::Report(renewal.min(again)))
@@ -214,10 +253,7 @@ fn reason_of(error: &Error, remote: bool) -> Reason {
     match error {
         // An API server that answers has been reached, whatever its answer.
         Error::Api { source, .. } if remote && !matches!(**source, kube::Error::Api(_)) => Reason::ClusterUnreachable,
-        Error::Taken { .. } => Reason::NameTaken,
-        Error::Unreadable { .. } | Error::Identity(_) => Reason::SecretInvalid,
-        Error::Api { .. } => Reason::Refused,
-        Error::NamespaceUnreadable(_) => Reason::NamespaceUnreadable,
+        _ => error.reason(),
     }
 }
 

@@ -12,6 +12,7 @@ use wanqu_crds::kinds::KubeconfigSecret;
 use super::{Problem, kubeconfig};
 use crate::context::Context;
 use crate::framework::conditions::{Reason, Type};
+use crate::framework::term::fenced;
 use crate::framework::{Error, Result};
 
 /// The longest that another cluster may take to answer.
@@ -44,7 +45,7 @@ pub(super) async fn client(
             return Ok(Err(wrong(problem, fault.remedy)));
         }
     };
-    let client = kubeconfig::config(kubeconfig).await.and_then(connect);
+    let client = kubeconfig::config(kubeconfig).await.and_then(connect).map(|client| fenced(&client, &context.term));
     Ok(client.ok_or_else(|| {
         let problem = format!("Secret {name}, key {}: its current context cannot be used", reference.key);
         wrong(problem, "name a context with a cluster and a user that are both in it")

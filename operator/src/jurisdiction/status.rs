@@ -3,9 +3,10 @@
 use k8s_openapi::api::apps::v1::StatefulSet;
 use wanqu_model::bundle::Agreement;
 
-use super::apply::Outcome;
+use super::apply::Bundled;
 use super::dereference::{Inputs, Target};
 use super::identity::Identity;
+use super::workload::Workload;
 use super::{Problem, reason_of};
 use crate::compilation::Verdict;
 use crate::framework::Error;
@@ -95,43 +96,66 @@ impl Progress {
         self.identity = Claim::yes(Type::IdentityReady, Reason::Issued, message);
     }
 
-    /// Adds the outcome of writing the node's objects.
-    pub(super) fn applied(&mut self, inputs: &Inputs, outcome: &Outcome) {
-        self.agreements = outcome.copies().and(inputs.bundle.as_ref()).map(|_| inputs.agreements.clone());
-        let no = |of, reason, message: String| Claim::no(of, reason, message);
-        match outcome {
-            Outcome::NoBundle => {
+    /// Adds the outcome of writing the bundle.
+    pub(super) fn bundled(&mut self, inputs: &Inputs, bundled: &Bundled) {
+        match bundled {
+            Bundled::Nothing => {
                 let message = "there is no bundle yet: either the federation has not compiled, and its condition Valid says \
                                why; or the authority of this jurisdiction is new, and the next bundle will have it";
-                self.bundle = no(Type::BundleCurrent, Reason::Waiting, message.to_owned());
-                self.workload = no(Type::WorkloadReady, Reason::Waiting, message.to_owned());
+                self.bundle = Claim::no(Type::BundleCurrent, Reason::Waiting, message);
+                self.workload = Claim::no(Type::WorkloadReady, Reason::Waiting, message);
             }
-            Outcome::TooLarge(bytes) => {
+            Bundled::TooLarge(bytes) => {
                 let message = format!(
                     "its bundle has {bytes} bytes, more than a ConfigMap holds; the node keeps the one before; declare fewer \
                      datasets, or shorten descriptions"
                 );
-                self.bundle = no(Type::BundleCurrent, Reason::TooLarge, message);
+                self.bundle = Claim::no(Type::BundleCurrent, Reason::TooLarge, message);
             }
-            Outcome::Applied(resources, copies) => {
+            Bundled::Told(copies) => {
+                self.agreements = inputs.bundle.as_ref().map(|_| inputs.agreements.clone());
                 self.bundle = bundle(inputs);
                 if self.bundle.holds == Some(true)
                     && let Some(lacking) = lacking(copies)
                 {
                     self.bundle = lacking;
                 }
-                self.workload = workload(resources.stateful_set.get(), inputs);
-            }
-            Outcome::Running(stateful_set, copies) => {
-                self.bundle = bundle(inputs);
-                if self.bundle.holds == Some(true)
-                    && let Some(lacking) = lacking(copies)
-                {
-                    self.bundle = lacking;
-                }
-                self.workload = workload(stateful_set, inputs);
             }
         }
+    }
+
+    /// Adds the outcome of writing the workload; without one, that waits for a bundle.
+    pub(super) fn applied(&mut self, inputs: &Inputs, written: Option<&Workload>) {
+        match written {
+            None => {}
+            Some(Workload::Is(stateful_set)) => self.workload = workload(stateful_set, inputs),
+            Some(Workload::ButDisks(problem)) => self.faulty(problem),
+            Some(Workload::Waits(other)) => {
+                let message = format!(
+                    "its copies run as before, and restart once those of Jurisdiction {other} all run: one member restarts at a time"
+                );
+                self.workload = Claim::no(Type::WorkloadReady, Reason::RollingOut, message);
+            }
+            Some(Workload::Anew) => {
+                let message = "its StatefulSet is being made anew, because its selector or its disks change, which cannot be \
+                               changed in one that is there; its pods run on";
+                self.workload = Claim::no(Type::WorkloadReady, Reason::RollingOut, message);
+            }
+        }
+    }
+
+    /// Adds that its workload is left as it is.
+    pub(super) fn paused(&mut self) {
+        self.workload.message.push_str("; spec.paused is true, so its workload stays as it is until it is false");
+    }
+
+    /// Adds that an earlier node of it may run on in a namespace that cannot be read.
+    pub(super) fn out_of_sight(&mut self, namespace: &str) {
+        let message = format!(
+            "in namespace {namespace}, where its node was placed before, it may run on by permissions that have been withdrawn: this \
+             operator cannot read that namespace; give its account the chart's Role there, so that the node is removed"
+        );
+        self.workload = Claim::no(Type::WorkloadReady, Reason::NamespaceUnreadable, message);
     }
 
     /// Returns the agreements of the bundle that was written; `None` if none was.
@@ -148,7 +172,7 @@ impl Progress {
     pub(super) fn claims(self) -> Vec<Claim> {
         let mut claims = vec![self.valid, self.identity, self.bundle, self.workload];
         // One that waits for an earlier step says less than the one at fault.
-        let at_fault = claims.iter().find(|claim| claim.holds == Some(false));
+        let at_fault = claims.iter().find(|claim| claim.holds == Some(false) || claim.reason == Reason::NoFederation);
         let ready = match at_fault.or_else(|| claims.iter().find(|claim| claim.holds != Some(true))) {
             Some(claim) => Claim { of: Type::Ready, holds: Some(false), ..claim.clone() },
             None if claims[3].reason == Reason::External => Claim { of: Type::Ready, ..claims[3].clone() },
@@ -193,6 +217,11 @@ fn with_missing_addresses(mut message: String, inputs: &Inputs) -> String {
 
 fn bundle(inputs: &Inputs) -> Claim {
     match &inputs.bundle {
+        _ if !inputs.federation.there => {
+            let message = "there is no Federation in its namespace that can be read, so nothing is compiled; the node runs what it \
+                           has, with certificates that are renewed";
+            Claim::no(Type::BundleCurrent, Reason::NoFederation, message)
+        }
         Some(file) if inputs.current => {
             let message = format!("it has the latest bundle, sha256:{}", file.digest);
             Claim::yes(Type::BundleCurrent, Reason::Compiled, message)

@@ -176,8 +176,10 @@ async fn a_grant_takes_effect_at_once_and_so_does_its_end() {
     bed.ready("Federation", "gba").await;
     assert_eq!(bed.get("Secret", "gba-hongkong", "hongkong-ca").await.unwrap()["data"], authority, "the same node");
 
-    // Withdrawn while its Federation is gone; then the Jurisdiction goes, and leaves nothing behind.
+    // Withdrawn while its Federation is gone; then the Jurisdiction goes for good, and leaves nothing behind.
     bed.delete("Federation", "gba", "gba").await;
+    let forget = json!({"metadata": {"annotations": {"wanqu.dev/forget": "authority"}}});
+    bed.merge("Jurisdiction", "gba", "hongkong", forget).await;
     bed.delete("PlacementGrant", "gba-hongkong", "gba-hongkong").await;
     bed.until_gone("StatefulSet", "gba-hongkong", "hongkong-node").await;
     bed.delete("Jurisdiction", "gba", "hongkong").await;

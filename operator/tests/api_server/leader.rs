@@ -1,10 +1,17 @@
 //! Several operators, one leader; and an operator that stops anywhere leaves nothing that the next one cannot go on with.
 
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use http::Request;
+use kube::Client;
+use kube::client::Body;
+use serde_json::json;
 use wanqu_testing::until;
 
-use crate::bed::{Bed, condition};
+use crate::bed::{Bed, WITHIN, condition};
 use crate::cut::Cut;
 
 /// Long enough that a busy machine renews it in time.
@@ -35,6 +42,77 @@ async fn of_two_operators_one_works_and_the_other_takes_over() {
     let third = bed.operator("third", LEASE).await;
     holder(&bed, "third").await;
     drop(third);
+}
+
+/// Returns a client whose requests for leases get no answer while `cut` is true. Everything else passes: the worst that can
+/// happen to somebody who leads.
+fn without_lease(client: &Client, cut: &Arc<AtomicBool>) -> Client {
+    let (inner, cut) = (client.clone(), Arc::clone(cut));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (inner, lost) = (inner.clone(), cut.load(Ordering::Relaxed) && request.uri().path().contains("/leases"));
+        async move {
+            if lost {
+                pending::<()>().await;
+            }
+            inner.send(request).await
+        }
+    });
+    Client::new(service, client.default_namespace())
+}
+
+#[tokio::test]
+async fn a_leader_that_cannot_renew_its_lease_writes_nothing_once_another_one_may() {
+    let bed = Bed::start().await;
+    let cut = Arc::new(AtomicBool::new(false));
+    let login = |name: &str| bed.plane.user(name, Some("system:masters")).unwrap();
+    let client = without_lease(&login("first").client().await.unwrap(), &cut);
+    let _first = bed.operator_with(client, "first", LEASE);
+    holder(&bed, "first").await;
+    bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
+    let second = bed.operator_as(&login("second"), "second", LEASE).await;
+    let mark = bed.plane.audit().mark().unwrap();
+    cut.store(true, Ordering::Relaxed);
+    // Whoever leads has something to undo, all the time.
+    let disturb = async || {
+        let labels = json!({"metadata": {"labels": {"app.kubernetes.io/name": "mine"}}});
+        bed.merge("NetworkPolicy", "gba-macau", "macau-node-deny", labels).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let wrote = |since| {
+        let made = bed.plane.audit().since(since).unwrap();
+        let writes = made.into_iter().filter(wanqu_testbed::Request::is_write);
+        writes.map(|write| (write.user.username.clone(), write.resource().to_owned())).collect::<Vec<_>>()
+    };
+    let objects = |writes: &[(String, String)], of: &str| {
+        writes.iter().filter(|(user, what)| user == of && !["leases", "events"].contains(&what.as_str())).count()
+    };
+    until("the second one working", WITHIN, async || {
+        disturb().await;
+        let writes = wrote(mark);
+        if objects(&writes, "second") > 2 { Ok(()) } else { Err(format!("{writes:?}")) }
+    })
+    .await;
+    for _ in 0..40 {
+        disturb().await;
+    }
+    let writes = wrote(mark);
+    let taken = writes.iter().position(|(user, what)| user == "second" && what == "leases").unwrap();
+    assert!(objects(&writes[..taken], "first") > 0, "it led on as long as it might: {writes:?}");
+    assert_eq!(objects(&writes[taken..], "first"), 0, "{writes:?}");
+    assert_eq!(objects(&writes[..taken], "second"), 0, "{writes:?}");
+
+    // It has not given up for good: it leads again when it can, and once the other one is gone.
+    cut.store(false, Ordering::Relaxed);
+    second.stop().await;
+    holder(&bed, "first").await;
+    let mark = bed.plane.audit().mark().unwrap();
+    until("the first one working again", WITHIN, async || {
+        disturb().await;
+        let writes = wrote(mark);
+        if objects(&writes, "first") > 2 { Ok(()) } else { Err(format!("{writes:?}")) }
+    })
+    .await;
 }
 
 /// Returns what an operator has still to say about the examples, whose nodes nobody runs; `None` when its work is done.

@@ -104,7 +104,7 @@ async fn objects_of_a_newer_version_go_when_they_are_deleted() {
     bed.delete("Jurisdiction", "gba", "hongkong").await;
     bed.until_gone("Jurisdiction", "gba", "hongkong").await;
     assert!(bed.get("StatefulSet", "gba-hongkong", "hongkong-node").await.is_none());
-    assert!(bed.get("Secret", "gba-hongkong", "hongkong-ca").await.is_none());
+    assert!(bed.get("Secret", "gba-hongkong", "hongkong-identity").await.is_none());
 
     bed.loosen("federatedqueries").await;
     let query = json!({

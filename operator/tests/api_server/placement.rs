@@ -45,7 +45,6 @@ async fn a_node_moves_with_its_namespace_and_goes_with_its_jurisdiction() {
         ("Service", "macau-node"),
         ("Service", "macau-exchange"),
         ("Service", "macau-gateway"),
-        ("Secret", "macau-ca"),
         ("Secret", "macau-identity"),
         ("ConfigMap", "macau-bundle"),
         ("NetworkPolicy", "macau-node-deny"),

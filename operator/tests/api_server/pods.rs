@@ -16,7 +16,7 @@ pub fn pod(id: &str, name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("{node}-0"), "namespace": namespace, "labels": {
-            "app.kubernetes.io/name": "wanqu-node", "app.kubernetes.io/instance": "gba",
+            "app.kubernetes.io/name": "wanqu-node",
             "app.kubernetes.io/managed-by": "wanqu-operator", "wanqu.dev/jurisdiction": id,
         }, "annotations": {"wanqu.dev/made-for": format!("gba/{name}")}},
         "spec": {

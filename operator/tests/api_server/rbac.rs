@@ -13,6 +13,7 @@ use wanqu_testbed::Mark;
 use wanqu_testing::until;
 
 use crate::bed::{Bed, OPERATOR};
+use crate::disks::{class, disk, let_go};
 use crate::guard;
 use crate::pods::pod;
 use crate::rights::{bind, rules, with_lease};
@@ -39,7 +40,18 @@ async fn whole_life(bed: &Bed) {
         })
         .await;
     }
+    // Its disk grows, for which its workload is made anew.
+    class(bed, "grows", true).await;
+    disk(bed, 0, "grows").await;
+    bed.merge("Jurisdiction", "gba", "macau", json!({"spec": {"storage": {"size": "2Gi"}}})).await;
+    let_go(bed, "gba-macau", "macau-node").await;
+    bed.until("StatefulSet", "gba-macau", "macau-node", |set| {
+        set["metadata"].get("deletionTimestamp").is_none().then_some(())
+    })
+    .await;
     bed.delete("Jurisdiction", "gba", "macau").await;
+    bed.until_gone("StatefulSet", "gba-macau", "macau-node").await;
+    bed.delete("Pod", "gba-macau", "macau-node-0").await;
     bed.until_gone("Jurisdiction", "gba", "macau").await;
 }
 
@@ -123,7 +135,7 @@ async fn the_rights_of_the_chart_are_enough_and_no_more() {
 }
 
 /// The rules of the chart in some namespaces only, as it gives them where it is told which ones to watch.
-async fn bind_in(bed: &Bed, namespaces: &[&str]) {
+pub async fn bind_in(bed: &Bed, namespaces: &[&str]) {
     for namespace in namespaces {
         let rules = if *namespace == "gba" { with_lease() } else { serde_json::to_value(rules()).unwrap() };
         let role = json!({"metadata": {"name": "operator"}, "rules": rules});

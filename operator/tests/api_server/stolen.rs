@@ -118,6 +118,7 @@ async fn with_the_operators_token_nothing_of_others_is_changed_and_no_secret_is_
     objects_of_others(&thief, config).await;
     secrets(&thief).await;
     pods(&thief).await;
+    claims(&thief).await;
     workloads(&thief).await;
 }
 
@@ -176,6 +177,35 @@ async fn pods(thief: &Thief<'_>) {
     refused(patch("own", image()).await, "changes nothing but their metadata");
     own["metadata"]["name"] = json!("new");
     assert!(thief.apply(&own).await.is_err());
+}
+
+/// Claims of others, and the metadata of a node's own disks.
+async fn claims(thief: &Thief<'_>) {
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    let larger = || json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}});
+    for (name, labels) in [
+        ("records", json!({"app.kubernetes.io/name": "wanqu-node"})),
+        ("state-macau-node-0", json!({"app.kubernetes.io/name": "another"})),
+        ("state-macau-node-1", json!({"app.kubernetes.io/name": "wanqu-node"})),
+    ] {
+        let mut claim = named("PersistentVolumeClaim", name, json!({"spec": spec}));
+        claim["metadata"]["labels"] = labels;
+        thief.person(&claim).await;
+        let patch = async |patch: Value| {
+            let patched = thief.api(&claim).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
+            patched.map(drop).map_err(|error| error.to_string())
+        };
+        if name == "state-macau-node-1" {
+            refused(patch(json!({"metadata": {"labels": {"a": "b"}}})).await, "changes nothing of a claim but its size");
+            refused(patch(json!({"metadata": {"finalizers": []}})).await, "changes nothing of a claim but its size");
+            // The policy lets its size pass; that it has no volume yet is another matter.
+            let unbound = patch(larger()).await.unwrap_err();
+            assert!(!unbound.contains("the operator"), "{unbound}");
+        } else {
+            refused(patch(larger()).await, "no claims but the disks of its nodes");
+        }
+        assert!(thief.apply(&marked(named("PersistentVolumeClaim", "new", json!({"spec": spec})))).await.is_err());
+    }
 }
 
 /// A workload that mounts somebody's Secret, acts as somebody, or has a hold on its host.

@@ -179,11 +179,21 @@ async fn pods(kubectl: &Kubectl, query: &FederatedQuery, delivery: &Delivery) ->
     struct Metadata {
         name: String,
     }
-    let labels = format!("--selector=app.kubernetes.io/name=wanqu-node,wanqu.dev/jurisdiction={}", query.spec.from);
+    let labels = selector(query);
     let args = ["get", "pods", "--output=json", "--field-selector=status.phase=Running", &labels];
     let doing = "find the home node, for want of --gateway";
     let list: List = kubectl.within(&delivery.namespace).read(doing, &args, Vec::new()).await?;
     Ok(list.items.into_iter().map(|pod| pod.metadata.name).collect())
+}
+
+/// Selects the pods of the home node. Pods of another federation's node in the same namespace have all of these labels but that of
+/// the federation's namespace.
+fn selector(query: &FederatedQuery) -> String {
+    format!(
+        "--selector=app.kubernetes.io/name=wanqu-node,wanqu.dev/federation-namespace={},wanqu.dev/jurisdiction={}",
+        query.metadata.namespace.as_deref().unwrap_or_default(),
+        query.spec.from
+    )
 }
 
 /// Opens a port on loopback that leads to a pod's gateway; what is returned beside it keeps it open.
@@ -247,6 +257,18 @@ mod tests {
         for other in ["", "error: lost connection to pod\n", "Forwarding from [::1]:41234 -> 8443\n"] {
             assert_eq!(port(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_home_node_is_found_by_the_labels_of_its_own_federation() {
+        let query = serde_json::json!({
+            "apiVersion": "wanqu.dev/v1alpha1", "kind": "FederatedQuery", "metadata": {"name": "q", "namespace": "gba"},
+            "spec": {"sql": "SELECT 1", "from": "HK", "requester": "wei"},
+        });
+        assert_eq!(
+            selector(&serde_json::from_value(query).unwrap()),
+            "--selector=app.kubernetes.io/name=wanqu-node,wanqu.dev/federation-namespace=gba,wanqu.dev/jurisdiction=HK"
+        );
     }
 
     /// Forwards a port by a kubectl of a few lines of shell.

@@ -48,25 +48,23 @@ pub(super) struct Node<'a> {
 }
 
 /// The objects of a node, in the order in which they are needed.
-pub(super) struct Resources<State> {
-    pub(super) account: Built<ServiceAccount, State>,
-    pub(super) services: Vec<Built<Service, State>>,
-    pub(super) policies: Vec<Built<NetworkPolicy, State>>,
-    pub(super) disruption: Built<PodDisruptionBudget, State>,
-    /// None while no state has compiled.
-    pub(super) bundle: Option<Built<ConfigMap, State>>,
-    pub(super) stateful_set: Built<StatefulSet, State>,
+pub(super) struct Resources {
+    pub(super) account: Built<ServiceAccount, Prepared>,
+    /// Before anything that they protect.
+    pub(super) policies: Vec<Built<NetworkPolicy, Prepared>>,
+    pub(super) services: Vec<Built<Service, Prepared>>,
+    pub(super) disruption: Built<PodDisruptionBudget, Prepared>,
+    pub(super) stateful_set: StatefulSet,
 }
 
 /// Builds all objects of a node.
-pub(super) fn build(node: &Node<'_>) -> Resources<Prepared> {
+pub(super) fn build(node: &Node<'_>) -> Resources {
     Resources {
         account: Built::new(account(node)),
-        services: services::services(node).into_iter().map(Built::new).collect(),
         policies: network::policies(node).into_iter().map(Built::new).collect(),
+        services: services::services(node).into_iter().map(Built::new).collect(),
         disruption: Built::new(disruption::budget(node)),
-        bundle: bundle_alone(node),
-        stateful_set: Built::new(stateful_set::stateful_set(node)),
+        stateful_set: stateful_set::stateful_set(node),
     }
 }
 
@@ -117,9 +115,7 @@ impl<'a> Node<'a> {
 
     /// Returns the selector of the node's pods.
     fn pods(&self) -> LabelSelector {
-        let mut labels = self.labels();
-        // The manager of a pod is no part of its identity.
-        labels.remove(labels::MANAGED_BY);
+        let labels = labels::node_pods(&self.home, self.id());
         LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
     }
 }

@@ -106,9 +106,7 @@ fn collector(traces: &TracesSpec) -> NetworkPolicyEgressRule {
 /// Returns the nodes of the federation in this cluster, this one's own copies included. Namespaces are named beside
 /// labels, since anybody may write labels on pods of their own.
 fn nodes(node: &Node<'_>) -> NetworkPolicyPeer {
-    let mut selected = node.pods().match_labels.unwrap_or_default();
-    selected.remove(labels::JURISDICTION);
-    peer(within(node.neighbours.namespaces.iter().map(String::as_str)), selected)
+    peer(within(node.neighbours.namespaces.iter().map(String::as_str)), labels::node_of(&node.home))
 }
 
 /// Returns the operator, which asks federated queries; none in another cluster, where its namespace is somebody else's.
@@ -150,7 +148,10 @@ fn ingress(number: i32, from: Vec<NetworkPolicyPeer>) -> NetworkPolicySpec {
 
 fn policy(node: &Node<'_>, name: String, spec: NetworkPolicySpec) -> NetworkPolicy {
     let spec = NetworkPolicySpec { pod_selector: Some(node.pods()), ..spec };
-    NetworkPolicy { metadata: node.metadata(name), spec: Some(spec) }
+    let mut metadata = node.metadata(name);
+    // The garbage collector would remove them at once with their owner, while the pods still run.
+    metadata.owner_references = None;
+    NetworkPolicy { metadata, spec: Some(spec) }
 }
 
 fn port(protocol: &str, number: i32) -> NetworkPolicyPort {

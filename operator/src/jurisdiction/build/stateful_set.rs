@@ -7,35 +7,35 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction,
-    PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
+    LocalObjectReference, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
     PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
-    TopologySpreadConstraint, Volume, VolumeMount, VolumeResourceRequirements,
+    Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use wanqu_crds::kinds::{NodeToleration, Unsatisfiable};
 
 use super::{EXCHANGE, GATEWAY, Node, OBSERVATION, names};
 use crate::framework::labels;
 
 /// The user and group of the image.
 const USER: i64 = 65_532;
-/// Size of the disk for the audit log, results and spilled data, where none is given.
-const STORAGE: &str = "1Gi";
 /// The most seconds for questions to end when a copy stops. A longer question is cancelled.
 const MAX_DRAIN: u32 = 120;
 /// Seconds of the grace period for everything but questions.
 const LAST: u32 = 15;
 
 pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
+    let mut annotations = node.spec.pods.annotations.clone();
     // Events of a pod queue its Jurisdiction.
-    let made_for = [(labels::MADE_FOR.to_owned(), format!("{}/{}", node.home, node.name))].into();
+    annotations.insert(labels::MADE_FOR.to_owned(), format!("{}/{}", node.home, node.name));
     StatefulSet {
         metadata: node.metadata(names::node(&node.name)),
         spec: Some(StatefulSetSpec {
             replicas: i32::try_from(node.spec.replicas).ok(),
             service_name: Some(names::node(&node.name)),
-            selector: selector(node),
+            selector: node.pods(),
             // Copies do not wait for each other to start; updates still go one by one.
             pod_management_policy: Some("Parallel".to_owned()),
             update_strategy: Some(StatefulSetUpdateStrategy {
@@ -44,8 +44,8 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(node.labels()),
-                    annotations: Some(made_for),
+                    labels: Some(pod_labels(node)),
+                    annotations: Some(annotations),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(node)),
@@ -62,12 +62,12 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
     }
 }
 
-/// Returns the selector of the workload. It cannot be changed, and those of earlier versions lack the namespace of the federation.
-/// It need not tell nodes of one name apart: a workload takes no pod that is not named after it.
-fn selector(node: &Node<'_>) -> LabelSelector {
-    let mut labels = node.pods().match_labels.unwrap_or_default();
-    labels.remove(labels::FEDERATION_NAMESPACE);
-    LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
+/// Returns the labels of the pods. The name of the federation is none of them: another name would restart the node.
+fn pod_labels(node: &Node<'_>) -> BTreeMap<String, String> {
+    let mut labels = node.spec.pods.labels.clone();
+    labels.extend(node.labels());
+    labels.remove(labels::FEDERATION);
+    labels
 }
 
 fn drain(node: &Node<'_>) -> u32 {
@@ -90,8 +90,12 @@ fn pod(node: &Node<'_>) -> PodSpec {
             ..PodSecurityContext::default()
         }),
         termination_grace_period_seconds: Some(i64::from(drain(node) + LAST)),
-        topology_spread_constraints: Some(
-            ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(|key| spread(node, key)).into(),
+        topology_spread_constraints: Some(spreads(node)),
+        node_selector: Some(node.spec.pods.node_selector.clone()).filter(|selector| !selector.is_empty()),
+        tolerations: listed(node.spec.pods.tolerations.iter().map(toleration)),
+        priority_class_name: node.spec.pods.priority_class_name.clone(),
+        image_pull_secrets: listed(
+            node.spec.pods.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }),
         ),
         containers: vec![container(node)],
         volumes: Some(volumes(node)),
@@ -99,21 +103,42 @@ fn pod(node: &Node<'_>) -> PodSpec {
     }
 }
 
-/// Copies are spread where possible; where not, they run all the same.
-fn spread(node: &Node<'_>, key: &str) -> TopologySpreadConstraint {
-    TopologySpreadConstraint {
-        max_skew: 1,
+/// Returns a list, or none without items: the API server would drop it.
+fn listed<T>(items: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    Some(items.collect::<Vec<_>>()).filter(|items| !items.is_empty())
+}
+
+/// Copies are spread where possible, unless the Jurisdiction says otherwise; where not, they run all the same.
+fn spreads(node: &Node<'_>) -> Vec<TopologySpreadConstraint> {
+    let constraint = |key: &str, skew: u32, otherwise: Unsatisfiable| TopologySpreadConstraint {
+        max_skew: i32::try_from(skew).unwrap_or(i32::MAX),
         topology_key: key.to_owned(),
-        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        when_unsatisfiable: otherwise.as_str().to_owned(),
         label_selector: Some(node.pods()),
         ..TopologySpreadConstraint::default()
+    };
+    let said = node.spec.pods.spread.iter().map(|one| constraint(&one.topology_key, one.max_skew, one.when_unsatisfiable));
+    listed(said).unwrap_or_else(|| {
+        ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+            .map(|key| constraint(key, 1, Unsatisfiable::ScheduleAnyway))
+            .into()
+    })
+}
+
+fn toleration(toleration: &NodeToleration) -> Toleration {
+    Toleration {
+        key: toleration.key.clone(),
+        operator: Some(toleration.operator.as_str().to_owned()),
+        value: toleration.value.clone(),
+        effect: toleration.effect.map(|effect| effect.as_str().to_owned()),
+        toleration_seconds: toleration.toleration_seconds,
     }
 }
 
 fn container(node: &Node<'_>) -> Container {
     Container {
         name: "node".to_owned(),
-        image: Some(node.settings.node_image.clone()),
+        image: Some(node.spec.pods.image.as_ref().unwrap_or(&node.settings.node_image).clone()),
         image_pull_policy: node.settings.node_image_pull_policy.clone(),
         command: Some(vec!["query-node".to_owned()]),
         env: Some(environment(node)),
@@ -152,8 +177,14 @@ fn environment(node: &Node<'_>) -> Vec<EnvVar> {
     ]
     .into_iter()
     .chain(collector)
+    // The definition refuses those of the operator; were one of them here all the same, the operator's counts.
+    .chain(node.spec.pods.env.iter().map(|one| (one.name.as_str(), one.value.as_str())).filter(|(name, _)| !is_own(name)))
     .map(|(name, value)| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None })
     .collect()
+}
+
+fn is_own(variable: &str) -> bool {
+    variable.starts_with("WANQU_") || variable == "OTEL_EXPORTER_OTLP_ENDPOINT"
 }
 
 fn port(name: &str, number: i32) -> ContainerPort {
@@ -198,7 +229,7 @@ fn mounts(node: &Node<'_>) -> Vec<VolumeMount> {
     let mut mounts = vec![
         mount("bundle", "/etc/wanqu/bundle", true),
         mount("identity", "/etc/wanqu/identity", true),
-        mount("state", "/var/lib/wanqu", false),
+        mount(names::DISK, "/var/lib/wanqu", false),
         mount("spill", "/tmp", false),
     ];
     if node.spec.data_claim.is_some() {
@@ -239,9 +270,9 @@ fn volumes(node: &Node<'_>) -> Vec<Volume> {
 
 fn disk(node: &Node<'_>) -> PersistentVolumeClaim {
     let storage = &node.spec.storage;
-    let size = storage.size.clone().unwrap_or_else(|| STORAGE.to_owned());
+    let size = storage.size_or_default().to_owned();
     PersistentVolumeClaim {
-        metadata: ObjectMeta { name: Some("state".to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(names::DISK.to_owned()), ..ObjectMeta::default() },
         spec: Some(PersistentVolumeClaimSpec {
             access_modes: Some(vec!["ReadWriteOnce".to_owned()]),
             storage_class_name: storage.class_name.clone(),

@@ -19,6 +19,7 @@ fn inputs(namespace: &str) -> Inputs {
             trust_domain: "gba.example".to_owned(),
             deadline_seconds: 60,
             whole: true,
+            there: true,
         },
         bundle: Some(Arc::new(BundleFile {
             digest: "d1".to_owned(),
@@ -49,7 +50,7 @@ fn jurisdiction(spec: &serde_json::Value) -> Jurisdiction {
     serde_json::from_value(object).unwrap()
 }
 
-fn built(spec: &serde_json::Value, inputs: &Inputs) -> Resources<Prepared> {
+fn built(spec: &serde_json::Value, inputs: &Inputs) -> Resources {
     build(&Node::new(&jurisdiction(spec), inputs, &settings()))
 }
 
@@ -61,13 +62,15 @@ fn yaml(object: &impl Serialize) -> String {
     serde_saphyr::to_string(&serde_json::to_value(object).unwrap()).unwrap()
 }
 
-fn everything(resources: &Resources<Prepared>) -> String {
+fn everything(spec: &serde_json::Value, inputs: &Inputs) -> String {
+    let resources = built(spec, inputs);
     let mut texts = vec![yaml(resources.account.get())];
     texts.extend(resources.services.iter().map(|service| yaml(service.get())));
     texts.extend(resources.policies.iter().map(|policy| yaml(policy.get())));
     texts.push(yaml(resources.disruption.get()));
-    texts.extend(resources.bundle.iter().map(|bundle| yaml(bundle.get())));
-    texts.push(yaml(resources.stateful_set.get()));
+    let bundle = bundle_alone(&Node::new(&jurisdiction(spec), inputs, &settings()));
+    texts.extend(bundle.iter().map(|bundle| yaml(bundle.get())));
+    texts.push(yaml(&resources.stateful_set));
     texts.join("---\n")
 }
 
@@ -77,17 +80,58 @@ fn a_node_in_a_namespace_of_its_own() {
         "replicas": 2, "dataClaim": "records",
         "resources": {"cpu": "500m", "memory": "1Gi"}, "storage": {"size": "5Gi", "className": "fast"},
     });
-    insta::assert_snapshot!(everything(&built(&spec, &inputs("gba-hongkong"))));
+    insta::assert_snapshot!(everything(&spec, &inputs("gba-hongkong")));
+}
+
+#[test]
+fn pods_have_what_their_jurisdiction_says_beside_what_the_operator_sets() {
+    let pods = serde_json::json!({
+        "image": "wanqu:next", "imagePullSecrets": ["registry"], "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "dedicated", "value": "wanqu", "effect": "NoSchedule"}, {"operator": "Exists"}],
+        "spread": [{"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}],
+        "priorityClassName": "health", "annotations": {"scan": "no", "wanqu.dev/made-for": "evil/hongkong"},
+        "labels": {"team": "health", "wanqu.dev/jurisdiction": "MO"},
+        "env": [{"name": "RUST_LOG", "value": "debug"}, {"name": "WANQU_BUNDLE", "value": "/tmp/mine"}],
+    });
+    let resources = built(&serde_json::json!({"pods": pods}), &inputs("gba-hongkong"));
+    let template = resources.stateful_set.spec.clone().unwrap().template;
+    let (metadata, pod) = (template.metadata.unwrap(), template.spec.unwrap());
+    let (labels, annotations) = (metadata.labels.unwrap(), metadata.annotations.unwrap());
+    assert_eq!((labels["team"].as_str(), labels["wanqu.dev/jurisdiction"].as_str()), ("health", "HK"));
+    assert_eq!((annotations["scan"].as_str(), annotations["wanqu.dev/made-for"].as_str()), ("no", "gba/hongkong"));
+    let said = |value: &serde_json::Value, field: &str| value[field].clone();
+    let pod = serde_json::to_value(pod).unwrap();
+    for (field, expected) in [
+        ("imagePullSecrets", serde_json::json!([{"name": "registry"}])),
+        ("nodeSelector", serde_json::json!({"disk": "ssd"})),
+        (
+            "tolerations",
+            serde_json::json!([
+                {"key": "dedicated", "operator": "Equal", "value": "wanqu", "effect": "NoSchedule"}, {"operator": "Exists"},
+            ]),
+        ),
+        ("priorityClassName", serde_json::json!("health")),
+    ] {
+        assert_eq!(said(&pod, field), expected);
+    }
+    let spread = &pod["topologySpreadConstraints"];
+    assert_eq!((spread.as_array().unwrap().len(), &spread[0]["maxSkew"]), (1, &serde_json::json!(2)));
+    assert_eq!(spread[0]["labelSelector"], serde_json::to_value(&resources.stateful_set.spec.unwrap().selector).unwrap());
+    let container = &pod["containers"][0];
+    assert_eq!(container["image"], "wanqu:next");
+    let values: Vec<_> = container["env"].as_array().unwrap().iter().filter(|e| e["name"] == "WANQU_BUNDLE").collect();
+    assert_eq!(values, [&serde_json::json!({"name": "WANQU_BUNDLE", "value": "/etc/wanqu/bundle/bundle.json.gz"})]);
+    assert!(container["env"].as_array().unwrap().contains(&serde_json::json!({"name": "RUST_LOG", "value": "debug"})));
 }
 
 #[test]
 fn in_the_namespace_of_its_resource_the_resource_owns_everything() {
     let resources = built(&serde_json::json!({}), &inputs("gba"));
     let owners = |metadata: &ObjectMeta| metadata.owner_references.clone().unwrap_or_default().len();
-    assert_eq!(owners(resources.stateful_set.get().meta()), 1);
+    assert_eq!(owners(resources.stateful_set.meta()), 1);
     assert!(resources.services.iter().all(|service| owners(service.get().meta()) == 1));
     let apart = built(&serde_json::json!({}), &inputs("gba-hongkong"));
-    assert_eq!(owners(apart.stateful_set.get().meta()), 0, "an owner in another namespace would have it collected");
+    assert_eq!(owners(apart.stateful_set.meta()), 0, "an owner in another namespace would have it collected");
 }
 
 /// A selector, and whether it selects pods with these labels.
@@ -103,7 +147,7 @@ fn of_two_federations_of_one_name_in_one_namespace_neither_takes_the_others_pods
         jurisdiction.metadata.namespace = Some(home.to_owned());
         build(&Node::new(&jurisdiction, &inputs, &settings()))
     });
-    let spec = |resources: &Resources<Prepared>| resources.stateful_set.get().spec.clone().unwrap();
+    let spec = |resources: &Resources| resources.stateful_set.spec.clone().unwrap();
     let pods = |resources| spec(resources).template.metadata.unwrap().labels.unwrap();
     for (own, other) in [(0, 1), (1, 0)] {
         let (own, others_pods) = (&resources[own], pods(&resources[other]));
@@ -120,12 +164,33 @@ fn of_two_federations_of_one_name_in_one_namespace_neither_takes_the_others_pods
         let nodes = peers[0].pod_selector.clone().unwrap().match_labels.unwrap();
         assert!(selects(&nodes, &pods(own)) && !selects(&nodes, &others_pods), "{nodes:?}");
     }
-    // The selector of a workload cannot be changed: it is that of the first version.
-    let labels = serde_json::json!({
-        "app.kubernetes.io/instance": "gba", "app.kubernetes.io/name": "wanqu-node", "wanqu.dev/jurisdiction": "HK",
-    });
-    let selector = spec(&resources[0]).selector;
-    assert_eq!(serde_json::to_value(selector).unwrap(), serde_json::json!({"matchLabels": labels}));
+}
+
+#[test]
+fn a_federation_under_another_name_changes_no_selector_and_restarts_nothing() {
+    let selectors = |resources: &Resources| {
+        let services = resources.services.iter().map(|service| service.get().spec.clone().unwrap().selector.unwrap());
+        let policies = resources.policies.iter().map(|policy| policy.get().spec.clone().unwrap().pod_selector.unwrap());
+        let budget = resources.disruption.get().spec.clone().unwrap().selector.unwrap();
+        let labels = policies.chain([budget]).map(|selector| selector.match_labels.unwrap());
+        services.chain(labels).collect::<Vec<_>>()
+    };
+    let mut inputs = inputs("gba-hongkong");
+    let before = built(&serde_json::json!({}), &inputs);
+    inputs.federation.name = "bay".to_owned();
+    let after = built(&serde_json::json!({}), &inputs);
+    assert_eq!(selectors(&before), selectors(&after));
+    assert_eq!(before.stateful_set.spec, after.stateful_set.spec);
+    let label = |resources: &Resources| resources.stateful_set.metadata.labels.clone().unwrap()["wanqu.dev/federation"].clone();
+    assert_eq!((label(&before).as_str(), label(&after).as_str()), ("gba", "bay"));
+    // By this label others find what belongs to a release of theirs, and remove it.
+    assert!(!everything(&serde_json::json!({}), &inputs).contains("app.kubernetes.io/instance"));
+}
+
+#[test]
+fn policies_have_no_owner_with_whom_they_would_go_before_the_pods() {
+    let resources = built(&serde_json::json!({}), &inputs("gba"));
+    assert!(resources.policies.iter().all(|policy| policy.get().metadata.owner_references.is_none()));
 }
 
 #[test]
@@ -194,7 +259,7 @@ fn a_collector_is_told_to_the_node_and_the_only_further_way_out() {
         assert_eq!(with, without);
     }
     let told = |spec: &serde_json::Value| {
-        let pod = built(spec, &inputs).stateful_set.get().spec.clone().unwrap().template.spec.unwrap();
+        let pod = built(spec, &inputs).stateful_set.spec.clone().unwrap().template.spec.unwrap();
         let variable = pod.containers[0].env.iter().flatten().find(|said| said.name == "OTEL_EXPORTER_OTLP_ENDPOINT");
         variable.and_then(|said| said.value.clone())
     };
@@ -215,7 +280,7 @@ fn an_exchange_is_reached_from_outside_as_its_jurisdiction_says() {
 #[test]
 fn every_pod_meets_the_restricted_standard() {
     let resources = built(&serde_json::json!({"dataClaim": "records"}), &inputs("gba-hongkong"));
-    let pod = resources.stateful_set.get().spec.clone().unwrap().template.spec.unwrap();
+    let pod = resources.stateful_set.spec.clone().unwrap().template.spec.unwrap();
     let security = pod.security_context.unwrap();
     assert_eq!((security.run_as_non_root, security.run_as_user), (Some(true), Some(65_532)));
     assert_eq!(security.seccomp_profile.unwrap().type_, "RuntimeDefault");

@@ -14,12 +14,13 @@ use wanqu_crds::kinds::Jurisdiction;
 use wanqu_identity::Authority;
 
 use super::dereference::{Inputs, Target};
-use super::{Problem, home};
+use super::{Problem, finalizer, home};
 use crate::context::Context;
 use crate::framework::apply::{Applier, Built, display_name};
 use crate::framework::conditions::{Reason, Type};
 use crate::framework::{Error, Result, labels};
 use crate::names;
+use crate::framework::labels::TRUST_DOMAIN;
 use authority::{AuthorityState, Lifetimes};
 use leaf::Leaf;
 use secrets::Owned;
@@ -102,24 +103,57 @@ async fn own_authority(context: &Context, owned: &Owned<'_>, inputs: &Inputs) ->
             problem: problem.to_owned(),
         };
         let kept = secrets::kept(secret).map_err(unreadable)?;
+        if !owned.federation.there {
+            // Nobody could be told of the next authority.
+            return Ok((kept, false));
+        }
         let advanced = kept
             .advanced(id, &owned.federation.trust_domain, now, lifetimes, asked)
             .map_err(|error| unreadable(&error.to_string()))?;
         Ok(advanced.map_or((kept, false), |advanced| (advanced, true)))
     };
-    let (mut kept, mut changed) = decide(applier.get::<Secret>(namespace, &name).await?.as_ref())?;
+    let found = applier.get::<Secret>(namespace, &name).await?;
+    let (mut kept, mut changed) = decide(found.as_ref())?;
+    // One of an earlier version would be collected with its Jurisdiction.
+    let mut misplaced = found.is_some_and(|secret| !secret.owner_references().is_empty());
     if changed {
         // Only the API server's state may lead to a new key: the store may not have the last one yet.
-        let live = applier.live::<Secret>(namespace, &name).await?;
+        let mut live = applier.live::<Secret>(namespace, &name).await?;
+        if live.is_none() {
+            live = former_authority(context, owned, &applier, namespace).await?;
+            misplaced = live.is_some();
+        }
         (kept, changed) = decide(live.as_ref())?;
+    }
+    if changed || misplaced {
+        applier.apply(Built::new(owned.authority(namespace, &kept, &inputs.target))).await?;
     }
     if changed {
         let what = kept.rotation().unwrap_or("its authority stands alone");
-        applier.apply(Built::new(owned.authority(namespace, &kept, &inputs.target))).await?;
         context.events.normal(owned.jurisdiction, "RenewAuthority", "AuthorityChanged", what.to_owned()).await;
     }
-    let due = kept.due(lifetimes, asked)?;
+    let due = if owned.federation.there { kept.due(lifetimes, asked)? } else { Timestamp::MAX };
     Ok((kept, due))
+}
+
+/// Returns the authority of a node that was placed elsewhere before: it moves with the node, so that nobody has to be told of
+/// another one.
+async fn former_authority(
+    context: &Context,
+    owned: &Owned<'_>,
+    applier: &Applier<'_>,
+    namespace: &str,
+) -> Result<Option<Secret>> {
+    let mut former = finalizer::placed_in(owned.jurisdiction);
+    former.insert(home(owned.jurisdiction));
+    for former in former.iter().filter(|former| *former != namespace && context.children.are_read(former)) {
+        match applier.live::<Secret>(former, &names::authority(&owned.name())).await {
+            Ok(Some(secret)) => return Ok(Some(secret)),
+            Ok(None) | Err(Error::Taken { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the authority in the user's own Secret.
@@ -181,8 +215,11 @@ pub(super) fn applier<'a>(context: &'a Context, jurisdiction: &Jurisdiction, tar
 
 impl Owned<'_> {
     fn trust(&self, name: &str, certificates: &str) -> ConfigMap {
+        let mut metadata = self.at_home(name);
+        // By it certificates are renewed without a Federation.
+        metadata.annotations = Some([(TRUST_DOMAIN.to_owned(), self.federation.trust_domain.clone())].into());
         ConfigMap {
-            metadata: self.at_home(name),
+            metadata,
             data: Some([("ca.pem".to_owned(), certificates.to_owned())].into()),
             ..ConfigMap::default()
         }

@@ -32,10 +32,12 @@ impl Owned<'_> {
             texts.extend([("before.pem".to_owned(), pem.clone()), ("before.since".to_owned(), since.to_string())]);
         }
         texts.extend(kept.requested.clone().map(|requested| ("asked".to_owned(), requested)));
-        let metadata = match target {
+        let mut metadata = match target {
             Target::Here { .. } => self.placed(&names::authority(&self.jurisdiction.name_any()), namespace),
             Target::Remote { .. } | Target::External => self.at_home(&names::authority(&self.jurisdiction.name_any())),
         };
+        // It outlives its Jurisdiction, as the audit log does: one that is made again is the same to everybody who trusts it.
+        metadata.owner_references = None;
         Secret { metadata, data: Some(bytes(texts)), ..Secret::default() }
     }
 

@@ -48,7 +48,7 @@ impl World {
             cluster.kubectl(&["create", "namespace", namespace]).unwrap();
         }
         let node = json!({
-            "app.kubernetes.io/name": "wanqu-node", "app.kubernetes.io/instance": "gba",
+            "app.kubernetes.io/name": "wanqu-node",
             "wanqu.dev/federation-namespace": "gba", "wanqu.dev/jurisdiction": "MO",
         });
         let clients = json!({"wanqu.dev/gateway-client": "true", "wanqu.dev/metrics-client": "true"});
