@@ -180,7 +180,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         ),
         attack(
             "all but one by a spread",
-            Withholds(&["others"]),
+            Withholds(&["whole", "others"]),
             "SELECT var_pop(cost) AS whole, count(cost) AS n, var_pop(cost) FILTER (WHERE diagnosis <> 'Q99.9') AS others FROM gba.health.visits",
         ),
         attack(

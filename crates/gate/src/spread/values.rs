@@ -7,8 +7,6 @@
 //!
 //! All of this only grows with the rows, so that a group which has enough needs no further look.
 
-use std::collections::BTreeMap;
-
 use wanqu_rules::unit::NOBODY_KNOWN;
 
 use super::Bounds;
@@ -97,9 +95,9 @@ impl Values {
             grown = size_of::<(u32, Option<u64>)>();
             units.push((unit, only));
         }
-        let mut alone: BTreeMap<u64, usize> = BTreeMap::new();
-        units.iter().filter_map(|(_, only)| *only).for_each(|bits| *alone.entry(bits).or_default() += 1);
-        if units.len() - alone.values().copied().max().unwrap_or(0) >= bounds.k {
+        let others = |bits: u64| units.iter().filter(|(_, only)| *only != Some(bits)).count();
+        let enough = |(_, only): &(u32, Option<u64>)| only.is_none_or(|bits| others(bits) >= bounds.k);
+        if units.len() >= bounds.k && units.iter().all(enough) {
             *self = Self::Enough;
         }
         grown
