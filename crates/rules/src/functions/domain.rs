@@ -23,7 +23,7 @@ pub(super) fn is_outside(name: &str, args: &[ColumnarValue]) -> DfResult<bool> {
         _ => return Ok(false),
     };
     match args {
-        [_, _] => any(args, |base, x| base <= 0.0 || base == 1.0 || x <= 0.0),
+        [_, _] => any(args, |base, x| base <= 0.0 || base.to_bits() == 1_f64.to_bits() || x <= 0.0),
         _ => any(args, |x, _| of_one(x)),
     }
 }

@@ -28,13 +28,8 @@ pub(super) fn read(texts: &ArrayRef, to: &DataType, or_null: bool) -> DfResult<A
     let texts = cast_with_options(texts, &DataType::Utf8, &CastOptions::default())?;
     let readable = texts.as_string::<i32>().iter().enumerate().map(|(row, text)| {
         let text = text?;
-        Some(
-            Some(text)
-                .filter(|_| by_engine.is_valid(row))
-                .map(str::to_owned)
-                .or_else(|| whole(text))
-                .unwrap_or(text.to_owned()),
-        )
+        let changed = if by_engine.is_valid(row) { None } else { whole(text) };
+        Some(changed.unwrap_or_else(|| text.to_owned()))
     });
     let readable: ArrayRef = Arc::new(readable.collect::<StringArray>());
     Ok(cast_with_options(&readable, to, &CastOptions { safe: or_null, ..CastOptions::default() })?)
