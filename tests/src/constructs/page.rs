@@ -31,6 +31,11 @@ with a fraction is no whole number: `CAST('2.5' AS INTEGER)` is refused. Inside 
 because it is large: `count(n + 1)` counts every row that has an `n`, as `count(n)` does, and a sum is NULL where it does not fit.
 `x << n` is `x` times 2 to the power of `n`, and refused where that does not fit; `n` is from 0 to below the width of `x`.
 
+Floats go by IEEE 754: what is too large is infinite, such as `exp(1000)`, and so is a float divided by zero. A function is refused over
+public rows and released values where PostgreSQL says that it has no value: `ln(0)`, `sqrt(-1)`, `acos(2)`, `power(0, -1)`,
+`power(-8, 0.5)`, `sin` of an infinite number, `factorial(21)`; over protected rows, where few functions are allowed, one that has no
+value is NULL. Write `CASE WHEN x > 0 THEN ln(x) END`, or `x > 0 AND ln(x) < 1`: what a condition beside it keeps out is not computed.
+
 A number with a point is a decimal of the digits that it is written with, at most 38, and so is an integer beyond 64 bits: `0.1 + 0.2 = 0.3`
 is true. With an exponent, as in `1e3`, it is a float (`DOUBLE`), as in DuckDB. Beside a float a decimal becomes a float, in arithmetic and compared; decimals
 and integers are compared exactly, whatever their digits. `+ - * %` of decimals and integers are exact; over public rows a
@@ -38,7 +43,8 @@ result of more than 38 digits is refused, over protected ones arithmetic that co
 digits more than the column, rounded half away from zero. A quotient in which a number with a point is written, as in `100.0 * count(*) / 3` or `sum(m) / 2.0`, is a float,
 also where the number is written in a derived table; so is the average of such values. CAST the number to a `DECIMAL` for a decimal quotient.
 
-A day or a time is not compared with a number: `d > 2020` is refused. A `TIMESTAMP` has no zone, and one that is written in it is refused
+A day or a time is not compared with a number: `d > 2020` is refused. `extract(second FROM ts)` and `millisecond` are whole
+numbers, as in DuckDB; `microsecond` has all digits. A `TIMESTAMP` has no zone, and one that is written in it is refused
 unless it is UTC. The median of decimals has one digit more than they have.
 
 In the examples `t` (public) and `p` (protected) are common tables of three jurisdictions with the columns `id`, `n`, `i`
@@ -68,9 +74,11 @@ const CHINESE: &str = "# SQL：支持哪些写法
 
 转换到位数更少的类型时，舍入方式与 PostgreSQL 相同：定点小数四舍五入（远离零），浮点数转整数时取最近的偶数。值放不进目标类型时，公开记录上的查询被拒绝，受保护的记录上以及用 `TRY_CAST` 时得到 NULL。带小数部分的文本不是整数：`CAST('2.5' AS INTEGER)` 被拒绝。在受保护的记录上，聚合函数的参数不会因为值太大而漏计：`count(n + 1)` 与 `count(n)` 一样，统计 `n` 有值的每条记录；总和放不下时为 NULL。`x << n` 是 `x` 乘以 2 的 `n` 次方，放不下时被拒绝；`n` 从 0 起，小于 `x` 的位数。
 
+浮点数遵循 IEEE 754：太大的结果是无穷大（如 `exp(1000)`），浮点数除以零也是。按 PostgreSQL 没有值的函数调用，如 `ln(0)`、`sqrt(-1)`、`acos(2)`、`power(0, -1)`、`power(-8, 0.5)`、无穷大的 `sin`、`factorial(21)`，在公开记录和已放行的值上被拒绝；受保护的记录上允许的函数很少，没有值时为 NULL。可以写 `CASE WHEN x > 0 THEN ln(x) END` 或 `x > 0 AND ln(x) < 1`：被旁边的条件排除的行不参与计算。
+
 带小数点的数是定点小数，位数与书写一致，最多 38 位；超出 64 位的整数也是：`0.1 + 0.2 = 0.3` 为真。带指数的数（如 `1e3`）是浮点数（`DOUBLE`），与 DuckDB 相同。定点小数与浮点数一起运算或比较时变为浮点数；定点小数与整数之间的比较总是精确的，不论位数。定点小数与整数的 `+ - * %` 是精确的；公开记录上，结果超过 38 位的查询被拒绝；受保护的记录上，结果可能超过 38 位的运算被拒绝。定点小数列的 `/` 比该列多四位小数，四舍五入（远离零）。写有带小数点的数的商（如 `100.0 * count(*) / 3`、`sum(m) / 2.0`）是浮点数，即使这个数写在派生表里；这类值的平均数也是。需要定点小数的商时，请把该数 CAST 为 `DECIMAL`。
 
-日期和时间不能与数比较：`d > 2020` 被拒绝。`TIMESTAMP` 没有时区，写了 UTC 以外的时区会被拒绝。定点小数的中位数比原数多一位小数。
+日期和时间不能与数比较：`d > 2020` 被拒绝。`extract(second FROM ts)` 和 `millisecond` 是整数，与 DuckDB 相同；`microsecond` 含全部小数位。`TIMESTAMP` 没有时区，写了 UTC 以外的时区会被拒绝。定点小数的中位数比原数多一位小数。
 
 例句中的 `t`（公开）和 `p`（受保护）是三个法域的统一表，列有 `id`、`n`、`i`（整数），`f`、`x`（浮点数），`m`、`w`（定点小数），`s`、`g`（文本），`b`（真值），`d`（日期）和 `ts`（时间）。在 `p` 中，`id` 是隐私单元，`n`、`f`、`x`、`m`、`w` 是度量，其余为维度。`k`（列 `k`、`v`、`s`）和 `o`（列 `k`、`z`）是单个法域的公开表。披露规则的人数下限为一，因此所有单元格都会放行。下限大于一时，受保护行上能得到应答的写法更少，见[不允许的写法](architecture.md#admission-and-the-gate)（英文）。
 

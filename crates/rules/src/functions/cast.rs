@@ -6,6 +6,8 @@
 //! 1970, as in DuckDB). So such casts are functions wherever expressions are simplified or computed. Casts
 //! that keep every value stay casts, of which tables make use to skip what cannot match.
 //!
+//! Texts of times without seconds and of decimals with an exponent, which PostgreSQL reads, are read here ([`texts`]).
+//!
 //! The engine writes a `T` between day and time where a time becomes a text: `ts LIKE '2024-02-29 12%'` finds none. SQL has a space
 //! there, as `TIMESTAMP '…'` is read.
 //!
@@ -32,6 +34,7 @@ use datafusion::logical_expr::{
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::checked::as_written;
+use super::texts;
 use crate::casts::is_exact;
 use crate::range::type_name;
 use crate::spell::{Spelling, name_text};
@@ -107,6 +110,7 @@ fn is_lossy(from: &DataType, to: &DataType) -> bool {
         _ if is_exact(from, to) => false,
         // Digits of the second are cut off, towards 1970, by a cast to a coarser unit, and where a literal is brought to one.
         (DataType::Timestamp(a, _), DataType::Timestamp(b, _)) => a != b,
+        (from, to) if from.is_string() => texts::is_read(to),
         // A text of a time has a `T` in the engine.
         (DataType::Timestamp(..), to) if to.is_string() => true,
         // These the engine leaves alone.
@@ -151,6 +155,9 @@ impl LossyCast {
     fn computed(&self, values: &ArrayRef) -> DfResult<ArrayRef> {
         let options = CastOptions { safe: self.or_null, ..CastOptions::default() };
         let to = self.field.data_type();
+        if values.data_type().is_string() {
+            return texts::read(values, to, self.or_null);
+        }
         let rounded = match (values.data_type(), to) {
             (DataType::Timestamp(from, _), DataType::Timestamp(to, _)) => rounded_time(values, *from, *to)?,
             (DataType::Timestamp(..), to) if to.is_string() => text_of_times(values)?,

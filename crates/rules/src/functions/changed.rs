@@ -18,7 +18,9 @@ use datafusion::logical_expr::{
 pub(super) trait Change: Debug + Clone + Eq + Hash + Send + Sync + 'static {
     /// True if the engine may rewrite calls and reason about their order as it does with its own function. False where its
     /// rules hold for the results of its own function alone.
-    const AS_ENGINE: bool = false;
+    fn is_as_engine(&self) -> bool {
+        false
+    }
 
     /// Returns the type of the results.
     fn return_type(&self, engine: &ScalarUDF, arg_types: &[DataType]) -> Result<DataType> {
@@ -84,7 +86,7 @@ impl<C: Change> ScalarUDFImpl for Changed<C> {
     }
 
     fn with_updated_config(&self, config: &ConfigOptions) -> Option<ScalarUDF> {
-        if !C::AS_ENGINE {
+        if !self.change.is_as_engine() {
             return None;
         }
         let engine = Arc::new(self.engine.inner().with_updated_config(config)?);
@@ -92,23 +94,31 @@ impl<C: Change> ScalarUDFImpl for Changed<C> {
     }
 
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
-        if C::AS_ENGINE { self.engine.inner().simplify(args, info) } else { Ok(ExprSimplifyResult::Original(args)) }
+        if self.change.is_as_engine() {
+            self.engine.inner().simplify(args, info)
+        } else {
+            Ok(ExprSimplifyResult::Original(args))
+        }
     }
 
     fn is_strict(&self) -> bool {
-        C::AS_ENGINE && self.engine.inner().is_strict()
+        self.change.is_as_engine() && self.engine.inner().is_strict()
     }
 
     fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
-        if C::AS_ENGINE { self.engine.inner().preimage(args, literal, info) } else { Ok(PreimageResult::None) }
+        if self.change.is_as_engine() {
+            self.engine.inner().preimage(args, literal, info)
+        } else {
+            Ok(PreimageResult::None)
+        }
     }
 
     fn short_circuits(&self) -> bool {
-        C::AS_ENGINE && self.engine.inner().short_circuits()
+        self.change.is_as_engine() && self.engine.inner().short_circuits()
     }
 
     fn output_ordering(&self, inputs: &[ExprProperties]) -> Result<SortProperties> {
-        if !C::AS_ENGINE {
+        if !self.change.is_as_engine() {
             return Ok(SortProperties::Unordered);
         }
         // An error of the domain, which the values will show.

@@ -15,6 +15,7 @@ use datafusion::logical_expr::{
 use super::average::with_exact_averages;
 use super::branches::{in_branches, original_branches};
 use super::cast::{constant, lossy_cast, original_cast};
+use super::guards::guarded_keys;
 use super::intervals::{as_difference, is_interval};
 use super::one_form::{in_one_form, inside};
 use super::operation::Checked;
@@ -33,6 +34,7 @@ use crate::spell::{Spelling, name_text};
 /// # Errors
 /// If a part of the plan has no type.
 pub fn checked(plan: LogicalPlan, gated: bool) -> DfResult<LogicalPlan> {
+    let plan = if gated { plan } else { plan.transform_up_with_subqueries(guarded_keys)?.data };
     let checked = each_expression(plan, |expr, schema| {
         if !gated {
             return checked_expr(in_branches(expr, schema)?, schema)?
@@ -225,7 +227,7 @@ fn text_of(part: &Expr, schema: &DFSchema) -> String {
     let text =
         whole.and_then(|written| Spelling { schema, column: &|column| name_text(&column.name) }.item(&written).ok());
     match text {
-        Some(text) if text.chars().count() <= MOST_QUOTED => text,
+        Some(text) if text.chars().count() <= MOST_QUOTED => text.replace("\"count(Int64(1))\"", "count(*)"),
         Some(text) => text.chars().take(MOST_QUOTED).chain(['…']).collect(),
         None => "an arithmetic expression".to_owned(),
     }

@@ -88,7 +88,9 @@ fn each(value: &ColumnarValue, of: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Re
 }
 
 impl Change for BesideDays {
-    const AS_ENGINE: bool = true;
+    fn is_as_engine(&self) -> bool {
+        true
+    }
 
     fn compute(&self, engine: &ScalarUDF, mut args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let [ColumnarValue::Scalar(part), value] = &mut args.args[..] else {

@@ -13,10 +13,10 @@
 //! | `determination` | `regr_r2` where y does not vary: NULL instead of 1 | |
 //! | `extreme` | `min` and `max` of floats: NaN is the greatest, as in PostgreSQL | |
 //! | `sliding` | floats over sliding windows: `sum`, `avg`, variance, covariance, regression | apache/datafusion#22139 |
-//! | `cast` | casts that may lose something: cut off, and compared as if they lost nothing | |
+//! | `cast`, `texts` | casts that may lose something: cut off, and compared as if they lost nothing; texts that are not read | |
 //! | `checked`, `operation`, `constants` | `+ - * / %` and unary minus | apache/datafusion#12140 |
 //! | `shifts` | `<<` and `>>`: a number of bits beyond the width, and bits that leave it | |
-//! | `branches` | CASE of truths becomes AND and OR, which are computed for all rows | |
+//! | `branches`, `guards` | CASE of truths becomes AND and OR, which are computed for all rows | |
 //! | `intervals` | intervals compared part by part: 24 hours are less than a day | |
 //! | `quotient` | averages and divisions of decimals: cut off | |
 //! | `one_form` | floats, computed or stored: NaN with a sign, negative zero | |
@@ -27,7 +27,7 @@
 //! | `date_bin` | such times: an error instead of NULL | |
 //! | `durations` | parts of durations: `hour` of nine days is 216 | |
 //! | `pattern` | `$` in a replacement names a group | |
-//! | `ruled` | functions that have no result for some arguments say which, in words | |
+//! | `ruled`, `domain` | functions that have no result for some arguments say which, in words | |
 //! | `grown`, `made` | results of any size: `repeat`, `lpad`, `range` and others have a bound, each and together | |
 //!
 //! A result that does not fit into its type is a refusal in words over public data. Behind the gate nothing fails on a value: there
@@ -45,10 +45,12 @@ mod date_trunc;
 mod determination;
 mod distinct;
 mod distinct_moments;
+mod domain;
 mod durations;
 mod extreme;
 mod fallible;
 mod grown;
+mod guards;
 mod intervals;
 mod made;
 pub(crate) mod one_form;
@@ -61,6 +63,7 @@ mod ruled;
 mod shifts;
 mod sliding;
 mod sums;
+mod texts;
 mod total;
 mod whole;
 

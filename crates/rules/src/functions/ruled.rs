@@ -17,6 +17,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF};
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::changed::{Change, changed};
+use super::domain::is_outside;
 use crate::fault::known;
 use crate::words::regex_words;
 
@@ -45,6 +46,11 @@ const TIME_REMEDY: &str = "give the form as a second argument, such as '%d/%m/%Y
                            regexp_like(…), or use TRY_CAST(… AS DATE), which gives NULL for them";
 const RANGE: &str = "a result is in the range of its type";
 const RANGE_REMEDY: &str = "CAST the arguments to DOUBLE, or keep out by CASE WHEN what is too large";
+const LOGARITHM: &str = "a logarithm is that of a number above 0, to a base above 0 that is not 1";
+const FROM_MINUS_ONE: &str = "the argument is from -1 to 1";
+const FROM_MINUS_ONE_REMEDY: &str = "keep others out by CASE WHEN x BETWEEN -1 AND 1";
+const ANGLE: &str = "an angle is not infinite";
+const ANGLE_REMEDY: &str = "keep infinite numbers out by CASE WHEN";
 const STEP: &str = "a step is not zero, is of the kind of the bounds, and leads from the first to the second";
 const STEP_REMEDY: &str = "give a step such as 1, -1 or INTERVAL '1 day'";
 const ENCODING: &str = "an encoding is 'base64', 'base64pad' or 'hex', and what is decoded is in it";
@@ -130,8 +136,8 @@ const RULES: &[Rule] = &[
     rule("floor", RANGE, RANGE_REMEDY),
     rule(
         "power",
-        "zero has no negative power, and the result is in the range of its type",
-        "CAST the first argument to DOUBLE, in which the result is infinite",
+        "zero has no negative power, a number below zero only whole ones, and the result is in the range of its type",
+        "write CASE WHEN x > 0 THEN power(x, y) END, or CAST what is too large to DOUBLE, in which the result is infinite",
     ),
     rule(
         "factorial",
@@ -141,7 +147,18 @@ const RULES: &[Rule] = &[
     rule("gcd", RANGE, "keep the least BIGINT out by CASE WHEN"),
     rule("lcm", RANGE, "CAST the arguments to smaller numbers, or keep them out by CASE WHEN"),
     rule("sqrt", "a square root is that of a number from 0", "write CASE WHEN x >= 0 THEN sqrt(x) END"),
-    rule("log", "a logarithm is that of a number above 0", "write CASE WHEN x > 0 THEN log(x) END"),
+    rule("log", LOGARITHM, "write CASE WHEN x > 0 THEN log(x) END"),
+    rule("ln", LOGARITHM, "write CASE WHEN x > 0 THEN ln(x) END"),
+    rule("log2", LOGARITHM, "write CASE WHEN x > 0 THEN log2(x) END"),
+    rule("log10", LOGARITHM, "write CASE WHEN x > 0 THEN log10(x) END"),
+    rule("acos", FROM_MINUS_ONE, FROM_MINUS_ONE_REMEDY),
+    rule("asin", FROM_MINUS_ONE, FROM_MINUS_ONE_REMEDY),
+    rule("atanh", FROM_MINUS_ONE, FROM_MINUS_ONE_REMEDY),
+    rule("acosh", "the argument is at least 1", "keep others out by CASE WHEN x >= 1"),
+    rule("sin", ANGLE, ANGLE_REMEDY),
+    rule("cos", ANGLE, ANGLE_REMEDY),
+    rule("tan", ANGLE, ANGLE_REMEDY),
+    rule("cot", ANGLE, ANGLE_REMEDY),
     rule("range", STEP, STEP_REMEDY),
     rule("generate_series", STEP, STEP_REMEDY),
     rule("array_element", "a place is in the range of BIGINT", "give a number from 1, or from -1 for those at the end"),
@@ -198,10 +215,13 @@ impl Rule {
 }
 
 impl Change for Rule {
-    const AS_ENGINE: bool = true;
+    fn is_as_engine(&self) -> bool {
+        // log(1, power(1, x)) and power(-2, log(-2, x)) become x to the engine.
+        !["log", "power"].contains(&self.name)
+    }
 
     fn compute(&self, engine: &ScalarUDF, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
-        if self.name == "to_char" && is_without_letters(&args.args)? {
+        if self.name == "to_char" && is_without_letters(&args.args)? || is_outside(self.name, &args.args)? {
             return Err(self.refusal(None));
         }
         // Some compute with dates and lengths that they do not look at before.
