@@ -100,7 +100,8 @@ impl Bed {
 
     /// An operator that has only this client.
     pub fn operator_with(&self, client: Client, instance: &str, arguments: &[&str]) -> Running {
-        let fixed = ["wanqu-operator", "--observe", "127.0.0.1:0", "--instance", instance, "--operator-namespace", "gba"];
+        let fixed =
+            ["wanqu-operator", "--observe", "127.0.0.1:0", "--instance", instance, "--operator-namespace", "gba"];
         let usual = [["--node-image", "wanqu:test"], ["--lease-seconds", "10"]];
         let usual = usual.iter().filter(|[name, _]| !arguments.contains(name)).flatten();
         let fixed = fixed.iter().chain(usual);

@@ -78,19 +78,27 @@ fn ungranted_placement(member: &Sourced<Jurisdiction>, grants: &[Sourced<Placeme
     }
     let is_named = |grant: &&PlacementGrantSpec| {
         let from = grant.from.iter().filter(|from| home.is_none_or(|home| from.namespace == home));
-        from.into_iter().any(|from| from.jurisdictions.as_ref().is_none_or(|names| names.iter().any(|n| n == member.name())))
+        from.into_iter()
+            .any(|from| from.jurisdictions.as_ref().is_none_or(|names| names.iter().any(|n| n == member.name())))
     };
     let there = grants.iter().filter(|grant| grant.resource.metadata.namespace.as_deref() == Some(target));
     let named: Vec<&PlacementGrantSpec> = there.map(|grant| &grant.resource.spec).filter(is_named).collect();
     let Some(claim) = spec.data_claim.as_deref() else {
         if named.is_empty() {
             let problem = format!("no PlacementGrant in namespace {target} names it, so no node is made there");
-            advice.add(member, "spec.placement.namespace", problem, "add one, with the namespace of this Jurisdiction under from");
+            advice.add(
+                member,
+                "spec.placement.namespace",
+                problem,
+                "add one, with the namespace of this Jurisdiction under from",
+            );
         }
         return;
     };
     if !named.iter().any(|grant| grant.claims.iter().any(|granted| granted == claim)) {
-        let problem = format!("no PlacementGrant in namespace {target} names it and lists the claim {claim}, so no node is made there");
+        let problem = format!(
+            "no PlacementGrant in namespace {target} names it and lists the claim {claim}, so no node is made there"
+        );
         let remedy = "add one, with the namespace of this Jurisdiction under from and the claim under claims";
         advice.add(member, "spec.placement.namespace", problem, remedy);
     }

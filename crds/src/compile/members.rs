@@ -10,7 +10,7 @@ use super::Closed;
 use super::index::Index;
 use crate::audiences::Audiences;
 use crate::finding::Findings;
-use crate::kinds::{IssuerSpec, Jurisdiction, ServiceType};
+use crate::kinds::{IssuerSpec, Jurisdiction, NodeVariable, ServiceType};
 use crate::placements::{Placement, Placements};
 use crate::sourced::Sourced;
 
@@ -133,6 +133,19 @@ fn check(jurisdiction: &Sourced<Jurisdiction>, findings: &mut Findings) {
         let problem = "its collector is given by a name only, which network policies cannot allow";
         let remedy = "give the namespace of the collector's pods, or its cidrs";
         findings.add(jurisdiction, "spec.traces", problem, remedy);
+    }
+    if let Some(position) = spec.pods.env.iter().position(NodeVariable::is_reserved) {
+        let problem = format!("{} is a variable of the operator", spec.pods.env[position].name);
+        findings.add(
+            jurisdiction,
+            format!("spec.pods.env[{position}].name"),
+            problem,
+            "use the fields of the Jurisdiction",
+        );
+    }
+    if let Some(label) = spec.pods.reserved_label() {
+        let problem = format!("{label} is a label by which the node's pods are selected");
+        findings.add(jurisdiction, "spec.pods.labels", problem, "use a label of your own");
     }
     if let Some(exchange) = &spec.exchange
         && exchange.service_type == ServiceType::ClusterIP

@@ -86,8 +86,16 @@ fn rest_on(resources: &Resources, out: &mut LeftOut, told: &mut Vec<Finding>) ->
 }
 
 /// Fields of a Jurisdiction that say how its node runs, and of which no bundle holds anything.
-const OF_THE_NODE: [&str; 6] =
-    ["spec.traces", "spec.exchange", "spec.network", "spec.replicas", "spec.resources", "spec.storage"];
+const OF_THE_NODE: [&str; 8] = [
+    "spec.traces",
+    "spec.exchange",
+    "spec.network",
+    "spec.replicas",
+    "spec.resources",
+    "spec.storage",
+    "spec.pods",
+    "spec.paused",
+];
 
 /// Returns true if an object with this problem is left out as a whole. Of a Federation, these are its defaults.
 fn closes(finding: &Finding) -> bool {

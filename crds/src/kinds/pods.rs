@@ -144,6 +144,24 @@ pub struct NodeVariable {
     pub value: String,
 }
 
+impl NodeVariable {
+    /// Returns true if the operator sets this variable, or may in time.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.name.starts_with("WANQU_") || self.name == "OTEL_EXPORTER_OTLP_ENDPOINT"
+    }
+}
+
+impl NodePods {
+    /// Returns the first label by which the operator selects pods, or may in time.
+    #[must_use]
+    pub fn reserved_label(&self) -> Option<&str> {
+        let is_reserved =
+            |label: &&String| ["wanqu.dev/", "app.kubernetes.io/"].iter().any(|own| label.starts_with(own));
+        self.labels.keys().find(is_reserved).map(String::as_str)
+    }
+}
+
 impl TolerationOperator {
     /// Returns the value as Kubernetes writes it.
     #[must_use]

@@ -115,3 +115,35 @@ pub(super) async fn malformed(context: &Context, object: &Guarded<FederatedQuery
     crate::framework::status::claim_of_malformed::<FederatedQuery>(&context.client, &malformed.metadata, &claims, now)
         .await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn told(run: &Value) -> String {
+        let mut whole =
+            json!({"number": 1, "state": "Complete", "startTime": "2026-01-01T00:00:00Z", "runner": "a", "rows": 5});
+        whole.as_object_mut().unwrap().extend(run.as_object().unwrap().clone());
+        answered(&serde_json::from_value(whole).unwrap())
+    }
+
+    #[test]
+    fn an_answer_says_whose_rows_were_not_all_read_and_why_it_was_not_copied() {
+        let part =
+            |id: &str, cut_short: bool| json!({"jurisdiction": id, "rows": 5, "bytes": 9, "cutShort": cut_short});
+        let parts = json!({"jurisdictions": [part("HK", true), part("MO", false)]});
+        assert_eq!(
+            told(&parts),
+            "5 rows; not all rows of HK were read, because the answer needed no more, so records that cannot be read are not counted"
+        );
+        let kept = json!({"id": "k", "bytes": 9, "expires": "2026-01-08T00:00:00Z"});
+        let message = "the answer was not copied into a ConfigMap: its name is taken";
+        assert_eq!(
+            told(&json!({"kept": kept, "message": message})),
+            format!("5 rows; kept at the home node until 2026-01-08T00:00:00Z; {message}")
+        );
+        assert_eq!(told(&json!({"configMap": "q-result-1"})), "5 rows; in ConfigMap q-result-1");
+    }
+}

@@ -7,8 +7,9 @@ use wanqu_crds::{Resources, partial};
 use super::dereference::Inputs;
 use crate::compilation::Compilation;
 
-/// Compiles `declared`; returns none if the same inputs have been compiled already, and then does not ask for it.
+/// Compiles `declared` for the Federation of this name, which may be one that cannot be read; returns none if the same inputs have been compiled already, and then does not ask for it.
 pub(super) fn build(
+    federation: &str,
     inputs: &Inputs,
     declared: impl FnOnce() -> Resources,
     before: Option<&Compilation>,
@@ -19,7 +20,6 @@ pub(super) fn build(
         return None;
     }
     let resources = declared();
-    let federation = resources.federations.first().map(|federation| federation.name().to_owned()).unwrap_or_default();
     let outcome = partial(&resources, &inputs.placements);
-    Some(Compilation::new(&federation, inputs.states.clone(), fingerprint, outcome, before, now))
+    Some(Compilation::new(federation, inputs.states.clone(), fingerprint, outcome, before, now))
 }

@@ -43,8 +43,8 @@ pub async fn reconcile(object: Arc<Guarded<Federation>>, context: Arc<Context>) 
     let passing = fault.as_ref().is_some_and(Error::is_passing);
     if !passing && validate::speaks_for(&context.catalogue, &object, &namespace) {
         let declared = || resources::resources(&context.catalogue, &namespace);
-        let compilation =
-            build::build(&inputs, declared, context.compilations.get(&namespace).as_deref(), Instant::now());
+        let before = context.compilations.get(&namespace);
+        let compilation = build::build(&object.name_any(), &inputs, declared, before.as_deref(), Instant::now());
         if let Some(compilation) = compilation {
             apply::publish(&context, &namespace, compilation);
         }

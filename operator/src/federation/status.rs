@@ -9,8 +9,8 @@ use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{Inputs, Member, StoredBundle};
 use crate::compilation::Compilation;
-use crate::framework::{Error, Guarded};
 use crate::framework::conditions::{Claim, Reason, Type, holds};
+use crate::framework::{Error, Guarded};
 
 /// The most problems of other resources that a federation's own condition names.
 const NAMED: usize = 8;

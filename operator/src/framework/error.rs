@@ -121,7 +121,8 @@ const MOST_TOLD: usize = 1000;
 /// Returns the error of a call for people: what the API server says, or why it says nothing, and the remedy.
 fn told(error: &kube::Error) -> String {
     let kube::Error::Api(status) = error else { return unanswered(error) };
-    let mut said: String = status.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_TOLD).collect();
+    let mut said: String =
+        status.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_TOLD).collect();
     if said.trim().is_empty() {
         said = if status.reason.is_empty() { "no reason is given".to_owned() } else { status.reason.clone() };
     }
@@ -134,7 +135,9 @@ fn told(error: &kube::Error) -> String {
 fn remedy(code: u16) -> Option<&'static str> {
     match code {
         401 => Some("the API server does not know the operator's account: see its token and its pod"),
-        403 => Some("give the operator's account the rights of the chart's roles there, or see which policy or quota forbids it"),
+        403 => Some(
+            "give the operator's account the rights of the chart's roles there, or see which policy or quota forbids it",
+        ),
         404 => Some("see whether the namespace is there and is not being deleted"),
         409 | 429 | 500.. => Some("it is tried again"),
         413 => Some("make it smaller"),

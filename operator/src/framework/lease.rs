@@ -248,6 +248,11 @@ impl Elector {
     /// Ends the term and gives the lease back, if it is this copy's, so that the next leader need not wait for it to expire.
     pub(super) async fn give_back(&mut self) -> kube::Result<()> {
         self.term.end();
+        if let Known::Seen(seen) = &self.known
+            && seen.holder.as_deref() != Some(&*self.me)
+        {
+            return Ok(());
+        }
         // The version may have been written since it was read: once by this copy's own last renewal.
         for _ in 0..3 {
             let lease = self.api.get_opt(&self.name).await?;
@@ -256,7 +261,8 @@ impl Elector {
             if holder.as_deref() != Some(&*self.me) {
                 return Ok(());
             }
-            let nobody = json!({"holderIdentity": null, "acquireTime": null, "renewTime": null, "leaseDurationSeconds": null});
+            let nobody =
+                json!({"holderIdentity": null, "acquireTime": null, "renewTime": null, "leaseDurationSeconds": null});
             match self.patch(&json!({"metadata": {"resourceVersion": version}, "spec": nobody})).await {
                 Err(kube::Error::Api(status)) if status.is_conflict() => {}
                 answer => return answer.map(drop),

@@ -102,7 +102,8 @@ pub(super) async fn undo(context: &Context, jurisdiction: &Guarded<Jurisdiction>
     let placed = fields.map(Host::of);
     let target = fields.filter(|_| matches!(placed, Some(Host::Here)));
     let target = target.and_then(|fields| fields.spec.placement.namespace.clone());
-    if let Some(unread) = target.into_iter().chain(placed_in(jurisdiction)).find(|one| !context.children.are_read(one)) {
+    if let Some(unread) = target.into_iter().chain(placed_in(jurisdiction)).find(|one| !context.children.are_read(one))
+    {
         // Objects that were made there are not known, so that they could not be removed.
         return Err(Error::NamespaceUnreadable(unread));
     }

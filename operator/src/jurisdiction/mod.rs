@@ -175,12 +175,13 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     }
     finalizer::ensure(context, jurisdiction, &inputs.target).await?;
     apply::account(context, jurisdiction, &inputs).await?;
-    // While more changes are on their way, nobody waits for a bundle.
+    // While more changes are on their way, nobody waits for a bundle. One that cannot be written keeps no certificate from being
+    // renewed, and the other way round.
     let bundled = match inputs.unsettled {
-        None => Some(Box::pin(apply::bundle(context, jurisdiction, &inputs)).await?),
+        None => Some(Box::pin(apply::bundle(context, jurisdiction, &inputs)).await),
         Some(_) => None,
     };
-    if let Some(bundled) = &bundled {
+    if let Some(Ok(bundled)) = &bundled {
         progress.bundled(&inputs, bundled);
     }
     let identity = match identity::ensure(context, jurisdiction, &inputs).await? {
@@ -192,6 +193,8 @@ async fn bring(object: &Guarded<Jurisdiction>, context: &Context, progress: &mut
     };
     progress.identified(&identity);
     let Some(bundled) = bundled else { return Ok(Next::Soon(inputs.unsettled.unwrap_or_default())) };
+    let bundled = bundled.inspect_err(|_| progress.fails_at(Type::BundleCurrent))?;
+    progress.fails_at(Type::WorkloadReady);
     let mut again = if matches!(inputs.target, Target::Remote { .. }) { REMOTE } else { SECRETS };
     if bundled.is_underway() {
         again = FOLLOWS;

@@ -25,6 +25,7 @@ pub(super) struct Progress {
     workload: Claim,
     remote: bool,
     agreements: Option<Vec<Agreement>>,
+    step: Type,
 }
 
 impl Default for Progress {
@@ -37,6 +38,7 @@ impl Default for Progress {
             workload: waiting(Type::WorkloadReady),
             remote: false,
             agreements: None,
+            step: Type::IdentityReady,
         }
     }
 }
@@ -60,7 +62,12 @@ impl Progress {
         self.workload = Claim::yes(Type::WorkloadReady, Reason::External, message);
     }
 
-    /// Adds an error, to the first condition that no step has reached.
+    /// Sets the condition that an error from now on is about.
+    pub(super) fn fails_at(&mut self, step: Type) {
+        self.step = step;
+    }
+
+    /// Adds an error, to the condition of the step that it was met in.
     pub(super) fn failed(&mut self, error: &Error) {
         let reason = reason_of(error, self.remote);
         let message = if reason == Reason::ClusterUnreachable {
@@ -71,10 +78,11 @@ impl Progress {
         } else {
             error.to_string()
         };
-        if self.identity.holds == Some(true) {
-            self.workload = Claim::no(Type::WorkloadReady, reason, message);
-        } else {
-            self.identity = Claim::no(Type::IdentityReady, reason, message);
+        let claim = Claim::no(self.step, reason, message);
+        match self.step {
+            Type::BundleCurrent => self.bundle = claim,
+            Type::WorkloadReady => self.workload = claim,
+            _ => self.identity = claim,
         }
     }
 

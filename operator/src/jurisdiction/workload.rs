@@ -131,7 +131,8 @@ fn plan(live: &StatefulSet, desired: StatefulSet) -> Plan {
     let plan = Plan { anew: differs(live, &desired), desired, grow: None, problem: None };
     let (Some(has), Some(wants)) = (disk(live), disk(&plan.desired)) else { return plan };
     if has.storage_class_name != wants.storage_class_name {
-        let class = has.storage_class_name.as_deref().map_or("the cluster's default".to_owned(), |name| format!("{name:?}"));
+        let class =
+            has.storage_class_name.as_deref().map_or("the cluster's default".to_owned(), |name| format!("{name:?}"));
         let problem = problem("className", format!("the disks are of class {class}, and a disk stays in its class"));
         return plan.without_disks(live, problem);
     }
@@ -208,7 +209,11 @@ async fn grow(
         }
         let patch = json!({"metadata": {"uid": claim.uid()}, "spec": {"resources": {"requests": {"storage": size}}}});
         let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-        match claims.patch(&name, &params, &Patch::Merge(&patch)).await.map_err(|error| Error::api(doing("grow"), error)) {
+        match claims
+            .patch(&name, &params, &Patch::Merge(&patch))
+            .await
+            .map_err(|error| Error::api(doing("grow"), error))
+        {
             Ok(_) => tracing::info!(claim = name, namespace, size, "a disk grows"),
             Err(error) if error.is_passing() => return Err(error),
             Err(error) => return Ok(Err(problem("size", error.to_string()))),
@@ -250,7 +255,11 @@ mod tests {
         assert_eq!(told(set("5120Mi", &json!("fast"), "b")), (false, None, "5120Mi".to_owned(), None), "as much");
         assert_eq!(told(set("6Gi", &json!("fast"), "b")), (true, Some("6Gi".to_owned()), "6Gi".to_owned(), None));
         let (anew, grow, left, problem) = told(set("4Gi", &json!("fast"), "b"));
-        assert_eq!((anew, grow, left), (false, None, "5Gi".to_owned()), "the rest is written with the disks as they are");
+        assert_eq!(
+            (anew, grow, left),
+            (false, None, "5Gi".to_owned()),
+            "the rest is written with the disks as they are"
+        );
         assert_eq!(
             problem.unwrap(),
             "spec.storage.size: the disks have 5Gi, and a disk does not shrink to 4Gi; everything else is as declared; take the \

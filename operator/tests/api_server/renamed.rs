@@ -67,7 +67,8 @@ async fn removed_while_a_pod_drains(bed: &Bed, namespace: &str) {
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     for policy in POLICIES {
         let name = format!("macau-node-{policy}");
-        let left = bed.get("NetworkPolicy", namespace, &name).await.unwrap_or_else(|| panic!("{name} is gone too early"));
+        let left =
+            bed.get("NetworkPolicy", namespace, &name).await.unwrap_or_else(|| panic!("{name} is gone too early"));
         assert!(left["metadata"].get("ownerReferences").is_none(), "the garbage collector would not wait");
     }
     bed.delete("Pod", namespace, "macau-node-0").await;
@@ -100,6 +101,7 @@ async fn a_finalizer_that_came_with_a_copy_is_taken_away_again() {
     bed.namespace("elsewhere").await;
     let _operator = bed.operator("a", &[]).await;
     bed.apply_examples().await;
+    bed.until_there("StatefulSet", "gba-macau", "macau-node").await;
     let held = |object: &Value| Some(object["metadata"]["finalizers"].as_array()?.clone());
     let finalizers = bed.until("Jurisdiction", "gba", "macau", held).await;
     assert_eq!(finalizers, [json!("wanqu.dev/node")]);

@@ -119,8 +119,11 @@ async fn certificates_are_renewed_without_a_federation_and_no_authority_is_rolle
     .await;
     bed.condition("Jurisdiction", "macau", "BundleCurrent", "False", "NoFederation").await;
     renewed(&bed, "first").await;
-    let federation = bed.get("Federation", "gba", "gba").await.unwrap();
-    assert!(crate::bed::condition(&federation, "Valid").unwrap()["message"].as_str().unwrap().contains("spec.trustDomain"));
+    for of in ["Valid", "Ready"] {
+        let (_, message) =
+            bed.told("Federation", "gba", of, "False", "Federation gba spec.trustDomain: invalid type").await;
+        assert!(message.contains("install operator and definitions of the same version"), "{message}");
+    }
 
     bed.delete("Federation", "gba", "gba").await;
     for look in ["second", "third"] {
@@ -130,4 +133,40 @@ async fn certificates_are_renewed_without_a_federation_and_no_authority_is_rolle
     bed.condition("Jurisdiction", "macau", "Ready", "False", "NoFederation").await;
     assert_eq!(bed.get("Secret", "gba-macau", "macau-ca").await.unwrap()["data"], authority, "nobody would be told");
     assert_eq!(bed.get("ConfigMap", "gba-macau", "macau-bundle").await.unwrap()["binaryData"], bundle);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_said_by_its_own_condition_and_holds_up_neither_certificates_nor_revocations() {
+    let bed = Bed::start().await;
+    // Somebody has a Service of the name of Macau's, and a ConfigMap of the name of Hong Kong's bundle.
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "macau-exchange", "namespace": "gba-macau"},
+        "spec": {"ports": [{"port": 80}]},
+    });
+    bed.apply(&service.to_string()).await;
+    let map = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hongkong-bundle", "namespace": "gba-hongkong"},
+    });
+    bed.apply(&map.to_string()).await;
+    let _operator = bed.operator("a", &[]).await;
+    bed.apply_examples().await;
+    let message = bed.condition("Jurisdiction", "hongkong", "BundleCurrent", "False", "NameTaken").await;
+    assert!(
+        message.starts_with("ConfigMap gba-hongkong/hongkong-bundle exists and belongs to somebody else"),
+        "{message}"
+    );
+    bed.condition("Jurisdiction", "hongkong", "IdentityReady", "True", "Issued").await;
+    bed.condition("Jurisdiction", "hongkong", "Ready", "False", "NameTaken").await;
+
+    let message = bed.condition("Jurisdiction", "macau", "Ready", "False", "NameTaken").await;
+    assert!(message.starts_with("Service gba-macau/macau-exchange exists and belongs to somebody else"), "{message}");
+    bed.condition("Jurisdiction", "macau", "WorkloadReady", "False", "NameTaken").await;
+    let suspended = json!({"spec": {"state": "Suspended"}});
+    bed.merge("DataSharingAgreement", "gba", "macau-to-shenzhen", suspended).await;
+    bed.until("ConfigMap", "gba-macau", "macau-bundle", |map| {
+        let bundle = crate::conditions::bundle(map);
+        let agreement = bundle.agreements.iter().find(|agreement| agreement.name.as_str() == "macau-to-shenzhen")?;
+        (agreement.state == wanqu_model::bundle::AgreementState::Suspended).then_some(())
+    })
+    .await;
 }

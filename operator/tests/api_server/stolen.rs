@@ -6,6 +6,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, OPERATOR};
+use crate::disks::class;
 use crate::guard;
 use crate::rights::bind;
 
@@ -181,7 +182,12 @@ async fn pods(thief: &Thief<'_>) {
 
 /// Claims of others, and the metadata of a node's own disks.
 async fn claims(thief: &Thief<'_>) {
-    let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
+    class(thief.bed, "grows", true).await;
+    let spec = json!({
+        "accessModes": ["ReadWriteOnce"], "storageClassName": "grows", "volumeName": "v",
+        "resources": {"requests": {"storage": "1Gi"}},
+    });
+    let bound = Patch::Merge(json!({"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}));
     let larger = || json!({"spec": {"resources": {"requests": {"storage": "2Gi"}}}});
     for (name, labels) in [
         ("records", json!({"app.kubernetes.io/name": "wanqu-node"})),
@@ -191,16 +197,19 @@ async fn claims(thief: &Thief<'_>) {
         let mut claim = named("PersistentVolumeClaim", name, json!({"spec": spec}));
         claim["metadata"]["labels"] = labels;
         thief.person(&claim).await;
+        let persons = thief.bed.api("PersistentVolumeClaim", "victim");
+        persons.patch_status(name, &PatchParams::default(), &bound).await.unwrap();
         let patch = async |patch: Value| {
             let patched = thief.api(&claim).patch(name, &PatchParams::default(), &Patch::Merge(patch)).await;
             patched.map(drop).map_err(|error| error.to_string())
         };
         if name == "state-macau-node-1" {
-            refused(patch(json!({"metadata": {"labels": {"a": "b"}}})).await, "changes nothing of a claim but its size");
+            refused(
+                patch(json!({"metadata": {"labels": {"a": "b"}}})).await,
+                "changes nothing of a claim but its size",
+            );
             refused(patch(json!({"metadata": {"finalizers": []}})).await, "changes nothing of a claim but its size");
-            // The policy lets its size pass; that it has no volume yet is another matter.
-            let unbound = patch(larger()).await.unwrap_err();
-            assert!(!unbound.contains("the operator"), "{unbound}");
+            patch(larger()).await.unwrap();
         } else {
             refused(patch(larger()).await, "no claims but the disks of its nodes");
         }

@@ -86,6 +86,27 @@ async fn a_query_that_is_applied_is_answered_as_the_command_line_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_copied_is_kept_at_home_and_says_why() {
+    let bed = World::start().await;
+    let maps: Api<ConfigMap> = Api::namespaced(bed.client.clone(), "gba");
+    let theirs = serde_json::from_value(json!({"metadata": {"name": "taken-result-1"}, "data": {"a": "b"}})).unwrap();
+    maps.create(&PostParams::default(), &theirs).await.unwrap();
+    let _operator = bed.operator().await;
+    let wei = bed.queries(&bed.user("wei")).await;
+    wei.create(&PostParams::default(), &query("taken", "wei", &json!({"sql": BY_JURISDICTION}))).await.unwrap();
+    let (_, message) = bed.condition("taken", "Complete", "True").await;
+    assert!(
+        message.contains(
+            "the answer was not copied into a ConfigMap: ConfigMap gba/taken-result-1 exists and belongs to somebody else"
+        ),
+        "{message}"
+    );
+    let run = bed.until("taken", latest).await;
+    assert!(run.config_map.is_none() && run.kept.is_some() && run.state == RunState::Complete);
+    assert_eq!(maps.get("taken-result-1").await.unwrap().data.unwrap()["a"], "b");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_kept_answer_reaches_its_requester_and_nobody_else() {
     let bed = World::start().await;
     let _operator = bed.operator().await;

@@ -111,7 +111,11 @@ fn every_object_that_the_operator_may_write_is_held_to_what_it_made() {
     let rule = &claims["spec"]["matchConstraints"]["resourceRules"][0];
     assert_eq!(named(rule), [disks.clone()]);
     assert_eq!(rule["operations"], json!(["CREATE", "UPDATE"]));
-    let rights: Vec<Value> = all_rules(&DEFAULTS).into_iter().filter(|r| r["resources"] == json!(["persistentvolumeclaims"])).map(|r| r["verbs"].clone()).collect();
+    let rights: Vec<Value> = all_rules(&DEFAULTS)
+        .into_iter()
+        .filter(|r| r["resources"] == json!(["persistentvolumeclaims"]))
+        .map(|r| r["verbs"].clone())
+        .collect();
     assert_eq!(rights, [json!(["get", "patch"])]);
     assert_eq!(held.into_iter().chain([disks]).collect::<BTreeSet<_>>(), may);
 

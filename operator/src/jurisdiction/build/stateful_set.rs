@@ -7,9 +7,9 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction,
-    LocalObjectReference, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource, SecurityContext,
-    Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeResourceRequirements,
+    LocalObjectReference, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimVolumeSource,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecretVolumeSource,
+    SecurityContext, Toleration, TopologySpreadConstraint, Volume, VolumeMount, VolumeResourceRequirements,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -117,7 +117,8 @@ fn spreads(node: &Node<'_>) -> Vec<TopologySpreadConstraint> {
         label_selector: Some(node.pods()),
         ..TopologySpreadConstraint::default()
     };
-    let said = node.spec.pods.spread.iter().map(|one| constraint(&one.topology_key, one.max_skew, one.when_unsatisfiable));
+    let said =
+        node.spec.pods.spread.iter().map(|one| constraint(&one.topology_key, one.max_skew, one.when_unsatisfiable));
     listed(said).unwrap_or_else(|| {
         ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
             .map(|key| constraint(key, 1, Unsatisfiable::ScheduleAnyway))
@@ -178,13 +179,11 @@ fn environment(node: &Node<'_>) -> Vec<EnvVar> {
     .into_iter()
     .chain(collector)
     // The definition refuses those of the operator; were one of them here all the same, the operator's counts.
-    .chain(node.spec.pods.env.iter().map(|one| (one.name.as_str(), one.value.as_str())).filter(|(name, _)| !is_own(name)))
+    .chain(
+        node.spec.pods.env.iter().filter(|one| !one.is_reserved()).map(|one| (one.name.as_str(), one.value.as_str())),
+    )
     .map(|(name, value)| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None })
     .collect()
-}
-
-fn is_own(variable: &str) -> bool {
-    variable.starts_with("WANQU_") || variable == "OTEL_EXPORTER_OTLP_ENDPOINT"
 }
 
 fn port(name: &str, number: i32) -> ContainerPort {

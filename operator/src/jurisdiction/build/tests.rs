@@ -116,7 +116,10 @@ fn pods_have_what_their_jurisdiction_says_beside_what_the_operator_sets() {
     }
     let spread = &pod["topologySpreadConstraints"];
     assert_eq!((spread.as_array().unwrap().len(), &spread[0]["maxSkew"]), (1, &serde_json::json!(2)));
-    assert_eq!(spread[0]["labelSelector"], serde_json::to_value(&resources.stateful_set.spec.unwrap().selector).unwrap());
+    assert_eq!(
+        spread[0]["labelSelector"],
+        serde_json::to_value(&resources.stateful_set.spec.unwrap().selector).unwrap()
+    );
     let container = &pod["containers"][0];
     assert_eq!(container["image"], "wanqu:next");
     let values: Vec<_> = container["env"].as_array().unwrap().iter().filter(|e| e["name"] == "WANQU_BUNDLE").collect();
@@ -181,7 +184,8 @@ fn a_federation_under_another_name_changes_no_selector_and_restarts_nothing() {
     let after = built(&serde_json::json!({}), &inputs);
     assert_eq!(selectors(&before), selectors(&after));
     assert_eq!(before.stateful_set.spec, after.stateful_set.spec);
-    let label = |resources: &Resources| resources.stateful_set.metadata.labels.clone().unwrap()["wanqu.dev/federation"].clone();
+    let label =
+        |resources: &Resources| resources.stateful_set.metadata.labels.clone().unwrap()["wanqu.dev/federation"].clone();
     assert_eq!((label(&before).as_str(), label(&after).as_str()), ("gba", "bay"));
     // By this label others find what belongs to a release of theirs, and remove it.
     assert!(!everything(&serde_json::json!({}), &inputs).contains("app.kubernetes.io/instance"));
