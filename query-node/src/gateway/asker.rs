@@ -20,10 +20,15 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    /// Runs a request, once there is a place for it.
-    pub async fn begun(&self, bearer: Bearer, request: TicketRequest) -> Result<(Answer, Work), Refusal> {
+    /// Runs a request, once there is a place for it. `told` hears how many go first while there is none.
+    pub async fn begun(
+        &self,
+        bearer: Bearer,
+        request: TicketRequest,
+        told: impl Fn(usize) + Send,
+    ) -> Result<(Answer, Work), Refusal> {
         may_request(&bearer, &request)?;
-        let work = Work::begin(&self.door, &bearer.subject).await?;
+        let work = Work::begin(&self.door, &bearer.subject, told).await?;
         self.ask(bearer, request, work).await
     }
 

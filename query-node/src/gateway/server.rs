@@ -112,7 +112,7 @@ impl Gateway {
         match self.sql_ticket(ticket)? {
             Some(SqlTicket::Metadata(command)) => self.metadata(&bearer, &command),
             Some(SqlTicket::Result(fetch)) => {
-                let (answer, work) = self.asker.begun(bearer, TicketRequest::Fetch(fetch)).await?;
+                let (answer, work) = self.asker.begun(bearer, TicketRequest::Fetch(fetch), |_| {}).await?;
                 Ok(carried(answer, Form::Plain, work))
             }
             None => self.told(bearer, self.request(ticket)?).await,
@@ -260,7 +260,7 @@ impl Door for Gateway {
         let bearer = researcher(call.who)?;
         let (in_flight, context) = self.followed(call.trace);
         let polled = trace::within(context, self.polled(bearer, &call.headers, &descriptor)).await;
-        passed(in_flight, context, polled)
+        passed(in_flight, context, polled)?.map_err(|refusal| fitting(to_status(refusal)))
     }
 
     fn greeting(&self) -> Option<(&'static str, &'static str)> {

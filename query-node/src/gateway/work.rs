@@ -85,15 +85,16 @@ fn waited_too_long() -> Refusal {
 }
 
 impl Work {
-    /// Waits for a place for a call.
+    /// Waits for a place for a call. `told` hears how many go first.
     ///
     /// # Errors
     /// If no more may wait, there is none within the deadline, or the node ends.
-    pub async fn begin(door: &Doorway, requester: &Subject) -> Result<Self, Refusal> {
+    pub async fn begin(door: &Doorway, requester: &Subject, told: impl Fn(usize) + Send) -> Result<Self, Refusal> {
         let mut turn = Turn::of(door, requester)?;
         loop {
-            if let Standing::Begun(work) = turn.next().await? {
-                return Ok(work);
+            match turn.next().await? {
+                Standing::Begun(work) => return Ok(work),
+                Standing::Ahead(ahead) => told(ahead),
             }
         }
     }

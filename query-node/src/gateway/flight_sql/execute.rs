@@ -1,6 +1,8 @@
 //! Statements that run: the question is asked once and its answer kept, and the client fetches what was kept.
 
-use arrow::datatypes::SchemaRef;
+use std::collections::HashMap;
+
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::sql::{Any, Command, ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
 use futures::StreamExt;
@@ -19,6 +21,7 @@ use super::plain::plain_schema;
 use super::{request, unencoded};
 use crate::gateway::Gateway;
 use crate::gateway::asker::{Asker, of_one_result};
+use crate::results::ACCOUNT;
 
 /// Seconds that an answer is kept for its client to fetch.
 const KEPT_SECONDS: u32 = 15 * 60;
@@ -72,18 +75,23 @@ impl Asker {
         &self,
         bearer: Bearer,
         question: Question,
-        told: impl Fn(&Progress) + Send,
+        told: impl Fn(&Progress) + Send + Sync,
     ) -> Result<FlightInfo, Refusal> {
         if !self.service.keeps() {
             return Err(keeps_nothing());
         }
         let question = Question { keep: Some(Keep { ttl_seconds: KEPT_SECONDS }), ..question };
-        let (answer, work) = self.begun(bearer, TicketRequest::Question(question)).await?;
+        let waiting = |ahead| told(&Progress::Waiting { ahead: u32::try_from(ahead).unwrap_or(u32::MAX) });
+        let (answer, work) = self.begun(bearer, TicketRequest::Question(question), waiting).await?;
         let (columns, mut summary) = work.run(taken(answer, told)).await?;
         let not_kept = |why: Refusal| why.with_remedy("ask for fewer rows, or wait until other answers have expired");
         shown_as_partial(&columns, &summary)?;
         let kept = summary.result.take();
         let kept = kept.ok_or_else(|| summary.not_kept.take().map_or_else(internal, |why| not_kept(*why)))?;
+        // ADBC gives its reader the columns as they are here, and not as they come with the rows.
+        let whole = Summary { result: Some(kept.clone()), ..summary.clone() };
+        let metadata = HashMap::from([(ACCOUNT.to_owned(), serde_json::to_string(&whole).map_err(|_| internal())?)]);
+        let columns = Schema::new_with_metadata(columns.fields().clone(), metadata);
         let info = FlightInfo::new().try_with_schema(&columns).map_err(|error| unencoded(&error))?;
         let account = serde_json::to_vec(&account(&summary, &kept)).map_err(|_| internal())?;
         let rows = i64::try_from(kept.rows).unwrap_or(i64::MAX);
@@ -92,7 +100,7 @@ impl Asker {
 }
 
 /// Takes an answer to its end. Its rows are kept as they pass, and needed nowhere else.
-async fn taken(mut answer: Answer, told: impl Fn(&Progress) + Send) -> Result<(SchemaRef, Summary), Refusal> {
+async fn taken(mut answer: Answer, told: impl Fn(&Progress) + Send + Sync) -> Result<(SchemaRef, Summary), Refusal> {
     let mut columns = None;
     while let Some(event) = answer.next().await {
         match event? {

@@ -24,6 +24,7 @@ use super::execute::Meant;
 use super::unencoded;
 use crate::gateway::Gateway;
 use crate::gateway::asker::{Asker, of_one_result};
+use crate::observe::InFlight;
 use crate::trace::{self, TraceContext};
 
 /// Beginning of the command of a descriptor that names a statement.
@@ -60,6 +61,8 @@ struct Statement {
 /// How far a statement is.
 #[derive(Debug, Clone)]
 enum State {
+    /// It waits for a place behind so many other questions.
+    Waiting(u32),
     /// So much of it is done, if that is known.
     Running(Option<f64>),
     /// Where its rows are, or why there are none.
@@ -78,17 +81,23 @@ impl Polled {
     /// # Errors
     /// [`Code::Limit`] if its requester, or all of them, have as many as they may.
     fn begin(&self, asker: Asker, bearer: Bearer, question: Question) -> Result<Uuid, Refusal> {
-        let (tell, state) = watch::channel(State::Running(None));
+        let (tell, looks) = watch::channel(State::Running(None));
         let (requester, id) = (bearer.subject.clone(), Uuid::new_v4());
         let mut statements = self.0.lock();
         make_room(&mut statements, &requester)?;
         let mut task = JoinSet::new();
         let context = trace::current().unwrap_or_else(TraceContext::begin);
         let fragments = Mutex::new((0_u32, 0_u32));
-        let told = tell.clone();
+        let teller = tell.clone();
         let executed = async move {
-            let far = |progress: &Progress| told.send_replace(State::Running(share(&mut fragments.lock(), progress)));
+            let far = |progress: &Progress| teller.send_replace(state(&mut fragments.lock(), progress));
+            // Counted once, however often its client looks.
+            let in_flight = InFlight::question(&asker.door.metrics);
             let ended = asker.executed(bearer, question, |progress| drop(far(progress))).await;
+            match &ended {
+                Ok(_) => in_flight.answered(),
+                Err(refusal) => in_flight.refused(refusal),
+            }
             tell.send_replace(State::Ended(ended));
         };
         let unseen = self.clone().unseen(id);
@@ -98,7 +107,7 @@ impl Polled {
                 () = unseen => {}
             }
         }));
-        statements.insert(id, Statement { requester, state, looked: Instant::now(), _task: task });
+        statements.insert(id, Statement { requester, state: looks, looked: Instant::now(), _task: task });
         Ok(id)
     }
 
@@ -170,14 +179,15 @@ fn make_room(statements: &mut HashMap<Uuid, Statement>, requester: &Subject) -> 
     Ok(())
 }
 
-/// Returns the part of a statement's fragments that was released.
-fn share((fragments, released): &mut (u32, u32), progress: &Progress) -> Option<f64> {
-    match progress {
-        Progress::Waiting { .. } => return None,
+/// Returns the state of a statement after an event; `seen` is the number of its fragments, and of those that were released.
+fn state(seen: &mut (u32, u32), event: &Progress) -> State {
+    let (fragments, released) = seen;
+    match event {
+        Progress::Waiting { ahead } => return State::Waiting(*ahead),
         Progress::Planned { fragments: all, .. } => *fragments = *all,
         Progress::Released { .. } => *released += 1,
     }
-    (*fragments > 0).then(|| (f64::from(*released) / f64::from(*fragments)).min(1.0))
+    State::Running((*fragments > 0).then(|| (f64::from(*released) / f64::from(*fragments)).min(1.0)))
 }
 
 /// Returns the descriptor that names a statement.
@@ -191,13 +201,16 @@ fn named(descriptor: &FlightDescriptor) -> Option<Uuid> {
 }
 
 impl Gateway {
-    /// Begins what a descriptor says, or looks how far it is.
+    /// Begins what a descriptor says, or looks how far it is. The inner refusal is that of the statement, which has been counted.
+    ///
+    /// # Errors
+    /// A descriptor that cannot be read, a statement that cannot be begun, or one that there is not.
     pub(in crate::gateway) async fn polled(
         &self,
         bearer: Bearer,
         headers: &MetadataMap,
         asked: &FlightDescriptor,
-    ) -> Result<PollInfo, Refusal> {
+    ) -> Result<Result<PollInfo, Refusal>, Refusal> {
         if bearer.single_use.is_some() {
             return Err(of_one_result());
         }
@@ -205,7 +218,7 @@ impl Gateway {
         let id = match named(asked) {
             Some(id) => id,
             None => match self.meant(headers, asked)? {
-                Meant::Known(info) => return Ok(PollInfo::new().with_info(info.with_descriptor(asked.clone()))),
+                Meant::Known(info) => return Ok(Ok(PollInfo::new().with_info(info.with_descriptor(asked.clone())))),
                 Meant::Question(question) => self.polled.begin(self.asker.clone(), bearer, question)?,
             },
         };
@@ -213,19 +226,59 @@ impl Gateway {
         // Whether it ended meanwhile is seen in the state.
         let _ = timeout(PATIENCE, state.wait_for(|state| matches!(state, State::Ended(_)))).await;
         let state = state.borrow().clone();
-        match state {
-            State::Ended(info) => Ok(PollInfo::new()
-                .with_info(info?.with_descriptor(descriptor(id)))
-                .try_with_progress(1.0)
-                .map_err(|error| unencoded(&error))?),
-            State::Running(far) => {
-                let info = FlightInfo::new().with_descriptor(descriptor(id));
-                let poll = PollInfo::new().with_info(info).with_descriptor(descriptor(id));
-                match far {
-                    Some(far) => poll.try_with_progress(far).map_err(|error| unencoded(&error)),
-                    None => Ok(poll),
-                }
-            }
+        Ok(told(id, state))
+    }
+}
+
+/// Returns how far a statement is, as its client is told.
+fn told(id: Uuid, state: State) -> Result<PollInfo, Refusal> {
+    let (info, part) = match state {
+        State::Ended(info) => (info?, Some(1.0)),
+        State::Running(part) => (FlightInfo::new(), part),
+        State::Waiting(ahead) => {
+            let waiting = serde_json::json!({ "waiting_behind": ahead }).to_string();
+            (FlightInfo::new().with_app_metadata(waiting), None)
         }
+    };
+    let ended = !info.endpoint.is_empty();
+    let poll = PollInfo::new().with_info(info.with_descriptor(descriptor(id)));
+    let poll = if ended { poll } else { poll.with_descriptor(descriptor(id)) };
+    match part {
+        Some(part) => poll.try_with_progress(part).map_err(|error| unencoded(&error)),
+        None => Ok(poll),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_the_part_of_fragments_that_was_released() {
+        let released = || Progress::Released { jurisdiction: "HK".parse().unwrap(), rows: 1 };
+        let mut seen = (0, 0);
+        let events = [
+            Progress::Waiting { ahead: 3 },
+            Progress::Planned { query_id: Uuid::nil(), fragments: 2 },
+            released(),
+            released(),
+            released(),
+        ];
+        let told: Vec<String> = events.iter().map(|event| format!("{:?}", state(&mut seen, event))).collect();
+        let expected =
+            ["Waiting(3)", "Running(Some(0.0))", "Running(Some(0.5))", "Running(Some(1.0))", "Running(Some(1.0))"];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_statement_is_named_by_its_descriptor_and_by_nothing_else() {
+        let id = Uuid::new_v4();
+        assert_eq!(named(&descriptor(id)), Some(id));
+        let mut other = descriptor(id);
+        other.cmd = other.cmd.slice(1..);
+        assert!(named(&other).is_none() && named(&FlightDescriptor::new_cmd("wanqu-statement:x")).is_none());
+        let waiting = told(id, State::Waiting(2)).unwrap();
+        assert!(waiting.flight_descriptor.is_some() && waiting.progress.is_none());
+        assert_eq!(waiting.info.unwrap().app_metadata, r#"{"waiting_behind":2}"#);
     }
 }

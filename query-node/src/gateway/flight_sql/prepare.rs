@@ -33,7 +33,7 @@ const MESSAGES: usize = 16;
 impl Gateway {
     /// Describes a question. Nobody is asked.
     async fn described(&self, bearer: Bearer, question: Question) -> Result<Described, Refusal> {
-        let work = Work::begin(&self.asker.door, &bearer.subject).await?;
+        let work = Work::begin(&self.asker.door, &bearer.subject, |_| {}).await?;
         work.run(self.asker.service.describe(bearer.subject, question, work.cancel.clone())).await
     }
 
