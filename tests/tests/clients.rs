@@ -11,7 +11,10 @@ use arrow_flight::sql::{
     Any, CommandGetTables, CommandPreparedStatementQuery, CommandStatementQuery, CommandStatementSubstraitPlan,
     CommandStatementUpdate, ProstMessageExt, TicketStatementQuery,
 };
-use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, Ticket};
+use arrow_flight::{
+    Action, CancelFlightInfoRequest, CancelFlightInfoResult, CancelStatus, FlightData, FlightDescriptor, FlightInfo,
+    PollInfo, Ticket,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use prost::Message;
 use query_node::audit::{self, Entry, Filter};
@@ -22,8 +25,10 @@ use tonic::{Code, Request, Status};
 use wanqu_client::connect::channel;
 use wanqu_identity::gateway_client_config;
 use wanqu_model::bundle::Subject;
-use wanqu_tests::clients::{ADBC_SCRIPT, adbc, written};
-use wanqu_tests::compare::{Order, difference};
+use wanqu_tests::clients::{
+    ADBC_SCRIPT, FRAMES_SCRIPT, GO_PROGRAM, JDBC_PROGRAM, Said, adbc, adbc_in_go, frames, jdbc, spelt, written,
+};
+use wanqu_tests::compare::{Order, Rows, difference};
 use wanqu_tests::federation::{Federation, HONG_KONG, SHENZHEN, jid, researcher};
 use wanqu_tests::health::HealthOptions;
 use wanqu_tests::world::World;
@@ -95,14 +100,106 @@ async fn adbc_in_python() {
     }
 }
 
-/// Runs a script on a thread of its own, and returns what it printed.
-async fn script(federation: &Arc<Federation>, text: &str, folder: &Path) -> String {
-    let (federation, text, folder) = (Arc::clone(federation), text.to_owned(), folder.to_owned());
+/// Values of parameters as the program reads them.
+fn spelt_parameters(values: &Value) -> Vec<String> {
+    let spelt = |value: &Value| match value {
+        Value::Null => "null\u{1f}".to_owned(),
+        Value::Bool(truth) => format!("truth\u{1f}{truth}"),
+        Value::Number(number) if number.is_f64() => format!("float\u{1f}{number}"),
+        Value::Number(number) => format!("integer\u{1f}{number}"),
+        Value::Object(typed) => {
+            let (kind, text) = typed.iter().next().unwrap();
+            let kind = if kind == "date" { "day" } else { kind };
+            let zone = if kind == "moment" { "Z" } else { "" };
+            format!("{kind}\u{1f}{}{zone}", text.as_str().unwrap())
+        }
+        text => format!("text\u{1f}{}", text.as_str().unwrap()),
+    };
+    values.as_array().unwrap().iter().map(spelt).collect()
+}
+
+/// Questions for JDBC, which binds values of the types that the text gives its parameters.
+fn typed_cases() -> Vec<(&'static str, &'static str, Value, &'static str)> {
+    let mut cases = cases();
+    cases.retain(|(name, ..)| *name != "values");
+    cases.extend([
+        (
+            "typed",
+            "SELECT ? AS a, CAST(? AS BIGINT) AS b, CAST(? AS DOUBLE) AS c, CAST(? AS BOOLEAN) AS d, CAST(? AS INT) AS e, \
+             CAST(? AS DATE) AS f, CAST(? AS TIMESTAMP) AS g, CAST(? AS DECIMAL(12, 2)) AS h",
+            json!(["it's \\ ; -- /* 湾 ?", -7, 2.5, true, null, {"date": "2024-02-29"}, {"moment": "2024-02-29T12:00:00.125"},
+                {"decimal": "-1234.50"}]),
+            "SELECT 'it''s \\ ; -- /* 湾 ?' AS a, CAST(-7 AS BIGINT) AS b, CAST('2.5' AS DOUBLE) AS c, true AS d, CAST(NULL AS INT) AS e, \
+             DATE '2024-02-29' AS f, CAST('2024-02-29 12:00:00.125' AS TIMESTAMP) AS g, CAST('-1234.50' AS DECIMAL(12, 2)) AS h",
+        ),
+        (
+            "moments",
+            "SELECT jurisdiction, count(*) AS n FROM gba.health.visits WHERE seen_at >= ? GROUP BY jurisdiction",
+            json!([{"moment": "2018-09-01T00:00:00"}]),
+            "SELECT jurisdiction, count(*) AS n FROM gba.health.visits WHERE seen_at >= TIMESTAMP '2018-09-01 00:00:00' \
+             GROUP BY jurisdiction",
+        ),
+    ]);
+    cases
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jdbc_in_java() {
+    let federation = Arc::new(federation().await);
+    let folder = tempfile::tempdir().unwrap();
+    let listed = typed_cases().into_iter().map(|(name, sql, parameters, _)| {
+        let parts = [name.to_owned(), sql.to_owned()].into_iter().chain(spelt_parameters(&parameters));
+        parts.collect::<Vec<_>>().join("\u{1e}")
+    });
+    std::fs::write(folder.path().join("cases.txt"), listed.collect::<Vec<_>>().join("\u{1d}")).unwrap();
+    let said = on_a_thread(&federation, folder.path(), jdbc).await;
+    let checks = JDBC_PROGRAM.matches("static void check_").count();
+    assert_eq!(said.matches("passed check_").count(), checks, "{said}");
+    for (name, _, _, sql) in typed_cases() {
+        let expected = federation.ask(HONG_KONG, sql).await.unwrap().rows;
+        let rows = spelt(&folder.path().join(format!("{name}.rows"))).unwrap();
+        let got = Rows { rows, ..expected.clone() };
+        let order = if sql.contains("ORDER BY") { Order::Total } else { Order::Any };
+        assert_eq!(difference(&expected, &got, order), None, "{name}");
+        assert!(!got.rows.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pandas_polars_and_sqlalchemy() {
+    let federation = Arc::new(federation().await);
+    let said = on_a_thread(&federation, tempfile::tempdir().unwrap().path(), frames).await;
+    assert_eq!(said.matches("passed check_").count(), FRAMES_SCRIPT.matches("\ndef check_").count(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn adbc_from_go() {
+    let federation = Arc::new(federation().await);
+    let folder = tempfile::tempdir().unwrap();
+    let said = on_a_thread(&federation, folder.path(), adbc_in_go).await;
+    let checks = GO_PROGRAM.matches("\nfunc check").count();
+    assert!(checks >= 6 && said.matches("passed ").count() == checks, "{said}");
+}
+
+/// Runs a program on a thread of its own, and returns what it printed.
+async fn on_a_thread(
+    federation: &Arc<Federation>,
+    folder: &Path,
+    program: impl FnOnce(&Federation, &str, &str, &Path) -> Said + Send + 'static,
+) -> String {
+    let (federation, folder) = (Arc::clone(federation), folder.to_owned());
     let run = tokio::task::spawn_blocking(move || {
         let token = token(&federation, &researcher());
-        adbc(&federation, HONG_KONG, &token, &text, &folder).map_err(|error| error.to_string())
+        program(&federation, HONG_KONG, &token, &folder).map_err(|error| error.to_string())
     });
     run.await.unwrap().unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// Runs a script on a thread of its own, and returns what it printed.
+async fn script(federation: &Arc<Federation>, text: &str, folder: &Path) -> String {
+    let text = text.to_owned();
+    on_a_thread(federation, folder, move |federation, home, token, folder| adbc(federation, home, token, &text, folder))
+        .await
 }
 
 /// The blocks of Python on the page are run one after the other, in one script, in each language.
@@ -153,6 +250,17 @@ impl Caller {
         self.info(bytes(&CommandStatementQuery { query: sql.to_owned(), transaction_id: None })).await
     }
 
+    async fn poll(&mut self, descriptor: FlightDescriptor) -> Result<PollInfo, Status> {
+        let request = self.call(descriptor);
+        self.flight.poll_flight_info(request).await.map(tonic::Response::into_inner)
+    }
+
+    async fn cancel(&mut self, info: FlightInfo) -> CancelStatus {
+        let request = CancelFlightInfoRequest { info: Some(info) }.encode_to_vec();
+        let body = self.action("CancelFlightInfo", request).await.unwrap().remove(0).body;
+        CancelFlightInfoResult::decode(body).unwrap().status()
+    }
+
     async fn get(&mut self, ticket: Ticket) -> Result<Vec<FlightData>, Status> {
         let request = self.call(ticket);
         self.flight.do_get(request).await?.into_inner().try_collect().await
@@ -166,6 +274,11 @@ impl Caller {
 
 fn bytes(message: &impl ProstMessageExt) -> Vec<u8> {
     message.as_any().encode_to_vec()
+}
+
+/// The descriptor of a statement.
+fn described(sql: &str) -> FlightDescriptor {
+    FlightDescriptor::new_cmd(bytes(&CommandStatementQuery { query: sql.to_owned(), transaction_id: None }))
 }
 
 fn ticket(info: &FlightInfo) -> Ticket {
@@ -274,7 +387,8 @@ async fn commands_that_are_none_are_refused_in_words() {
         ("CreatePreparedStatement", Code::InvalidArgument),
         ("BeginTransaction", Code::Unimplemented),
         ("CreatePreparedSubstraitPlan", Code::Unimplemented),
-        ("SetSessionOptions", Code::Unimplemented),
+        ("SetSessionOptions", Code::InvalidArgument),
+        ("CancelFlightInfo", Code::InvalidArgument),
         ("shutdown", Code::InvalidArgument),
     ] {
         assert_eq!(caller.action(action, vec![0xff; 20]).await.unwrap_err().code(), code, "{action}");
@@ -293,4 +407,58 @@ async fn commands_that_are_none_are_refused_in_words() {
     let tables =
         caller.info(bytes(&CommandGetTables { include_schema: true, ..CommandGetTables::default() })).await.unwrap();
     assert!(caller.get(ticket(&tables)).await.unwrap().len() >= 2, "and the gateway still answers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_is_polled_is_asked_once_and_is_its_own_researchers() {
+    let federation = federation().await;
+    let mut caller = Caller::new(&federation, &researcher());
+    let mut polled = caller.poll(described(VISITS)).await.unwrap();
+    let looked = loop {
+        let Some(next) = polled.flight_descriptor.take() else { break polled };
+        polled = caller.poll(next).await.unwrap();
+    };
+    let info = looked.info.unwrap();
+    assert_eq!((looked.progress, info.endpoint.len(), info.total_records), (Some(1.0), 1, 3));
+    let released = entries(&federation, SHENZHEN).iter().filter(|e| matches!(e, Entry::Released { .. })).count();
+    assert_eq!(released, 1);
+    let name = info.flight_descriptor.clone().unwrap();
+    let again = caller.poll(name.clone()).await.unwrap();
+    assert_eq!((again.info.as_ref(), again.flight_descriptor), (Some(&info), None), "a look can be repeated");
+    assert!(caller.get(ticket(&info)).await.unwrap().len() >= 2);
+    assert_eq!(caller.cancel(info.clone()).await, CancelStatus::NotCancellable, "it has ended");
+
+    let mut other = Caller::new(&federation, &Subject { subject: "somebody-else".to_owned(), ..researcher() });
+    let refused = other.poll(name.clone()).await.unwrap_err();
+    assert!(refused.message().contains("there is no such statement"), "{}", refused.message());
+    let unknown = FlightDescriptor::new_cmd(format!("wanqu-statement:{}", uuid::Uuid::new_v4()));
+    assert_eq!(other.poll(unknown).await.unwrap_err().message(), refused.message(), "whether there is one is not told");
+    let refused = caller.poll(described("SELECT * FROM gba.health.visits LIMIT 200")).await.unwrap_err();
+    assert!(refused.message().contains("remedy:"), "{}", refused.message());
+
+    // Of those that have ended, so many stay: the first goes.
+    for number in 0..64 {
+        caller.poll(described(&format!("SELECT {number} AS n"))).await.unwrap();
+    }
+    assert!(caller.poll(name).await.unwrap_err().message().contains("there is no such statement"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_statements_that_nobody_closes_are_held_by_their_clients() {
+    let federation = federation().await;
+    let mut caller = Caller::new(&federation, &researcher());
+    let mut handles = Vec::new();
+    for number in 0..500 {
+        let request =
+            ActionCreatePreparedStatementRequest { query: format!("SELECT {number} AS n"), transaction_id: None };
+        let body = caller.action("CreatePreparedStatement", bytes(&request)).await.unwrap().remove(0).body;
+        let prepared: ActionCreatePreparedStatementResult = Any::decode(body).unwrap().unpack().unwrap().unwrap();
+        handles.push(prepared.prepared_statement_handle);
+    }
+    // The first is as good as the last, at another connection too.
+    let mut caller = Caller::new(&federation, &researcher());
+    for handle in [handles[0].clone(), handles[499].clone()] {
+        let command = bytes(&CommandPreparedStatementQuery { prepared_statement_handle: handle });
+        assert_eq!(caller.info(command).await.unwrap().total_records, 1);
+    }
 }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use rcgen::string::Ia5String;
 use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ED25519, SanType, date_time_ymd,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
+    SanType, date_time_ymd,
 };
 use wanqu_model::names::JurisdictionId;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -79,8 +80,20 @@ pub struct Authority {
 
 impl Authority {
     /// Makes a new authority with a new key.
+    ///
+    /// Its key is on P-256, as those of gateways are: TLS in Java, and with it the JDBC driver, takes no certificate that was
+    /// signed with Ed25519.
     pub fn new(jurisdiction: JurisdictionId, trust_domain: &str, validity: Validity) -> Result<Self, IdentityError> {
-        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        Self::with_key(KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?, jurisdiction, trust_domain, validity)
+    }
+
+    /// Makes a new authority with a key of any kind.
+    pub(super) fn with_key(
+        key: KeyPair,
+        jurisdiction: JurisdictionId,
+        trust_domain: &str,
+        validity: Validity,
+    ) -> Result<Self, IdentityError> {
         let mut params = authority_params(&jurisdiction, trust_domain)?;
         validity.apply(&mut params);
         let certificate = params.self_signed(&key)?.pem();
@@ -99,7 +112,7 @@ impl Authority {
         let der = keys::certificates(certificate)?;
         let (_, parsed) =
             X509Certificate::from_der(&der[0]).map_err(|_| IdentityError::Certificate("cannot be read"))?;
-        if keys::ed25519_of_spki(parsed.public_key().raw)? != *key.public_key_raw() {
+        if parsed.public_key().subject_public_key.data != key.public_key_raw() {
             return Err(IdentityError::Key("does not belong to the authority's certificate"));
         }
         let expected = format!("CN={}", common_name(&jurisdiction));
@@ -156,7 +169,8 @@ impl Authority {
             SanType::DnsName(ia5(node_dns(&self.trust_domain, name))?),
         ];
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let (chain, key) = self.issue(names, usages, &format!("{name} node"), validity)?;
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let (chain, key) = self.issue(key, names, usages, &format!("{name} node"), validity)?;
         NodeIdentity::from_pem(&self.trust_domain, &chain, &key)
     }
 
@@ -170,19 +184,20 @@ impl Authority {
             SanType::IpAddress(IpAddr::V6(Ipv6Addr::LOCALHOST)),
         ];
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let (chain, key) = self.issue(names, usages, &format!("{} gateway", self.jurisdiction), validity)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let (chain, key) = self.issue(key, names, usages, &format!("{} gateway", self.jurisdiction), validity)?;
         GatewayIdentity::from_pem(&chain, &key)
     }
 
-    /// Signs a certificate for a fresh key; both as PEM.
+    /// Signs a certificate for a key; both as PEM.
     pub(super) fn issue(
         &self,
+        key: KeyPair,
         names: Vec<SanType>,
         usages: Vec<ExtendedKeyUsagePurpose>,
         common_name: &str,
         validity: Validity,
     ) -> Result<(String, String), IdentityError> {
-        let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(common_name, &self.trust_domain);
         params.subject_alt_names = names;

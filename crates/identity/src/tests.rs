@@ -21,6 +21,12 @@ fn handshake(
     let name = ServerName::try_from(node_dns(TRUST_DOMAIN, &jid(to))).unwrap();
     let mut client = ClientConnection::new(client, name).unwrap();
     let mut server = ServerConnection::new(server).unwrap();
+    shake(&mut client, &mut server)?;
+    Ok(PeerIdentity::of(TRUST_DOMAIN, &server.peer_certificates().unwrap()[0]).unwrap())
+}
+
+/// Runs a handshake to its end; the first refusal and whose it is.
+fn shake(client: &mut ClientConnection, server: &mut ServerConnection) -> Result<(), (&'static str, String)> {
     for _ in 0..10 {
         let mut wire = Vec::new();
         while client.wants_write() {
@@ -37,7 +43,7 @@ fn handshake(
     }
     assert!(!client.is_handshaking() && !server.is_handshaking());
     assert_eq!(server.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
-    Ok(PeerIdentity::of(TRUST_DOMAIN, &server.peer_certificates().unwrap()[0]).unwrap())
+    Ok(())
 }
 
 /// A refusal by `side` whose reason contains `reason`.
@@ -92,6 +98,7 @@ fn one_jurisdictions_authority_cannot_name_another() {
     let (chain, key) = pair
         .hk
         .issue(
+            KeyPair::generate_for(&PKCS_ED25519).unwrap(),
             vec![
                 SanType::URI(Ia5String::try_from(node_uri(TRUST_DOMAIN, &jid("MO"))).unwrap()),
                 SanType::DnsName(Ia5String::try_from(node_dns(TRUST_DOMAIN, &jid("HK"))).unwrap()),
@@ -171,6 +178,37 @@ fn a_client_without_a_certificate_is_refused() {
         .with_no_client_auth();
     let server = server_config(&node(&pair.mo).into(), &pair.trust).unwrap();
     refused(handshake(Arc::new(client), server, "MO"), "server", "peer sent no certificates");
+}
+
+/// Java takes no others; an authority that was made before, or by somebody else, may have a key of another kind.
+#[test]
+fn researchers_meet_keys_on_p256_and_authorities_with_ed25519_go_on() {
+    let hk = authority("HK");
+    let gateway = hk.issue_gateway(validity()).unwrap();
+    let key_of = |pem: &str| {
+        let der = keys::certificates(pem).unwrap();
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der[0]).unwrap();
+        (parsed.signature_algorithm.algorithm.to_id_string(), parsed.public_key().algorithm.algorithm.to_id_string())
+    };
+    let (ecdsa_with_sha256, elliptic) = ("1.2.840.10045.4.3.2".to_owned(), "1.2.840.10045.2.1".to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    gateway.save(folder.path()).unwrap();
+    let served = keys::read(&folder.path().join("gateway.pem")).unwrap();
+    for pem in [hk.certificate_pem(), &served] {
+        assert_eq!(key_of(pem), (ecdsa_with_sha256.clone(), elliptic.clone()));
+    }
+
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let before = Authority::with_key(key, jid("MO"), TRUST_DOMAIN, validity()).unwrap();
+    before.save(folder.path()).unwrap();
+    let before = Authority::load(folder.path(), jid("MO"), TRUST_DOMAIN).unwrap();
+    let gateway = before.issue_gateway(validity()).unwrap();
+    let client = gateway_client_config(before.certificate_pem()).unwrap();
+    let server = gateway_server_config(&gateway.into()).unwrap();
+    let mut client = ClientConnection::new(client, "localhost".try_into().unwrap()).unwrap();
+    let mut server = ServerConnection::new(server).unwrap();
+    shake(&mut client, &mut server).unwrap();
+    assert!(Authority::from_pem(jid("MO"), TRUST_DOMAIN, before.certificate_pem(), &hk.key_pem()).is_err());
 }
 
 #[test]

@@ -137,6 +137,11 @@ pub struct KeptResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "event")]
 pub enum Progress {
+    /// The question waits for a place at its home node.
+    Waiting {
+        /// Number of questions that go first, as things stand.
+        ahead: u32,
+    },
     /// The query was planned and its fragments were sent.
     Planned {
         /// Id of the query.

@@ -85,7 +85,7 @@ pub struct JurisdictionSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub data_claim: Option<String>,
-    /// Secret, in the namespace of this resource, with the jurisdiction's certificate authority: ca.pem and ca.key (Ed25519).
+    /// Secret, in the namespace of this resource, with the jurisdiction's certificate authority: ca.pem and ca.key (P-256; or Ed25519, which JDBC does not take).
     /// Default: the operator makes an authority and renews it in time. Ignored on a laptop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority_secret: Option<AuthoritySecret>,

@@ -72,7 +72,7 @@ pub struct Settings {
     /// The certificate that researchers see, with its chain (PEM).
     #[arg(long, value_name = "FILE", env = "WANQU_GATEWAY_CERT")]
     pub gateway_cert: PathBuf,
-    /// Its private key (PEM, PKCS #8, Ed25519).
+    /// Its private key (PEM, PKCS #8; P-256, which all clients take).
     #[arg(long, value_name = "FILE", env = "WANQU_GATEWAY_KEY")]
     pub gateway_key: PathBuf,
     /// The folder of the audit log.

@@ -91,6 +91,22 @@ pub(crate) struct Call {
     pub headers: MetadataMap,
 }
 
+/// Outcome of an action.
+#[derive(Debug, Default)]
+pub(crate) struct Acted {
+    /// Its result, if it has one.
+    pub body: Option<Vec<u8>>,
+    /// Cookie that the client keeps from then on.
+    pub cookie: Option<String>,
+}
+
+impl Acted {
+    /// Returns the outcome of an action that has a result, and no other.
+    pub fn with(body: Vec<u8>) -> Self {
+        Self { body: Some(body), cookie: None }
+    }
+}
+
 /// A server of the part of Flight that the exchange and the gateway use.
 #[async_trait]
 pub(crate) trait Door: Send + Sync + 'static {
@@ -110,9 +126,19 @@ pub(crate) trait Door: Send + Sync + 'static {
         to_status(refusal)
     }
 
-    /// Performs a named action. Returns its result, if it has one. By default there are no actions.
-    async fn action(&self, _call: Call, _action: Action) -> Result<Option<Vec<u8>>, Status> {
+    /// Performs a named action. By default there are no actions.
+    async fn action(&self, _call: Call, _action: Action) -> Result<Acted, Status> {
         Err(unimplemented())
+    }
+
+    /// Runs what a descriptor says while its client looks again and again, and returns how far it is.
+    async fn poll(&self, _call: Call, _descriptor: FlightDescriptor) -> Result<PollInfo, Status> {
+        Err(unimplemented())
+    }
+
+    /// Returns the cookie that callers without one are given, by its name and whole, if this door gives any.
+    fn greeting(&self) -> Option<(&'static str, &'static str)> {
+        None
     }
 
     /// Runs what a descriptor says, and returns where its rows are.
@@ -219,8 +245,27 @@ impl<D: Door> Service<http::Request<Body>> for Bounded<D> {
         request.extensions_mut().insert(who);
         let request = request.map(|body| Body::new(Timed::new(body, BodyTimes::default(), held)));
         let longest = self.door.0.longest_message();
-        FlightServiceServer::from_arc(Arc::clone(&self.door)).max_decoding_message_size(longest).call(request)
+        let greeting = self.door.0.greeting().filter(|(name, _)| !has_cookie(request.headers(), name));
+        let mut service = FlightServiceServer::from_arc(Arc::clone(&self.door)).max_decoding_message_size(longest);
+        let answered = service.call(request);
+        async move {
+            let mut response = answered.await?;
+            if let Some((_, cookie)) = greeting {
+                let headers = response.headers_mut();
+                headers.entry(http::header::SET_COOKIE).or_insert(http::HeaderValue::from_static(cookie));
+            }
+            Ok(response)
+        }
+        .boxed()
     }
+}
+
+/// Returns true if a caller sends a cookie of this name.
+fn has_cookie(headers: &http::HeaderMap, name: &str) -> bool {
+    let lines = headers.get_all(http::header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .any(|cookie| cookie.trim().split_once('=').is_some_and(|(own, _)| own == name))
 }
 
 struct Adapter<D>(D);
@@ -253,9 +298,13 @@ impl<D: Door> FlightService for Adapter<D> {
 
     async fn do_action(&self, request: Request<Action>) -> Result<Response<Self::DoActionStream>, Status> {
         let call = call(&request);
-        let body = self.0.action(call, request.into_inner()).await?;
+        let Acted { body, cookie } = self.0.action(call, request.into_inner()).await?;
         let result = body.map(|body| Ok(arrow_flight::Result { body: body.into() }));
-        Ok(Response::new(Box::pin(stream::iter(result))))
+        let mut response: Response<Self::DoActionStream> = Response::new(Box::pin(stream::iter(result)));
+        if let Some(cookie) = cookie.and_then(|cookie| cookie.parse().ok()) {
+            response.metadata_mut().insert("set-cookie", cookie);
+        }
+        Ok(response)
     }
 
     async fn handshake(
@@ -275,8 +324,9 @@ impl<D: Door> FlightService for Adapter<D> {
         self.0.info(call, request.into_inner()).await.map(Response::new)
     }
 
-    async fn poll_flight_info(&self, _: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
-        Err(unimplemented())
+    async fn poll_flight_info(&self, request: Request<FlightDescriptor>) -> Result<Response<PollInfo>, Status> {
+        let call = call(&request);
+        self.0.poll(call, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_schema(&self, request: Request<FlightDescriptor>) -> Result<Response<SchemaResult>, Status> {

@@ -5,7 +5,7 @@
 //!                  ─▶ crowd     bounds on connections: of strangers, by address, of known callers; room for newcomers
 //!             ─▶ flight     Arrow Flight over the connections: a door answers tickets and actions
 //!                  ─▶ body      calls are received once they have said whose they are, and not for ever
-//!                  ─▶ places    bound on the calls at once; closed when the node drains
+//!                  ─▶ places    bound on the calls at once, and a line of those that wait (queue); closed when the node drains
 //!                  ─▶ bounded    answers end at their deadline, whether anybody takes them or not
 //!                  ─▶ wire      schema and rows as messages, rebuilt from their visible values (clear)
 //! ```
@@ -22,11 +22,12 @@ pub(crate) mod flight;
 mod limits;
 pub(crate) mod listener;
 mod places;
+mod queue;
 mod refused;
 mod tap;
 pub(crate) mod wire;
 
 pub use doorway::Doorway;
 pub use limits::LiveLimits;
-pub use places::{Drain, Place, Places, Share};
+pub use places::{Drain, News, Place, Places, Share, Waiting};
 pub use tap::{Tap, WireTap};

@@ -1,13 +1,15 @@
-//! Bound on the calls that a door has open at once, and the door's closing when the node ends.
+//! Bound on the calls that a door has open at once, the line of those that wait for a place, and the door's closing when the
+//! node ends.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use wanqu_model::refusal::{Code, Refusal};
+
+use super::queue::{Queue, WAITING};
 
 /// Orderly end of a node: first the doors admit no new calls, then running ones are cancelled. Clones share one state.
 #[derive(Debug, Clone, Default)]
@@ -46,17 +48,50 @@ pub struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    taken: AtomicUsize,
-    by_caller: Mutex<HashMap<Arc<str>, usize>>,
-    left: Notify,
+    state: Mutex<State>,
+    changed: Notify,
     drain: Drain,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    taken: usize,
+    /// Number of places when one was last asked for.
+    most: usize,
+    by_caller: HashMap<Arc<str>, usize>,
+    queue: Queue,
+}
+
+impl State {
+    fn held(&self, caller: &str) -> usize {
+        self.by_caller.get(caller).copied().unwrap_or_default()
+    }
+
+    fn free(&self) -> usize {
+        self.most.saturating_sub(self.taken)
+    }
+
+    fn take(&mut self, caller: &Arc<str>) {
+        self.taken += 1;
+        *self.by_caller.entry(Arc::clone(caller)).or_default() += 1;
+    }
+
+    fn give_back(&mut self, caller: &Arc<str>) {
+        self.taken -= 1;
+        if let Some(held) = self.by_caller.get_mut(caller) {
+            *held -= 1;
+            if *held == 0 {
+                self.by_caller.remove(caller);
+            }
+        }
+    }
 }
 
 /// A place that one call holds until this is dropped.
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Inner>,
-    caller: Option<Arc<str>>,
+    caller: Arc<str>,
 }
 
 /// Greatest number of places that one caller may hold, for each place that is free: one that asks for all there are leaves
@@ -64,86 +99,187 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share(pub usize);
 
+impl Share {
+    /// Returns the number below which a caller may have another one, with so many that are free.
+    pub(super) fn of(self, free: usize) -> usize {
+        self.0.saturating_mul(free)
+    }
+}
+
+/// A place in the queue. Whoever drops it waits no longer.
+#[derive(Debug)]
+pub struct Waiting {
+    places: Arc<Inner>,
+    id: u64,
+    told: Option<usize>,
+    place: oneshot::Receiver<Place>,
+}
+
+/// News of one that waits.
+#[derive(Debug)]
+pub enum News {
+    /// It waits no longer.
+    Place(Place),
+    /// So many go before it, as things stand.
+    Ahead(usize),
+}
+
 impl Places {
     /// Creates places that are all free. None can be taken once `drain` has begun.
     #[must_use]
     pub fn new(drain: Drain) -> Self {
-        Self(Arc::new(Inner { taken: AtomicUsize::new(0), by_caller: Mutex::default(), left: Notify::new(), drain }))
+        Self(Arc::new(Inner { state: Mutex::default(), changed: Notify::new(), drain }))
     }
 
-    /// Takes a place if fewer than `most` are taken. Does not wait.
+    /// Takes a place for a caller, if fewer than `most` are taken and the caller does not hold its share of them already. Does
+    /// not wait.
     ///
     /// # Errors
-    /// [`Code::Limit`] if there is none; [`Code::Draining`] if the node is ending.
-    pub fn take(&self, most: usize) -> Result<Place, Refusal> {
-        // Taken first and looked at afterwards, so that a node that has begun to end sees everybody who slipped in.
-        let before = self.0.taken.fetch_add(1, Ordering::SeqCst);
-        let place = Place { places: Arc::clone(&self.0), caller: None };
+    /// [`Code::Limit`] if there is none, or the caller holds its share; [`Code::Draining`] if the node is ending.
+    pub fn take_for(&self, caller: &str, share: Share, most: usize) -> Result<Place, Refusal> {
+        let mut state = self.0.state.lock();
+        // Looked at under the lock, so that a node that has begun to end sees everybody who slipped in.
         if self.0.drain.has_begun() {
-            return Err(Refusal::new(Code::Draining, "the node is ending and takes no new questions")
-                .with_rule("a node that is told to end finishes what it has begun, and nothing else")
-                .with_remedy("ask again: another replica answers, or this one when it is back"));
+            return Err(ending());
         }
-        if before >= most {
+        state.most = most;
+        if state.free() == 0 {
             return Err(Refusal::new(Code::Limit, "the node answers as many questions as it may")
                 .with_remedy("ask again later"));
         }
-        Ok(place)
-    }
-
-    /// Takes a place as [`take`](Self::take) does, if `caller` does not hold its share of them already.
-    ///
-    /// # Errors
-    /// As for [`take`](Self::take); [`Code::Limit`] if the caller holds its share.
-    pub fn take_for(&self, caller: &str, share: Share, most: usize) -> Result<Place, Refusal> {
-        let mut by_caller = self.0.by_caller.lock();
-        let free = most.saturating_sub(self.taken());
-        let held = by_caller.get(caller).copied().unwrap_or_default();
-        // A place that is given up here has no caller yet, so it does not ask for the lock that is held.
-        let mut place = self.take(most)?;
-        if held >= share.0.saturating_mul(free) {
+        let held = state.held(caller);
+        if held >= share.of(state.free()) {
             return Err(Refusal::new(Code::Limit, "the node answers as many questions of yours as it may")
                 .with_rule(format!("{held} of {most} places are yours; of those left, each caller has a share"))
                 .with_remedy("ask again when one of yours has been answered"));
         }
         let caller: Arc<str> = caller.into();
-        *by_caller.entry(Arc::clone(&caller)).or_default() += 1;
-        place.caller = Some(caller);
-        Ok(place)
+        state.take(&caller);
+        Ok(Place { places: Arc::clone(&self.0), caller })
+    }
+
+    /// Stands in line for a place for a caller, of `most` that there are. Where one is free, the first
+    /// [`news`](Waiting::news) is the place.
+    ///
+    /// # Errors
+    /// [`Code::Limit`] if as many wait as may, or there are no places at all; [`Code::Draining`] if the node is ending.
+    pub fn queue_for(&self, caller: &str, share: Share, most: usize) -> Result<Waiting, Refusal> {
+        let (given, place) = oneshot::channel();
+        let id = {
+            let mut state = self.0.state.lock();
+            if self.0.drain.has_begun() {
+                return Err(ending());
+            }
+            state.most = most;
+            let room = most.saturating_mul(WAITING);
+            let waiting = state.queue.len();
+            state.queue.enter(&caller.into(), share, room, given).ok_or_else(|| full(most, waiting))?
+        };
+        self.0.serve();
+        Ok(Waiting { places: Arc::clone(&self.0), id, told: None, place })
     }
 
     /// Returns the number of places that are taken.
     #[must_use]
     pub fn taken(&self) -> usize {
-        self.0.taken.load(Ordering::SeqCst)
+        self.0.state.lock().taken
+    }
+
+    /// Returns the number of those that wait for a place.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.state.lock().queue.len()
     }
 
     /// Waits until no place is taken.
     pub async fn empty(&self) {
         loop {
-            let left = self.0.left.notified();
+            let changed = self.0.changed.notified();
             if self.taken() == 0 {
                 return;
             }
-            left.await;
+            changed.await;
         }
+    }
+}
+
+impl Inner {
+    /// Gives the places that are free to those that wait. Whoever took a place or gave it back has let go of the lock.
+    fn serve(self: &Arc<Self>) {
+        let mut unwanted = Vec::new();
+        {
+            let mut state = self.state.lock();
+            while !self.drain.has_begun() && state.free() > 0 {
+                let free = state.free();
+                let State { queue, by_caller, .. } = &mut *state;
+                let Some(waiter) = queue.next(by_caller, free) else { break };
+                state.take(&waiter.caller);
+                let place = Place { places: Arc::clone(self), caller: waiter.caller };
+                unwanted.extend(waiter.place.send(place).err());
+            }
+        }
+        drop(unwanted);
+        self.changed.notify_waiters();
+    }
+}
+
+impl Waiting {
+    /// Returns the place when there is one; before that, each time it changes, the number of those that go first.
+    ///
+    /// # Errors
+    /// [`Code::Draining`] if the node is ending.
+    pub async fn news(&mut self) -> Result<News, Refusal> {
+        loop {
+            let changed = self.places.changed.notified();
+            if let Ok(place) = self.place.try_recv() {
+                return Ok(News::Place(place));
+            }
+            if self.places.drain.has_begun() {
+                return Err(ending());
+            }
+            let ahead = {
+                let state = self.places.state.lock();
+                state.queue.ahead(self.id, &state.by_caller)
+            };
+            if self.told != Some(ahead) {
+                self.told = Some(ahead);
+                return Ok(News::Ahead(ahead));
+            }
+            tokio::select! {
+                () = changed => {}
+                () = self.places.drain.draining.cancelled() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.places.state.lock().queue.leave(self.id);
+        // Others have come nearer.
+        self.places.changed.notify_waiters();
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(caller) = &self.caller {
-            let mut by_caller = self.places.by_caller.lock();
-            if let Some(held) = by_caller.get_mut(caller) {
-                *held -= 1;
-                if *held == 0 {
-                    by_caller.remove(caller);
-                }
-            }
-        }
-        self.places.taken.fetch_sub(1, Ordering::SeqCst);
-        self.places.left.notify_waiters();
+        self.places.state.lock().give_back(&self.caller);
+        self.places.serve();
     }
+}
+
+fn ending() -> Refusal {
+    Refusal::new(Code::Draining, "the node is ending and takes no new questions")
+        .with_rule("a node that is told to end finishes what it has begun, and nothing else")
+        .with_remedy("ask again: another replica answers, or this one when it is back")
+}
+
+fn full(most: usize, waiting: usize) -> Refusal {
+    Refusal::new(Code::Limit, "the node answers as many questions as it may, and no more can wait")
+        .with_rule(format!(
+            "{most} questions are answered at once and {WAITING} for each of them wait, of which one researcher has at most              three for each that is free; {waiting} wait now"
+        ))
+        .with_remedy("ask again later")
 }
 
 #[cfg(test)]
@@ -152,13 +288,16 @@ mod tests {
 
     use super::*;
 
+    const ANY: Share = Share(usize::MAX);
+
     #[test]
     fn places_are_limited_and_come_back() {
         let places = Places::new(Drain::default());
-        let (a, b) = (places.take(2).unwrap(), places.take(2).unwrap());
-        assert_eq!(places.take(2).unwrap_err().code, Code::Limit);
+        let take = |most| places.take_for("a", ANY, most);
+        let (a, b) = (take(2).unwrap(), take(2).unwrap());
+        assert_eq!(take(2).unwrap_err().code, Code::Limit);
         assert_eq!(places.taken(), 2, "a refusal takes no place");
-        assert!(places.take(3).is_ok(), "the limit is that of the moment");
+        assert!(take(3).is_ok(), "the limit is that of the moment");
         let mut empty = std::pin::pin!(places.empty());
         assert!(empty.as_mut().now_or_never().is_none());
         drop(a);
@@ -182,7 +321,7 @@ mod tests {
             assert_eq!(greedy, expected, "{share} for each that is free, of {most}");
             assert_eq!(places.taken(), held.len());
             drop(held);
-            assert!(places.0.by_caller.lock().is_empty() && places.taken() == 0);
+            assert!(places.0.state.lock().by_caller.is_empty() && places.taken() == 0);
         }
     }
 
@@ -190,13 +329,59 @@ mod tests {
     fn a_node_that_ends_lets_nobody_in_and_cuts_what_runs() {
         let drain = Drain::default();
         let places = Places::new(drain.clone());
-        let (place, token) = (places.take(1).unwrap(), drain.token());
+        let (place, token) = (places.take_for("a", ANY, 1).unwrap(), drain.token());
+        let mut waiting = places.queue_for("b", ANY, 1).unwrap();
+        assert!(matches!(waiting.news().now_or_never(), Some(Ok(News::Ahead(0)))));
         drain.begin();
-        assert_eq!(places.take(9).unwrap_err().code, Code::Draining);
+        assert_eq!(places.take_for("a", ANY, 9).unwrap_err().code, Code::Draining);
+        assert_eq!(places.queue_for("a", ANY, 9).unwrap_err().code, Code::Draining);
+        assert_eq!(waiting.news().now_or_never().unwrap().unwrap_err().code, Code::Draining);
         assert!(!token.is_cancelled(), "what has begun goes on");
         drain.cut();
         assert!(token.is_cancelled() && drain.token().is_cancelled());
         drop(place);
         assert!(places.empty().now_or_never().is_some());
+    }
+
+    /// The place that one has been given, if it has.
+    fn given(waiting: &mut Waiting) -> Option<Place> {
+        loop {
+            match waiting.news().now_or_never()?.unwrap() {
+                News::Place(place) => return Some(place),
+                News::Ahead(_) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn those_that_wait_get_the_places_that_are_given_back_callers_by_turns() {
+        let places = Places::new(Drain::default());
+        let queue = |caller| places.queue_for(caller, Share(3), 2).unwrap();
+        let mut first = queue("a");
+        let held = given(&mut first).expect("one is free");
+        let (mut second, mut third, mut other) = (queue("a"), queue("a"), queue("b"));
+        assert!(matches!(second.news().now_or_never().unwrap().unwrap(), News::Place(_)));
+        let kept = given(&mut other).expect("what was given and dropped comes to the next");
+        assert!(given(&mut third).is_none());
+        let mut last = queue("b");
+        assert!(matches!(last.news().now_or_never().unwrap().unwrap(), News::Ahead(1)));
+        drop(third);
+        assert!(matches!(last.news().now_or_never().unwrap().unwrap(), News::Ahead(0)), "it came nearer");
+        drop((kept, held));
+        assert!(given(&mut last).is_some());
+        drop((first, second, other, last));
+        assert!(places.taken() == 0 && places.0.state.lock().queue.len() == 0);
+    }
+
+    #[test]
+    fn a_place_that_is_given_to_one_who_has_left_goes_on() {
+        let places = Places::new(Drain::default());
+        let held = places.take_for("a", ANY, 1).unwrap();
+        let (left, mut next) = (places.queue_for("b", ANY, 1).unwrap(), places.queue_for("c", ANY, 1).unwrap());
+        drop(held);
+        assert!(given(&mut next).is_none(), "it is the first one's");
+        drop(left);
+        assert!(given(&mut next).is_some());
+        assert!(places.queue_for("a", ANY, 0).is_err(), "where there are no places nobody waits");
     }
 }

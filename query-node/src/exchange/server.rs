@@ -34,7 +34,7 @@ use super::replay::ReplayGuard;
 use super::signing::open;
 use super::unavailable;
 use crate::doors::bounded::bounded;
-use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
+use crate::doors::flight::{Acted, Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::{Accepting, Caller};
 use crate::doors::wire::encode;
 use crate::doors::{Doorway, Tap};
@@ -372,7 +372,7 @@ impl Door for ExchangeServer {
         }
     }
 
-    async fn action(&self, call: Call, action: Action) -> Result<Option<Vec<u8>>, Status> {
+    async fn action(&self, call: Call, action: Action) -> Result<Acted, Status> {
         let peer = node(call)?.jurisdiction.clone();
         let _seat = self.capacity.arrive(&peer, &self.door.limits.now()).map_err(to_status)?;
         let answer = match action.r#type.as_str() {
@@ -392,7 +392,7 @@ impl Door for ExchangeServer {
         };
         let answer = answer.map_err(|_| to_status(internal()))?;
         self.crossed(&self.own, &peer, &answer);
-        Ok(Some(answer))
+        Ok(Acted::with(answer))
     }
 }
 

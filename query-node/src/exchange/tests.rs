@@ -38,7 +38,7 @@ use wanqu_testing::until;
 
 use super::signing::tests::envelope;
 use super::*;
-use crate::doors::flight::{Call, Door, Messages, serve};
+use crate::doors::flight::{Acted, Call, Door, Messages, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::{Doorway, Drain, WireTap};
 

@@ -11,7 +11,9 @@
 //!
 //! Clients of others' ask by Flight SQL, on the same port and under the same rules: `flight_sql`.
 
+mod asker;
 mod flight_sql;
+mod line;
 mod listing;
 mod server;
 mod work;

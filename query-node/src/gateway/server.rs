@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, SchemaResult, Ticket};
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::{Action, FlightData, FlightDescriptor, FlightInfo, PollInfo, SchemaAsIpc, SchemaResult, Ticket};
 use async_trait::async_trait;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -16,12 +17,16 @@ use wanqu_identity::{Bearer, GatewayIdentity, IdentityError, Slot, TokenFault, T
 use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::flight_sql::{SqlTicket, plain_schema, worded, worded_messages};
+use super::asker::{Asker, may_request, of_one_result};
+use super::flight_sql::{
+    GREETING, Polled, SqlTicket, fitting, fitting_all, is_sql, plain_schema, worded, worded_messages,
+};
+use super::line::waited;
 use super::listing::{list, marked, marked_elsewhere};
-use super::work::Work;
+use super::work::{Standing, Turn, Work};
 use crate::doors::Doorway;
 use crate::doors::bounded::{bounded, deadline_passed};
-use crate::doors::flight::{Call, Door, Head, Messages, Who, serve};
+use crate::doors::flight::{Acted, Call, Door, Head, Messages, Who, serve};
 use crate::doors::listener::Accepting;
 use crate::doors::wire::encode;
 use crate::home::HomeService;
@@ -41,9 +46,8 @@ const BRING: &str = "bring a token of your issuer as the header `authorization: 
 /// The front door of a home node.
 pub struct Gateway {
     tls: Arc<rustls::ServerConfig>,
-    tokens: TokenVerifier,
-    pub(super) service: Arc<dyn HomeService>,
-    pub(super) door: Doorway,
+    pub(super) asker: Asker,
+    pub(super) polled: Polled,
 }
 
 impl Gateway {
@@ -57,7 +61,11 @@ impl Gateway {
         service: Arc<dyn HomeService>,
         door: Doorway,
     ) -> Result<Self, IdentityError> {
-        Ok(Self { tls: gateway_server_config(identity)?, tokens, service, door })
+        Ok(Self {
+            tls: gateway_server_config(identity)?,
+            asker: Asker { tokens, service, door },
+            polled: Polled::default(),
+        })
     }
 
     /// Serves on a listener until `stop`.
@@ -69,7 +77,7 @@ impl Gateway {
 
     /// Returns the length of the longest question that is accepted now, in bytes.
     pub(super) fn max_question(&self) -> usize {
-        self.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
+        self.asker.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
     }
 
     fn bearer(&self, head: &Head<'_>) -> Result<Bearer, Refusal> {
@@ -83,7 +91,7 @@ impl Gateway {
                 .with_rule(RULE)
                 .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
         })?;
-        self.tokens.verify(token, self.door.clock.now()).map_err(|fault| refused(&fault))
+        self.asker.tokens.verify(token, self.asker.door.clock.now()).map_err(|fault| refused(&fault))
     }
 
     fn request(&self, ticket: &[u8]) -> Result<TicketRequest, Refusal> {
@@ -99,46 +107,51 @@ impl Gateway {
         })
     }
 
-    /// Runs a request of a ticket, once there is a place for it.
-    pub(super) async fn begun(&self, bearer: Bearer, request: TicketRequest) -> Result<(Answer, Work), Refusal> {
-        let Bearer { subject: requester, single_use } = bearer;
-        if single_use.is_some() && matches!(request, TicketRequest::Question(_)) {
-            return Err(of_one_result());
-        }
-        let work = Work::begin(&self.door, &requester)?;
-        // Used up when there is a place for it, and not before: whoever is sent away comes again with the same token.
-        if let Some(single_use) = &single_use {
-            self.tokens.spend(single_use, self.door.clock.now()).map_err(|fault| refused(&fault))?;
-        }
-        let answer = match request {
-            TicketRequest::Question(question) => self.service.ask(requester, question, work.cancel.clone()),
-            TicketRequest::Fetch(fetch) => self.service.fetch(requester, fetch.result),
-        };
-        let answer = work.run(answer).await?;
-        Ok((answer, work))
-    }
-
     async fn answer(&self, bearer: Bearer, ticket: &Ticket) -> Result<Messages<FlightData>, Refusal> {
         let ticket = &ticket.ticket;
-        let (request, form) = match self.sql_ticket(ticket)? {
-            Some(SqlTicket::Metadata(command)) => return self.metadata(&bearer, &command),
-            Some(SqlTicket::Result(fetch)) => (TicketRequest::Fetch(fetch), Form::Plain),
-            None => (self.request(ticket)?, Form::Noted),
-        };
-        let (answer, work) = self.begun(bearer, request).await?;
-        let (due, cut) = ((work.deadline, deadline_passed()), work.cancel.clone());
-        Ok(Box::pin(bounded(messages(answer, form), due, cut, work)))
+        match self.sql_ticket(ticket)? {
+            Some(SqlTicket::Metadata(command)) => self.metadata(&bearer, &command),
+            Some(SqlTicket::Result(fetch)) => {
+                let (answer, work) = self.asker.begun(bearer, TicketRequest::Fetch(fetch), |_| {}).await?;
+                Ok(carried(answer, Form::Plain, work))
+            }
+            None => self.told(bearer, self.request(ticket)?).await,
+        }
+    }
+
+    /// Answers with progress. While there is no place for the question, its client is told how many go first.
+    async fn told(&self, bearer: Bearer, request: TicketRequest) -> Result<Messages<FlightData>, Refusal> {
+        may_request(&bearer, &request)?;
+        let asker = self.asker.clone();
+        let mut turn = Turn::of(&self.asker.door, &bearer.subject)?;
+        match turn.next().await? {
+            Standing::Begun(work) => {
+                let (answer, work) = asker.ask(bearer, request, work).await?;
+                Ok(carried(answer, Form::Noted, work))
+            }
+            Standing::Ahead(ahead) => {
+                let context = trace::current().unwrap_or_else(TraceContext::begin);
+                let begin = move |work| {
+                    let asked = async move {
+                        let (answer, work) = asker.ask(bearer, request, work).await?;
+                        Ok(carried(answer, Form::Noted, work))
+                    };
+                    trace::within(context, asked).boxed()
+                };
+                Ok(waited(turn, ahead, Box::new(begin)))
+            }
+        }
     }
 }
 
-fn refused(fault: &TokenFault) -> Refusal {
-    Refusal::new(Code::Identity, fault.to_string()).with_rule(RULE).with_remedy(fault.remedy())
+/// Returns the messages of an answer, which hold its place until they end.
+fn carried(answer: Answer, form: Form, work: Work) -> Messages<FlightData> {
+    let (due, cut) = ((work.deadline, deadline_passed()), work.cancel.clone());
+    Box::pin(bounded(messages(answer, form), due, cut, work))
 }
 
-pub(super) fn of_one_result() -> Refusal {
-    Refusal::new(Code::Identity, "the token is good for fetching one result, and for nothing else")
-        .with_rule("a token that the operator delivers fetches one kept answer, once")
-        .with_remedy("ask with a token of your own issuer")
+pub(super) fn refused(fault: &TokenFault) -> Refusal {
+    Refusal::new(Code::Identity, fault.to_string()).with_rule(RULE).with_remedy(fault.remedy())
 }
 
 /// Form of the messages of an answer.
@@ -158,8 +171,17 @@ fn messages(answer: Answer, form: Form) -> impl Stream<Item = Result<FlightData,
         Ok(Event::Progress(progress)) => single(note(&Note::Progress(progress))),
         Ok(Event::Summary(summary)) => single(note(&Note::Summary(summary))),
         Ok(Event::Schema(columns)) => {
-            let columns = if form == Form::Plain { plain_schema(&columns) } else { columns };
-            let head = encode(&columns, stream::empty()).boxed();
+            let (columns, head) = match form {
+                Form::Plain => {
+                    let columns = plain_schema(&columns);
+                    let head = FlightData::from(SchemaAsIpc::new(&columns, &IpcWriteOptions::default()));
+                    (columns, single(Ok(head)))
+                }
+                Form::Noted => {
+                    let head = encode(&columns, stream::empty()).boxed();
+                    (columns, head)
+                }
+            };
             schema = Some(columns);
             head
         }
@@ -185,20 +207,22 @@ impl Door for Gateway {
     fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
         self.bearer(head).map(Who::Researcher).inspect_err(|refusal| {
             tracing::info!(code = %refusal.code, "a call without a token that holds was refused");
-            InFlight::question(&self.door.metrics).refused(refusal);
+            InFlight::question(&self.asker.door.metrics).refused(refusal);
         })
     }
 
     fn turned_away(&self, refusal: Refusal) -> Status {
-        worded(to_status(refusal))
+        fitting_all(to_status(refusal))
     }
 
     async fn get(&self, call: Call, ticket: Ticket) -> Result<Messages<FlightData>, Status> {
         let bearer = researcher(call.who)?;
         let (in_flight, context) = self.followed(call.trace);
+        // Our own client takes longer heads.
+        let form = if is_sql(&ticket.ticket) { fitting } else { worded };
         match trace::within(context, self.answer(bearer, &ticket)).await {
-            Ok(messages) => Ok(worded_messages(in_flight.follow(messages))),
-            Err(refusal) => Err(told(in_flight, context, refusal)),
+            Ok(messages) => Ok(worded_messages(in_flight.follow(messages), form)),
+            Err(refusal) => Err(form(told(in_flight, context, refusal))),
         }
     }
 
@@ -210,7 +234,7 @@ impl Door for Gateway {
                 in_flight.answered();
                 Ok(info)
             }
-            Err(refusal) => Err(told(in_flight, context, refusal)),
+            Err(refusal) => Err(fitting(told(in_flight, context, refusal))),
         }
     }
 
@@ -232,13 +256,24 @@ impl Door for Gateway {
         Ok(())
     }
 
-    async fn action(&self, call: Call, action: Action) -> Result<Option<Vec<u8>>, Status> {
+    async fn poll(&self, call: Call, descriptor: FlightDescriptor) -> Result<PollInfo, Status> {
+        let bearer = researcher(call.who)?;
+        let (in_flight, context) = self.followed(call.trace);
+        let polled = trace::within(context, self.polled(bearer, &call.headers, &descriptor)).await;
+        passed(in_flight, context, polled)?.map_err(|refusal| fitting(to_status(refusal)))
+    }
+
+    fn greeting(&self) -> Option<(&'static str, &'static str)> {
+        Some(GREETING)
+    }
+
+    async fn action(&self, call: Call, action: Action) -> Result<Acted, Status> {
         let bearer = researcher(call.who)?;
         if bearer.single_use.is_some() {
-            return Err(worded(to_status(of_one_result())));
+            return Err(fitting_all(to_status(of_one_result())));
         }
         if action.r#type == "catalog" {
-            return self.listing().map(Some);
+            return self.listing().map(Acted::with);
         }
         let (in_flight, context) = self.followed(call.trace);
         let done = trace::within(context, self.sql_action(bearer, &call.headers, &action)).await;
@@ -261,7 +296,7 @@ fn passed<T>(in_flight: InFlight, context: TraceContext, outcome: Result<T, Refu
             in_flight.passed();
             Ok(answer)
         }
-        Err(refusal) => Err(told(in_flight, context, refusal)),
+        Err(refusal) => Err(fitting(told(in_flight, context, refusal))),
     }
 }
 
@@ -269,7 +304,7 @@ fn passed<T>(in_flight: InFlight, context: TraceContext, outcome: Result<T, Refu
 fn told(in_flight: InFlight, context: TraceContext, refusal: Refusal) -> Status {
     tracing::info!(trace_id = %context.trace_id(), code = %refusal.code, "a question was refused");
     in_flight.refused(&refusal);
-    worded(to_status(refusal))
+    to_status(refusal)
 }
 
 impl Gateway {
@@ -277,18 +312,18 @@ impl Gateway {
     fn followed(&self, caller: Option<TraceContext>) -> (InFlight, TraceContext) {
         let step = Step::begin("question", Kind::Server, caller);
         let context = step.context();
-        let mut in_flight = InFlight::question(&self.door.metrics);
+        let mut in_flight = InFlight::question(&self.asker.door.metrics);
         in_flight.set_step(step);
         (in_flight, context)
     }
 
     /// Returns the catalog as JSON.
     fn listing(&self) -> Result<Vec<u8>, Status> {
-        let mut tables = list(&self.service.catalog());
-        if let Some((own, unavailable)) = self.service.unavailable() {
+        let mut tables = list(&self.asker.service.catalog());
+        if let Some((own, unavailable)) = self.asker.service.unavailable() {
             tables = marked(tables, &own, &unavailable);
         }
-        tables = marked_elsewhere(tables, &self.service.unavailable_elsewhere());
+        tables = marked_elsewhere(tables, &self.asker.service.unavailable_elsewhere());
         serde_json::to_vec(&tables).map_err(|_| to_status(wanqu_client::status::internal()))
     }
 }

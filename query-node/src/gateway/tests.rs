@@ -251,11 +251,60 @@ async fn a_question_is_cancelled_by_a_client_that_goes_away_and_by_its_deadline(
 }
 
 #[tokio::test]
-async fn a_question_beyond_the_limit_of_concurrent_questions_is_refused() {
+async fn questions_beyond_the_places_wait_in_line_and_are_told_where() {
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let until = move || {
+        let mut ended = ended.clone();
+        let rest = async move { ended.wait_for(|ended| *ended).await.map(drop) };
+        Ok(rest.map(|_| of(answer())).flatten_stream().boxed())
+    };
+    let mut house = House::with_limits(until, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
+    let first = house.client().ask(&question()).await.unwrap();
+    house.questions.recv().await.unwrap();
+    let mut ahead = |place: u32| {
+        let asked = house.client().ask(&question());
+        async move {
+            let mut events = asked.await.unwrap();
+            let Some(Ok(Event::Progress(Progress::Waiting { ahead }))) = events.next().await else { panic!("{place}") };
+            assert_eq!(ahead, place);
+            events
+        }
+    };
+    let (second, third) = (ahead(0).await, ahead(1).await);
+    let mut rest = Vec::new();
+    for place in 2..6 {
+        rest.push(ahead(place).await);
+    }
+    assert!(house.questions.try_recv().is_err(), "nobody is asked yet");
+    // Eight may wait for one place: three quarters of them of one researcher.
+    let refusal = house.client().ask(&question()).await.err().unwrap();
+    assert_eq!(refusal.code, Code::Limit);
+    assert!(refusal.message.contains("no more can wait"), "{refusal}");
+
+    drop(second);
+    let mut third = third;
+    let nearer = third.next().await.unwrap().unwrap();
+    assert!(matches!(nearer, Event::Progress(Progress::Waiting { ahead: 0 })), "{nearer:?}");
+    end.send(true).unwrap();
+    assert_eq!(first.try_collect::<Vec<_>>().await.unwrap().len(), 6);
+    for waited in std::iter::once(third).chain(rest) {
+        let events: Vec<_> = waited.try_collect().await.unwrap();
+        let of_answer: Vec<_> =
+            events.iter().filter(|event| !matches!(event, Event::Progress(Progress::Waiting { .. }))).collect();
+        assert_eq!(format!("{of_answer:?}"), format!("{:?}", answer().iter().collect::<Vec<_>>()));
+    }
+}
+
+#[tokio::test]
+async fn a_question_waits_no_longer_than_its_deadline() {
     let endless = || Ok(stream::pending().boxed());
-    let house = House::with_limits(endless, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
-    let _first = house.client().ask(&question()).await.unwrap();
-    assert_eq!(house.client().ask(&question()).await.err().unwrap().code, Code::Limit);
+    let limits = Limits { concurrent_queries: 1, deadline_seconds: 1, ..Limits::default() };
+    let mut house = House::with_limits(endless, &limits).await;
+    let first = house.client().ask(&question()).await.unwrap();
+    house.questions.recv().await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(20), house.ask()).await.expect("it ends");
+    assert_eq!(waited.unwrap_err().code, Code::Limit);
+    drop(first);
 }
 
 #[tokio::test]

@@ -9,13 +9,14 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wanqu_client::status::internal;
 use wanqu_model::bundle::Subject;
-use wanqu_model::refusal::Refusal;
+use wanqu_model::refusal::{Code, Refusal};
 
 use crate::doors::bounded::{cut_short, deadline_passed};
-use crate::doors::{Doorway, Place, Share};
+use crate::doors::{Doorway, News, Place, Share, Waiting};
 use crate::stay::{self, Stay};
 
-/// Share of one researcher in the places for questions: three quarters of them, if nobody else asks.
+/// Share of one researcher in the places for questions, and in those where questions wait: three quarters of them, if nobody
+/// else asks.
 const SHARE: Share = Share(3);
 
 /// Work for one call. It is cancelled when this is dropped, as it is when the client hangs up.
@@ -28,18 +29,74 @@ pub(super) struct Work {
     _guard: DropGuard,
 }
 
-impl Work {
-    /// Takes a place for a call.
+/// A call that waits for its place.
+pub(super) struct Turn {
+    waiting: Waiting,
+    /// Time at which it gives up.
+    due: Instant,
+    deadline: Duration,
+    /// Cancelled when the node ends.
+    cut: CancellationToken,
+}
+
+/// What a call that waits is told.
+pub(super) enum Standing {
+    /// It waits no longer.
+    Begun(Work),
+    /// So many questions go before it.
+    Ahead(usize),
+}
+
+impl Turn {
+    /// Stands in line for a place for a call.
     ///
     /// # Errors
-    /// If there is none.
-    pub fn begin(door: &Doorway, requester: &Subject) -> Result<Self, Refusal> {
+    /// If no more may wait.
+    pub fn of(door: &Doorway, requester: &Subject) -> Result<Self, Refusal> {
         let limits = door.limits.now();
         let caller = format!("{}\n{}", requester.issuer, requester.subject);
-        let place = Arc::new(door.places.take_for(&caller, SHARE, limits.concurrent_queries as usize)?);
-        let deadline = Instant::now() + Duration::from_secs(limits.deadline_seconds.into());
-        let cancel = door.drain.token();
-        Ok(Self { deadline, place, _guard: cancel.clone().drop_guard(), cancel })
+        let waiting = door.places.queue_for(&caller, SHARE, limits.concurrent_queries as usize)?;
+        let deadline = Duration::from_secs(limits.deadline_seconds.into());
+        Ok(Self { waiting, due: Instant::now() + deadline, deadline, cut: door.drain.token() })
+    }
+
+    /// Returns the work when there is a place for it; before that, each time it changes, the number of questions that go first.
+    /// The time of the work begins with its place.
+    ///
+    /// # Errors
+    /// If there is no place within the deadline, or the node ends.
+    pub async fn next(&mut self) -> Result<Standing, Refusal> {
+        match tokio::time::timeout_at(self.due, self.waiting.news()).await.map_err(|_| waited_too_long())?? {
+            News::Ahead(ahead) => Ok(Standing::Ahead(ahead)),
+            News::Place(place) => {
+                let cancel = self.cut.child_token();
+                let (place, deadline) = (Arc::new(place), Instant::now() + self.deadline);
+                Ok(Standing::Begun(Work { deadline, place, _guard: cancel.clone().drop_guard(), cancel }))
+            }
+        }
+    }
+}
+
+/// Returns the refusal for a call that has waited for a place until its deadline.
+fn waited_too_long() -> Refusal {
+    Refusal::new(Code::Limit, "the node answered other questions until the deadline of this one")
+        .with_rule("a question waits for a place no longer than it may take")
+        .with_remedy("ask again later")
+}
+
+impl Work {
+    /// Waits for a place for a call. `told` hears how many go first.
+    ///
+    /// # Errors
+    /// If no more may wait, there is none within the deadline, or the node ends.
+    pub async fn begin(door: &Doorway, requester: &Subject, told: impl Fn(usize) + Send) -> Result<Self, Refusal> {
+        let mut turn = Turn::of(door, requester)?;
+        loop {
+            match turn.next().await? {
+                Standing::Begun(work) => return Ok(work),
+                Standing::Ahead(ahead) => told(ahead),
+            }
+        }
     }
 
     /// Runs a part of the work, until the deadline or the end of the node.

@@ -284,6 +284,7 @@ impl Node {
         metrics.certificate(Door::Gateway, self.identities.gateway.now().credentials().not_after());
         metrics.running(Door::Exchange, self.doors.fragments.taken());
         metrics.running(Door::Gateway, self.doors.questions.taken());
+        metrics.waiting(self.doors.questions.waiting());
         metrics.text()
     }
 

@@ -92,6 +92,7 @@ struct Inner {
     identity_reloads: Family<Taken, Counter>,
     task_restarts: Family<OfTask, Counter>,
     running: Family<AtDoor, Gauge>,
+    waiting: Gauge,
     peer_reachable: Family<OfPeer, Gauge>,
     dataset_available: Family<OfTable, Gauge>,
     expiry: Family<AtDoor, Gauge>,
@@ -120,6 +121,7 @@ impl Default for Metrics {
             identity_reloads: Family::default(),
             task_restarts: Family::default(),
             running: Family::default(),
+            waiting: Gauge::default(),
             peer_reachable: Family::default(),
             dataset_available: Family::default(),
             expiry: Family::default(),
@@ -161,6 +163,7 @@ impl Inner {
         let help = "Times that a long-running task of the node ended or panicked and was started again";
         to.register("task_restarts", help, self.task_restarts.clone());
         to.register("running", "Questions and fragments that are being answered", self.running.clone());
+        to.register("waiting", "Questions that wait for a place at the gateway", self.waiting.clone());
         let help = "Whether a member's node answered when it was last asked for its agreements: 1, or 0";
         to.register("peer_reachable", help, self.peer_reachable.clone());
         let help = "Whether an own dataset could be read when its source was last looked at: 1, or 0";
@@ -241,6 +244,11 @@ impl Metrics {
     /// Sets the number of questions or fragments that are being answered at a door.
     pub fn running(&self, door: Door, count: usize) {
         self.0.running.get_or_create(&door.into()).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the number of questions that wait for a place.
+    pub fn waiting(&self, count: usize) {
+        self.0.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Sets whether a member's node answered when it was last asked.

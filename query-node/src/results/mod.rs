@@ -16,6 +16,7 @@ mod ledger;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -146,14 +147,16 @@ impl Results {
         let footer = Footer::among(builder.metadata().file_metadata().key_value_metadata());
         // The file says it too: nobody gets another's rows because a file was moved by hand.
         let footer = footer.filter(|footer| footer.requester == *requester).ok_or_else(no_such_result)?;
-        // The file's own metadata is no part of the answer.
-        let schema = Arc::new(Schema::new(builder.schema().fields().clone()));
+        let fields = builder.schema().fields().clone();
         let rows = builder.build().map_err(|e| failed(&e))?;
         let question = footer.question;
         let mut summary = footer.summary;
         let outcomes = summary.outcomes.iter().filter(|outcome| outcome.missing.is_none());
         let contributed = outcomes.map(|outcome| outcome.jurisdiction.clone()).collect();
         summary.result = Some(KeptResult { id, rows: summary.rows, bytes, expires: footer.expires });
+        // The file's own metadata is no part of the answer. Its account is: readers of others' see columns and rows alone.
+        let account = serde_json::to_string(&summary).map_err(|e| failed(&e))?;
+        let schema = Arc::new(Schema::new(fields).with_metadata(HashMap::from([(ACCOUNT.to_owned(), account)])));
         let plain = Arc::clone(&schema);
         let rows = rows.map_err(move |error| unreadable(id, &error));
         let rows = rows.and_then(move |batch| {
@@ -165,6 +168,9 @@ impl Results {
         Ok(Found { answer, question, contributed })
     }
 }
+
+/// Key of the account, as JSON, in the metadata of the columns of a result.
+pub const ACCOUNT: &str = "wanqu.account";
 
 /// A result that was found.
 pub struct Found {

@@ -104,7 +104,7 @@ def check_schema_without_running():
         cursor.adbc_prepare("SELECT facility FROM gba.health.facilities WHERE beds > ? AND opened < ? AND kind = ?")
         # The driver keeps what the server says of parameters.
         types = cursor.adbc_prepare("SELECT title FROM gba.health.facilities WHERE beds > ? AND opened < ?").types
-        assert types == [pyarrow.int32(), pyarrow.date32()], types
+        assert types == [pyarrow.int64(), pyarrow.date32()], types
 
 
 def names(connection, **filters):
@@ -178,10 +178,33 @@ def check_options():
     assert asked(settings + VISITS, project=None, purpose=None) == asked(VISITS)
     marked = asked(VISITS, **{HEADER + "wanqu-mark-incomplete": "true"})
     assert marked.schema.names[-1] == "may_lack_a_part"
-    session = "adbc.flight.sql.session.option.wanqu-project"
+    session = "adbc.flight.sql.session.option."
     with connect() as connection:
-        options = lambda: connection.adbc_connection.set_options(**{session: "capacity"})
-        refused(NotSupportedError, ["wanqu-project", "SET wanqu.project"], options)
+        options = lambda: connection.adbc_connection.set_options(**{session + "project": "capacity"})
+        refused(NotSupportedError, ["keeps no cookies", "with_cookie_middleware", "wanqu-project"], options)
+    cookies = {"adbc.flight.sql.rpc.with_cookie_middleware": "true"}
+    with connect(project=None, purpose=None, **cookies) as connection, connection.cursor() as cursor:
+        connection.adbc_connection.set_options(**{session + "project": "capacity", session + "purpose": "health-planning"})
+        cursor.execute(VISITS)
+        assert cursor.fetch_arrow_table() == asked(VISITS)
+        assert connection.adbc_connection.get_option(session + "project") == "capacity"
+        unknown = lambda: connection.adbc_connection.set_options(**{session + "timeout": "1"})
+        refused(ProgrammingError, ["no such option of a session", "mark_incomplete"], unknown)
+
+
+def check_partitions_and_statements_that_are_polled():
+    with connect() as connection, connection.cursor() as cursor:
+        whole = asked(VISITS)
+        partitions, schema = cursor.adbc_execute_partitions(VISITS)
+        assert len(partitions) == 1 and schema.names == whole.schema.names
+        for _ in range(2):
+            cursor.adbc_read_partition(partitions[0])
+            assert cursor.fetch_arrow_table() == whole
+        cursor.adbc_statement.set_options(**{"adbc.statement.exec.incremental": "true"})
+        partitions, _ = cursor.adbc_execute_partitions(VISITS)
+        assert len(partitions) == 1
+        cursor.adbc_read_partition(partitions[0])
+        assert cursor.fetch_arrow_table() == whole
 
 
 def check_who_asks():

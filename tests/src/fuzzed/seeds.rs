@@ -79,6 +79,9 @@ pub(super) fn flight_sql() -> Vec<Vec<u8>> {
     ];
     let mut seeds: Vec<Vec<u8>> = messages.iter().map(Message::encode_to_vec).collect();
     seeds.push(handle.to_vec());
+    // Options of a session: as a cookie, and as a request that sets one.
+    seeds.push(b"wanqu-session=eyJwcm9qZWN0Ijoic3R1ZHkiLCJwYXJ0aWFsIjp0cnVlfQ".to_vec());
+    seeds.push(b"\x0a\x12\x0a\x07project\x12\x07\x0a\x05study".to_vec());
     seeds
 }
 

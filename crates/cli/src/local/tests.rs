@@ -287,7 +287,8 @@ async fn a_new_bundle_changes_issuers_and_limits_of_the_doors() {
     let mut none = first.clone();
     none.limits.concurrent_queries = 0;
     node.reload(filed(none)).unwrap();
-    assert_eq!(rows(&client).await.unwrap_err().message, "the node answers as many questions as it may");
+    let refusal = rows(&client).await.unwrap_err();
+    assert_eq!(refusal.message, "the node answers as many questions as it may, and no more can wait");
 
     let mut strangers = first.clone();
     strangers.members.iter_mut().for_each(|member| member.issuers.clear());

@@ -31,6 +31,7 @@ impl Waiting {
         match event {
             Progress::Planned { fragments, .. } => self.fragments = *fragments,
             Progress::Released { .. } => self.released += 1,
+            Progress::Waiting { .. } => {}
         }
         self.bar.set_message(self.text(event));
     }
@@ -42,6 +43,10 @@ impl Waiting {
 
     fn text(&self, last: &Progress) -> String {
         match last {
+            Progress::Waiting { ahead: 0 } => "waiting for a place: next".to_owned(),
+            Progress::Waiting { ahead } => {
+                format!("waiting for a place: {} first", counted(u64::from(*ahead), "other question"))
+            }
             Progress::Planned { fragments, .. } => format!("asking: {}", counted(u64::from(*fragments), "fragment")),
             Progress::Released { jurisdiction, rows } => format!(
                 "{} of {} released; last {jurisdiction} with {}",
@@ -86,6 +91,9 @@ mod tests {
     #[test]
     fn the_line_of_progress_says_how_many_fragments_were_released() {
         let mut waiting = Waiting::new(true);
+        let third = Progress::Waiting { ahead: 2 };
+        waiting.event(&third);
+        assert_eq!(waiting.text(&third), "waiting for a place: 2 other questions first");
         waiting.event(&Progress::Planned { query_id: uuid::Uuid::nil(), fragments: 3 });
         let released = Progress::Released { jurisdiction: "HK".parse().unwrap(), rows: 1 };
         waiting.event(&released);

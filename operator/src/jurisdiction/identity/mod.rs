@@ -177,7 +177,8 @@ fn wrong(jurisdiction: &Jurisdiction, problem: &str) -> Problem {
         reason: Reason::SecretInvalid,
         path: "spec.authoritySecret".to_owned(),
         problem: format!("Secret {name}: {problem}"),
-        remedy: "put the authority's certificate under ca.pem and its Ed25519 key under ca.key, both PEM".to_owned(),
+        remedy: "put the authority's certificate under ca.pem and its key (P-256 or Ed25519) under ca.key, both PEM"
+            .to_owned(),
     }
 }
 

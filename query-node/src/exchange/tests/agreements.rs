@@ -17,8 +17,8 @@ impl Door for Talker {
         Err(Status::unimplemented("no"))
     }
 
-    async fn action(&self, _call: Call, _action: Action) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(self.0.clone()))
+    async fn action(&self, _call: Call, _action: Action) -> Result<Acted, Status> {
+        Ok(Acted::with(self.0.clone()))
     }
 }
 

@@ -1,26 +1,15 @@
 //! Actions of Flight SQL, of its sessions, and of cancelling.
 
 use arrow_flight::sql::{ActionCancelQueryResult, Any, Command, ProstMessageExt};
-use arrow_flight::{Action, CancelFlightInfoResult, CancelStatus};
+use arrow_flight::{Action, CancelFlightInfoRequest, CancelFlightInfoResult};
 use prost::Message;
 use tonic::metadata::MetadataMap;
 use wanqu_identity::Bearer;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::options::HOW;
-use super::{not_offered, request};
+use super::{not_offered, request, session};
+use crate::doors::flight::Acted;
 use crate::gateway::Gateway;
-
-/// Result of an action that closes a session. arrow-flight 59 has no messages of sessions.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-struct CloseSessionResult {
-    /// What became of it: 1 is "closed".
-    #[prost(int32, tag = "1")]
-    status: i32,
-}
-
-/// Session that is closed.
-const CLOSED: CloseSessionResult = CloseSessionResult { status: 1 };
 
 /// Result of an action that cancels a query: there is nothing to cancel.
 const NOT_CANCELLABLE: i32 = 3;
@@ -32,25 +21,31 @@ impl Gateway {
         bearer: Bearer,
         headers: &MetadataMap,
         action: &Action,
-    ) -> Result<Option<Vec<u8>>, Refusal> {
+    ) -> Result<Acted, Refusal> {
         match action.r#type.as_str() {
             "CreatePreparedStatement" => match request::command(&action.body)? {
                 Command::ActionCreatePreparedStatementRequest(request) => {
-                    self.prepared(bearer, headers, request).await.map(Some)
+                    self.prepared(bearer, headers, request).await.map(Acted::with)
                 }
                 _ => Err(Refusal::new(Code::Envelope, "the action does not fit its name")
                     .with_rule("CreatePreparedStatement has the text of a statement")),
             },
             // Nothing is held for a handle.
-            "ClosePreparedStatement" => Ok(None),
-            "CloseSession" => Ok(Some(CLOSED.encode_to_vec())),
-            // No session has options: an empty list.
-            "GetSessionOptions" => Ok(Some(Vec::new())),
-            "SetSessionOptions" => Err(not_offered("an option of a session", HOW)),
-            // A question is over when its client knows of it; before that, hanging up cancels it.
-            "CancelFlightInfo" => Ok(Some(CancelFlightInfoResult::new(CancelStatus::NotCancellable).encode_to_vec())),
+            "ClosePreparedStatement" => Ok(Acted::default()),
+            "CloseSession" => Ok(session::close()),
+            "GetSessionOptions" => session::get(headers),
+            "SetSessionOptions" => session::set(headers, &action.body),
+            "CancelFlightInfo" => {
+                let request = CancelFlightInfoRequest::decode(action.body.clone()).map_err(|_| {
+                    Refusal::new(Code::Envelope, "the action does not fit its name")
+                        .with_rule("CancelFlightInfo has the FlightInfo of a statement")
+                })?;
+                let status = self.polled.cancel(&bearer.subject, &request.info.unwrap_or_default());
+                Ok(Acted::with(CancelFlightInfoResult::new(status).encode_to_vec()))
+            }
+            // What this one would cancel has ended: what runs is cancelled by CancelFlightInfo, or by hanging up.
             "CancelQuery" => {
-                Ok(Some(Any::encode_to_vec(&ActionCancelQueryResult { result: NOT_CANCELLABLE }.as_any())))
+                Ok(Acted::with(Any::encode_to_vec(&ActionCancelQueryResult { result: NOT_CANCELLABLE }.as_any())))
             }
             "RenewFlightEndpoint" => Err(not_offered("a longer time for an answer", "run the statement again")),
             "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {

@@ -1,6 +1,8 @@
 //! Statements that run: the question is asked once and its answer kept, and the client fetches what was kept.
 
-use arrow::datatypes::SchemaRef;
+use std::collections::HashMap;
+
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::sql::{Any, Command, ProstMessageExt, TicketStatementQuery};
 use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
 use futures::StreamExt;
@@ -10,7 +12,7 @@ use tonic::metadata::MetadataMap;
 use wanqu_client::status::internal;
 use wanqu_identity::Bearer;
 use wanqu_model::answer::{
-    Answer, Event, Fetch, INCOMPLETE_COLUMN, Keep, KeptResult, Question, Summary, TicketRequest,
+    Answer, Event, Fetch, INCOMPLETE_COLUMN, Keep, KeptResult, Progress, Question, Summary, TicketRequest,
 };
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -18,7 +20,8 @@ use super::handle::{Handle, statement};
 use super::plain::plain_schema;
 use super::{request, unencoded};
 use crate::gateway::Gateway;
-use crate::gateway::server::of_one_result;
+use crate::gateway::asker::{Asker, of_one_result};
+use crate::results::ACCOUNT;
 
 /// How long an answer is kept for its client to fetch.
 pub(super) const KEPT: Keep = Keep { ttl_seconds: 15 * 60 };
@@ -34,33 +37,61 @@ impl Gateway {
         if bearer.single_use.is_some() {
             return Err(of_one_result());
         }
-        let info = match request::described(descriptor)? {
-            Command::CommandStatementQuery(query) => self.executed(bearer, statement(query.query, headers)?).await?,
+        let info = match self.meant(headers, descriptor)? {
+            Meant::Question(question) => self.asker.executed(bearer, question, |_| {}).await?,
+            Meant::Known(info) => info,
+        };
+        Ok(info.with_descriptor(descriptor.clone()))
+    }
+
+    /// Reads what a descriptor asks for.
+    pub(super) fn meant(&self, headers: &MetadataMap, descriptor: &FlightDescriptor) -> Result<Meant, Refusal> {
+        Ok(match request::described(descriptor)? {
+            Command::CommandStatementQuery(query) => Meant::Question(statement(query.query, headers)?),
             Command::CommandPreparedStatementQuery(query) => {
-                self.executed(bearer, Handle::read(&query.prepared_statement_handle)?.asked(headers)?).await?
+                Meant::Question(Handle::read(&query.prepared_statement_handle)?.asked(headers)?)
             }
             command => {
                 let schema = self.table(&command)?.schema();
                 let endpoint = FlightEndpoint::new().with_ticket(Ticket { ticket: descriptor.cmd.clone() });
                 let info = FlightInfo::new().try_with_schema(&schema).map_err(|error| unencoded(&error))?;
-                info.with_endpoint(endpoint)
+                Meant::Known(info.with_endpoint(endpoint))
             }
-        };
-        Ok(info.with_descriptor(descriptor.clone()))
+        })
     }
+}
 
-    /// Asks a question, and takes its answer to the end.
-    async fn executed(&self, bearer: Bearer, question: Question) -> Result<FlightInfo, Refusal> {
+/// What a descriptor asks for.
+pub(super) enum Meant {
+    /// An answer.
+    Question(Question),
+    /// Rows that are there already, and where.
+    Known(FlightInfo),
+}
+
+impl Asker {
+    /// Asks a question, and takes its answer to the end. `told` hears of the progress.
+    pub(super) async fn executed(
+        &self,
+        bearer: Bearer,
+        question: Question,
+        told: impl Fn(&Progress) + Send + Sync,
+    ) -> Result<FlightInfo, Refusal> {
         if !self.service.keeps() {
             return Err(keeps_nothing());
         }
         let question = Question { keep: Some(KEPT), ..question };
-        let (answer, work) = self.begun(bearer, TicketRequest::Question(question)).await?;
-        let (columns, mut summary) = work.run(taken(answer)).await?;
+        let waiting = |ahead| told(&Progress::Waiting { ahead: u32::try_from(ahead).unwrap_or(u32::MAX) });
+        let (answer, work) = self.begun(bearer, TicketRequest::Question(question), waiting).await?;
+        let (columns, mut summary) = work.run(taken(answer, told)).await?;
         let not_kept = |why: Refusal| why.with_remedy("ask for fewer rows, or wait until other answers have expired");
         shown_as_partial(&columns, &summary)?;
         let kept = summary.result.take();
         let kept = kept.ok_or_else(|| summary.not_kept.take().map_or_else(internal, |why| not_kept(*why)))?;
+        // ADBC gives its reader the columns as they are here, and not as they come with the rows.
+        let whole = Summary { result: Some(kept.clone()), ..summary.clone() };
+        let metadata = HashMap::from([(ACCOUNT.to_owned(), serde_json::to_string(&whole).map_err(|_| internal())?)]);
+        let columns = Schema::new_with_metadata(columns.fields().clone(), metadata);
         let info = FlightInfo::new().try_with_schema(&columns).map_err(|error| unencoded(&error))?;
         let account = serde_json::to_vec(&account(&summary, &kept)).map_err(|_| internal())?;
         let rows = i64::try_from(kept.rows).unwrap_or(i64::MAX);
@@ -69,11 +100,12 @@ impl Gateway {
 }
 
 /// Takes an answer to its end. Its rows are kept as they pass, and needed nowhere else.
-async fn taken(mut answer: Answer) -> Result<(SchemaRef, Summary), Refusal> {
+async fn taken(mut answer: Answer, told: impl Fn(&Progress) + Send + Sync) -> Result<(SchemaRef, Summary), Refusal> {
     let mut columns = None;
     while let Some(event) = answer.next().await {
         match event? {
-            Event::Progress(_) | Event::Batch(_) => {}
+            Event::Progress(progress) => told(&progress),
+            Event::Batch(_) => {}
             Event::Schema(schema) => columns = Some(plain_schema(&schema)),
             Event::Summary(summary) => return Ok((columns.ok_or_else(internal)?, summary)),
         }

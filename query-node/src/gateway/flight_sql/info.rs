@@ -15,8 +15,8 @@ const SWITCHES: [(SqlInfo, bool); 32] = [
     (SqlInfo::FlightSqlServerReadOnly, true),
     (SqlInfo::FlightSqlServerSql, true),
     (SqlInfo::FlightSqlServerSubstrait, false),
-    // A question is over when its client knows of it; before that, hanging up cancels it.
-    (SqlInfo::FlightSqlServerCancel, false),
+    // Of a statement that is polled; any other is over when its client knows of it, and cancelled by hanging up before that.
+    (SqlInfo::FlightSqlServerCancel, true),
     (SqlInfo::FlightSqlServerBulkIngestion, false),
     (SqlInfo::FlightSqlServerIngestTransactionsSupported, false),
     (SqlInfo::SqlDdlCatalog, false),
@@ -49,7 +49,7 @@ const SWITCHES: [(SqlInfo, bool); 32] = [
 ];
 
 /// Facts that are numbers, and sets of numbers as bits.
-const NUMBERS: [(SqlInfo, i32); 22] = [
+const NUMBERS: [(SqlInfo, i32); 21] = [
     // SQL_TRANSACTION_NONE.
     (SqlInfo::FlightSqlServerTransaction, 0),
     (SqlInfo::FlightSqlServerStatementTimeout, 0),
@@ -68,7 +68,6 @@ const NUMBERS: [(SqlInfo, i32); 22] = [
     (SqlInfo::SqlSupportedPositionedCommands, 0),
     (SqlInfo::SqlSupportedSubqueries, 0b111),
     (SqlInfo::SqlSupportedUnions, 0b11),
-    (SqlInfo::SqlDefaultTransactionIsolation, 0),
     (SqlInfo::SqlSupportedTransactionsIsolationLevels, 0b1),
     // Rows are read once, forwards.
     (SqlInfo::SqlSupportedResultSetTypes, 0b10),
@@ -144,6 +143,8 @@ pub(super) fn table(command: CommandGetSqlInfo, sql_bytes: u32) -> FlightResult<
         facts.append(*name, Vec::new());
     }
     facts.append(SqlInfo::SqlMaxStatementLength, i64::from(sql_bytes));
+    // No isolation, since there are no transactions. JDBC reads a 64-bit number here.
+    facts.append(SqlInfo::SqlDefaultTransactionIsolation, 0_i64);
     facts.append(SqlInfo::SqlSupportsConvert, BTreeMap::<i32, Vec<i32>>::new());
     let facts = facts.build()?;
     command.into_builder(&facts).build()

@@ -17,7 +17,7 @@ use super::fields::table_schema;
 use super::{changes, info, keys, not_offered, types, unencoded};
 use crate::doors::flight::Messages;
 use crate::gateway::Gateway;
-use crate::gateway::server::of_one_result;
+use crate::gateway::asker::of_one_result;
 
 /// Longest pattern of a filter, in bytes. No name is longer than 63 of them.
 const PATTERN: usize = 256;
@@ -43,13 +43,13 @@ impl Gateway {
     /// Returns the table that a command asks for.
     pub(super) fn table(&self, command: &Command) -> Result<RecordBatch, Refusal> {
         short_patterns(command)?;
-        let catalog = self.service.catalog();
+        let catalog = self.asker.service.catalog();
         let table = match command.clone() {
             Command::CommandGetCatalogs(command) => catalogs(&catalog, command),
             Command::CommandGetDbSchemas(command) => schemas(&catalog, command),
             Command::CommandGetTables(command) => tables(&catalog, command),
             Command::CommandGetTableTypes(command) => table_types(command),
-            Command::CommandGetSqlInfo(command) => info::table(command, self.door.limits.now().sql_bytes),
+            Command::CommandGetSqlInfo(command) => info::table(command, self.asker.door.limits.now().sql_bytes),
             Command::CommandGetXdbcTypeInfo(command) => types::table(command),
             Command::CommandGetPrimaryKeys(_) => Ok(RecordBatch::new_empty(keys::primary())),
             Command::CommandGetExportedKeys(_)

@@ -1,22 +1,25 @@
 //! Options of a question that travel beside its text, as headers of the call.
 //!
-//! Clients have no other place for them that they all keep: state by cookies is off in ADBC. ADBC sends a header by the
+//! Clients have no other place for them that they all keep: state by cookies (`session`) is off in ADBC. ADBC sends a header by the
 //! option `adbc.flight.sql.rpc.call_header.NAME`; JDBC sends every property that it does not know as one.
 
 use tonic::metadata::MetadataMap;
 use wanqu_model::answer::Question;
 use wanqu_model::refusal::{Code, Refusal};
 
+use super::session::Session;
+
 /// How options are sent, for refusals.
-pub(super) const HOW: &str = "send the headers wanqu-project, wanqu-purpose, wanqu-partial and wanqu-mark-incomplete (in \
+const HOW: &str = "send the headers wanqu-project, wanqu-purpose, wanqu-partial and wanqu-mark-incomplete (in \
                               ADBC as the options adbc.flight.sql.rpc.call_header.wanqu-project and so on, in JDBC as \
                               properties), or write SET wanqu.project = 'NAME'; before the query";
 
-/// Returns the question with what the headers of a call say of it.
+/// Returns the question with what the session and the headers of a call say of it. A header goes before the session.
 ///
 /// # Errors
-/// [`Code::Envelope`] for a header with another value than it can have.
-pub(super) fn with_options(mut question: Question, headers: &MetadataMap) -> Result<Question, Refusal> {
+/// [`Code::Envelope`] for a header with another value than it can have, or a session that cannot be read.
+pub(super) fn with_options(question: Question, headers: &MetadataMap) -> Result<Question, Refusal> {
+    let mut question = Session::of(headers)?.unwrap_or_default().applied(question);
     if let Some(project) = header(headers, "wanqu-project")? {
         question.project = Some(project.parse().map_err(|_| wrong("wanqu-project", "the name of a ResearchProject"))?);
     }
@@ -38,12 +41,16 @@ fn header<'a>(headers: &'a MetadataMap, name: &'static str) -> Result<Option<&'a
 }
 
 fn switch(headers: &MetadataMap, name: &'static str) -> Result<Option<bool>, Refusal> {
-    let read = |value: &str| match value.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Ok(true),
-        "false" | "off" | "0" => Ok(false),
-        _ => Err(wrong(name, "true or false")),
-    };
-    header(headers, name)?.map(read).transpose()
+    header(headers, name)?.map(|value| on(value).ok_or_else(|| wrong(name, "true or false"))).transpose()
+}
+
+/// Reads a switch.
+pub(super) fn on(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "on" | "1" => Some(true),
+        "false" | "off" | "0" => Some(false),
+        _ => None,
+    }
 }
 
 fn wrong(name: &str, values: &str) -> Refusal {

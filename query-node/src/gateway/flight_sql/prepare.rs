@@ -20,11 +20,11 @@ use wanqu_model::refusal::{Code, Refusal};
 use super::execute::KEPT;
 use super::handle::{Handle, statement};
 use super::options::with_options;
-use super::plain::{plain_schema, plain_type};
+use super::plain::{bound_type, plain_schema};
 use super::values::values;
 use super::{changes, not_offered, request, unencoded};
 use crate::gateway::Gateway;
-use crate::gateway::server::of_one_result;
+use crate::gateway::asker::of_one_result;
 use crate::gateway::work::Work;
 use crate::home::Described;
 
@@ -35,8 +35,8 @@ impl Gateway {
     /// Describes a question. Nobody is asked.
     async fn described(&self, bearer: Bearer, question: Question) -> Result<Described, Refusal> {
         let question = Question { keep: Some(KEPT), ..question };
-        let work = Work::begin(&self.door, &bearer.subject)?;
-        work.run(self.service.describe(bearer.subject, question, work.cancel.clone())).await
+        let work = Work::begin(&self.asker.door, &bearer.subject, |_| {}).await?;
+        work.run(self.asker.service.describe(bearer.subject, question, work.cancel.clone())).await
     }
 
     /// Prepares a statement. Returns its handle, its columns and the types of its parameters.
@@ -145,10 +145,10 @@ pub(super) fn encoded(schema: &Schema) -> Result<Bytes, Refusal> {
     Ok(bytes)
 }
 
-/// Returns the parameters as columns; of type NULL where the type is not known.
+/// Returns the parameters as columns.
 fn parameter_schema(types: &[Option<DataType>]) -> Schema {
     let field = |(position, kind): (usize, &Option<DataType>)| {
-        Field::new((position + 1).to_string(), kind.as_ref().map_or(DataType::Null, plain_type), true)
+        Field::new((position + 1).to_string(), bound_type(kind.as_ref()), true)
     };
     Schema::new(types.iter().enumerate().map(field).collect::<Vec<_>>())
 }

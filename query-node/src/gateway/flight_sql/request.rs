@@ -7,6 +7,7 @@ use wanqu_model::answer::Fetch;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::handle::Handle;
+use super::session;
 use crate::gateway::Gateway;
 
 /// Beginning of the names of all messages of Flight SQL.
@@ -19,6 +20,11 @@ pub(in crate::gateway) enum SqlTicket {
     Metadata(Command),
     /// An answer that was kept.
     Result(Fetch),
+}
+
+/// Returns true if a ticket is one of Flight SQL.
+pub(in crate::gateway) fn is_sql(ticket: &[u8]) -> bool {
+    Any::decode(ticket).is_ok_and(|any| any.type_url.starts_with(NAMES))
 }
 
 /// Reads a command; `None` if the bytes are no message of Flight SQL.
@@ -84,6 +90,7 @@ pub fn read_request(bytes: &[u8]) {
         assert_eq!(Handle::read(&written).ok(), Some(handle), "a handle that was written is another");
     };
     handle_of(bytes);
+    session::read(bytes);
     let _ = sql_ticket(bytes);
     match command(bytes) {
         Ok(Command::CommandPreparedStatementQuery(query)) => handle_of(&query.prepared_statement_handle),

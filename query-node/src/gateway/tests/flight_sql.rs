@@ -92,7 +92,8 @@ async fn a_refusal_is_one_text_with_rule_and_remedy() {
         || Refusal::new(Code::ColumnClass, "name is sealed").with_rule("no query reads it").with_remedy("leave it out");
     let house = House::new(move || Err(refusal())).await;
     let status = house.flight().get_flight_info(house.authorized(statement("SELECT 1 AS n"))).await.unwrap_err();
-    assert_eq!((status.code(), from_status(&status, None)), (Grpc::PermissionDenied, refusal()));
+    let told = status.metadata().get_bin("wanqu-refusal-bin").unwrap().to_bytes().unwrap();
+    assert_eq!((status.code(), serde_json::from_slice::<Refusal>(&told).unwrap()), (Grpc::PermissionDenied, refusal()));
     for words in ["name is sealed", "no query reads it", "leave it out"] {
         assert!(status.message().contains(words), "{}", status.message());
     }
