@@ -261,10 +261,10 @@ async fn questions_beyond_the_places_wait_in_line_and_are_told_where() {
     let mut house = House::with_limits(until, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
     let first = house.client().ask(&question()).await.unwrap();
     house.questions.recv().await.unwrap();
-    let mut ahead = |place: u32| {
-        let asked = house.client().ask(&question());
+    let ahead = |place: u32| {
+        let client = house.client();
         async move {
-            let mut events = asked.await.unwrap();
+            let mut events = client.ask(&question()).await.unwrap();
             let Some(Ok(Event::Progress(Progress::Waiting { ahead }))) = events.next().await else { panic!("{place}") };
             assert_eq!(ahead, place);
             events
