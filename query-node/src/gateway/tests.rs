@@ -392,7 +392,7 @@ async fn bad_tickets_are_refused_and_explained() {
     }
     let request = house.authorized(Action { r#type: "shutdown".to_owned(), body: vec![].into() });
     let status = flight.do_action(request).await.unwrap_err();
-    assert_eq!(from_status(&status, None).code, Code::UnknownName);
+    assert!(status.message().contains("[unknown-name]"), "{}", status.message());
     assert!(house.questions.try_recv().is_err());
     assert!(house.ask().await.is_ok(), "and the gateway still answers");
 }
