@@ -119,7 +119,7 @@ mod tests {
         let mut queue = Queue::default();
         let greedy = entered(&mut queue, &["a"; 20], 8);
         assert_eq!(greedy.iter().filter(|entered| **entered).count(), 6);
-        assert_eq!(entered(&mut queue, &["b", "b", "c"], 8), [true, false, true]);
+        assert_eq!(entered(&mut queue, &["b", "b", "c"], 8), [true, true, false]);
         assert_eq!(entered(&mut queue, &["d"], 8), [false]);
         assert_eq!(queue.len(), 8);
     }

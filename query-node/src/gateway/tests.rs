@@ -261,10 +261,10 @@ async fn questions_beyond_the_places_wait_in_line_and_are_told_where() {
     let mut house = House::with_limits(until, &Limits { concurrent_queries: 1, ..Limits::default() }).await;
     let first = house.client().ask(&question()).await.unwrap();
     house.questions.recv().await.unwrap();
-    let mut ahead = |place: u32| {
-        let asked = house.client().ask(&question());
+    let ahead = |place: u32| {
+        let client = house.client();
         async move {
-            let mut events = asked.await.unwrap();
+            let mut events = client.ask(&question()).await.unwrap();
             let Some(Ok(Event::Progress(Progress::Waiting { ahead }))) = events.next().await else { panic!("{place}") };
             assert_eq!(ahead, place);
             events
@@ -392,7 +392,7 @@ async fn bad_tickets_are_refused_and_explained() {
     }
     let request = house.authorized(Action { r#type: "shutdown".to_owned(), body: vec![].into() });
     let status = flight.do_action(request).await.unwrap_err();
-    assert_eq!(from_status(&status, None).code, Code::UnknownName);
+    assert!(status.message().contains("[unknown-name]"), "{}", status.message());
     assert!(house.questions.try_recv().is_err());
     assert!(house.ask().await.is_ok(), "and the gateway still answers");
 }
