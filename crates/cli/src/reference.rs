@@ -102,9 +102,19 @@ mod tests {
     #[test]
     fn every_command_has_a_section() {
         let made = markdown();
-        for command in
-            ["demo", "up", "check", "query", "receipts", "explain", "catalog", "audit", "samples", "ready", "completions"]
-        {
+        for command in [
+            "demo",
+            "up",
+            "check",
+            "query",
+            "receipts",
+            "explain",
+            "catalog",
+            "audit",
+            "samples",
+            "ready",
+            "completions",
+        ] {
             assert!(made.contains(&format!("## `wanqu {command}`")), "{command}");
         }
         for command in ["query", "explain", "result", "list"] {

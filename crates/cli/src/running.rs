@@ -57,7 +57,7 @@ impl Running {
         let options = LocalOptions {
             base: Some(roots.base),
             data_roots: roots.of,
-            ports: Ports { gateway: ports.gateway_port, exchange: ports.exchange_port },
+            ports: Ports { gateway: ports.gateway_port, exchange: ports.exchange_port, http: 0 },
             ..LocalOptions::new(folder.path().join("nodes"))
         };
         let federation =

@@ -36,7 +36,7 @@ pub use node::{GatewayIdentity, NodeIdentity, PeerIdentity, trust_domain_of};
 pub use sealed::{DeliveryKey, is_sealed_now, seal};
 pub use signed::{sign_statement, verify_statement, verify_statement_with_ca};
 pub use slot::Slot;
-pub use tls::{client_config, gateway_client_config, gateway_server_config, server_config};
+pub use tls::{client_config, gateway_client_config, gateway_http_config, gateway_server_config, server_config};
 pub use tokens::TokenIssuer;
 pub use trust::Trust;
 pub use verifier::{Bearer, SingleUse, TokenFault, TokenVerifier};

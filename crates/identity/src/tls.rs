@@ -16,6 +16,9 @@ use super::{GatewayIdentity, IdentityError, NodeIdentity, Slot, Trust, keys};
 /// Application protocol: gRPC runs over HTTP/2.
 const ALPN: &[u8] = b"h2";
 
+/// Protocol within TLS of the HTTP door.
+const HTTP: &[u8] = b"http/1.1";
+
 /// Returns the configuration of an owner's exchange: a client must present a certificate that its own jurisdiction's CA signed.
 /// Each handshake presents the identity that is in the slot by then.
 pub fn server_config(identity: &Slot<NodeIdentity>, trust: &Trust) -> Result<Arc<ServerConfig>, IdentityError> {
@@ -51,6 +54,13 @@ pub fn gateway_server_config(identity: &Slot<GatewayIdentity>) -> Result<Arc<Ser
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Current(identity.clone())));
     Ok(Arc::new(hardened(config)))
+}
+
+/// Returns the configuration of a gateway's HTTP door: as [`gateway_server_config`], for HTTP/1.1.
+pub fn gateway_http_config(identity: &Slot<GatewayIdentity>) -> Result<Arc<ServerConfig>, IdentityError> {
+    let mut config = ServerConfig::clone(&*gateway_server_config(identity)?);
+    config.alpn_protocols = vec![HTTP.to_vec()];
+    Ok(Arc::new(config))
 }
 
 /// Returns the configuration of a researcher's client, which trusts the CA certificates in `ca`, PEM, and no other.

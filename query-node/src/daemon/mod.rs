@@ -108,6 +108,9 @@ pub struct Settings {
     /// Address at which researchers are let in.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_GATEWAY_LISTEN", default_value = "0.0.0.0:8443")]
     pub gateway_listen: SocketAddr,
+    /// Address at which researchers are let in over HTTP (TLS, HTTP/1.1). They are not without it.
+    #[arg(long, value_name = "ADDRESS", env = "WANQU_HTTP_LISTEN")]
+    pub http_listen: Option<SocketAddr>,
     /// Address of the observation port: plain HTTP with /livez, /readyz, /metrics, /bundle and /peers, and none of the data.
     #[arg(long, value_name = "ADDRESS", env = "WANQU_OBSERVATION_LISTEN", default_value = "0.0.0.0:9090")]
     pub observation_listen: SocketAddr,
@@ -207,10 +210,14 @@ async fn serve(settings: Settings) -> Result<(), DaemonError> {
     })?);
     node.limit_bundle(Duration::from_secs(settings.bundle_grace_seconds.into()));
     let (exchange, front) = (listen(settings.exchange_listen).await?, listen(settings.gateway_listen).await?);
+    let http = match settings.http_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let observed = Arc::new(listen(settings.observation_listen).await?);
     tracing::info!(address = ?observed.local_addr().ok(), "the node can be observed");
     let stop = CancellationToken::new();
-    let mut serving = std::pin::pin!(node.serve(exchange, front, stop.clone()));
+    let mut serving = std::pin::pin!(node.serve(exchange, front, http, stop.clone()));
     let aside = async {
         tokio::join!(
             observation(&node, observed),

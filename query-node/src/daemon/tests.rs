@@ -50,6 +50,7 @@ pub(super) fn hong_kong(folder: &Path) -> (NodeBundle, Settings, Client) {
         memory_mib: None,
         exchange_listen: free_address(),
         gateway_listen: free_address(),
+        http_listen: None,
         observation_listen: free_address(),
         drain_seconds: 5,
         otlp_endpoint: None,

@@ -9,10 +9,12 @@
 //! they come: a client that knows nothing of them sees a plain Flight stream. A refusal is a status with the refusal as
 //! JSON in its details. An answer that ends without its account is not whole. Hanging up cancels the query everywhere.
 //!
-//! Clients of others' ask by Flight SQL, on the same port and under the same rules: `flight_sql`.
+//! Clients of others' ask by Flight SQL, on the same port and under the same rules: `flight_sql`; and those who have none, by HTTP at
+//! a port of its own: `http`.
 
 mod asker;
 mod flight_sql;
+mod http;
 mod line;
 mod listing;
 mod server;

@@ -13,7 +13,7 @@ use tonic::{Status, Streaming};
 use wanqu_client::note::Note;
 use wanqu_client::status::to_status;
 use wanqu_client::wire::note;
-use wanqu_identity::{Bearer, GatewayIdentity, IdentityError, Slot, TokenFault, TokenVerifier, gateway_server_config};
+use wanqu_identity::{Bearer, GatewayIdentity, IdentityError, Slot, TokenVerifier, gateway_server_config};
 use wanqu_model::answer::{Answer, Event, TicketRequest};
 use wanqu_model::refusal::{Code, Refusal};
 
@@ -22,7 +22,6 @@ use super::flight_sql::{
     GREETING, Polled, SqlTicket, fitting, fitting_all, is_sql, plain_schema, worded, worded_messages,
 };
 use super::line::waited;
-use super::listing::{list, marked, marked_elsewhere};
 use super::work::{Standing, Turn, Work};
 use crate::doors::Doorway;
 use crate::doors::bounded::{bounded, deadline_passed};
@@ -32,16 +31,6 @@ use crate::doors::wire::encode;
 use crate::home::HomeService;
 use crate::observe::InFlight;
 use crate::trace::{self, Kind, Step, TraceContext};
-
-/// Bytes of a question beside its SQL text.
-const QUESTION_SLACK: usize = 16 * 1024;
-
-/// Rule of every call.
-const RULE: &str = "a question comes with a token for this gateway, of an issuer that this jurisdiction accepts";
-
-/// How clients of others' bring a token.
-const BRING: &str = "bring a token of your issuer as the header `authorization: Bearer TOKEN`: in ADBC as the option \
-                     adbc.flight.sql.authorization_header, in JDBC as the property token";
 
 /// The front door of a home node.
 pub struct Gateway {
@@ -77,21 +66,7 @@ impl Gateway {
 
     /// Returns the length of the longest question that is accepted now, in bytes.
     pub(super) fn max_question(&self) -> usize {
-        self.asker.door.limits.now().sql_bytes as usize * 2 + QUESTION_SLACK
-    }
-
-    fn bearer(&self, head: &Head<'_>) -> Result<Bearer, Refusal> {
-        let token = head.token.ok_or_else(|| {
-            if head.other_proof {
-                return Refusal::new(Code::Identity, "this gateway takes no user's name and password")
-                    .with_rule(RULE)
-                    .with_remedy(BRING);
-            }
-            Refusal::new(Code::Identity, "there is no token")
-                .with_rule(RULE)
-                .with_remedy("send it as metadata, `authorization: Bearer TOKEN`")
-        })?;
-        self.asker.tokens.verify(token, self.asker.door.clock.now()).map_err(|fault| refused(&fault))
+        self.asker.max_question()
     }
 
     fn request(&self, ticket: &[u8]) -> Result<TicketRequest, Refusal> {
@@ -150,10 +125,6 @@ fn carried(answer: Answer, form: Form, work: Work) -> Messages<FlightData> {
     Box::pin(bounded(messages(answer, form), due, cut, work))
 }
 
-pub(super) fn refused(fault: &TokenFault) -> Refusal {
-    Refusal::new(Code::Identity, fault.to_string()).with_rule(RULE).with_remedy(fault.remedy())
-}
-
 /// Form of the messages of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -205,7 +176,7 @@ impl Door for Gateway {
     }
 
     fn identify(&self, head: &Head<'_>) -> Result<Who, Refusal> {
-        self.bearer(head).map(Who::Researcher).inspect_err(|refusal| {
+        self.asker.bearer(head.token, head.other_proof).map(Who::Researcher).inspect_err(|refusal| {
             tracing::info!(code = %refusal.code, "a call without a token that holds was refused");
             InFlight::question(&self.asker.door.metrics).refused(refusal);
         })
@@ -319,11 +290,6 @@ impl Gateway {
 
     /// Returns the catalog as JSON.
     fn listing(&self) -> Result<Vec<u8>, Status> {
-        let mut tables = list(&self.asker.service.catalog());
-        if let Some((own, unavailable)) = self.asker.service.unavailable() {
-            tables = marked(tables, &own, &unavailable);
-        }
-        tables = marked_elsewhere(tables, &self.asker.service.unavailable_elsewhere());
-        serde_json::to_vec(&tables).map_err(|_| to_status(wanqu_client::status::internal()))
+        serde_json::to_vec(&self.asker.tables()).map_err(|_| to_status(wanqu_client::status::internal()))
     }
 }

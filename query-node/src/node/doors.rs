@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use wanqu_identity::gateway_http_config;
 
 use super::{Node, NodeError};
 use crate::doors::{Doorway, Drain, Places, Tap};
@@ -46,7 +49,8 @@ impl Doors {
 }
 
 impl Node {
-    /// Serves both doors until `stop`. When one of them closes by itself, so does the other.
+    /// Serves both doors until `stop`, and researchers over HTTP too where there is a listener for it. When one of the doors closes
+    /// by itself, so does the other.
     ///
     /// # Errors
     /// A door cannot be opened, or closed before `stop`.
@@ -54,6 +58,7 @@ impl Node {
         &self,
         exchange: TcpListener,
         gateway: TcpListener,
+        http: Option<TcpListener>,
         stop: CancellationToken,
     ) -> Result<(), NodeError> {
         let door = |places: &Places| Doorway {
@@ -69,6 +74,14 @@ impl Node {
             .with_tap(self.doors.tap.clone());
         let tokens = self.in_force.tokens.clone();
         let front = Gateway::new(&self.identities.gateway, tokens, self.services.home.clone(), front)?;
+        let over_http = match http {
+            Some(listener) => {
+                tracing::info!(address = ?listener.local_addr().ok(), "the gateway is open to HTTP");
+                let tls = gateway_http_config(&self.identities.gateway)?;
+                front.http().serve(listener, tls, stop.clone()).boxed()
+            }
+            None => std::future::pending().boxed(),
+        };
         let back = back.serve(exchange, stop.clone());
         let front = front.serve(gateway, stop.clone());
         let doors = async {
@@ -79,6 +92,8 @@ impl Node {
         };
         let (back, front) = tokio::select! {
             ended = doors => ended,
+            // It ends at `stop` alone, as the doors do.
+            never = async { over_http.await; std::future::pending::<Infallible>().await } => match never {},
             never = self.expire_results() => match never {},
             never = self.write_counted_refusals() => match never {},
             never = self.follow_sources() => match never {},

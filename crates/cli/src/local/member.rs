@@ -33,6 +33,7 @@ const RESULTS_QUOTA: u64 = 1 << 30;
 pub(super) struct Member {
     pub(super) gateway: SocketAddr,
     pub(super) exchange: SocketAddr,
+    pub(super) http: SocketAddr,
     pub(super) bundle: NodeBundle,
     pub(super) audit: PathBuf,
     pub(super) node: Arc<Node>,
@@ -58,6 +59,7 @@ impl Member {
         write_bundle(&path, &bundle)?;
         let filed = bundle_file::read(&path).map_err(|error| failed(NodeError::Runtime(io::Error::other(error))))?;
         let (gateway, exchange) = (address(&listeners.gateway)?, address(&listeners.exchange)?);
+        let http = address(&listeners.http)?;
         let settings = NodeSettings {
             bundle: filed,
             identity: Arc::clone(&identities.node),
@@ -79,8 +81,9 @@ impl Member {
             let served = Arc::clone(&node);
             let exchange = tokio::net::TcpListener::from_std(listeners.exchange).map_err(NodeError::Runtime)?;
             let gateway = tokio::net::TcpListener::from_std(listeners.gateway).map_err(NodeError::Runtime)?;
+            let over_http = tokio::net::TcpListener::from_std(listeners.http).map_err(NodeError::Runtime)?;
             let serving = tokio::spawn(async move {
-                if let Err(error) = Box::pin(served.serve(exchange, gateway, stopping)).await {
+                if let Err(error) = Box::pin(served.serve(exchange, gateway, Some(over_http), stopping)).await {
                     tracing::error!(%error, "a node ended");
                 }
             });
@@ -97,7 +100,7 @@ impl Member {
                 return Err(failed(NodeError::Runtime(error.into())));
             }
         };
-        Ok(Self { gateway, exchange, bundle, audit, node, stop, serving: Some(serving), runtime: Some(runtime) })
+        Ok(Self { gateway, exchange, http, bundle, audit, node, stop, serving: Some(serving), runtime: Some(runtime) })
     }
 
     /// Ends it at once, with all its connections.

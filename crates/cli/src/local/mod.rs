@@ -128,6 +128,11 @@ impl LocalFederation {
         Ok(format!("https://{}", self.member(jurisdiction)?.gateway))
     }
 
+    /// Returns the address of a member's gateway over HTTP, for clients of others'.
+    pub fn http(&self, jurisdiction: &JurisdictionId) -> Result<String, LocalError> {
+        Ok(format!("https://{}", self.member(jurisdiction)?.http))
+    }
+
     /// Returns the address of a member's exchange.
     pub fn exchange(&self, jurisdiction: &JurisdictionId) -> Result<SocketAddr, LocalError> {
         Ok(self.member(jurisdiction)?.exchange)

@@ -11,12 +11,15 @@ pub struct Ports {
     pub gateway: u16,
     /// Port of the first member's exchange; the next members take the ports after it. 0 takes any free ports.
     pub exchange: u16,
+    /// Port of the first member's gateway over HTTP; the next members take the ports after it. 0 takes any free ports.
+    pub http: u16,
 }
 
 /// Bound listeners of one member.
 pub(super) struct Listeners {
     pub(super) gateway: TcpListener,
     pub(super) exchange: TcpListener,
+    pub(super) http: TcpListener,
 }
 
 impl Listeners {
@@ -25,7 +28,8 @@ impl Listeners {
     /// # Errors
     /// If a port is in use, or there is none left after the first.
     pub(super) fn open(ports: Ports, position: usize) -> Result<Self, LocalError> {
-        Ok(Self { gateway: listen(ports.gateway, position)?, exchange: listen(ports.exchange, position)? })
+        let (gateway, exchange) = (listen(ports.gateway, position)?, listen(ports.exchange, position)?);
+        Ok(Self { gateway, exchange, http: listen(ports.http, position)? })
     }
 }
 

@@ -107,7 +107,7 @@ async fn a_port_in_use_is_an_error_and_leaves_nothing_running() {
     wanqu_samples::ensure(&folder.path().join("data"), &Options::small(), &mut |_| ()).unwrap();
     let resources = manifests::read_dir(folder.path()).unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let ports = Ports { gateway: taken.local_addr().unwrap().port(), exchange: 0 };
+    let ports = Ports { gateway: taken.local_addr().unwrap().port(), exchange: 0, http: 0 };
     let base = Some(folder.path().to_owned());
     let options = LocalOptions { base, ports, ..LocalOptions::new(folder.path().join("nodes")) };
     assert!(matches!(LocalFederation::start(&resources, options).await, Err(LocalError::Port { .. })));

@@ -38,7 +38,7 @@ impl Gateway {
             return Err(of_one_result());
         }
         let info = match self.meant(headers, descriptor)? {
-            Meant::Question(question) => self.asker.executed(bearer, question, |_| {}).await?,
+            Meant::Question(question) => self.asker.executed(bearer, question, |_| {}).await?.info,
             Meant::Known(info) => info,
         };
         Ok(info.with_descriptor(descriptor.clone()))
@@ -61,6 +61,15 @@ impl Gateway {
     }
 }
 
+/// A question that was asked, and whose answer is kept.
+#[derive(Debug)]
+pub(in crate::gateway) struct Executed {
+    /// Where the rows are.
+    pub info: FlightInfo,
+    /// Its account.
+    pub summary: Summary,
+}
+
 /// What a descriptor asks for.
 pub(super) enum Meant {
     /// An answer.
@@ -76,7 +85,7 @@ impl Asker {
         bearer: Bearer,
         question: Question,
         told: impl Fn(&Progress) + Send + Sync,
-    ) -> Result<FlightInfo, Refusal> {
+    ) -> Result<Executed, Refusal> {
         if !self.service.keeps() {
             return Err(keeps_nothing());
         }
@@ -95,7 +104,9 @@ impl Asker {
         let info = FlightInfo::new().try_with_schema(&columns).map_err(|error| unencoded(&error))?;
         let account = serde_json::to_vec(&account(&summary, &kept)).map_err(|_| internal())?;
         let rows = i64::try_from(kept.rows).unwrap_or(i64::MAX);
-        Ok(info.with_endpoint(endpoint(&kept)?).with_total_records(rows).with_ordered(true).with_app_metadata(account))
+        let info =
+            info.with_endpoint(endpoint(&kept)?).with_total_records(rows).with_ordered(true).with_app_metadata(account);
+        Ok(Executed { info, summary: whole })
     }
 }
 

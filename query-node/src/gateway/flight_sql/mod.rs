@@ -34,7 +34,7 @@ mod values;
 mod words;
 
 pub(super) use plain::plain_schema;
-pub(super) use polled::Polled;
+pub(super) use polled::{Polled, State};
 pub use request::read_request;
 pub(super) use request::{SqlTicket, is_sql};
 pub(super) use session::GREETING;

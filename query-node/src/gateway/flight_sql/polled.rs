@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use arrow_flight::{CancelStatus, FlightDescriptor, FlightInfo, PollInfo};
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -20,7 +21,7 @@ use wanqu_model::answer::{Progress, Question};
 use wanqu_model::bundle::Subject;
 use wanqu_model::refusal::{Code, Refusal};
 
-use super::execute::Meant;
+use super::execute::{Executed, Meant};
 use super::unencoded;
 use crate::gateway::Gateway;
 use crate::gateway::asker::{Asker, of_one_result};
@@ -54,19 +55,21 @@ struct Statement {
     requester: Subject,
     state: watch::Receiver<State>,
     looked: Instant,
+    /// Name of the request that began it, and the digest of its question.
+    key: Option<(String, [u8; 32])>,
     /// The task that runs it, which ends with this.
     _task: JoinSet<()>,
 }
 
 /// How far a statement is.
 #[derive(Debug, Clone)]
-enum State {
+pub(in crate::gateway) enum State {
     /// It waits for a place behind so many other questions.
     Waiting(u32),
     /// So much of it is done, if that is known.
     Running(Option<f64>),
     /// Where its rows are, or why there are none.
-    Ended(Result<FlightInfo, Refusal>),
+    Ended(Result<Arc<Executed>, Refusal>),
 }
 
 impl Statement {
@@ -76,14 +79,24 @@ impl Statement {
 }
 
 impl Polled {
-    /// Begins a statement.
+    /// Begins a statement. With the key of one that its requester began already, returns that one.
     ///
     /// # Errors
-    /// [`Code::Limit`] if its requester, or all of them, have as many as they may.
-    fn begin(&self, asker: Asker, bearer: Bearer, question: Question) -> Result<Uuid, Refusal> {
+    /// [`Code::Limit`] if its requester, or all of them, have as many as they may; [`Code::Envelope`] if the key was another question's.
+    pub fn begin(
+        &self,
+        asker: Asker,
+        bearer: Bearer,
+        question: Question,
+        key: Option<String>,
+    ) -> Result<Uuid, Refusal> {
+        let key = key.map(|key| (key, digest(&question)));
         let (tell, looks) = watch::channel(State::Running(None));
         let (requester, id) = (bearer.subject.clone(), Uuid::new_v4());
         let mut statements = self.0.lock();
+        if let Some(begun) = key.as_ref().and_then(|key| with_key(&statements, &requester, key)) {
+            return begun;
+        }
         make_room(&mut statements, &requester)?;
         let mut task = JoinSet::new();
         let context = trace::current().unwrap_or_else(TraceContext::begin);
@@ -98,7 +111,7 @@ impl Polled {
                 Ok(_) => in_flight.answered(),
                 Err(refusal) => in_flight.refused(refusal),
             }
-            tell.send_replace(State::Ended(ended));
+            tell.send_replace(State::Ended(ended.map(Arc::new)));
         };
         let unseen = self.clone().unseen(id);
         task.spawn(trace::within(context, async move {
@@ -107,7 +120,7 @@ impl Polled {
                 () = unseen => {}
             }
         }));
-        statements.insert(id, Statement { requester, state: looks, looked: Instant::now(), _task: task });
+        statements.insert(id, Statement { requester, state: looks, looked: Instant::now(), key, _task: task });
         Ok(id)
     }
 
@@ -129,7 +142,7 @@ impl Polled {
     ///
     /// # Errors
     /// The same refusal whether there is none or it is somebody else's.
-    fn look(&self, requester: &Subject, id: Uuid) -> Result<watch::Receiver<State>, Refusal> {
+    pub fn look(&self, requester: &Subject, id: Uuid) -> Result<watch::Receiver<State>, Refusal> {
         let mut statements = self.0.lock();
         let statement = statements.get_mut(&id).filter(|statement| statement.requester == *requester);
         let statement = statement.ok_or_else(|| {
@@ -145,6 +158,29 @@ impl Polled {
         Ok(statement.state.clone())
     }
 
+    /// Looks at a statement, and waits a little for its end.
+    ///
+    /// # Errors
+    /// As for [`look`](Self::look).
+    pub async fn looked(&self, requester: &Subject, id: Uuid) -> Result<State, Refusal> {
+        let mut state = self.look(requester, id)?;
+        // Whether it ended meanwhile is seen in the state.
+        let _ = timeout(PATIENCE, state.wait_for(|state| matches!(state, State::Ended(_)))).await;
+        let now = state.borrow().clone();
+        Ok(now)
+    }
+
+    /// Ends a statement of a requester, and forgets it.
+    ///
+    /// # Errors
+    /// As for [`look`](Self::look).
+    pub fn end(&self, requester: &Subject, id: Uuid) -> Result<(), Refusal> {
+        self.look(requester, id)?;
+        let ended = self.0.lock().remove(&id);
+        drop(ended);
+        Ok(())
+    }
+
     /// Cancels the statement of a requester that an info is of.
     pub fn cancel(&self, requester: &Subject, info: &FlightInfo) -> CancelStatus {
         let Some(id) = info.flight_descriptor.as_ref().and_then(named) else { return CancelStatus::NotCancellable };
@@ -158,6 +194,28 @@ impl Polled {
         drop(cancelled);
         CancelStatus::Cancelled
     }
+}
+
+/// Returns the digest of a question.
+fn digest(question: &Question) -> [u8; 32] {
+    Sha256::digest(serde_json::to_vec(question).unwrap_or_default()).into()
+}
+
+/// Returns the statement that a requester began with a key; a refusal if it is of another question.
+fn with_key(
+    statements: &HashMap<Uuid, Statement>,
+    requester: &Subject,
+    key: &(String, [u8; 32]),
+) -> Option<Result<Uuid, Refusal>> {
+    let mut own = statements.iter().filter(|(_, statement)| statement.requester == *requester);
+    let same = |statement: &Statement| statement.key.as_ref().is_some_and(|(name, _)| *name == key.0);
+    let (id, statement) = own.find(|(_, statement)| same(statement))?;
+    if statement.key.as_ref() == Some(key) {
+        return Some(Ok(*id));
+    }
+    Some(Err(Refusal::new(Code::Envelope, "the Idempotency-Key was that of another question")
+        .with_rule("a request that is sent again has the same key and the same question")
+        .with_remedy("send a new key for a new question")))
 }
 
 /// Makes room for one more statement of a requester: what has ended longest ago goes.
@@ -219,13 +277,10 @@ impl Gateway {
             Some(id) => id,
             None => match self.meant(headers, asked)? {
                 Meant::Known(info) => return Ok(Ok(PollInfo::new().with_info(info.with_descriptor(asked.clone())))),
-                Meant::Question(question) => self.polled.begin(self.asker.clone(), bearer, question)?,
+                Meant::Question(question) => self.polled.begin(self.asker.clone(), bearer, question, None)?,
             },
         };
-        let mut state = self.polled.look(&requester, id)?;
-        // Whether it ended meanwhile is seen in the state.
-        let _ = timeout(PATIENCE, state.wait_for(|state| matches!(state, State::Ended(_)))).await;
-        let state = state.borrow().clone();
+        let state = self.polled.looked(&requester, id).await?;
         Ok(told(id, state))
     }
 }
@@ -233,7 +288,7 @@ impl Gateway {
 /// Returns how far a statement is, as its client is told.
 fn told(id: Uuid, state: State) -> Result<PollInfo, Refusal> {
     let (info, part) = match state {
-        State::Ended(info) => (info?, Some(1.0)),
+        State::Ended(executed) => (executed?.info.clone(), Some(1.0)),
         State::Running(part) => (FlightInfo::new(), part),
         State::Waiting(ahead) => {
             let waiting = serde_json::json!({ "waiting_behind": ahead }).to_string();
