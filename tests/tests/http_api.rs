@@ -205,7 +205,7 @@ async fn refusals_are_problems_with_rule_and_remedy() {
         let refused = curl.call("POST", "/v1/queries", &["--data-binary", text]).await;
         assert_eq!((refused.status, refused.kind.as_str()), (status, "application/problem+json"), "{text}");
     }
-    let long = self::question(&"x".repeat(3_000_000));
+    let long = question(&"x".repeat(3_000_000));
     std::fs::write(curl.folder.path().join("long"), long.to_string()).unwrap();
     let file = format!("@{}", curl.folder.path().join("long").display());
     assert_eq!(curl.call("POST", "/v1/queries", &["--data-binary", &file]).await.status, 429);

@@ -170,7 +170,7 @@ impl Authority {
         ];
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
-        let (chain, key) = self.issue(key, names, usages, &format!("{name} node"), validity)?;
+        let (chain, key) = self.issue(&key, names, usages, &format!("{name} node"), validity)?;
         NodeIdentity::from_pem(&self.trust_domain, &chain, &key)
     }
 
@@ -185,14 +185,14 @@ impl Authority {
         ];
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-        let (chain, key) = self.issue(key, names, usages, &format!("{} gateway", self.jurisdiction), validity)?;
+        let (chain, key) = self.issue(&key, names, usages, &format!("{} gateway", self.jurisdiction), validity)?;
         GatewayIdentity::from_pem(&chain, &key)
     }
 
     /// Signs a certificate for a key; both as PEM.
     pub(super) fn issue(
         &self,
-        key: KeyPair,
+        key: &KeyPair,
         names: Vec<SanType>,
         usages: Vec<ExtendedKeyUsagePurpose>,
         common_name: &str,
@@ -206,7 +206,7 @@ impl Authority {
         params.extended_key_usages = usages;
         params.use_authority_key_identifier_extension = true;
         validity.apply(&mut params);
-        Ok((params.signed_by(&key, &self.issuer)?.pem(), key.serialize_pem()))
+        Ok((params.signed_by(key, &self.issuer)?.pem(), key.serialize_pem()))
     }
 }
 

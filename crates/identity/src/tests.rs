@@ -98,7 +98,7 @@ fn one_jurisdictions_authority_cannot_name_another() {
     let (chain, key) = pair
         .hk
         .issue(
-            KeyPair::generate_for(&PKCS_ED25519).unwrap(),
+            &KeyPair::generate_for(&PKCS_ED25519).unwrap(),
             vec![
                 SanType::URI(Ia5String::try_from(node_uri(TRUST_DOMAIN, &jid("MO"))).unwrap()),
                 SanType::DnsName(Ia5String::try_from(node_dns(TRUST_DOMAIN, &jid("HK"))).unwrap()),

@@ -56,7 +56,7 @@ impl Pace {
         let quarter = lasts / 4;
         Self {
             lasts,
-            holds: lasts - quarter,
+            holds: quarter * 3,
             renews: quarter,
             looks: (lasts / 8).min(Duration::from_secs(2)),
             waits: quarter.min(Duration::from_secs(5)),

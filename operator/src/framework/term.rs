@@ -104,6 +104,7 @@ impl Term {
 
 /// Returns a client that makes its calls by `client`, and those that write only within the term: one that has no answer when
 /// the term ends is given up.
+#[must_use]
 pub fn fenced(client: &Client, term: &Term) -> Client {
     let (inner, term) = (client.clone(), term.clone());
     let service = tower::service_fn(move |request: Request<Body>| {

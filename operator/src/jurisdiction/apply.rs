@@ -99,7 +99,7 @@ pub(super) async fn apply(
     if !bundled {
         return Ok(None);
     }
-    Ok(Some(workload::ensure(context, jurisdiction, inputs, &applier, stateful_set).await?))
+    Ok(Some(Box::pin(workload::ensure(context, jurisdiction, inputs, &applier, stateful_set)).await?))
 }
 
 /// Returns true if there is a workload of this jurisdiction already.

@@ -133,14 +133,14 @@ fn plan(live: &StatefulSet, desired: StatefulSet) -> Plan {
     if has.storage_class_name != wants.storage_class_name {
         let class =
             has.storage_class_name.as_deref().map_or("the cluster's default".to_owned(), |name| format!("{name:?}"));
-        let problem = problem("className", format!("the disks are of class {class}, and a disk stays in its class"));
+        let problem = problem("className", &format!("the disks are of class {class}, and a disk stays in its class"));
         return plan.without_disks(live, problem);
     }
     let (Some(before), Some(after)) = (size(has), size(wants)) else { return plan };
     let text = after.to_owned();
     match (Quantity::parse(before), Quantity::parse(after)) {
         (Some(before_amount), Some(after_amount)) if after_amount.is_less_than(before_amount) => {
-            let problem = problem("size", format!("the disks have {before}, and a disk does not shrink to {after}"));
+            let problem = problem("size", &format!("the disks have {before}, and a disk does not shrink to {after}"));
             plan.without_disks(live, problem)
         }
         (before, after) if before == after => plan,
@@ -177,7 +177,7 @@ fn size(claim: &PersistentVolumeClaimSpec) -> Option<&str> {
     Some(&claim.resources.as_ref()?.requests.as_ref()?.get("storage")?.0)
 }
 
-fn problem(field: &str, problem: String) -> Problem {
+fn problem(field: &str, problem: &str) -> Problem {
     Problem {
         of: Type::WorkloadReady,
         reason: Reason::StorageUnchanged,
@@ -216,7 +216,7 @@ async fn grow(
         {
             Ok(_) => tracing::info!(claim = name, namespace, size, "a disk grows"),
             Err(error) if error.is_passing() => return Err(error),
-            Err(error) => return Ok(Err(problem("size", error.to_string()))),
+            Err(error) => return Ok(Err(problem("size", &error.to_string()))),
         }
     }
     Ok(Ok(()))

@@ -109,7 +109,7 @@ fn every_object_that_the_operator_may_write_is_held_to_what_it_made() {
     let disks = (String::new(), "persistentvolumeclaims".to_owned());
     let claims = DEFAULTS.named("ValidatingAdmissionPolicy", "wanqu-system-wanqu-operator-own-claims");
     let rule = &claims["spec"]["matchConstraints"]["resourceRules"][0];
-    assert_eq!(named(rule), [disks.clone()]);
+    assert_eq!(named(rule), std::slice::from_ref(&disks));
     assert_eq!(rule["operations"], json!(["CREATE", "UPDATE"]));
     let rights: Vec<Value> = all_rules(&DEFAULTS)
         .into_iter()

@@ -22,6 +22,7 @@ pub(super) fn sources(slice: &Slice, column: &str) -> Option<BTreeSet<String>> {
 
 fn names_in(expression: &str) -> Option<BTreeSet<String>> {
     let text = Text::new(expression).ok()?;
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is of one lifetime alone")]
     let parsed = text.parse(NESTING, |parser| parser.parse_expr()).ok()?;
     let mut names = Names(BTreeSet::new());
     let whole = parsed.visit(&mut names).is_continue();

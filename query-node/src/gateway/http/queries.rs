@@ -203,7 +203,7 @@ mod tests {
         let body =
             r#"{"sql": "SELECT ? AS a, ? AS b", "values": ["it's", 2], "project": "study", "markIncomplete": true}"#;
         let question = read(body.as_bytes()).unwrap();
-        assert_eq!(question.sql, "SELECT ('it''s') AS a, (2) AS b");
+        assert_eq!(question.sql, "SELECT ('it''s') AS a, (+2) AS b");
         assert!(question.mark_incomplete && question.project.unwrap().as_str() == "study");
         for wrong in
             ["", "[]", "{}", r#"{"sql": 1}"#, r#"{"sql": "SELECT 1", "admin": true}"#, r#"{"sql": "SELECT ?"}"#]
