@@ -1,7 +1,7 @@
 //! What the tests need of other languages: made once, kept in the cache of the tests, and shared by their processes.
 
 use std::fmt;
-use std::fs::{File, create_dir_all, remove_dir_all, write};
+use std::fs::{File, create_dir_all, remove_dir_all, remove_file, write};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,9 +41,9 @@ pub(crate) fn made(
     let lock = File::create(folder.join("lock")).map_err(io)?;
     lock.lock().map_err(io)?;
     let (content, whole) = (folder.join("content"), folder.join("whole"));
-    if !whole.exists() {
-        if content.exists() {
-            remove_dir_all(&content).map_err(io)?;
+    if !whole.exists() || !content.exists() {
+        for old in [&whole, &content].into_iter().filter(|old| old.exists()) {
+            if old.is_dir() { remove_dir_all(old) } else { remove_file(old) }.map_err(io)?;
         }
         say(&format!("making {what}, once"));
         make(&content)?;

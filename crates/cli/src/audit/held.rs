@@ -71,7 +71,7 @@ enum Line {
     /// Entry of an export.
     Entry { entry: Box<Entry> },
     /// Entry of a segment.
-    Record { record: Record },
+    Record { record: Box<Record> },
     /// Head of a segment.
     Head { head: IgnoredAny },
     /// Seal of a segment.

@@ -24,7 +24,7 @@ fn a_value_that_an_owner_withholds_marks_its_row() {
     let world = crate::up::World::new();
     for city in ["hongkong", "macau"] {
         let file = world.path().join(city).join("visits.csv");
-        let ears = (0..4).map(|n| format!("ears-{n},ears,10\n")).collect::<Vec<_>>().concat();
+        let ears = (0..4).map(|n| format!("ears-{n},ears,1{n}\n")).collect::<Vec<_>>().concat();
         let mut visits = fs::read_to_string(&file).unwrap() + &ears;
         if city == "macau" {
             // One of eight has no cost: how many have one would tell.
@@ -41,12 +41,12 @@ fn a_value_that_an_owner_withholds_marks_its_row() {
         (found.out, found.err)
     };
     let (out, err) = marked("count(*) AS n, count(cost) AS c, sum(cost) AS s", "ward");
-    let expected = "ward,n,c,s,may_lack_a_part\nears,8,8,80,false\neyes,7,7,721,true\nsurgery,17,9,936,true\n";
+    let expected = "ward,n,c,s,may_lack_a_part\nears,8,8,92,false\neyes,7,7,721,true\nsurgery,17,9,936,true\n";
     assert_eq!(out, expected, "{err}");
     assert!(err.contains("2 of 3 rows may lack a jurisdiction's part"), "{err}");
     // A sum does not tell how many have no cost.
     let (out, _) = marked("sum(cost) AS s", "ward");
-    assert_eq!(out, "ward,s,may_lack_a_part\nears,80,false\neyes,721,true\nsurgery,1664,false\n");
+    assert_eq!(out, "ward,s,may_lack_a_part\nears,92,false\neyes,721,true\nsurgery,1664,false\n");
     // The owners' rows as they released them: where each is one owner's, those that lack a value are marked, and no row stands
     // for a cell that is kept back.
     let (out, err) = marked("count(*) AS n, count(cost) AS c", "jurisdiction, ward");

@@ -114,8 +114,9 @@ impl Populations {
 
 impl Populations {
     /// Returns the names of the populations of a cell with these encoded group keys.
+    #[must_use]
     pub fn names(&self, keys: &[u8]) -> Vec<u128> {
-        let hex: String = keys.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = keys.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         let name = |words: &String| {
             let text = format!("{words}\n{hex}");
             u128::from(self.key.text(&text)) << 64 | u128::from(self.key.text_again(&text))

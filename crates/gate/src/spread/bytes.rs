@@ -29,7 +29,9 @@ pub(super) fn write(group: &Group) -> Vec<u8> {
             for (value, units) in values {
                 bytes.extend(value.to_le_bytes());
                 count(&mut bytes, units.len());
-                units.iter().for_each(|unit| bytes.extend(unit.to_le_bytes()));
+                for unit in units {
+                    bytes.extend(unit.to_le_bytes());
+                }
             }
         }
         Values::Many(units) => {

@@ -44,7 +44,9 @@ impl Contributions {
                     return size_of::<(u32, f64)>();
                 } else {
                     let mut buckets = Box::new([0.0; BUCKETS]);
-                    units.iter().for_each(|(unit, sum)| buckets[bucket(*unit)] += sum);
+                    for (unit, sum) in units.iter() {
+                        buckets[bucket(*unit)] += sum;
+                    }
                     buckets[bucket(unit)] += magnitude;
                     *self = Self::Buckets(buckets);
                     return BUCKETS * size_of::<f64>();
@@ -64,7 +66,9 @@ impl Contributions {
             }
             (Self::Each(units), Self::Buckets(buckets)) => {
                 let mut buckets = buckets.clone();
-                units.iter().for_each(|(unit, sum)| buckets[bucket(*unit)] += sum);
+                for (unit, sum) in units.iter() {
+                    buckets[bucket(*unit)] += sum;
+                }
                 *self = Self::Buckets(buckets);
                 BUCKETS * size_of::<f64>()
             }

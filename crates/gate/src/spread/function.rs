@@ -69,19 +69,19 @@ impl AggregateUDFImpl for Spread {
 #[derive(Debug)]
 struct Groups {
     bounds: Bounds,
-    groups: Vec<Group>,
+    list: Vec<Group>,
     /// About how many bytes lie outside of the list of groups.
     bytes: usize,
 }
 
 impl Groups {
     fn new(bounds: Bounds) -> Self {
-        Self { bounds, groups: Vec::new(), bytes: 0 }
+        Self { bounds, list: Vec::new(), bytes: 0 }
     }
 
     fn grow(&mut self, groups: usize) {
-        if groups > self.groups.len() {
-            self.groups.resize_with(groups, Group::default);
+        if groups > self.list.len() {
+            self.list.resize_with(groups, Group::default);
         }
     }
 
@@ -95,7 +95,7 @@ impl Groups {
         let (units, values) = (units.as_primitive::<UInt32Type>(), values.as_primitive::<Float64Type>());
         let is_in = |row: &usize| is_met(filter, *row) && units.is_valid(*row) && values.is_valid(*row);
         for row in (0..units.len()).filter(is_in) {
-            self.bytes += self.groups[group(row)].add(units.value(row), values.value(row), &self.bounds);
+            self.bytes += self.list[group(row)].add(units.value(row), values.value(row), &self.bounds);
         }
         Ok(())
     }
@@ -105,21 +105,21 @@ impl Groups {
         let states = states.as_binary::<i32>();
         for row in (0..states.len()).filter(|row| states.is_valid(*row)) {
             let Some(other) = read(states.value(row)) else { return exec_err!("a state of spread is not whole") };
-            self.bytes += self.groups[group(row)].merge(&other, &self.bounds);
+            self.bytes += self.list[group(row)].merge(&other, &self.bounds);
         }
         Ok(())
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<Group> {
         let groups = match emit_to {
-            EmitTo::All => self.groups.len(),
-            EmitTo::First(first) => first.min(self.groups.len()),
+            EmitTo::All => self.list.len(),
+            EmitTo::First(first) => first.min(self.list.len()),
         };
         // What the others hold is counted too high from here on, which is on the safe side.
-        if groups == self.groups.len() {
+        if groups == self.list.len() {
             self.bytes = 0;
         }
-        self.groups.drain(..groups).collect()
+        self.list.drain(..groups).collect()
     }
 }
 
@@ -156,13 +156,13 @@ impl GroupsAccumulator for Groups {
 
     fn convert_to_state(&self, values: &[ArrayRef], opt_filter: Option<&BooleanArray>) -> DfResult<Vec<ArrayRef>> {
         let mut each = Self::new(self.bounds);
-        each.grow(values.first().map_or(0, |units| units.len()));
+        each.grow(values.first().map_or(0, Array::len));
         each.add_rows(values, |row| row, opt_filter)?;
-        Ok(vec![states(&each.groups)])
+        Ok(vec![states(&each.list)])
     }
 
     fn size(&self) -> usize {
-        self.groups.capacity() * size_of::<Group>() + self.bytes
+        self.list.capacity() * size_of::<Group>() + self.bytes
     }
 }
 
@@ -181,11 +181,11 @@ impl Accumulator for OneGroup {
     }
 
     fn evaluate(&mut self) -> DfResult<ScalarValue> {
-        Ok(ScalarValue::Boolean(Some(self.0.groups[0].fits(&self.0.bounds))))
+        Ok(ScalarValue::Boolean(Some(self.0.list[0].fits(&self.0.bounds))))
     }
 
     fn state(&mut self) -> DfResult<Vec<ScalarValue>> {
-        Ok(vec![ScalarValue::Binary(Some(write(&self.0.groups[0])))])
+        Ok(vec![ScalarValue::Binary(Some(write(&self.0.list[0])))])
     }
 
     fn merge_batch(&mut self, states: &[ArrayRef]) -> DfResult<()> {

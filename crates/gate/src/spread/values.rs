@@ -151,9 +151,9 @@ mod tests {
 
     fn of(rows: &[(u32, f64)], bounds: &Bounds) -> Values {
         let mut values = Values::default();
-        rows.iter().for_each(|(unit, value)| {
+        for (unit, value) in rows {
             values.add(*unit, *value, bounds);
-        });
+        }
         values
     }
 

@@ -247,6 +247,7 @@ mod tests {
         headers
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the message has no field where there is no value")]
     fn text(text: &str) -> Option<Kind> {
         Some(Kind::Text(text.to_owned()))
     }
