@@ -55,9 +55,17 @@ fn each_mistake_has_one_message() {
             format!("cannot read {nowhere_text}: there is no such file or folder"),
         ),
         (
-            vec![("WANQU_NODE_KEY", identity("HK", "gateway.key"))],
+            vec![("WANQU_NODE_KEY", identity("MO", "node.key"))],
             format!(
                 "{} with {}: the key does not belong to the certificate",
+                in_identity("node.pem"),
+                world.identity_volume("MO").join("node.key").display()
+            ),
+        ),
+        (
+            vec![("WANQU_NODE_KEY", identity("HK", "gateway.key"))],
+            format!(
+                "{} with {}: the key is not an Ed25519 private key",
                 in_identity("node.pem"),
                 in_identity("gateway.key")
             ),

@@ -88,7 +88,7 @@ fn certificates_are_taken_when_they_are_good_and_reported_when_not() {
         ]
     };
     let own_key = read("node.key");
-    mount(&volume, &files(key.clone()));
+    mount(&volume, &files(fs::read(world.identity_volume("MO").join("node.key")).unwrap()));
     hk.answers("/readyz", 503, "failed identity: ");
     assert_eq!(bundle_of(&hk)["identityNotAfter"], before);
     assert!(hk.log().contains("does not belong to the certificate"), "{}", hk.log());
