@@ -115,8 +115,7 @@ impl Authority {
         if parsed.public_key().subject_public_key.data != key.public_key_raw() {
             return Err(IdentityError::Key("does not belong to the authority's certificate"));
         }
-        let expected = format!("CN={}", common_name(&jurisdiction));
-        if !parsed.subject().to_string().split(", ").any(|part| part == expected) {
+        if !is_of(&parsed, &jurisdiction) {
             return Err(IdentityError::Certificate("is another authority's"));
         }
         let issuer = Issuer::new(authority_params(&jurisdiction, trust_domain)?, key);
@@ -228,6 +227,12 @@ fn authority_params(jurisdiction: &JurisdictionId, trust_domain: &str) -> Result
         excluded_subtrees: Vec::new(),
     });
     Ok(params)
+}
+
+/// Returns true if a certificate is that of the authority of a jurisdiction, by its name.
+pub(super) fn is_of(certificate: &X509Certificate<'_>, jurisdiction: &JurisdictionId) -> bool {
+    let expected = format!("CN={}", common_name(jurisdiction));
+    certificate.subject().to_string().split(", ").any(|part| part == expected)
 }
 
 fn common_name(jurisdiction: &JurisdictionId) -> String {

@@ -7,7 +7,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use wanqu_model::receipt::{Signed, Statement, signed_bytes};
 
-use crate::{IdentityError, NodeIdentity, Trust, trust_domain_of};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::authority::is_of;
+use crate::{IdentityError, NodeIdentity, Trust, keys, trust_domain_of};
 
 /// Longest certificate chain of a signature, PEM, in bytes.
 const CHAIN: usize = 16 * 1024;
@@ -53,16 +56,24 @@ pub fn verify_statement<T: Statement>(signed: &Signed<T>, trust: &Trust) -> Resu
         .map_err(|_| "its signature does not hold".to_owned())
 }
 
-/// Checks the same with the certificates of the member's CA, PEM, where no federation is at hand.
+/// Checks the same with the certificates of the member's CA, PEM, where no federation is at hand. Nothing else says whose a CA is, so
+/// its certificates must name the member: one member's CA vouches for no other.
 ///
 /// # Errors
-/// As for [`verify_statement`]; the CA cannot be read.
+/// As for [`verify_statement`]; the CA cannot be read, or is another member's.
 pub fn verify_statement_with_ca<T: Statement>(signed: &Signed<T>, ca: &str) -> Result<(), String> {
+    let member = signed.statement.member();
+    for certificate in keys::certificates(ca).map_err(|error| error.to_string())? {
+        let (_, certificate) =
+            X509Certificate::from_der(&certificate).map_err(|_| "the CA cannot be read".to_owned())?;
+        if !is_of(&certificate, member) {
+            return Err(format!("the CA is not that of {member}"));
+        }
+    }
     let leaf = CertificateDer::from_pem_slice(signed.chain.as_bytes())
         .map_err(|_| "its certificate chain cannot be read".to_owned())?;
     let domain = trust_domain_of(&leaf).map_err(|error| error.to_string())?;
-    let member = signed.statement.member().clone();
-    let trust = Trust::new(&domain, [(member, ca.to_owned())]).map_err(|error| error.to_string())?;
+    let trust = Trust::new(&domain, [(member.clone(), ca.to_owned())]).map_err(|error| error.to_string())?;
     verify_statement(signed, &trust)
 }
 
@@ -78,7 +89,11 @@ mod tests {
     use wanqu_model::receipt::Checkpoint;
 
     use super::*;
-    use crate::testing::{authority, jid, node, trust};
+    use rcgen::string::Ia5String;
+    use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PKCS_ED25519, SanType};
+
+    use crate::node_uri;
+    use crate::testing::{TRUST_DOMAIN, authority, jid, node, trust, validity};
 
     fn checkpoint(member: &str) -> Checkpoint {
         let digest = "a".repeat(64);
@@ -114,6 +129,16 @@ mod tests {
         assert!(altered(&|other| other.chain = "x".repeat(20_000)).contains("too long"));
         altered(&|other| other.chain = String::new());
         altered(&|other| other.statement.time -= SignedDuration::from_hours(24 * 365 * 30));
+
+        // A certificate that names Macau's node, and nothing that the constraints of Hong Kong's CA look at.
+        let names = vec![SanType::URI(Ia5String::try_from(node_uri(TRUST_DOMAIN, &jid("MO"))).unwrap())];
+        let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let (chain, key) = hk.issue(&key, names, vec![ExtendedKeyUsagePurpose::ClientAuth], "x", validity()).unwrap();
+        let other = NodeIdentity::from_pem(TRUST_DOMAIN, &chain, &key).unwrap();
+        let others = sign_statement(checkpoint("MO"), &other).unwrap();
+        assert!(verify_statement_with_ca(&others, hk.certificate_pem()).unwrap_err().contains("not that of MO"));
+        verify_statement_with_ca(&others, mo.certificate_pem()).unwrap_err();
+        verify_statement(&others, &trust).unwrap_err();
 
         let forged = sign_statement(checkpoint("HK"), &node(&mo)).unwrap();
         assert!(verify_statement(&forged, &trust).unwrap_err().contains("signed by MO"));

@@ -6,7 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Pods of a node, beyond what the operator sets in them. A change restarts the copies, one after the other.
+/// Pods of a node, beyond what the operator sets in them. A change restarts the copies, one after the other. In a namespace that a
+/// PlacementGrant opens, `image`, `imagePullSecrets`, `labels` and `env` are not taken: the node there is the operator's.
 #[derive(Debug, Clone, Default, PartialEq, KubeSchema, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(

@@ -4,7 +4,10 @@
 //! itself, before another one may take over. Each renewal of the lease lengthens the term, counted from before the renewal was
 //! sent; nothing but the clock ends it.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::SystemTime;
 
 use axum::http::{Request, Response};
@@ -12,6 +15,9 @@ use kube::Client;
 use kube::client::Body;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until};
+
+/// Time between two looks at the time of day.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Term of this process as the leader. Clones share it.
 #[derive(Debug, Clone)]
@@ -89,7 +95,8 @@ impl Term {
                 return;
             }
             tokio::select! {
-                () = sleep_until(deadline.monotonic) => {}
+                // The time of day may leap, as after a pause of the machine.
+                () = sleep_until(deadline.monotonic.min(Instant::now() + LOOK)) => {}
                 // The sender is in `self`.
                 _ = changes.changed() => {}
             }
@@ -118,12 +125,15 @@ async fn send(client: &Client, term: &Term, request: Request<Body>) -> Result<Re
     if request.method().is_safe() {
         return Ok(client.send(request).await?);
     }
-    tokio::select! {
-        // First, so that nothing is sent after the end.
-        biased;
-        () = term.over() => Err(NotLeading.into()),
-        answer = client.send(request) => Ok(answer?),
-    }
+    let (mut over, mut answer) = (pin!(term.over()), pin!(client.send(request)));
+    poll_fn(|context| {
+        // Looked at before each step, by both clocks, so that nothing goes out after the end, however long this was not run.
+        if !term.holds() || over.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(NotLeading.into()));
+        }
+        answer.as_mut().poll(context).map_err(Into::into)
+    })
+    .await
 }
 
 #[cfg(test)]

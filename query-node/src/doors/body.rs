@@ -65,7 +65,7 @@ type Received = (usize, HashMap<Arc<str>, usize>);
 
 /// Unfinished bodies of one door. Clones share one state.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unfinished(Arc<Mutex<Received>>);
+pub(crate) struct Unfinished(Arc<Mutex<Received>>);
 
 impl Unfinished {
     /// Counts a call of `caller`, of whose body nothing has come.
@@ -81,14 +81,18 @@ impl Unfinished {
 
 /// Bytes that one call holds until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(crate) struct Held {
     all: Unfinished,
     caller: Arc<str>,
     bytes: usize,
 }
 
 impl Held {
-    fn grow(&mut self, more: usize) -> Result<(), Refusal> {
+    /// Counts bytes that have come.
+    ///
+    /// # Errors
+    /// [`Code::Limit`] if too much is being received, from all callers or from this one.
+    pub fn grow(&mut self, more: usize) -> Result<(), Refusal> {
         let mut state = self.all.0.lock();
         let own = state.1.get(&self.caller).copied().unwrap_or_default();
         if state.0 + more > UNFINISHED || own + more > OF_CALLER {

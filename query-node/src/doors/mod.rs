@@ -27,6 +27,7 @@ mod refused;
 mod tap;
 pub(crate) mod wire;
 
+pub(crate) use body::Unfinished;
 pub use doorway::Doorway;
 pub use limits::LiveLimits;
 pub use places::{Drain, News, Place, Places, Share, Waiting};

@@ -277,7 +277,7 @@ fn ending() -> Refusal {
 fn full(most: usize, waiting: usize) -> Refusal {
     Refusal::new(Code::Limit, "the node answers as many questions as it may, and no more can wait")
         .with_rule(format!(
-            "{most} questions are answered at once and {WAITING} for each of them wait, of which one researcher has at most              three for each that is free; {waiting} wait now"
+            "{most} questions are answered at once and {WAITING} for each of them wait, of which one researcher has at most three for each that is free; {waiting} wait now"
         ))
         .with_remedy("ask again later")
 }

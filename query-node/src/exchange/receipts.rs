@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use wanqu_identity::{Trust, verify_statement};
-use wanqu_model::names::JurisdictionId;
-use wanqu_model::receipt::Receipt;
+use wanqu_model::bundle::Subject;
+use wanqu_model::names::{JurisdictionId, Purpose, ResourceName};
 use wanqu_rules::envelope::Envelope;
 use wanqu_rules::fragment::ReleaseReport;
 
@@ -14,6 +14,10 @@ pub(super) struct Asked {
     pub query_id: Uuid,
     fragment: u32,
     home: JurisdictionId,
+    requester: Subject,
+    project: Option<ResourceName>,
+    purpose: Option<Purpose>,
+    agreement: Option<String>,
     text: String,
 }
 
@@ -24,6 +28,10 @@ impl Asked {
             query_id: envelope.query_id,
             fragment: envelope.fragment,
             home: envelope.from.clone(),
+            requester: envelope.requester.clone(),
+            project: envelope.project.clone(),
+            purpose: envelope.purpose.clone(),
+            agreement: envelope.agreement.clone(),
             text: format!("{:x}", Sha256::digest(&envelope.sql)),
         }
     }
@@ -34,11 +42,15 @@ impl Asked {
     /// The fault of it, in words.
     pub fn check(&self, report: &ReleaseReport, trust: &Trust) -> Result<(), String> {
         let Some(signed) = &report.receipt else { return Ok(()) };
-        let Receipt { owner, sequence, digest, query_id, fragment, home, text, rows, .. } = &signed.statement;
-        let is_of_it = (owner, *sequence, digest, *rows)
+        let told = &signed.statement;
+        let is_of_release = (&told.owner, told.sequence, &told.digest, told.rows)
             == (&report.owner, report.audit_sequence, &report.audit_digest, report.rows)
-            && (*query_id, *fragment, home, text) == (self.query_id, self.fragment, &self.home, &self.text);
-        if !is_of_it {
+            && (told.min_units, told.rounding, &told.policies) == (report.min_units, report.rounding, &report.policies);
+        let is_of_question = (told.query_id, told.fragment, &told.home, &told.text)
+            == (self.query_id, self.fragment, &self.home, &self.text)
+            && (&told.requester, &told.project, &told.purpose, &told.agreement)
+                == (&self.requester, &self.project, &self.purpose, &self.agreement);
+        if !(is_of_release && is_of_question) {
             return Err("the receipt is of another release".to_owned());
         }
         verify_statement(signed, trust).map_err(|why| format!("the receipt does not hold: {why}"))
@@ -50,7 +62,7 @@ mod tests {
     use jiff::Timestamp;
     use wanqu_fixtures::identity::{authority, jid, node, trust};
     use wanqu_identity::sign_statement;
-    use wanqu_model::bundle::Subject;
+    use wanqu_model::receipt::Receipt;
 
     use super::*;
 
@@ -81,7 +93,16 @@ mod tests {
     fn a_receipt_is_of_this_release_and_of_nobody_else() {
         let (hk, mo) = (authority("HK"), authority("MO"));
         let trust = trust(&[("HK", &hk), ("MO", &mo)]);
-        let asked = Asked { query_id: Uuid::from_u128(7), fragment: 2, home: jid("HK"), text: "a".repeat(64) };
+        let asked = Asked {
+            query_id: Uuid::from_u128(7),
+            fragment: 2,
+            home: jid("HK"),
+            requester: receipt().requester,
+            project: None,
+            purpose: None,
+            agreement: None,
+            text: "a".repeat(64),
+        };
         let check = |change: &dyn Fn(&mut Receipt), by| {
             let mut statement = receipt();
             change(&mut statement);
@@ -102,7 +123,7 @@ mod tests {
             asked.check(&report, &trust)
         };
         check(&|_| {}, &mo).unwrap();
-        let changes: [&dyn Fn(&mut Receipt); 8] = [
+        let changes: [&dyn Fn(&mut Receipt); 14] = [
             &|receipt| receipt.owner = jid("HK"),
             &|receipt| receipt.sequence = 5,
             &|receipt| receipt.digest = "e".repeat(64),
@@ -111,6 +132,12 @@ mod tests {
             &|receipt| receipt.fragment = 0,
             &|receipt| receipt.home = jid("MO"),
             &|receipt| receipt.text = "b".repeat(64),
+            &|receipt| receipt.min_units = Some(10),
+            &|receipt| receipt.rounding = 5,
+            &|receipt| receipt.policies = vec!["gba".parse().unwrap()],
+            &|receipt| receipt.requester.subject = "chan".to_owned(),
+            &|receipt| receipt.project = Some("care".parse().unwrap()),
+            &|receipt| receipt.agreement = Some("b".repeat(64)),
         ];
         for change in changes {
             assert!(check(change, &mo).unwrap_err().contains("of another release"));

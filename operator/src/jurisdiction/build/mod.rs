@@ -15,7 +15,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
-use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec};
+use wanqu_crds::kinds::{Jurisdiction, JurisdictionSpec, NodePods};
 use wanqu_model::names::JurisdictionId;
 
 use super::dereference::{FederationRef, Inputs, Target};
@@ -39,6 +39,8 @@ pub(super) struct Node<'a> {
     namespace: &'a str,
     federation: &'a FederationRef,
     spec: &'a JurisdictionSpec,
+    /// What is declared of its pods, as far as it holds where they run.
+    template: NodePods,
     owner: Option<OwnerReference>,
     bundle: Option<Arc<BundleFile>>,
     neighbours: &'a Neighbours,
@@ -86,6 +88,7 @@ impl<'a> Node<'a> {
             namespace,
             federation: &inputs.federation,
             spec: &jurisdiction.spec,
+            template: if here && !near { elsewhere(&jurisdiction.spec.pods) } else { jurisdiction.spec.pods.clone() },
             owner: near.then(|| jurisdiction.controller_owner_ref(&())).flatten(),
             bundle: inputs.bundle.clone(),
             neighbours: &inputs.neighbours,
@@ -118,6 +121,13 @@ impl<'a> Node<'a> {
         let labels = labels::node_pods(&self.home, self.id());
         LabelSelector { match_labels: Some(labels), ..LabelSelector::default() }
     }
+}
+
+/// Returns what a Jurisdiction may declare of pods in a namespace that merely lets its node run there (`PlacementGrant`): not which
+/// program runs beside the claims of that namespace, nor which of its Services and policies select it.
+fn elsewhere(pods: &NodePods) -> NodePods {
+    let (image, image_pull_secrets) = (None, Vec::new());
+    NodePods { image, image_pull_secrets, labels: BTreeMap::new(), env: Vec::new(), ..pods.clone() }
 }
 
 /// Returns an account without a token: a node knows nothing of Kubernetes.

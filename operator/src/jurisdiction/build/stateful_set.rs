@@ -27,7 +27,7 @@ const MAX_DRAIN: u32 = 120;
 const LAST: u32 = 15;
 
 pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
-    let mut annotations = node.spec.pods.annotations.clone();
+    let mut annotations = node.template.annotations.clone();
     // Events of a pod queue its Jurisdiction.
     annotations.insert(labels::MADE_FOR.to_owned(), format!("{}/{}", node.home, node.name));
     StatefulSet {
@@ -64,7 +64,7 @@ pub(super) fn stateful_set(node: &Node<'_>) -> StatefulSet {
 
 /// Returns the labels of the pods. The name of the federation is none of them: another name would restart the node.
 fn pod_labels(node: &Node<'_>) -> BTreeMap<String, String> {
-    let mut labels = node.spec.pods.labels.clone();
+    let mut labels = node.template.labels.clone();
     labels.extend(node.labels());
     labels.remove(labels::FEDERATION);
     labels
@@ -91,11 +91,11 @@ fn pod(node: &Node<'_>) -> PodSpec {
         }),
         termination_grace_period_seconds: Some(i64::from(drain(node) + LAST)),
         topology_spread_constraints: Some(spreads(node)),
-        node_selector: Some(node.spec.pods.node_selector.clone()).filter(|selector| !selector.is_empty()),
-        tolerations: listed(node.spec.pods.tolerations.iter().map(toleration)),
-        priority_class_name: node.spec.pods.priority_class_name.clone(),
+        node_selector: Some(node.template.node_selector.clone()).filter(|selector| !selector.is_empty()),
+        tolerations: listed(node.template.tolerations.iter().map(toleration)),
+        priority_class_name: node.template.priority_class_name.clone(),
         image_pull_secrets: listed(
-            node.spec.pods.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }),
+            node.template.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }),
         ),
         containers: vec![container(node)],
         volumes: Some(volumes(node)),
@@ -118,7 +118,7 @@ fn spreads(node: &Node<'_>) -> Vec<TopologySpreadConstraint> {
         ..TopologySpreadConstraint::default()
     };
     let said =
-        node.spec.pods.spread.iter().map(|one| constraint(&one.topology_key, one.max_skew, one.when_unsatisfiable));
+        node.template.spread.iter().map(|one| constraint(&one.topology_key, one.max_skew, one.when_unsatisfiable));
     listed(said).unwrap_or_else(|| {
         ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
             .map(|key| constraint(key, 1, Unsatisfiable::ScheduleAnyway))
@@ -139,7 +139,7 @@ fn toleration(toleration: &NodeToleration) -> Toleration {
 fn container(node: &Node<'_>) -> Container {
     Container {
         name: "node".to_owned(),
-        image: Some(node.spec.pods.image.as_ref().unwrap_or(&node.settings.node_image).clone()),
+        image: Some(node.template.image.as_ref().unwrap_or(&node.settings.node_image).clone()),
         image_pull_policy: node.settings.node_image_pull_policy.clone(),
         command: Some(vec!["query-node".to_owned()]),
         env: Some(environment(node)),
@@ -179,9 +179,7 @@ fn environment(node: &Node<'_>) -> Vec<EnvVar> {
     .into_iter()
     .chain(collector)
     // The definition refuses those of the operator; were one of them here all the same, the operator's counts.
-    .chain(
-        node.spec.pods.env.iter().filter(|one| !one.is_reserved()).map(|one| (one.name.as_str(), one.value.as_str())),
-    )
+    .chain(node.template.env.iter().filter(|one| !one.is_reserved()).map(|one| (one.name.as_str(), one.value.as_str())))
     .map(|(name, value)| EnvVar { name: name.to_owned(), value: Some(value.to_owned()), value_from: None })
     .collect()
 }

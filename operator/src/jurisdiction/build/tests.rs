@@ -93,7 +93,16 @@ fn pods_have_what_their_jurisdiction_says_beside_what_the_operator_sets() {
         "labels": {"team": "health", "wanqu.dev/jurisdiction": "MO"},
         "env": [{"name": "RUST_LOG", "value": "debug"}, {"name": "WANQU_BUNDLE", "value": "/tmp/mine"}],
     });
-    let resources = built(&serde_json::json!({"pods": pods}), &inputs("gba-hongkong"));
+    let spec = serde_json::json!({"pods": pods});
+    // In a namespace that merely grants it, neither program nor labels are the Jurisdiction's.
+    let elsewhere = built(&spec, &inputs("gba-hongkong")).stateful_set.spec.unwrap().template;
+    assert!(!elsewhere.metadata.unwrap().labels.unwrap().contains_key("team"));
+    let elsewhere = serde_json::to_value(elsewhere.spec.unwrap()).unwrap();
+    assert_eq!(elsewhere["containers"][0]["image"], "wanqu:1.0");
+    assert!(!elsewhere.to_string().contains("RUST_LOG") && elsewhere["imagePullSecrets"].is_null());
+    assert_eq!(elsewhere["priorityClassName"], "health");
+
+    let resources = built(&spec, &inputs("gba"));
     let template = resources.stateful_set.spec.clone().unwrap().template;
     let (metadata, pod) = (template.metadata.unwrap(), template.spec.unwrap());
     let (labels, annotations) = (metadata.labels.unwrap(), metadata.annotations.unwrap());

@@ -28,18 +28,21 @@ use axum::routing::{get, post};
 use super::Gateway;
 use super::asker::Asker;
 use super::flight_sql::Polled;
+use crate::doors::Unfinished;
 
 /// The HTTP door of a gateway. Clones share one state, with each other and with the gateway.
 #[derive(Clone)]
 pub(crate) struct HttpApi {
     asker: Asker,
     polled: Polled,
+    /// Bodies of requests that have not come to their end.
+    unfinished: Unfinished,
 }
 
 impl Gateway {
     /// Returns the HTTP door of this gateway.
     pub(crate) fn http(&self) -> HttpApi {
-        HttpApi { asker: self.asker.clone(), polled: self.polled.clone() }
+        HttpApi { asker: self.asker.clone(), polled: self.polled.clone(), unfinished: Unfinished::default() }
     }
 }
 

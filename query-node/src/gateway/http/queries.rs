@@ -75,14 +75,15 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let key = headers.get(KEY).and_then(|key| key.to_str().ok()).map(ToOwned::to_owned);
+    // One that cannot be read is refused: passed over, its retry would be a second release.
+    let key = headers.get(KEY).map(|key| key.to_str().unwrap_or_default().to_owned());
     if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > 128) {
-        let rule = "a key has from 1 to 128 characters";
+        let rule = "a key has from 1 to 128 characters of ASCII";
         let wrong = Refusal::new(Code::Envelope, "the Idempotency-Key cannot be read").with_rule(rule);
         return refused(&wrong.with_remedy("send another"));
     }
     let begun = async {
-        let question = read(&api.body(body).await?)?;
+        let question = read(&api.body(&bearer, body).await?)?;
         api.polled.begin(api.asker.clone(), bearer.clone(), question, key)
     };
     let id = match begun.await {

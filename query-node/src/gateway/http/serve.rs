@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
+use wanqu_identity::Bearer;
 use wanqu_model::refusal::{Code, Refusal};
 
 use super::{HttpApi, problem};
@@ -54,9 +55,10 @@ impl HttpApi {
     }
 
     /// Reads the body of a request, so long as a question can be.
-    pub(super) async fn body(&self, body: Body) -> Result<Vec<u8>, Refusal> {
+    /// What has not come to its end counts for its caller.
+    pub(super) async fn body(&self, bearer: &Bearer, body: Body) -> Result<Vec<u8>, Refusal> {
         let most = self.asker.max_question();
-        let too_long = |_| {
+        let too_long = || {
             Refusal::new(Code::Limit, "the question is too long, or broke off")
                 .with_rule(format!("a question is at most {most} bytes long"))
                 .with_remedy("load long lists as a registered public table and join it")
@@ -66,8 +68,20 @@ impl HttpApi {
                 .with_rule(format!("the body of a request comes within {} s", BODY_TIME.as_secs()))
                 .with_remedy("send it again")
         };
-        let read = tokio::time::timeout(BODY_TIME, to_bytes(body, most)).await.map_err(too_slow)?;
-        read.map(Into::into).map_err(too_long)
+        let mut held = self.unfinished.begin(caller_name(bearer).into())?;
+        let read = async {
+            let (mut read, mut pieces) = (Vec::new(), body.into_data_stream());
+            while let Some(piece) = pieces.next().await {
+                let piece = piece.map_err(|_| too_long())?;
+                if read.len() + piece.len() > most {
+                    return Err(too_long());
+                }
+                held.grow(piece.len())?;
+                read.extend_from_slice(&piece);
+            }
+            Ok(read)
+        };
+        tokio::time::timeout(BODY_TIME, read).await.map_err(too_slow)?
     }
 }
 
@@ -83,6 +97,11 @@ async fn connection(arrived: Connection, router: Router) {
         Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection broke off"),
         Err(_) => tracing::debug!("an HTTP connection has grown old"),
     }
+}
+
+/// Returns the name by which a caller is counted.
+fn caller_name(bearer: &Bearer) -> String {
+    format!("{}\n{}", bearer.subject.issuer, bearer.subject.subject)
 }
 
 /// Lets a request through whose token holds; the bearer is among its extensions.
@@ -102,8 +121,7 @@ pub(super) async fn identified(
             return problem::refused(&refusal);
         }
     };
-    let name = format!("{}\n{}", bearer.subject.issuer, bearer.subject.subject);
-    if let Err(refusal) = caller.known_as(&name) {
+    if let Err(refusal) = caller.known_as(&caller_name(&bearer)) {
         return problem::refused(&refusal);
     }
     request.extensions_mut().insert(bearer);
