@@ -155,7 +155,7 @@ async fn suspended(life: &Life, known: &[Known]) {
     .unwrap();
     let took = began.elapsed();
     println!("        refused {:.1} s after the agreement was suspended", took.as_secs_f64());
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
     life.agreement("Active").await;
     assert_eq!(life.rows(&known[0].sql).await, known[0].rows);
 }
