@@ -47,7 +47,7 @@ pub(crate) fn made(
         }
         say(&format!("making {what}, once"));
         make(&content)?;
-        // What was cut short has no such file.
+        // A folder whose making was cut short has no such file.
         write(&whole, what).map_err(io)?;
     }
     Ok(content)

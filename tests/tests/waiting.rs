@@ -77,7 +77,7 @@ async fn one_who_asks_for_everything_does_not_hold_up_another() {
         answer
     }));
     let other = async {
-        // When the greedy one has what they may have.
+        // Ask once the greedy researcher has all places that they may have.
         while answered.load(Ordering::Relaxed) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -121,7 +121,7 @@ async fn two_hundred_clients_are_answered_rightly_and_by_turns() {
         tokio::spawn(async move {
             while Instant::now() < end {
                 same(&expected, &ask(&client, &question(VISITS)).await.unwrap());
-                // What is answered later, each client has once more, whoever it is of.
+                // Each client has one more answer after the end, whoever it is of: it does not count.
                 if Instant::now() < end {
                     counts[whose(number)].fetch_add(1, Ordering::Relaxed);
                 }

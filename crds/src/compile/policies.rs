@@ -42,7 +42,7 @@ pub(super) fn rule(index: &Index<'_>, name: &ResourceName, dataset: &Sourced<Dat
         if let Ok(name) = name {
             tighten(&mut rule, &name, spec.min_units, spec.rounding, spec.publish_zeros);
             rule.remember_cells |= spec.remember_cells;
-            // What a policy at fault says instead of the default may be laxer than that, and must not make anything so.
+            // Bounds of a policy at fault may be laxer than the default, and must not make anything so.
             let mut own = Stated::default();
             own.add(spec);
             rule.contributions = rule.contributions.and(own.or(rule.contributions));

@@ -115,7 +115,7 @@ impl Groups {
             EmitTo::All => self.list.len(),
             EmitTo::First(first) => first.min(self.list.len()),
         };
-        // What the others hold is counted too high from here on, which is on the safe side.
+        // The bytes of the groups that stay are counted too high from here on, which is on the safe side.
         if groups == self.list.len() {
             self.bytes = 0;
         }

@@ -233,7 +233,7 @@ async fn what_all_people_of_a_cell_have_in_common_is_not_told() {
             [["p1", "-"], ["p2", "-"], ["p3", "false"]],
             [["p1", "true"], ["p2", "false"], ["p3", "false"]],
         ),
-        // What is the same for a whole cell by its key tells of nobody.
+        // A value that a cell has by its key is the same for everybody in it, and tells of nobody.
         (
             "count(*) FILTER (WHERE place = 'p1')",
             [["p1", "9"], ["p2", "0"], ["p3", "0"]],

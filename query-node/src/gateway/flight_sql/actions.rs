@@ -43,7 +43,8 @@ impl Gateway {
                 let status = self.polled.cancel(&bearer.subject, &request.info.unwrap_or_default());
                 Ok(Acted::with(CancelFlightInfoResult::new(status).encode_to_vec()))
             }
-            // What this one would cancel has ended: what runs is cancelled by CancelFlightInfo, or by hanging up.
+            // A query has ended when its client hears of it by this way; one that runs is cancelled by CancelFlightInfo, or by
+            // hanging up.
             "CancelQuery" => {
                 Ok(Acted::with(Any::encode_to_vec(&ActionCancelQueryResult { result: NOT_CANCELLABLE }.as_any())))
             }

@@ -164,7 +164,7 @@ impl Polled {
     /// As for [`look`](Self::look).
     pub async fn looked(&self, requester: &Subject, id: Uuid) -> Result<State, Refusal> {
         let mut state = self.look(requester, id)?;
-        // Whether it ended meanwhile is seen in the state.
+        // The state shows if it ended meanwhile.
         let _ = timeout(PATIENCE, state.wait_for(|state| matches!(state, State::Ended(_)))).await;
         let now = state.borrow().clone();
         Ok(now)
